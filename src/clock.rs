@@ -1,0 +1,34 @@
+//! Monotonic time in microseconds, and what is known about other clocks.
+
+use std::time::{Duration, Instant};
+
+/// This process's monotonic clock: microseconds since the clock was made. Copies agree.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    epoch: Instant,
+}
+
+/// Where a clock starts, so that times shortly before its making (a card's buffered sound) are
+/// still positive.
+const START: Duration = Duration::from_secs(1000);
+
+impl Clock {
+    /// A clock that starts now. A process makes one and copies it.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { epoch: Instant::now() }
+    }
+
+    /// Microseconds now.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        self.us(Instant::now())
+    }
+
+    /// The same clock's reading of an instant.
+    #[must_use]
+    pub fn us(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.epoch) + START;
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,187 @@
+//! The one error type: a variant for each thing a user can do about it.
+//!
+//! Every text says what failed, why, and what to do next, in that order; the binaries put their
+//! name in front and print nothing else.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// What went wrong, by what the person in front of it can do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The command line asks for something that does not exist or cannot be combined.
+    /// The user's to correct; retrying unchanged cannot help.
+    #[error("{what}. {fix}")]
+    Usage {
+        /// What was asked for and why it cannot be.
+        what: String,
+        /// What to type instead.
+        fix: String,
+    },
+
+    /// A preset cannot be used. `place` names file and line.
+    #[error("preset {place}: {why}. {fix}")]
+    Preset {
+        /// The file, with the line where one is known.
+        place: String,
+        /// What is wrong there.
+        why: String,
+        /// What to write instead.
+        fix: String,
+    },
+
+    /// No sound device fits the request. The user picks another or plugs one in.
+    #[error("{what}: {why}. {fix}")]
+    NoDevice {
+        /// What was looked for.
+        what: String,
+        /// Why nothing fits, with the candidates where there are any.
+        why: String,
+        /// How to get one.
+        fix: String,
+    },
+
+    /// A sound device was found but does not work. Retrying can help once it is free again.
+    #[error("sound device “{device}”: {why}. {fix}")]
+    Device {
+        /// The device's name.
+        device: String,
+        /// What the system said.
+        why: String,
+        /// What to try.
+        fix: String,
+    },
+
+    /// The listening port cannot be had.
+    #[error("cannot listen on {address}: {why}. {fix}")]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        why: String,
+        /// What to try.
+        fix: String,
+    },
+
+    /// A host name that no resolver knows.
+    #[error("cannot find “{host}”: {why}. Check the spelling, or use the address that the server printed when it started")]
+    Unresolved {
+        /// What was typed.
+        host: String,
+        /// What the resolver said.
+        why: String,
+    },
+
+    /// The host is there but nothing listens on the port. Retrying helps once the server runs.
+    #[error("{address} refused the connection: no AuraLync server is running there. Start auralync-server on that PC, or check the port")]
+    Refused {
+        /// Who refused.
+        address: SocketAddr,
+    },
+
+    /// Nothing came back. Retrying helps when the path is back.
+    #[error("no answer from {address}: the PC is off, in another network, or its firewall blocks AuraLync. On a Windows server, run as administrator: netsh advfirewall firewall add rule name=\"AuraLync\" dir=in action=allow protocol=TCP localport={}", address.port())]
+    NoAnswer {
+        /// Who did not answer.
+        address: SocketAddr,
+    },
+
+    /// Whatever answered does not speak AuraLync's protocol.
+    #[error("{address} is not an AuraLync server: {why}. Check the address and the port (AuraLync's is 5555)")]
+    NotAuraLync {
+        /// Who answered.
+        address: SocketAddr,
+        /// What was wrong with the answer.
+        why: String,
+    },
+
+    /// The server takes no more listeners for now. Retrying helps when somebody leaves.
+    #[error("the server at {address} is full: as many listeners as it allows are connected. Wait for one to leave, or raise --max-clients there")]
+    ServerFull {
+        /// The full server.
+        address: SocketAddr,
+    },
+
+    /// The connection broke. Retrying helps.
+    #[error("the connection to {address} was lost: {why}. The server may have stopped, or the network is down")]
+    Lost {
+        /// The other end.
+        address: SocketAddr,
+        /// What the system said.
+        why: String,
+    },
+
+    /// A file cannot be read or written.
+    #[error("{}: {why}. {fix}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+        /// What to do.
+        fix: String,
+    },
+
+    /// The system refused something we cannot work without. Not the user's doing.
+    #[error("{what}: {why}. This should not happen: please report it with the command that was typed")]
+    Internal {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        why: String,
+    },
+}
+
+/// The result of everything that can fail for a reason a user should read.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The process's exit codes; `0` is "stopped as asked".
+pub mod exit {
+    /// Something broke that should not have.
+    pub const INTERNAL: u8 = 1;
+    /// Wrong command line or preset.
+    pub const USAGE: u8 = 2;
+    /// No usable sound device.
+    pub const DEVICE: u8 = 3;
+    /// Refused, no answer, unknown host, port in use, connection lost.
+    pub const NETWORK: u8 = 4;
+    /// The other end is not AuraLync.
+    pub const PEER: u8 = 5;
+    /// The server is full.
+    pub const FULL: u8 = 6;
+    /// A file cannot be read or written.
+    pub const FILE: u8 = 7;
+}
+
+impl Error {
+    /// The exit code that a program ending with this error reports.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage { .. } | Self::Preset { .. } => exit::USAGE,
+            Self::NoDevice { .. } | Self::Device { .. } => exit::DEVICE,
+            Self::Bind { .. }
+            | Self::Unresolved { .. }
+            | Self::Refused { .. }
+            | Self::NoAnswer { .. }
+            | Self::Lost { .. } => exit::NETWORK,
+            Self::NotAuraLync { .. } => exit::PEER,
+            Self::ServerFull { .. } => exit::FULL,
+            Self::File { .. } => exit::FILE,
+            Self::Internal { .. } => exit::INTERNAL,
+        }
+    }
+
+    pub(crate) fn usage(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::Usage { what: what.into(), fix: fix.into() }
+    }
+
+    pub(crate) fn file(path: &Path, why: impl ToString, fix: impl Into<String>) -> Self {
+        Self::File { path: path.to_owned(), why: why.to_string(), fix: fix.into() }
+    }
+
+    pub(crate) fn internal(what: impl Into<String>, why: impl ToString) -> Self {
+        Self::Internal { what: what.into(), why: why.to_string() }
+    }
+}

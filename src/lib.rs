@@ -1,0 +1,33 @@
+//! AuraLync: one PC plays, everybody around listens on their own headphones, in step.
+//!
+//! ```text
+//! sound card ─► capture ─► chunk ─► encode ─► fanout ─► transmit ═ TCP ═► connect ─► decode ─► jitter ─► resample ─► speaker ─► sound card
+//!               real-time   one thread, paced    one event loop          one thread  one thread ──────────────────►  real-time
+//! ```
+//!
+//! Dependencies point one way: binaries → [`send`] / [`recv`] → their stages → the vocabulary
+//! ([`wire`], [`format`], [`clock`], [`stats`], [`error`] …). A stage never names a sibling stage;
+//! they meet in `send.rs` and `recv.rs`. [`device`] knows no stage and stages know no device.
+//! What decides anything takes time and bytes as arguments, so that hours can be simulated.
+
+#[cfg(feature = "device")]
+pub mod device;
+
+pub mod addresses;
+pub mod clock;
+pub mod error;
+pub mod format;
+pub mod limiter;
+pub mod mixdown;
+pub mod preset;
+pub mod rate;
+pub mod recv;
+pub mod send;
+pub mod settings;
+pub mod soundless;
+pub mod source;
+pub mod stats;
+pub mod wire;
+
+pub use error::{Error, Result};
+pub use format::Format;
