@@ -1,1 +1,3 @@
-//! (being written)
+//! Joins the sending stages.
+
+pub mod fanout;
