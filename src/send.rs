@@ -1,3 +1,4 @@
 //! Joins the sending stages.
 
 pub mod fanout;
+pub mod transmit;

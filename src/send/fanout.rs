@@ -7,6 +7,10 @@
 //! What falls out: at the bound the oldest whole unstarted frame, and at the moment of writing
 //! every unstarted frame older than the playout delay. Never half of one; each is counted.
 
+mod listener;
+
+pub use listener::{Asks, Listener, Overdue, Phase};
+
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
@@ -178,6 +182,13 @@ impl Outbox {
     #[must_use]
     pub fn queued(&self, log: &Log) -> usize {
         self.cursor.map_or(0, |cursor| log.end().saturating_sub(cursor.max(log.first)) as usize)
+    }
+
+    /// Whether the config or the welcome is written to the last byte.
+    #[must_use]
+    pub fn is_greeted(&self) -> bool {
+        self.greeting.is_none()
+            && !matches!(self.started, Some(Started::Control { .. }))
     }
 
     /// Whether there is anything to write.
