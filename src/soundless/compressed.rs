@@ -10,6 +10,7 @@ use symphonia::core::formats::well_known::FORMAT_ID_MP3;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
+use symphonia::core::units::Timestamp;
 use symphonia::default::formats::{FlacReader, MpaReader, OggReader};
 
 use crate::format::Format;
@@ -32,6 +33,8 @@ pub(crate) struct Compressed {
     /// How much of it has been read.
     taken: usize,
     damaged: u64,
+    /// When the next packet is due, in the file's own units; none before the first.
+    due: Option<Timestamp>,
     ended: bool,
 }
 
@@ -53,8 +56,16 @@ impl Compressed {
     pub(crate) fn open(file: File) -> Result<Self, Fault> {
         let stream = Stream::start(&file)?;
         let format = stream.track.format;
-        let mut compressed =
-            Self { file, stream, format, block: Vec::new(), taken: 0, damaged: 0, ended: false };
+        let mut compressed = Self {
+            file,
+            stream,
+            format,
+            block: Vec::new(),
+            taken: 0,
+            damaged: 0,
+            due: None,
+            ended: false,
+        };
         if !compressed.decode_block()? {
             return Err(Fault::Damaged("nothing in it can be decoded".into()));
         }
@@ -70,7 +81,7 @@ impl Compressed {
         self.stream.track.frames_total
     }
 
-    /// Packets that could not be decoded so far.
+    /// Packets that could not be decoded so far; several in a row may count as one.
     pub(crate) fn damaged(&self) -> u64 {
         self.damaged
     }
@@ -93,6 +104,7 @@ impl Compressed {
         self.stream = Stream::start(&self.file)?;
         self.block.clear();
         self.taken = 0;
+        self.due = None;
         self.ended = false;
         Ok(())
     }
@@ -140,7 +152,10 @@ impl Compressed {
             // Ogg files can be joined end to end.
             Err(DecodeError::ResetRequired) => {
                 match Track::find(packets.as_ref()) {
-                    Ok(next) if next.format == self.format => *track = next,
+                    Ok(next) if next.format == self.format => {
+                        *track = next;
+                        self.due = None;
+                    }
                     _ => self.ended = true,
                 }
                 return Ok(());
@@ -150,6 +165,11 @@ impl Compressed {
         if packet.track_id != track.id {
             return Ok(());
         }
+        // What fails its checksum is left out silently; only the hole in time tells of it.
+        if self.due.is_some_and(|due| packet.pts > due) {
+            self.damaged += 1;
+        }
+        self.due = packet.pts.checked_add(packet.block_dur());
         let sound = track.decoder.decode(&packet)?;
         let spec = sound.spec();
         if spec.rate() != self.format.sample_rate
