@@ -201,5 +201,15 @@ pub fn check_playout_delay(milliseconds: u32) -> Result<()> {
         .map_err(|wrong| Error::usage(format!("--playout-delay-ms {}", wrong.why), wrong.fix))
 }
 
+/// Holds a name that comes without a preset to what it may be in one.
+///
+/// # Errors
+///
+/// [`Error::Usage`] for a name that is empty, longer than 64 characters, or cannot be shown.
+pub fn check_name(name: &str) -> Result<()> {
+    limits::check_name(Some(name))
+        .map_err(|wrong| Error::usage(format!("--name {}", wrong.why), wrong.fix))
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use super::lookup::{directory_from, load_from, print_from};
+use super::lookup::{load_from, print_from};
 use super::*;
 
 /// A directory of presets that goes when the test ends.
@@ -384,7 +384,7 @@ fn a_file_saved_the_windows_way_is_read() {
 #[test]
 fn the_users_directory_is_where_the_system_wants_it() {
     let directory = |xdg: Option<&str>, home: Option<&str>| {
-        directory_from(|variable| match variable {
+        lookup::directory_from(|variable| match variable {
             "XDG_CONFIG_HOME" => xdg.map(Into::into),
             "HOME" => home.map(Into::into),
             _ => None,
