@@ -1,0 +1,46 @@
+# What there is to do here. `make` alone lists it.
+
+# The sound tests' private PulseAudio, where setup had to unpack one.
+export PATH := $(PATH):$(CURDIR)/target/pulseaudio/bin
+
+.PHONY: help build demo test lint bench dist cross clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+build: ## the two programs, into target/release
+	@scripts/setup.sh build
+	cargo build --release --locked
+
+demo: ## a server on a tone and three listeners on this machine, and what each of them heard
+	@scripts/setup.sh build
+	cargo build --release --locked --bins --example demo
+	@cargo run --release --locked --quiet --example demo
+
+test: ## every check a change must pass, with real sound through a private PulseAudio
+	@scripts/setup.sh build sound
+	cargo test --locked --no-fail-fast
+	cargo test --locked --no-fail-fast --no-default-features
+
+lint: ## formatting, style and documentation, with every warning an error
+	@scripts/setup.sh build lint
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --no-default-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --no-default-features
+
+bench: ## what it costs, measured here, in one table
+	@scripts/setup.sh build sound
+	cargo bench --locked
+
+dist: ## a zip for Windows users, into dist
+	@scripts/setup.sh build
+	scripts/dist.sh
+
+cross: ## that it builds for Windows, and type-checks for macOS and for Linux on ARM
+	@scripts/setup.sh build
+	scripts/cross.sh check
+
+clean: ## remove everything built
+	rm -rf target target-cross dist

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Builds for systems that this one is not. Where the Rust in use has a target's standard library, it
+# does the work; else Debian's own Rust, which brings that library's source, compiles it first.
+#
+# usage: scripts/cross.sh check     the whole package builds for Windows, and type-checks for macOS
+#                                   and, without sound cards, for Linux on ARM
+#        scripts/cross.sh release   the two programs for Windows, as `make dist` packs them
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+windows=x86_64-pc-windows-gnu
+macos=aarch64-apple-darwin
+arm=aarch64-unknown-linux-gnu
+
+has_std() {
+    [ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ]
+}
+
+# cargo_for TARGET COMMAND FLAG…: a directory of its own, so that neither compiler throws away
+# what the other has built.
+cargo_for() {
+    local target=$1 command=$2
+    shift 2
+    echo "cross: cargo $command for $target" >&2
+    if has_std "$target"; then
+        cargo "$command" --locked --target-dir target-cross --target "$target" "$@"
+    else
+        scripts/setup.sh cross-std || {
+            echo "cross: or let rustup bring the target. Run: rustup target add $target" >&2
+            return 1
+        }
+        RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc /usr/bin/cargo "$command" --locked \
+            --target-dir target-cross --target "$target" -Zbuild-std=std,panic_abort,test "$@"
+    fi
+}
+
+scripts/setup.sh windows
+case ${1-} in
+check)
+    cargo_for $windows build --lib --bins --examples
+    cargo_for $windows check --all-targets
+    cargo_for $macos check --all-targets
+    cargo_for $arm check --all-targets --no-default-features
+    ;;
+release)
+    cargo_for $windows build --release --bins
+    ;;
+*)
+    echo "usage: scripts/cross.sh check|release" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# Installs what this machine lacks for the jobs named, on Debian and Ubuntu; elsewhere, and where it
+# may not, it says what to install. Quiet and quick when nothing is missing.
+#
+# usage: scripts/setup.sh JOB…
+#   build      compile AuraLync with its sound card support
+#   lint       also check its formatting and style
+#   sound      run the tests that send real sound through a private PulseAudio
+#   windows    link programs for Windows and pack them
+#   cross-std  compile Rust's standard library for systems that this machine's Rust does not know
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() {
+    echo "setup: $*" >&2
+    exit 1
+}
+
+# need PACKAGE COMMAND…: PACKAGE (its Debian name) is missing when COMMAND fails.
+packages=()
+need() {
+    local package=$1
+    shift
+    "$@" >/dev/null 2>&1 || packages+=("$package")
+}
+
+# A compiler without the C library's start files, as a minimal install leaves it, links nothing.
+c_programs_link() {
+    [ -e "$(cc -print-file-name=crt1.o)" ]
+}
+
+has_pulseaudio() {
+    command -v pulseaudio || [ -x target/pulseaudio/bin/pulseaudio ]
+}
+
+on_linux() {
+    [ "$(uname -s)" = Linux ]
+}
+
+require_rust() {
+    local wanted have
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    command -v cargo >/dev/null && command -v rustc >/dev/null ||
+        fail "Rust is missing: there is no cargo in the PATH. Install Rust from https://rustup.rs, open a new terminal and try again."
+    have=$(rustc --version | cut -d ' ' -f 2)
+    [ "$(printf '%s\n' "$wanted" "$have" | sort -V | head -n 1)" = "$wanted" ] ||
+        fail "Rust $have is too old: AuraLync needs $wanted or later. Run: rustup update stable"
+}
+
+for job in "$@"; do
+    case $job in
+    build)
+        require_rust
+        if on_linux; then
+            need gcc command -v cc
+            need libc6-dev c_programs_link
+            need make command -v make
+            need pkg-config command -v pkg-config
+            need libasound2-dev pkg-config --exists alsa
+        fi
+        ;;
+    lint)
+        cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 ||
+            fail "Rust's formatter or linter is missing. Run: rustup component add rustfmt clippy"
+        ;;
+    sound)
+        if on_linux; then
+            need pulseaudio-utils command -v pactl
+            need pulseaudio has_pulseaudio
+        fi
+        ;;
+    windows)
+        need gcc-mingw-w64-x86-64 command -v x86_64-w64-mingw32-gcc
+        need zip command -v zip
+        ;;
+    cross-std)
+        need rustc-web test -x /usr/bin/rustc
+        need cargo-web test -x /usr/bin/cargo
+        need rust-web-src test -e /usr/lib/rustlib/src/rust/library/std
+        ;;
+    *) fail "there is no job “$job”. The first lines of scripts/setup.sh list them." ;;
+    esac
+done
+
+[ ${#packages[@]} -gt 0 ] || exit 0
+
+# Beside PipeWire, Debian's pulseaudio would take over the desktop's sound: the tests get their own copy.
+if [[ " ${packages[*]} " == *" pulseaudio "* ]] && command -v pipewire >/dev/null; then
+    scripts/private-pulseaudio.sh
+    kept=()
+    for package in "${packages[@]}"; do
+        [ "$package" = pulseaudio ] || kept+=("$package")
+    done
+    [ ${#kept[@]} -gt 0 ] || exit 0
+    packages=("${kept[@]}")
+fi
+
+command -v apt-get >/dev/null ||
+    fail "this is needed and missing (Debian's names): ${packages[*]}. Install it with this system's package manager and try again."
+
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; } ||
+        fail "this is needed and missing: ${packages[*]}. As an administrator, run: apt-get install ${packages[*]}"
+    as_root=(sudo)
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+apt() {
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+        -o Acquire::Retries=2 -o DPkg::Lock::Timeout=120 "$@" >>"$log" 2>&1
+}
+
+# --no-remove: a package that would push another one off the machine is not worth that.
+install() {
+    apt update
+    apt install --no-install-recommends --no-remove "${packages[@]}"
+}
+
+echo "setup: installing ${packages[*]}" >&2
+install || {
+    sleep 5
+    install
+} || {
+    tail -n 15 "$log" >&2
+    fail "apt-get could not install ${packages[*]}: its last words stand above. Install it by hand and try again."
+}
