@@ -159,7 +159,10 @@ impl Compressed {
                         *track = next;
                         self.due = None;
                     }
-                    _ => self.ended = true,
+                    _ => {
+                        log::warn!("a sound file changes its format half way: it ends there");
+                        self.ended = true;
+                    }
                 }
                 return Ok(());
             }
