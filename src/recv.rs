@@ -1,1 +1,3 @@
-//! (being written)
+//! Joins the receiving stages.
+
+pub mod jitter;

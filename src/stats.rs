@@ -18,6 +18,11 @@ impl Counter {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
+    /// Replaces the sum, where one thread keeps it elsewhere.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
     /// The sum so far.
     #[must_use]
     pub fn get(&self) -> u64 {
@@ -27,19 +32,31 @@ impl Counter {
 
 /// The highest sample magnitude since it was last asked for.
 #[derive(Debug, Default)]
-pub struct Peak(AtomicU32);
+pub struct Peak {
+    /// Bits of the highest magnitude since it was last asked for.
+    recent: AtomicU32,
+    /// The same since the start.
+    ever: AtomicU32,
+}
 
 impl Peak {
     /// Notes a run of samples. Magnitudes are never negative, so their bits order as they do.
     pub fn note(&self, samples: &[f32]) {
         let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
-        self.0.fetch_max(peak.to_bits(), Ordering::Relaxed);
+        self.recent.fetch_max(peak.to_bits(), Ordering::Relaxed);
+        self.ever.fetch_max(peak.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Whether anything but exact silence has been noted since the start.
+    #[must_use]
+    pub fn was_heard(&self) -> bool {
+        self.ever.load(Ordering::Relaxed) != 0
     }
 
     /// The peak in dBFS since the last call.
     #[must_use]
     pub fn take_dbfs(&self) -> f32 {
-        dbfs(f32::from_bits(self.0.swap(0, Ordering::Relaxed)))
+        dbfs(f32::from_bits(self.recent.swap(0, Ordering::Relaxed)))
     }
 }
 
@@ -157,4 +174,45 @@ pub struct ClientStats {
     pub connections: u64,
     /// Peak level played in the last second, dBFS.
     pub level_dbfs: f32,
+}
+
+/// Where `--stats` lines go.
+pub struct Lines {
+    out: Option<Box<dyn std::io::Write + Send>>,
+}
+
+impl Lines {
+    /// Opens the target; a file is written anew. `None` swallows every line.
+    ///
+    /// # Errors
+    /// [`Error::File`](crate::Error::File) if the file cannot be made.
+    pub fn open(target: Option<&crate::settings::StatsTarget>) -> crate::Result<Self> {
+        use crate::settings::StatsTarget;
+        let out: Option<Box<dyn std::io::Write + Send>> = match target {
+            None => None,
+            Some(StatsTarget::Stdout) => Some(Box::new(std::io::stdout())),
+            Some(StatsTarget::File(path)) => {
+                let file = std::fs::File::create(path).map_err(|e| {
+                    crate::Error::file(path, e, "Choose a place for --stats that can be written")
+                })?;
+                Some(Box::new(file))
+            }
+        };
+        Ok(Self { out })
+    }
+
+    /// Writes one line of JSON. A reader that has gone away or a full disk ends the statistics,
+    /// not the sound; the log says so once.
+    pub fn write(&mut self, stats: &impl Serialize) {
+        let Some(out) = &mut self.out else {
+            return;
+        };
+        let written = serde_json::to_string(stats)
+            .map_err(std::io::Error::from)
+            .and_then(|line| writeln!(out, "{line}").and_then(|()| out.flush()));
+        if let Err(e) = written {
+            log::warn!("--stats ends here: {e}");
+            self.out = None;
+        }
+    }
 }

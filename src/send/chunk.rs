@@ -304,6 +304,13 @@ impl Chunker {
         Some(Chunk { header, samples: &self.out })
     }
 
+    /// How long until the next chunk should be complete, in µs; 0 if it should be already.
+    #[must_use]
+    pub fn due_in_us(&self, now_us: u64) -> u64 {
+        let end_us = self.time_of(self.position as f64 + self.chunk as f64);
+        (end_us - now_us as f64).max(0.0) as u64
+    }
+
     /// The card has not delivered in time. What it had begun stays; its next frames will be placed
     /// by their time.
     fn stall(&mut self) {
