@@ -21,7 +21,7 @@ const QUESTIONS: u32 = 3;
 #[command(
     name = "auralync-client",
     version,
-    about = "Plays what a PC with auralync-server sends, in step with it and with every other listener.",
+    about = "Plays what a PC with auralync-server sends, in step with every other listener.",
     after_help = "Examples:
   auralync-client 192.168.1.100                        listen to the PC at this address
   auralync-client 192.168.1.100 --volume 60            quieter
@@ -128,7 +128,8 @@ impl ClientArgs {
     ///
     /// # Errors
     ///
-    /// [`Error::Preset`] for a preset that cannot be used, [`Error::Usage`] for flags that cannot be.
+    /// [`Error::Preset`] for a preset that cannot be used, [`Error::Usage`] for flags that cannot
+    /// be.
     pub fn settings(self) -> Result<ClientSettings> {
         if self.device.is_some() && self.output != Output::Speaker {
             return Err(Error::usage(

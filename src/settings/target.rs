@@ -199,7 +199,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn whatever_is_typed_is_a_server_that_reads_back_or_one_line(typed in "\\PC{0,40}|[0-9a-f:.%\\[\\]]{0,40}") {
+        fn whatever_is_typed_is_a_server_that_reads_back_or_one_line(
+            typed in "\\PC{0,40}|[0-9a-f:.%\\[\\]]{0,40}",
+        ) {
             match Target::parse(&typed, None) {
                 Ok(target) => {
                     assert_ne!(target.port, 0);
