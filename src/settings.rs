@@ -52,7 +52,8 @@ impl Verbosity {
 }
 
 /// What clap says about a wrong command line, in one line like every other error. Not for its
-/// `--help` and `--version`, which it also returns as errors ([`clap::Error::use_stderr`] is false).
+/// `--help` and `--version`, which it also returns as errors: there
+/// [`use_stderr`](clap::Error::use_stderr) is false.
 #[must_use]
 pub fn usage_error(program: &str, error: &clap::Error) -> Error {
     let text = error.render().to_string();

@@ -35,7 +35,7 @@ const BEGINNINGS: [(&str, Adapter); 40] = [
     ("vmware", Adapter::Virtual),
     ("virtualbox", Adapter::Virtual),
     ("hyper-v", Adapter::Virtual),
-    ("bridge1", Adapter::Virtual), // macOS: bridge100 and up join virtual machines; bridge0 is a cable
+    ("bridge1", Adapter::Virtual), // macOS: from bridge100 on; bridge0 is a cable
     ("awdl", Adapter::Virtual),    // macOS: AirDrop between Apple devices
     ("llw", Adapter::Virtual),
     ("anpi", Adapter::Virtual),

@@ -395,3 +395,15 @@ fn the_users_directory_is_where_the_system_wants_it() {
     assert_eq!(directory(None, Some("/h")), Some("/h/.config/auralync".into()));
     assert_eq!(directory(None, None), None);
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_a_preset_that_works_or_one_line(
+        text in "\\PC{0,60}|((chunk_size|port|name|source|codecs|x|\\[a\\]) ?= ?[0-9a-f\"\\[\\]{}.,-]{0,9}\n?){0,4}",
+    ) {
+        match file::read(&text, "own.toml", built_in("smooth")) {
+            Ok(preset) => assert_eq!(preset.with(Overrides::default()).unwrap(), preset),
+            Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+        }
+    }
+}

@@ -21,7 +21,7 @@ const QUESTIONS: u32 = 3;
 #[command(
     name = "auralync-client",
     version,
-    about = "Plays what a PC with auralync-server sends, in step with it and with every other listener.",
+    about = "Plays what a PC with auralync-server sends, in step with every other listener.",
     after_help = "Examples:
   auralync-client 192.168.1.100                        listen to the PC at this address
   auralync-client 192.168.1.100 --volume 60            quieter
@@ -128,7 +128,8 @@ impl ClientArgs {
     ///
     /// # Errors
     ///
-    /// [`Error::Preset`] for a preset that cannot be used, [`Error::Usage`] for flags that cannot be.
+    /// [`Error::Preset`] for a preset that cannot be used, [`Error::Usage`] for flags that cannot
+    /// be.
     pub fn settings(self) -> Result<ClientSettings> {
         if self.device.is_some() && self.output != Output::Speaker {
             return Err(Error::usage(
@@ -184,7 +185,10 @@ pub fn ask_for_host(
 ) -> Result<Target> {
     let broken = |error| Error::internal("cannot ask for the server's address", error);
     let mut last = host_missing();
-    for _ in 0..QUESTIONS {
+    for question in 0..QUESTIONS {
+        if question > 0 {
+            writeln!(output, "{last}").map_err(broken)?;
+        }
         write!(output, "Address of the PC that plays (auralync-server shows it there): ")
             .and_then(|()| output.flush())
             .map_err(broken)?;
@@ -196,13 +200,9 @@ pub fn ask_for_host(
         let answer = String::from_utf8_lossy(&answer);
         // Whoever copies the whole command that the server prints means the address in it.
         let typed = answer.trim();
-        let typed = typed.strip_prefix("auralync-client ").unwrap_or(typed);
-        match Target::parse(typed, port) {
+        match Target::parse(typed.strip_prefix("auralync-client ").unwrap_or(typed), port) {
             Ok(target) => return Ok(target),
-            Err(error) => {
-                writeln!(output, "{error}").map_err(broken)?;
-                last = error;
-            }
+            Err(error) => last = error,
         }
     }
     Err(last)
@@ -369,6 +369,7 @@ mod tests {
         let (answer, shown) = ask(b"\n\n\n\npc\n", None);
         assert_eq!(answer.unwrap_err().exit_code(), 2);
         assert_eq!(shown.matches("Address of the PC").count(), 3);
+        assert_eq!(shown.matches("is not a server's address").count(), 2, "the last is returned");
     }
 
     #[test]

@@ -25,10 +25,12 @@ Exit codes: 0 stopped as asked, 1 internal, 2 command line or preset, 3 sound de
 4 network, 7 file."
 )]
 pub struct ServerArgs {
-    /// The preset to start from: smooth, low-latency, stable, live, one of your own, or a .toml file.
+    /// The preset to start from: smooth, low-latency, stable, live, one of your own, or a
+    /// .toml file.
     #[arg(long, value_name = "PRESET", default_value = preset::DEFAULT)]
     preset: String,
-    /// What to send: loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH, tone, tone:HZ or none.
+    /// What to send: loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH,
+    /// tone, tone:HZ or none.
     #[arg(long, value_name = "SOURCE")]
     source: Vec<String>,
     /// The name that listeners see, instead of this PC's name.
@@ -107,7 +109,8 @@ impl ServerArgs {
     ///
     /// # Errors
     ///
-    /// [`Error::Preset`] for a preset that cannot be used, [`Error::Usage`] for flags that cannot be.
+    /// [`Error::Preset`] for a preset that cannot be used, [`Error::Usage`] for flags that cannot
+    /// be.
     pub fn settings(self) -> Result<ServerSettings> {
         let overrides = Overrides {
             chunk_size: self.chunk_size,

@@ -196,4 +196,19 @@ mod tests {
             "“pc:6000” and --port 7000 name two ports. Give the port once"
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_typed_is_a_server_that_reads_back_or_one_line(
+            typed in "\\PC{0,40}|[0-9a-f:.%\\[\\]]{0,40}",
+        ) {
+            match Target::parse(&typed, None) {
+                Ok(target) => {
+                    assert_ne!(target.port, 0);
+                    assert_eq!(Target::parse(&target.to_string(), None).unwrap(), target);
+                }
+                Err(error) => assert!(!error.to_string().contains('\n')),
+            }
+        }
+    }
 }
