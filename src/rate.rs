@@ -34,10 +34,11 @@ impl RateConverter {
             .interpolation(SincInterpolationType::Quadratic);
         let channels = usize::from(channels);
         let largest = 1.0 + 2.0 * MAX_CORRECTION;
-        let inner = Async::new_sinc(ratio, largest, &parameters, block, channels, FixedAsync::Output)
-            .map_err(|e| {
-                Error::internal(format!("cannot convert {from_rate} Hz to {to_rate} Hz"), e)
-            })?;
+        let inner =
+            Async::new_sinc(ratio, largest, &parameters, block, channels, FixedAsync::Output)
+                .map_err(|e| {
+                    Error::internal(format!("cannot convert {from_rate} Hz to {to_rate} Hz"), e)
+                })?;
         Ok(Self { inner, ratio, channels, output: vec![0.0; block * channels] })
     }
 
@@ -54,6 +55,12 @@ impl RateConverter {
     #[must_use]
     pub fn needed(&self) -> usize {
         self.inner.input_frames_next()
+    }
+
+    /// Frames out per frame in, when nothing is stretched.
+    #[must_use]
+    pub fn ratio(&self) -> f64 {
+        self.ratio
     }
 
     /// Frames of output by which a sample comes out later than it went in: half the taps, less

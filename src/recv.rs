@@ -1,3 +1,4 @@
 //! Joins the receiving stages.
 
 pub mod jitter;
+pub mod resample;

@@ -66,10 +66,8 @@ impl Server {
     pub fn open(settings: ServerSettings) -> Result<Self> {
         let source = settings.sources.first().cloned().unwrap_or_default();
         let origin = Origin::open(&source, &settings)?;
-        let sample_rate = settings
-            .preset
-            .sample_rate
-            .unwrap_or_else(|| stream_rate(origin.format().sample_rate));
+        let sample_rate =
+            settings.preset.sample_rate.unwrap_or_else(|| stream_rate(origin.format().sample_rate));
         let format = Format { sample_rate, channels: settings.preset.channels };
         // The delay must hold two chunks at the rate that it turned out to be.
         let rate = Overrides { sample_rate: Some(sample_rate), ..Overrides::default() };
@@ -119,7 +117,8 @@ impl Server {
         let room = room(&settings, format, origin.captured_output());
         let (transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         let preset = &settings.preset;
-        let mut producer = Producer::new(format, preset, clock, Arc::clone(&counters), handle.clone());
+        let mut producer =
+            Producer::new(format, preset, clock, Arc::clone(&counters), handle.clone());
 
         let network = spawn("network", move || transmit.run())?;
         let outcome = match origin {
@@ -127,7 +126,9 @@ impl Server {
                 producer.generate(generator, source.channels)?;
                 let heard = shutdown.clone();
                 let chunks = spawn("chunks", move || producer.run(&heard))?;
-                report(&snapshots, &counters, clock, &mut lines, shutdown, || network.is_finished());
+                report(&snapshots, &counters, clock, &mut lines, shutdown, || {
+                    network.is_finished()
+                });
                 join(chunks)
             }
             #[cfg(feature = "device")]
@@ -145,7 +146,9 @@ impl Server {
                 let heard = shutdown.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
                 let _keeper = spawn("card", move || card.run(&heard))?;
-                report(&snapshots, &counters, clock, &mut lines, shutdown, || network.is_finished());
+                report(&snapshots, &counters, clock, &mut lines, shutdown, || {
+                    network.is_finished()
+                });
                 join(chunks)
             }
         };

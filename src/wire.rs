@@ -9,8 +9,8 @@ mod message;
 
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
-    AuralyncKey, Config, Hello, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report, ServerFirst,
-    Welcome,
+    AuralyncKey, Config, Hello, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report,
+    ServerFirst, Welcome,
 };
 
 use std::sync::Arc;

@@ -171,7 +171,8 @@ impl CardClock {
             for _ in 0..2 {
                 slope = slope_of(&self.stamps, &rest, middle, gate).map_or(slope, |s| slope + s);
                 let most = self.nominal_us_per_frame * MAX_DEVIATION;
-                slope = slope.clamp(self.nominal_us_per_frame - most, self.nominal_us_per_frame + most);
+                slope =
+                    slope.clamp(self.nominal_us_per_frame - most, self.nominal_us_per_frame + most);
                 rest = residuals(slope);
                 middle = median(&rest);
             }
@@ -187,6 +188,12 @@ impl CardClock {
     #[must_use]
     pub fn time_of(&self, frame: f64) -> Option<f64> {
         self.line.map(|line| line.time_of(frame))
+    }
+
+    /// The frame that meets the card at `at_us`, with its fraction.
+    #[must_use]
+    pub fn frame_at(&self, at_us: f64) -> Option<f64> {
+        self.line.map(|line| line.frame + (at_us - line.at) / line.us_per_frame)
     }
 
     /// How long a frame really lasts, in µs.

@@ -44,7 +44,8 @@ impl ServerClock {
         // Half of ((t2 − t1) + (t3 − t4)), as in NTP (RFC 5905, section 8).
         let forth = pong.received_us as f64 - pong.client_us as f64;
         let back = pong.sent_us as f64 - now_us as f64;
-        let measured = Measured { offset_us: (forth + back) / 2.0, round_trip_us: round_trip as f64 };
+        let measured =
+            Measured { offset_us: (forth + back) / 2.0, round_trip_us: round_trip as f64 };
         if self.best.is_none_or(|best| measured.round_trip_us < best.round_trip_us) {
             self.best = Some(measured);
         }

@@ -65,8 +65,9 @@ impl Jitter {
         result.late = self.reader.saturating_sub(position).min(frames);
         let start = position.max(readable);
         let end = position + frames;
-        // Only the newest fit if a single frame is longer than everything.
-        let start = start.max(end.saturating_sub(self.capacity));
+        // Only the newest fit: older ones would lie where newer ones are.
+        let newest = self.end().map_or(end, |newest| newest.max(end));
+        let start = start.max(newest.saturating_sub(self.capacity));
         if start >= end {
             return result;
         }
@@ -80,9 +81,8 @@ impl Jitter {
         result
     }
 
-    /// Forgets everything; the next frame to be read is at `position`.
-    pub fn restart(&mut self, position: u64) {
-        self.stretches.clear();
+    /// The next frame to be read is at `position`; what is there stays.
+    pub fn set_reader(&mut self, position: u64) {
         self.reader = position;
     }
 
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn what_comes_after_its_time_is_counted() {
         let mut jitter = jitter();
-        jitter.restart(100);
+        jitter.set_reader(100);
         assert_eq!(jitter.insert(95, &ramp(95, 10)).late, 5);
         assert_eq!(jitter.insert(0, &ramp(0, 10)).late, 10);
         assert!(jitter.holds(95, 105) && !jitter.has(9));

@@ -197,8 +197,8 @@ impl Chunker {
         let Some(at_us) = input.clock.time_of(first_out) else {
             return;
         };
-        let belongs = self.timeline.position
-            + (at_us - self.timeline.at_us) / self.timeline.us_per_frame;
+        let belongs =
+            self.timeline.position + (at_us - self.timeline.at_us) / self.timeline.us_per_frame;
         let gap = (belongs - position).round();
         input.origin = Some(position + gap - input.next_frame as f64 * input.ratio + delay);
         if gap >= 0.0 {
@@ -291,7 +291,9 @@ impl Chunker {
             us_per_frame: self.us_per_frame(),
         };
         let flags = if std::mem::take(&mut self.broken) { FLAG_BROKEN } else { 0 };
-        for (to, from) in self.out.iter_mut().zip(self.pending.drain(..self.format.samples(self.chunk))) {
+        for (to, from) in
+            self.out.iter_mut().zip(self.pending.drain(..self.format.samples(self.chunk)))
+        {
             *to = from;
         }
         let header = AudioHeader {
@@ -339,7 +341,8 @@ impl Chunker {
             .filter(|input| !input.stalled)
             .and_then(|input| input.clock.time_of((position - input.origin?) / input.ratio))
             .unwrap_or_else(|| {
-                self.timeline.at_us + (position - self.timeline.position) * self.timeline.us_per_frame
+                self.timeline.at_us
+                    + (position - self.timeline.position) * self.timeline.us_per_frame
             })
     }
 }

@@ -92,8 +92,16 @@ pub struct Counts {
 #[derive(Debug)]
 enum Started {
     /// `ping` is what a pong answers: until its first byte is out it can still be stamped anew.
-    Control { bytes: Vec<u8>, written: usize, ping: Option<(u64, u64)> },
-    Audio { frame: AudioFrame, generation: Generation, written: usize },
+    Control {
+        bytes: Vec<u8>,
+        written: usize,
+        ping: Option<(u64, u64)>,
+    },
+    Audio {
+        frame: AudioFrame,
+        generation: Generation,
+        written: usize,
+    },
 }
 
 /// One listener's side of the fan-out: a cursor in the log, a started write, and at most one
@@ -187,8 +195,7 @@ impl Outbox {
     /// Whether the config or the welcome is written to the last byte.
     #[must_use]
     pub fn is_greeted(&self) -> bool {
-        self.greeting.is_none()
-            && !matches!(self.started, Some(Started::Control { .. }))
+        self.greeting.is_none() && !matches!(self.started, Some(Started::Control { .. }))
     }
 
     /// Whether there is anything to write.

@@ -81,7 +81,10 @@ impl KeepCard {
                     let why = self.watch(&device, &stream, start_us, &mut hint_due, shutdown);
                     let _ = self.producer.send(Card::Lost);
                     if let Some(why) = why {
-                        warn!("“{}” delivers no more: {why}. Listeners hear silence until it is back", device.name());
+                        warn!(
+                            "“{}” delivers no more: {why}. Listeners hear silence until it is back",
+                            device.name()
+                        );
                         said = true;
                     }
                 }
@@ -105,7 +108,11 @@ impl KeepCard {
         let stream = device.start(self.clock, period, move |samples, at_us| {
             capture.on_input(samples, at_us);
         })?;
-        debug!("capturing “{}” at {format}, {} frames a time", device.name(), stream.period_frames());
+        debug!(
+            "capturing “{}” at {format}, {} frames a time",
+            device.name(),
+            stream.period_frames()
+        );
         let _ = self.producer.send(Card::Plugged { captured, format });
         Ok(stream)
     }

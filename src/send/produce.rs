@@ -76,7 +76,11 @@ impl Producer {
     }
 
     /// Sound comes from a generator.
-    pub(super) fn generate(&mut self, generator: Generator, pick: Option<(u16, u16)>) -> Result<()> {
+    pub(super) fn generate(
+        &mut self,
+        generator: Generator,
+        pick: Option<(u16, u16)>,
+    ) -> Result<()> {
         let start_us = self.clock.now_us();
         self.chunker.plug_exact(generator.format(), pick, start_us)?;
         self.input =

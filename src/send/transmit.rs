@@ -434,7 +434,8 @@ impl Transmit {
             u64::from(self.room.welcome.playout_delay_ms) * 1000 + seat.listener.extra_us();
         let before = seat.listener.outbox.counts().bytes;
         let stream = &mut seat.stream;
-        let result = seat.listener.outbox.write(&self.log, now, max_age, |slices| send(stream, slices));
+        let result =
+            seat.listener.outbox.write(&self.log, now, max_age, |slices| send(stream, slices));
         let progress = seat.listener.outbox.counts().bytes != before;
         match result {
             Ok(Stopped::Empty) => seat.listener.wrote(progress, false, now),

@@ -177,10 +177,7 @@ mod tests {
     fn a_length_over_the_limit_is_refused_before_its_bytes_come() {
         let mut deframer = Deframer::new(Limits { plain: 100, typed: 100 });
         deframer.push(&[0x7f, 0xff, 0xff, 0xff]);
-        assert_eq!(
-            deframer.next(),
-            Err(Violation::TooLong { length: 0x7fff_ffff, limit: 100 })
-        );
+        assert_eq!(deframer.next(), Err(Violation::TooLong { length: 0x7fff_ffff, limit: 100 }));
         assert!(deframer.buffer.capacity() < 1000);
     }
 

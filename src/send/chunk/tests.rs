@@ -47,7 +47,13 @@ fn take(chunker: &mut Chunker, now_us: u64, taken: &mut Taken) {
 }
 
 /// Runs card and chunker from `from_us` to `to_us` after the start, a millisecond at a time.
-fn run(card: Option<&mut Card>, chunker: &mut Chunker, from_us: u64, to_us: u64, taken: &mut Taken) {
+fn run(
+    card: Option<&mut Card>,
+    chunker: &mut Chunker,
+    from_us: u64,
+    to_us: u64,
+    taken: &mut Taken,
+) {
     let mut card = card;
     for now in (from_us..to_us).step_by(1000).map(|t| START_US + t) {
         if let Some(card) = &mut card {

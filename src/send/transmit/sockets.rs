@@ -153,9 +153,8 @@ pub fn make_room_for(max_clients: u32) {
     // Root may pass the hard limit; others go as far as it allows.
     let above = Rlimit { current: Some(wanted), maximum: maximum.map(|m| m.max(wanted)) };
     let within = Rlimit { current: Some(maximum.map_or(wanted, |m| m.min(wanted))), maximum };
-    let raised = setrlimit(Resource::Nofile, above)
-        .or_else(|_| setrlimit(Resource::Nofile, within))
-        .is_ok();
+    let raised =
+        setrlimit(Resource::Nofile, above).or_else(|_| setrlimit(Resource::Nofile, within)).is_ok();
     let granted = if raised { getrlimit(Resource::Nofile).current } else { limit.current };
     let granted = granted.unwrap_or(u64::MAX);
     if max_clients != 0 && granted < wanted {
