@@ -69,6 +69,14 @@ pub fn default_output_id() -> Option<String> {
     id.map(|id| id.to_string())
 }
 
+/// Whether the device of that id is still there. PulseAudio moves a stream whose output vanishes
+/// to the default one and says nothing, so whoever was told to use one device asks now and then.
+#[must_use]
+pub fn is_present(id: &str) -> bool {
+    let Ok(id) = id.parse::<cpal::DeviceId>() else { return false };
+    host().is_ok_and(|host| host.device_by_id(&id).is_some())
+}
+
 /// A device to capture from.
 #[derive(Debug)]
 pub struct InputDevice {
@@ -335,26 +343,50 @@ fn enumerate() -> Result<(SharedHost, Vec<(Listed, cpal::Device)>)> {
         forget(&host);
         trouble::system_error(&error)
     })?;
-    let default_input = host.default_input_device().and_then(|device| device.id().ok());
-    let default_output = host.default_output_device().and_then(|device| device.id().ok());
-    let listed = devices
-        .filter_map(|device| {
-            // A device that went away in between, or cannot say what it is, is none.
-            let id = device.id().ok()?;
-            let description = device.description().ok()?;
-            let (inputs, outputs) = (description.supports_input(), description.supports_output());
-            let mut listed = Listed {
-                name: description.name().to_owned(),
-                inputs,
-                outputs,
-                default_input: inputs && default_input.as_ref() == Some(&id),
-                default_output: outputs && default_output.as_ref() == Some(&id),
-                loopback: false,
-                id: id.to_string(),
-            };
-            listed.loopback = choose::is_loopback(System::current(), &listed);
-            Some((listed, device))
-        })
+    let default_input = host.default_input_device();
+    let default_output = host.default_output_device();
+    let mut described: Vec<_> = devices
+        .filter_map(|device| describe(device, default_input.as_ref(), default_output.as_ref()))
+        .filter(|(listed, _)| !choose::is_alsa_tool(&listed.id))
         .collect();
-    Ok((host, listed))
+    // ALSA often leaves its default out of the list, and has one even without a card.
+    for default in [&default_output, &default_input].into_iter().flatten() {
+        let listed = describe(default.clone(), default_input.as_ref(), default_output.as_ref());
+        let Some((mut listed, device)) = listed else { continue };
+        if described.iter().any(|(other, _)| other.id == listed.id) {
+            continue;
+        }
+        listed.inputs &= device.default_input_config().is_ok();
+        listed.outputs &= device.default_output_config().is_ok();
+        if listed.inputs || listed.outputs {
+            described.insert(0, (listed, device));
+        }
+    }
+    Ok((host, described))
+}
+
+/// `None` for a device that went away in between, or cannot say what it is.
+fn describe(
+    device: cpal::Device,
+    default_input: Option<&cpal::Device>,
+    default_output: Option<&cpal::Device>,
+) -> Option<(Listed, cpal::Device)> {
+    let id = device.id().ok()?;
+    let description = device.description().ok()?;
+    let (inputs, outputs) = (description.supports_input(), description.supports_output());
+    // By id: on Windows the default is a stand-in that equals none of the devices.
+    let is = |other: Option<&cpal::Device>| {
+        other.and_then(|other| other.id().ok()).as_ref() == Some(&id)
+    };
+    let mut listed = Listed {
+        id: id.to_string(),
+        name: description.name().to_owned(),
+        inputs,
+        outputs,
+        default_input: inputs && is(default_input),
+        default_output: outputs && is(default_output),
+        loopback: false,
+    };
+    listed.loopback = choose::is_loopback(System::current(), &listed);
+    Some((listed, device))
 }

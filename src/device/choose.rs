@@ -1,6 +1,6 @@
 //! Which device is meant: pure choices over a list of devices, the same on every machine.
 
-use super::Listed;
+use super::{Listed, hints};
 use crate::{Error, Result};
 
 /// The systems whose sound works differently.
@@ -72,6 +72,22 @@ const STEREO_MIX: &[&str] = &[
 const VIRTUAL_CABLES: &[&str] =
     &["blackhole", "soundflower", "loopback audio", "vb-cable", "background music"];
 
+/// What ALSA lists among the cards though it is none: converters, mixers, doors to sound servers
+/// that have an interface of their own here, and `null`, which asks for sound a million times a
+/// second.
+const ALSA_TOOLS: &[&str] = &[
+    "null",
+    "lavrate",
+    "samplerate",
+    "speexrate",
+    "jack",
+    "oss",
+    "pulse",
+    "speex",
+    "upmix",
+    "vdownmix",
+];
+
 /// How many devices an error names; the rest are counted.
 const NAMED_IN_ERRORS: usize = 8;
 
@@ -86,6 +102,12 @@ pub fn is_loopback(system: System, device: &Listed) -> bool {
         System::MacOs => (device.outputs && !device.inputs) || named(VIRTUAL_CABLES),
         System::Linux => device.inputs && device.id.ends_with(MONITOR),
     }
+}
+
+/// Whether the id is one of ALSA's own tools and no card.
+#[must_use]
+pub(super) fn is_alsa_tool(id: &str) -> bool {
+    id.strip_prefix("alsa:").is_some_and(|name| ALSA_TOOLS.contains(&name))
 }
 
 /// The devices to capture what this PC plays from, best first, at least one: on the output that
@@ -124,7 +146,7 @@ fn default_loopback(system: System, devices: &[Listed]) -> Result<Vec<&Listed>> 
     Err(Error::NoDevice {
         what: "what this PC plays".to_owned(),
         why,
-        fix: super::hints::no_loopback(system).to_owned(),
+        fix: hints::no_loopback(system).to_owned(),
     })
 }
 
@@ -148,7 +170,7 @@ fn named_loopback<'a>(system: System, devices: &'a [Listed], name: &str) -> Resu
     captures(system, devices, device).ok_or_else(|| Error::NoDevice {
         what: what(),
         why: format!("nothing here can capture what “{}” plays", device.name),
-        fix: super::hints::no_loopback(system).to_owned(),
+        fix: hints::no_loopback(system).to_owned(),
     })
 }
 
@@ -184,21 +206,25 @@ pub fn input<'a>(devices: &'a [Listed], name: &str) -> Result<&'a Listed> {
     named(devices, name, "input", |device| device.inputs)
 }
 
-/// The output that `name` means (see [`input`]), or the default one, or the first there is.
+/// The output that `name` means (see [`input`]), or the default one.
 ///
 /// # Errors
 ///
-/// [`Error::NoDevice`] if there is no output, or `name` means none or several.
+/// [`Error::NoDevice`] if there is no output or no default, or `name` means none or several.
 pub fn output<'a>(system: System, devices: &'a [Listed], name: Option<&str>) -> Result<&'a Listed> {
     if let Some(name) = name {
         return named(devices, name, "output", |device| device.outputs);
     }
-    let mut outputs = devices.iter().filter(|device| device.outputs);
-    let first = outputs.clone().next();
-    outputs.find(|device| device.default_output).or(first).ok_or_else(|| Error::NoDevice {
-        what: "something to play on".to_owned(),
-        why: "this PC has no sound output".to_owned(),
-        fix: super::hints::no_output(system).to_owned(),
+    let default = devices.iter().find(|device| device.default_output);
+    default.ok_or_else(|| {
+        let (why, fix) = match candidates(devices.iter().filter(|device| device.outputs)) {
+            None => ("this PC has no sound output".to_owned(), hints::no_output(system)),
+            Some(there) => (
+                format!("this PC has no default output. There is {there}"),
+                "Choose one with --device, by its name or id",
+            ),
+        };
+        Error::NoDevice { what: "cannot play".to_owned(), why, fix: fix.to_owned() }
     })
 }
 

@@ -167,12 +167,10 @@ mod tests {
 
     const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
 
+    #[allow(unsafe_code)] // cpal makes its buffers no other way, and the tests have no card.
     fn data<T: SizedSample>(samples: &mut [T]) -> cpal::Data {
-        // SAFETY: the pointer, length and type are those of a slice that outlives the call.
-        #[allow(unsafe_code)] // cpal makes its buffers no other way, and the tests have no card.
-        unsafe {
-            cpal::Data::from_parts(samples.as_mut_ptr().cast(), samples.len(), T::FORMAT)
-        }
+        // SAFETY: pointer, length and type are those of one slice, which outlives every use here.
+        unsafe { cpal::Data::from_parts(samples.as_mut_ptr().cast(), samples.len(), T::FORMAT) }
     }
 
     fn read<T: SizedSample>(samples: &mut [T]) -> Vec<f32> {

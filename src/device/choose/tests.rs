@@ -242,11 +242,21 @@ fn an_error_does_not_list_a_hundred_devices() {
 }
 
 #[test]
-fn the_default_output_is_taken_or_else_the_first() {
+fn the_default_output_is_taken_and_no_other_is_guessed() {
     let mut devices = linux();
-    assert_eq!(output(System::Linux, &devices, None).unwrap().name, "Built-in Audio Analog Stereo");
+    let chosen = output(System::Linux, &devices, None).unwrap();
+    assert_eq!(chosen.name, "Built-in Audio Analog Stereo");
     devices[1].default_output = false;
-    assert_eq!(output(System::Linux, &devices, None).unwrap().name, "HDMI Audio");
+    let error = refusal(output(System::Linux, &devices, None));
+    assert!(error.contains("no default output") && error.contains("“HDMI Audio”"), "{error}");
+}
+
+#[test]
+fn what_alsa_lists_beside_its_cards_is_told_apart() {
+    assert!(is_alsa_tool("alsa:null") && is_alsa_tool("alsa:pulse"));
+    for id in ["alsa:default", "alsa:hw:CARD=0,DEV=0", "alsa:pipewire", "pulseaudio:null"] {
+        assert!(!is_alsa_tool(id), "{id}");
+    }
 }
 
 #[test]
