@@ -1,8 +1,10 @@
 //! Monotonic time in microseconds, and what is known about other clocks.
 
+mod arrivals;
 mod card;
 mod server;
 
+pub use arrivals::Arrivals;
 pub use card::CardClock;
 pub use server::{BURST, BURST_SPACING_US, ServerClock};
 

@@ -24,18 +24,24 @@ const CROSSFADE_MS: f64 = 10.0;
 /// playout delay where that is less: the fade must know its end that much in advance.
 const LONGEST_FADE_MS: f64 = 5.0;
 
-/// The error is steered away with this time constant. With the limits below, a step in the clock
-/// settles without overshoot.
-const SETTLE_US: f64 = 4e6;
+/// How errors are steered away.
+struct Steering {
+    /// Time constant, in µs. With the limits below, a step in the clock settles without overshoot.
+    settle_us: f64,
+    /// Largest correction of the ratio.
+    most: f64,
+    /// Largest change of the correction per second: no pitch step that anyone hears.
+    slew_per_s: f64,
+}
 
-/// Nobody hears a ratio that is off by this much.
-const MAX_CORRECTION: f64 = 200e-6;
+/// Being in step soon matters more at first: the clocks' rates are not known yet.
+const AT_FIRST: Steering = Steering { settle_us: 1e6, most: 1000e-6, slew_per_s: 1000e-6 };
 
-/// In the first second being in step matters more.
-const MAX_CORRECTION_AT_FIRST: f64 = 1000e-6;
+/// How long "at first" lasts, in µs.
+const AT_FIRST_US: f64 = 3e6;
 
-/// The correction changes no faster than this, per second: no pitch step that anyone hears.
-const SLEW_PER_S: f64 = 100e-6;
+/// Later nobody should hear that anything is steered.
+const LATER: Steering = Steering { settle_us: 4e6, most: 200e-6, slew_per_s: 100e-6 };
 
 /// Two clocks are never further apart than this.
 const MAX_FREQUENCY: f64 = 1000e-6;
@@ -71,6 +77,7 @@ pub struct Playout {
     fade: u64,
     crossfade: usize,
     state: Option<State>,
+    expecting: bool,
     input: Vec<f32>,
     tail: Vec<f32>,
     counts: Counts,
@@ -103,8 +110,34 @@ impl Timeline {
         Self { captured, offset_us, delay_us }
     }
 
+    /// Learns from a frame captured at `captured_us` of the server's clock; `broken` says that
+    /// nothing learnt before holds.
+    pub fn note(&mut self, position: u64, captured_us: u64, broken: bool) {
+        if broken {
+            self.captured.anchor(position, captured_us);
+        }
+        let _ = self.captured.stamp(position, captured_us);
+    }
+
+    /// Changes (server's clock − ours), in µs.
+    pub fn set_offset_us(&mut self, offset_us: f64) {
+        self.offset_us = offset_us;
+    }
+
+    /// Changes how long after its capture a sample is heard, in µs.
+    pub fn set_delay_us(&mut self, delay_us: f64) {
+        self.delay_us = delay_us;
+    }
+
+    /// When `position` was captured, in µs of our clock.
+    #[must_use]
+    pub fn captured_at(&self, position: f64) -> f64 {
+        self.heard_at(position) - self.delay_us
+    }
+
     /// The position that should be heard at `at_us` of our clock.
-    fn position_at(&self, at_us: f64) -> f64 {
+    #[must_use]
+    pub fn position_at(&self, at_us: f64) -> f64 {
         self.captured.frame_at(at_us + self.offset_us - self.delay_us).unwrap_or(0.0)
     }
 
@@ -144,6 +177,7 @@ impl Playout {
             fade: stream.frames_in_ms(fade_ms).max(1) as u64,
             crossfade,
             state: None,
+            expecting: true,
             input: Vec::new(),
             tail: vec![0.0; stream.samples(crossfade)],
             counts: Counts::default(),
@@ -152,10 +186,7 @@ impl Playout {
 
     /// Takes decoded frames captured at `captured_us` of the server's clock.
     pub fn insert(&mut self, position: u64, captured_us: u64, broken: bool, samples: &[f32]) {
-        if broken {
-            self.timeline.captured.anchor(position, captured_us);
-        }
-        let _ = self.timeline.captured.stamp(position, captured_us);
+        self.timeline.note(position, captured_us, broken);
         let Inserted { late, pushed_out } = self.jitter.insert(position, samples);
         if self.state.is_some() {
             self.counts.late += late;
@@ -163,14 +194,23 @@ impl Playout {
         self.counts.lost += pushed_out;
     }
 
-    /// Changes (server's clock − ours), in µs.
-    pub fn set_offset_us(&mut self, offset_us: f64) {
-        self.timeline.offset_us = offset_us;
+    /// The timeline, to change delay or offset.
+    pub fn timeline(&mut self) -> &mut Timeline {
+        &mut self.timeline
     }
 
-    /// Changes how long after its capture a sample is heard, in µs.
-    pub fn set_delay_us(&mut self, delay_us: f64) {
-        self.timeline.delay_us = delay_us;
+    /// Whether sound should be coming: what is missing while not is not lost.
+    pub fn expect(&mut self, expecting: bool) {
+        self.expecting = expecting;
+    }
+
+    /// By how much the newest sound falls short of what should be playing at the card's frame
+    /// `frame`, in µs; `None` if there is nothing to tell by.
+    #[must_use]
+    pub fn shortfall_us(&self, frame: f64, clock: &CardClock) -> Option<f64> {
+        let wanted = self.timeline.position_at(clock.time_of(frame)?) + self.held_back();
+        let short = wanted + self.fade as f64 - self.jitter.end()? as f64;
+        Some(short * self.timeline.captured.us_per_frame())
     }
 
     /// What has happened so far.
@@ -289,7 +329,10 @@ impl Playout {
     fn gather(&mut self, state: &mut State) {
         let frames = self.converter.needed();
         self.input.resize(frames * self.channels, 0.0);
-        self.counts.lost += self.jitter.read(state.fed, &mut self.input) as u64;
+        let missing = self.jitter.read(state.fed, &mut self.input) as u64;
+        if self.expecting {
+            self.counts.lost += missing;
+        }
         self.fade_around_gaps(state, frames as u64);
         self.blend_out_tail(state);
         state.fed += frames as u64;
@@ -326,9 +369,9 @@ impl Playout {
 
 /// Turns an error of the playing position into a correction of the ratio, gently.
 fn steer(state: &mut State, error_us: f64, block_us: f64) {
-    let most = if state.played_us < 1e6 { MAX_CORRECTION_AT_FIRST } else { MAX_CORRECTION };
-    let wanted = (-error_us / SETTLE_US).clamp(-most, most);
-    let slew = SLEW_PER_S * block_us / 1e6;
+    let steering = if state.played_us < AT_FIRST_US { &AT_FIRST } else { &LATER };
+    let wanted = (-error_us / steering.settle_us).clamp(-steering.most, steering.most);
+    let slew = steering.slew_per_s * block_us / 1e6;
     state.correction += (wanted - state.correction).clamp(-slew, slew);
 }
 

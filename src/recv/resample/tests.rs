@@ -108,9 +108,10 @@ fn every_sample_is_heard_at_its_capture_time_plus_the_delay() {
         assert_eq!((counts.lost, counts.jumps), (0, 0), "{card} Hz {ppm} ppm");
         for frame in (room.heard.len() - 20_000)..room.heard.len() {
             let error = f64::from(room.heard[frame]) - room.exact(frame as u64);
-            assert!(error.abs() < 1.0, "{card} Hz {ppm} ppm: {error} frames off at {frame}");
+            assert!(error.abs() < 1.5, "{card} Hz {ppm} ppm: {error} frames off at {frame}");
         }
-        assert!((room.playout.delay_us() - 1e5).abs() < 20.0);
+        let error = room.playout.delay_us() - 1e5;
+        assert!(error.abs() < 20.0, "{card} Hz {ppm} ppm: {error} µs");
     }
 }
 
@@ -140,7 +141,7 @@ fn an_error_too_large_to_steer_is_jumped_over_without_a_click() {
     for by_us in [-30_000.0, 8_000.0, 40_000.0] {
         let mut room = Room::new(sine, RATE, 0.0);
         room.run(1_000);
-        room.playout.set_delay_us(1e5 + by_us);
+        room.playout.timeline().set_delay_us(1e5 + by_us);
         room.run(1_000);
         assert_eq!(room.playout.counts().jumps, 1, "{by_us}");
         assert!((room.playout.delay_us() - 1e5 - by_us).abs() < 20.0, "{by_us}");
@@ -156,7 +157,7 @@ fn an_error_too_large_to_steer_is_jumped_over_without_a_click() {
 fn a_small_error_is_steered_away_without_overshoot() {
     let mut room = Room::new(ramp, RATE, 0.0);
     room.run(3_000);
-    room.playout.set_delay_us(1e5 + 1_000.0);
+    room.playout.timeline().set_delay_us(1e5 + 1_000.0);
     let mut lowest = f64::INFINITY;
     for _ in 0..200 {
         room.run(100);

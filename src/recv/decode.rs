@@ -1,0 +1,281 @@
+//! What comes from the server → what it means. No socket, no clock: bytes in, events out.
+
+use crate::wire::{
+    AudioHeader, Config, FLAG_BROKEN, Frame, Hello, Limits, MAX_AUDIO_PAYLOAD, MAX_JSON, Notice,
+    Pong, ServerFirst, VERSION, Violation, Welcome, kind, read_float32,
+};
+
+/// A conversation with one server, from the listener's side.
+#[derive(Debug)]
+pub struct Conversation {
+    hello: Hello,
+    /// This run has been welcomed before: a full server may still know us.
+    known: bool,
+    stage: Stage,
+    samples: Vec<f32>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Nothing has come yet.
+    Waiting,
+    /// A generation one server: plain audio for ever. Holds the position of the next frame.
+    Plain { config: Config, position: u64 },
+    /// Our hello is on its way; plain audio until then is dropped.
+    Greeted { config: Option<Config> },
+    /// Welcomed: typed frames only.
+    Typed { welcome: Box<Welcome> },
+}
+
+/// What the server's bytes mean.
+#[derive(Debug, PartialEq)]
+pub enum Event<'a> {
+    /// Nothing to act on.
+    Nothing,
+    /// Answer with these bytes.
+    Say(Vec<u8>),
+    /// A generation one server: its layout.
+    Plain(Config),
+    /// A welcome: the layout, the delay, the session.
+    Welcome(Welcome),
+    /// Sound.
+    Audio {
+        /// Position of the first frame.
+        position: u64,
+        /// When it was captured, in µs of the server's clock; generation one does not say.
+        captured_us: Option<u64>,
+        /// The timeline was broken before it.
+        broken: bool,
+        /// Interleaved samples, safe to compute with.
+        samples: &'a [f32],
+    },
+    /// A clock reading.
+    Pong(Pong),
+    /// A change or a goodbye.
+    Notice(Notice),
+    /// The server takes no more listeners.
+    Full,
+}
+
+impl Conversation {
+    /// A conversation that will introduce itself with `hello`. `known` says that a server has
+    /// welcomed that id before.
+    #[must_use]
+    pub fn new(hello: Hello, known: bool) -> Self {
+        Self { hello, known, stage: Stage::Waiting, samples: Vec::new() }
+    }
+
+    /// How long frames may be at this stage.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let audio = MAX_AUDIO_PAYLOAD + crate::wire::AUDIO_HEADER;
+        match &self.stage {
+            Stage::Waiting => Limits { plain: MAX_JSON, typed: 0 },
+            Stage::Plain { config, .. } => Limits { plain: config.payload_bytes(), typed: 0 },
+            Stage::Greeted { config } => Limits {
+                plain: config.as_ref().map_or(MAX_JSON, Config::payload_bytes),
+                typed: audio,
+            },
+            Stage::Typed { .. } => Limits { plain: 0, typed: audio },
+        }
+    }
+
+    /// Whether pings may be sent.
+    #[must_use]
+    pub fn is_typed(&self) -> bool {
+        matches!(self.stage, Stage::Typed { .. })
+    }
+
+    /// Whether the server has said anything that we understand.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        !matches!(self.stage, Stage::Waiting)
+    }
+
+    /// Takes one frame. Ask for the [`limits`](Self::limits) anew after each.
+    ///
+    /// # Errors
+    /// The [`Violation`] for which the server is given up.
+    pub fn take(&mut self, frame: Frame<'_>) -> Result<Event<'_>, Violation> {
+        match frame {
+            Frame::Plain(payload) => self.plain(payload),
+            Frame::Typed { kind, body } => self.typed(kind, body),
+        }
+    }
+
+    fn plain(&mut self, payload: &[u8]) -> Result<Event<'_>, Violation> {
+        match &mut self.stage {
+            Stage::Waiting => self.first(payload),
+            Stage::Greeted { .. } => Ok(Event::Nothing),
+            Stage::Typed { .. } => Err(Violation::Unframed),
+            Stage::Plain { config, position } => {
+                let at = *position;
+                read_float32(payload, config.chunk_size, config.channels, &mut self.samples)?;
+                *position += u64::from(config.chunk_size);
+                Ok(Event::Audio {
+                    position: at,
+                    captured_us: None,
+                    broken: false,
+                    samples: &self.samples,
+                })
+            }
+        }
+    }
+
+    fn first(&mut self, payload: &[u8]) -> Result<Event<'_>, Violation> {
+        match ServerFirst::read(payload)? {
+            ServerFirst::Full if self.known => {
+                self.stage = Stage::Greeted { config: None };
+                Ok(Event::Say(self.hello.frame()))
+            }
+            ServerFirst::Full => Ok(Event::Full),
+            ServerFirst::Config(config) => {
+                let newer = config.auralync.as_ref().is_some_and(|key| key.version >= 2);
+                if newer {
+                    self.stage = Stage::Greeted { config: Some(config) };
+                    return Ok(Event::Say(self.hello.frame()));
+                }
+                self.stage = Stage::Plain { config: config.clone(), position: 0 };
+                Ok(Event::Plain(config))
+            }
+        }
+    }
+
+    fn typed(&mut self, kind: u8, body: &[u8]) -> Result<Event<'_>, Violation> {
+        match (&self.stage, kind) {
+            (Stage::Greeted { .. }, kind::WELCOME) => {
+                let welcome = Welcome::read(body)?;
+                if welcome.codec != "f32" {
+                    let why = format!("codec {}, which this version does not play", welcome.codec);
+                    return Err(Violation::Unreadable { what: "welcome", why });
+                }
+                self.stage = Stage::Typed { welcome: Box::new(welcome.clone()) };
+                Ok(Event::Welcome(welcome))
+            }
+            (Stage::Typed { welcome }, kind::AUDIO) => {
+                let (header, payload) = AudioHeader::split(body)?;
+                read_float32(payload, header.frames, welcome.format.channels, &mut self.samples)?;
+                Ok(Event::Audio {
+                    position: header.position,
+                    captured_us: Some(header.captured_us),
+                    broken: header.flags & FLAG_BROKEN != 0,
+                    samples: &self.samples,
+                })
+            }
+            (Stage::Typed { .. }, kind::PONG) => Ok(Event::Pong(Pong::read(body)?)),
+            (Stage::Greeted { .. } | Stage::Typed { .. }, kind::NOTICE) => {
+                Ok(Event::Notice(Notice::read(body)?))
+            }
+            _ => Ok(Event::Nothing),
+        }
+    }
+}
+
+/// A hello for this run of the client.
+#[must_use]
+pub fn hello(id: String, name: &str) -> Hello {
+    Hello { version: VERSION, id, name: name.to_owned(), codecs: vec!["f32".to_owned()] }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::format::Format;
+    use crate::wire::{AudioFrame, AuralyncKey, SERVER_FULL};
+
+    const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
+
+    fn config(version: Option<u32>) -> Config {
+        let auralync = version.map(|version| AuralyncKey { version, hold: false });
+        Config { sample_rate: 48_000, channels: 2, chunk_size: 2, auralync }
+    }
+
+    fn welcome(codec: &str) -> Welcome {
+        Welcome {
+            version: 2,
+            session: "00".into(),
+            name: String::new(),
+            format: STEREO,
+            codec: codec.into(),
+            chunk_size: 2,
+            position_rate: 48_000,
+            algorithmic_delay: 0,
+            playout_delay_ms: 80,
+            ping_ms: 250,
+            accepts: BTreeMap::new(),
+            captured_output: None,
+        }
+    }
+
+    fn conversation(known: bool) -> Conversation {
+        Conversation::new(hello("id".into(), "me"), known)
+    }
+
+    fn typed_frame(bytes: &[u8]) -> Frame<'_> {
+        Frame::Typed { kind: bytes[4], body: &bytes[5..] }
+    }
+
+    #[test]
+    fn an_old_servers_frames_are_numbered_by_count() {
+        let mut old = conversation(false);
+        let first = config(None).frame();
+        assert_eq!(old.take(Frame::Plain(&first[4..])), Ok(Event::Plain(config(None))));
+        assert_eq!(old.limits(), Limits { plain: 16, typed: 0 });
+        for position in [0, 2, 4] {
+            let event = old.take(Frame::Plain(&[0; 16])).unwrap();
+            let samples = [0.0; 4].as_slice();
+            assert_eq!(event, Event::Audio { position, captured_us: None, broken: false, samples });
+        }
+        assert!(old.take(Frame::Plain(&[0; 12])).is_err(), "a frame of another size");
+    }
+
+    #[test]
+    fn a_new_server_is_greeted_and_its_plain_frames_are_dropped_until_the_welcome() {
+        let mut new = conversation(false);
+        let first = config(Some(2)).frame();
+        let Ok(Event::Say(bytes)) = new.take(Frame::Plain(&first[4..])) else { panic!() };
+        assert_eq!(bytes[4], kind::HELLO);
+        assert_eq!(new.take(Frame::Plain(&[0; 16])), Ok(Event::Nothing));
+        assert!(!new.is_typed());
+        let frame = welcome("f32").frame();
+        assert_eq!(new.take(typed_frame(&frame)), Ok(Event::Welcome(welcome("f32"))));
+        assert!(new.is_typed());
+        let header = AudioHeader { flags: 1, frames: 1, position: 7, captured_us: 8 };
+        let audio = AudioFrame::float32(header, &[0.5, f32::NAN]);
+        let expected = Event::Audio {
+            position: 7,
+            captured_us: Some(8),
+            broken: true,
+            samples: &[0.5, 0.0],
+        };
+        assert_eq!(new.take(typed_frame(audio.typed())), Ok(expected));
+        assert!(new.take(Frame::Plain(&[0; 16])).is_err());
+    }
+
+    #[test]
+    fn a_server_of_the_future_is_spoken_to_in_our_version() {
+        let first = config(Some(9)).frame();
+        assert!(matches!(conversation(false).take(Frame::Plain(&first[4..])), Ok(Event::Say(_))));
+    }
+
+    #[test]
+    fn a_full_server_is_asked_again_only_by_one_that_it_knows() {
+        assert_eq!(conversation(false).take(Frame::Plain(&SERVER_FULL[4..])), Ok(Event::Full));
+        let mut ghost = conversation(true);
+        assert!(matches!(ghost.take(Frame::Plain(&SERVER_FULL[4..])), Ok(Event::Say(_))));
+        let frame = welcome("f32").frame();
+        assert!(matches!(ghost.take(typed_frame(&frame)), Ok(Event::Welcome(_))));
+    }
+
+    #[test]
+    fn what_we_cannot_play_is_refused_and_what_we_do_not_know_is_skipped() {
+        let mut new = conversation(false);
+        let first = config(Some(2)).frame();
+        let _ = new.take(Frame::Plain(&first[4..]));
+        assert_eq!(new.take(Frame::Typed { kind: 99, body: &[] }), Ok(Event::Nothing));
+        let frame = welcome("quantum").frame();
+        assert!(new.take(typed_frame(&frame)).is_err());
+    }
+}

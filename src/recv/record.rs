@@ -1,0 +1,213 @@
+//! Outputs with no card: a WAV file, or nowhere. Nothing is resampled: every sample is written when
+//! it would have been heard, and what is missing is silence of its length.
+
+use log::error;
+
+use crate::error::{Error, Result};
+use crate::format::Format;
+use crate::limiter::Limiter;
+use crate::recv::jitter::Jitter;
+use crate::recv::resample::{Counts, Timeline};
+use crate::settings::Output;
+use crate::soundless::WavFile;
+
+/// The header is rewritten this often, in µs: a crash costs no more.
+const CHECKPOINT_US: u64 = 1_000_000;
+
+/// Frames written at a time.
+const PIECE: usize = 1024;
+
+/// After a stall this much silence is made up for at most, in ms: a suspended laptop writes no
+/// hours of it.
+const LONGEST_GAP_MS: f64 = 10_000.0;
+
+/// A recording, or its absence.
+pub struct Recorder {
+    output: Output,
+    overwrite: bool,
+    file: Option<(WavFile, Format)>,
+    checkpoint_us: u64,
+    stream: Option<Stream>,
+    counts: Counts,
+    frames: u64,
+}
+
+struct Stream {
+    format: Format,
+    jitter: Jitter,
+    timeline: Timeline,
+    /// The next position to be written, once the first has come.
+    next: Option<u64>,
+}
+
+impl Recorder {
+    /// For `--output wav:PATH` or `null`. The file is made when the first stream tells its format,
+    /// but a file that must not be replaced is refused at once.
+    ///
+    /// # Errors
+    /// [`Error::File`] for a file that exists.
+    pub fn new(output: &Output, overwrite: bool) -> Result<Self> {
+        if let Output::Wav(path) = output
+            && !overwrite
+            && path.exists()
+        {
+            return Err(Error::file(
+                path,
+                "this file already exists",
+                "Choose another name, or add --overwrite to replace it",
+            ));
+        }
+        Ok(Self {
+            output: output.clone(),
+            overwrite,
+            file: None,
+            checkpoint_us: 0,
+            stream: None,
+            counts: Counts::default(),
+            frames: 0,
+        })
+    }
+
+    /// A new stream. It goes on in the same file, at the moment it belongs to.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the file cannot be made, or holds another format.
+    pub fn stream(
+        &mut self,
+        format: Format,
+        chunk: usize,
+        delay_ms: u32,
+        timeline: Timeline,
+    ) -> Result<()> {
+        if let Output::Wav(path) = &self.output {
+            match &self.file {
+                None => {
+                    let file = WavFile::create(path, format, self.overwrite)?;
+                    self.file = Some((file, format));
+                }
+                Some((_, begun)) if *begun != format => {
+                    return Err(Error::file(
+                        path,
+                        format!("the server now sends {format}, the file holds {begun}"),
+                        "Record what follows into another file",
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        let old = self.stream.take();
+        let next = old.and_then(|old| {
+            let heard_us = old.timeline.heard_at(old.next? as f64);
+            Some(timeline.position_at(heard_us).max(0.0).round() as u64)
+        });
+        let mut jitter = Jitter::new(format, chunk, delay_ms);
+        if let Some(next) = next {
+            jitter.set_reader(next);
+        }
+        self.stream = Some(Stream { format, jitter, timeline, next });
+        Ok(())
+    }
+
+    /// Takes decoded frames captured at `captured_us` of the server's clock.
+    pub fn insert(&mut self, position: u64, captured_us: u64, broken: bool, samples: &[f32]) {
+        let Some(stream) = &mut self.stream else {
+            return;
+        };
+        stream.timeline.note(position, captured_us, broken);
+        let inserted = stream.jitter.insert(position, samples);
+        if stream.next.is_some() {
+            self.counts.late += inserted.late;
+        }
+        self.counts.lost += inserted.pushed_out;
+    }
+
+    /// The timeline, to change delay or offset.
+    pub fn timeline(&mut self) -> Option<&mut Timeline> {
+        self.stream.as_mut().map(|stream| &mut stream.timeline)
+    }
+
+    /// Writes everything that has been heard by `now_us`.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the disk is full or gone.
+    pub fn advance(&mut self, now_us: u64, expecting: bool, limiter: &mut Limiter) -> Result<()> {
+        let Some(Stream { format, jitter, timeline, next }) = &mut self.stream else {
+            return Ok(());
+        };
+        let due = timeline.position_at(now_us as f64);
+        let from = match *next {
+            Some(next) => next,
+            // The first sample that is there and not yet past its time.
+            None => match jitter.start() {
+                Some(start) if (start as f64) < due && jitter.end().is_some_and(|e| due < e as f64) => {
+                    start.max(due as u64)
+                }
+                _ => return Ok(()),
+            },
+        };
+        let due = due.max(0.0) as u64;
+        let longest = format.frames_in_ms(LONGEST_GAP_MS) as u64;
+        let mut at = from.max(due.saturating_sub(longest));
+        let mut piece = vec![0.0; format.samples(PIECE)];
+        while at < due {
+            let frames = usize::try_from(due - at).unwrap_or(PIECE).min(PIECE);
+            let samples = &mut piece[..format.samples(frames)];
+            let missing = jitter.read(at, samples) as u64;
+            if expecting {
+                self.counts.lost += missing;
+            }
+            limiter.process(samples);
+            if let Some((file, _)) = &mut self.file {
+                file.write(samples)?;
+            }
+            at += frames as u64;
+            self.frames += frames as u64;
+        }
+        *next = Some(at.max(from));
+        if now_us.saturating_sub(self.checkpoint_us) >= CHECKPOINT_US {
+            self.checkpoint_us = now_us;
+            if let Some((file, _)) = &mut self.file {
+                file.checkpoint()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Frames written so far.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Sound waiting, in frames of the stream.
+    #[must_use]
+    pub fn buffered(&self) -> u64 {
+        self.stream.as_ref().map_or(0, |stream| stream.jitter.ahead())
+    }
+
+    /// How long after its capture the last written sample was written, in µs.
+    #[must_use]
+    pub fn delay_us(&self, now_us: u64) -> f64 {
+        self.stream.as_ref().map_or(0.0, |stream| {
+            let Some(next) = stream.next else {
+                return 0.0;
+            };
+            now_us as f64 - stream.timeline.captured_at(next as f64)
+        })
+    }
+
+    /// Completes the file.
+    pub fn finish(self) {
+        if let Some((file, _)) = self.file
+            && let Err(e) = file.finish()
+        {
+            error!("{e}");
+        }
+    }
+}
