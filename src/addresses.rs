@@ -1,1 +1,200 @@
-//! (being written)
+//! What listeners type: a full command per address of this PC, the likeliest first.
+
+mod adapter;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+
+use adapter::Adapter;
+
+use crate::preset::DEFAULT_PORT;
+
+/// One address of this PC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// The network adapter's name, as the system shows it.
+    pub name: String,
+    /// The address; an adapter with several appears several times.
+    pub ip: IpAddr,
+}
+
+/// Longest delay in milliseconds at which lips still seem to match: late sound is noticed from
+/// 125 ms on, and sound card and headphones need some of that themselves.
+const UNNOTICED_MS: u32 = 100;
+
+/// The addresses of this PC, and which of them faces the rest of the network. Sends nothing.
+#[must_use]
+pub fn here() -> (Vec<Interface>, Option<IpAddr>) {
+    let local = if_addrs::get_if_addrs()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|interface| Interface { ip: interface.ip(), name: interface.name })
+        .collect();
+    // Addresses from the blocks for documentation: nobody's, so the system takes the default route.
+    let outside: [IpAddr; 2] =
+        [Ipv4Addr::new(192, 0, 2, 1).into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()];
+    (local, outside.into_iter().find_map(address_towards))
+}
+
+/// The address that this PC would use to reach `destination`. Connecting a UDP socket asks the
+/// system's routing table and sends nothing.
+fn address_towards(destination: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = match destination {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((destination, DEFAULT_PORT)).ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_unspecified() && !address.is_loopback()).then_some(address)
+}
+
+/// The lines to print for listeners: one full command per address that a server on `port` bound to
+/// `bind` (`None`: every address) can be reached at, with a note where one helps to choose.
+#[must_use]
+pub fn commands(
+    local: &[Interface],
+    default_route: Option<IpAddr>,
+    bind: Option<IpAddr>,
+    port: u16,
+) -> Vec<String> {
+    let mut choices = match bind.filter(|bind| !bind.is_unspecified()) {
+        Some(only) if only.to_canonical().is_loopback() => {
+            vec![(only, "only this PC itself can listen".to_owned())]
+        }
+        Some(only) => vec![(only, zone_note(only))],
+        None => reachable(local, default_route, bind),
+    };
+    if choices.is_empty() {
+        let here = if bind.is_some_and(|bind| bind.is_ipv6()) {
+            Ipv6Addr::LOCALHOST.into()
+        } else {
+            Ipv4Addr::LOCALHOST.into()
+        };
+        choices.push((here, "this PC is in no network: only it can listen".to_owned()));
+    }
+    let typed: Vec<_> = choices.iter().map(|(ip, _)| command(*ip, port)).collect();
+    let width = typed.iter().map(|command| command.chars().count()).max().unwrap_or(0);
+    typed
+        .into_iter()
+        .zip(choices)
+        .map(
+            |(command, (_, note))| {
+                if note.is_empty() { command } else { format!("{command:width$}  ← {note}") }
+            },
+        )
+        .collect()
+}
+
+/// Whether `ip` is an address of this PC.
+#[must_use]
+pub fn is_this_machine(ip: IpAddr, local: &[Interface]) -> bool {
+    let ip = ip.to_canonical();
+    ip.is_loopback() || local.iter().any(|interface| interface.ip.to_canonical() == ip)
+}
+
+/// What to do about the picture when sound is heard `playout_delay_ms` after it.
+#[must_use]
+pub fn lip_sync_hint(playout_delay_ms: u32) -> String {
+    if playout_delay_ms <= UNNOTICED_MS {
+        return format!(
+            "Listeners hear {playout_delay_ms} ms after the picture. That is too little to be \
+             noticed: nothing needs to be set in the video player."
+        );
+    }
+    let thousandths = format!("{:03}", playout_delay_ms % 1000);
+    let seconds = format!("{}.{thousandths}", playout_delay_ms / 1000);
+    let seconds = seconds.trim_end_matches('0').trim_end_matches('.');
+    format!(
+        "Listeners hear {playout_delay_ms} ms after the picture. mpv: --audio-delay=-{seconds}; \
+         VLC: audio synchronisation −{playout_delay_ms} ms"
+    )
+}
+
+/// How an address is listed, first to last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Likely,
+    Ordinary,
+    LinkLocal,
+    Elsewhere,
+}
+
+fn reachable(
+    local: &[Interface],
+    default_route: Option<IpAddr>,
+    bind: Option<IpAddr>,
+) -> Vec<(IpAddr, String)> {
+    let ipv4_only = bind.is_some_and(|bind| bind.is_ipv4());
+    let mut found: Vec<(Rank, bool, IpAddr, String)> = Vec::new();
+    let likely = likely(local, default_route);
+    for Interface { name, ip } in local {
+        let known = found.iter().any(|(_, _, other, _)| other == ip);
+        if known || ip.is_loopback() || ip.is_unspecified() || (ipv4_only && ip.is_ipv6()) {
+            continue;
+        }
+        let (rank, note) = match (Adapter::named(name), is_link_local(*ip)) {
+            _ if likely == Some(*ip) => (Rank::Likely, "most likely this one".to_owned()),
+            (Adapter::Ordinary, false) => (Rank::Ordinary, String::new()),
+            (Adapter::Ordinary, true) => (Rank::LinkLocal, link_local_note(*ip, name)),
+            // Nobody is on the other end of it, and every container brings one.
+            (_, true) if ip.is_ipv6() => continue,
+            (elsewhere, _) => (Rank::Elsewhere, elsewhere.note(name)),
+        };
+        found.push((rank, ip.is_ipv6(), *ip, note));
+    }
+    found.sort_by_key(|&(rank, ipv6, _, _)| (rank, ipv6));
+    found.into_iter().map(|(_, _, ip, note)| (ip, note)).collect()
+}
+
+/// The address that listeners most likely need: the default route's, unless that leads into a VPN.
+/// Then the people around are on the first ordinary network.
+fn likely(local: &[Interface], default_route: Option<IpAddr>) -> Option<IpAddr> {
+    let default_route = default_route?;
+    let route = local.iter().find(|interface| interface.ip == default_route)?;
+    if Adapter::named(&route.name) != Adapter::Vpn {
+        return Some(default_route);
+    }
+    let ordinary = |interface: &&Interface| {
+        Adapter::named(&interface.name) == Adapter::Ordinary
+            && interface.ip.is_ipv4()
+            && !interface.ip.is_loopback()
+            && !is_link_local(interface.ip)
+    };
+    local.iter().find(ordinary).map(|interface| interface.ip)
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+fn link_local_note(ip: IpAddr, adapter: &str) -> String {
+    match ip {
+        IpAddr::V4(_) => format!("only on the cable or Wi-Fi of {adapter}, where no router is"),
+        IpAddr::V6(_) => zone_note(ip),
+    }
+}
+
+/// An IPv6 link-local address means nothing without the adapter to send through, and its name is
+/// the listener's, which nobody knows here.
+fn zone_note(ip: IpAddr) -> String {
+    if ip.is_ipv6() && is_link_local(ip) {
+        "ADAPTER is the listener's own network adapter: its name, on Windows its number".to_owned()
+    } else {
+        String::new()
+    }
+}
+
+fn command(ip: IpAddr, port: u16) -> String {
+    let zone = if zone_note(ip).is_empty() { "" } else { "%ADAPTER" };
+    match (ip, port) {
+        (_, DEFAULT_PORT) => format!("auralync-client {ip}{zone}"),
+        (IpAddr::V6(_), _) => format!("auralync-client [{ip}{zone}]:{port}"),
+        (IpAddr::V4(_), _) => format!("auralync-client {ip}:{port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,11 @@
 //! Monotonic time in microseconds, and what is known about other clocks.
 
+mod card;
+mod server;
+
+pub use card::CardClock;
+pub use server::{BURST, BURST_SPACING_US, ServerClock};
+
 use std::time::{Duration, Instant};
 
 /// This process's monotonic clock: microseconds since the clock was made. Copies agree.

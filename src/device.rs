@@ -1,1 +1,392 @@
-//! (being written)
+//! Sound cards: list, choose, open. Only this file and those below it say `cpal`; what they hand
+//! over are slices and times.
+//!
+//! All of it may block, some for seconds: it belongs on a thread that may wait. The exceptions are
+//! the closures given to `start`, which run on the audio thread: no allocation, free, lock, log or
+//! system call in them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cpal::traits::{DeviceTrait, HostTrait};
+
+use crate::clock::Clock;
+use crate::source::Kind;
+use crate::{Error, Format, Result};
+
+pub mod choose;
+pub mod hints;
+
+mod convert;
+mod listing;
+mod stamps;
+mod stream;
+mod trouble;
+
+pub use choose::System;
+pub use listing::Listing;
+pub use stream::Stream;
+pub use trouble::Trouble;
+
+/// A device as the system describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// What to paste to mean exactly this device. An input and an output may share one.
+    pub id: String,
+    /// What people call it. Not unique.
+    pub name: String,
+    /// Whether it records.
+    pub inputs: bool,
+    /// Whether it plays.
+    pub outputs: bool,
+    /// Whether the system records from it unless told otherwise.
+    pub default_input: bool,
+    /// Whether the system plays on it unless told otherwise.
+    pub default_output: bool,
+    /// Whether what this PC plays can be captured from it.
+    pub loopback: bool,
+}
+
+/// Every device of this PC. May block for a few seconds.
+///
+/// # Errors
+///
+/// [`Error::Device`] if the sound system does not answer.
+pub fn list() -> Result<Vec<Listed>> {
+    let (_, devices) = enumerate()?;
+    Ok(devices.into_iter().map(|(listed, _)| listed).collect())
+}
+
+/// The id of the output that the system plays on by default, `None` if there is none. Quick enough
+/// to ask once a second, to follow the user who plugs in headphones.
+#[must_use]
+pub fn default_output_id() -> Option<String> {
+    let host = host().ok()?;
+    let id = host.default_output_device().and_then(|device| device.id().ok());
+    // No default output and a dead connection look the same from here.
+    if id.is_none() && host.devices().is_err() {
+        forget(&host);
+    }
+    id.map(|id| id.to_string())
+}
+
+/// Whether the device of that id is still there. PulseAudio moves a stream whose output vanishes
+/// to the default one and says nothing, so whoever was told to use one device asks now and then.
+#[must_use]
+pub fn is_present(id: &str) -> bool {
+    let Ok(id) = id.parse::<cpal::DeviceId>() else { return false };
+    host().is_ok_and(|host| host.device_by_id(&id).is_some())
+}
+
+/// A device to capture from.
+#[derive(Debug)]
+pub struct InputDevice {
+    opened: Opened,
+    captured: Option<String>,
+}
+
+impl InputDevice {
+    /// The device that a [`Kind::Loopback`] or [`Kind::Device`] means on this PC. May block for a
+    /// few seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDevice`] if it means none or several; [`Error::Device`] if the device or the
+    /// sound system does not answer; [`Error::Internal`] for a kind that is no device.
+    pub fn find(kind: &Kind) -> Result<Self> {
+        let system = System::current();
+        let (host, devices) = enumerate()?;
+        let listed: Vec<Listed> = devices.iter().map(|(listed, _)| listed.clone()).collect();
+        let candidates = match kind {
+            Kind::Loopback(name) => choose::loopback(system, &listed, name.as_deref())?,
+            Kind::Device(name) => vec![choose::input(&listed, name)?],
+            other => return Err(Error::internal("opening a sound card", other)),
+        };
+        let open = |listed: &Listed| {
+            // A loopback candidate that has no inputs is an output to be tapped.
+            let direction = if listed.inputs { Direction::Input } else { Direction::Tap };
+            Opened::new(&host, &devices, listed, direction)
+        };
+        let mut failure = None;
+        for (index, candidate) in candidates.iter().enumerate() {
+            let last = index + 1 == candidates.len();
+            // Whether the system allows a tap shows only when it is opened.
+            let tried = open(candidate).and_then(|opened| {
+                if last { Ok(opened) } else { stream::try_input(&opened).map(|()| opened) }
+            });
+            match tried {
+                Ok(opened) => {
+                    let captured = choose::captured_output(system, candidate).map(str::to_owned);
+                    return Ok(Self { opened, captured });
+                }
+                Err(error) => {
+                    log::debug!("cannot capture from “{}”: {error}", candidate.name);
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        Err(failure.unwrap_or_else(|| Error::internal("opening a sound card", "no candidate")))
+    }
+
+    /// The card's own rate and channel count, which `start` delivers.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.opened.format()
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.opened.listed.name
+    }
+
+    /// What [`list`] calls it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.opened.listed.id
+    }
+
+    /// The id of the output whose sound this captures, where that is certain.
+    #[must_use]
+    pub fn captured_output_id(&self) -> Option<&str> {
+        self.captured.as_deref()
+    }
+
+    /// Starts capturing. `on_input` gets interleaved samples in [`format`](Self::format), whole
+    /// frames but any number of them, and when the first was captured, in µs of `clock`.
+    ///
+    /// `period_frames` is how many frames at a time are asked for; the system may decide
+    /// otherwise, and may deliver nothing at all while nothing plays. Blocks up to 5 s (2 s are
+    /// ordinary on PulseAudio, which answers with the first sound).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Device`] if the device cannot be opened in time.
+    pub fn start(
+        &self,
+        clock: Clock,
+        period_frames: u32,
+        on_input: impl FnMut(&[f32], u64) + Send + 'static,
+    ) -> Result<Stream> {
+        stream::start_input(&self.opened, clock, period_frames, on_input)
+    }
+}
+
+/// A device to play on.
+#[derive(Debug)]
+pub struct OutputDevice {
+    opened: Opened,
+}
+
+impl OutputDevice {
+    /// The output that `name` means on this PC, or the default one. May block for a few seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDevice`] if there is none, or `name` means none or several; [`Error::Device`] if
+    /// the device or the sound system does not answer.
+    pub fn find(name: Option<&str>) -> Result<Self> {
+        let (host, devices) = enumerate()?;
+        let listed: Vec<Listed> = devices.iter().map(|(listed, _)| listed.clone()).collect();
+        let chosen = choose::output(System::current(), &listed, name)?;
+        Ok(Self { opened: Opened::new(&host, &devices, chosen, Direction::Output)? })
+    }
+
+    /// The card's own rate and channel count, in which `start` wants its samples.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.opened.format()
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.opened.listed.name
+    }
+
+    /// What [`list`] calls it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.opened.listed.id
+    }
+
+    /// Starts playing. `on_output` fills interleaved samples in [`format`](Self::format), whole
+    /// frames but any number of them, silent until written; it is told when the first will be
+    /// heard, in µs of `clock`.
+    ///
+    /// `period_frames` is how many frames at a time are asked for; the system may decide
+    /// otherwise. Blocks up to 5 s.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Device`] if the device cannot be opened in time.
+    pub fn start(
+        &self,
+        clock: Clock,
+        period_frames: u32,
+        on_output: impl FnMut(&mut [f32], u64) + Send + 'static,
+    ) -> Result<Stream> {
+        stream::start_output(&self.opened, clock, period_frames, on_output)
+    }
+}
+
+/// Which way sound goes through a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Input,
+    /// Captures what an output plays, which works in that output's own format alone.
+    Tap,
+    Output,
+}
+
+/// A device with what is needed to start it.
+#[derive(Debug, Clone)]
+struct Opened {
+    host: SharedHost,
+    device: cpal::Device,
+    listed: Listed,
+    config: cpal::SupportedStreamConfig,
+}
+
+impl Opened {
+    fn new(
+        host: &SharedHost,
+        devices: &[(Listed, cpal::Device)],
+        chosen: &Listed,
+        direction: Direction,
+    ) -> Result<Self> {
+        let Some((listed, device)) = devices.iter().find(|(listed, _)| listed == chosen) else {
+            return Err(Error::internal("opening a sound card", "it is not in the list"));
+        };
+        let config = match direction {
+            Direction::Input => device.default_input_config(),
+            Direction::Tap | Direction::Output => device.default_output_config(),
+        }
+        .map_err(|error| trouble::device_error(&listed.name, &error))?;
+        let config = if direction == Direction::Tap {
+            config
+        } else {
+            convert::prefer_floats(device, config, direction == Direction::Input)
+        };
+        Ok(Self { host: host.clone(), device: device.clone(), listed: listed.clone(), config })
+    }
+
+    fn format(&self) -> Format {
+        Format { sample_rate: self.config.sample_rate(), channels: self.config.channels() }
+    }
+}
+
+/// The connection to the sound system; streams die with it on some systems, so each holds it.
+#[derive(Clone)]
+struct SharedHost(Arc<cpal::Host>);
+
+impl std::fmt::Debug for SharedHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("SharedHost").field(&self.0.id()).finish()
+    }
+}
+
+impl std::ops::Deref for SharedHost {
+    type Target = cpal::Host;
+
+    fn deref(&self) -> &cpal::Host {
+        &self.0
+    }
+}
+
+/// One connection for the whole process: each would cost a thread and a handshake, once a second
+/// where a default is followed.
+static HOST: Mutex<Option<SharedHost>> = Mutex::new(None);
+
+fn host() -> Result<SharedHost> {
+    let mut current = HOST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(host) = current.as_ref() {
+        return Ok(host.clone());
+    }
+    let mut failure = None;
+    // In cpal's order: on Linux PulseAudio (which PipeWire also answers to) before bare ALSA.
+    for id in cpal::available_hosts() {
+        match cpal::host_from_id(id) {
+            Ok(host) => return Ok(current.insert(SharedHost(Arc::new(host))).clone()),
+            Err(error) => {
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    Err(match failure {
+        Some(error) => trouble::system_error(&error),
+        None => Error::NoDevice {
+            what: "the sound system".to_owned(),
+            why: "none is running".to_owned(),
+            fix: hints::no_output(System::current()).to_owned(),
+        },
+    })
+}
+
+/// Makes the next call connect anew, unless that has happened already.
+fn forget(host: &SharedHost) {
+    let mut current = HOST.lock().unwrap_or_else(PoisonError::into_inner);
+    if current.as_ref().is_some_and(|current| Arc::ptr_eq(&current.0, &host.0)) {
+        *current = None;
+    }
+}
+
+fn enumerate() -> Result<(SharedHost, Vec<(Listed, cpal::Device)>)> {
+    let mut host = host()?;
+    let mut devices = host.devices();
+    if devices.is_err() {
+        // The connection outlives a sound system that was restarted; a new one may work.
+        forget(&host);
+        host = self::host()?;
+        devices = host.devices();
+    }
+    let devices = devices.map_err(|error| {
+        forget(&host);
+        trouble::system_error(&error)
+    })?;
+    let default_input = host.default_input_device();
+    let default_output = host.default_output_device();
+    let mut described: Vec<_> = devices
+        .filter_map(|device| describe(device, default_input.as_ref(), default_output.as_ref()))
+        .filter(|(listed, _)| !choose::is_alsa_tool(&listed.id))
+        .collect();
+    // ALSA often leaves its default out of the list, and has one even without a card.
+    for default in [&default_output, &default_input].into_iter().flatten() {
+        let listed = describe(default.clone(), default_input.as_ref(), default_output.as_ref());
+        let Some((mut listed, device)) = listed else { continue };
+        if described.iter().any(|(other, _)| other.id == listed.id) {
+            continue;
+        }
+        listed.inputs &= device.default_input_config().is_ok();
+        listed.outputs &= device.default_output_config().is_ok();
+        if listed.inputs || listed.outputs {
+            described.insert(0, (listed, device));
+        }
+    }
+    Ok((host, described))
+}
+
+/// `None` for a device that went away in between, or cannot say what it is.
+fn describe(
+    device: cpal::Device,
+    default_input: Option<&cpal::Device>,
+    default_output: Option<&cpal::Device>,
+) -> Option<(Listed, cpal::Device)> {
+    let id = device.id().ok()?;
+    let description = device.description().ok()?;
+    let (inputs, outputs) = (description.supports_input(), description.supports_output());
+    // By id: on Windows the default is a stand-in that equals none of the devices.
+    let is = |other: Option<&cpal::Device>| {
+        other.and_then(|other| other.id().ok()).as_ref() == Some(&id)
+    };
+    let mut listed = Listed {
+        id: id.to_string(),
+        name: description.name().to_owned(),
+        inputs,
+        outputs,
+        default_input: inputs && is(default_input),
+        default_output: outputs && is(default_output),
+        loopback: false,
+    };
+    listed.loopback = choose::is_loopback(System::current(), &listed);
+    Some((listed, device))
+}

@@ -65,7 +65,9 @@ pub enum Error {
     },
 
     /// A host name that no resolver knows.
-    #[error("cannot find “{host}”: {why}. Check the spelling, or use the address that the server printed when it started")]
+    #[error(
+        "cannot find “{host}”: {why}. Check the spelling, or use the address that the server printed when it started"
+    )]
     Unresolved {
         /// What was typed.
         host: String,
@@ -74,7 +76,9 @@ pub enum Error {
     },
 
     /// The host is there but nothing listens on the port. Retrying helps once the server runs.
-    #[error("{address} refused the connection: no AuraLync server is running there. Start auralync-server on that PC, or check the port")]
+    #[error(
+        "{address} refused the connection: no AuraLync server is running there. Start auralync-server on that PC, or check the port"
+    )]
     Refused {
         /// Who refused.
         address: SocketAddr,
@@ -88,7 +92,9 @@ pub enum Error {
     },
 
     /// Whatever answered does not speak AuraLync's protocol.
-    #[error("{address} is not an AuraLync server: {why}. Check the address and the port (AuraLync's is 5555)")]
+    #[error(
+        "{address} is not an AuraLync server: {why}. Check the address and the port (AuraLync's is 5555)"
+    )]
     NotAuraLync {
         /// Who answered.
         address: SocketAddr,
@@ -97,14 +103,18 @@ pub enum Error {
     },
 
     /// The server takes no more listeners for now. Retrying helps when somebody leaves.
-    #[error("the server at {address} is full: as many listeners as it allows are connected. Wait for one to leave, or raise --max-clients there")]
+    #[error(
+        "the server at {address} is full: as many listeners as it allows are connected. Wait for one to leave, or raise --max-clients there"
+    )]
     ServerFull {
         /// The full server.
         address: SocketAddr,
     },
 
     /// The connection broke. Retrying helps.
-    #[error("the connection to {address} was lost: {why}. The server may have stopped, or the network is down")]
+    #[error(
+        "the connection to {address} was lost: {why}. The server may have stopped, or the network is down"
+    )]
     Lost {
         /// The other end.
         address: SocketAddr,
@@ -124,7 +134,9 @@ pub enum Error {
     },
 
     /// The system refused something we cannot work without. Not the user's doing.
-    #[error("{what}: {why}. This should not happen: please report it with the command that was typed")]
+    #[error(
+        "{what}: {why}. This should not happen: please report it with the command that was typed"
+    )]
     Internal {
         /// What was tried.
         what: String,

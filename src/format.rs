@@ -71,8 +71,7 @@ pub fn sanitise(samples: &mut [f32]) -> usize {
     let mut changed = 0;
     for sample in samples {
         if !(-MAX_SAMPLE..=MAX_SAMPLE).contains(sample) {
-            *sample =
-                if sample.is_finite() { sample.clamp(-MAX_SAMPLE, MAX_SAMPLE) } else { 0.0 };
+            *sample = if sample.is_finite() { sample.clamp(-MAX_SAMPLE, MAX_SAMPLE) } else { 0.0 };
             changed += 1;
         }
     }

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Dependencies point one way: binaries → [`send`] / [`recv`] → their stages → the vocabulary
-//! ([`wire`], [`format`], [`clock`], [`stats`], [`error`] …). A stage never names a sibling stage;
-//! they meet in `send.rs` and `recv.rs`. [`device`] knows no stage and stages know no device.
+//! ([`wire`], [`mod@format`], [`clock`], [`stats`], [`error`] …). A stage never names a sibling stage;
+//! they meet in `send.rs` and `recv.rs`. `device` knows no stage and stages know no device.
 //! What decides anything takes time and bytes as arguments, so that hours can be simulated.
 
 #[cfg(feature = "device")]
@@ -24,6 +24,7 @@ pub mod rate;
 pub mod recv;
 pub mod send;
 pub mod settings;
+pub mod shutdown;
 pub mod soundless;
 pub mod source;
 pub mod stats;

@@ -1,1 +1,215 @@
-//! (being written)
+//! Presets: a few numbers that make AuraLync smooth, quick or sturdy.
+//!
+//! A value comes from the command line, else from the preset's file, else from the built-in
+//! `smooth`. A missing flag never replaces what a file says.
+
+mod file;
+mod limits;
+mod lookup;
+mod nearest;
+
+use std::net::IpAddr;
+
+pub use lookup::{DEFAULT, Origin, load, print};
+
+use crate::error::{Error, Result};
+use limits::{
+    CHANNELS, CHUNK_SIZE, LISTEN_BACKLOG, MAX_CLIENTS, MAX_QUEUE_SIZE, Number, PLAYOUT_DELAY_MS,
+    PORT, SAMPLE_RATE,
+};
+
+/// The port that listeners try when none is given.
+pub const DEFAULT_PORT: u16 = 5555;
+
+/// The only way there is so far to pack sound: uncompressed float32.
+pub const CODECS: [&str; 1] = ["f32"];
+
+/// The stream's rate in Hz as long as nobody knows the sound card's.
+const ASSUMED_RATE: u32 = 48_000;
+
+/// What a server runs with. Every value is within its range, and they fit together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preset {
+    /// Frames in one piece of sound, 16 to 8192.
+    pub chunk_size: u32,
+    /// Chunks that wait for one listener at most, 1 to 1000.
+    pub max_queue_size: u32,
+    /// Listeners at the same time, up to 10,000; 0 is no limit.
+    pub max_clients: u32,
+    /// Connections that the system holds for us until we accept them, 1 to 65,535.
+    pub listen_backlog: u32,
+    /// From capture to every listener's ear, in milliseconds, 5 to 10,000; at least two chunks.
+    pub playout_delay_ms: u32,
+    /// Frames per second, 8,000 to 192,000; `None` takes the sound card's, at most 48,000.
+    pub sample_rate: Option<u32>,
+    /// 1 or 2.
+    pub channels: u16,
+    /// The TCP port to listen on; 0 is one that the system picks.
+    pub port: u16,
+    /// The one address to listen on; `None` is every address of this PC.
+    pub bind: Option<IpAddr>,
+    /// What to send, as `source::Source` reads it; `None` is what this PC plays.
+    pub source: Option<Vec<String>>,
+    /// What listeners see; `None` is this PC's name.
+    pub name: Option<String>,
+    /// Codecs that listeners may choose from, each one of [`CODECS`]; `None` is all of them.
+    pub codecs: Option<Vec<String>>,
+}
+
+/// What a file or a command line says: a key it is silent about is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Replaces [`Preset::chunk_size`].
+    pub chunk_size: Option<u32>,
+    /// Replaces [`Preset::max_queue_size`].
+    pub max_queue_size: Option<u32>,
+    /// Replaces [`Preset::max_clients`].
+    pub max_clients: Option<u32>,
+    /// Replaces [`Preset::listen_backlog`].
+    pub listen_backlog: Option<u32>,
+    /// Replaces [`Preset::playout_delay_ms`].
+    pub playout_delay_ms: Option<u32>,
+    /// Replaces [`Preset::sample_rate`].
+    pub sample_rate: Option<u32>,
+    /// Replaces [`Preset::channels`].
+    pub channels: Option<u16>,
+    /// Replaces [`Preset::port`].
+    pub port: Option<u16>,
+    /// Replaces [`Preset::bind`].
+    pub bind: Option<IpAddr>,
+    /// Replaces [`Preset::source`].
+    pub source: Option<Vec<String>>,
+    /// Replaces [`Preset::name`].
+    pub name: Option<String>,
+    /// Replaces [`Preset::codecs`].
+    pub codecs: Option<Vec<String>>,
+}
+
+impl Preset {
+    /// This preset with what the command line says on top.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`], naming the flag, for a value out of its range, for a codec that does not
+    /// exist, and for a delay of less than two chunks.
+    pub fn with(&self, flags: Overrides) -> Result<Self> {
+        flags.check().map_err(|wrong| {
+            Error::usage(format!("--{} {}", wrong.key.replace('_', "-"), wrong.why), wrong.fix)
+        })?;
+        let merged = self.clone().replaced_by(flags.clone());
+        merged.check_delay().map_err(|wrong| {
+            let given = [
+                (flags.playout_delay_ms.is_some(), "--playout-delay-ms"),
+                (flags.chunk_size.is_some(), "--chunk-size"),
+                (flags.sample_rate.is_some(), "--sample-rate"),
+            ];
+            let given: Vec<_> =
+                given.into_iter().filter_map(|(given, flag)| given.then_some(flag)).collect();
+            Error::usage(
+                format!("{} cannot be: {}", given.join(" with "), wrong.why),
+                format!(
+                    "Use --playout-delay-ms {} or more, or --chunk-size {} or less",
+                    wrong.shortest_ms, wrong.largest_chunk
+                ),
+            )
+        })?;
+        Ok(merged)
+    }
+
+    fn replaced_by(self, over: Overrides) -> Self {
+        Self {
+            chunk_size: over.chunk_size.unwrap_or(self.chunk_size),
+            max_queue_size: over.max_queue_size.unwrap_or(self.max_queue_size),
+            max_clients: over.max_clients.unwrap_or(self.max_clients),
+            listen_backlog: over.listen_backlog.unwrap_or(self.listen_backlog),
+            playout_delay_ms: over.playout_delay_ms.unwrap_or(self.playout_delay_ms),
+            sample_rate: over.sample_rate.or(self.sample_rate),
+            channels: over.channels.unwrap_or(self.channels),
+            port: over.port.unwrap_or(self.port),
+            bind: over.bind.or(self.bind),
+            source: over.source.or(self.source),
+            name: over.name.or(self.name),
+            codecs: over.codecs.or(self.codecs),
+        }
+    }
+
+    /// While one chunk plays, the next must already be on its way.
+    fn check_delay(&self) -> std::result::Result<(), TooShort> {
+        let rate = self.sample_rate.unwrap_or(ASSUMED_RATE);
+        let two_chunks_ms = f64::from(self.chunk_size) * 2e3 / f64::from(rate);
+        if f64::from(self.playout_delay_ms) >= two_chunks_ms {
+            return Ok(());
+        }
+        Err(TooShort {
+            why: format!(
+                "a playout delay of {} ms is shorter than two chunks, and two chunks of {} frames \
+                 last {two_chunks_ms:.1} ms at {rate} frames per second",
+                self.playout_delay_ms, self.chunk_size
+            ),
+            shortest_ms: two_chunks_ms.ceil() as u32,
+            largest_chunk: (u64::from(self.playout_delay_ms) * u64::from(rate) / 2000) as u32,
+        })
+    }
+}
+
+/// A delay of less than two chunks.
+struct TooShort {
+    why: String,
+    shortest_ms: u32,
+    largest_chunk: u32,
+}
+
+/// A value that cannot be, apart from where it was written.
+struct Wrong {
+    key: &'static str,
+    why: String,
+    fix: String,
+}
+
+impl Overrides {
+    /// Each value by itself.
+    fn check(&self) -> std::result::Result<(), Wrong> {
+        let numbers: [(&Number, Option<u32>); 8] = [
+            (&CHUNK_SIZE, self.chunk_size),
+            (&MAX_QUEUE_SIZE, self.max_queue_size),
+            (&MAX_CLIENTS, self.max_clients),
+            (&LISTEN_BACKLOG, self.listen_backlog),
+            (&PLAYOUT_DELAY_MS, self.playout_delay_ms),
+            (&SAMPLE_RATE, self.sample_rate),
+            (&CHANNELS, self.channels.map(u32::from)),
+            (&PORT, self.port.map(u32::from)),
+        ];
+        for (number, value) in numbers {
+            if let Some(value) = value {
+                number.check(i64::from(value))?;
+            }
+        }
+        limits::check_name(self.name.as_deref())?;
+        limits::check_codecs(self.codecs.as_deref())
+    }
+}
+
+/// Holds a playout delay that comes without a preset to the range it has in one.
+///
+/// # Errors
+///
+/// [`Error::Usage`] for less than 5 ms or more than 10,000.
+pub fn check_playout_delay(milliseconds: u32) -> Result<()> {
+    PLAYOUT_DELAY_MS
+        .check(i64::from(milliseconds))
+        .map(drop)
+        .map_err(|wrong| Error::usage(format!("--playout-delay-ms {}", wrong.why), wrong.fix))
+}
+
+/// Holds a name that comes without a preset to what it may be in one.
+///
+/// # Errors
+///
+/// [`Error::Usage`] for a name that is empty, longer than 64 characters, or cannot be shown.
+pub fn check_name(name: &str) -> Result<()> {
+    limits::check_name(Some(name))
+        .map_err(|wrong| Error::usage(format!("--name {}", wrong.why), wrong.fix))
+}
+
+#[cfg(test)]
+mod tests;

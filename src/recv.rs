@@ -1,1 +1,4 @@
-//! (being written)
+//! Joins the receiving stages.
+
+pub mod jitter;
+pub mod resample;

@@ -1,1 +1,311 @@
-//! (being written)
+//! Joins the sending stages: makes the rings and queues, starts and joins the threads.
+
+pub mod capture;
+pub mod chunk;
+pub mod encode;
+pub mod fanout;
+#[cfg(feature = "device")]
+mod keep_card;
+mod produce;
+pub mod transmit;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::thread;
+use std::time::Duration;
+
+use log::info;
+
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::format::Format;
+use crate::preset::Overrides;
+use crate::settings::ServerSettings;
+use crate::shutdown::Shutdown;
+use crate::soundless::Generator;
+use crate::source::{Kind, Source};
+use crate::stats::{self, Lines, ServerStats};
+use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
+use encode::Codec;
+use produce::Producer;
+use transmit::{Handle, Room, Snapshot, Transmit, sockets};
+
+/// The stream's rate where neither a card nor a file tells.
+const DEFAULT_RATE: u32 = 48_000;
+
+/// The stream's rate is the card's, but no higher than this unless a person asks for it.
+const HIGHEST_RATE: u32 = 48_000;
+
+/// Listeners ping this often, or every so many ms as there are listeners: a thousand pings a
+/// second is what a big room may cost.
+const PING_MS: u32 = 250;
+
+/// A server that has its sound source and its port, and has not started yet.
+pub struct Server {
+    settings: ServerSettings,
+    source: Origin,
+    format: Format,
+    clock: Clock,
+    door: std::net::TcpListener,
+    lines: Lines,
+}
+
+/// Where the sound comes from.
+enum Origin {
+    Generator(Generator),
+    #[cfg(feature = "device")]
+    Card(crate::device::InputDevice),
+}
+
+impl Server {
+    /// Finds the source, opens the port.
+    ///
+    /// # Errors
+    /// Whatever keeps the server from starting, as a sentence for the user.
+    pub fn open(settings: ServerSettings) -> Result<Self> {
+        let source = settings.sources.first().cloned().unwrap_or_default();
+        let origin = Origin::open(&source, &settings)?;
+        let sample_rate =
+            settings.preset.sample_rate.unwrap_or_else(|| stream_rate(origin.format().sample_rate));
+        let format = Format { sample_rate, channels: settings.preset.channels };
+        // The delay must hold two chunks at the rate that it turned out to be.
+        let rate = Overrides { sample_rate: Some(sample_rate), ..Overrides::default() };
+        let settings = ServerSettings { preset: settings.preset.with(rate)?, ..settings };
+        let lines = Lines::open(settings.stats.as_ref())?;
+        sockets::make_room_for(settings.preset.max_clients);
+        let preset = &settings.preset;
+        let door = sockets::listen(preset.bind, preset.port, preset.listen_backlog)?;
+        Ok(Self { settings, source: origin, format, clock: Clock::start(), door, lines })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the system does not say.
+    pub fn address(&self) -> Result<SocketAddr> {
+        self.door.local_addr().map_err(|e| Error::internal("cannot read the own address", e))
+    }
+
+    /// What is sent: rate and channels.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// What is captured, in words.
+    #[must_use]
+    pub fn source_name(&self) -> String {
+        match &self.source {
+            #[cfg(feature = "device")]
+            Origin::Card(device) => format!("what “{}” delivers", device.name()),
+            Origin::Generator(_) => {
+                let source = self.settings.sources.first().cloned().unwrap_or_default();
+                source.to_string()
+            }
+        }
+    }
+
+    /// Serves until `shutdown`.
+    ///
+    /// # Errors
+    /// What broke a thread that cannot be done without.
+    pub fn run(self, shutdown: &Shutdown) -> Result<()> {
+        let Self { settings, source: origin, format, clock, door, mut lines } = self;
+        let source = settings.sources.first().cloned().unwrap_or_default();
+        let counters: Arc<stats::Capture> = Arc::default();
+        let room = room(&settings, format, origin.captured_output());
+        let (transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
+        let preset = &settings.preset;
+        let mut producer =
+            Producer::new(format, preset, clock, Arc::clone(&counters), handle.clone());
+
+        let network = spawn("network", move || transmit.run())?;
+        let outcome = match origin {
+            Origin::Generator(generator) => {
+                producer.generate(generator, source.channels)?;
+                let heard = shutdown.clone();
+                let chunks = spawn("chunks", move || producer.run(&heard))?;
+                report(&snapshots, &counters, clock, &mut lines, shutdown, || {
+                    network.is_finished()
+                });
+                join(chunks)
+            }
+            #[cfg(feature = "device")]
+            Origin::Card(device) => {
+                let card = keep_card::KeepCard::new(
+                    source.clone(),
+                    device,
+                    preset,
+                    clock,
+                    Arc::clone(&counters),
+                    producer.cards(source.channels),
+                );
+                let heard = shutdown.clone();
+                let chunks = spawn("chunks", move || producer.run(&heard))?;
+                let heard = shutdown.clone();
+                // Opening a card can take seconds; nobody waits for this thread to end.
+                let _keeper = spawn("card", move || card.run(&heard))?;
+                report(&snapshots, &counters, clock, &mut lines, shutdown, || {
+                    network.is_finished()
+                });
+                join(chunks)
+            }
+        };
+        handle.stop();
+        join(network).and(outcome)
+    }
+}
+
+impl Origin {
+    fn open(source: &Source, settings: &ServerSettings) -> Result<Self> {
+        let rate = settings.preset.sample_rate.unwrap_or(DEFAULT_RATE);
+        let fallback = Format { sample_rate: rate, channels: settings.preset.channels };
+        match &source.kind {
+            #[cfg(feature = "device")]
+            Kind::Loopback(_) | Kind::Device(_) => {
+                crate::device::InputDevice::find(&source.kind).map(Self::Card)
+            }
+            #[cfg(not(feature = "device"))]
+            Kind::Loopback(_) | Kind::Device(_) => Err(Error::NoDevice {
+                what: "no sound can be captured".to_owned(),
+                why: "this program was built without sound cards".to_owned(),
+                fix: "Use --source tone or --source file:PATH, or build with --features device"
+                    .to_owned(),
+            }),
+            kind => Generator::open(kind, source.looped, fallback).map(Self::Generator),
+        }
+    }
+
+    fn format(&self) -> Format {
+        match self {
+            Self::Generator(generator) => generator.format(),
+            #[cfg(feature = "device")]
+            Self::Card(device) => device.format(),
+        }
+    }
+
+    fn captured_output(&self) -> Option<String> {
+        match self {
+            Self::Generator(_) => None,
+            #[cfg(feature = "device")]
+            Self::Card(device) => device.captured_output_id().map(str::to_owned),
+        }
+    }
+}
+
+/// The highest rate of the card's own family that listeners are not surprised by: 96 kHz becomes
+/// 48, 88.2 becomes 44.1.
+fn stream_rate(card: u32) -> u32 {
+    let mut rate = card;
+    while rate > HIGHEST_RATE && rate.is_multiple_of(2) {
+        rate /= 2;
+    }
+    rate.min(HIGHEST_RATE)
+}
+
+fn room(settings: &ServerSettings, format: Format, captured_output: Option<String>) -> Room {
+    let preset = &settings.preset;
+    let config = Config {
+        sample_rate: format.sample_rate,
+        channels: format.channels,
+        chunk_size: preset.chunk_size,
+        auralync: Some(AuralyncKey { version: VERSION, hold: false }),
+    };
+    let welcome = Welcome {
+        version: VERSION,
+        session: format!("{:016x}", random()),
+        name: settings.name.clone(),
+        format,
+        codec: Codec::Float32.name().to_owned(),
+        chunk_size: preset.chunk_size,
+        position_rate: format.sample_rate,
+        algorithmic_delay: 0,
+        playout_delay_ms: preset.playout_delay_ms,
+        ping_ms: PING_MS,
+        accepts: std::collections::BTreeMap::new(),
+        captured_output: None,
+    };
+    Room {
+        config,
+        welcome,
+        captured_output,
+        max_clients: preset.max_clients,
+        max_queue_size: preset.max_queue_size,
+    }
+}
+
+/// 64 random bits, from the keys that the standard library draws for its hash maps.
+pub(crate) fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
+
+/// Once a second, until the end: what the loop and the capture side say, as one line.
+fn report(
+    snapshots: &Receiver<Snapshot>,
+    counters: &stats::Capture,
+    clock: Clock,
+    lines: &mut Lines,
+    shutdown: &Shutdown,
+    network_is_gone: impl Fn() -> bool,
+) {
+    let start_us = clock.now_us();
+    while !shutdown.sleep(Duration::from_millis(100)) && !network_is_gone() {
+        let Ok(snapshot) = snapshots.try_recv() else {
+            continue;
+        };
+        let dropped = |l: &stats::ListenerStats| l.dropped_full + l.dropped_old;
+        lines.write(&ServerStats {
+            uptime_s: clock.now_us().saturating_sub(start_us) as f64 / 1e6,
+            level_dbfs: counters.peak.take_dbfs(),
+            capture_overruns: counters.overruns.get(),
+            silence_frames: counters.silence.get(),
+            chunks_dropped: counters.chunks_dropped.get(),
+            loop_cpu_ms: snapshot.cpu_ms,
+            listening: snapshot.listeners.len(),
+            dropped_frames: snapshot.dropped_before
+                + snapshot.listeners.iter().map(dropped).sum::<u64>(),
+            listeners: snapshot.listeners,
+        });
+    }
+    info!("stopping");
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<thread::JoinHandle<T>> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|e| Error::internal(format!("cannot start the {name} thread"), e))
+}
+
+fn join<T>(handle: thread::JoinHandle<Result<T>>) -> Result<T> {
+    let name = handle.thread().name().unwrap_or("nameless").to_owned();
+    handle
+        .join()
+        .unwrap_or_else(|_| Err(Error::internal(format!("the {name} thread broke"), "it panicked")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_streams_rate_is_the_cards_but_no_higher_than_48_khz() {
+        let pairs = [
+            (44_100, 44_100),
+            (48_000, 48_000),
+            (96_000, 48_000),
+            (192_000, 48_000),
+            (88_200, 44_100),
+            (40_000, 40_000),
+            (50_001, 48_000),
+        ];
+        for (card, stream) in pairs {
+            assert_eq!(stream_rate(card), stream, "{card}");
+        }
+    }
+}

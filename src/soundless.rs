@@ -1,1 +1,161 @@
-//! (being written)
+//! Sources and outputs that need no sound card: a tone, silence, sound files, a WAV recording.
+
+mod compressed;
+mod sound_file;
+mod tone;
+mod wav_file;
+mod wav_reader;
+
+#[cfg(test)]
+mod flac_writer;
+#[cfg(test)]
+mod scratch;
+
+use crate::error::{Error, Result};
+use crate::format::Format;
+use crate::source::Kind;
+
+pub use wav_file::WavFile;
+
+use sound_file::SoundFile;
+use tone::Tone;
+
+/// Most channels of a sound file. Beyond it a header lies.
+pub const MAX_CHANNELS: u16 = 64;
+
+/// A source that makes its own sound, as fast as it is asked for it.
+#[derive(Debug)]
+pub struct Generator {
+    format: Format,
+    sound: Sound,
+}
+
+#[derive(Debug)]
+enum Sound {
+    Silence,
+    Tone(Tone),
+    File(Box<SoundFile>),
+}
+
+impl Generator {
+    /// Opens a tone, silence or a file. A tone and silence come in the `fallback` format, a file in
+    /// its own. A `looped` file starts again, without a gap, where it ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] when the file cannot be read or is not sound that can be played,
+    /// [`Error::Usage`] for a tone that the rate cannot carry, [`Error::Internal`] for a source
+    /// that needs a sound card.
+    pub fn open(kind: &Kind, looped: bool, fallback: Format) -> Result<Self> {
+        match kind {
+            Kind::None => Ok(Self { format: fallback, sound: Sound::Silence }),
+            Kind::Tone { hz } => {
+                let tone = Tone::new(*hz, fallback)?;
+                Ok(Self { format: fallback, sound: Sound::Tone(tone) })
+            }
+            Kind::File(path) => {
+                let file = SoundFile::open(path, looped)?;
+                Ok(Self { format: file.format(), sound: Sound::File(Box::new(file)) })
+            }
+            Kind::Loopback(_) | Kind::Device(_) => Err(Error::internal(
+                "cannot make the sound of a sound card",
+                "it was asked of the sources that need none",
+            )),
+        }
+    }
+
+    /// Rate and channels of what [`read`](Self::read) gives.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Frames from start to end, where there is an end and it is known.
+    #[must_use]
+    pub fn frames_total(&self) -> Option<u64> {
+        match &self.sound {
+            Sound::Silence | Sound::Tone(_) => None,
+            Sound::File(file) => file.frames_total(),
+        }
+    }
+
+    /// Pieces of a file that were skipped so far because they are damaged.
+    #[must_use]
+    pub fn damaged(&self) -> u64 {
+        match &self.sound {
+            Sound::Silence | Sound::Tone(_) => 0,
+            Sound::File(file) => file.damaged(),
+        }
+    }
+
+    /// Fills `out` with interleaved frames and returns how many: as many as fit, fewer only at the
+    /// end of a file, 0 after it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] when the disk fails.
+    pub fn read(&mut self, out: &mut [f32]) -> Result<usize> {
+        let frames = self.format.frames(out.len());
+        let out = &mut out[..self.format.samples(frames)];
+        match &mut self.sound {
+            Sound::Silence => out.fill(0.0),
+            Sound::Tone(tone) => tone.fill(out),
+            Sound::File(file) => return file.read(out),
+        }
+        Ok(frames)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
+
+    #[test]
+    fn silence_and_a_tone_have_no_end_and_the_format_asked_for() {
+        for kind in [Kind::None, Kind::Tone { hz: 440.0 }] {
+            let mut generator = Generator::open(&kind, false, STEREO).unwrap();
+            assert_eq!(generator.format(), STEREO);
+            assert_eq!(generator.frames_total(), None);
+            let mut out = [9.0; 2 * 500 + 1];
+            assert_eq!(generator.read(&mut out).unwrap(), 500);
+            assert!(out[..1_000].iter().all(|sample| sample.abs() < 1.0));
+            assert_eq!(out[1_000], 9.0, "half a frame is left alone");
+        }
+    }
+
+    #[test]
+    fn silence_is_exact() {
+        let mut out = [1.0; 64];
+        Generator::open(&Kind::None, false, STEREO).unwrap().read(&mut out).unwrap();
+        assert_eq!(out, [0.0; 64]);
+    }
+
+    #[test]
+    fn a_source_that_needs_a_card_is_refused() {
+        for kind in [Kind::Loopback(None), Kind::Device("mic".into())] {
+            let error = Generator::open(&kind, false, STEREO).unwrap_err();
+            assert_eq!(error.exit_code(), crate::error::exit::INTERNAL);
+        }
+    }
+
+    #[test]
+    fn a_file_keeps_its_own_format() {
+        let scratch = scratch::Scratch::new();
+        let path = scratch.path("own.wav");
+        let own = Format { sample_rate: 22_050, channels: 1 };
+        let mut file = WavFile::create(&path, own, false).unwrap();
+        file.write(&[0.1, 0.2, 0.3]).unwrap();
+        file.finish().unwrap();
+
+        let mut generator = Generator::open(&Kind::File(path), false, STEREO).unwrap();
+        assert_eq!(generator.format(), own);
+        assert_eq!(generator.frames_total(), Some(3));
+        let mut out = [0.0; 8];
+        assert_eq!(generator.read(&mut out).unwrap(), 3);
+        assert_eq!(out[..3], [0.1, 0.2, 0.3]);
+        assert_eq!(generator.read(&mut out).unwrap(), 0);
+        assert_eq!(generator.damaged(), 0);
+    }
+}

@@ -1,1 +1,218 @@
-//! (being written)
+//! What `--stats` says: counters that the stages bump, and one JSON object a second.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use serde::Serialize;
+
+use crate::format::dbfs;
+
+/// A counter that a real-time thread may bump. `Relaxed` everywhere: each counter stands alone,
+/// and nobody infers one from another.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Replaces the sum, where one thread keeps it elsewhere.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    /// The sum so far.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The highest sample magnitude since it was last asked for.
+#[derive(Debug, Default)]
+pub struct Peak {
+    /// Bits of the highest magnitude since it was last asked for.
+    recent: AtomicU32,
+    /// The same since the start.
+    ever: AtomicU32,
+}
+
+impl Peak {
+    /// Notes a run of samples. Magnitudes are never negative, so their bits order as they do.
+    pub fn note(&self, samples: &[f32]) {
+        let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+        self.recent.fetch_max(peak.to_bits(), Ordering::Relaxed);
+        self.ever.fetch_max(peak.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Whether anything but exact silence has been noted since the start.
+    #[must_use]
+    pub fn was_heard(&self) -> bool {
+        self.ever.load(Ordering::Relaxed) != 0
+    }
+
+    /// The peak in dBFS since the last call.
+    #[must_use]
+    pub fn take_dbfs(&self) -> f32 {
+        dbfs(f32::from_bits(self.recent.swap(0, Ordering::Relaxed)))
+    }
+}
+
+/// Counters of the capturing side.
+#[derive(Debug, Default)]
+pub struct Capture {
+    /// Frames that the card delivered.
+    pub frames: Counter,
+    /// Frames that the capture ring had no room for.
+    pub overruns: Counter,
+    /// Frames of silence put in because the card delivered none in time.
+    pub silence: Counter,
+    /// Chunks that the network loop was too busy to take.
+    pub chunks_dropped: Counter,
+    /// Highest captured sample.
+    pub peak: Peak,
+}
+
+/// Counters of the playing side.
+#[derive(Debug, Default)]
+pub struct Playback {
+    /// Frames handed to the card, silence included.
+    pub frames: Counter,
+    /// Of these, frames of silence put in because there was nothing to play.
+    pub silence: Counter,
+    /// Times that the ring ran dry in the middle of playing.
+    pub underruns: Counter,
+    /// Highest played sample.
+    pub peak: Peak,
+}
+
+/// One line of the server's `--stats`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ServerStats {
+    /// Seconds since the server started.
+    pub uptime_s: f64,
+    /// Peak level of the captured sound in the last second, dBFS.
+    pub level_dbfs: f32,
+    /// Frames that found no room in the capture ring, since the start.
+    pub capture_overruns: u64,
+    /// Frames of silence put in by the clock, since the start.
+    pub silence_frames: u64,
+    /// Chunks that the network loop was too busy to take, since the start.
+    pub chunks_dropped: u64,
+    /// CPU time of the network loop, in ms, since the start (0 where the system does not say).
+    pub loop_cpu_ms: f64,
+    /// How many are listening.
+    pub listening: usize,
+    /// Audio frames that fell out of any listener's queue, since the start.
+    pub dropped_frames: u64,
+    /// Each listener.
+    pub listeners: Vec<ListenerStats>,
+}
+
+/// One listener in [`ServerStats`].
+#[derive(Debug, Clone, Serialize)]
+pub struct ListenerStats {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// What it calls itself; empty for the first generation.
+    pub name: String,
+    /// Protocol version spoken.
+    pub version: u32,
+    /// Codec in use.
+    pub codec: &'static str,
+    /// Seconds since it connected.
+    pub connected_s: f64,
+    /// Chunks waiting for it.
+    pub queued: usize,
+    /// Audio frames sent.
+    pub frames: u64,
+    /// Bytes sent.
+    pub bytes: u64,
+    /// Frames dropped because its queue was full.
+    pub dropped_full: u64,
+    /// Frames dropped because they were too old to be heard.
+    pub dropped_old: u64,
+    /// What the listener itself reported last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<crate::wire::Report>,
+}
+
+/// One line of the client's `--stats`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClientStats {
+    /// Seconds since the client started.
+    pub uptime_s: f64,
+    /// Whether a server is connected.
+    pub connected: bool,
+    /// Protocol version spoken (0: not connected).
+    pub version: u32,
+    /// Frames received.
+    pub frames_received: u64,
+    /// Frames that came too late or never.
+    pub lost_frames: u64,
+    /// Sound waiting, in ms.
+    pub buffered_ms: f64,
+    /// How long after its capture the sound is heard, in ms.
+    pub delay_ms: f64,
+    /// How long after its capture it should be heard, in ms.
+    pub playout_delay_ms: f64,
+    /// Times that the card found too little.
+    pub underruns: u64,
+    /// Frames of silence put in.
+    pub silence_frames: u64,
+    /// Times that playing jumped to get back to its delay.
+    pub jumps: u64,
+    /// The card's clock against the server's, parts per million.
+    pub ppm: f64,
+    /// Uncertainty of the server clock's estimate, in µs (half the quickest round trip).
+    pub clock_uncertainty_us: f64,
+    /// What the card says lies between callback and ear, in ms.
+    pub output_latency_ms: f64,
+    /// Connections made so far.
+    pub connections: u64,
+    /// Peak level played in the last second, dBFS.
+    pub level_dbfs: f32,
+}
+
+/// Where `--stats` lines go.
+pub struct Lines {
+    out: Option<Box<dyn std::io::Write + Send>>,
+}
+
+impl Lines {
+    /// Opens the target; a file is written anew. `None` swallows every line.
+    ///
+    /// # Errors
+    /// [`Error::File`](crate::Error::File) if the file cannot be made.
+    pub fn open(target: Option<&crate::settings::StatsTarget>) -> crate::Result<Self> {
+        use crate::settings::StatsTarget;
+        let out: Option<Box<dyn std::io::Write + Send>> = match target {
+            None => None,
+            Some(StatsTarget::Stdout) => Some(Box::new(std::io::stdout())),
+            Some(StatsTarget::File(path)) => {
+                let file = std::fs::File::create(path).map_err(|e| {
+                    crate::Error::file(path, e, "Choose a place for --stats that can be written")
+                })?;
+                Some(Box::new(file))
+            }
+        };
+        Ok(Self { out })
+    }
+
+    /// Writes one line of JSON. A reader that has gone away or a full disk ends the statistics,
+    /// not the sound; the log says so once.
+    pub fn write(&mut self, stats: &impl Serialize) {
+        let Some(out) = &mut self.out else {
+            return;
+        };
+        let written = serde_json::to_string(stats)
+            .map_err(std::io::Error::from)
+            .and_then(|line| writeln!(out, "{line}").and_then(|()| out.flush()));
+        if let Err(e) = written {
+            log::warn!("--stats ends here: {e}");
+            self.out = None;
+        }
+    }
+}

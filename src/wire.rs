@@ -1,1 +1,269 @@
-//! (being written)
+//! Bytes ⇄ messages: the protocol of `docs/protocol.md`, with no I/O and no clock.
+//!
+//! Two framings share a connection. *Plain* frames are generation one's: `u32 length`, payload.
+//! *Typed* frames are generation two's: `u32 (0x8000_0000 | length)`, `u8 kind`, body. Every header
+//! integer is big-endian; samples are interleaved IEEE float32, little-endian.
+
+mod deframe;
+mod message;
+
+pub use deframe::{Deframer, Frame, Limits};
+pub use message::{
+    AuralyncKey, Config, Hello, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report,
+    ServerFirst, Welcome,
+};
+
+use std::sync::Arc;
+
+use byteorder::{BigEndian, ByteOrder, LittleEndian};
+
+/// The newest protocol version that this code speaks.
+pub const VERSION: u32 = 2;
+
+/// The TCP port, unless a user says otherwise.
+pub const PORT: u16 = 5555;
+
+/// Set in a typed frame's length word; no plain frame is that long.
+pub const TYPED: u32 = 0x8000_0000;
+
+/// Kinds of typed frames.
+pub mod kind {
+    /// Client → server: JSON, who is there and what it can play.
+    pub const HELLO: u8 = 1;
+    /// Server → client: JSON, how the stream is laid out.
+    pub const WELCOME: u8 = 2;
+    /// Server → client: timed sound.
+    pub const AUDIO: u8 = 3;
+    /// Client → server: what is your clock?
+    pub const PING: u8 = 4;
+    /// Server → client: the answer.
+    pub const PONG: u8 = 5;
+    /// Client → server: JSON, how playing goes.
+    pub const REPORT: u8 = 6;
+    /// Server → client: JSON, what changes or why you are being closed.
+    pub const NOTICE: u8 = 7;
+}
+
+/// Longest frame (kind and body) that a server takes from a client, in bytes.
+pub const MAX_CLIENT_FRAME: usize = 4096;
+
+/// Longest config, welcome or notice that a client takes, in bytes.
+pub const MAX_JSON: usize = 16 * 1024;
+
+/// Longest audio payload, in bytes: 8,192 frames of 8 float32 channels.
+pub const MAX_AUDIO_PAYLOAD: usize = 8192 * 8 * 4;
+
+/// A typed audio frame's bytes before its payload: length, kind, flags, reserved, frames,
+/// position, capture time. A multiple of four, so that float32 payloads stay aligned.
+pub const AUDIO_HEADER: usize = 28;
+
+/// Generation one's bytes before a payload.
+pub const PLAIN_HEADER: usize = 4;
+
+/// Flag bit 0 of an audio frame: the timeline was broken before this frame.
+pub const FLAG_BROKEN: u8 = 1;
+
+/// What a full server sends instead of a config, in either generation.
+pub const SERVER_FULL: &[u8] = b"\x00\x00\x00\x18{\"error\": \"Server full\"}";
+
+/// What a peer did that the protocol does not allow. The connection is closed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A length beyond what may come here; refused before anything is allocated.
+    #[error("a frame of {length} bytes where at most {limit} are allowed")]
+    TooLong {
+        /// The length announced.
+        length: u32,
+        /// The limit in force.
+        limit: usize,
+    },
+    /// A length that cannot hold what it must.
+    #[error("a frame of {length} bytes, too short for what it should hold")]
+    TooShort {
+        /// The length announced.
+        length: u32,
+    },
+    /// A plain frame where only typed ones may come, or the other way round.
+    #[error("its first bytes are not AuraLync's")]
+    Unframed,
+    /// A body that cannot be read.
+    #[error("an unreadable {what}: {why}")]
+    Unreadable {
+        /// The message.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// A plain frame around `payload`.
+#[must_use]
+pub fn plain(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; PLAIN_HEADER];
+    BigEndian::write_u32(&mut bytes, length_word(payload.len()));
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// A typed frame of `kind` around `body`.
+#[must_use]
+pub fn typed(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; 5];
+    BigEndian::write_u32(&mut bytes, TYPED | length_word(body.len() + 1));
+    bytes[4] = kind;
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// Lengths here are ours and far below 2³¹; saturating keeps the top bit free without a cast.
+fn length_word(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(TYPED - 1).min(TYPED - 1)
+}
+
+/// What an audio frame says about its payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AudioHeader {
+    /// Bit 0: [`FLAG_BROKEN`]; the others are written zero and ignored.
+    pub flags: u8,
+    /// How many frames the payload holds, at the welcome's `position_rate`.
+    pub frames: u32,
+    /// Position of the first frame since the stream began, at `position_rate`.
+    pub position: u64,
+    /// When the system handed the first frame to the card: µs of the server's monotonic clock.
+    pub captured_us: u64,
+}
+
+/// Bytes of an audio frame's header that follow the length and the kind.
+const AUDIO_BODY_HEADER: usize = AUDIO_HEADER - 5;
+
+impl AudioHeader {
+    /// Splits the body of an [`kind::AUDIO`] frame (what follows the kind) into header and payload.
+    ///
+    /// # Errors
+    /// [`Violation::TooShort`] if the body cannot hold a header, [`Violation::Unreadable`] if its
+    /// position or time is beyond 2⁶² (nothing may wrap).
+    pub fn split(body: &[u8]) -> Result<(Self, &[u8]), Violation> {
+        if body.len() < AUDIO_BODY_HEADER {
+            return Err(Violation::TooShort { length: length_word(body.len() + 1) });
+        }
+        let (head, payload) = body.split_at(AUDIO_BODY_HEADER);
+        let header = Self {
+            flags: head[0],
+            frames: BigEndian::read_u32(&head[3..7]),
+            position: BigEndian::read_u64(&head[7..15]),
+            captured_us: BigEndian::read_u64(&head[15..23]),
+        };
+        if header.position >= 1 << 62 || header.captured_us >= 1 << 62 {
+            let why = "its position or time is beyond every clock".to_owned();
+            return Err(Violation::Unreadable { what: "audio frame", why });
+        }
+        Ok((header, payload))
+    }
+}
+
+/// One encoded chunk, ready for every listener: made once, shared by all.
+#[derive(Debug, Clone)]
+pub struct AudioFrame {
+    header: AudioHeader,
+    /// Generation one's length word; its payload is the tail of `bytes`.
+    plain_header: [u8; PLAIN_HEADER],
+    /// The typed frame.
+    bytes: Arc<[u8]>,
+}
+
+impl AudioFrame {
+    /// Encodes interleaved float samples as a float32 frame.
+    #[must_use]
+    pub fn float32(header: AudioHeader, samples: &[f32]) -> Self {
+        let payload = samples.len() * 4;
+        let mut bytes = vec![0; AUDIO_HEADER + payload];
+        BigEndian::write_u32(&mut bytes, TYPED | length_word(AUDIO_HEADER - 4 + payload));
+        bytes[4] = kind::AUDIO;
+        bytes[5] = header.flags;
+        BigEndian::write_u32(&mut bytes[8..12], header.frames);
+        BigEndian::write_u64(&mut bytes[12..20], header.position);
+        BigEndian::write_u64(&mut bytes[20..28], header.captured_us);
+        LittleEndian::write_f32_into(samples, &mut bytes[AUDIO_HEADER..]);
+        let mut plain_header = [0; PLAIN_HEADER];
+        BigEndian::write_u32(&mut plain_header, length_word(payload));
+        Self { header, plain_header, bytes: bytes.into() }
+    }
+
+    /// Position, time and flags.
+    #[must_use]
+    pub fn header(&self) -> &AudioHeader {
+        &self.header
+    }
+
+    /// The whole typed frame, for version 2 listeners.
+    #[must_use]
+    pub fn typed(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Length word and payload, for version 1 listeners: two slices, one vectored write.
+    #[must_use]
+    pub fn plain(&self) -> (&[u8; PLAIN_HEADER], &[u8]) {
+        (&self.plain_header, &self.bytes[AUDIO_HEADER..])
+    }
+}
+
+/// Reads a float32 payload into `out` (cleared first). Every sample is made safe to compute with.
+///
+/// # Errors
+/// [`Violation::Unreadable`] unless the payload is exactly `frames × channels` samples.
+pub fn read_float32(
+    payload: &[u8],
+    frames: u32,
+    channels: u16,
+    out: &mut Vec<f32>,
+) -> Result<(), Violation> {
+    let wanted = u64::from(frames) * u64::from(channels) * 4;
+    if wanted != payload.len() as u64 || frames == 0 {
+        let why = format!("{frames} frames need {wanted} bytes, {} came", payload.len());
+        return Err(Violation::Unreadable { what: "audio frame", why });
+    }
+    out.clear();
+    out.resize(payload.len() / 4, 0.0);
+    LittleEndian::read_f32_into(payload, out);
+    crate::format::sanitise(out);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_audio_frame_serves_both_generations_from_one_buffer() {
+        let header = AudioHeader { flags: 1, frames: 2, position: 0x0102, captured_us: 0x0304 };
+        let frame = AudioFrame::float32(header, &[1.0, -1.0, 0.5, 0.0]);
+        let (length, payload) = frame.plain();
+        assert_eq!(length, &[0, 0, 0, 16]);
+        assert_eq!(payload[..4], [0, 0, 0x80, 0x3f]);
+        assert_eq!(frame.typed().len(), AUDIO_HEADER + 16);
+        assert_eq!(frame.typed()[..8], [0x80, 0, 0, 40, 3, 1, 0, 0]);
+        let (read, rest) = AudioHeader::split(&frame.typed()[5..]).unwrap();
+        assert_eq!(read, header);
+        assert_eq!(rest, payload);
+        let mut samples = Vec::new();
+        read_float32(rest, read.frames, 2, &mut samples).unwrap();
+        assert_eq!(samples, [1.0, -1.0, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn a_payload_of_another_size_than_announced_is_refused() {
+        let mut out = Vec::new();
+        assert!(read_float32(&[0; 12], 2, 2, &mut out).is_err());
+        assert!(read_float32(&[], 0, 2, &mut out).is_err());
+        assert!(read_float32(&[0; 16], u32::MAX, u16::MAX, &mut out).is_err());
+    }
+
+    #[test]
+    fn times_that_would_wrap_are_refused() {
+        let mut body = [0_u8; 23];
+        body[7] = 0xff;
+        assert!(AudioHeader::split(&body).is_err());
+        assert!(AudioHeader::split(&body[..22]).is_err());
+    }
+}

@@ -1,0 +1,331 @@
+//! A sound card's clock, read off the stamps that its callbacks carry.
+//!
+//! Stamps are near-white noise of tens of µs about a straight line, with one-sided late spikes of
+//! milliseconds, and steps where the sound server dropped or repeated something. A line fitted by
+//! least squares to what lies within three median deviations of it follows the first, ignores the
+//! second and, by a rule of its own, re-anchors on the third.
+
+use std::collections::VecDeque;
+
+/// The newest stamps that the line is fitted to, in µs. Long enough to average the noise to a few
+/// µs, short enough to follow a crystal that warms up.
+const WINDOW_US: f64 = 4e6;
+
+/// Stamps closer together than this add cost, not knowledge.
+const SPACING_US: f64 = 4_500.0;
+
+/// At most this many stamps are kept: the window at that spacing.
+const CAPACITY: usize = 1024;
+
+/// Sound servers need a few callbacks before their stamps mean anything.
+const IGNORED_AT_START: u32 = 10;
+
+/// The slope is the nominal rate until the stamps span this long.
+const SLOPE_AFTER_US: f64 = 1e6;
+
+/// No working card is further off than this (±1,000 ppm).
+const MAX_DEVIATION: f64 = 1e-3;
+
+/// Three stamps in a row off the line by more than this …
+const STEP_US: f64 = 500.0;
+
+/// … that agree within this are a step.
+const STEP_AGREEMENT_US: f64 = 200.0;
+
+/// How many stamps make a step.
+const STEP_STAMPS: usize = 3;
+
+/// What lies further than this many median deviations from the line does not pull at it.
+const GATE: f64 = 3.0;
+
+/// A floor under the gate: below it everything is noise of the same kind.
+const GATE_FLOOR_US: f64 = 30.0;
+
+/// A model of one card's clock.
+#[derive(Debug, Clone)]
+pub struct CardClock {
+    nominal_us_per_frame: f64,
+    stamps: VecDeque<(f64, f64)>,
+    suspects: Vec<(f64, f64)>,
+    line: Option<Line>,
+    ignored: u32,
+    since_fit: usize,
+    noise_us: f64,
+}
+
+/// Time = `at` + (frame − `frame`) × `us_per_frame`.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    frame: f64,
+    at: f64,
+    us_per_frame: f64,
+}
+
+impl Line {
+    fn time_of(self, frame: f64) -> f64 {
+        self.at + (frame - self.frame) * self.us_per_frame
+    }
+}
+
+impl CardClock {
+    /// A clock of which only its nominal rate in Hz is known.
+    #[must_use]
+    pub fn new(sample_rate: u32) -> Self {
+        Self {
+            nominal_us_per_frame: 1e6 / f64::from(sample_rate.max(1)),
+            stamps: VecDeque::with_capacity(CAPACITY),
+            suspects: Vec::with_capacity(STEP_STAMPS),
+            line: None,
+            ignored: 0,
+            since_fit: 0,
+            noise_us: 0.0,
+        }
+    }
+
+    /// Takes a stamp: frame number `frame` meets the card at `at_us`. Returns by how many µs the
+    /// clock stepped against its frames, if it just did (positive: time passed without frames).
+    pub fn stamp(&mut self, frame: u64, at_us: u64) -> Option<f64> {
+        if self.ignored < IGNORED_AT_START {
+            self.ignored += 1;
+            return None;
+        }
+        let stamp = (frame as f64, at_us as f64);
+        if let Some(&(last_frame, last_at)) = self.stamps.back() {
+            let backwards = stamp.0 < last_frame || stamp.1 < last_at - WINDOW_US;
+            let close = (stamp.0 - last_frame) * self.nominal_us_per_frame < SPACING_US;
+            if backwards || close {
+                return None;
+            }
+        }
+        let Some(line) = self.line else {
+            self.stamps.push_back(stamp);
+            self.fit();
+            return None;
+        };
+        let error = stamp.1 - line.time_of(stamp.0);
+        if error.abs() > STEP_US {
+            return self.suspect(stamp, line);
+        }
+        self.suspects.clear();
+        self.stamps.push_back(stamp);
+        self.since_fit += 1;
+        // Early on every stamp counts; later a fit per sixteenth of the window follows any drift.
+        if self.stamps.len() < 64 || self.since_fit >= CAPACITY / 64 {
+            self.fit();
+        }
+        None
+    }
+
+    /// A stamp off the line: alone it is a spike, three that agree are a step.
+    fn suspect(&mut self, stamp: (f64, f64), line: Line) -> Option<f64> {
+        self.suspects.push(stamp);
+        let errors: Vec<f64> = self.suspects.iter().map(|s| s.1 - line.time_of(s.0)).collect();
+        let lowest = errors.iter().copied().fold(f64::INFINITY, f64::min);
+        let highest = errors.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if highest - lowest > STEP_AGREEMENT_US {
+            self.suspects.remove(0);
+            if self.suspects.len() == STEP_STAMPS - 1 {
+                return None;
+            }
+        }
+        if self.suspects.len() < STEP_STAMPS {
+            return None;
+        }
+        let step = median(&errors);
+        self.stamps.clear();
+        self.stamps.extend(self.suspects.drain(..));
+        self.line = Some(Line { at: line.at + step, ..line });
+        Some(step)
+    }
+
+    /// Forgets where the card was, not how fast it runs: frame `frame` meets it at `at_us`.
+    pub fn anchor(&mut self, frame: u64, at_us: u64) {
+        let us_per_frame = self.us_per_frame();
+        self.ignored = IGNORED_AT_START;
+        self.stamps.clear();
+        self.suspects.clear();
+        self.line = Some(Line { frame: frame as f64, at: at_us as f64, us_per_frame });
+    }
+
+    /// Fits the line to the window.
+    fn fit(&mut self) {
+        self.since_fit = 0;
+        let Some(&(last_frame, last_at)) = self.stamps.back() else {
+            return;
+        };
+        while self.stamps.len() > CAPACITY
+            || self.stamps.front().is_some_and(|first| last_at - first.1 > WINDOW_US)
+        {
+            self.stamps.pop_front();
+        }
+        let first_at = self.stamps.front().map_or(last_at, |first| first.1);
+        let mut slope = self.line.map_or(self.nominal_us_per_frame, |line| line.us_per_frame);
+        let residuals = |slope: f64| -> Vec<f64> {
+            self.stamps.iter().map(|s| s.1 - last_at - (s.0 - last_frame) * slope).collect()
+        };
+        let mut rest = residuals(slope);
+        let mut middle = median(&rest);
+        let deviations: Vec<f64> = rest.iter().map(|r| (r - middle).abs()).collect();
+        let gate = (GATE * median(&deviations)).max(GATE_FLOOR_US);
+        if last_at - first_at >= SLOPE_AFTER_US {
+            for _ in 0..2 {
+                slope = slope_of(&self.stamps, &rest, middle, gate).map_or(slope, |s| slope + s);
+                let most = self.nominal_us_per_frame * MAX_DEVIATION;
+                slope =
+                    slope.clamp(self.nominal_us_per_frame - most, self.nominal_us_per_frame + most);
+                rest = residuals(slope);
+                middle = median(&rest);
+            }
+        }
+        let kept: Vec<f64> = rest.iter().copied().filter(|r| (r - middle).abs() <= gate).collect();
+        let offset = kept.iter().sum::<f64>() / kept.len().max(1) as f64;
+        let spread = kept.iter().map(|r| (r - offset).powi(2)).sum::<f64>();
+        self.noise_us = (spread / kept.len().max(1) as f64).sqrt();
+        self.line = Some(Line { frame: last_frame, at: last_at + offset, us_per_frame: slope });
+    }
+
+    /// When frame number `frame` meets the card, in µs; `None` before the first stamp that counts.
+    #[must_use]
+    pub fn time_of(&self, frame: f64) -> Option<f64> {
+        self.line.map(|line| line.time_of(frame))
+    }
+
+    /// The frame that meets the card at `at_us`, with its fraction.
+    #[must_use]
+    pub fn frame_at(&self, at_us: f64) -> Option<f64> {
+        self.line.map(|line| line.frame + (at_us - line.at) / line.us_per_frame)
+    }
+
+    /// How long a frame really lasts, in µs.
+    #[must_use]
+    pub fn us_per_frame(&self) -> f64 {
+        self.line.map_or(self.nominal_us_per_frame, |line| line.us_per_frame)
+    }
+
+    /// How much faster than nominal the card runs, in parts per million.
+    #[must_use]
+    pub fn ppm(&self) -> f64 {
+        (self.nominal_us_per_frame / self.us_per_frame() - 1.0) * 1e6
+    }
+
+    /// Standard error of the line at its end, in µs.
+    #[must_use]
+    pub fn uncertainty_us(&self) -> f64 {
+        // A fitted line's end is twice as uncertain as its middle (least squares, uniform spacing).
+        2.0 * self.noise_us / (self.stamps.len().max(1) as f64).sqrt()
+    }
+}
+
+/// Least-squares slope of the residuals within the gate, in µs per frame.
+fn slope_of(
+    stamps: &VecDeque<(f64, f64)>,
+    residuals: &[f64],
+    middle: f64,
+    gate: f64,
+) -> Option<f64> {
+    let kept = || {
+        let pairs = stamps.iter().zip(residuals);
+        pairs.filter(|(_, r)| (*r - middle).abs() <= gate).map(|(s, r)| (s.0, *r))
+    };
+    let count = kept().count() as f64;
+    if count < 8.0 {
+        return None;
+    }
+    let mean_x = kept().map(|p| p.0).sum::<f64>() / count;
+    let mean_y = kept().map(|p| p.1).sum::<f64>() / count;
+    let xy = kept().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum::<f64>();
+    let xx = kept().map(|(x, _)| (x - mean_x).powi(2)).sum::<f64>();
+    (xx > 0.0).then(|| xy / xx)
+}
+
+/// The middle value; 0 of none.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    if sorted.is_empty() {
+        return 0.0;
+    }
+    let middle = sorted.len() / 2;
+    *sorted.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small generator of repeatable noise, roughly normal.
+    struct Noise(u64);
+
+    impl Noise {
+        fn uniform(&mut self) -> f64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+        }
+
+        fn normal(&mut self) -> f64 {
+            (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+        }
+    }
+
+    const PERIOD: u64 = 480;
+
+    fn run(clock: &mut CardClock, from: u64, count: u64, ppm: f64, offset: f64, noise: &mut Noise) {
+        for n in from..from + count {
+            let spike = if noise.uniform() < 0.03 { noise.uniform() * 4000.0 } else { 0.0 };
+            let exact = 1e6 + offset + (n * PERIOD) as f64 / 48_000.0 * 1e6 / (1.0 + ppm * 1e-6);
+            let _ = clock.stamp(n * PERIOD, (exact + 20.0 * noise.normal() + spike) as u64);
+        }
+    }
+
+    #[test]
+    fn noise_and_late_spikes_leave_the_line_within_a_few_microseconds() {
+        for ppm in [-200.0, 0.0, 87.0] {
+            let mut clock = CardClock::new(48_000);
+            let mut noise = Noise(7);
+            run(&mut clock, 0, 800, ppm, 0.0, &mut noise);
+            let frame = 810.0 * PERIOD as f64;
+            let exact = 1e6 + frame / 48_000.0 * 1e6 / (1.0 + ppm * 1e-6);
+            let error = clock.time_of(frame).unwrap() - exact;
+            assert!(error.abs() < 8.0, "{ppm} ppm: off by {error} µs");
+            assert!((clock.ppm() - ppm).abs() < 5.0, "{} for {ppm}", clock.ppm());
+            assert!(clock.uncertainty_us() < 5.0);
+        }
+    }
+
+    #[test]
+    fn three_stamps_that_agree_are_a_step_and_one_is_not() {
+        let mut clock = CardClock::new(48_000);
+        let mut noise = Noise(3);
+        run(&mut clock, 0, 300, 0.0, 0.0, &mut noise);
+        let at = |n: u64| 1_000_000 + n * 10_000;
+        assert_eq!(clock.stamp(300 * PERIOD, at(300) + 9_000), None);
+        assert_eq!(clock.stamp(301 * PERIOD, at(301)), None);
+        assert_eq!(clock.stamp(302 * PERIOD, at(302) + 9_000), None);
+        assert_eq!(clock.stamp(303 * PERIOD, at(303) + 9_010), None);
+        let step = clock.stamp(304 * PERIOD, at(304) + 9_020).unwrap();
+        assert!((step - 9_010.0).abs() < 30.0, "{step}");
+        let after = clock.time_of(305.0 * PERIOD as f64).unwrap() - at(305) as f64;
+        assert!((after - 9_010.0).abs() < 30.0, "{after}");
+    }
+
+    #[test]
+    fn nonsense_stamps_are_survived() {
+        let mut clock = CardClock::new(48_000);
+        let mut noise = Noise(3);
+        run(&mut clock, 0, 300, 0.0, 0.0, &mut noise);
+        for nonsense in [0, u64::MAX / 2, 5] {
+            let _ = clock.stamp(310 * PERIOD, nonsense);
+        }
+        let _ = clock.stamp(0, 4_000_000);
+        run(&mut clock, 311, 300, 0.0, 0.0, &mut noise);
+        let error = clock.time_of(611.0 * PERIOD as f64).unwrap() - 7_110_000.0;
+        assert!(error.abs() < 20.0, "{error}");
+    }
+
+    #[test]
+    fn before_any_stamp_nothing_is_known_but_the_nominal_rate() {
+        let clock = CardClock::new(50_000);
+        assert_eq!(clock.time_of(0.0), None);
+        assert_eq!(clock.us_per_frame(), 20.0);
+        assert_eq!(clock.ppm(), 0.0);
+    }
+}

@@ -1,0 +1,82 @@
+//! What to do about sound on each system, in words for the person in front of it.
+
+use super::choose::System;
+
+/// What to do when nothing can capture what the PC plays.
+#[must_use]
+pub fn no_loopback(system: System) -> &'static str {
+    match system {
+        System::Windows => {
+            "Plug in or enable an output, or turn on Stereo Mix: Settings > System > Sound > More \
+             sound settings > Recording, right-click the list, Show Disabled Devices, enable \
+             Stereo Mix. --list-devices shows what there is; --source tone sends a test tone"
+        }
+        System::MacOs => {
+            "This needs macOS 14.6 and an output without a microphone in it, or the free driver \
+             BlackHole (existential.audio/blackhole): install it, make it the output, start \
+             again. --list-devices shows what there is; --source tone sends a test tone"
+        }
+        System::Linux => {
+            "This needs PulseAudio, or PipeWire with pipewire-pulse: check with “pactl info” that \
+             it runs for this user, then pick a monitor that --list-devices shows with --source \
+             loopback:NAME. --source tone sends a test tone"
+        }
+    }
+}
+
+/// What to do when there is nothing to play on.
+#[must_use]
+pub fn no_output(system: System) -> &'static str {
+    match system {
+        System::Windows => {
+            "Plug in speakers or headphones, or enable one in Settings > System > Sound. --output \
+             wav:FILE writes a file instead"
+        }
+        System::MacOs => {
+            "Plug in speakers or headphones and choose them in System Settings > Sound. --output \
+             wav:FILE writes a file instead"
+        }
+        System::Linux => {
+            "Plug in speakers or headphones, and check with “pactl info” that PulseAudio or \
+             PipeWire runs for this user. --output wav:FILE writes a file instead"
+        }
+    }
+}
+
+/// What to check after ten seconds of exact silence since the start.
+#[must_use]
+pub fn silence(system: System) -> &'static str {
+    match system {
+        System::Windows => {
+            "nothing but silence for 10 s. Is something playing, on the output that is captured? \
+             --list-devices shows the outputs; --source loopback:NAME picks one"
+        }
+        System::MacOs => {
+            "nothing but silence for 10 s. Is something playing? If so, allow this terminal under \
+             System Settings > Privacy & Security > Screen & System Audio Recording, and start \
+             again: without it macOS hands over silence"
+        }
+        System::Linux => {
+            "nothing but silence for 10 s. Is something playing, on the output that is captured, \
+             and not muted? --list-devices shows the outputs; --source loopback:NAME picks one"
+        }
+    }
+}
+
+/// What to do when the system forbids the use of a device.
+#[must_use]
+pub fn permission(system: System) -> &'static str {
+    match system {
+        System::Windows => {
+            "Allow desktop apps to use the microphone: Settings > Privacy & security > Microphone"
+        }
+        System::MacOs => {
+            "Allow this terminal under System Settings > Privacy & Security > Microphone, and > \
+             Screen & System Audio Recording"
+        }
+        System::Linux => {
+            "Start it as the user who is logged in at the screen, or add this user to the group \
+             “audio” and log in again"
+        }
+    }
+}

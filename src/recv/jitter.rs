@@ -1,0 +1,290 @@
+//! The jitter buffer: decoded sound in position order, until its time comes.
+//!
+//! Frames live in a ring indexed by position, so that what comes twice, late, early or never needs
+//! no bookkeeping beyond which stretches are there. What is missing reads as silence.
+
+use std::collections::VecDeque;
+
+use crate::format::Format;
+
+/// Frames behind the reader that stay readable, so that a small jump back finds them, in ms.
+const HISTORY_MS: f64 = 50.0;
+
+/// The buffer holds at least this many chunks, whatever the delay.
+const MIN_CHUNKS: usize = 100;
+
+/// Stretches that may lie apart. Each gap is a frame that the server dropped for us, so more than
+/// these mean a peer that plays games: the oldest are given up.
+const MAX_STRETCHES: usize = 256;
+
+/// What became of frames that were put in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Inserted {
+    /// Frames that came after their time.
+    pub late: u64,
+    /// Frames that were thrown out to make room: the buffer was too full.
+    pub pushed_out: u64,
+}
+
+/// A buffer of frames by position.
+#[derive(Debug)]
+pub struct Jitter {
+    channels: usize,
+    capacity: u64,
+    history: u64,
+    samples: Vec<f32>,
+    /// Stretches of positions that are there, in order, never touching: start and end.
+    stretches: VecDeque<(u64, u64)>,
+    /// The next position to be read; earlier frames come too late.
+    reader: u64,
+}
+
+impl Jitter {
+    /// A buffer for `delay_ms` of sound that comes in chunks of `chunk` frames: it holds twice
+    /// that, and at least a hundred chunks.
+    #[must_use]
+    pub fn new(format: Format, chunk: usize, delay_ms: u32) -> Self {
+        let history = format.frames_in_ms(HISTORY_MS);
+        let twice = format.frames_in_ms(f64::from(delay_ms) * 2.0);
+        let capacity = twice.max(chunk * MIN_CHUNKS) + history;
+        Self {
+            channels: usize::from(format.channels),
+            capacity: capacity as u64,
+            history: history as u64,
+            samples: vec![0.0; format.samples(capacity)],
+            stretches: VecDeque::new(),
+            reader: 0,
+        }
+    }
+
+    /// Puts interleaved frames in at `position`. They replace what is there.
+    pub fn insert(&mut self, position: u64, samples: &[f32]) -> Inserted {
+        let frames = (samples.len() / self.channels) as u64;
+        let mut result = Inserted::default();
+        let readable = self.reader.saturating_sub(self.history);
+        result.late = self.reader.saturating_sub(position).min(frames);
+        let start = position.max(readable);
+        let end = position + frames;
+        // Only the newest fit: older ones would lie where newer ones are.
+        let newest = self.end().map_or(end, |newest| newest.max(end));
+        let start = start.max(newest.saturating_sub(self.capacity));
+        if start >= end {
+            return result;
+        }
+        result.pushed_out = self.make_room(end);
+        let offset = (start - position) as usize * self.channels;
+        for (n, frame) in samples[offset..].chunks_exact(self.channels).enumerate() {
+            let at = self.index(start + n as u64);
+            self.samples[at..at + self.channels].copy_from_slice(frame);
+        }
+        self.note(start, end);
+        result
+    }
+
+    /// The next frame to be read is at `position`; what is there stays.
+    pub fn set_reader(&mut self, position: u64) {
+        self.reader = position;
+    }
+
+    /// Copies frames from `position` on into `out` and moves the reader behind them. What is not
+    /// there is silence. Returns how many frames were missing.
+    pub fn read(&mut self, position: u64, out: &mut [f32]) -> usize {
+        let frames = out.len() / self.channels;
+        let end = position + frames as u64;
+        out.fill(0.0);
+        let mut found = 0;
+        for &(from, to) in &self.stretches {
+            let (from, to) = (from.max(position), to.min(end));
+            for at in from..to.max(from) {
+                let into = (at - position) as usize * self.channels;
+                let index = self.index(at);
+                out[into..into + self.channels]
+                    .copy_from_slice(&self.samples[index..index + self.channels]);
+                found += 1;
+            }
+        }
+        self.reader = end;
+        let readable = self.reader.saturating_sub(self.history);
+        self.forget_before(readable);
+        frames - found
+    }
+
+    /// Whether every frame of `from..to` is there.
+    #[must_use]
+    pub fn holds(&self, from: u64, to: u64) -> bool {
+        self.stretches.iter().any(|&(start, end)| start <= from && to <= end)
+    }
+
+    /// Whether the frame at `position` is there.
+    #[must_use]
+    pub fn has(&self, position: u64) -> bool {
+        self.holds(position, position + 1)
+    }
+
+    /// The position behind the newest frame; `None` of an empty buffer.
+    #[must_use]
+    pub fn end(&self) -> Option<u64> {
+        self.stretches.back().map(|&(_, end)| end)
+    }
+
+    /// The oldest position that is there; `None` of an empty buffer.
+    #[must_use]
+    pub fn start(&self) -> Option<u64> {
+        self.stretches.front().map(|&(start, _)| start)
+    }
+
+    /// Frames between the reader and the newest.
+    #[must_use]
+    pub fn ahead(&self) -> u64 {
+        self.end().map_or(0, |end| end.saturating_sub(self.reader))
+    }
+
+    fn index(&self, position: u64) -> usize {
+        (position % self.capacity) as usize * self.channels
+    }
+
+    /// Drops what would be overwritten if frames reach up to `end`; returns how many unread frames
+    /// that were.
+    fn make_room(&mut self, end: u64) -> u64 {
+        let first_kept = end.saturating_sub(self.capacity);
+        let unread = |stretches: &VecDeque<(u64, u64)>, reader: u64| -> u64 {
+            let ahead = stretches.iter().map(|&(from, to)| to.max(reader) - from.max(reader));
+            ahead.sum()
+        };
+        let before = unread(&self.stretches, self.reader);
+        self.forget_before(first_kept);
+        before - unread(&self.stretches, self.reader)
+    }
+
+    fn forget_before(&mut self, position: u64) {
+        while let Some(first) = self.stretches.front_mut() {
+            if first.1 <= position {
+                self.stretches.pop_front();
+            } else {
+                first.0 = first.0.max(position);
+                return;
+            }
+        }
+    }
+
+    /// Notes that `start..end` is there, joining what it touches.
+    fn note(&mut self, start: u64, end: u64) {
+        let (mut start, mut end) = (start, end);
+        let at = self.stretches.partition_point(|&(_, to)| to < start);
+        while let Some(&(from, to)) = self.stretches.get(at)
+            && from <= end
+        {
+            start = start.min(from);
+            end = end.max(to);
+            self.stretches.remove(at);
+        }
+        self.stretches.insert(at, (start, end));
+        if self.stretches.len() > MAX_STRETCHES {
+            self.stretches.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MONO: Format = Format { sample_rate: 1000, channels: 1 };
+
+    /// Holds 2 × 500 frames plus 50 of history.
+    fn jitter() -> Jitter {
+        Jitter::new(MONO, 10, 500)
+    }
+
+    fn ramp(from: u64, frames: u64) -> Vec<f32> {
+        (from..from + frames).map(|n| n as f32 + 1.0).collect()
+    }
+
+    #[test]
+    fn frames_come_out_at_their_position_whatever_the_order_they_came_in() {
+        let mut jitter = jitter();
+        for position in [30, 10, 20, 0] {
+            assert_eq!(jitter.insert(position, &ramp(position, 10)), Inserted::default());
+        }
+        let mut out = [0.0; 40];
+        assert_eq!(jitter.read(0, &mut out), 0);
+        assert_eq!(out.to_vec(), ramp(0, 40));
+    }
+
+    #[test]
+    fn a_gap_is_silence_of_its_length() {
+        let mut jitter = jitter();
+        jitter.insert(0, &ramp(0, 10));
+        jitter.insert(15, &ramp(15, 10));
+        let mut out = [9.0; 25];
+        assert_eq!(jitter.read(0, &mut out), 5);
+        assert_eq!(out[9..16], [10.0, 0.0, 0.0, 0.0, 0.0, 0.0, 16.0]);
+    }
+
+    #[test]
+    fn what_comes_after_its_time_is_counted() {
+        let mut jitter = jitter();
+        jitter.set_reader(100);
+        assert_eq!(jitter.insert(95, &ramp(95, 10)).late, 5);
+        assert_eq!(jitter.insert(0, &ramp(0, 10)).late, 10);
+        assert!(jitter.holds(95, 105) && !jitter.has(9));
+    }
+
+    #[test]
+    fn a_buffer_too_full_loses_its_oldest_frames() {
+        let mut jitter = jitter();
+        let mut lost = 0;
+        for n in 0..300 {
+            lost += jitter.insert(n * 10, &ramp(n * 10, 10)).pushed_out;
+        }
+        assert_eq!(lost, 3000 - 1050);
+        assert_eq!(jitter.ahead(), 3000);
+        assert_eq!(jitter.start(), Some(1950));
+    }
+
+    #[test]
+    fn a_leap_in_position_empties_it_without_filling_the_gap() {
+        let mut jitter = jitter();
+        jitter.insert(0, &ramp(0, 10));
+        jitter.insert(1 << 61, &ramp(0, 10));
+        assert_eq!(jitter.start(), Some(1 << 61));
+        assert_eq!(jitter.samples.len(), 1050);
+    }
+
+    #[test]
+    fn a_little_of_what_was_read_can_be_read_again() {
+        let mut jitter = jitter();
+        jitter.insert(0, &ramp(0, 200));
+        let mut out = [0.0; 100];
+        jitter.read(0, &mut out);
+        assert_eq!(jitter.read(60, &mut out), 0);
+        assert_eq!(jitter.read(0, &mut out), 100);
+    }
+
+    proptest! {
+        #[test]
+        fn no_sequence_of_frames_and_reads_gives_a_wrong_sample(
+            steps in prop::collection::vec((0..4000_u64, 1..60_u64, any::<bool>()), 1..200),
+        ) {
+            let mut jitter = jitter();
+            let mut out = [0.0; 32];
+            for (position, frames, is_read) in steps {
+                if is_read {
+                    let missing = jitter.read(position, &mut out);
+                    let silent = out.iter().filter(|s| **s == 0.0).count();
+                    prop_assert_eq!(missing, silent);
+                    for (n, sample) in out.iter().enumerate() {
+                        let exact = (position + n as u64) as f32 + 1.0;
+                        prop_assert!(*sample == 0.0 || *sample == exact);
+                    }
+                } else {
+                    jitter.insert(position, &ramp(position, frames));
+                }
+                prop_assert!(jitter.stretches.len() <= MAX_STRETCHES);
+                prop_assert!(jitter.stretches.iter().all(|s| s.0 < s.1));
+            }
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Decides which sample is heard when, and bends the stream to the card's clock.
+//!
+//! Pure: time comes from the card's model, never from a clock. A sample plays at capture time plus
+//! playout delay. Small errors are steered away by the resampling ratio; an error that would take
+//! long is jumped over, behind a crossfade. What is missing is silence, with a fade on both sides.
+
+use crate::clock::CardClock;
+use crate::error::Result;
+use crate::format::Format;
+use crate::rate::RateConverter;
+use crate::recv::jitter::{Inserted, Jitter};
+
+/// Frames that come out at a time.
+pub const BLOCK: usize = 64;
+
+/// An error above this is jumped over: steering it away would take longer than anyone should wait.
+const JUMP_ABOVE_US: f64 = 2_000.0;
+
+/// Old sound turns into new sound over this long a time at a jump: a 440 Hz sine's steps stay
+/// within 1.08 times their own maximum.
+const CROSSFADE_MS: f64 = 10.0;
+
+/// Sound fades over this long a time before and after what is missing, or over a sixteenth of the
+/// playout delay where that is less: the fade must know its end that much in advance.
+const LONGEST_FADE_MS: f64 = 5.0;
+
+/// The error is steered away with this time constant. With the limits below, a step in the clock
+/// settles without overshoot.
+const SETTLE_US: f64 = 4e6;
+
+/// Nobody hears a ratio that is off by this much.
+const MAX_CORRECTION: f64 = 200e-6;
+
+/// In the first second being in step matters more.
+const MAX_CORRECTION_AT_FIRST: f64 = 1000e-6;
+
+/// The correction changes no faster than this, per second: no pitch step that anyone hears.
+const SLEW_PER_S: f64 = 100e-6;
+
+/// Two clocks are never further apart than this.
+const MAX_FREQUENCY: f64 = 1000e-6;
+
+/// What has happened so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Frames that were not there when their time came.
+    pub lost: u64,
+    /// Frames that came, but after their time.
+    pub late: u64,
+    /// Jumps to get back to the delay.
+    pub jumps: u64,
+}
+
+/// When the stream's samples were captured and should be heard, in µs of *our* clock.
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    captured: CardClock,
+    /// Server's clock − ours.
+    offset_us: f64,
+    delay_us: f64,
+}
+
+/// Turns a stream by position into blocks for a card.
+#[derive(Debug)]
+pub struct Playout {
+    card: Format,
+    jitter: Jitter,
+    timeline: Timeline,
+    converter: RateConverter,
+    channels: usize,
+    fade: u64,
+    crossfade: usize,
+    state: Option<State>,
+    input: Vec<f32>,
+    tail: Vec<f32>,
+    counts: Counts,
+}
+
+/// Where playing stands.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    /// The next position to go into the converter.
+    fed: u64,
+    /// The position that comes out next: behind `fed` by what the converter holds back.
+    out: f64,
+    /// The fade around what is missing: 0 silent, 1 open.
+    gate: f32,
+    /// Frames of `tail` still to be blended out after a jump.
+    tail_left: usize,
+    correction: f64,
+    stretch: f64,
+    played_us: f64,
+    error_us: f64,
+}
+
+impl Timeline {
+    /// A timeline on which frame `position` was captured at `captured_us` of the server's clock and
+    /// is heard `delay_us` later.
+    #[must_use]
+    pub fn new(rate: u32, position: u64, captured_us: u64, offset_us: f64, delay_us: f64) -> Self {
+        let mut captured = CardClock::new(rate);
+        captured.anchor(position, captured_us);
+        Self { captured, offset_us, delay_us }
+    }
+
+    /// The position that should be heard at `at_us` of our clock.
+    fn position_at(&self, at_us: f64) -> f64 {
+        self.captured.frame_at(at_us + self.offset_us - self.delay_us).unwrap_or(0.0)
+    }
+
+    /// When `position` should be heard, in µs of our clock.
+    #[must_use]
+    pub fn heard_at(&self, position: f64) -> f64 {
+        self.captured.time_of(position).unwrap_or(0.0) - self.offset_us + self.delay_us
+    }
+}
+
+impl Playout {
+    /// A player of a stream in `stream` format on a card that takes `card`'s rate. The channels
+    /// stay the stream's. `chunk` frames come at a time.
+    ///
+    /// # Errors
+    /// If the rates cannot be converted.
+    pub fn new(
+        stream: Format,
+        card: Format,
+        chunk: usize,
+        delay_ms: u32,
+        timeline: Timeline,
+    ) -> Result<Self> {
+        let fade_ms = (f64::from(delay_ms) / 16.0).min(LONGEST_FADE_MS);
+        let crossfade = stream.frames_in_ms(CROSSFADE_MS).max(1);
+        Ok(Self {
+            card,
+            jitter: Jitter::new(stream, chunk, delay_ms),
+            timeline,
+            converter: RateConverter::new(
+                stream.sample_rate,
+                card.sample_rate,
+                stream.channels,
+                BLOCK,
+            )?,
+            channels: usize::from(stream.channels),
+            fade: stream.frames_in_ms(fade_ms).max(1) as u64,
+            crossfade,
+            state: None,
+            input: Vec::new(),
+            tail: vec![0.0; stream.samples(crossfade)],
+            counts: Counts::default(),
+        })
+    }
+
+    /// Takes decoded frames captured at `captured_us` of the server's clock.
+    pub fn insert(&mut self, position: u64, captured_us: u64, broken: bool, samples: &[f32]) {
+        if broken {
+            self.timeline.captured.anchor(position, captured_us);
+        }
+        let _ = self.timeline.captured.stamp(position, captured_us);
+        let Inserted { late, pushed_out } = self.jitter.insert(position, samples);
+        if self.state.is_some() {
+            self.counts.late += late;
+        }
+        self.counts.lost += pushed_out;
+    }
+
+    /// Changes (server's clock − ours), in µs.
+    pub fn set_offset_us(&mut self, offset_us: f64) {
+        self.timeline.offset_us = offset_us;
+    }
+
+    /// Changes how long after its capture a sample is heard, in µs.
+    pub fn set_delay_us(&mut self, delay_us: f64) {
+        self.timeline.delay_us = delay_us;
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Sound waiting, in frames of the stream.
+    #[must_use]
+    pub fn buffered(&self) -> u64 {
+        self.jitter.ahead()
+    }
+
+    /// How long after its capture the sound is heard, in µs; 0 before it is.
+    #[must_use]
+    pub fn delay_us(&self) -> f64 {
+        self.state.map_or(0.0, |state| self.timeline.delay_us + state.error_us)
+    }
+
+    /// How much faster than nominal frames come out, in parts per million.
+    #[must_use]
+    pub fn stretch_ppm(&self) -> f64 {
+        self.state.map_or(0.0, |state| state.stretch * 1e6)
+    }
+
+    /// Whether sound has begun.
+    #[must_use]
+    pub fn is_playing(&self) -> bool {
+        self.state.is_some()
+    }
+
+    /// The next [`BLOCK`] interleaved frames, of which the first will be the card's frame number
+    /// `frame`. `None` until there is something to play.
+    pub fn block(&mut self, frame: f64, clock: &CardClock) -> Option<&[f32]> {
+        let at_us = clock.time_of(frame)?;
+        let wanted = self.timeline.position_at(at_us);
+        let mut state = match self.state {
+            Some(state) => state,
+            None => self.begin(wanted)?,
+        };
+        let frame_us = self.timeline.captured.us_per_frame();
+        let error_us = (state.out - wanted) * frame_us;
+        state.error_us = -error_us;
+        if error_us.abs() > JUMP_ABOVE_US {
+            self.jump(&mut state, wanted);
+        } else {
+            steer(&mut state, error_us, self.block_us());
+        }
+        self.stretch(&mut state, clock);
+        self.gather(&mut state);
+        self.state = Some(state);
+        Some(self.converter.block(&self.input))
+    }
+
+    /// How long a block lasts, in µs.
+    fn block_us(&self) -> f64 {
+        self.card.micros(BLOCK as u64)
+    }
+
+    /// Input frames that the converter holds back.
+    fn held_back(&self) -> f64 {
+        self.converter.delay() / self.converter.ratio()
+    }
+
+    /// Begins where the first sample that is there is not yet due.
+    fn begin(&mut self, wanted: f64) -> Option<State> {
+        let fed = (wanted + self.held_back()).round();
+        if fed < 0.0 || !self.jitter.has(fed as u64) {
+            return None;
+        }
+        let fed = fed as u64;
+        self.jitter.set_reader(fed);
+        Some(State {
+            fed,
+            out: fed as f64 - self.held_back(),
+            gate: 0.0,
+            tail_left: 0,
+            correction: 0.0,
+            stretch: 0.0,
+            played_us: 0.0,
+            error_us: 0.0,
+        })
+    }
+
+    /// Goes to where playing should be; what would have come next is blended out.
+    fn jump(&mut self, state: &mut State, wanted: f64) {
+        let by = (wanted - state.out).round();
+        let to = (state.fed as f64 + by).max(0.0) as u64;
+        self.jitter.read(state.fed, &mut self.tail);
+        let gate = state.gate;
+        self.tail.iter_mut().for_each(|sample| *sample *= gate);
+        state.tail_left = self.crossfade;
+        state.gate = if self.jitter.holds(to, to + self.fade) { 1.0 } else { 0.0 };
+        state.out += to as f64 - state.fed as f64;
+        state.fed = to;
+        state.error_us = 0.0;
+        self.counts.jumps += 1;
+    }
+
+    /// Sets the ratio for the next block: the measured frequency and the steering on top.
+    fn stretch(&mut self, state: &mut State, clock: &CardClock) {
+        let nominal = 1.0 / self.converter.ratio();
+        let measured = clock.us_per_frame() / self.timeline.captured.us_per_frame();
+        let frequency = (nominal / measured - 1.0).clamp(-MAX_FREQUENCY, MAX_FREQUENCY);
+        let before = state.stretch;
+        state.stretch = frequency - state.correction;
+        self.converter.stretch(state.stretch);
+        // The converter glides from the old ratio to the new one within the block.
+        let step = |stretch: f64| nominal / (1.0 + stretch);
+        state.out += BLOCK as f64 * (step(before) + step(state.stretch)) / 2.0;
+        state.played_us += self.block_us();
+    }
+
+    /// Collects the converter's next input.
+    fn gather(&mut self, state: &mut State) {
+        let frames = self.converter.needed();
+        self.input.resize(frames * self.channels, 0.0);
+        self.counts.lost += self.jitter.read(state.fed, &mut self.input) as u64;
+        self.fade_around_gaps(state, frames as u64);
+        self.blend_out_tail(state);
+        state.fed += frames as u64;
+    }
+
+    /// Closes a gate before what is missing and opens it again after.
+    fn fade_around_gaps(&mut self, state: &mut State, frames: u64) {
+        let (from, to) = (state.fed, state.fed + frames);
+        if state.gate >= 1.0 && self.jitter.holds(from, to + self.fade) {
+            return;
+        }
+        let step = 1.0 / self.fade as f32;
+        for (frame, position) in self.input.chunks_exact_mut(self.channels).zip(from..) {
+            let open = self.jitter.holds(position, position + self.fade);
+            state.gate = (state.gate + if open { step } else { -step }).clamp(0.0, 1.0);
+            frame.iter_mut().for_each(|sample| *sample *= state.gate);
+        }
+    }
+
+    /// After a jump: the old sound goes as the new one comes.
+    fn blend_out_tail(&mut self, state: &mut State) {
+        let total = self.crossfade;
+        let from = (total - state.tail_left) * self.channels;
+        let old = self.tail[from..].chunks_exact(self.channels);
+        for (new, old) in self.input.chunks_exact_mut(self.channels).zip(old) {
+            let share = state.tail_left as f32 / total as f32;
+            for (new, old) in new.iter_mut().zip(old) {
+                *new += (old - *new) * share;
+            }
+            state.tail_left -= 1;
+        }
+    }
+}
+
+/// Turns an error of the playing position into a correction of the ratio, gently.
+fn steer(state: &mut State, error_us: f64, block_us: f64) {
+    let most = if state.played_us < 1e6 { MAX_CORRECTION_AT_FIRST } else { MAX_CORRECTION };
+    let wanted = (-error_us / SETTLE_US).clamp(-most, most);
+    let slew = SLEW_PER_S * block_us / 1e6;
+    state.correction += (wanted - state.correction).clamp(-slew, slew);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,351 @@
+//! Cuts what the card delivers into chunks of exact size, each with its position and capture time,
+//! and keeps silence flowing at the right pace when the card delivers nothing.
+//!
+//! Pure: time is an argument. A chunk's time comes from a model of the card's clock, not from when
+//! a thread woke. Positions count stream frames and go on through everything: a card that pauses,
+//! loses frames, dies or comes back at another rate leaves silence of the right length behind.
+
+use std::collections::VecDeque;
+
+use crate::clock::CardClock;
+use crate::error::Result;
+use crate::format::Format;
+use crate::mixdown::Mixdown;
+use crate::rate::RateConverter;
+use crate::wire::{AudioHeader, FLAG_BROKEN};
+
+/// Silence by the clock fills no gap longer than this: a PC that was suspended must not send hours
+/// of it in a burst. Positions jump instead.
+const LONGEST_FILL_US: f64 = 500_000.0;
+
+/// Frames that the rate converter makes at a time.
+const BLOCK: usize = 64;
+
+/// Cuts a stream into chunks.
+#[derive(Debug)]
+pub struct Chunker {
+    format: Format,
+    chunk: usize,
+    patience_us: f64,
+    /// Position of the first frame in `pending`.
+    position: u64,
+    pending: VecDeque<f32>,
+    out: Vec<f32>,
+    broken: bool,
+    timeline: Timeline,
+    input: Option<Input>,
+    silence: u64,
+}
+
+/// Where time stood when last looked: extrapolated while no card tells better.
+#[derive(Debug, Clone, Copy)]
+struct Timeline {
+    position: f64,
+    at_us: f64,
+    us_per_frame: f64,
+}
+
+/// The card in use.
+#[derive(Debug)]
+struct Input {
+    card: Format,
+    mixdown: Mixdown,
+    converter: Option<RateConverter>,
+    clock: CardClock,
+    /// Stream frames per card frame.
+    ratio: f64,
+    /// Number of the next card frame to come.
+    next_frame: u64,
+    /// Card frames lost before the ring, as far as known.
+    lost: u64,
+    /// Position of card frame 0, once the card's frames have found their place.
+    origin: Option<f64>,
+    mixed: Vec<f32>,
+    /// Stream frames to leave out, because the card's clock stepped back.
+    excess: usize,
+    /// Silence had to be put in: the next frames find their place by their time.
+    stalled: bool,
+}
+
+/// One chunk.
+#[derive(Debug, PartialEq)]
+pub struct Chunk<'a> {
+    /// Position, time, flags.
+    pub header: AudioHeader,
+    /// `chunk_size × channels` interleaved samples.
+    pub samples: &'a [f32],
+}
+
+impl Chunker {
+    /// A chunker whose position 0 is at `now_us`. Silence takes the place of what has not come
+    /// `patience_us` after it should have.
+    #[must_use]
+    pub fn new(format: Format, chunk_size: u32, patience_us: u64, now_us: u64) -> Self {
+        let chunk = chunk_size as usize;
+        Self {
+            format,
+            chunk,
+            patience_us: patience_us as f64,
+            position: 0,
+            pending: VecDeque::with_capacity(format.samples(chunk * 4)),
+            out: vec![0.0; format.samples(chunk)],
+            broken: false,
+            timeline: Timeline {
+                position: 0.0,
+                at_us: now_us as f64,
+                us_per_frame: format.micros(1),
+            },
+            input: None,
+            silence: 0,
+        }
+    }
+
+    /// From now on frames come from a card that delivers `card`; `pick` names the two channels to
+    /// take, counted from one. Its first frames are left out until its clock is known.
+    ///
+    /// # Errors
+    /// If the channels do not exist or the rates cannot be converted.
+    pub fn plug(&mut self, card: Format, pick: Option<(u16, u16)>) -> Result<()> {
+        let mixdown = Mixdown::new(card.channels, self.format.channels, pick)?;
+        let rate = self.format.sample_rate;
+        let converter = (card.sample_rate != rate)
+            .then(|| RateConverter::new(card.sample_rate, rate, self.format.channels, BLOCK))
+            .transpose()?;
+        self.input = Some(Input {
+            card,
+            mixdown,
+            converter,
+            clock: CardClock::new(card.sample_rate),
+            ratio: f64::from(rate) / f64::from(card.sample_rate),
+            next_frame: 0,
+            lost: 0,
+            origin: None,
+            mixed: Vec::new(),
+            excess: 0,
+            stalled: false,
+        });
+        Ok(())
+    }
+
+    /// The same for a source whose frame 0 is exactly at `now_us`: nothing is left out.
+    ///
+    /// # Errors
+    /// As [`plug`](Self::plug).
+    pub fn plug_exact(
+        &mut self,
+        source: Format,
+        pick: Option<(u16, u16)>,
+        now_us: u64,
+    ) -> Result<()> {
+        self.plug(source, pick)?;
+        if let Some(input) = &mut self.input {
+            input.clock.anchor(0, now_us);
+        }
+        Ok(())
+    }
+
+    /// The card is gone: silence from here on.
+    pub fn unplug(&mut self) {
+        self.input = None;
+    }
+
+    /// Frames of silence put in so far.
+    #[must_use]
+    pub fn silence(&self) -> u64 {
+        self.silence
+    }
+
+    /// Card frame `frame` was captured at `at_us`, and `lost` frames before it never came.
+    pub fn stamp(&mut self, frame: u64, lost: u64, at_us: u64) {
+        let Some(input) = &mut self.input else {
+            return;
+        };
+        input.next_frame = frame;
+        let missing = lost.saturating_sub(input.lost) as f64 * input.ratio;
+        input.lost = lost;
+        if input.stalled {
+            input.stalled = false;
+            input.clock.anchor(frame, at_us);
+            input.origin = None;
+        } else if missing >= 1.0 && input.origin.is_some() {
+            // Counted and timed alike: the clock has not stepped, the frames are just not there.
+            self.fill(missing as usize);
+        }
+        let Some(input) = &mut self.input else {
+            return;
+        };
+        if let Some(step_us) = input.clock.stamp(frame, at_us)
+            && input.origin.is_some()
+        {
+            self.step(step_us);
+        }
+        self.place();
+    }
+
+    /// Finds the place of the card's frames in the stream, once its clock is known.
+    fn place(&mut self) {
+        let position = self.position as f64 + self.pending_frames() as f64;
+        let Some(input) = &mut self.input else {
+            return;
+        };
+        if input.origin.is_some() {
+            return;
+        }
+        // What the converter gives out first is what went in that much earlier.
+        let delay = input.converter.as_ref().map_or(0.0, RateConverter::delay);
+        let first_out = input.next_frame as f64 - delay / input.ratio;
+        let Some(at_us) = input.clock.time_of(first_out) else {
+            return;
+        };
+        let belongs =
+            self.timeline.position + (at_us - self.timeline.at_us) / self.timeline.us_per_frame;
+        let gap = (belongs - position).round();
+        input.origin = Some(position + gap - input.next_frame as f64 * input.ratio + delay);
+        if gap >= 0.0 {
+            self.skip_or_fill(gap);
+        } else {
+            input.excess += (-gap) as usize;
+        }
+    }
+
+    /// The card's clock moved against its frames.
+    fn step(&mut self, step_us: f64) {
+        let frames = (step_us / self.format.micros(1)).round();
+        if let Some(input) = &mut self.input {
+            input.origin = input.origin.map(|origin| origin + frames);
+            if frames < 0.0 {
+                input.excess += (-frames) as usize;
+                return;
+            }
+        }
+        self.skip_or_fill(frames);
+    }
+
+    /// Puts `frames` of silence in, or jumps over them where they are too many.
+    fn skip_or_fill(&mut self, frames: f64) {
+        if frames * self.format.micros(1) > LONGEST_FILL_US {
+            self.position += frames as u64;
+            self.broken = true;
+        } else {
+            self.fill(frames as usize);
+        }
+    }
+
+    fn fill(&mut self, frames: usize) {
+        let frames = frames.min(self.format.frames_in_ms(LONGEST_FILL_US / 1e3));
+        self.pending.extend(std::iter::repeat_n(0.0, self.format.samples(frames)));
+        self.silence += frames as u64;
+    }
+
+    /// Takes interleaved samples of whole card frames, right after the last ones.
+    pub fn samples(&mut self, samples: &[f32]) {
+        let Some(input) = &mut self.input else {
+            return;
+        };
+        input.next_frame += input.card.frames(samples.len()) as u64;
+        if input.origin.is_none() {
+            return;
+        }
+        let channels = usize::from(self.format.channels);
+        let mut add = |frames: &[f32], excess: &mut usize| {
+            let left_out = (*excess).min(frames.len() / channels);
+            *excess -= left_out;
+            self.pending.extend(&frames[left_out * channels..]);
+        };
+        input.mixdown.apply(samples, &mut input.mixed);
+        let Some(converter) = &mut input.converter else {
+            add(&input.mixed, &mut input.excess);
+            input.mixed.clear();
+            return;
+        };
+        let mut read = 0;
+        while input.mixed.len() - read >= converter.needed() * channels {
+            let until = read + converter.needed() * channels;
+            add(converter.block(&input.mixed[read..until]), &mut input.excess);
+            read = until;
+        }
+        input.mixed.drain(..read);
+    }
+
+    /// The next chunk that is due at `now_us`.
+    pub fn next(&mut self, now_us: u64) -> Option<Chunk<'_>> {
+        if self.pending_frames() < self.chunk {
+            let end_us = self.time_of(self.position as f64 + self.chunk as f64);
+            let late_us = now_us as f64 - end_us;
+            if late_us < self.patience_us {
+                return None;
+            }
+            self.stall();
+            if late_us > self.patience_us + LONGEST_FILL_US {
+                let frames = (late_us - self.patience_us) / self.timeline.us_per_frame;
+                self.position += frames as u64;
+                self.broken = true;
+                return None;
+            }
+            self.fill(self.chunk - self.pending_frames());
+        }
+        let captured_us = self.time_of(self.position as f64);
+        self.timeline = Timeline {
+            position: self.position as f64,
+            at_us: captured_us,
+            us_per_frame: self.us_per_frame(),
+        };
+        let flags = if std::mem::take(&mut self.broken) { FLAG_BROKEN } else { 0 };
+        for (to, from) in
+            self.out.iter_mut().zip(self.pending.drain(..self.format.samples(self.chunk)))
+        {
+            *to = from;
+        }
+        let header = AudioHeader {
+            flags,
+            frames: self.chunk as u32,
+            position: self.position,
+            captured_us: captured_us.max(0.0) as u64,
+        };
+        self.position += self.chunk as u64;
+        Some(Chunk { header, samples: &self.out })
+    }
+
+    /// How long until the next chunk should be complete, in µs; 0 if it should be already.
+    #[must_use]
+    pub fn due_in_us(&self, now_us: u64) -> u64 {
+        let end_us = self.time_of(self.position as f64 + self.chunk as f64);
+        (end_us - now_us as f64).max(0.0) as u64
+    }
+
+    /// The card has not delivered in time. What it had begun stays; its next frames will be placed
+    /// by their time.
+    fn stall(&mut self) {
+        if let Some(input) = &mut self.input
+            && input.origin.is_some()
+        {
+            input.stalled = true;
+        }
+    }
+
+    fn pending_frames(&self) -> usize {
+        self.format.frames(self.pending.len())
+    }
+
+    fn us_per_frame(&self) -> f64 {
+        self.input
+            .as_ref()
+            .filter(|input| input.origin.is_some() && !input.stalled)
+            .map_or(self.timeline.us_per_frame, |input| input.clock.us_per_frame() / input.ratio)
+    }
+
+    /// When the frame at `position` was or will be captured, in µs.
+    fn time_of(&self, position: f64) -> f64 {
+        self.input
+            .as_ref()
+            .filter(|input| !input.stalled)
+            .and_then(|input| input.clock.time_of((position - input.origin?) / input.ratio))
+            .unwrap_or_else(|| {
+                self.timeline.at_us
+                    + (position - self.timeline.position) * self.timeline.us_per_frame
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests;

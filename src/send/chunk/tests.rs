@@ -1,0 +1,204 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const MONO: Format = Format { sample_rate: 48_000, channels: 1 };
+const CHUNK: u32 = 480;
+const PATIENCE_US: u64 = 30_000;
+const START_US: u64 = 1_000_000_000;
+
+/// A card that delivers a ramp: sample n is n, captured at the card's own pace.
+struct Card {
+    rate: f64,
+    period: u64,
+    next: u64,
+    /// Added to every capture time from here on, in µs.
+    late_us: f64,
+}
+
+impl Card {
+    fn new(ppm: f64) -> Self {
+        Self { rate: 48_000.0 * (1.0 + ppm * 1e-6), period: 480, next: 0, late_us: 0.0 }
+    }
+
+    fn time_of(&self, frame: u64) -> u64 {
+        START_US + (frame as f64 / self.rate * 1e6 + self.late_us) as u64
+    }
+
+    /// Delivers what is complete at `now_us`.
+    fn deliver(&mut self, now_us: u64, chunker: &mut Chunker) {
+        while self.time_of(self.next + self.period) <= now_us {
+            chunker.stamp(self.next, 0, self.time_of(self.next));
+            let samples: Vec<f32> =
+                (self.next..self.next + self.period).map(|n| n as f32).collect();
+            chunker.samples(&samples);
+            self.next += self.period;
+        }
+    }
+}
+
+/// Every chunk: header and samples.
+type Taken = Vec<(AudioHeader, Vec<f32>)>;
+
+fn take(chunker: &mut Chunker, now_us: u64, taken: &mut Taken) {
+    while let Some(chunk) = chunker.next(now_us) {
+        taken.push((chunk.header, chunk.samples.to_vec()));
+    }
+}
+
+/// Runs card and chunker from `from_us` to `to_us` after the start, a millisecond at a time.
+fn run(
+    card: Option<&mut Card>,
+    chunker: &mut Chunker,
+    from_us: u64,
+    to_us: u64,
+    taken: &mut Taken,
+) {
+    let mut card = card;
+    for now in (from_us..to_us).step_by(1000).map(|t| START_US + t) {
+        if let Some(card) = &mut card {
+            card.deliver(now, chunker);
+        }
+        take(chunker, now, taken);
+    }
+}
+
+fn chunker() -> Chunker {
+    Chunker::new(MONO, CHUNK, PATIENCE_US, START_US)
+}
+
+fn assert_contiguous(taken: &Taken) {
+    for pair in taken.windows(2) {
+        assert_eq!(pair[1].0.position, pair[0].0.position + u64::from(CHUNK));
+    }
+}
+
+#[test]
+fn a_ramp_comes_through_whole_and_each_chunk_knows_its_time() {
+    for ppm in [-200.0, 0.0, 150.0] {
+        let (mut card, mut chunker, mut taken) = (Card::new(ppm), chunker(), Taken::new());
+        chunker.plug(MONO, None).unwrap();
+        run(Some(&mut card), &mut chunker, 0, 6_000_000, &mut taken);
+        assert_contiguous(&taken);
+        let sound: Vec<_> =
+            taken.iter().skip_while(|(_, samples)| samples.iter().any(|s| *s == 0.0)).collect();
+        assert!(sound.len() > 570, "{}", sound.len());
+        for pair in sound.windows(2) {
+            assert_eq!(pair[1].1[0], pair[0].1[479] + 1.0);
+        }
+        for (header, samples) in &sound[300..] {
+            let exact = card.time_of(samples[0] as u64) as f64;
+            assert!((header.captured_us as f64 - exact).abs() < 5.0, "{ppm} ppm");
+        }
+    }
+}
+
+#[test]
+fn with_no_card_silence_flows_at_the_right_pace() {
+    let (mut chunker, mut taken) = (chunker(), Taken::new());
+    run(None, &mut chunker, 0, 10_000_000, &mut taken);
+    assert_contiguous(&taken);
+    assert!((995..=1000).contains(&taken.len()), "{}", taken.len());
+    assert!(taken.iter().all(|(_, samples)| samples.iter().all(|s| *s == 0.0)));
+    assert_eq!(taken[100].0.captured_us, START_US + 1_000_000);
+}
+
+#[test]
+fn a_pause_of_the_player_is_silence_of_its_length_and_loses_nothing() {
+    let (mut card, mut chunker, mut taken) = (Card::new(50.0), chunker(), Taken::new());
+    chunker.plug(MONO, None).unwrap();
+    run(Some(&mut card), &mut chunker, 0, 3_000_000, &mut taken);
+    run(None, &mut chunker, 3_000_000, 7_200_000, &mut taken);
+    card.late_us = 4_200_000.0;
+    run(Some(&mut card), &mut chunker, 7_200_000, 10_000_000, &mut taken);
+    assert_contiguous(&taken);
+    let samples: Vec<f32> = taken.iter().flat_map(|(_, s)| s.clone()).collect();
+    let sound: Vec<f32> = samples.iter().copied().filter(|s| *s != 0.0).collect();
+    assert!(sound.windows(2).all(|pair| pair[1] == pair[0] + 1.0), "frames lost or repeated");
+    let (header, last) = taken.last().unwrap();
+    let error = header.captured_us as f64 - card.time_of(last[0] as u64) as f64;
+    assert!(error.abs() < 25.0, "{error} µs off after the pause");
+}
+
+#[test]
+fn frames_that_the_card_lost_are_replaced_by_silence_of_the_same_length() {
+    let (mut card, mut chunker, mut taken) = (Card::new(0.0), chunker(), Taken::new());
+    chunker.plug(MONO, None).unwrap();
+    run(Some(&mut card), &mut chunker, 0, 3_000_000, &mut taken);
+    card.late_us = 15_000.0;
+    run(Some(&mut card), &mut chunker, 3_000_000, 6_000_000, &mut taken);
+    assert_contiguous(&taken);
+    let (header, last) = taken.last().unwrap();
+    let error = header.captured_us as f64 - card.time_of(last[0] as u64) as f64;
+    assert!(error.abs() < 25.0, "{error}");
+    assert_eq!(chunker.silence() / 48, 15 + 100, "15 ms, and 100 until the card's clock was known");
+}
+
+#[test]
+fn frames_that_found_no_room_in_the_ring_are_silence_where_they_were() {
+    let (mut chunker, mut taken) = (chunker(), Taken::new());
+    chunker.plug_exact(MONO, None, START_US).unwrap();
+    chunker.stamp(0, 0, START_US);
+    chunker.samples(&[1.0; 480]);
+    chunker.stamp(960, 480, START_US + 20_000);
+    chunker.samples(&[3.0; 480]);
+    take(&mut chunker, START_US + 30_000, &mut taken);
+    let levels: Vec<f32> = taken.iter().map(|(_, samples)| samples[100]).collect();
+    assert_eq!(levels, [1.0, 0.0, 3.0]);
+}
+
+#[test]
+fn a_suspended_pc_sends_no_burst_but_jumps_and_says_so() {
+    let (mut chunker, mut taken) = (chunker(), Taken::new());
+    run(None, &mut chunker, 0, 1_000_000, &mut taken);
+    let before = taken.len();
+    run(None, &mut chunker, 3_601_000_000, 3_602_000_000, &mut taken);
+    assert!(taken.len() - before <= 105, "{}", taken.len() - before);
+    let (header, _) = &taken[before];
+    assert_eq!(header.flags, FLAG_BROKEN);
+    let exact = START_US + header.position * 1_000_000 / 48_000;
+    assert!(header.captured_us.abs_diff(exact) < 5);
+    assert_eq!(taken[before + 1].0.flags, 0);
+}
+
+#[test]
+fn a_card_that_comes_back_at_another_rate_is_converted_into_its_place() {
+    let stereo = Format { sample_rate: 96_000, channels: 2 };
+    let (mut card, mut chunker, mut taken) = (Card::new(0.0), chunker(), Taken::new());
+    chunker.plug(MONO, None).unwrap();
+    run(Some(&mut card), &mut chunker, 0, 2_000_000, &mut taken);
+    chunker.unplug();
+    run(None, &mut chunker, 2_000_000, 3_000_000, &mut taken);
+    chunker.plug(stereo, None).unwrap();
+    for n in 0..300_u64 {
+        let at = 3_000_000 + n * 10_000;
+        chunker.stamp(n * 960, 0, START_US + at);
+        chunker.samples(&vec![0.25; 1920]);
+        take(&mut chunker, START_US + at + 10_000, &mut taken);
+    }
+    assert_contiguous(&taken);
+    let (header, samples) = taken.last().unwrap();
+    assert!(samples.iter().all(|s| (s - 0.25).abs() < 1e-3));
+    let exact = START_US + header.position * 1_000_000 / 48_000;
+    assert!(header.captured_us.abs_diff(exact) < 50, "{} for {exact}", header.captured_us);
+}
+
+proptest! {
+    #[test]
+    fn any_callback_size_gives_the_same_chunks(sizes in prop::collection::vec(1..2000_usize, 1..60)) {
+        let mut chunker = chunker();
+        chunker.plug_exact(MONO, None, START_US).unwrap();
+        let mut taken = Taken::new();
+        let mut next = 0_u64;
+        for size in sizes {
+            chunker.stamp(next, 0, START_US + next * 1_000_000 / 48_000);
+            let samples: Vec<f32> = (0..size as u64).map(|n| (next + n) as f32).collect();
+            chunker.samples(&samples);
+            next += size as u64;
+            take(&mut chunker, START_US, &mut taken);
+        }
+        prop_assert_eq!(taken.len() as u64, next / u64::from(CHUNK));
+        let all: Vec<f32> = taken.iter().flat_map(|(_, s)| s.clone()).collect();
+        prop_assert!(all.iter().enumerate().all(|(n, s)| *s == n as f32));
+    }
+}

@@ -1,0 +1,376 @@
+//! Who gets which bytes next: the shared log of encoded frames and one outbox per listener.
+//!
+//! Pure: sockets are a closure, time is an argument. A frame is kept once, in the [`Log`]; a
+//! listener's queue is the stretch of the log between its cursor and the log's end, so queueing a
+//! frame for two thousand listeners costs one push.
+//!
+//! What falls out: at the bound the oldest whole unstarted frame, and at the moment of writing
+//! every unstarted frame older than the playout delay. Never half of one; each is counted.
+
+mod listener;
+
+pub use listener::{Asks, Listener, Overdue, Phase};
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use crate::wire::{AudioFrame, Notice, Pong};
+
+/// The newest encoded frames, oldest first, each with a number that never repeats.
+#[derive(Debug)]
+pub struct Log {
+    frames: VecDeque<AudioFrame>,
+    /// Number of `frames[0]`.
+    first: u64,
+    /// How many frames a listener's queue may hold: the preset's `max_queue_size`.
+    bound: usize,
+}
+
+impl Log {
+    /// An empty log whose listeners may lag `bound` frames (at least one).
+    #[must_use]
+    pub fn new(bound: usize) -> Self {
+        let bound = bound.max(1);
+        Self { frames: VecDeque::with_capacity(bound + 1), first: 0, bound }
+    }
+
+    /// Adds a frame; the oldest goes if the bound is reached.
+    pub fn push(&mut self, frame: AudioFrame) {
+        if self.frames.len() == self.bound {
+            self.frames.pop_front();
+            self.first += 1;
+        }
+        self.frames.push_back(frame);
+    }
+
+    /// The number that the next pushed frame gets.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.first + self.frames.len() as u64
+    }
+
+    fn get(&self, number: u64) -> Option<&AudioFrame> {
+        let index = number.checked_sub(self.first)?;
+        self.frames.get(usize::try_from(index).ok()?)
+    }
+}
+
+/// How a listener's audio is framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generation {
+    /// Length and payload.
+    Plain,
+    /// Typed frames.
+    Typed,
+}
+
+/// Why [`Outbox::write`] stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// Everything there was is written.
+    Empty,
+    /// The socket takes no more for now.
+    Blocked,
+    /// The last word is written: close.
+    Finished,
+}
+
+/// What has gone to one listener and what has not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Whole audio frames written.
+    pub frames: u64,
+    /// All bytes written.
+    pub bytes: u64,
+    /// Audio frames that fell out at the bound.
+    pub dropped_full: u64,
+    /// Audio frames that fell out for being older than the playout delay.
+    pub dropped_old: u64,
+}
+
+/// A write that the socket took only part of.
+#[derive(Debug)]
+enum Started {
+    /// `ping` is what a pong answers: until its first byte is out it can still be stamped anew.
+    Control {
+        bytes: Vec<u8>,
+        written: usize,
+        ping: Option<(u64, u64)>,
+    },
+    Audio {
+        frame: AudioFrame,
+        generation: Generation,
+        written: usize,
+    },
+}
+
+/// One listener's side of the fan-out: a cursor in the log, a started write, and at most one
+/// pending control message of each sort.
+#[derive(Debug)]
+pub struct Outbox {
+    generation: Generation,
+    /// The next frame of the log to write; `None` sends no audio.
+    cursor: Option<u64>,
+    started: Option<Started>,
+    /// Written before anything else, once: the config or the welcome.
+    greeting: Option<Vec<u8>>,
+    /// The newest unanswered ping: the client's time, and when it was read.
+    ping: Option<(u64, u64)>,
+    notice: Option<Vec<u8>>,
+    last_word: Option<Vec<u8>>,
+    counts: Counts,
+}
+
+impl Outbox {
+    /// An outbox that begins with `greeting`, then plain audio from the log's end on.
+    #[must_use]
+    pub fn plain(greeting: Vec<u8>, log: &Log) -> Self {
+        Self::new(Some(greeting), Some(log.end()))
+    }
+
+    /// An outbox that says one thing and no more, but stays open for a hello.
+    #[must_use]
+    pub fn refusing(refusal: Vec<u8>) -> Self {
+        Self::new(Some(refusal), None)
+    }
+
+    fn new(greeting: Option<Vec<u8>>, cursor: Option<u64>) -> Self {
+        Self {
+            generation: Generation::Plain,
+            cursor,
+            started: None,
+            greeting,
+            ping: None,
+            notice: None,
+            last_word: None,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Turns to typed frames: what is started is finished, what is queued is discarded, `welcome`
+    /// comes next, and audio from the log's end on. A greeting not yet begun still goes first.
+    pub fn upgrade(&mut self, welcome: Vec<u8>, log: &Log) {
+        self.generation = Generation::Typed;
+        self.cursor = Some(log.end());
+        match &mut self.greeting {
+            Some(greeting) => greeting.extend(welcome),
+            None => self.greeting = Some(welcome),
+        }
+    }
+
+    /// Answers the newest ping only: `client_us` from it, `received_us` when it was read.
+    pub fn ping(&mut self, client_us: u64, received_us: u64) {
+        self.ping = Some((client_us, received_us));
+    }
+
+    /// Queues a notice; a newer one takes the place of one not yet begun. Plain listeners get none.
+    pub fn notice(&mut self, notice: &Notice) {
+        if self.generation == Generation::Typed {
+            self.notice = Some(notice.frame());
+        }
+    }
+
+    /// Ends the conversation: what is started is finished, then `last_word`, then
+    /// [`Stopped::Finished`]. A plain listener has no frame for a last word.
+    pub fn finish(&mut self, last_word: &Notice) {
+        self.cursor = None;
+        self.ping = None;
+        self.notice = None;
+        let typed = self.generation == Generation::Typed;
+        self.last_word = Some(if typed { last_word.frame() } else { Vec::new() });
+    }
+
+    /// What has gone out and what has not.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Frames of the log that wait for this listener.
+    #[must_use]
+    pub fn queued(&self, log: &Log) -> usize {
+        self.cursor.map_or(0, |cursor| log.end().saturating_sub(cursor.max(log.first)) as usize)
+    }
+
+    /// Whether the config or the welcome is written to the last byte.
+    #[must_use]
+    pub fn is_greeted(&self) -> bool {
+        self.greeting.is_none() && !matches!(self.started, Some(Started::Control { .. }))
+    }
+
+    /// Whether there is anything to write.
+    #[must_use]
+    pub fn has_work(&self, log: &Log) -> bool {
+        self.started.is_some()
+            || self.cursor.is_some_and(|cursor| cursor < log.end())
+            || self.greeting.is_some()
+            || self.ping.is_some()
+            || self.notice.is_some()
+            || self.last_word.is_some()
+    }
+
+    /// Writes until the socket blocks or nothing is left. `send` is one non-blocking vectored
+    /// write; `max_age_us` is the playout delay plus the listener's own extra.
+    ///
+    /// # Errors
+    /// What `send` failed with, other than `WouldBlock` and `Interrupted`; a socket that takes
+    /// zero bytes is `WriteZero`.
+    pub fn write(
+        &mut self,
+        log: &Log,
+        now_us: u64,
+        max_age_us: u64,
+        mut send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<Stopped> {
+        loop {
+            if let Some(started) = self.started.take() {
+                match self.resume(started, &mut send)? {
+                    None => continue,
+                    Some(Started::Control { written: 0, ping: Some(ping), .. }) => {
+                        self.ping.get_or_insert(ping);
+                    }
+                    Some(rest) => self.started = Some(rest),
+                }
+                return Ok(Stopped::Blocked);
+            }
+            if let Some(control) = self.next_control(now_us) {
+                self.started = Some(control);
+                continue;
+            }
+            if self.last_word.is_some() {
+                return Ok(Stopped::Finished);
+            }
+            let Some(number) = self.next_audio(log, now_us, max_age_us) else {
+                return Ok(Stopped::Empty);
+            };
+            let Some(frame) = log.get(number) else {
+                return Ok(Stopped::Empty);
+            };
+            let length = length(frame, self.generation);
+            let Some(written) = attempt(|| send_frame(frame, self.generation, 0, &mut send))?
+            else {
+                return Ok(Stopped::Blocked);
+            };
+            self.counts.bytes += written as u64;
+            self.cursor = Some(number + 1);
+            if written == length {
+                self.counts.frames += 1;
+            } else {
+                let generation = self.generation;
+                self.started = Some(Started::Audio { frame: frame.clone(), generation, written });
+            }
+        }
+    }
+
+    /// The next control message, in the order of urgency; an empty last word is no message.
+    fn next_control(&mut self, now_us: u64) -> Option<Started> {
+        if let Some(bytes) = self.greeting.take() {
+            return Some(Started::Control { bytes, written: 0, ping: None });
+        }
+        if let Some((client_us, received_us)) = self.ping.take() {
+            let bytes = Pong { client_us, received_us, sent_us: now_us }.frame();
+            return Some(Started::Control {
+                bytes,
+                written: 0,
+                ping: Some((client_us, received_us)),
+            });
+        }
+        let last_word = self.last_word.as_mut().filter(|word| !word.is_empty());
+        let bytes = self.notice.take().or_else(|| last_word.map(std::mem::take))?;
+        Some(Started::Control { bytes, written: 0, ping: None })
+    }
+
+    /// Moves the cursor past what has fallen out, counts it, and names the next frame to write.
+    fn next_audio(&mut self, log: &Log, now_us: u64, max_age_us: u64) -> Option<u64> {
+        let mut number = self.cursor?;
+        if number < log.first {
+            self.counts.dropped_full += log.first - number;
+            number = log.first;
+        }
+        while let Some(frame) = log.get(number) {
+            if frame.header().captured_us.saturating_add(max_age_us) >= now_us {
+                break;
+            }
+            self.counts.dropped_old += 1;
+            number += 1;
+        }
+        self.cursor = Some(number);
+        (number < log.end()).then_some(number)
+    }
+
+    /// Goes on with a started write. `Some` is what is left of it.
+    fn resume(
+        &mut self,
+        started: Started,
+        send: &mut impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<Option<Started>> {
+        match started {
+            Started::Control { bytes, mut written, ping } => {
+                while written < bytes.len() {
+                    let Some(more) = attempt(|| send(&[IoSlice::new(&bytes[written..])]))? else {
+                        return Ok(Some(Started::Control { bytes, written, ping }));
+                    };
+                    written += more;
+                    self.counts.bytes += more as u64;
+                }
+                Ok(None)
+            }
+            Started::Audio { frame, generation, mut written } => {
+                let length = length(&frame, generation);
+                while written < length {
+                    let Some(more) = attempt(|| send_frame(&frame, generation, written, send))?
+                    else {
+                        return Ok(Some(Started::Audio { frame, generation, written }));
+                    };
+                    written += more;
+                    self.counts.bytes += more as u64;
+                }
+                self.counts.frames += 1;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Bytes of an audio frame on the wire.
+fn length(frame: &AudioFrame, generation: Generation) -> usize {
+    match generation {
+        Generation::Typed => frame.typed().len(),
+        Generation::Plain => frame.plain().0.len() + frame.plain().1.len(),
+    }
+}
+
+/// One write of an audio frame from byte `written` on.
+fn send_frame(
+    frame: &AudioFrame,
+    generation: Generation,
+    written: usize,
+    send: &mut impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+) -> io::Result<usize> {
+    match generation {
+        Generation::Typed => send(&[IoSlice::new(&frame.typed()[written..])]),
+        Generation::Plain => {
+            let (header, payload) = frame.plain();
+            match written.checked_sub(header.len()) {
+                Some(into) => send(&[IoSlice::new(&payload[into..])]),
+                None => send(&[IoSlice::new(&header[written..]), IoSlice::new(payload)]),
+            }
+        }
+    }
+}
+
+/// `None` where the socket would block.
+fn attempt(mut send: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+    loop {
+        return match send() {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => Ok(Some(written)),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => Err(e),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests;

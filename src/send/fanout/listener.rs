@@ -1,0 +1,330 @@
+//! One listener's conversation: what its bytes mean and when its time is up. No socket, no clock.
+
+use std::net::SocketAddr;
+
+use super::{Counts, Log, Outbox};
+use crate::wire::{
+    Deframer, Frame, Hello, Limits, MAX_CLIENT_FRAME, Notice, Ping, Reason, Report, SERVER_FULL,
+    Violation, kind,
+};
+
+/// A first byte but no whole hello within this: closed.
+const HELLO_WITHIN_US: u64 = 5_000_000;
+
+/// A listener that takes nothing for this long is closed.
+const STALLED_AFTER_US: u64 = 10_000_000;
+
+/// A refused listener may still show within this time that it is the ghost of one that sits here.
+const REFUSED_FOR_US: u64 = 1_000_000;
+
+/// How long a last word may take to go out, and the peer to close after it.
+const CLOSING_FOR_US: u64 = 1_000_000;
+
+/// More pings than this in a second close.
+const MAX_PINGS_PER_SECOND: u32 = 20;
+
+/// More bytes than this in a second close: no client of ours comes near it.
+const MAX_BYTES_PER_SECOND: usize = 64 * 1024;
+
+/// Added to what a listener plays late on purpose, at most, in µs.
+const MAX_EXTRA_US: u64 = 10_000_000;
+
+/// Where a conversation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Generation one, or one that has not said hello yet.
+    Plain,
+    /// After a hello.
+    Typed,
+    /// Told that the server is full.
+    Refused,
+    /// The last word is being written.
+    Closing,
+    /// The last word is written; the peer closes next.
+    Lingering,
+}
+
+/// What bytes from a listener ask of the loop.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// Nothing.
+    Nothing,
+    /// It wants to be welcomed.
+    Welcome(Hello),
+}
+
+/// One listener.
+#[derive(Debug)]
+pub struct Listener {
+    /// Where it is.
+    pub peer: SocketAddr,
+    /// Where the conversation stands.
+    pub phase: Phase,
+    /// What goes to it next.
+    pub outbox: Outbox,
+    /// What its hello said: random per client run; empty before.
+    pub id: String,
+    /// What the person calls it; empty before a hello.
+    pub name: String,
+    /// What it reported last.
+    pub report: Option<Report>,
+    /// When it connected.
+    pub since_us: u64,
+    inbox: Deframer,
+    heard_since_us: Option<u64>,
+    phase_until_us: u64,
+    blocked_since_us: Option<u64>,
+    second: Second,
+}
+
+/// What came in the current second.
+#[derive(Debug, Default)]
+struct Second {
+    started_us: u64,
+    pings: u32,
+    bytes: usize,
+}
+
+impl Listener {
+    /// A listener that has a seat: `config` first, then plain audio.
+    pub fn seated(peer: SocketAddr, config: Vec<u8>, log: &Log, now_us: u64) -> Self {
+        Self::new(peer, Phase::Plain, Outbox::plain(config, log), now_us)
+    }
+
+    /// One too many. It hears so at once; a hello with a known id still gets it that seat.
+    pub fn refused(peer: SocketAddr, now_us: u64) -> Self {
+        let mut listener =
+            Self::new(peer, Phase::Refused, Outbox::refusing(SERVER_FULL.to_vec()), now_us);
+        listener.phase_until_us = now_us + REFUSED_FOR_US;
+        listener
+    }
+
+    fn new(peer: SocketAddr, phase: Phase, outbox: Outbox, now_us: u64) -> Self {
+        Self {
+            peer,
+            phase,
+            outbox,
+            id: String::new(),
+            name: String::new(),
+            report: None,
+            since_us: now_us,
+            inbox: Deframer::new(Limits { plain: 0, typed: MAX_CLIENT_FRAME }),
+            heard_since_us: None,
+            phase_until_us: 0,
+            blocked_since_us: None,
+            second: Second::default(),
+        }
+    }
+
+    /// Takes a seat in the room: it counts against `max_clients`.
+    pub fn is_seated(&self) -> bool {
+        matches!(self.phase, Phase::Plain | Phase::Typed)
+    }
+
+    /// Reads what the peer sent, at most one hello's worth of asking at a time.
+    ///
+    /// # Errors
+    /// The [`Violation`] for which it must be closed.
+    pub fn read(&mut self, bytes: &[u8], now_us: u64) -> Result<Asks, Violation> {
+        if matches!(self.phase, Phase::Closing | Phase::Lingering) {
+            return Ok(Asks::Nothing);
+        }
+        if now_us.saturating_sub(self.second.started_us) >= 1_000_000 {
+            self.second = Second { started_us: now_us, ..Second::default() };
+        }
+        self.second.bytes += bytes.len();
+        if self.second.bytes > MAX_BYTES_PER_SECOND {
+            return Err(too_much("bytes"));
+        }
+        self.heard_since_us.get_or_insert(now_us);
+        self.inbox.push(bytes);
+        let mut asks = Asks::Nothing;
+        while let Some(Frame::Typed { kind, body }) = self.inbox.next()? {
+            match (kind, self.phase) {
+                (kind::HELLO, Phase::Typed) => return Err(too_much("hellos")),
+                (kind::HELLO, _) if asks != Asks::Nothing => return Err(too_much("hellos")),
+                (kind::HELLO, _) => asks = Asks::Welcome(Hello::read(body)?),
+                (kind::PING, Phase::Typed) => {
+                    self.second.pings += 1;
+                    if self.second.pings > MAX_PINGS_PER_SECOND {
+                        return Err(too_much("pings"));
+                    }
+                    self.outbox.ping(Ping::read(body)?.client_us, now_us);
+                }
+                (kind::REPORT, Phase::Typed) => self.report = Some(Report::read(body)?),
+                _ => {}
+            }
+        }
+        Ok(asks)
+    }
+
+    /// Gives the seat that a hello asked for.
+    pub fn welcome(&mut self, hello: Hello, welcome: Vec<u8>, log: &Log) {
+        self.phase = Phase::Typed;
+        self.id = hello.id;
+        self.name = hello.name;
+        self.outbox.upgrade(welcome, log);
+    }
+
+    /// Begins to close with a last word.
+    pub fn close(&mut self, reason: Reason, text: &str, now_us: u64) {
+        self.outbox.finish(&Notice::because(reason, text));
+        self.phase = Phase::Closing;
+        self.phase_until_us = now_us + CLOSING_FOR_US;
+    }
+
+    /// The last word is written: wait for the peer to close.
+    pub fn linger(&mut self, now_us: u64) {
+        self.phase = Phase::Lingering;
+        self.phase_until_us = now_us + CLOSING_FOR_US;
+    }
+
+    /// Notes whether the socket took anything.
+    pub fn wrote(&mut self, progress: bool, blocked: bool, now_us: u64) {
+        if progress || !blocked {
+            self.blocked_since_us = None;
+        }
+        if blocked {
+            self.blocked_since_us.get_or_insert(now_us);
+        }
+    }
+
+    /// Why this listener's time is up, if it is.
+    pub fn overdue(&self, now_us: u64) -> Option<Overdue> {
+        let past = |since: u64, limit: u64| now_us.saturating_sub(since) > limit;
+        if self.blocked_since_us.is_some_and(|since| past(since, STALLED_AFTER_US)) {
+            return Some(Overdue::Stalled);
+        }
+        match self.phase {
+            Phase::Plain if self.heard_since_us.is_some_and(|at| past(at, HELLO_WITHIN_US)) => {
+                Some(Overdue::HalfHello)
+            }
+            Phase::Refused if now_us > self.phase_until_us => Some(Overdue::Refused),
+            Phase::Closing | Phase::Lingering if now_us > self.phase_until_us => {
+                Some(Overdue::Closed)
+            }
+            _ => None,
+        }
+    }
+
+    /// How much later than the playout delay this listener plays, as far as it is believed, in µs.
+    pub fn extra_us(&self) -> u64 {
+        self.report.map_or(0, |report| (u64::from(report.extra_ms) * 1000).min(MAX_EXTRA_US))
+    }
+
+    /// What it was sent, for the log: a whole sentence's end.
+    pub fn account(&self, now_us: u64) -> String {
+        let Counts { frames, bytes, dropped_full, dropped_old } = self.outbox.counts();
+        let seconds = now_us.saturating_sub(self.since_us) as f64 / 1e6;
+        let dropped = dropped_full + dropped_old;
+        format!("after {seconds:.0} s: {frames} chunks, {bytes} bytes, {dropped} dropped")
+    }
+
+    /// How it is called in the log.
+    pub fn label(&self) -> String {
+        let peer = SocketAddr::new(self.peer.ip().to_canonical(), self.peer.port());
+        if self.name.is_empty() { peer.to_string() } else { format!("{} ({peer})", self.name) }
+    }
+}
+
+/// Why a listener is closed by the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overdue {
+    /// It took nothing.
+    Stalled,
+    /// It began to speak and never finished a hello.
+    HalfHello,
+    /// The server is full and it is nobody's ghost.
+    Refused,
+    /// It was told to go.
+    Closed,
+}
+
+fn too_much(what: &'static str) -> Violation {
+    Violation::Unreadable { what: "conversation", why: format!("too many {what}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::typed;
+
+    fn listener() -> Listener {
+        Listener::seated(([127, 0, 0, 1], 1).into(), Vec::new(), &Log::new(4), 0)
+    }
+
+    fn hello() -> Hello {
+        Hello { version: 2, id: "x".into(), name: "n".into(), codecs: vec![] }
+    }
+
+    #[test]
+    fn a_peer_that_says_nothing_may_stay() {
+        assert_eq!(listener().overdue(u64::MAX / 2), None);
+    }
+
+    #[test]
+    fn half_a_hello_is_given_five_seconds() {
+        let mut half = listener();
+        assert_eq!(half.read(&hello().frame()[..9], 100), Ok(Asks::Nothing));
+        assert_eq!(half.overdue(100 + HELLO_WITHIN_US), None);
+        assert_eq!(half.overdue(101 + HELLO_WITHIN_US), Some(Overdue::HalfHello));
+    }
+
+    #[test]
+    fn a_second_hello_closes() {
+        let mut twice = listener();
+        assert_eq!(twice.read(&hello().frame(), 0), Ok(Asks::Welcome(hello())));
+        twice.welcome(hello(), Vec::new(), &Log::new(4));
+        assert!(twice.read(&hello().frame(), 0).is_err());
+        let both = [hello().frame(), hello().frame()].concat();
+        assert!(listener().read(&both, 0).is_err());
+    }
+
+    #[test]
+    fn twenty_pings_a_second_are_answered_and_one_more_closes() {
+        let mut eager = listener();
+        eager.welcome(hello(), Vec::new(), &Log::new(4));
+        let ping = Ping { client_us: 1 }.frame();
+        for second in 1..4 {
+            for _ in 0..MAX_PINGS_PER_SECOND {
+                assert!(eager.read(&ping, second * 1_000_000).is_ok());
+            }
+        }
+        assert!(eager.read(&ping, 3_500_000).is_err());
+    }
+
+    #[test]
+    fn a_flood_of_frames_we_do_not_know_closes() {
+        let mut flood = listener();
+        let frame = typed(200, &[0; 4000]);
+        let verdicts: Vec<_> = (0..20).map(|_| flood.read(&frame, 0).is_ok()).collect();
+        assert!(verdicts[0] && !verdicts[19]);
+    }
+
+    #[test]
+    fn a_listener_that_takes_nothing_for_ten_seconds_is_overdue() {
+        let mut slow = listener();
+        slow.wrote(false, true, 0);
+        slow.wrote(true, true, 9_000_000);
+        assert_eq!(slow.overdue(15_000_000), None);
+        slow.wrote(false, true, 15_000_000);
+        assert_eq!(slow.overdue(19_100_000), Some(Overdue::Stalled));
+        slow.wrote(true, false, 19_200_000);
+        assert_eq!(slow.overdue(60_000_000), None);
+    }
+
+    #[test]
+    fn a_refused_listener_leaves_after_a_second() {
+        let refused = Listener::refused(([127, 0, 0, 1], 1).into(), 0);
+        assert!(!refused.is_seated());
+        assert_eq!(refused.overdue(REFUSED_FOR_US), None);
+        assert_eq!(refused.overdue(REFUSED_FOR_US + 1), Some(Overdue::Refused));
+    }
+
+    #[test]
+    fn other_protocols_are_known_by_their_first_byte() {
+        assert!(listener().read(b"GET / HTTP/1.1\r\n", 0).is_err());
+        assert!(listener().read(&[0x16, 3, 1], 0).is_err());
+        assert!(listener().read(&[0xff; 4], 0).is_err());
+    }
+}

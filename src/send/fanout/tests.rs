@@ -1,0 +1,236 @@
+use std::io;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::wire::{AudioHeader, Reason, kind};
+
+const DELAY_US: u64 = 300_000;
+const FRAME_US: u64 = 10_000;
+
+/// A frame of 480 mono samples that all equal its number, captured at number × 10 ms.
+fn frame(number: u64) -> AudioFrame {
+    let header = AudioHeader {
+        flags: 0,
+        frames: 480,
+        position: number * 480,
+        captured_us: number * FRAME_US,
+    };
+    AudioFrame::float32(header, &[number as f32; 480])
+}
+
+/// A socket that takes `room` bytes in all.
+struct Socket {
+    taken: Vec<u8>,
+    room: usize,
+}
+
+impl Socket {
+    fn open() -> Self {
+        Self { taken: Vec::new(), room: usize::MAX }
+    }
+
+    fn send(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.room == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut count = 0;
+        for slice in slices {
+            let take = slice.len().min(self.room);
+            self.taken.extend_from_slice(&slice[..take]);
+            self.room -= take;
+            count += take;
+        }
+        Ok(count)
+    }
+}
+
+fn numbers(mut bytes: &[u8]) -> Vec<u64> {
+    let mut found = Vec::new();
+    while bytes.len() >= 4 {
+        let word = u32::from_be_bytes(bytes[..4].try_into().unwrap());
+        let size = (word & 0x7fff_ffff) as usize;
+        let payload = if word & 0x8000_0000 == 0 {
+            Some(&bytes[4..])
+        } else {
+            (bytes[4] == kind::AUDIO).then(|| &bytes[28..])
+        };
+        if let Some(payload) = payload {
+            found.push(f32::from_le_bytes(payload[..4].try_into().unwrap()) as u64);
+        }
+        bytes = &bytes[4 + size..];
+    }
+    assert!(bytes.is_empty(), "half a frame was left on the wire");
+    found
+}
+
+fn drain(outbox: &mut Outbox, log: &Log, now_us: u64, socket: &mut Socket) -> Stopped {
+    outbox.write(log, now_us, DELAY_US, |slices| socket.send(slices)).unwrap()
+}
+
+#[test]
+fn a_listener_hears_from_the_moment_it_joined() {
+    let mut log = Log::new(10);
+    (0..5).for_each(|n| log.push(frame(n)));
+    let mut outbox = Outbox::plain(Vec::new(), &log);
+    (5..8).for_each(|n| log.push(frame(n)));
+    let mut socket = Socket::open();
+    assert_eq!(drain(&mut outbox, &log, 80_000, &mut socket), Stopped::Empty);
+    assert_eq!(numbers(&socket.taken), [5, 6, 7]);
+    assert_eq!(outbox.counts().frames, 3);
+    assert!(!outbox.has_work(&log));
+}
+
+#[test]
+fn at_the_bound_the_oldest_whole_frames_fall_out_and_are_counted() {
+    let mut log = Log::new(4);
+    let mut outbox = Outbox::plain(Vec::new(), &log);
+    (0..10).for_each(|n| log.push(frame(n)));
+    assert_eq!(outbox.queued(&log), 4);
+    let mut socket = Socket::open();
+    drain(&mut outbox, &log, 100_000, &mut socket);
+    assert_eq!(numbers(&socket.taken), [6, 7, 8, 9]);
+    assert_eq!(outbox.counts().dropped_full, 6);
+}
+
+#[test]
+fn a_frame_too_old_to_be_heard_is_dropped_when_it_would_be_written() {
+    let mut log = Log::new(100);
+    let mut outbox = Outbox::plain(Vec::new(), &log);
+    (0..10).for_each(|n| log.push(frame(n)));
+    let mut socket = Socket::open();
+    drain(&mut outbox, &log, DELAY_US + 3 * FRAME_US, &mut socket);
+    assert_eq!(numbers(&socket.taken), [3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(outbox.counts().dropped_old, 3);
+}
+
+#[test]
+fn a_started_frame_is_finished_whatever_its_age() {
+    let mut log = Log::new(2);
+    let mut outbox = Outbox::plain(Vec::new(), &log);
+    log.push(frame(0));
+    let mut socket = Socket { taken: Vec::new(), room: 2 };
+    assert_eq!(drain(&mut outbox, &log, 0, &mut socket), Stopped::Blocked);
+    (1..9).for_each(|n| log.push(frame(n)));
+    socket.room = usize::MAX;
+    drain(&mut outbox, &log, 90_000, &mut socket);
+    assert_eq!(numbers(&socket.taken), [0, 7, 8]);
+}
+
+#[test]
+fn an_upgrade_finishes_the_started_frame_and_discards_the_queued_ones() {
+    let mut log = Log::new(100);
+    let mut outbox = Outbox::plain(Vec::new(), &log);
+    (0..3).for_each(|n| log.push(frame(n)));
+    let mut socket = Socket { taken: Vec::new(), room: 100 };
+    drain(&mut outbox, &log, 0, &mut socket);
+    outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log);
+    (3..5).for_each(|n| log.push(frame(n)));
+    socket.room = usize::MAX;
+    drain(&mut outbox, &log, 0, &mut socket);
+    assert_eq!(numbers(&socket.taken), [0, 3, 4]);
+    let plain = 4 + 480 * 4;
+    assert_eq!(socket.taken[plain + 4], kind::WELCOME);
+}
+
+#[test]
+fn a_hello_that_came_before_the_config_went_out_does_not_swallow_it() {
+    let log = Log::new(100);
+    let mut outbox = Outbox::plain(b"config".to_vec(), &log);
+    outbox.upgrade(b"welcome".to_vec(), &log);
+    let mut socket = Socket::open();
+    drain(&mut outbox, &log, 0, &mut socket);
+    assert_eq!(socket.taken, b"configwelcome");
+}
+
+#[test]
+fn only_the_newest_ping_is_answered_with_the_time_its_bytes_leave() {
+    let log = Log::new(100);
+    let mut outbox = Outbox::plain(Vec::new(), &log);
+    let mut socket = Socket { taken: Vec::new(), room: 0 };
+    outbox.ping(1, 10);
+    assert_eq!(drain(&mut outbox, &log, 100, &mut socket), Stopped::Blocked);
+    outbox.ping(2, 20);
+    assert_eq!(drain(&mut outbox, &log, 200, &mut socket), Stopped::Blocked);
+    socket.room = usize::MAX;
+    assert_eq!(drain(&mut outbox, &log, 300, &mut socket), Stopped::Empty);
+    let pong = Pong { client_us: 2, received_us: 20, sent_us: 300 };
+    assert_eq!(socket.taken, pong.frame());
+}
+
+#[test]
+fn control_goes_before_audio_but_never_into_a_frame() {
+    let mut log = Log::new(100);
+    let mut outbox = Outbox::plain(Vec::new(), &log);
+    outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log);
+    (0..2).for_each(|n| log.push(frame(n)));
+    let mut socket = Socket { taken: Vec::new(), room: 500 };
+    drain(&mut outbox, &log, 0, &mut socket);
+    outbox.ping(1, 2);
+    outbox.notice(&Notice::because(Reason::PlayoutDelay, ""));
+    socket.room = usize::MAX;
+    drain(&mut outbox, &log, 0, &mut socket);
+    assert_eq!(numbers(&socket.taken), [0, 1]);
+    let after_first = 7 + 28 + 480 * 4;
+    assert_eq!(socket.taken[after_first + 4], kind::PONG);
+}
+
+#[test]
+fn a_last_word_comes_after_the_started_frame_and_nothing_after_it() {
+    let mut log = Log::new(100);
+    let mut outbox = Outbox::plain(Vec::new(), &log);
+    outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log);
+    (0..3).for_each(|n| log.push(frame(n)));
+    let mut socket = Socket { taken: Vec::new(), room: 100 };
+    drain(&mut outbox, &log, 0, &mut socket);
+    outbox.finish(&Notice::because(Reason::Stopping, "bye"));
+    socket.room = usize::MAX;
+    assert_eq!(drain(&mut outbox, &log, 0, &mut socket), Stopped::Finished);
+    assert_eq!(numbers(&socket.taken), [0]);
+    assert!(socket.taken.ends_with(b"\"text\":\"bye\"}"));
+}
+
+#[test]
+fn a_plain_listener_is_finished_without_a_word() {
+    let log = Log::new(100);
+    let mut outbox = Outbox::plain(Vec::new(), &log);
+    outbox.finish(&Notice::because(Reason::Stopping, "bye"));
+    let mut socket = Socket::open();
+    assert_eq!(drain(&mut outbox, &log, 0, &mut socket), Stopped::Finished);
+    assert!(socket.taken.is_empty());
+}
+
+proptest! {
+    /// However the socket chops and blocks, what arrives are whole frames in order, and every
+    /// frame is either there or counted.
+    #[test]
+    fn nothing_is_halved_repeated_or_lost_uncounted(
+        rooms in prop::collection::vec((0..6000_usize, 0..4_u64), 1..60),
+        bound in 1..8_usize,
+        typed in any::<bool>(),
+    ) {
+        let mut log = Log::new(bound);
+        let mut outbox = Outbox::plain(Vec::new(), &log);
+        if typed {
+            outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log);
+        }
+        let mut socket = Socket { taken: Vec::new(), room: 0 };
+        let mut pushed = 0;
+        for (room, frames) in rooms {
+            for _ in 0..frames {
+                log.push(frame(pushed));
+                pushed += 1;
+            }
+            socket.room = room;
+            drain(&mut outbox, &log, pushed * FRAME_US, &mut socket);
+        }
+        socket.room = usize::MAX;
+        drain(&mut outbox, &log, pushed * FRAME_US, &mut socket);
+        let heard = numbers(&socket.taken);
+        prop_assert!(heard.windows(2).all(|pair| pair[0] < pair[1]));
+        let counts = outbox.counts();
+        prop_assert_eq!(counts.frames, heard.len() as u64);
+        prop_assert_eq!(counts.frames + counts.dropped_full + counts.dropped_old, pushed);
+        prop_assert_eq!(counts.bytes as usize, socket.taken.len());
+    }
+}

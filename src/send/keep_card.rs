@@ -1,0 +1,169 @@
+//! Keeps a capture card open: joins [`device`](crate::device) and [`capture`](super::capture).
+//!
+//! A card that goes away leaves silence, is said once, and is opened again as soon as it is back;
+//! when the user changes the default output, the captured one follows.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use log::{debug, info, warn};
+
+use super::capture;
+use super::produce::Card;
+use crate::clock::Clock;
+use crate::device::{self, InputDevice, Stream, System, Trouble, hints};
+use crate::preset::Preset;
+use crate::shutdown::Shutdown;
+use crate::source::{Kind, Source};
+use crate::stats;
+
+/// How often the stream and the default output are looked at.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The default output is asked for every so many looks: it costs a question to the sound server.
+const LOOKS_PER_DEFAULT: u32 = 4;
+
+/// How long between attempts to open a card that is gone, at first and at most.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+const LAST_RETRY: Duration = Duration::from_secs(1);
+
+/// Exact silence since the start for this long gets a hint.
+const SILENT_FOR_US: u64 = 10_000_000;
+
+/// A card hands over sound in periods: short ones for short delays, but no shorter than most
+/// systems manage.
+const LONGEST_PERIOD_MS: f64 = 10.0;
+const SHORTEST_PERIOD_MS: f64 = 2.5;
+
+/// The keeper of one card.
+pub(super) struct KeepCard {
+    source: Source,
+    found: Option<InputDevice>,
+    period_ms: f64,
+    clock: Clock,
+    counters: Arc<stats::Capture>,
+    producer: SyncSender<Card>,
+}
+
+impl KeepCard {
+    pub(super) fn new(
+        source: Source,
+        found: InputDevice,
+        preset: &Preset,
+        clock: Clock,
+        counters: Arc<stats::Capture>,
+        producer: SyncSender<Card>,
+    ) -> Self {
+        let quarter = f64::from(preset.playout_delay_ms) / 4.0;
+        let period_ms = quarter.clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS);
+        Self { source, found: Some(found), period_ms, clock, counters, producer }
+    }
+
+    /// Runs until `shutdown`.
+    pub(super) fn run(mut self, shutdown: &Shutdown) {
+        let mut retry = FIRST_RETRY;
+        let mut said = false;
+        let start_us = self.clock.now_us();
+        let mut hint_due = true;
+        while !shutdown.is_requested() {
+            let opened = match self.found.take() {
+                Some(device) => Ok(device),
+                None => InputDevice::find(&self.source.kind),
+            };
+            let started = opened.and_then(|device| self.start(&device).map(|s| (device, s)));
+            match started {
+                Ok((device, stream)) => {
+                    if said {
+                        info!("sound is captured again, from “{}”", device.name());
+                    }
+                    (retry, said) = (FIRST_RETRY, false);
+                    let why = self.watch(&device, &stream, start_us, &mut hint_due, shutdown);
+                    let _ = self.producer.send(Card::Lost);
+                    if let Some(why) = why {
+                        warn!(
+                            "“{}” delivers no more: {why}. Listeners hear silence until it is back",
+                            device.name()
+                        );
+                        said = true;
+                    }
+                }
+                Err(e) => {
+                    if !said {
+                        warn!("{e}. Trying again until it works");
+                        said = true;
+                    }
+                    debug!("{e}");
+                    let _ = shutdown.sleep(retry);
+                    retry = (retry * 2).min(LAST_RETRY);
+                }
+            }
+        }
+    }
+
+    fn start(&self, device: &InputDevice) -> crate::Result<Stream> {
+        let format = device.format();
+        let (mut capture, captured) = capture::ring(format, Arc::clone(&self.counters));
+        let period = u32::try_from(format.frames_in_ms(self.period_ms)).unwrap_or(480);
+        let stream = device.start(self.clock, period, move |samples, at_us| {
+            capture.on_input(samples, at_us);
+        })?;
+        debug!(
+            "capturing “{}” at {format}, {} frames a time",
+            device.name(),
+            stream.period_frames()
+        );
+        let _ = self.producer.send(Card::Plugged { captured, format });
+        Ok(stream)
+    }
+
+    /// Watches a running stream. Returns why it ended, or `None` if it is to be opened anew on
+    /// another device or the server stops.
+    fn watch(
+        &self,
+        device: &InputDevice,
+        stream: &Stream,
+        start_us: u64,
+        hint_due: &mut bool,
+        shutdown: &Shutdown,
+    ) -> Option<String> {
+        let follows_default = self.source.kind == Kind::Loopback(None);
+        let default_at_start = follows_default.then(device::default_output_id).flatten();
+        let mut looks = 0_u32;
+        while !shutdown.sleep(LOOK) {
+            while let Some(trouble) = stream.trouble() {
+                match trouble {
+                    Trouble::Lost { why } => return Some(why),
+                    Trouble::Missed { times } => debug!("the card missed sound {times} times"),
+                    Trouble::Rerouted => debug!("the system moved “{}”", device.name()),
+                    Trouble::NotRealTime => {
+                        debug!("the system does not run the capture ahead of other programs");
+                    }
+                }
+            }
+            self.hint(start_us, hint_due);
+            looks += 1;
+            if follows_default && looks.is_multiple_of(LOOKS_PER_DEFAULT) {
+                let default = device::default_output_id();
+                if default.is_some() && default != default_at_start {
+                    info!("the default output has changed: capturing that one from here on");
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// After ten seconds of exact silence since the start, what to check, once.
+    fn hint(&self, start_us: u64, due: &mut bool) {
+        if !*due {
+            return;
+        }
+        if self.counters.peak.was_heard() {
+            *due = false;
+        } else if self.clock.now_us().saturating_sub(start_us) > SILENT_FOR_US {
+            warn!("{}", hints::silence(System::current()));
+            *due = false;
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The chunking thread: takes what the source gives, cuts it, encodes each chunk once, wakes the
+//! network loop.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use log::{error, info};
+
+use super::capture::{Captured, Piece};
+use super::chunk::Chunker;
+use super::encode::{Codec, encode};
+use super::transmit::Handle;
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::format::Format;
+use crate::preset::Preset;
+use crate::shutdown::Shutdown;
+use crate::soundless::Generator;
+use crate::stats;
+
+/// Shortest and longest sleep of the thread: how late a chunk may be noticed, and how often a
+/// quiet server wakes.
+const SHORTEST_SLEEP_US: u64 = 500;
+const LONGEST_SLEEP_US: u64 = 5_000;
+
+/// A card that has not delivered by then is silent for now. A fraction of the playout delay, so
+/// that the silence still comes in time, but longer than a PC's ordinary hiccups.
+const SHORTEST_PATIENCE_US: u64 = 25_000;
+const LONGEST_PATIENCE_US: u64 = 150_000;
+
+/// A generator never makes up for more than this at once: after a stall its sound goes on where it
+/// was, later.
+const LONGEST_CATCH_UP_US: u64 = 500_000;
+
+/// A card that was opened, or lost.
+pub(super) enum Card {
+    Plugged { captured: Captured, format: Format },
+    Lost,
+}
+
+/// The thread's state.
+pub(super) struct Producer {
+    chunker: Chunker,
+    input: Input,
+    clock: Clock,
+    counters: Arc<stats::Capture>,
+    network: Handle,
+}
+
+enum Input {
+    Nothing,
+    Cards { from: Receiver<Card>, captured: Option<Captured>, pick: Option<(u16, u16)> },
+    Generator(Generating),
+}
+
+struct Generating {
+    generator: Generator,
+    start_us: u64,
+    made: u64,
+    scratch: Vec<f32>,
+}
+
+impl Producer {
+    pub(super) fn new(
+        format: Format,
+        preset: &Preset,
+        clock: Clock,
+        counters: Arc<stats::Capture>,
+        network: Handle,
+    ) -> Self {
+        let quarter = u64::from(preset.playout_delay_ms) * 1000 / 4;
+        let patience = quarter.clamp(SHORTEST_PATIENCE_US, LONGEST_PATIENCE_US);
+        let chunker = Chunker::new(format, preset.chunk_size, patience, clock.now_us());
+        Self { chunker, input: Input::Nothing, clock, counters, network }
+    }
+
+    /// Sound comes from a generator.
+    pub(super) fn generate(
+        &mut self,
+        generator: Generator,
+        pick: Option<(u16, u16)>,
+    ) -> Result<()> {
+        let start_us = self.clock.now_us();
+        self.chunker.plug_exact(generator.format(), pick, start_us)?;
+        self.input =
+            Input::Generator(Generating { generator, start_us, made: 0, scratch: Vec::new() });
+        Ok(())
+    }
+
+    /// Sound comes from cards, announced through what this returns.
+    #[cfg(feature = "device")]
+    pub(super) fn cards(&mut self, pick: Option<(u16, u16)>) -> SyncSender<Card> {
+        // A card is opened at most every quarter of a second, and taken at once.
+        let (sender, from) = sync_channel(4);
+        self.input = Input::Cards { from, captured: None, pick };
+        sender
+    }
+
+    /// Runs until `shutdown`.
+    pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
+        while !shutdown.is_requested() {
+            self.take_input();
+            let now = self.clock.now_us();
+            while let Some(chunk) = self.chunker.next(now) {
+                let frame = encode(Codec::Float32, chunk.header, chunk.samples);
+                if !self.network.send(frame) {
+                    self.counters.chunks_dropped.add(1);
+                }
+            }
+            self.counters.silence.set(self.chunker.silence());
+            let wait = self.chunker.due_in_us(self.clock.now_us());
+            let sleep = wait.clamp(SHORTEST_SLEEP_US, LONGEST_SLEEP_US);
+            std::thread::sleep(Duration::from_micros(sleep));
+        }
+        Ok(())
+    }
+
+    fn take_input(&mut self) {
+        match &mut self.input {
+            Input::Nothing => {}
+            Input::Cards { from, captured, pick } => {
+                while let Ok(card) = from.try_recv() {
+                    self.chunker.unplug();
+                    *captured = None;
+                    if let Card::Plugged { captured: ring, format } = card {
+                        match self.chunker.plug(format, *pick) {
+                            Ok(()) => *captured = Some(ring),
+                            Err(e) => error!("{e}"),
+                        }
+                    }
+                }
+                if let Some(captured) = captured {
+                    captured.drain(|piece| match piece {
+                        Piece::Stamp(stamp) => {
+                            let lost = stamp.frame.saturating_sub(stamp.pushed);
+                            self.chunker.stamp(stamp.frame, lost, stamp.at_us);
+                        }
+                        Piece::Samples(samples) => self.chunker.samples(samples),
+                    });
+                }
+            }
+            Input::Generator(generating) => {
+                if !generating.feed(&mut self.chunker, self.clock.now_us(), &self.counters) {
+                    self.chunker.unplug();
+                    self.input = Input::Nothing;
+                }
+            }
+        }
+    }
+}
+
+impl Generating {
+    /// Makes what is due at `now_us`. `false` when the sound has ended.
+    fn feed(&mut self, chunker: &mut Chunker, now_us: u64, counters: &stats::Capture) -> bool {
+        let format = self.generator.format();
+        let elapsed = now_us.saturating_sub(self.start_us) as f64;
+        let due = (elapsed * f64::from(format.sample_rate) / 1e6) as u64;
+        let most = format.frames_in_ms(LONGEST_CATCH_UP_US as f64 / 1e3) as u64;
+        let mut missing = due.saturating_sub(self.made);
+        if missing > most {
+            self.start_us += format.micros(missing - most) as u64;
+            missing = most;
+        }
+        if missing == 0 {
+            return true;
+        }
+        self.scratch.resize(format.samples(missing as usize), 0.0);
+        let frames = match self.generator.read(&mut self.scratch) {
+            Ok(0) => {
+                info!("the file has ended: silence from here on");
+                return false;
+            }
+            Ok(frames) => frames,
+            Err(e) => {
+                error!("{e}");
+                return false;
+            }
+        };
+        let samples = &self.scratch[..format.samples(frames)];
+        chunker.stamp(self.made, 0, self.start_us + format.micros(self.made) as u64);
+        chunker.samples(samples);
+        counters.peak.note(samples);
+        counters.frames.add(frames as u64);
+        self.made += frames as u64;
+        true
+    }
+}

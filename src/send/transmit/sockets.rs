@@ -1,0 +1,194 @@
+//! Listening sockets and what every accepted one is set to.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use log::debug;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::error::{Error, Result};
+
+/// Unsent bytes that the kernel may hold per listener, at least. Sound behind this cannot be
+/// dropped any more, so it is a fraction of every playout delay.
+const MIN_UNSENT: u32 = 16 * 1024;
+
+/// A peer that acknowledges nothing for this long is gone.
+const USER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// DSCP "expedited forwarding", for routers that give voice the way.
+const DSCP_EF: u32 = 0xb8;
+
+/// Binds and listens. With no `bind` address that is IPv6 and IPv4 at once, or IPv4 alone where
+/// the system has no IPv6.
+///
+/// # Errors
+/// [`Error::Bind`] with what to do about it.
+pub fn listen(bind: Option<IpAddr>, port: u16, backlog: u32) -> Result<std::net::TcpListener> {
+    let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    let address = bind.map_or(any, |ip| SocketAddr::from((ip, port)));
+    let bound = open(address, bind.is_none(), backlog).or_else(|e| {
+        if bind.is_some() || e.kind() == io::ErrorKind::AddrInUse {
+            return Err(e);
+        }
+        debug!("no IPv6 here ({e}): listening on IPv4 alone");
+        open(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), false, backlog)
+    });
+    bound.map_err(|e| Error::Bind { address, fix: fix(&e, port), why: plain_reason(&e) })
+}
+
+fn open(address: SocketAddr, dual_stack: bool, backlog: u32) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!dual_stack)?;
+    }
+    // Elsewhere a restart would wait for old connections to time out; on Windows the option would
+    // let another program take the port from us.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn plain_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program already uses that port".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this PC has no such address".to_owned(),
+        io::ErrorKind::PermissionDenied => "the system does not allow that port".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn fix(error: &io::Error, port: u16) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "Stop the other program (perhaps another auralync-server), or choose a port: --port {}",
+            port.checked_add(1).unwrap_or(5556)
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            "Leave --bind out to listen on every address of this PC".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => "Choose a port above 1023: --port 5555".to_owned(),
+        _ => "Check --bind and --port".to_owned(),
+    }
+}
+
+/// How much the kernel may hold back for one listener.
+#[derive(Debug, Clone, Copy)]
+pub struct Buffering {
+    /// Bytes of one audio frame on the wire.
+    pub frame_bytes: usize,
+    /// Bytes of sound per second on the wire.
+    pub bytes_per_second: usize,
+    /// The playout delay, in ms.
+    pub playout_delay_ms: u32,
+}
+
+/// Sets an accepted socket up. Everything here is an improvement that a system may refuse.
+pub fn prepare(socket: SockRef<'_>, buffering: Buffering) {
+    let tried = [
+        ("TCP_NODELAY", socket.set_tcp_nodelay(true)),
+        ("buffering", limit_unsent(&socket, buffering)),
+        ("TCP_USER_TIMEOUT", user_timeout(&socket)),
+    ];
+    for (option, result) in tried {
+        if let Err(e) = result {
+            debug!("{option} not set: {e}");
+        }
+    }
+    // Most home networks ignore it and some systems refuse it: not worth a line.
+    let _ = socket.set_tos_v4(DSCP_EF);
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
+    let _ = socket.set_tclass_v6(DSCP_EF);
+}
+
+/// On Linux the *unsent* bytes are bounded and the send buffer is left to the kernel: it also
+/// holds what is on its way, and must grow with the path.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn limit_unsent(socket: &SockRef<'_>, buffering: Buffering) -> io::Result<()> {
+    let two_frames = u32::try_from(buffering.frame_bytes * 2).unwrap_or(u32::MAX);
+    socket.set_tcp_notsent_lowat(two_frames.max(MIN_UNSENT))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn limit_unsent(socket: &SockRef<'_>, buffering: Buffering) -> io::Result<()> {
+    let milliseconds = buffering.playout_delay_ms.max(250) as usize;
+    let bytes = buffering.bytes_per_second * milliseconds / 1000;
+    socket.set_send_buffer_size(bytes.max(MIN_UNSENT as usize).max(buffering.frame_bytes * 2))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn user_timeout(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn user_timeout(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_keepalive(
+        &socket2::TcpKeepalive::new().with_time(USER_TIMEOUT).with_interval(USER_TIMEOUT / 5),
+    )
+}
+
+/// Sockets and files that the server needs beside its listeners' connections.
+#[cfg(unix)]
+const OTHER_FILES: u64 = 64;
+
+/// Raises the process's open-file limit so that `max_clients` (0: as many as can be had) fit, and
+/// says so when the system will not let it.
+#[cfg(unix)]
+pub fn make_room_for(max_clients: u32) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = match max_clients {
+        0 => limit.maximum.unwrap_or(1 << 20),
+        n => u64::from(n) + OTHER_FILES,
+    };
+    let current = limit.current.unwrap_or(u64::MAX);
+    if current >= wanted {
+        return;
+    }
+    let maximum = limit.maximum;
+    // Root may pass the hard limit; others go as far as it allows.
+    let above = Rlimit { current: Some(wanted), maximum: maximum.map(|m| m.max(wanted)) };
+    let within = Rlimit { current: Some(maximum.map_or(wanted, |m| m.min(wanted))), maximum };
+    let raised =
+        setrlimit(Resource::Nofile, above).or_else(|_| setrlimit(Resource::Nofile, within)).is_ok();
+    let granted = if raised { getrlimit(Resource::Nofile).current } else { limit.current };
+    let granted = granted.unwrap_or(u64::MAX);
+    if max_clients != 0 && granted < wanted {
+        log::warn!(
+            "this system allows {granted} open files, so at most {} listeners fit, not \
+             {max_clients}. Raise the limit (ulimit -n {wanted}) to allow more",
+            granted.saturating_sub(OTHER_FILES)
+        );
+    }
+}
+
+/// Windows sets no such limit.
+#[cfg(not(unix))]
+pub fn make_room_for(_max_clients: u32) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_names_the_next_one_to_try() {
+        let first = listen(Some(Ipv4Addr::LOCALHOST.into()), 0, 16).unwrap();
+        let port = first.local_addr().unwrap().port();
+        let error = listen(Some(Ipv4Addr::LOCALHOST.into()), port, 16).unwrap_err();
+        assert_eq!(error.exit_code(), crate::error::exit::NETWORK);
+        let text = error.to_string();
+        assert!(text.contains("another program already uses that port"), "{text}");
+        assert!(text.contains("--port"), "{text}");
+    }
+
+    #[test]
+    fn an_address_of_another_pc_cannot_be_bound() {
+        let elsewhere = Ipv4Addr::new(192, 0, 2, 1).into();
+        let text = listen(Some(elsewhere), 0, 16).unwrap_err().to_string();
+        assert!(text.contains("this PC has no such address"), "{text}");
+    }
+}

@@ -1,0 +1,256 @@
+//! `auralync-server`'s command line.
+
+use std::net::IpAddr;
+
+use clap::Parser;
+
+use super::words::{address, stats, whole_number};
+use super::{StatsTarget, Verbosity, computer};
+use crate::error::{Error, Result};
+use crate::preset::{self, Origin, Overrides, Preset};
+use crate::source::Source;
+
+/// What is typed behind `auralync-server`. A flag that is missing leaves the preset's value.
+#[derive(Debug, Parser)]
+#[command(
+    name = "auralync-server",
+    version,
+    about = "Sends what this PC plays to everybody who listens with auralync-client.",
+    after_help = "Examples:
+  auralync-server                        what this PC plays, for music and films
+  auralync-server --preset low-latency   a film without delaying the picture
+  auralync-server --source tone          a test tone, to try it without any music
+
+Exit codes: 0 stopped as asked, 1 internal, 2 command line or preset, 3 sound device,
+4 network, 7 file."
+)]
+pub struct ServerArgs {
+    /// The preset to start from: smooth, low-latency, stable, live, one of your own, or a
+    /// .toml file.
+    #[arg(long, value_name = "PRESET", default_value = preset::DEFAULT)]
+    preset: String,
+    /// What to send: loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH,
+    /// tone, tone:HZ or none.
+    #[arg(long, value_name = "SOURCE")]
+    source: Vec<String>,
+    /// The name that listeners see, instead of this PC's name.
+    #[arg(long)]
+    name: Option<String>,
+    /// Accept listeners only on this one address of this PC.
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    bind: Option<IpAddr>,
+    /// The port that listeners connect to, 5555 if nothing else is said; 0 takes a free one.
+    #[arg(long, value_parser = whole_number::<u16>)]
+    port: Option<u16>,
+    /// Frames of sound per second, 8000 to 192000, instead of the sound card's.
+    #[arg(long, value_name = "HZ", value_parser = whole_number::<u32>)]
+    sample_rate: Option<u32>,
+    /// 1 for mono, 2 for stereo.
+    #[arg(long, value_name = "1|2", value_parser = whole_number::<u16>)]
+    channels: Option<u16>,
+    /// Frames of sound that go over the network in one piece, 16 to 8192.
+    #[arg(long, value_name = "FRAMES", value_parser = whole_number::<u32>)]
+    chunk_size: Option<u32>,
+    /// Chunks that wait for one slow listener at most, 1 to 1000.
+    #[arg(long, value_name = "CHUNKS", value_parser = whole_number::<u32>)]
+    max_queue_size: Option<u32>,
+    /// People who can listen at the same time, 0 to 10000; 0 means no limit.
+    #[arg(long, value_name = "LISTENERS", value_parser = whole_number::<u32>)]
+    max_clients: Option<u32>,
+    /// Listeners that may wait at the same moment to be let in, 1 to 65535.
+    #[arg(long, value_name = "CONNECTIONS", value_parser = whole_number::<u32>)]
+    listen_backlog: Option<u32>,
+    /// From this PC playing a sound to every listener hearing it, in milliseconds, 5 to 10000.
+    #[arg(long, value_name = "MS", value_parser = whole_number::<u32>)]
+    playout_delay_ms: Option<u32>,
+    /// How sound may be packed for the network, separated by commas; so far only f32.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    codecs: Option<Vec<String>>,
+    /// List the sound devices and what can be captured, then stop.
+    #[arg(long)]
+    list_devices: bool,
+    /// Print a preset (smooth, low-latency, stable, live), to start your own from, then stop.
+    #[arg(long, value_name = "PRESET")]
+    print_preset: Option<String>,
+    /// Write one line of statistics (JSON) a second to a file, or to standard output with -.
+    #[arg(long, value_name = "FILE|-", value_parser = stats)]
+    stats: Option<StatsTarget>,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+/// What a server is asked to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerSettings {
+    /// The preset with the flags on top.
+    pub preset: Preset,
+    /// What the preset was called.
+    pub preset_name: String,
+    /// Where the preset came from.
+    pub origin: Origin,
+    /// What the flags say, to put on top again when the preset's file changes.
+    pub overrides: Overrides,
+    /// What to send; exactly one.
+    pub sources: Vec<Source>,
+    /// What listeners see.
+    pub name: String,
+    /// Where statistics go, if anywhere.
+    pub stats: Option<StatsTarget>,
+    /// Whether to list the sound devices and stop.
+    pub list_devices: bool,
+    /// The preset to print before stopping.
+    pub print_preset: Option<String>,
+    /// The least important log level that is shown.
+    pub level: log::LevelFilter,
+}
+
+impl ServerArgs {
+    /// What the command line means.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Preset`] for a preset that cannot be used, [`Error::Usage`] for flags that cannot
+    /// be.
+    pub fn settings(self) -> Result<ServerSettings> {
+        let overrides = Overrides {
+            chunk_size: self.chunk_size,
+            max_queue_size: self.max_queue_size,
+            max_clients: self.max_clients,
+            listen_backlog: self.listen_backlog,
+            playout_delay_ms: self.playout_delay_ms,
+            sample_rate: self.sample_rate,
+            channels: self.channels,
+            port: self.port,
+            bind: self.bind,
+            source: Some(self.source).filter(|sources| !sources.is_empty()),
+            name: self.name,
+            codecs: self.codecs,
+        };
+        let (preset, origin) = preset::load(&self.preset)?;
+        let preset = preset.with(overrides.clone())?;
+        Ok(ServerSettings {
+            sources: sources(&preset)?,
+            name: preset.name.clone().unwrap_or_else(computer::name),
+            preset,
+            preset_name: self.preset,
+            origin,
+            overrides,
+            stats: self.stats,
+            list_devices: self.list_devices,
+            print_preset: self.print_preset,
+            level: self.verbosity.level(),
+        })
+    }
+}
+
+fn sources(preset: &Preset) -> Result<Vec<Source>> {
+    match preset.source.as_deref() {
+        None => Ok(vec![Source::default()]),
+        Some([one]) => Ok(vec![one.parse()?]),
+        Some(several) => Err(Error::usage(
+            format!("{} sources were given, and only one can be sent so far", several.len()),
+            "Give one --source",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::source::Kind;
+
+    fn read(flags: &str) -> Result<ServerSettings> {
+        let words = ["auralync-server", "--preset", "presets/smooth.toml"];
+        ServerArgs::try_parse_from(words.into_iter().chain(flags.split_whitespace()))
+            .unwrap()
+            .settings()
+    }
+
+    #[test]
+    fn the_flags_are_the_promised_ones() {
+        let command = ServerArgs::command();
+        command.clone().debug_assert();
+        let mut flags: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+        flags.sort_unstable();
+        let expected = [
+            "bind",
+            "channels",
+            "chunk-size",
+            "codecs",
+            "list-devices",
+            "listen-backlog",
+            "max-clients",
+            "max-queue-size",
+            "name",
+            "playout-delay-ms",
+            "port",
+            "preset",
+            "print-preset",
+            "quiet",
+            "sample-rate",
+            "source",
+            "stats",
+            "verbose",
+        ];
+        assert_eq!(flags, expected);
+    }
+
+    #[test]
+    fn without_flags_a_server_sends_what_this_pc_plays_as_the_preset_says() {
+        let settings = read("").unwrap();
+        assert_eq!(settings.preset.chunk_size, 1024);
+        assert_eq!(settings.preset_name, "presets/smooth.toml");
+        assert_eq!(settings.origin.to_string(), "presets/smooth.toml");
+        assert_eq!(settings.overrides, Overrides::default());
+        assert_eq!(settings.sources, [Kind::Loopback(None).into()]);
+        assert_eq!(settings.name, computer::name());
+        assert_eq!((settings.stats, settings.print_preset), (None, None));
+        assert!(!settings.list_devices);
+    }
+
+    #[test]
+    fn every_flag_reaches_its_setting() {
+        let settings = read(
+            "--source tone:1000 --name attic --bind ::1 --port 6000 --sample-rate 44100 \
+             --channels 1 --chunk-size 256 --max-queue-size 9 --max-clients 0 \
+             --listen-backlog 7 --playout-delay-ms 99 --codecs f32 --list-devices \
+             --print-preset live --stats -",
+        )
+        .unwrap();
+        let preset = &settings.preset;
+        assert_eq!((preset.port, preset.sample_rate, preset.channels), (6000, Some(44_100), 1));
+        assert_eq!((preset.chunk_size, preset.max_queue_size), (256, 9));
+        assert_eq!((preset.max_clients, preset.listen_backlog), (0, 7));
+        assert_eq!((preset.playout_delay_ms, preset.bind), (99, Some("::1".parse().unwrap())));
+        assert_eq!(preset.codecs, Some(vec!["f32".to_owned()]));
+        assert_eq!(settings.sources, [Kind::Tone { hz: 1000.0 }.into()]);
+        assert_eq!((settings.name.as_str(), settings.stats), ("attic", Some(StatsTarget::Stdout)));
+        assert_eq!(settings.print_preset.as_deref(), Some("live"));
+        assert!(settings.list_devices);
+    }
+
+    #[test]
+    fn more_sources_than_one_are_refused() {
+        assert_eq!(
+            read("--source tone --source loopback").unwrap_err().to_string(),
+            "2 sources were given, and only one can be sent so far. Give one --source"
+        );
+    }
+
+    #[test]
+    fn what_the_flags_say_is_refused_like_what_a_preset_says() {
+        for (flags, start) in [
+            ("--chunk-size 4", "--chunk-size cannot be 4. It can be 16 to 8192 frames"),
+            ("--channels 6", "--channels cannot be 6. "),
+            ("--codecs f32,opus", "--codecs names “opus”, which does not exist. There is: f32"),
+            ("--playout-delay-ms 20", "--playout-delay-ms cannot be: a playout delay of 20 ms "),
+        ] {
+            let error = read(flags).unwrap_err();
+            assert!(error.to_string().starts_with(start), "{error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+        assert_eq!(read("--source banana").unwrap_err().exit_code(), 2);
+    }
+}

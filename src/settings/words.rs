@@ -1,0 +1,68 @@
+//! What single words on the command line may be. The errors end up behind clap's “invalid value
+//! … for …: ”.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::{Output, StatsTarget};
+
+/// Loudest playback in per cent: +6 dB, beyond which the limiter would work all the time.
+const LOUDEST: u16 = 200;
+
+/// Farthest that a listener's own sound can be moved either way, in milliseconds.
+const FARTHEST_MS: i32 = 5000;
+
+pub(super) fn whole_number<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| {
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            "this number is too large".to_owned()
+        } else {
+            "this is not a whole number".to_owned()
+        }
+    })
+}
+
+pub(super) fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse()
+        .map_err(|_| "this is not an address in digits, like 192.168.1.100 or fd00::100".to_owned())
+}
+
+pub(super) fn client_port(text: &str) -> Result<u16, String> {
+    match whole_number(text)? {
+        0 => Err("no server can listen on port 0".to_owned()),
+        port => Ok(port),
+    }
+}
+
+pub(super) fn volume(text: &str) -> Result<u16, String> {
+    match whole_number(text.strip_suffix('%').unwrap_or(text))? {
+        volume if volume <= LOUDEST => Ok(volume),
+        _ => Err(format!("the volume goes from 0 to {LOUDEST} per cent")),
+    }
+}
+
+pub(super) fn delay(text: &str) -> Result<i32, String> {
+    // The hint about the picture shows a real minus sign, which then gets pasted.
+    match whole_number(&text.replace('−', "-"))? {
+        delay if (-FARTHEST_MS..=FARTHEST_MS).contains(&delay) => Ok(delay),
+        _ => Err(format!("the delay goes from -{FARTHEST_MS} to {FARTHEST_MS} milliseconds")),
+    }
+}
+
+pub(super) fn output(text: &str) -> Result<Output, String> {
+    match text.split_once(':') {
+        None if text == "speaker" => Ok(Output::Speaker),
+        None if text == "null" => Ok(Output::Null),
+        Some(("wav", path)) if !path.is_empty() => Ok(Output::Wav(path.into())),
+        _ => Err("it can be speaker, wav:FILE (a sound file) or null (nothing)".to_owned()),
+    }
+}
+
+pub(super) fn stats(text: &str) -> Result<StatsTarget, String> {
+    match text {
+        "" => Err("write the name of a file, or - for standard output".to_owned()),
+        "-" => Ok(StatsTarget::Stdout),
+        path => Ok(StatsTarget::File(PathBuf::from(path))),
+    }
+}

@@ -1,0 +1,286 @@
+//! A sound file of any kind that can be played, from its start to its end or over and over.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::format::{Format, MAX_SAMPLE_RATE, sanitise};
+use crate::soundless::MAX_CHANNELS;
+use crate::soundless::compressed::Compressed;
+use crate::soundless::wav_reader::{self, WavReader};
+
+/// Lowest sample rate of a sound file, in Hz. Below it a header lies.
+const MIN_SAMPLE_RATE: u32 = 1_000;
+
+const FILE_KINDS: &str = "AuraLync plays WAV, FLAC, MP3 and Ogg Vorbis";
+
+/// Why a file's contents cannot be played.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The system would not read it.
+    Io(io::Error),
+    /// It is not sound, or not of a kind that is known here.
+    Unknown(String),
+    /// It is sound, but its header cannot be right.
+    Damaged(String),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A file of sound, read piece by piece.
+#[derive(Debug)]
+pub(crate) struct SoundFile {
+    path: PathBuf,
+    looped: bool,
+    decoder: Decoder,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    Wav(WavReader),
+    Compressed(Compressed),
+}
+
+impl SoundFile {
+    pub(crate) fn open(path: &Path, looped: bool) -> Result<Self> {
+        let decoder = open_decoder(path).map_err(|fault| cannot_play(path, &fault))?;
+        Ok(Self { path: path.to_owned(), looped, decoder })
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        match &self.decoder {
+            Decoder::Wav(wav) => wav.format(),
+            Decoder::Compressed(compressed) => compressed.format(),
+        }
+    }
+
+    /// Frames from start to end; none when the file never ends or does not say.
+    pub(crate) fn frames_total(&self) -> Option<u64> {
+        match &self.decoder {
+            _ if self.looped => None,
+            Decoder::Wav(wav) => Some(wav.frames_total()),
+            Decoder::Compressed(compressed) => compressed.frames_total(),
+        }
+    }
+
+    pub(crate) fn damaged(&self) -> u64 {
+        match &self.decoder {
+            Decoder::Wav(_) => 0,
+            Decoder::Compressed(compressed) => compressed.damaged(),
+        }
+    }
+
+    /// Fills whole interleaved frames as far as the file reaches; returns how many frames.
+    pub(crate) fn read(&mut self, out: &mut [f32]) -> Result<usize> {
+        let filled = self.fill(out).map_err(|fault| cannot_play(&self.path, &fault))?;
+        sanitise(&mut out[..filled]);
+        Ok(self.format().frames(filled))
+    }
+
+    fn fill(&mut self, out: &mut [f32]) -> std::result::Result<usize, Fault> {
+        let mut filled = 0;
+        let mut just_started = false;
+        while filled < out.len() {
+            let got = match &mut self.decoder {
+                Decoder::Wav(wav) => wav.read(&mut out[filled..])?,
+                Decoder::Compressed(compressed) => compressed.read(&mut out[filled..])?,
+            };
+            filled += got;
+            if got > 0 {
+                just_started = false;
+            } else if self.looped && !just_started {
+                self.restart()?;
+                // A file that has become empty must not be started for ever.
+                just_started = true;
+            } else {
+                break;
+            }
+        }
+        Ok(filled)
+    }
+
+    fn restart(&mut self) -> std::result::Result<(), Fault> {
+        match &mut self.decoder {
+            Decoder::Wav(wav) => wav.restart(),
+            Decoder::Compressed(compressed) => compressed.restart(),
+        }
+    }
+}
+
+/// The format that a header claims, unless it lies.
+pub(crate) fn believable(sample_rate: u32, channels: usize) -> std::result::Result<Format, Fault> {
+    if !(MIN_SAMPLE_RATE..=MAX_SAMPLE_RATE).contains(&sample_rate) {
+        return Err(Fault::Damaged(format!("its header claims {sample_rate} samples a second")));
+    }
+    match u16::try_from(channels) {
+        Ok(channels) if (1..=MAX_CHANNELS).contains(&channels) => {
+            Ok(Format { sample_rate, channels })
+        }
+        _ => Err(Fault::Damaged(format!("its header claims {channels} channels"))),
+    }
+}
+
+fn open_decoder(path: &Path) -> std::result::Result<Decoder, Fault> {
+    // Before opening: to open a named pipe would wait for its writer.
+    let about = std::fs::metadata(path)?;
+    if about.is_dir() {
+        return Err(Fault::Io(ErrorKind::IsADirectory.into()));
+    }
+    if !about.is_file() {
+        return Err(Fault::Unknown("it is not an ordinary file".into()));
+    }
+    let mut file = File::open(path)?;
+    let mut start = Vec::with_capacity(wav_reader::SIGNATURE_BYTES);
+    (&mut file).take(wav_reader::SIGNATURE_BYTES as u64).read_to_end(&mut start)?;
+    file.rewind()?;
+    if start.is_empty() {
+        return Err(Fault::Unknown("it is empty".into()));
+    }
+    if wav_reader::is_wav(&start) {
+        Ok(Decoder::Wav(WavReader::open(file)?))
+    } else {
+        Ok(Decoder::Compressed(Compressed::open(file)?))
+    }
+}
+
+fn cannot_play(path: &Path, fault: &Fault) -> Error {
+    match fault {
+        Fault::Unknown(why) => Error::file(path, why, format!("{FILE_KINDS}; name such a file")),
+        Fault::Damaged(why) => Error::file(
+            path,
+            format!("it is damaged: {why}"),
+            "Try another file, or save this one anew with a sound editor",
+        ),
+        Fault::Io(error) => match error.kind() {
+            ErrorKind::NotFound => {
+                Error::file(path, "there is no such file", "Check the name and the folder")
+            }
+            ErrorKind::IsADirectory => {
+                Error::file(path, "this is a folder", "Name one sound file in it")
+            }
+            ErrorKind::PermissionDenied => Error::file(
+                path,
+                "reading it is not allowed",
+                "Change the file's permissions, or copy it to a folder of your own",
+            ),
+            _ => Error::file(path, error, "Check the disk it is on, or try a copy"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soundless::flac_writer::flac;
+    use crate::soundless::scratch::Scratch;
+
+    fn wav(samples: &[f32]) -> Vec<u8> {
+        let scratch = Scratch::new();
+        let path = scratch.path("made.wav");
+        let format = Format { sample_rate: 48_000, channels: 2 };
+        let mut file = crate::soundless::WavFile::create(&path, format, false).unwrap();
+        file.write(samples).unwrap();
+        file.finish().unwrap();
+        std::fs::read(path).unwrap()
+    }
+
+    fn refusal(path: &Path) -> String {
+        let error = SoundFile::open(path, false).unwrap_err();
+        assert_eq!(error.exit_code(), crate::error::exit::FILE);
+        let text = error.to_string();
+        assert!(!text.contains('\n'), "{text}");
+        let (place, why) = text.split_once(": ").unwrap();
+        assert_eq!(place, path.display().to_string());
+        why.to_owned()
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_one_clear_line() {
+        let scratch = Scratch::new();
+        assert_eq!(
+            refusal(&scratch.path("missing.wav")),
+            "there is no such file. Check the name and the folder"
+        );
+        assert_eq!(refusal(&scratch.path("")), "this is a folder. Name one sound file in it");
+        #[cfg(unix)]
+        assert_eq!(
+            refusal(Path::new("/dev/null")),
+            "it is not an ordinary file. AuraLync plays WAV, FLAC, MP3 and Ogg Vorbis; name such a file"
+        );
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_read_says_so() {
+        let error = cannot_play(Path::new("a.wav"), &Fault::Io(ErrorKind::PermissionDenied.into()));
+        assert_eq!(
+            error.to_string(),
+            "a.wav: reading it is not allowed. \
+             Change the file's permissions, or copy it to a folder of your own"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_sound_is_one_clear_line() {
+        let scratch = Scratch::new();
+        let path = scratch.path("thing");
+        let html = b"<!doctype html><title>not sound</title>".repeat(5_000);
+        let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0".to_vec();
+        for bytes in [b"x".to_vec(), b"ID3".to_vec(), html, png, vec![0; 300_000]] {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(
+                refusal(&path),
+                "it is not a sound file known here. \
+                 AuraLync plays WAV, FLAC, MP3 and Ogg Vorbis; name such a file"
+            );
+        }
+        std::fs::write(&path, b"").unwrap();
+        assert!(refusal(&path).starts_with("it is empty. "));
+    }
+
+    #[test]
+    fn a_looped_file_goes_on_without_a_gap_and_has_no_end() {
+        let scratch = Scratch::new();
+        let samples: Vec<i16> = (0..2 * 1_000).collect();
+        let expected: Vec<f32> = samples.iter().map(|s| f32::from(*s) / 32_768.0).collect();
+        for (name, bytes) in [("a.flac", flac(48_000, 2, &samples, 300)), ("a.wav", wav(&expected))]
+        {
+            let path = scratch.path(name);
+            std::fs::write(&path, bytes).unwrap();
+            let mut file = SoundFile::open(&path, true).unwrap();
+            assert_eq!(file.frames_total(), None);
+            let mut out = vec![0.0; 2 * 3_500];
+            for part in out.chunks_mut(2 * 128) {
+                assert_eq!(file.read(part).unwrap(), part.len() / 2);
+            }
+            let repeated: Vec<f32> = expected.iter().copied().cycle().take(out.len()).collect();
+            assert!(out == repeated, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_looped_file_that_has_shrunk_to_nothing_ends() {
+        let scratch = Scratch::new();
+        let path = scratch.path("a.wav");
+        std::fs::write(&path, wav(&[0.5; 2 * 10_000])).unwrap();
+        let mut file = SoundFile::open(&path, true).unwrap();
+        std::fs::write(&path, b"").unwrap();
+        let mut out = vec![0.0; 2 * 50_000];
+        assert!(file.read(&mut out).unwrap() <= 10_000);
+        assert_eq!(file.read(&mut out).unwrap(), 0);
+    }
+
+    #[test]
+    fn samples_that_are_not_sound_become_silence() {
+        let scratch = Scratch::new();
+        let path = scratch.path("a.wav");
+        std::fs::write(&path, wav(&[f32::NAN, f32::INFINITY, 1e30, -0.5])).unwrap();
+        let mut out = [9.0; 4];
+        SoundFile::open(&path, false).unwrap().read(&mut out).unwrap();
+        assert_eq!(out, [0.0, 0.0, crate::format::MAX_SAMPLE, -0.5]);
+    }
+}

@@ -1,0 +1,509 @@
+//! What the frames other than audio say.
+
+use std::collections::BTreeMap;
+
+use byteorder::{BigEndian, ByteOrder};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{MAX_AUDIO_PAYLOAD, SERVER_FULL, VERSION, Violation, kind, plain, typed};
+use crate::format::{Format, MAX_SAMPLE_RATE, printable};
+
+/// Longest id or name that is kept of a peer's, in characters.
+const MAX_NAME: usize = 64;
+
+/// The first thing a server says: generation one's config, with our key in it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Config {
+    /// Frames per second.
+    pub sample_rate: u32,
+    /// Samples per frame.
+    pub channels: u16,
+    /// Frames in each plain audio frame; every one holds exactly as many.
+    pub chunk_size: u32,
+    /// There if the server speaks more than version 1.
+    #[serde(default)]
+    pub auralync: Option<AuralyncKey>,
+}
+
+/// The `auralync` key of a config.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct AuralyncKey {
+    /// The newest version that the server speaks.
+    pub version: u32,
+    /// No audio comes before `hello`; reserved for rooms that are negotiated in it.
+    #[serde(default)]
+    pub hold: bool,
+}
+
+/// What a client finds in a server's first frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerFirst {
+    /// The stream's layout.
+    Config(Config),
+    /// The server takes no more listeners.
+    Full,
+}
+
+impl Config {
+    /// The config frame that our servers send, length word included. The three keys of generation
+    /// one come first, in its order and spacing; spaces at the end make 4 + length a multiple of 4,
+    /// so that TCP does not cut the headers that follow.
+    #[must_use]
+    pub fn frame(&self) -> Vec<u8> {
+        let mut json = format!(
+            "{{\"sample_rate\": {}, \"channels\": {}, \"chunk_size\": {}",
+            self.sample_rate, self.channels, self.chunk_size
+        );
+        if let Some(key) = &self.auralync {
+            json.push_str(&format!(", \"auralync\": {{\"version\": {}", key.version));
+            if key.hold {
+                json.push_str(", \"hold\": true");
+            }
+            json.push('}');
+        }
+        json.push('}');
+        if self.auralync.is_some() {
+            while !json.len().is_multiple_of(4) {
+                json.push(' ');
+            }
+        }
+        plain(json.as_bytes())
+    }
+
+    /// Bytes of one plain audio payload.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        self.format().samples(self.chunk_size as usize) * 4
+    }
+
+    /// Rate and channels.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        Format { sample_rate: self.sample_rate, channels: self.channels }
+    }
+}
+
+impl ServerFirst {
+    /// Reads the payload of a server's first frame.
+    ///
+    /// # Errors
+    /// [`Violation::Unreadable`] if it is no config that can be played.
+    pub fn read(payload: &[u8]) -> Result<Self, Violation> {
+        if payload == &SERVER_FULL[4..] {
+            return Ok(Self::Full);
+        }
+        let unreadable = |why: String| Violation::Unreadable { what: "config", why };
+        let value: serde_json::Value =
+            serde_json::from_slice(payload).map_err(|e| unreadable(e.to_string()))?;
+        if let Some(error) = value.get("error") {
+            let text = error.as_str().unwrap_or_default();
+            if text.eq_ignore_ascii_case("server full") {
+                return Ok(Self::Full);
+            }
+            return Err(unreadable(format!("the server says “{}”", printable(text, 200))));
+        }
+        let config: Config =
+            serde_json::from_value(value).map_err(|e| unreadable(e.to_string()))?;
+        check_layout(config.format(), config.chunk_size).map_err(unreadable)?;
+        Ok(Self::Config(config))
+    }
+}
+
+/// What every layout from a peer must hold before anything is sized by it.
+fn check_layout(format: Format, chunk_size: u32) -> Result<(), String> {
+    if !(1..=MAX_SAMPLE_RATE).contains(&format.sample_rate) {
+        return Err(format!("a sample rate of {} Hz", format.sample_rate));
+    }
+    if !(1..=8).contains(&format.channels) {
+        return Err(format!("{} channels", format.channels));
+    }
+    let bytes = u64::from(chunk_size) * u64::from(format.channels) * 4;
+    if chunk_size == 0 || bytes > MAX_AUDIO_PAYLOAD as u64 {
+        return Err(format!("a chunk of {chunk_size} frames"));
+    }
+    Ok(())
+}
+
+/// Client → server, once: who is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The newest version that the client speaks.
+    pub version: u32,
+    /// Random per client run: a reconnecting listener replaces its own old connection.
+    pub id: String,
+    /// What the person calls this listener.
+    #[serde(default)]
+    pub name: String,
+    /// Codecs that the client plays, best first.
+    #[serde(default)]
+    pub codecs: Vec<String>,
+}
+
+impl Hello {
+    /// Reads a hello's body. The texts come out fit to print and of bounded length.
+    ///
+    /// # Errors
+    /// [`Violation::Unreadable`] if it is no hello.
+    pub fn read(body: &[u8]) -> Result<Self, Violation> {
+        let mut hello: Self = json("hello", body)?;
+        hello.id = printable(&hello.id, MAX_NAME);
+        hello.name = printable(&hello.name, MAX_NAME);
+        if hello.version < 2 || hello.id.is_empty() {
+            let why = format!("version {} or an empty id", hello.version);
+            return Err(Violation::Unreadable { what: "hello", why });
+        }
+        Ok(hello)
+    }
+
+    /// The whole typed frame.
+    #[must_use]
+    pub fn frame(&self) -> Vec<u8> {
+        json_frame(kind::HELLO, self)
+    }
+}
+
+/// Server → client, the answer to hello: typed frames only from here on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The version spoken from here on: the lower of both.
+    pub version: u32,
+    /// 16 hex digits, random per server run: clock estimates live as long as it. (A text, because
+    /// JSON numbers lose 64-bit integers in browsers.)
+    pub session: String,
+    /// The server's name, as its listeners see it.
+    #[serde(default)]
+    pub name: String,
+    /// Rate and channels of the decoded sound.
+    pub format: Format,
+    /// How payloads are coded.
+    pub codec: String,
+    /// Frames in each audio frame, usually; an audio frame's own count decides.
+    pub chunk_size: u32,
+    /// Positions and frame counts are at this rate, in Hz.
+    pub position_rate: u32,
+    /// Frames at `position_rate` by which decoded sound lags its positions.
+    #[serde(default)]
+    pub algorithmic_delay: u32,
+    /// A sample is heard this long after its capture, in ms.
+    pub playout_delay_ms: u32,
+    /// How often the server wants to be pinged, in ms.
+    pub ping_ms: u32,
+    /// Kinds of client frames that may be longer than the standard limit: kind → bytes.
+    #[serde(default)]
+    pub accepts: BTreeMap<String, u32>,
+    /// The output whose sound is captured, only towards a client on the server's own machine: it
+    /// must not play there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured_output: Option<String>,
+}
+
+impl Welcome {
+    /// Reads a welcome's body.
+    ///
+    /// # Errors
+    /// [`Violation::Unreadable`] if it is no welcome that can be played.
+    pub fn read(body: &[u8]) -> Result<Self, Violation> {
+        let welcome: Self = json("welcome", body)?;
+        let unreadable = |why: String| Violation::Unreadable { what: "welcome", why };
+        check_layout(welcome.format, welcome.chunk_size).map_err(unreadable)?;
+        if !(1..=VERSION).contains(&welcome.version) {
+            return Err(unreadable(format!("version {}, ours is {VERSION}", welcome.version)));
+        }
+        if welcome.position_rate == 0 || welcome.position_rate > MAX_SAMPLE_RATE {
+            return Err(unreadable(format!("a position rate of {} Hz", welcome.position_rate)));
+        }
+        if welcome.playout_delay_ms > MAX_PLAYOUT_DELAY_MS {
+            let why = format!("a playout delay of {} ms", welcome.playout_delay_ms);
+            return Err(unreadable(why));
+        }
+        Ok(welcome)
+    }
+
+    /// The whole typed frame.
+    #[must_use]
+    pub fn frame(&self) -> Vec<u8> {
+        json_frame(kind::WELCOME, self)
+    }
+}
+
+/// Longest playout delay that a client accepts, in ms; it sizes the jitter buffer.
+pub const MAX_PLAYOUT_DELAY_MS: u32 = 10_000;
+
+/// Client → server: how playing goes.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// Sound waiting in the listener, in ms.
+    pub buffered_ms: f64,
+    /// Times that the card found too little.
+    pub underruns: u64,
+    /// Frames that came too late or never.
+    pub lost_frames: u64,
+    /// The card's clock against the server's, in parts per million.
+    pub ppm: f64,
+    /// What the card says lies between callback and ear, in ms.
+    pub output_latency_ms: f64,
+    /// How much later than the playout delay this listener plays on purpose, in ms.
+    pub extra_ms: u32,
+}
+
+impl Report {
+    /// Reads a report's body.
+    ///
+    /// # Errors
+    /// [`Violation::Unreadable`] if it is no report.
+    pub fn read(body: &[u8]) -> Result<Self, Violation> {
+        json("report", body)
+    }
+
+    /// The whole typed frame.
+    #[must_use]
+    pub fn frame(&self) -> Vec<u8> {
+        json_frame(kind::REPORT, self)
+    }
+}
+
+/// Server → client: what changes, or why the connection ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// What it is about.
+    pub reason: Reason,
+    /// The same for a person, in one sentence.
+    #[serde(default)]
+    pub text: String,
+    /// The new playout delay, in ms, for [`Reason::PlayoutDelay`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub playout_delay_ms: Option<u32>,
+    /// The capture time (µs, server's clock) from which a change holds: everybody changes on the
+    /// same sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_us: Option<u64>,
+}
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The server stops.
+    Stopping,
+    /// A newer connection with the same id has taken over.
+    Replaced,
+    /// This listener took nothing for too long.
+    Stalled,
+    /// This listener broke the protocol.
+    Violation,
+    /// The playout delay changes.
+    PlayoutDelay,
+    /// A reason that this version does not know; it is ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Notice {
+    /// A notice that only names a reason.
+    #[must_use]
+    pub fn because(reason: Reason, text: &str) -> Self {
+        Self { reason, text: text.to_owned(), playout_delay_ms: None, from_us: None }
+    }
+
+    /// Reads a notice's body.
+    ///
+    /// # Errors
+    /// [`Violation::Unreadable`] if it is no notice.
+    pub fn read(body: &[u8]) -> Result<Self, Violation> {
+        let mut notice: Self = json("notice", body)?;
+        notice.text = printable(&notice.text, 300);
+        if notice.playout_delay_ms.is_some_and(|ms| ms > MAX_PLAYOUT_DELAY_MS) {
+            let why = "a playout delay beyond every buffer".to_owned();
+            return Err(Violation::Unreadable { what: "notice", why });
+        }
+        Ok(notice)
+    }
+
+    /// The whole typed frame.
+    #[must_use]
+    pub fn frame(&self) -> Vec<u8> {
+        json_frame(kind::NOTICE, self)
+    }
+}
+
+/// Client → server: the client's clock, in µs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ping {
+    /// When it was sent, by the client's clock.
+    pub client_us: u64,
+}
+
+impl Ping {
+    /// Reads a ping's body; more bytes than ours are ignored.
+    ///
+    /// # Errors
+    /// [`Violation::TooShort`].
+    pub fn read(body: &[u8]) -> Result<Self, Violation> {
+        if body.len() < 8 {
+            return Err(Violation::TooShort { length: body.len() as u32 + 1 });
+        }
+        Ok(Self { client_us: BigEndian::read_u64(body) })
+    }
+
+    /// The whole typed frame.
+    #[must_use]
+    pub fn frame(&self) -> Vec<u8> {
+        typed(kind::PING, &self.client_us.to_be_bytes())
+    }
+}
+
+/// Server → client: the ping's time, and the server's when it came and when this left, in µs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pong {
+    /// Echoed from the ping.
+    pub client_us: u64,
+    /// When the ping was read.
+    pub received_us: u64,
+    /// When this was handed to the system.
+    pub sent_us: u64,
+}
+
+impl Pong {
+    /// Reads a pong's body; more bytes than ours are ignored.
+    ///
+    /// # Errors
+    /// [`Violation::TooShort`].
+    pub fn read(body: &[u8]) -> Result<Self, Violation> {
+        if body.len() < 24 {
+            return Err(Violation::TooShort { length: body.len() as u32 + 1 });
+        }
+        Ok(Self {
+            client_us: BigEndian::read_u64(body),
+            received_us: BigEndian::read_u64(&body[8..]),
+            sent_us: BigEndian::read_u64(&body[16..]),
+        })
+    }
+
+    /// The whole typed frame.
+    #[must_use]
+    pub fn frame(&self) -> Vec<u8> {
+        let mut body = [0; 24];
+        BigEndian::write_u64(&mut body, self.client_us);
+        BigEndian::write_u64(&mut body[8..], self.received_us);
+        BigEndian::write_u64(&mut body[16..], self.sent_us);
+        typed(kind::PONG, &body)
+    }
+}
+
+fn json<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, Violation> {
+    serde_json::from_slice(body).map_err(|e| Violation::Unreadable { what, why: e.to_string() })
+}
+
+fn json_frame<T: Serialize>(kind: u8, message: &T) -> Vec<u8> {
+    // Our own structs of numbers, texts and string-keyed maps always serialise.
+    typed(kind, &serde_json::to_vec(message).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::{Deframer, Frame, Limits};
+
+    fn config() -> Config {
+        Config { sample_rate: 44_100, channels: 2, chunk_size: 1024, auralync: None }
+    }
+
+    #[test]
+    fn a_generation_one_config_is_its_bytes_exactly() {
+        let json = r#"{"sample_rate": 44100, "channels": 2, "chunk_size": 1024}"#;
+        let frame = config().frame();
+        assert_eq!(frame[..4], [0, 0, 0, 0x39]);
+        assert_eq!(&frame[4..], json.as_bytes());
+        assert_eq!(ServerFirst::read(json.as_bytes()), Ok(ServerFirst::Config(config())));
+    }
+
+    #[test]
+    fn our_config_keeps_the_bytes_after_it_aligned() {
+        for chunk_size in [64, 128, 1024, 8192] {
+            let key = AuralyncKey { version: 2, hold: chunk_size == 64 };
+            let ours = Config { chunk_size, auralync: Some(key), ..config() };
+            let frame = ours.frame();
+            assert_eq!(frame.len() % 4, 0);
+            assert!(frame[4..].starts_with(b"{\"sample_rate\": 44100, \"channels\": 2, "));
+            assert_eq!(ServerFirst::read(&frame[4..]), Ok(ServerFirst::Config(ours)));
+        }
+    }
+
+    #[test]
+    fn a_full_server_is_recognised_in_any_spacing() {
+        for text in [r#"{"error": "Server full"}"#, r#"{"error":"server full", "more": 1}"#] {
+            assert_eq!(ServerFirst::read(text.as_bytes()), Ok(ServerFirst::Full));
+        }
+        assert!(ServerFirst::read(br#"{"error": "no"}"#).is_err());
+    }
+
+    #[test]
+    fn a_config_that_cannot_be_played_is_refused() {
+        for json in [
+            "",
+            "[]",
+            "{}",
+            r#"{"sample_rate": 0, "channels": 2, "chunk_size": 1024}"#,
+            r#"{"sample_rate": 44100, "channels": 0, "chunk_size": 1024}"#,
+            r#"{"sample_rate": 44100, "channels": 2, "chunk_size": 0}"#,
+            r#"{"sample_rate": 44100, "channels": 2, "chunk_size": 4294967295}"#,
+            r#"{"sample_rate": 44100, "channels": 65535, "chunk_size": 1024}"#,
+            r#"{"sample_rate": -1, "channels": 2, "chunk_size": 1024}"#,
+        ] {
+            assert!(ServerFirst::read(json.as_bytes()).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_hello_with_escapes_or_a_huge_name_is_tamed() {
+        let name = format!("\u{1b}[31m{}", "x".repeat(1000));
+        let hello = Hello { version: 2, id: "a".into(), name, codecs: vec![] };
+        let read = Hello::read(&hello.frame()[5..]).unwrap();
+        assert_eq!(read.name.chars().count(), MAX_NAME);
+        assert!(read.name.starts_with("[31mx"));
+    }
+
+    #[test]
+    fn a_notice_of_the_future_is_read_as_unknown() {
+        let notice = Notice::read(br#"{"reason": "teapot", "more": [1]}"#).unwrap();
+        assert_eq!(notice.reason, Reason::Unknown);
+    }
+
+    #[test]
+    fn deep_json_is_an_error_and_not_a_crash() {
+        let body = "[".repeat(100_000);
+        assert!(Hello::read(body.as_bytes()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn clock_messages_survive_the_wire(a in any::<u64>(), b in any::<u64>(), c in any::<u64>()) {
+            let ping = Ping { client_us: a };
+            prop_assert_eq!(Ping::read(&ping.frame()[5..]), Ok(ping));
+            let pong = Pong { client_us: a, received_us: b, sent_us: c };
+            prop_assert_eq!(Pong::read(&pong.frame()[5..]), Ok(pong));
+        }
+
+        #[test]
+        fn any_hello_survives_the_wire(id in "[a-z0-9]{1,64}", name in "\\PC{0,40}") {
+            let hello = Hello { version: 2, id, name, codecs: vec!["f32".into()] };
+            let mut deframer = Deframer::new(Limits { plain: 0, typed: 4096 });
+            deframer.push(&hello.frame());
+            let Ok(Some(Frame::Typed { kind: kind::HELLO, body })) = deframer.next() else {
+                return Err(TestCaseError::fail("no frame"));
+            };
+            prop_assert_eq!(Hello::read(body), Ok(hello));
+        }
+
+        #[test]
+        fn no_body_makes_a_reader_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = (Hello::read(&body), Welcome::read(&body), Report::read(&body));
+            let _ = (Notice::read(&body), Ping::read(&body), Pong::read(&body));
+            let _ = (ServerFirst::read(&body), crate::wire::AudioHeader::split(&body));
+        }
+    }
+}
