@@ -10,13 +10,11 @@ trap 'rm -rf "$work"' EXIT
 
 echo "setup: unpacking a private copy of PulseAudio into target/pulseaudio" >&2
 
-# What it depends on and this machine has is used from there; the rest is unpacked beside it.
-packages=(pulseaudio)
-while read -r package; do
-    dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
-done < <(apt-cache depends --important pulseaudio | sed -n 's/^ *|\{0,1\}Depends: \([^<]*\)$/\1/p')
+# A rehearsed installation names it and what this machine has not got of its dependencies.
+mapfile -t packages < <(apt-get -s install --no-install-recommends pulseaudio 2>"$work/log" |
+    awk '$1 == "Inst" { print $2 }')
 
-(cd "$work" && apt-get -q download "${packages[@]}" >log 2>&1) || {
+(cd "$work" && apt-get -q download "${packages[@]:-pulseaudio}" >>log 2>&1) || {
     tail -n 5 "$work/log" >&2
     echo "setup: cannot download PulseAudio for the sound tests. Run: sudo apt-get update, and try again." >&2
     exit 1

@@ -38,10 +38,12 @@ on_linux() {
 }
 
 require_rust() {
-    local wanted have
+    local program wanted have
     wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
-    command -v cargo >/dev/null && command -v rustc >/dev/null ||
-        fail "Rust is missing: there is no cargo in the PATH. Install Rust from https://rustup.rs, open a new terminal and try again."
+    for program in cargo rustc; do
+        command -v $program >/dev/null ||
+            fail "Rust is missing: there is no $program in the PATH. Install Rust from https://rustup.rs, open a new terminal and try again."
+    done
     have=$(rustc --version | cut -d ' ' -f 2)
     [ "$(printf '%s\n' "$wanted" "$have" | sort -V | head -n 1)" = "$wanted" ] ||
         fail "Rust $have is too old: AuraLync needs $wanted or later. Run: rustup update stable"
@@ -60,8 +62,10 @@ for job in "$@"; do
         fi
         ;;
     lint)
-        cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 ||
-            fail "Rust's formatter or linter is missing. Run: rustup component add rustfmt clippy"
+        for tool in fmt clippy; do
+            cargo $tool --version >/dev/null 2>&1 ||
+                fail "cargo $tool is missing. Run: rustup component add rustfmt clippy"
+        done
         ;;
     sound)
         if on_linux; then
@@ -78,7 +82,7 @@ for job in "$@"; do
         need cargo-web test -x /usr/bin/cargo
         need rust-web-src test -e /usr/lib/rustlib/src/rust/library/std
         ;;
-    *) fail "there is no job “$job”. The first lines of scripts/setup.sh list them." ;;
+    *) fail "there is no job $job. The first lines of scripts/setup.sh list them." ;;
     esac
 done
 
@@ -100,7 +104,9 @@ command -v apt-get >/dev/null ||
 
 as_root=()
 if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; } ||
+    # Only a terminal can be asked for a password.
+    may_sudo() { command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; }
+    may_sudo ||
         fail "this is needed and missing: ${packages[*]}. As an administrator, run: apt-get install ${packages[*]}"
     as_root=(sudo)
 fi

@@ -58,7 +58,7 @@ fn demo() -> Result<bool> {
         all_heard_it &= heard.as_ref().is_some_and(|heard| heard.is_tone(TONE_HZ));
         println!("{}", row(&format!("listener {number}"), heard.as_ref(), delay));
     }
-    println!();
+    println!("\nDelay: how long after this PC a listener hears the same sound.");
     Ok(all_heard_it)
 }
 
