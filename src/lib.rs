@@ -20,6 +20,7 @@ pub mod format;
 pub mod limiter;
 pub mod mixdown;
 pub mod preset;
+pub mod program;
 pub mod rate;
 pub mod recv;
 pub mod send;

@@ -1,7 +1,257 @@
-//! Joins the receiving stages.
+//! Joins the receiving stages: makes the rings and queues, starts and joins the threads.
 
+pub mod connect;
 pub mod decode;
 pub mod jitter;
+#[cfg(feature = "device")]
+mod keep_card;
+mod play;
 pub mod record;
 pub mod resample;
 pub mod speaker;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use log::{info, warn};
+
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::settings::{ClientSettings, Output, Target};
+use crate::shutdown::Shutdown;
+use crate::stats::{self, ClientStats, Lines};
+use crate::wire::Report;
+use connect::{Connect, Seen};
+use play::{Choice, Play, Snapshot};
+use record::Recorder;
+
+/// Messages from the network to the playing thread, which takes them all every few milliseconds:
+/// room for a stall of seconds.
+const HEARD: usize = 1024;
+
+/// How long threads get to end when the client stops; the process's end takes the rest.
+const STOP_WITHIN: Duration = Duration::from_millis(600);
+
+/// A client that has its output and has not connected yet.
+pub struct Client {
+    settings: ClientSettings,
+    target: Target,
+    output: Where,
+    lines: Lines,
+}
+
+enum Where {
+    Recorder(Box<Recorder>),
+    #[cfg(feature = "device")]
+    Card(crate::device::OutputDevice),
+}
+
+impl Client {
+    /// Finds the output.
+    ///
+    /// # Errors
+    /// Whatever keeps the client from starting, as a sentence for the user.
+    pub fn open(settings: ClientSettings, target: Target) -> Result<Self> {
+        let lines = Lines::open(settings.stats.as_ref())?;
+        let output = match &settings.output {
+            #[cfg(feature = "device")]
+            Output::Speaker => {
+                Where::Card(crate::device::OutputDevice::find(settings.device.as_deref())?)
+            }
+            #[cfg(not(feature = "device"))]
+            Output::Speaker => {
+                return Err(Error::NoDevice {
+                    what: "no sound can be played".to_owned(),
+                    why: "this program was built without sound cards".to_owned(),
+                    fix: "Use --output wav:FILE, or build with --features device".to_owned(),
+                });
+            }
+            output => Where::Recorder(Box::new(Recorder::new(output, settings.overwrite)?)),
+        };
+        Ok(Self { settings, target, output, lines })
+    }
+
+    /// What the sound goes to, in words.
+    #[must_use]
+    pub fn output_name(&self) -> String {
+        match &self.output {
+            #[cfg(feature = "device")]
+            Where::Card(device) => format!("“{}”", device.name()),
+            Where::Recorder(_) => match &self.settings.output {
+                Output::Wav(path) => path.display().to_string(),
+                _ => "nothing (--output null)".to_owned(),
+            },
+        }
+    }
+
+    /// Plays until `shutdown`.
+    ///
+    /// # Errors
+    /// What cannot be mended by trying again; with `--once` whatever ended the connection.
+    pub fn run(self, shutdown: &Shutdown) -> Result<()> {
+        let Self { settings, target, output, mut lines } = self;
+        let clock = Clock::start();
+        let counters: Arc<stats::Playback> = Arc::default();
+        let seen: Arc<Seen> = Arc::default();
+        let (to_player, heard) = sync_channel(HEARD);
+        let (snapshots_in, snapshots) = sync_channel(1);
+        // A report that the network thread has not taken is worth less than the next.
+        let (reports_in, reports) = sync_channel(1);
+        // Everything below ends with this, whether the user or a thread asks for it.
+        let stop = Shutdown::default();
+
+        // A delay that the card's keeper has not taken is followed by the one that counts.
+        let (delays_in, delays) = sync_channel(8);
+        #[cfg(not(feature = "device"))]
+        drop(delays);
+
+        let (play_output, own_output) = match output {
+            Where::Recorder(recorder) => (play::Output::Recorder(recorder), None),
+            #[cfg(feature = "device")]
+            Where::Card(device) => {
+                let (cards_in, cards) = sync_channel(4);
+                let own = device.id().to_owned();
+                let keeper = keep_card::KeepCard {
+                    name: settings.device.clone(),
+                    found: Some(device),
+                    delays,
+                    clock,
+                    counters: Arc::clone(&counters),
+                    player: cards_in,
+                };
+                let stop = stop.clone();
+                // Opening a card can take seconds; nobody waits for this thread to end.
+                let _keeper = spawn("card", move || keeper.run(&stop))?;
+                (play::Output::Card(cards), Some(own))
+            }
+        };
+        let choice = Choice {
+            fallback_delay_ms: settings.fallback_delay_ms,
+            trim_ms: settings.delay_ms.unwrap_or(0),
+            volume_percent: settings.volume_percent,
+        };
+        let player = Play::new(
+            clock,
+            heard,
+            play_output,
+            choice,
+            Arc::clone(&counters),
+            snapshots_in,
+            delays_in,
+        );
+        let network = Connect {
+            target,
+            hello: decode::hello(format!("{:016x}", crate::send::random()), &settings.name),
+            once: settings.once,
+            own_output: own_output.filter(|_| !settings.allow_feedback),
+            clock,
+            player: to_player,
+            reports,
+            seen: Arc::clone(&seen),
+            warn_of_delay_flags: settings.delay_flags_given,
+        };
+        let heard = stop.clone();
+        let player = spawn("player", move || player.run(&heard))?;
+        let heard = stop.clone();
+        let network = spawn("network", move || network.run(&heard))?;
+
+        let start_us = clock.now_us();
+        let mut second_us = start_us;
+        let mut last = Snapshot::default();
+        while !shutdown.sleep(Duration::from_millis(50))
+            && !player.is_finished()
+            && !network.is_finished()
+        {
+            take_newest(&snapshots, &mut last);
+            let now_us = clock.now_us();
+            if now_us.saturating_sub(second_us) < 1_000_000 {
+                continue;
+            }
+            second_us = now_us;
+            let _ = reports_in.try_send(report(&last, &counters));
+            lines.write(&client_stats(&last, &counters, &seen, now_us - start_us));
+        }
+        stop.request();
+        info!("stopping");
+        let outcome = join_soon(network).and(join_soon(player));
+        take_newest(&snapshots, &mut last);
+        lines.write(&client_stats(&last, &counters, &seen, clock.now_us() - start_us));
+        outcome
+    }
+}
+
+fn take_newest(snapshots: &Receiver<Snapshot>, last: &mut Snapshot) {
+    while let Ok(snapshot) = snapshots.try_recv() {
+        *last = snapshot;
+    }
+}
+
+fn report(now: &Snapshot, counters: &stats::Playback) -> Report {
+    Report {
+        buffered_ms: now.buffered_ms,
+        underruns: counters.underruns.get(),
+        lost_frames: now.counts.lost,
+        ppm: now.ppm,
+        output_latency_ms: now.output_latency_ms,
+        extra_ms: now.extra_ms,
+    }
+}
+
+fn client_stats(
+    now: &Snapshot,
+    counters: &stats::Playback,
+    seen: &Seen,
+    uptime_us: u64,
+) -> ClientStats {
+    let version = u32::try_from(seen.version.get()).unwrap_or(0);
+    ClientStats {
+        uptime_s: uptime_us as f64 / 1e6,
+        connected: version != 0,
+        version,
+        frames_received: seen.frames.get(),
+        lost_frames: now.counts.lost + seen.refused.get(),
+        late_frames: now.counts.late,
+        buffered_ms: now.buffered_ms,
+        delay_ms: now.delay_ms,
+        playout_delay_ms: now.playout_delay_ms,
+        underruns: counters.underruns.get(),
+        silence_frames: counters.silence.get(),
+        jumps: now.counts.jumps,
+        ppm: now.ppm,
+        clock_uncertainty_us: seen.uncertainty_ns.get() as f64 / 1e3,
+        output_latency_ms: now.output_latency_ms,
+        connections: seen.connections.get(),
+        level_dbfs: counters.peak.take_dbfs(),
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<thread::JoinHandle<T>> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|e| Error::internal(format!("cannot start the {name} thread"), e))
+}
+
+/// Joins a thread that may be inside a system call that takes longer than a user waits.
+fn join_soon(handle: thread::JoinHandle<Result<()>>) -> Result<()> {
+    let until = std::time::Instant::now() + STOP_WITHIN;
+    while !handle.is_finished() {
+        if std::time::Instant::now() > until {
+            warn!(
+                "the {} thread is busy and was left behind",
+                handle.thread().name().unwrap_or("?")
+            );
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let name = handle.thread().name().unwrap_or("nameless").to_owned();
+    handle
+        .join()
+        .unwrap_or_else(|_| Err(Error::internal(format!("the {name} thread broke"), "it panicked")))
+}

@@ -29,7 +29,7 @@ use crate::stats::{self, Lines, ServerStats};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 use encode::Codec;
 use produce::Producer;
-use transmit::{Handle, Room, Snapshot, Transmit, sockets};
+use transmit::{Room, Snapshot, Transmit, sockets};
 
 /// The stream's rate where neither a card nor a file tells.
 const DEFAULT_RATE: u32 = 48_000;

@@ -150,8 +150,10 @@ pub struct ClientStats {
     pub version: u32,
     /// Frames received.
     pub frames_received: u64,
-    /// Frames that came too late or never.
+    /// Frames that were not there when their time came.
     pub lost_frames: u64,
+    /// Frames that came, but after their time.
+    pub late_frames: u64,
     /// Sound waiting, in ms.
     pub buffered_ms: f64,
     /// How long after its capture the sound is heard, in ms.

@@ -1,1 +1,55 @@
-fn main() {}
+//! `auralync-server`: flags → settings → serve → exit code.
+
+use std::process::ExitCode;
+
+use auralync::addresses;
+use auralync::preset;
+use auralync::program::{self, print};
+use auralync::send::Server;
+use auralync::settings::{ServerArgs, ServerSettings, StatsTarget};
+
+const NAME: &str = "auralync-server";
+
+fn main() -> ExitCode {
+    program::run(NAME, |args: ServerArgs| {
+        let settings = args.settings()?;
+        program::show_log(NAME, settings.level);
+        if settings.list_devices {
+            return program::list_devices();
+        }
+        if let Some(name) = &settings.print_preset {
+            print(preset::print(name)?.trim_end());
+            return Ok(());
+        }
+        let shutdown = program::stop_on_signals()?;
+        let server = Server::open(settings.clone())?;
+        greet(&settings, &server)?;
+        server.run(&shutdown)
+    })
+}
+
+/// Tells the person at the server what their listeners must type. With `--stats -` stdout is for
+/// the statistics alone.
+fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
+    if settings.stats == Some(StatsTarget::Stdout) || settings.level < log::LevelFilter::Info {
+        return Ok(());
+    }
+    let delay_ms = settings.preset.playout_delay_ms;
+    print(format_args!(
+        "“{}” sends {}, {} (preset {}, {})",
+        settings.name,
+        server.source_name(),
+        server.format(),
+        settings.preset_name,
+        settings.origin
+    ));
+    let (local, default_route) = addresses::here();
+    print("Listeners type:");
+    let port = server.address()?.port();
+    for command in addresses::commands(&local, default_route, settings.preset.bind, port) {
+        print(format_args!("    {command}"));
+    }
+    print(addresses::lip_sync_hint(delay_ms));
+    print("Ctrl-C stops.");
+    Ok(())
+}

@@ -244,12 +244,8 @@ mod tests {
         assert!(new.is_typed());
         let header = AudioHeader { flags: 1, frames: 1, position: 7, captured_us: 8 };
         let audio = AudioFrame::float32(header, &[0.5, f32::NAN]);
-        let expected = Event::Audio {
-            position: 7,
-            captured_us: Some(8),
-            broken: true,
-            samples: &[0.5, 0.0],
-        };
+        let expected =
+            Event::Audio { position: 7, captured_us: Some(8), broken: true, samples: &[0.5, 0.0] };
         assert_eq!(new.take(typed_frame(audio.typed())), Ok(expected));
         assert!(new.take(Frame::Plain(&[0; 16])).is_err());
     }

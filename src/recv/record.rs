@@ -126,11 +126,17 @@ impl Recorder {
         self.stream.as_mut().map(|stream| &mut stream.timeline)
     }
 
-    /// Writes everything that has been heard by `now_us`.
+    /// Writes everything that has been heard by `now_us`, and shows it to `heard`.
     ///
     /// # Errors
     /// [`Error::File`] if the disk is full or gone.
-    pub fn advance(&mut self, now_us: u64, expecting: bool, limiter: &mut Limiter) -> Result<()> {
+    pub fn advance(
+        &mut self,
+        now_us: u64,
+        expecting: bool,
+        limiter: &mut Limiter,
+        mut heard: impl FnMut(&[f32]),
+    ) -> Result<()> {
         let Some(Stream { format, jitter, timeline, next }) = &mut self.stream else {
             return Ok(());
         };
@@ -139,7 +145,9 @@ impl Recorder {
             Some(next) => next,
             // The first sample that is there and not yet past its time.
             None => match jitter.start() {
-                Some(start) if (start as f64) < due && jitter.end().is_some_and(|e| due < e as f64) => {
+                Some(start)
+                    if (start as f64) < due && jitter.end().is_some_and(|e| due < e as f64) =>
+                {
                     start.max(due as u64)
                 }
                 _ => return Ok(()),
@@ -157,6 +165,7 @@ impl Recorder {
                 self.counts.lost += missing;
             }
             limiter.process(samples);
+            heard(samples);
             if let Some((file, _)) = &mut self.file {
                 file.write(samples)?;
             }

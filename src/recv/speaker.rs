@@ -112,7 +112,8 @@ impl Speaker {
         let silent = (frames - taken) as u64;
         self.silent += silent;
         self.taken += taken as u64;
-        let played = Played { frame: self.frame, heard_us, frames: frames as u64, silent: self.silent };
+        let played =
+            Played { frame: self.frame, heard_us, frames: frames as u64, silent: self.silent };
         // A lost stamp only coarsens the clock.
         let _ = self.stamps.try_push(played);
         self.frame += frames as u64;

@@ -268,7 +268,7 @@ impl Chunker {
     }
 
     /// The next chunk that is due at `now_us`.
-    pub fn next(&mut self, now_us: u64) -> Option<Chunk<'_>> {
+    pub fn next_chunk(&mut self, now_us: u64) -> Option<Chunk<'_>> {
         if self.pending_frames() < self.chunk {
             let end_us = self.time_of(self.position as f64 + self.chunk as f64);
             let late_us = now_us as f64 - end_us;

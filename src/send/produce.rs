@@ -102,7 +102,7 @@ impl Producer {
         while !shutdown.is_requested() {
             self.take_input();
             let now = self.clock.now_us();
-            while let Some(chunk) = self.chunker.next(now) {
+            while let Some(chunk) = self.chunker.next_chunk(now) {
                 let frame = encode(Codec::Float32, chunk.header, chunk.samples);
                 if !self.network.send(frame) {
                     self.counters.chunks_dropped.add(1);

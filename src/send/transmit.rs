@@ -7,8 +7,8 @@
 pub mod sockets;
 
 use std::io::{self, IoSlice, Read, Write};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
-use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use log::{debug, info, warn};
@@ -129,7 +129,7 @@ pub struct Transmit {
     poll: Poll,
     door: TcpListener,
     orders: Receiver<Order>,
-    snapshots: mpsc::SyncSender<Snapshot>,
+    snapshots: SyncSender<Snapshot>,
     seats: Vec<Option<Seat>>,
     free: Vec<usize>,
     /// Seats that something happened to since they were last written.

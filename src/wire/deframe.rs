@@ -28,7 +28,7 @@ pub enum Frame<'a> {
 }
 
 /// Cuts a byte stream into frames. Holds at most one incomplete frame plus what was pushed since
-/// the last [`next`](Self::next) that returned `None`.
+/// the last [`next_frame`](Self::next_frame) that returned `None`.
 #[derive(Debug)]
 pub struct Deframer {
     buffer: Vec<u8>,
@@ -66,7 +66,7 @@ impl Deframer {
     ///
     /// # Errors
     /// A [`Violation`] as soon as a length word shows one. The stream cannot be read further.
-    pub fn next(&mut self) -> Result<Option<Frame<'_>>, Violation> {
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Violation> {
         let waiting = &self.buffer[self.read..];
         if waiting.is_empty() {
             return Ok(None);
@@ -121,7 +121,7 @@ mod tests {
     type Owned = Vec<(Option<u8>, Vec<u8>)>;
 
     fn collect(deframer: &mut Deframer, found: &mut Owned) -> Result<(), Violation> {
-        while let Some(frame) = deframer.next()? {
+        while let Some(frame) = deframer.next_frame()? {
             found.push(match frame {
                 Frame::Plain(payload) => (None, payload.to_vec()),
                 Frame::Typed { kind, body } => (Some(kind), body.to_vec()),
@@ -177,7 +177,10 @@ mod tests {
     fn a_length_over_the_limit_is_refused_before_its_bytes_come() {
         let mut deframer = Deframer::new(Limits { plain: 100, typed: 100 });
         deframer.push(&[0x7f, 0xff, 0xff, 0xff]);
-        assert_eq!(deframer.next(), Err(Violation::TooLong { length: 0x7fff_ffff, limit: 100 }));
+        assert_eq!(
+            deframer.next_frame(),
+            Err(Violation::TooLong { length: 0x7fff_ffff, limit: 100 })
+        );
         assert!(deframer.buffer.capacity() < 1000);
     }
 
@@ -186,7 +189,7 @@ mod tests {
         for first in [b'G', 0x16, 0x00] {
             let mut deframer = Deframer::new(Limits { plain: 0, typed: 100 });
             deframer.push(&[first]);
-            assert_eq!(deframer.next(), Err(Violation::Unframed));
+            assert_eq!(deframer.next_frame(), Err(Violation::Unframed));
         }
     }
 
@@ -194,13 +197,13 @@ mod tests {
     fn an_empty_frame_is_a_violation() {
         let mut deframer = Deframer::new(OPEN);
         deframer.push(&[0x80, 0, 0, 0]);
-        assert_eq!(deframer.next(), Err(Violation::TooShort { length: 0 }));
+        assert_eq!(deframer.next_frame(), Err(Violation::TooShort { length: 0 }));
     }
 
     #[test]
     fn a_frame_of_exactly_the_limit_passes() {
         let mut deframer = Deframer::new(Limits { plain: 0, typed: 4 });
         deframer.push(&typed(9, &[1, 2, 3]));
-        assert_eq!(deframer.next(), Ok(Some(Frame::Typed { kind: 9, body: &[1, 2, 3] })));
+        assert_eq!(deframer.next_frame(), Ok(Some(Frame::Typed { kind: 9, body: &[1, 2, 3] })));
     }
 }

@@ -493,7 +493,7 @@ mod tests {
             let hello = Hello { version: 2, id, name, codecs: vec!["f32".into()] };
             let mut deframer = Deframer::new(Limits { plain: 0, typed: 4096 });
             deframer.push(&hello.frame());
-            let Ok(Some(Frame::Typed { kind: kind::HELLO, body })) = deframer.next() else {
+            let Ok(Some(Frame::Typed { kind: kind::HELLO, body })) = deframer.next_frame() else {
                 return Err(TestCaseError::fail("no frame"));
             };
             prop_assert_eq!(Hello::read(body), Ok(hello));

@@ -41,7 +41,7 @@ impl Card {
 type Taken = Vec<(AudioHeader, Vec<f32>)>;
 
 fn take(chunker: &mut Chunker, now_us: u64, taken: &mut Taken) {
-    while let Some(chunk) = chunker.next(now_us) {
+    while let Some(chunk) = chunker.next_chunk(now_us) {
         taken.push((chunk.header, chunk.samples.to_vec()));
     }
 }

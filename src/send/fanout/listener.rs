@@ -139,7 +139,7 @@ impl Listener {
         self.heard_since_us.get_or_insert(now_us);
         self.inbox.push(bytes);
         let mut asks = Asks::Nothing;
-        while let Some(Frame::Typed { kind, body }) = self.inbox.next()? {
+        while let Some(Frame::Typed { kind, body }) = self.inbox.next_frame()? {
             match (kind, self.phase) {
                 (kind::HELLO, Phase::Typed) => return Err(too_much("hellos")),
                 (kind::HELLO, _) if asks != Asks::Nothing => return Err(too_much("hellos")),

@@ -1,0 +1,143 @@
+//! What both binaries do around the library: read flags, show the log, hear signals, end with a
+//! code and a sentence.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::error::{Error, Result, exit};
+use crate::settings;
+use crate::shutdown::Shutdown;
+
+/// Runs a program called `name`: its flags are `Args`, its work is `work`.
+pub fn run<Args: Parser>(name: &str, work: impl FnOnce(Args) -> Result<()>) -> ExitCode {
+    let code = match Args::try_parse_from(arguments()) {
+        Ok(args) => finish(name, work(args)),
+        Err(e) if !e.use_stderr() => {
+            // Help and version. A reader that went away is no failure.
+            let _ = e.print();
+            0
+        }
+        Err(e) => finish(name, Err(settings::usage_error(name, &e))),
+    };
+    if code != 0 {
+        wait_for_enter_if_double_clicked();
+    }
+    ExitCode::from(code)
+}
+
+fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os()
+}
+
+fn finish(name: &str, result: Result<()>) -> u8 {
+    match result {
+        Ok(()) => 0,
+        Err(e) => {
+            let mut stderr = std::io::stderr().lock();
+            let _ = writeln!(stderr, "{name}: {e}.");
+            e.exit_code()
+        }
+    }
+}
+
+/// Shows log lines of `level` and above on stderr; `RUST_LOG` says otherwise.
+pub fn show_log(name: &'static str, level: log::LevelFilter) {
+    let mut log = env_logger::Builder::new();
+    // The file decoder complains while it guesses formats; our own errors say what matters.
+    log.filter_level(level)
+        .filter_module("symphonia", log::LevelFilter::Off)
+        .filter_module("symphonia_core", log::LevelFilter::Off)
+        .filter_module("symphonia_bundle_mp3", log::LevelFilter::Off)
+        .filter_module("symphonia_format_ogg", log::LevelFilter::Off)
+        .filter_module("mio", log::LevelFilter::Info)
+        .parse_default_env();
+    log.format(move |out, record| {
+        let time = out.timestamp_seconds();
+        match record.level() {
+            log::Level::Info => writeln!(out, "{name}: {}", record.args()),
+            log::Level::Warn | log::Level::Error => writeln!(out, "{name}: {}.", record.args()),
+            level => writeln!(out, "{time} {level} {}: {}", record.target(), record.args()),
+        }
+    });
+    // A second call in one process keeps the first.
+    let _ = log.try_init();
+}
+
+/// A [`Shutdown`] that Ctrl-C and SIGTERM ask for; a second one ends the process at once.
+///
+/// # Errors
+/// [`Error::Internal`] if the system takes no handler.
+pub fn stop_on_signals() -> Result<Shutdown> {
+    let shutdown = Shutdown::default();
+    let asked = shutdown.clone();
+    ctrlc::set_handler(move || {
+        if asked.is_requested() {
+            std::process::exit(exit::INTERNAL.into());
+        }
+        asked.request();
+    })
+    .map_err(|e| Error::internal("cannot hear Ctrl-C", e))?;
+    Ok(shutdown)
+}
+
+/// Whether a person sits at the keyboard.
+#[must_use]
+pub fn is_interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Writes to stdout. A reader that went away (`… | head`) is no failure.
+pub fn print(text: impl std::fmt::Display) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+}
+
+/// On Windows a double click opens a console of the program's own, which closes with it: the
+/// sentence must be readable before that.
+#[cfg(windows)]
+fn wait_for_enter_if_double_clicked() {
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn GetConsoleProcessList(processes: *mut u32, count: u32) -> u32;
+    }
+    let mut processes = [0_u32; 2];
+    // SAFETY: the pointer is to two u32, as the count says; the system writes no more than that.
+    // There is no other way to ask who else uses the console.
+    #[allow(unsafe_code)]
+    let users = unsafe { GetConsoleProcessList(processes.as_mut_ptr(), 2) };
+    if users == 1 {
+        eprintln!("Press Enter to close this window.");
+        let _ = std::io::stdin().read_line(&mut String::new());
+    }
+}
+
+#[cfg(not(windows))]
+fn wait_for_enter_if_double_clicked() {}
+
+/// Answers `--list-devices`.
+///
+/// # Errors
+/// If the sound system does not answer, or this program was built without sound cards.
+#[cfg(feature = "device")]
+pub fn list_devices() -> Result<()> {
+    use crate::device::{self, Listing, System};
+    let devices = device::list()?;
+    print(Listing::new(System::current(), &devices).to_string().trim_end());
+    Ok(())
+}
+
+/// Answers `--list-devices`.
+///
+/// # Errors
+/// Always: this program was built without sound cards.
+#[cfg(not(feature = "device"))]
+pub fn list_devices() -> Result<()> {
+    Err(Error::NoDevice {
+        what: "no sound devices can be listed".to_owned(),
+        why: "this program was built without sound cards".to_owned(),
+        fix: "Build it with --features device".to_owned(),
+    })
+}

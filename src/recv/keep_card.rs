@@ -1,0 +1,175 @@
+//! Keeps an output open: joins [`device`](crate::device) and [`speaker`](super::speaker).
+//!
+//! A card that goes away is said once and opened again as soon as it is back; without `--device`
+//! the system's default output is followed.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+
+use log::{debug, info, warn};
+
+use super::play::{Card, Plugged};
+use super::speaker;
+use crate::clock::Clock;
+use crate::device::{self, OutputDevice, Stream, Trouble};
+use crate::shutdown::Shutdown;
+use crate::stats;
+
+/// How often the stream is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The system is asked about its devices every so many looks.
+const LOOKS_PER_QUESTION: u32 = 4;
+
+/// How long between attempts to open a card that is gone, at first and at most.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+const LAST_RETRY: Duration = Duration::from_secs(1);
+
+/// The card takes sound in periods: short ones for short delays, but no shorter than most systems
+/// manage, and no longer than one notices in a jump.
+const LONGEST_PERIOD_MS: f64 = 10.0;
+const SHORTEST_PERIOD_MS: f64 = 2.5;
+
+/// Sound on its way from the playing thread to the callback, at most, in ms: the longest lead and
+/// the largest callback that is expected.
+const RING_MS: f64 = 500.0;
+
+/// The keeper of one output.
+pub(super) struct KeepCard {
+    pub(super) name: Option<String>,
+    pub(super) found: Option<OutputDevice>,
+    /// The playout delays of the streams to come, in ms: periods are cut for them.
+    pub(super) delays: Receiver<u32>,
+    pub(super) clock: Clock,
+    pub(super) counters: Arc<stats::Playback>,
+    pub(super) player: SyncSender<Card>,
+}
+
+impl KeepCard {
+    /// Runs until `shutdown`.
+    pub(super) fn run(mut self, shutdown: &Shutdown) {
+        let Some(mut period_ms) = self.first_period_ms(shutdown) else {
+            return;
+        };
+        let mut retry = FIRST_RETRY;
+        let mut said = false;
+        while !shutdown.is_requested() {
+            let found = match self.found.take() {
+                Some(device) => Ok(device),
+                None => OutputDevice::find(self.name.as_deref()),
+            };
+            let started = found.and_then(|device| Ok((self.start(&device, period_ms)?, device)));
+            match started {
+                Ok((stream, device)) => {
+                    if said {
+                        info!("sound is back, on “{}”", device.name());
+                    }
+                    (retry, said) = (FIRST_RETRY, false);
+                    let why = self.watch(&device, &stream, &mut period_ms, shutdown);
+                    let _ = self.player.send(Card::Lost);
+                    if let Some(why) = why {
+                        warn!(
+                            "“{}” plays no more: {why}. Sound resumes when it is back",
+                            device.name()
+                        );
+                        said = true;
+                    }
+                }
+                Err(e) => {
+                    if !said {
+                        warn!("{e}. Trying again until it works");
+                        said = true;
+                    }
+                    debug!("{e}");
+                    let _ = shutdown.sleep(retry);
+                    retry = (retry * 2).min(LAST_RETRY);
+                }
+            }
+        }
+    }
+
+    /// Waits for the first stream: a card that is opened before its delay is known would have to be
+    /// opened twice.
+    fn first_period_ms(&self, shutdown: &Shutdown) -> Option<f64> {
+        loop {
+            match self.delays.recv_timeout(Duration::from_millis(20)) {
+                Ok(delay_ms) => return Some(period_ms(delay_ms)),
+                Err(RecvTimeoutError::Timeout) if !shutdown.is_requested() => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    fn start(&self, device: &OutputDevice, period_ms: f64) -> crate::Result<Stream> {
+        let format = device.format();
+        let frames = format.frames_in_ms(RING_MS);
+        let (mut speaker, feed) = speaker::ring(format, frames, Arc::clone(&self.counters));
+        let period = u32::try_from(format.frames_in_ms(period_ms)).unwrap_or(480);
+        let stream = device.start(self.clock, period, move |samples, heard_us| {
+            speaker.fill(samples, heard_us);
+        })?;
+        debug!(
+            "playing on “{}” at {format}, {} frames a time",
+            device.name(),
+            stream.period_frames()
+        );
+        let period = stream.period_frames().min(period * 4) as usize;
+        let _ = self.player.send(Card::Plugged(Plugged { feed, format, period }));
+        Ok(stream)
+    }
+
+    /// Watches a running stream. Returns why it ended, or `None` if another output is to be opened
+    /// or the client stops.
+    fn watch(
+        &self,
+        device: &OutputDevice,
+        stream: &Stream,
+        period: &mut f64,
+        shutdown: &Shutdown,
+    ) -> Option<String> {
+        let mut looks = 0_u32;
+        while !shutdown.sleep(LOOK) {
+            if let Some(delay_ms) = self.delays.try_iter().last()
+                && period_ms(delay_ms) != *period
+            {
+                *period = period_ms(delay_ms);
+                debug!("opening “{}” anew for a delay of {delay_ms} ms", device.name());
+                return None;
+            }
+            while let Some(trouble) = stream.trouble() {
+                match trouble {
+                    Trouble::Lost { why } => return Some(why),
+                    Trouble::Missed { times } => debug!("the card ran dry {times} times"),
+                    Trouble::Rerouted => debug!("the system moved “{}”", device.name()),
+                    Trouble::NotRealTime => {
+                        debug!("the system does not run the sound ahead of other programs");
+                    }
+                }
+            }
+            looks += 1;
+            if !looks.is_multiple_of(LOOKS_PER_QUESTION) {
+                continue;
+            }
+            if self.name.is_some() {
+                // Some sound servers move a stream to another output when its own is unplugged,
+                // and say nothing.
+                if !device::is_present(device.id()) {
+                    return Some("it was unplugged".to_owned());
+                }
+            } else {
+                let default = device::default_output_id();
+                if default.is_some_and(|default| default != device.id()) {
+                    info!("the default output has changed: playing there from here on");
+                    return None;
+                }
+            }
+        }
+        None
+    }
+}
+
+/// How long a period should be for a playout delay.
+fn period_ms(delay_ms: u32) -> f64 {
+    (f64::from(delay_ms) / 5.0).clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS)
+}

@@ -1,0 +1,468 @@
+//! The playing thread: takes what the network gives and feeds the card, or the file, in time.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Duration;
+
+use log::{debug, info, warn};
+
+use super::connect::{Heard, Stream};
+use super::record::Recorder;
+use super::resample::{Counts, Playout, Timeline};
+use super::speaker::Feed;
+use crate::clock::{Arrivals, CardClock, Clock};
+use crate::error::Result;
+use crate::format::Format;
+use crate::limiter::Limiter;
+use crate::mixdown::Upmix;
+use crate::shutdown::Shutdown;
+use crate::stats;
+
+/// How far ahead of the card's callback sound is resampled, at most. What is in the ring cannot be
+/// taken back, so steering waits behind it.
+const LONGEST_LEAD_MS: f64 = 40.0;
+const SHORTEST_LEAD_MS: f64 = 1.5;
+
+/// Roughly what capture, network and card need of the delay, before any of it can be lead.
+const PATH_MS: f64 = 15.0;
+
+/// Sleeps of the thread.
+const LONGEST_TICK_US: f64 = 5_000.0;
+const SHORTEST_TICK_US: f64 = 500.0;
+
+/// An output that stays this long behind what the delay allows plays later from then on.
+const TOO_LATE_FOR_US: u64 = 1_000_000;
+
+/// Such an output plays later by whole steps of this, with one step's worth to spare.
+const EXTRA_STEP_MS: f64 = 10.0;
+
+/// How often the state is handed out.
+const SNAPSHOT_US: u64 = 250_000;
+
+/// A card that was opened, or lost.
+pub(super) enum Card {
+    /// Feed this one.
+    Plugged(Plugged),
+    /// It takes no more.
+    Lost,
+}
+
+/// An open card.
+pub(super) struct Plugged {
+    pub(super) feed: Feed,
+    pub(super) format: Format,
+    pub(super) period: usize,
+}
+
+/// What the sound goes to.
+pub(super) enum Output {
+    Card(Receiver<Card>),
+    Recorder(Box<Recorder>),
+}
+
+/// The thread's state, now and then.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Snapshot {
+    pub(super) counts: Counts,
+    pub(super) buffered_ms: f64,
+    pub(super) delay_ms: f64,
+    pub(super) playout_delay_ms: f64,
+    pub(super) ppm: f64,
+    pub(super) output_latency_ms: f64,
+    pub(super) extra_ms: u32,
+}
+
+/// What the user chose.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice {
+    pub(super) fallback_delay_ms: u32,
+    /// The user's own trim; positive plays later.
+    pub(super) trim_ms: i32,
+    pub(super) volume_percent: u16,
+}
+
+/// The playing thread.
+pub(super) struct Play {
+    clock: Clock,
+    network: Receiver<Heard>,
+    output: Output,
+    choice: Choice,
+    counters: Arc<stats::Playback>,
+    snapshots: SyncSender<Snapshot>,
+    /// Tells the card's keeper what delay to open it for.
+    delays: SyncSender<u32>,
+    snapshot_us: u64,
+    stream: Option<Known>,
+    card: Option<Attached>,
+    limiter: Option<Limiter>,
+    connected: bool,
+    offset_us: Option<f64>,
+    extra_ms: u32,
+    too_late_since_us: Option<u64>,
+    /// What earlier players of this run have counted.
+    counted: Counts,
+}
+
+/// The stream in play.
+struct Known {
+    stream: Stream,
+    arrivals: Option<Arrivals>,
+    /// Set up once the first frame and the server's clock are known.
+    playout: Option<Playout>,
+    recording: bool,
+}
+
+/// The card in use.
+struct Attached {
+    feed: Feed,
+    format: Format,
+    clock: CardClock,
+    upmix: Upmix,
+    mixed: Vec<f32>,
+    block: Vec<f32>,
+    /// Frames that the callback may ask for at once.
+    period: usize,
+    silent: u64,
+    latency_us: f64,
+    /// A stamp has come since the ring was last found empty.
+    fresh: bool,
+}
+
+impl Play {
+    pub(super) fn new(
+        clock: Clock,
+        network: Receiver<Heard>,
+        output: Output,
+        choice: Choice,
+        counters: Arc<stats::Playback>,
+        snapshots: SyncSender<Snapshot>,
+        delays: SyncSender<u32>,
+    ) -> Self {
+        Self {
+            clock,
+            network,
+            output,
+            choice,
+            counters,
+            snapshots,
+            delays,
+            snapshot_us: 0,
+            stream: None,
+            card: None,
+            limiter: None,
+            connected: false,
+            offset_us: None,
+            extra_ms: 0,
+            too_late_since_us: None,
+            counted: Counts::default(),
+        }
+    }
+
+    /// Runs until `shutdown`.
+    ///
+    /// # Errors
+    /// [`Error::File`](crate::Error::File) if the recording cannot go on.
+    pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
+        let result = self.play(shutdown);
+        if let Output::Recorder(recorder) = self.output {
+            recorder.finish();
+        }
+        result
+    }
+
+    fn play(&mut self, shutdown: &Shutdown) -> Result<()> {
+        while !shutdown.is_requested() {
+            while let Ok(heard) = self.network.try_recv() {
+                self.hear(heard)?;
+            }
+            self.attach_card();
+            self.feed_card();
+            self.record()?;
+            self.hand_out();
+            let tick = (self.lead_ms() * 1e3 / 3.0).clamp(SHORTEST_TICK_US, LONGEST_TICK_US);
+            std::thread::sleep(Duration::from_micros(tick as u64));
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, heard: Heard) -> Result<()> {
+        match heard {
+            Heard::Stream(stream) => self.begin(stream),
+            Heard::Offset(offset_us) => {
+                self.offset_us = Some(offset_us);
+                if let Some(timeline) = self.timeline() {
+                    timeline.set_offset_us(offset_us);
+                }
+            }
+            Heard::Gone => self.expect(false),
+            Heard::Audio { position, captured_us, arrived_us, broken, samples } => {
+                let Some(known) = &mut self.stream else {
+                    return Ok(());
+                };
+                let (captured_us, broken) = match (&mut known.arrivals, captured_us) {
+                    (_, Some(captured_us)) => (captured_us, broken),
+                    (Some(arrivals), None) => arrivals.arrive(position, arrived_us),
+                    (None, None) => return Ok(()),
+                };
+                self.set_up(position, captured_us)?;
+                self.insert(position, captured_us, broken, &samples);
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection was made. The same run of the same server goes on where it was.
+    fn begin(&mut self, stream: Stream) {
+        let same = self
+            .stream
+            .as_ref()
+            .is_some_and(|known| stream.session.is_some() && known.stream == stream);
+        if !same {
+            if let Some(playout) = self.stream.as_mut().and_then(|known| known.playout.take()) {
+                self.counted = add(self.counted, playout.counts());
+            }
+            // What is in the card's ring belongs to the old stream.
+            if let Some(card) = &mut self.card {
+                card.feed.skip_written();
+            }
+            self.offset_us = stream.session.is_none().then_some(0.0);
+            let arrivals =
+                stream.session.is_none().then(|| Arrivals::new(stream.format.sample_rate));
+            self.stream = Some(Known { stream, arrivals, playout: None, recording: false });
+        }
+        let _ = self.delays.try_send(self.delay_ms() as u32);
+        self.expect(true);
+    }
+
+    /// Sets the player up on the first frame, once the server's clock is known.
+    fn set_up(&mut self, position: u64, captured_us: u64) -> Result<()> {
+        let (Some(known), Some(offset_us)) = (&mut self.stream, self.offset_us) else {
+            return Ok(());
+        };
+        let Stream { format, chunk, playout_delay_ms, .. } = known.stream;
+        let delay_ms = playout_delay_ms.unwrap_or(self.choice.fallback_delay_ms);
+        let heard_ms =
+            f64::from(delay_ms) + f64::from(self.choice.trim_ms) + f64::from(self.extra_ms);
+        let make =
+            || Timeline::new(format.sample_rate, position, captured_us, offset_us, heard_ms * 1e3);
+        let depth_ms = heard_ms.max(f64::from(delay_ms)) as u32;
+        match (&mut self.output, &self.card) {
+            (Output::Recorder(recorder), _) if !known.recording => {
+                recorder.stream(format, chunk, depth_ms, make())?;
+                known.recording = true;
+                self.limiter = Some(limiter(format, self.choice.volume_percent));
+            }
+            (Output::Card(_), Some(card)) if known.playout.is_none() => {
+                known.playout = Some(Playout::new(format, card.format, chunk, depth_ms, make())?);
+                self.limiter = Some(limiter(
+                    Format { channels: format.channels, ..card.format },
+                    self.choice.volume_percent,
+                ));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, position: u64, captured_us: u64, broken: bool, samples: &[f32]) {
+        if let Output::Recorder(recorder) = &mut self.output {
+            recorder.insert(position, captured_us, broken, samples);
+        } else if let Some(playout) = self.playout() {
+            playout.insert(position, captured_us, broken, samples);
+        }
+    }
+
+    fn playout(&mut self) -> Option<&mut Playout> {
+        self.stream.as_mut()?.playout.as_mut()
+    }
+
+    fn timeline(&mut self) -> Option<&mut Timeline> {
+        if let Output::Recorder(recorder) = &mut self.output {
+            return recorder.timeline();
+        }
+        self.stream.as_mut()?.playout.as_mut().map(Playout::timeline)
+    }
+
+    fn expect(&mut self, expecting: bool) {
+        self.connected = expecting;
+        if let Some(playout) = self.playout() {
+            playout.expect(expecting);
+        }
+    }
+
+    /// Takes a card that was opened, or forgets one that was lost.
+    fn attach_card(&mut self) {
+        let Output::Card(cards) = &self.output else {
+            return;
+        };
+        while let Ok(card) = cards.try_recv() {
+            // A player is made for one card's rate.
+            if let Some(playout) = self.stream.as_mut().and_then(|known| known.playout.take()) {
+                self.counted = add(self.counted, playout.counts());
+            }
+            self.card = None;
+            self.extra_ms = 0;
+            let Card::Plugged(Plugged { feed, format, period }) = card else {
+                continue;
+            };
+            let channels = self.stream.as_ref().map_or(2, |known| known.stream.format.channels);
+            match Upmix::new(channels.clamp(1, 2), format.channels) {
+                Ok(upmix) => {
+                    self.card = Some(Attached {
+                        feed,
+                        format,
+                        clock: CardClock::new(format.sample_rate),
+                        upmix,
+                        mixed: vec![0.0; format.samples(super::resample::BLOCK)],
+                        block: Vec::new(),
+                        period,
+                        silent: 0,
+                        latency_us: 0.0,
+                        fresh: false,
+                    });
+                }
+                Err(e) => warn!("{e}"),
+            }
+        }
+    }
+
+    /// Sound kept ahead of the card's callback, in ms.
+    fn lead_ms(&self) -> f64 {
+        let delay = self.delay_ms();
+        ((delay - PATH_MS) / 4.0).clamp(SHORTEST_LEAD_MS, LONGEST_LEAD_MS)
+    }
+
+    fn delay_ms(&self) -> f64 {
+        let delay = self.stream.as_ref().and_then(|known| known.stream.playout_delay_ms);
+        f64::from(delay.unwrap_or(self.choice.fallback_delay_ms))
+    }
+
+    /// Keeps the card's ring filled to the lead.
+    fn feed_card(&mut self) {
+        let lead_ms = self.lead_ms();
+        let now_us = self.clock.now_us();
+        let Some(card) = &mut self.card else {
+            return;
+        };
+        while let Some(played) = card.feed.played() {
+            let _ = card.clock.stamp(played.frame, played.heard_us);
+            card.silent = played.silent;
+            card.period = card.period.max(played.frames as usize);
+            card.latency_us = played.heard_us.saturating_sub(now_us) as f64;
+            card.fresh = true;
+        }
+        let Some(Known { playout: Some(playout), stream, .. }) = &mut self.stream else {
+            return;
+        };
+        let Some(limiter) = &mut self.limiter else {
+            return;
+        };
+        let lead = card.period + card.format.frames_in_ms(lead_ms);
+        let channels = usize::from(stream.format.channels);
+        if card.feed.waiting() == 0 && !std::mem::take(&mut card.fresh) {
+            // The callback puts silence in: where the next frame will lie is known after it.
+            return;
+        }
+        while card.feed.waiting() < lead {
+            let frame = (card.feed.written() + card.silent) as f64;
+            let Some(block) = playout.block(frame, &card.clock) else {
+                let short = playout.shortfall_us(frame, &card.clock);
+                self.play_later(short, now_us);
+                return;
+            };
+            card.block.clear();
+            card.block.extend_from_slice(block);
+            limiter.process(&mut card.block);
+            let frames = card.upmix.apply(&card.block, &mut card.mixed);
+            debug_assert_eq!(frames * channels, card.block.len());
+            let samples = &card.mixed[..card.format.samples(frames)];
+            if card.feed.write(samples) < frames {
+                break;
+            }
+        }
+        self.too_late_since_us = None;
+    }
+
+    /// An output that cannot make the delay plays later, by a fixed amount, and says so.
+    fn play_later(&mut self, shortfall_us: Option<f64>, now_us: u64) {
+        let Some(short_us) = shortfall_us.filter(|short| *short > 0.0 && self.connected) else {
+            self.too_late_since_us = None;
+            return;
+        };
+        let since = *self.too_late_since_us.get_or_insert(now_us);
+        if now_us.saturating_sub(since) < TOO_LATE_FOR_US {
+            return;
+        }
+        self.too_late_since_us = None;
+        let steps = (short_us / 1e3 / EXTRA_STEP_MS).ceil() + 1.0;
+        // Beyond ten seconds it is no latency but a broken clock, and playing later cannot help.
+        let most = f64::from(crate::wire::MAX_PLAYOUT_DELAY_MS);
+        self.extra_ms = (f64::from(self.extra_ms) + steps * EXTRA_STEP_MS).min(most) as u32;
+        let total_ms = self.delay_ms() + f64::from(self.choice.trim_ms) + f64::from(self.extra_ms);
+        info!(
+            "this output is too slow for {} ms: playing {} ms later than the others",
+            self.delay_ms(),
+            self.extra_ms
+        );
+        if let Some(timeline) = self.timeline() {
+            timeline.set_delay_us(total_ms * 1e3);
+        }
+    }
+
+    fn record(&mut self) -> Result<()> {
+        let now_us = self.clock.now_us();
+        let (Output::Recorder(recorder), Some(limiter)) = (&mut self.output, &mut self.limiter)
+        else {
+            return Ok(());
+        };
+        let before = recorder.frames();
+        recorder.advance(now_us, self.connected, limiter, |samples| {
+            self.counters.peak.note(samples);
+        })?;
+        self.counters.frames.add(recorder.frames() - before);
+        Ok(())
+    }
+
+    fn hand_out(&mut self) {
+        let now_us = self.clock.now_us();
+        if now_us.saturating_sub(self.snapshot_us) < SNAPSHOT_US {
+            return;
+        }
+        self.snapshot_us = now_us;
+        let rate = self.stream.as_ref().map_or(48_000, |known| known.stream.format.sample_rate);
+        let ms = |frames: u64| frames as f64 * 1e3 / f64::from(rate);
+        let wanted_ms = self.delay_ms() + f64::from(self.choice.trim_ms) + f64::from(self.extra_ms);
+        let mut snapshot = Snapshot {
+            counts: self.counted,
+            playout_delay_ms: wanted_ms,
+            extra_ms: self.extra_ms,
+            ..Snapshot::default()
+        };
+        if let Some(card) = &self.card {
+            snapshot.output_latency_ms = card.latency_us / 1e3;
+            snapshot.ppm = card.clock.ppm();
+        }
+        if let Output::Recorder(recorder) = &self.output {
+            snapshot.counts = add(snapshot.counts, recorder.counts());
+            snapshot.buffered_ms = ms(recorder.buffered());
+            snapshot.delay_ms = recorder.delay_us(now_us) / 1e3;
+        } else if let Some(playout) = self.playout() {
+            snapshot.counts = add(snapshot.counts, playout.counts());
+            snapshot.buffered_ms = ms(playout.buffered());
+            snapshot.delay_ms = playout.delay_us() / 1e3;
+        }
+        // Nobody has taken the last one: they will take a later one.
+        let _ = self.snapshots.try_send(snapshot);
+        debug!("{snapshot:?}");
+    }
+}
+
+fn limiter(format: Format, volume_percent: u16) -> Limiter {
+    let mut limiter = Limiter::new(format);
+    limiter.set_volume(volume_percent);
+    limiter
+}
+
+fn add(a: Counts, b: Counts) -> Counts {
+    Counts { lost: a.lost + b.lost, late: a.late + b.late, jumps: a.jumps + b.jumps }
+}
