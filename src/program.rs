@@ -53,6 +53,7 @@ pub fn show_log(name: &'static str, level: log::LevelFilter) {
         .filter_module("symphonia_bundle_mp3", log::LevelFilter::Off)
         .filter_module("symphonia_format_ogg", log::LevelFilter::Off)
         .filter_module("mio", log::LevelFilter::Info)
+        .filter_module("pulseaudio", log::LevelFilter::Info)
         .parse_default_env();
     log.format(move |out, record| {
         let time = out.timestamp_seconds();

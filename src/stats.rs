@@ -154,6 +154,8 @@ pub struct ClientStats {
     pub lost_frames: u64,
     /// Frames that came, but after their time.
     pub late_frames: u64,
+    /// Chunks that the playing thread was too busy to take.
+    pub chunks_refused: u64,
     /// Sound waiting, in ms.
     pub buffered_ms: f64,
     /// How long after its capture the sound is heard, in ms.

@@ -95,7 +95,7 @@ pub struct Seen {
     pub version: Counter,
     /// Frames received.
     pub frames: Counter,
-    /// Frames that the playing thread was too busy to take.
+    /// Chunks that the playing thread was too busy to take.
     pub refused: Counter,
     /// Uncertainty of the server clock's estimate, in ns.
     pub uncertainty_ns: Counter,
@@ -355,8 +355,8 @@ impl Session<'_> {
                         },
                     );
                 }
-                Event::Audio { position, captured_us, broken, samples } => {
-                    let frames = samples.len() as u64;
+                Event::Audio { position, captured_us, broken, frames, samples } => {
+                    let frames = u64::from(frames);
                     let samples = samples.to_vec();
                     let heard = Heard::Audio { position, captured_us, arrived_us, broken, samples };
                     self.connect.seen.frames.add(frames);
@@ -463,8 +463,8 @@ impl Session<'_> {
 /// Hands a message to the playing thread. Sound that finds no room is counted: the thread stands
 /// still, and what it could not take now would be too late then.
 fn tell(connect: &Connect, heard: Heard) {
-    if let Err(TrySendError::Full(Heard::Audio { samples, .. })) = connect.player.try_send(heard) {
-        connect.seen.refused.add(samples.len() as u64);
+    if let Err(TrySendError::Full(Heard::Audio { .. })) = connect.player.try_send(heard) {
+        connect.seen.refused.add(1);
     }
 }
 

@@ -46,6 +46,8 @@ pub enum Event<'a> {
         captured_us: Option<u64>,
         /// The timeline was broken before it.
         broken: bool,
+        /// How many frames.
+        frames: u32,
         /// Interleaved samples, safe to compute with.
         samples: &'a [f32],
     },
@@ -116,6 +118,7 @@ impl Conversation {
                     position: at,
                     captured_us: None,
                     broken: false,
+                    frames: config.chunk_size,
                     samples: &self.samples,
                 })
             }
@@ -159,6 +162,7 @@ impl Conversation {
                     position: header.position,
                     captured_us: Some(header.captured_us),
                     broken: header.flags & FLAG_BROKEN != 0,
+                    frames: header.frames,
                     samples: &self.samples,
                 })
             }
@@ -226,7 +230,8 @@ mod tests {
         for position in [0, 2, 4] {
             let event = old.take(Frame::Plain(&[0; 16])).unwrap();
             let samples = [0.0; 4].as_slice();
-            assert_eq!(event, Event::Audio { position, captured_us: None, broken: false, samples });
+            let (captured_us, broken, frames) = (None, false, 2);
+            assert_eq!(event, Event::Audio { position, captured_us, broken, frames, samples });
         }
         assert!(old.take(Frame::Plain(&[0; 12])).is_err(), "a frame of another size");
     }
@@ -244,8 +249,13 @@ mod tests {
         assert!(new.is_typed());
         let header = AudioHeader { flags: 1, frames: 1, position: 7, captured_us: 8 };
         let audio = AudioFrame::float32(header, &[0.5, f32::NAN]);
-        let expected =
-            Event::Audio { position: 7, captured_us: Some(8), broken: true, samples: &[0.5, 0.0] };
+        let expected = Event::Audio {
+            position: 7,
+            captured_us: Some(8),
+            broken: true,
+            frames: 1,
+            samples: &[0.5, 0.0],
+        };
         assert_eq!(new.take(typed_frame(audio.typed())), Ok(expected));
         assert!(new.take(Frame::Plain(&[0; 16])).is_err());
     }
