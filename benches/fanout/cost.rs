@@ -50,8 +50,8 @@ const STREAMS: [Stream; 2] = [
     Stream { format: Format { sample_rate: 48_000, channels: 2 }, chunk: 2048 },
 ];
 
-/// Measures and prints the table.
-pub(crate) fn measure(measuring: bool) -> Result<()> {
+/// Measures and prints the table; `only` is the one number of listeners to do it with.
+pub(crate) fn measure(measuring: bool, only: Option<usize>) -> Result<()> {
     println!("\nCPU of the network loop per send, against a bare loop woken as often");
     println!("(medians of {TURNS} turns; the target is a ratio of {TARGET} or less)\n");
     println!(
@@ -59,7 +59,7 @@ pub(crate) fn measure(measuring: bool) -> Result<()> {
         "listeners", "chunk", "loop", "bare", "ratio", "middle half"
     );
     for stream in STREAMS {
-        for size in SIZES {
+        for size in only.map_or(SIZES.to_vec(), |only| vec![only]) {
             let size = if measuring { size } else { size.min(3) };
             let (turns, chunks) = if measuring { (TURNS, CHUNKS_PER_TURN) } else { (1, 3) };
             compare(stream, size, turns, chunks)?;

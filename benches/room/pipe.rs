@@ -27,29 +27,53 @@ const CHANNELS: usize = 2;
 const US_PER_FRAME: i64 = 1_000_000 / RATE as i64;
 
 /// A sound server's first stamps mean nothing.
-const IGNORED_STAMPS: u32 = 20;
+const IGNORED_STAMPS: usize = 20;
 
-/// Frames that the output plays in silence before the delay is set: stamps have come by then.
+/// Frames between two stamps that count: a callback may be for half a millisecond.
+const SPACING: i64 = RATE as i64 / 100;
+
+/// Frames that the output plays in silence, from when the capture's time is known, before the delay
+/// is set: both streams have settled by then.
 const LEARNING: i64 = RATE as i64;
 
+/// Stamps that the time of a stream is told by.
+const STAMPS: usize = 63;
+
 /// When frame 0 of a stream was, or will be, at its card, in µs of one clock.
-#[derive(Clone)]
-struct Zero(Arc<AtomicI64>);
+struct Zero {
+    latest: [i64; STAMPS],
+    noted: usize,
+    next: i64,
+    /// The middle one of the latest, for the other callback; [`i64::MAX`] before there is one.
+    middle: Arc<AtomicI64>,
+}
 
 impl Zero {
     fn new() -> Self {
-        Self(Arc::new(AtomicI64::new(i64::MAX)))
+        let middle = Arc::new(AtomicI64::new(i64::MAX));
+        Self { latest: [0; STAMPS], noted: 0, next: 0, middle }
     }
 
-    /// Late stamps are common and early ones are not, so the earliest tells the truth.
-    fn note(&self, stamp_us: i64, frame: i64) {
-        self.0.fetch_min(stamp_us - frame * US_PER_FRAME, Ordering::Relaxed);
+    /// Takes the stamp of a callback whose first frame is `frame`.
+    fn note(&mut self, stamp_us: i64, frame: i64) {
+        if frame < self.next {
+            return;
+        }
+        self.next = frame + SPACING;
+        self.latest[self.noted % STAMPS] = stamp_us - frame * US_PER_FRAME;
+        self.noted += 1;
+        if self.noted >= STAMPS + IGNORED_STAMPS {
+            let mut sorted = self.latest;
+            sorted.sort_unstable();
+            self.middle.store(sorted[STAMPS / 2], Ordering::Relaxed);
+        }
     }
+}
 
-    fn get(&self) -> Option<i64> {
-        let zero = self.0.load(Ordering::Relaxed);
-        (zero != i64::MAX).then_some(zero)
-    }
+/// What [`Zero`] publishes.
+fn known(middle: &AtomicI64) -> Option<i64> {
+    let zero = middle.load(Ordering::Relaxed);
+    (zero != i64::MAX).then_some(zero)
 }
 
 /// Runs until stdin closes. Arguments: source, sink, delay in ms, period of each.
@@ -67,17 +91,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         Ok(StreamConfig { channels: CHANNELS as u16, sample_rate: RATE, buffer_size })
     };
     let (ring_in, ring_out) = HeapRb::new(RATE as usize * CHANNELS).split();
-    let (epoch, captured, flowing) =
-        (Instant::now(), Zero::new(), Arc::new(AtomicBool::new(false)));
-    let mut input = Input { ring: ring_in, zero: captured.clone(), frame: 0, ignored: 0 };
+    let (epoch, flowing) = (Instant::now(), Arc::new(AtomicBool::new(false)));
+    let mut input = Input { ring: ring_in, zero: Zero::new(), frame: 0 };
     let mut output = Output {
         ring: ring_out,
-        captured,
+        captured: Arc::clone(&input.zero.middle),
         zero: Zero::new(),
         delay_us: delay_ms.parse::<i64>()? * 1000,
         frame: 0,
         taken: 0,
-        ignored: 0,
+        learnt: 0,
         waiting: None,
         flowing: Arc::clone(&flowing),
     };
@@ -123,16 +146,11 @@ struct Input {
     ring: HeapProd<f32>,
     zero: Zero,
     frame: i64,
-    ignored: u32,
 }
 
 impl Input {
     fn take(&mut self, samples: &[f32], at_us: i64) {
-        if self.ignored < IGNORED_STAMPS {
-            self.ignored += 1;
-        } else {
-            self.zero.note(at_us, self.frame);
-        }
+        self.zero.note(at_us, self.frame);
         let room = self.ring.vacant_len() / CHANNELS * CHANNELS;
         self.ring.push_slice(&samples[..samples.len().min(room)]);
         self.frame += (samples.len() / CHANNELS) as i64;
@@ -141,13 +159,14 @@ impl Input {
 
 struct Output {
     ring: HeapCons<f32>,
-    captured: Zero,
+    captured: Arc<AtomicI64>,
     zero: Zero,
     delay_us: i64,
     frame: i64,
     /// Frames taken from the ring.
     taken: i64,
-    ignored: u32,
+    /// Frames played while both times were known.
+    learnt: i64,
     /// Frames of silence still to come before sound, once the delay is set.
     waiting: Option<usize>,
     flowing: Arc<AtomicBool>,
@@ -156,13 +175,9 @@ struct Output {
 impl Output {
     fn fill(&mut self, out: &mut [f32], heard_us: i64) {
         out.fill(0.0);
-        if self.ignored < IGNORED_STAMPS {
-            self.ignored += 1;
-        } else {
-            self.zero.note(heard_us, self.frame);
-        }
-        if self.waiting.is_none() && self.frame > LEARNING {
-            self.set_delay();
+        self.zero.note(heard_us, self.frame);
+        if self.waiting.is_none() {
+            self.learn((out.len() / CHANNELS) as i64);
         }
         match &mut self.waiting {
             None => self.empty_ring(),
@@ -182,9 +197,16 @@ impl Output {
         self.taken += (self.ring.skip(surplus) / CHANNELS) as i64;
     }
 
-    /// Makes the next frame one that was captured the delay before it is heard.
-    fn set_delay(&mut self) {
-        let (Some(captured), Some(zero)) = (self.captured.get(), self.zero.get()) else { return };
+    /// Sets the delay once enough is known: the next frame is one that was captured the delay
+    /// before it is heard.
+    fn learn(&mut self, frames: i64) {
+        let (Some(captured), Some(zero)) = (known(&self.captured), known(&self.zero.middle)) else {
+            return;
+        };
+        self.learnt += frames;
+        if self.learnt < LEARNING {
+            return;
+        }
         let heard_us = zero + self.frame * US_PER_FRAME;
         let due = (heard_us - self.delay_us - captured) / US_PER_FRAME;
         let skipped = usize::try_from(due - self.taken).unwrap_or(0) * CHANNELS;
