@@ -281,23 +281,32 @@ impl Transmit {
             match seat.stream.read(&mut self.buffer[..]) {
                 Ok(0) => return self.leave(index, "left"),
                 Ok(count) => {
-                    let now = self.clock.now_us();
-                    match seat.listener.read(&self.buffer[..count], now) {
-                        Ok(Asks::Nothing) => {}
-                        Ok(Asks::Welcome(hello)) => self.welcome(index, hello),
-                        Err(violation) => {
-                            let label = seat.listener.label();
-                            debug!("{label} broke the protocol: {violation}");
-                            let text = "what this listener sent is not AuraLync's protocol";
-                            seat.listener.close(Reason::Violation, text, now);
-                        }
-                    }
+                    self.hear(index, count);
                     self.touch(index);
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return self.leave(index, &format!("was lost ({e})")),
             }
+        }
+    }
+
+    /// Acts on `count` bytes in the buffer that came from a listener.
+    fn hear(&mut self, index: usize, mut count: usize) {
+        let now = self.clock.now_us();
+        while let Some(Some(seat)) = self.seats.get_mut(index) {
+            match seat.listener.read(&self.buffer[..count], now) {
+                Ok(Asks::Nothing) => return,
+                Ok(Asks::Welcome(hello)) => self.welcome(index, hello),
+                Err(violation) => {
+                    let label = seat.listener.label();
+                    debug!("{label} broke the protocol: {violation}");
+                    let text = "what this listener sent is not AuraLync's protocol";
+                    seat.listener.close(Reason::Violation, text, now);
+                    return;
+                }
+            }
+            count = 0;
         }
     }
 
