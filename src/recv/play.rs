@@ -24,7 +24,7 @@ const LONGEST_LEAD_MS: f64 = 40.0;
 const SHORTEST_LEAD_MS: f64 = 1.5;
 
 /// Roughly what capture, network and card need of the delay, before any of it can be lead.
-const PATH_MS: f64 = 15.0;
+const PATH_MS: f64 = 40.0;
 
 /// Sleeps of the thread.
 const LONGEST_TICK_US: f64 = 5_000.0;
@@ -345,7 +345,7 @@ impl Play {
             return;
         };
         while let Some(played) = card.feed.played() {
-            let _ = card.clock.stamp(played.frame, played.heard_us);
+            let _ = card.clock.stamp(played.frame, played.heard_us, played.came_us);
             card.silent = played.silent;
             card.period = card.period.max(played.frames as usize);
             card.latency_us = played.heard_us.saturating_sub(now_us) as f64;

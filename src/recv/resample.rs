@@ -116,7 +116,7 @@ impl Timeline {
         if broken {
             self.captured.anchor(position, captured_us);
         }
-        let _ = self.captured.stamp(position, captured_us);
+        let _ = self.captured.stamp(position, captured_us, captured_us);
     }
 
     /// Changes (server's clock − ours), in µs.

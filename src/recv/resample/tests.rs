@@ -77,7 +77,8 @@ impl Room {
                 self.sent += CHUNK;
             }
             if self.played.is_multiple_of(self.card_period) {
-                let _ = self.clock.stamp(self.played, self.time_of(self.played) as u64);
+                let at_us = self.time_of(self.played) as u64;
+                let _ = self.clock.stamp(self.played, at_us, at_us);
             }
             let before = self.heard.len();
             match self.playout.block(self.played as f64, &self.clock) {
