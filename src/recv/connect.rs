@@ -137,12 +137,15 @@ impl Connect {
     /// With `once` whatever ended the connection; else only what trying again cannot mend.
     pub fn run(self, shutdown: &Shutdown) -> Result<()> {
         let mut known = false;
+        let mut clocks = Clocks::default();
         let mut retry = Retry::default();
         let mut said = false;
         loop {
             let before = self.seen.connections.get();
             let end = match self.attempt() {
-                Ok((stream, address)) => self.converse(stream, address, known, shutdown),
+                Ok((stream, address)) => {
+                    self.converse(stream, address, known, &mut clocks, shutdown)
+                }
                 Err(e) => End::Broken(e),
             };
             self.seen.version.set(0);
@@ -216,13 +219,14 @@ impl Connect {
         mut stream: TcpStream,
         address: SocketAddr,
         known: bool,
+        clocks: &mut Clocks,
         shutdown: &Shutdown,
     ) -> End {
         let mut session = Session {
             connect: self,
             address,
             conversation: Conversation::new(self.hello.clone(), known),
-            server_clock: ServerClock::default(),
+            clocks,
             pings: 0,
             next_ping_us: 0,
             ping_ms: 250,
@@ -235,12 +239,19 @@ impl Connect {
     }
 }
 
+/// What is known of a server's clock: it outlives connections to the same run of the server.
+#[derive(Default)]
+struct Clocks {
+    session: String,
+    clock: ServerClock,
+}
+
 /// One connection.
 struct Session<'a> {
     connect: &'a Connect,
     address: SocketAddr,
     conversation: Conversation,
-    server_clock: ServerClock,
+    clocks: &'a mut Clocks,
     pings: u32,
     next_ping_us: u64,
     ping_ms: u32,
@@ -344,6 +355,10 @@ impl Session<'_> {
                              this one decides the delay itself. --delay moves this listener"
                         );
                     }
+                    if self.clocks.session != welcome.session {
+                        let session = welcome.session.clone();
+                        *self.clocks = Clocks { session, clock: ServerClock::default() };
+                    }
                     self.ping_ms = welcome.ping_ms.clamp(100, 10_000);
                     self.begin(
                         welcome.version,
@@ -363,12 +378,12 @@ impl Session<'_> {
                     tell(self.connect, heard);
                 }
                 Event::Pong(pong) => {
-                    if self.server_clock.pong(pong, arrived_us) == Learnt::Stepped {
+                    if self.clocks.clock.pong(pong, arrived_us) == Learnt::Stepped {
                         info!("a clock has jumped (was a PC asleep?): finding the place anew");
                         self.pings = 0;
                     }
-                    if let Some(offset) = self.server_clock.offset() {
-                        let uncertainty = self.server_clock.uncertainty_us() * 1e3;
+                    if let Some(offset) = self.clocks.clock.offset() {
+                        let uncertainty = self.clocks.clock.uncertainty_us() * 1e3;
                         self.connect.seen.uncertainty_ns.set(uncertainty as u64);
                         tell(self.connect, Heard::Offset(offset));
                     }

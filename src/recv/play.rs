@@ -30,6 +30,9 @@ const PATH_MS: f64 = 40.0;
 const LONGEST_TICK_US: f64 = 5_000.0;
 const SHORTEST_TICK_US: f64 = 500.0;
 
+/// Sound cannot be heard sooner than this after its capture, whatever the trim, in ms.
+const EARLIEST_MS: i32 = 10;
+
 /// An output that stays this long behind what the delay allows plays later from then on.
 const TOO_LATE_FOR_US: u64 = 1_000_000;
 
@@ -79,6 +82,23 @@ pub(super) struct Choice {
     /// The user's own trim; positive plays later.
     pub(super) trim_ms: i32,
     pub(super) volume_percent: u16,
+}
+
+impl Choice {
+    /// The trim, as far as sound can be early: it must have been captured first.
+    fn trim_within(&mut self, delay_ms: u32) -> f64 {
+        let delay_ms = i32::try_from(delay_ms).unwrap_or(i32::MAX);
+        let earliest = (EARLIEST_MS - delay_ms).min(0);
+        if self.trim_ms < earliest {
+            warn!(
+                "--delay {} cannot be: with this server's {delay_ms} ms it can be from {earliest} \
+                 to 5000. Playing at {earliest}",
+                self.trim_ms
+            );
+            self.trim_ms = earliest;
+        }
+        f64::from(self.trim_ms)
+    }
 }
 
 /// The playing thread.
@@ -242,7 +262,7 @@ impl Play {
         let Stream { format, chunk, playout_delay_ms, .. } = known.stream;
         let delay_ms = playout_delay_ms.unwrap_or(self.choice.fallback_delay_ms);
         let heard_ms =
-            f64::from(delay_ms) + f64::from(self.choice.trim_ms) + f64::from(self.extra_ms);
+            f64::from(delay_ms) + self.choice.trim_within(delay_ms) + f64::from(self.extra_ms);
         let make =
             || Timeline::new(format.sample_rate, position, captured_us, offset, heard_ms * 1e3);
         let depth_ms = heard_ms.max(f64::from(delay_ms)) as u32;

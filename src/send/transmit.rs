@@ -285,6 +285,9 @@ impl Transmit {
                     match seat.listener.read(&self.buffer[..count], now) {
                         Ok(Asks::Nothing) => {}
                         Ok(Asks::Welcome(hello)) => self.welcome(index, hello),
+                        Err(_) if seat.listener.is_leaving() => {
+                            return self.leave(index, "was told to go and talked on");
+                        }
                         Err(violation) => {
                             let label = seat.listener.label();
                             debug!("{label} broke the protocol: {violation}");
@@ -550,7 +553,7 @@ impl Transmit {
         let until = now + u64::try_from(STOP_WITHIN.as_micros()).unwrap_or(u64::MAX);
         for index in 0..self.seats.len() {
             if let Some(Some(seat)) = self.seats.get_mut(index)
-                && !matches!(seat.listener.phase, Phase::Closing | Phase::Lingering)
+                && !seat.listener.is_leaving()
             {
                 seat.listener.close(Reason::Stopping, "the server was stopped", now);
                 self.write(index);
