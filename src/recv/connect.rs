@@ -60,6 +60,13 @@ pub enum Heard {
     },
     /// What is known of the server's clock.
     Offset(Offset),
+    /// The playout delay changes.
+    Delay {
+        /// The new one, in ms.
+        playout_delay_ms: u32,
+        /// The capture time from which it holds, in µs of the server's clock.
+        from_us: u64,
+    },
     /// The connection is gone; another may come.
     Gone,
 }

@@ -214,6 +214,9 @@ impl Play {
                     timeline.set_offset(offset);
                 }
             }
+            Heard::Delay { playout_delay_ms, from_us } => {
+                self.change_delay(playout_delay_ms, from_us)
+            }
             Heard::Gone => self.expect(false),
             Heard::Audio { position, captured_us, arrived_us, broken, samples } => {
                 let Some(known) = &mut self.stream else {
@@ -252,6 +255,26 @@ impl Play {
         }
         let _ = self.delays.try_send(self.delay_ms() as u32);
         self.expect(true);
+    }
+
+    /// The server's delay changes.
+    fn change_delay(&mut self, playout_delay_ms: u32, from_us: u64) {
+        let Some(known) = &mut self.stream else {
+            return;
+        };
+        known.stream.playout_delay_ms = Some(playout_delay_ms);
+        let _ = self.delays.try_send(playout_delay_ms);
+        let total_ms = f64::from(playout_delay_ms)
+            + self.choice.trim_within(playout_delay_ms)
+            + f64::from(self.extra_ms);
+        if let Output::Recorder(recorder) = &mut self.output {
+            recorder.make_room_for(total_ms as u32);
+        } else if let Some(playout) = self.playout() {
+            playout.make_room_for(total_ms as u32);
+        }
+        if let Some(timeline) = self.timeline() {
+            timeline.set_delay_from(from_us, total_ms * 1e3);
+        }
     }
 
     /// Sets the player up on the first frame, once the server's clock is known.

@@ -63,11 +63,14 @@ pub struct Timeline {
     captured: CardClock,
     offset: Offset,
     delay_us: f64,
+    /// From what capture time on another delay holds, and which.
+    next_delay: Option<(f64, f64)>,
 }
 
 /// Turns a stream by position into blocks for a card.
 #[derive(Debug)]
 pub struct Playout {
+    stream: Format,
     card: Format,
     jitter: Jitter,
     timeline: Timeline,
@@ -106,7 +109,7 @@ impl Timeline {
     pub fn new(rate: u32, position: u64, captured_us: u64, offset: Offset, delay_us: f64) -> Self {
         let mut captured = CardClock::new(rate);
         captured.anchor(position, captured_us);
-        Self { captured, offset, delay_us }
+        Self { captured, offset, delay_us, next_delay: None }
     }
 
     /// Learns from a frame captured at `captured_us` of the server's clock; `broken` says that
@@ -126,6 +129,21 @@ impl Timeline {
     /// Changes how long after its capture a sample is heard, in µs.
     pub fn set_delay_us(&mut self, delay_us: f64) {
         self.delay_us = delay_us;
+        self.next_delay = None;
+    }
+
+    /// The same from the sample on that was captured at `from_us` of the server's clock.
+    pub fn set_delay_from(&mut self, from_us: u64, delay_us: f64) {
+        self.next_delay = Some((from_us as f64, delay_us));
+    }
+
+    /// Lets a change of the delay take place, if `position` was captured late enough for it.
+    pub fn reach(&mut self, position: f64) {
+        if let Some((from_us, delay_us)) = self.next_delay
+            && self.captured.time_of(position).is_some_and(|at_us| at_us >= from_us)
+        {
+            self.set_delay_us(delay_us);
+        }
     }
 
     /// When `position` was captured, in µs of our clock.
@@ -164,6 +182,7 @@ impl Playout {
         let fade_ms = (f64::from(delay_ms) / 16.0).min(LONGEST_FADE_MS);
         let crossfade = stream.frames_in_ms(CROSSFADE_MS).max(1);
         Ok(Self {
+            stream,
             card,
             jitter: Jitter::new(stream, chunk, delay_ms),
             timeline,
@@ -197,6 +216,11 @@ impl Playout {
     /// The timeline, to change delay or offset.
     pub fn timeline(&mut self) -> &mut Timeline {
         &mut self.timeline
+    }
+
+    /// Makes room for a longer delay.
+    pub fn make_room_for(&mut self, delay_ms: u32) {
+        self.jitter.grow(self.stream, delay_ms);
     }
 
     /// Whether sound should be coming: what is missing while not is not lost.
@@ -247,6 +271,9 @@ impl Playout {
     /// `frame`. `None` until there is something to play.
     pub fn block(&mut self, frame: f64, clock: &CardClock) -> Option<&[f32]> {
         let at_us = clock.time_of(frame)?;
+        if let Some(state) = self.state {
+            self.timeline.reach(state.out);
+        }
         let wanted = self.timeline.position_at(at_us);
         let mut state = match self.state {
             Some(state) => state,

@@ -15,7 +15,7 @@ use crate::clock::{BURST, BURST_SPACING_US, Learnt, ServerClock};
 use crate::error::{Error, Result};
 use crate::recv::decode::{Conversation, Event};
 use crate::shutdown::Shutdown;
-use crate::wire::{Deframer, Ping, Reason, Violation};
+use crate::wire::{Deframer, Notice, Ping, Reason, Violation};
 
 /// A server that has not said what it is by then gets another try.
 const CONFIG_WITHIN: Duration = Duration::from_secs(2);
@@ -197,11 +197,21 @@ impl<'a> Session<'a> {
                         tell(self.connect, Heard::Offset(offset));
                     }
                 }
-                Event::Notice(notice) => match notice.reason {
-                    Reason::PlayoutDelay | Reason::Unknown => {}
-                    reason => debug!("the server closes: {reason:?} {}", notice.text),
-                },
+                Event::Notice(notice) => self.notice(&notice),
             }
+        }
+    }
+
+    fn notice(&self, notice: &Notice) {
+        match (notice.reason, notice.playout_delay_ms) {
+            (Reason::PlayoutDelay, Some(playout_delay_ms)) => {
+                info!("the server's delay is {playout_delay_ms} ms from here on");
+                let from_us = notice.from_us.unwrap_or(0);
+                // Rare, and not to be missed.
+                let _ = self.connect.player.send(Heard::Delay { playout_delay_ms, from_us });
+            }
+            (Reason::PlayoutDelay | Reason::Unknown, _) => {}
+            (reason, _) => debug!("the server closes: {reason:?} {}", notice.text),
         }
     }
 
