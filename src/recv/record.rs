@@ -121,6 +121,13 @@ impl Recorder {
         self.counts.lost += inserted.pushed_out;
     }
 
+    /// Makes room for a longer delay.
+    pub fn make_room_for(&mut self, delay_ms: u32) {
+        if let Some(Stream { format, jitter, .. }) = &mut self.stream {
+            jitter.grow(*format, delay_ms);
+        }
+    }
+
     /// The timeline, to change delay or offset.
     pub fn timeline(&mut self) -> Option<&mut Timeline> {
         self.stream.as_mut().map(|stream| &mut stream.timeline)
@@ -140,6 +147,9 @@ impl Recorder {
         let Some(Stream { format, jitter, timeline, next }) = &mut self.stream else {
             return Ok(());
         };
+        if let Some(next) = *next {
+            timeline.reach(next as f64);
+        }
         let due = timeline.position_at(now_us as f64);
         let from = match *next {
             Some(next) => next,
