@@ -370,12 +370,22 @@ impl Transmit {
         }
     }
 
+    /// The seat of a client run, unless a newer connection of the same run has been given it: each
+    /// seat is given away once, however many ask for it at the same moment.
+    fn ghost_of(&self, id: &str) -> Option<usize> {
+        let seats =
+            || self.seats.iter().enumerate().filter_map(|(n, seat)| Some((n, seat.as_ref()?)));
+        let mut own =
+            seats().filter(|(_, seat)| seat.listener.is_seated() && seat.listener.id == id);
+        let is_given_away =
+            |index| seats().any(|(_, s)| s.replaces == Some(index) && s.listener.id == id);
+        own.find_map(|(index, _)| (!is_given_away(index)).then_some(index))
+    }
+
     /// Answers a hello. A known id takes the older connection's place; a listener that was told
     /// that the server is full gets a seat only so.
     fn welcome(&mut self, index: usize, hello: Hello) {
-        let ghost = self.seats.iter().position(|seat| {
-            seat.as_ref().is_some_and(|s| s.listener.is_seated() && s.listener.id == hello.id)
-        });
+        let ghost = self.ghost_of(&hello.id);
         let captured_output = self.room.captured_output.clone();
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
