@@ -39,6 +39,10 @@ const ACCEPT_PAUSE_US: u64 = 100_000;
 /// Connections above `max_clients` that are kept a moment, in case they are ghosts.
 const EXTRA_SEATS: usize = 8;
 
+/// Connections in all, for each listener that `max_clients` allows: everybody who listens, and as
+/// many that were told to go and have not gone yet, as when a whole room comes back at once.
+const CONNECTIONS_PER_CLIENT: usize = 2;
+
 /// How often overdue listeners are looked for.
 const HOUSEKEEPING_US: u64 = 100_000;
 
@@ -431,9 +435,15 @@ impl Transmit {
     fn admit(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr) {
         let now = self.clock.now_us();
         let seated = self.seats.iter().flatten().filter(|s| s.listener.is_seated()).count();
-        let full = self.room.max_clients != 0 && seated >= self.room.max_clients as usize;
-        let waiting = self.seats.len() - self.free.len() - seated;
-        if full && waiting >= EXTRA_SEATS {
+        let refused = || {
+            let seats = self.seats.iter().flatten();
+            seats.filter(|s| s.listener.phase == Phase::Refused).count()
+        };
+        let held = self.seats.len() - self.free.len();
+        let (limited, most) = (self.room.max_clients != 0, self.room.max_clients as usize);
+        let full = limited && seated >= most;
+        let crowded = limited && held >= most * CONNECTIONS_PER_CLIENT + EXTRA_SEATS;
+        if crowded || (full && refused() >= EXTRA_SEATS) {
             // Too many even to be told properly; the kernel sends what it can.
             let _ = stream.write(crate::wire::SERVER_FULL);
             return;
