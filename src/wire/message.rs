@@ -6,7 +6,7 @@ use byteorder::{BigEndian, ByteOrder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_AUDIO_PAYLOAD, SERVER_FULL, VERSION, Violation, kind, plain, typed};
+use super::{MAX_AUDIO_PAYLOAD, MAX_JSON, SERVER_FULL, VERSION, Violation, kind, plain, typed};
 use crate::format::{Format, MAX_SAMPLE_RATE, printable};
 
 /// Longest id or name that is kept of a peer's, in characters.
@@ -96,6 +96,9 @@ impl ServerFirst {
         let unreadable = |why: String| Violation::Unreadable { what: "config", why };
         let value: serde_json::Value =
             serde_json::from_slice(payload).map_err(|e| unreadable(e.to_string()))?;
+        if !value.is_object() {
+            return Err(unreadable("no JSON object".to_owned()));
+        }
         if let Some(error) = value.get("error") {
             let text = error.as_str().unwrap_or_default();
             if text.eq_ignore_ascii_case("server full") {
@@ -393,6 +396,14 @@ impl Pong {
 }
 
 fn json<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, Violation> {
+    if body.len() > MAX_JSON {
+        let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        return Err(Violation::TooLong { length, limit: MAX_JSON });
+    }
+    // Lists would do as well for serde, and `[]` as a report that says nothing.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Violation::Unreadable { what, why: "no JSON object".to_owned() });
+    }
     serde_json::from_slice(body).map_err(|e| Violation::Unreadable { what, why: e.to_string() })
 }
 

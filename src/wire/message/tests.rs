@@ -69,6 +69,17 @@ fn a_notice_of_the_future_is_read_as_unknown() {
 }
 
 #[test]
+fn a_list_is_no_message_and_neither_is_more_json_than_a_client_takes() {
+    assert!(Report::read(b"[]").is_err());
+    assert!(Hello::read(br#"[2, "x", "", []]"#).is_err());
+    assert!(ServerFirst::read(b"[44100, 2, 1024]").is_err());
+    let most = format!("{{\"reason\": \"stopping\"}}{}", " ".repeat(MAX_JSON - 22));
+    assert_eq!(most.len(), MAX_JSON);
+    assert!(Notice::read(most.as_bytes()).is_ok());
+    assert!(Notice::read(format!("{most} ").as_bytes()).is_err());
+}
+
+#[test]
 fn deep_json_is_an_error_and_not_a_crash() {
     let body = "[".repeat(100_000);
     assert!(Hello::read(body.as_bytes()).is_err());
