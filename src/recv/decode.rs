@@ -1,7 +1,7 @@
 //! What comes from the server → what it means. No socket, no clock: bytes in, events out.
 
 use crate::wire::{
-    AudioHeader, Config, FLAG_BROKEN, Frame, Hello, Limits, MAX_AUDIO_PAYLOAD, MAX_JSON, Notice,
+    AudioHeader, Config, FLAG_BROKEN, Frame, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
     Pong, ServerFirst, VERSION, Violation, Welcome, kind, read_float32,
 };
 
@@ -70,15 +70,14 @@ impl Conversation {
     /// How long frames may be at this stage.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        let audio = MAX_AUDIO_PAYLOAD + crate::wire::AUDIO_HEADER;
         match &self.stage {
             Stage::Waiting => Limits { plain: MAX_JSON, typed: 0 },
             Stage::Plain { config, .. } => Limits { plain: config.payload_bytes(), typed: 0 },
             Stage::Greeted { config } => Limits {
                 plain: config.as_ref().map_or(MAX_JSON, Config::payload_bytes),
-                typed: audio,
+                typed: MAX_SERVER_FRAME,
             },
-            Stage::Typed { .. } => Limits { plain: 0, typed: audio },
+            Stage::Typed { .. } => Limits { plain: 0, typed: MAX_SERVER_FRAME },
         }
     }
 
