@@ -93,6 +93,18 @@ impl Conversation {
         !matches!(self.stage, Stage::Waiting)
     }
 
+    /// Whether a hello is on its way and no welcome has come.
+    #[must_use]
+    pub fn awaits_welcome(&self) -> bool {
+        matches!(self.stage, Stage::Greeted { .. })
+    }
+
+    /// Whether the server said that it is full and has not given us our old seat either.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self.stage, Stage::Greeted { config: None })
+    }
+
     /// Takes one frame. Ask for the [`limits`](Self::limits) anew after each.
     ///
     /// # Errors
@@ -270,8 +282,10 @@ mod tests {
         assert_eq!(conversation(false).take(Frame::Plain(&SERVER_FULL[4..])), Ok(Event::Full));
         let mut ghost = conversation(true);
         assert!(matches!(ghost.take(Frame::Plain(&SERVER_FULL[4..])), Ok(Event::Say(_))));
+        assert!(ghost.is_refused() && ghost.awaits_welcome());
         let frame = welcome("f32").frame();
         assert!(matches!(ghost.take(typed_frame(&frame)), Ok(Event::Welcome(_))));
+        assert!(!ghost.is_refused() && !ghost.awaits_welcome());
     }
 
     #[test]
