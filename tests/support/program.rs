@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Waits until `condition` holds, and fails with `what` did not happen.
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain until {what}");
@@ -22,7 +22,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// A child process that does not outlive the test.
-pub struct Guarded(pub Child);
+pub(crate) struct Guarded(pub(crate) Child);
 
 impl Drop for Guarded {
     fn drop(&mut self) {
@@ -33,7 +33,7 @@ impl Drop for Guarded {
 }
 
 /// A running program of ours and what it has said.
-pub struct Program {
+pub(crate) struct Program {
     name: String,
     child: Guarded,
     said: PathBuf,
@@ -41,7 +41,7 @@ pub struct Program {
 
 impl Program {
     /// Starts `command`; what it says goes to the file `said`.
-    pub fn start(mut command: Command, said: PathBuf) -> Self {
+    pub(crate) fn start(mut command: Command, said: PathBuf) -> Self {
         let out = File::create(&said).unwrap();
         command.stdout(out.try_clone().unwrap()).stderr(out);
         let name = command.get_program().to_string_lossy().into_owned();
@@ -50,12 +50,12 @@ impl Program {
     }
 
     /// Everything that it has said so far.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.said).unwrap_or_default()
     }
 
     /// Waits until it has said `words`.
-    pub fn wait_for(&mut self, words: &str) {
+    pub(crate) fn wait_for(&mut self, words: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !self.said().contains(words) {
             let ended = self.child.0.try_wait().unwrap();
@@ -71,12 +71,12 @@ impl Program {
     }
 
     /// How many lines with `words` it has said.
-    pub fn times_said(&self, words: &str) -> usize {
+    pub(crate) fn times_said(&self, words: &str) -> usize {
         self.said().lines().filter(|line| line.contains(words)).count()
     }
 
     /// Waits until it ends by itself, and returns its exit code.
-    pub fn exit_code(&mut self) -> Option<i32> {
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
         let mut ended: Option<ExitStatus> = None;
         wait_until("the program has ended", || {
             ended = self.child.0.try_wait().unwrap();
@@ -86,7 +86,7 @@ impl Program {
     }
 
     /// Asks it to stop, as Ctrl-C does.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let pid = rustix::process::Pid::from_child(&self.child.0);
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
         let code = self.exit_code();

@@ -8,30 +8,35 @@ const WINDOWS_A_SECOND: u32 = 10;
 const COARSE: usize = 4;
 
 /// Both channels of what one output played.
-pub struct Recording {
-    pub left: Vec<f32>,
-    pub right: Vec<f32>,
+pub(crate) struct Recording {
+    pub(crate) left: Vec<f32>,
+    pub(crate) right: Vec<f32>,
 }
 
 /// One tenth of a second of what was heard, beside what was played.
 #[derive(Debug, Clone, Copy)]
-pub struct Window {
-    pub delay_ms: f64,
+pub(crate) struct Window {
+    pub(crate) delay_ms: f64,
     /// 1 where both are the same but for loudness; the worse one of the two channels.
-    pub likeness: f64,
+    pub(crate) likeness: f64,
     /// How much louder than what was played.
-    pub gain_db: f64,
+    pub(crate) gain_db: f64,
 }
 
 impl Window {
-    pub fn is_right(&self) -> bool {
+    pub(crate) fn is_right(&self) -> bool {
         self.likeness > 0.9 && self.gain_db.abs() < 1.0
     }
 }
 
 /// Compares `heard` with `played`, both recorded at once, window by window. A window is looked for
 /// up to `most_ms` later than it was played.
-pub fn compare(played: &Recording, heard: &Recording, rate: u32, most_ms: u32) -> Vec<Window> {
+pub(crate) fn compare(
+    played: &Recording,
+    heard: &Recording,
+    rate: u32,
+    most_ms: u32,
+) -> Vec<Window> {
     let length = (rate / WINDOWS_A_SECOND) as usize;
     let most = (rate * most_ms / 1000) as usize;
     let end = played.left.len().min(heard.left.len()).saturating_sub(length + most);
@@ -53,7 +58,7 @@ pub fn compare(played: &Recording, heard: &Recording, rate: u32, most_ms: u32) -
 }
 
 /// Where in `sound` `piece` is most like it.
-pub fn find(piece: &[f32], sound: &[f32]) -> usize {
+pub(crate) fn find(piece: &[f32], sound: &[f32]) -> usize {
     let last = sound.len() - piece.len();
     let best = |delays: &mut dyn Iterator<Item = usize>, step| {
         delays
@@ -66,7 +71,7 @@ pub fn find(piece: &[f32], sound: &[f32]) -> usize {
 }
 
 /// How alike two pieces are, from −1 to 1, and the second's loudness in terms of the first's.
-pub fn likeness(a: &[f32], b: &[f32], step: usize) -> (f64, f64) {
+pub(crate) fn likeness(a: &[f32], b: &[f32], step: usize) -> (f64, f64) {
     let (mut aa, mut bb, mut ab) = (1e-12_f32, 1e-12_f32, 0.0_f32);
     for (a, b) in a.iter().zip(b).step_by(step) {
         aa += a * a;
@@ -76,7 +81,7 @@ pub fn likeness(a: &[f32], b: &[f32], step: usize) -> (f64, f64) {
     (f64::from(ab / (aa * bb).sqrt()), f64::from(ab / aa))
 }
 
-pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
@@ -84,7 +89,7 @@ pub fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 /// Stereo noise, the two channels unlike each other and neither like itself a moment later, without
 /// the high tones that a change of rate would touch. The same on every run.
-pub fn noise(frames: usize, rate: u32) -> Recording {
+pub(crate) fn noise(frames: usize, rate: u32) -> Recording {
     Recording { left: channel(frames, rate, 1), right: channel(frames, rate, 2) }
 }
 

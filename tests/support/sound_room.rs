@@ -17,12 +17,12 @@ use super::sound_compare::Recording;
 
 /// A null sink cuts its clock to whole microseconds per block: only at a rate whose frames last
 /// whole microseconds does it keep true time.
-pub const RATE: u32 = 40_000;
+pub(crate) const RATE: u32 = 40_000;
 
 /// The sinks with their channels in the room's recording.
-pub const PC: Sink = Sink { name: "pc", channels: "front-left,front-right", first: 0 };
-pub const EAR1: Sink = Sink { name: "ear1", channels: "rear-left,rear-right", first: 2 };
-pub const EAR2: Sink = Sink { name: "ear2", channels: "front-center,lfe", first: 4 };
+pub(crate) const PC: Sink = Sink { name: "pc", channels: "front-left,front-right", first: 0 };
+pub(crate) const EAR1: Sink = Sink { name: "ear1", channels: "rear-left,rear-right", first: 2 };
+pub(crate) const EAR2: Sink = Sink { name: "ear2", channels: "front-center,lfe", first: 4 };
 
 const CHANNELS: usize = 8;
 const FRAME_BYTES: usize = 4 * CHANNELS;
@@ -37,13 +37,13 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// An output that programs can play on.
 #[derive(Debug, Clone, Copy)]
-pub struct Sink {
-    pub name: &'static str,
+pub(crate) struct Sink {
+    pub(crate) name: &'static str,
     channels: &'static str,
     first: usize,
 }
 
-pub struct Room {
+pub(crate) struct Room {
     folder: PathBuf,
     server: Option<Guarded>,
     modules: HashMap<&'static str, String>,
@@ -53,14 +53,14 @@ pub struct Room {
 
 impl Room {
     /// A room with its three sinks, `pc` the default one.
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let mut room = Self::without_sound_server();
         room.start();
         room
     }
 
     /// The same surroundings with nothing that plays or records.
-    pub fn without_sound_server() -> Self {
+    pub(crate) fn without_sound_server() -> Self {
         // A test that failed has said so; the next one starts afresh.
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let name = format!("auralync-room-{}", std::process::id());
@@ -75,7 +75,7 @@ impl Room {
     }
 
     /// Starts the sound server, as it was when the room was opened.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let script = self.folder.join("room.pa");
         let sink = format!(
             "load-module module-native-protocol-unix auth-anonymous=1\n\
@@ -102,11 +102,11 @@ impl Room {
     }
 
     /// Kills the sound server as a crash would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.server = None;
     }
 
-    pub fn plug(&mut self, sink: Sink) {
+    pub(crate) fn plug(&mut self, sink: Sink) {
         let Sink { name, channels, .. } = sink;
         let index = self.pactl(&[
             "load-module",
@@ -122,24 +122,24 @@ impl Room {
         self.modules.insert(name, index);
     }
 
-    pub fn unplug(&mut self, sink: Sink) {
+    pub(crate) fn unplug(&mut self, sink: Sink) {
         let index = self.modules.remove(sink.name).expect("it is plugged in");
         self.pactl(&["unload-module", &index]);
     }
 
-    pub fn make_default(&self, sink: Sink) {
+    pub(crate) fn make_default(&self, sink: Sink) {
         self.pactl(&["set-default-sink", sink.name]);
     }
 
     /// Plays a WAV file on `sink` until what is returned is dropped.
-    pub fn play(&self, wav: &Path, sink: Sink) -> Guarded {
+    pub(crate) fn play(&self, wav: &Path, sink: Sink) -> Guarded {
         let mut command = self.command("paplay");
         command.arg(format!("--device={}", sink.name)).arg(wav);
         Guarded(spawn(command.stdout(Stdio::null()).stderr(Stdio::null())))
     }
 
     /// Starts to record everything that plays in the room.
-    pub fn record(&mut self) -> Recorder {
+    pub(crate) fn record(&mut self) -> Recorder {
         self.recorders += 1;
         let path = self.folder.join(format!("room-{}.raw", self.recorders));
         let mut command = self.command("parec");
@@ -153,15 +153,16 @@ impl Room {
     }
 
     /// A program that lives in this room.
-    pub fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
             .env_remove("PULSE_SERVER")
             .env_remove("PULSE_RUNTIME_PATH")
             .env_remove("DBUS_SESSION_BUS_ADDRESS")
+            .env_remove("PULSE_COOKIE")
+            .env_remove("XDG_CONFIG_HOME")
             .env_remove("RUST_LOG")
             .env("XDG_RUNTIME_DIR", &self.folder)
-            .env("XDG_CONFIG_HOME", &self.folder)
             .env("HOME", &self.folder)
             .env("ALSA_CONFIG_PATH", self.folder.join("asound.conf"))
             .stdin(Stdio::null());
@@ -169,7 +170,7 @@ impl Room {
     }
 
     /// A file for a test's own use, gone with the room.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
@@ -195,20 +196,20 @@ impl Drop for Room {
 }
 
 /// A recording that is being made.
-pub struct Recorder {
+pub(crate) struct Recorder {
     path: PathBuf,
     _program: Guarded,
 }
 
 impl Recorder {
     /// Seconds recorded so far.
-    pub fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         let bytes = fs::metadata(&self.path).map_or(0, |file| file.len());
         bytes as f64 / FRAME_BYTES as f64 / f64::from(RATE)
     }
 
     /// What `sink` has played since second `from` of the recording.
-    pub fn played(&self, sink: Sink, from: f64) -> Recording {
+    pub(crate) fn played(&self, sink: Sink, from: f64) -> Recording {
         let mut file = File::open(&self.path).unwrap();
         let start = (from.max(0.0) * f64::from(RATE)) as u64 * FRAME_BYTES as u64;
         file.seek(SeekFrom::Start(start)).unwrap();
@@ -226,7 +227,7 @@ impl Recorder {
 
     /// Whether `sink` has been playing sound, and nothing but sound, for the last tenths of a
     /// second.
-    pub fn hears(&self, sink: Sink) -> bool {
+    pub(crate) fn hears(&self, sink: Sink) -> bool {
         let seconds = self.seconds();
         let latest = self.played(sink, seconds - LATEST_S);
         let pieces = latest.left.chunks_exact(RATE as usize / 50);
@@ -236,7 +237,7 @@ impl Recorder {
     }
 
     /// Whether `sink` has been silent for the last tenths of a second.
-    pub fn hears_nothing(&self, sink: Sink) -> bool {
+    pub(crate) fn hears_nothing(&self, sink: Sink) -> bool {
         let seconds = self.seconds();
         let latest = self.played(sink, seconds - LATEST_S);
         seconds > LATEST_S && latest.left.iter().all(|sample| sample.abs() < AUDIBLE)
