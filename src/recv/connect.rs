@@ -11,7 +11,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use super::decode::{Conversation, Event};
-use crate::clock::{BURST, BURST_SPACING_US, Clock, ServerClock};
+use crate::clock::{BURST, BURST_SPACING_US, Clock, Learnt, Offset, ServerClock};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::settings::Target;
@@ -67,8 +67,8 @@ pub enum Heard {
         /// Interleaved samples.
         samples: Vec<f32>,
     },
-    /// The server's clock − ours, in µs.
-    Offset(f64),
+    /// What is known of the server's clock.
+    Offset(Offset),
     /// The connection is gone; another may come.
     Gone,
 }
@@ -363,11 +363,14 @@ impl Session<'_> {
                     tell(self.connect, heard);
                 }
                 Event::Pong(pong) => {
-                    self.server_clock.pong(pong, arrived_us);
-                    if let Some(offset_us) = self.server_clock.offset_us() {
+                    if self.server_clock.pong(pong, arrived_us) == Learnt::Stepped {
+                        info!("a clock has jumped (was a PC asleep?): finding the place anew");
+                        self.pings = 0;
+                    }
+                    if let Some(offset) = self.server_clock.offset() {
                         let uncertainty = self.server_clock.uncertainty_us() * 1e3;
                         self.connect.seen.uncertainty_ns.set(uncertainty as u64);
-                        tell(self.connect, Heard::Offset(offset_us));
+                        tell(self.connect, Heard::Offset(offset));
                     }
                 }
                 Event::Notice(notice) => match notice.reason {

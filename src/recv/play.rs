@@ -10,7 +10,7 @@ use super::connect::{Heard, Stream};
 use super::record::Recorder;
 use super::resample::{Counts, Playout, Timeline};
 use super::speaker::Feed;
-use crate::clock::{Arrivals, CardClock, Clock};
+use crate::clock::{Arrivals, CardClock, Clock, Offset};
 use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::Limiter;
@@ -24,7 +24,7 @@ const LONGEST_LEAD_MS: f64 = 40.0;
 const SHORTEST_LEAD_MS: f64 = 1.5;
 
 /// Roughly what capture, network and card need of the delay, before any of it can be lead.
-const PATH_MS: f64 = 15.0;
+const PATH_MS: f64 = 40.0;
 
 /// Sleeps of the thread.
 const LONGEST_TICK_US: f64 = 5_000.0;
@@ -96,7 +96,7 @@ pub(super) struct Play {
     card: Option<Attached>,
     limiter: Option<Limiter>,
     connected: bool,
-    offset_us: Option<f64>,
+    offset: Option<Offset>,
     extra_ms: u32,
     too_late_since_us: Option<u64>,
     /// What earlier players of this run have counted.
@@ -151,7 +151,7 @@ impl Play {
             card: None,
             limiter: None,
             connected: false,
-            offset_us: None,
+            offset: None,
             extra_ms: 0,
             too_late_since_us: None,
             counted: Counts::default(),
@@ -188,10 +188,10 @@ impl Play {
     fn hear(&mut self, heard: Heard) -> Result<()> {
         match heard {
             Heard::Stream(stream) => self.begin(stream),
-            Heard::Offset(offset_us) => {
-                self.offset_us = Some(offset_us);
+            Heard::Offset(offset) => {
+                self.offset = Some(offset);
                 if let Some(timeline) = self.timeline() {
-                    timeline.set_offset_us(offset_us);
+                    timeline.set_offset(offset);
                 }
             }
             Heard::Gone => self.expect(false),
@@ -225,7 +225,7 @@ impl Play {
             if let Some(card) = &mut self.card {
                 card.feed.skip_written();
             }
-            self.offset_us = stream.session.is_none().then_some(0.0);
+            self.offset = stream.session.is_none().then_some(Offset::NONE);
             let arrivals =
                 stream.session.is_none().then(|| Arrivals::new(stream.format.sample_rate));
             self.stream = Some(Known { stream, arrivals, playout: None, recording: false });
@@ -236,7 +236,7 @@ impl Play {
 
     /// Sets the player up on the first frame, once the server's clock is known.
     fn set_up(&mut self, position: u64, captured_us: u64) -> Result<()> {
-        let (Some(known), Some(offset_us)) = (&mut self.stream, self.offset_us) else {
+        let (Some(known), Some(offset)) = (&mut self.stream, self.offset) else {
             return Ok(());
         };
         let Stream { format, chunk, playout_delay_ms, .. } = known.stream;
@@ -244,7 +244,7 @@ impl Play {
         let heard_ms =
             f64::from(delay_ms) + f64::from(self.choice.trim_ms) + f64::from(self.extra_ms);
         let make =
-            || Timeline::new(format.sample_rate, position, captured_us, offset_us, heard_ms * 1e3);
+            || Timeline::new(format.sample_rate, position, captured_us, offset, heard_ms * 1e3);
         let depth_ms = heard_ms.max(f64::from(delay_ms)) as u32;
         match (&mut self.output, &self.card) {
             (Output::Recorder(recorder), _) if !known.recording => {
@@ -345,7 +345,7 @@ impl Play {
             return;
         };
         while let Some(played) = card.feed.played() {
-            let _ = card.clock.stamp(played.frame, played.heard_us);
+            let _ = card.clock.stamp(played.frame, played.heard_us, played.came_us);
             card.silent = played.silent;
             card.period = card.period.max(played.frames as usize);
             card.latency_us = played.heard_us.saturating_sub(now_us) as f64;

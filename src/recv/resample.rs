@@ -4,7 +4,7 @@
 //! playout delay. Small errors are steered away by the resampling ratio; an error that would take
 //! long is jumped over, behind a crossfade. What is missing is silence, with a fade on both sides.
 
-use crate::clock::CardClock;
+use crate::clock::{CardClock, Offset};
 use crate::error::Result;
 use crate::format::Format;
 use crate::rate::RateConverter;
@@ -61,8 +61,7 @@ pub struct Counts {
 #[derive(Debug, Clone)]
 pub struct Timeline {
     captured: CardClock,
-    /// Server's clock − ours.
-    offset_us: f64,
+    offset: Offset,
     delay_us: f64,
 }
 
@@ -104,10 +103,10 @@ impl Timeline {
     /// A timeline on which frame `position` was captured at `captured_us` of the server's clock and
     /// is heard `delay_us` later.
     #[must_use]
-    pub fn new(rate: u32, position: u64, captured_us: u64, offset_us: f64, delay_us: f64) -> Self {
+    pub fn new(rate: u32, position: u64, captured_us: u64, offset: Offset, delay_us: f64) -> Self {
         let mut captured = CardClock::new(rate);
         captured.anchor(position, captured_us);
-        Self { captured, offset_us, delay_us }
+        Self { captured, offset, delay_us }
     }
 
     /// Learns from a frame captured at `captured_us` of the server's clock; `broken` says that
@@ -116,12 +115,12 @@ impl Timeline {
         if broken {
             self.captured.anchor(position, captured_us);
         }
-        let _ = self.captured.stamp(position, captured_us);
+        let _ = self.captured.stamp(position, captured_us, captured_us);
     }
 
-    /// Changes (server's clock − ours), in µs.
-    pub fn set_offset_us(&mut self, offset_us: f64) {
-        self.offset_us = offset_us;
+    /// Changes what is known of the server's clock.
+    pub fn set_offset(&mut self, offset: Offset) {
+        self.offset = offset;
     }
 
     /// Changes how long after its capture a sample is heard, in µs.
@@ -138,13 +137,14 @@ impl Timeline {
     /// The position that should be heard at `at_us` of our clock.
     #[must_use]
     pub fn position_at(&self, at_us: f64) -> f64 {
-        self.captured.frame_at(at_us + self.offset_us - self.delay_us).unwrap_or(0.0)
+        self.captured.frame_at(self.offset.server_us(at_us) - self.delay_us).unwrap_or(0.0)
     }
 
     /// When `position` should be heard, in µs of our clock.
     #[must_use]
     pub fn heard_at(&self, position: f64) -> f64 {
-        self.captured.time_of(position).unwrap_or(0.0) - self.offset_us + self.delay_us
+        let server_us = self.captured.time_of(position).unwrap_or(0.0) + self.delay_us;
+        self.offset.ours_us(server_us)
     }
 }
 
@@ -314,7 +314,8 @@ impl Playout {
     /// Sets the ratio for the next block: the measured frequency and the steering on top.
     fn stretch(&mut self, state: &mut State, clock: &CardClock) {
         let nominal = 1.0 / self.converter.ratio();
-        let measured = clock.us_per_frame() / self.timeline.captured.us_per_frame();
+        let server_us = clock.us_per_frame() * (1.0 + self.timeline.offset.rate);
+        let measured = server_us / self.timeline.captured.us_per_frame();
         let frequency = (nominal / measured - 1.0).clamp(-MAX_FREQUENCY, MAX_FREQUENCY);
         let before = state.stretch;
         state.stretch = frequency - state.correction;
