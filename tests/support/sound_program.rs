@@ -86,10 +86,18 @@ impl Program {
     }
 
     /// Asks it to stop, as Ctrl-C does.
-    pub(crate) fn stop(mut self) {
+    pub(crate) fn stop(&mut self) {
         let pid = rustix::process::Pid::from_child(&self.child.0);
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
         let code = self.exit_code();
         assert_eq!(code, Some(0), "{} said:\n{}", self.name, self.said());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{} said:\n{}", self.name, self.said());
+        }
     }
 }
