@@ -20,7 +20,7 @@ use log::info;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::preset::Overrides;
+use crate::preset::{Overrides, Preset, Watch};
 use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
@@ -29,7 +29,7 @@ use crate::stats::{self, Lines, ServerStats};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 use encode::Codec;
 use produce::Producer;
-use transmit::{Room, Snapshot, Transmit, sockets};
+use transmit::{Change, Room, Snapshot, Transmit, sockets};
 
 /// The stream's rate where neither a card nor a file tells.
 const DEFAULT_RATE: u32 = 48_000;
@@ -121,14 +121,21 @@ impl Server {
             Producer::new(format, preset, clock, Arc::clone(&counters), handle.clone());
 
         let network = spawn("network", move || transmit.run())?;
+        let mut watch =
+            Watch::new(&settings.preset_name, &settings.origin, settings.overrides.clone());
+        let changes = handle.clone();
+        let mut meanwhile = || {
+            if let Some(preset) = watch.as_mut().and_then(Watch::look) {
+                changes.change(change(&preset, clock.now_us()));
+            }
+            network.is_finished()
+        };
         let outcome = match origin {
             Origin::Generator(generator) => {
                 producer.generate(generator, source.channels)?;
                 let heard = shutdown.clone();
                 let chunks = spawn("chunks", move || producer.run(&heard))?;
-                report(&snapshots, &counters, clock, &mut lines, shutdown, || {
-                    network.is_finished()
-                });
+                report(&snapshots, &counters, clock, &mut lines, shutdown, &mut meanwhile);
                 join(chunks)
             }
             #[cfg(feature = "device")]
@@ -146,9 +153,7 @@ impl Server {
                 let heard = shutdown.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
                 let _keeper = spawn("card", move || card.run(&heard))?;
-                report(&snapshots, &counters, clock, &mut lines, shutdown, || {
-                    network.is_finished()
-                });
+                report(&snapshots, &counters, clock, &mut lines, shutdown, &mut meanwhile);
                 join(chunks)
             }
         };
@@ -235,6 +240,18 @@ fn room(settings: &ServerSettings, format: Format, captured_output: Option<Strin
     }
 }
 
+/// Listeners learn of a new delay this long before it holds, so that all of them know in time.
+const NOTICE_US: u64 = 300_000;
+
+/// What of a preset may change while the server runs.
+fn change(preset: &Preset, now_us: u64) -> Change {
+    Change {
+        playout_delay_ms: preset.playout_delay_ms,
+        from_us: now_us + NOTICE_US,
+        max_clients: preset.max_clients,
+    }
+}
+
 /// 64 random bits, from the keys that the standard library draws for its hash maps.
 pub(crate) fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
@@ -248,10 +265,10 @@ fn report(
     clock: Clock,
     lines: &mut Lines,
     shutdown: &Shutdown,
-    network_is_gone: impl Fn() -> bool,
+    is_over: &mut impl FnMut() -> bool,
 ) {
     let start_us = clock.now_us();
-    while !shutdown.sleep(Duration::from_millis(100)) && !network_is_gone() {
+    while !shutdown.sleep(Duration::from_millis(100)) && !is_over() {
         let Ok(snapshot) = snapshots.try_recv() else {
             continue;
         };

@@ -106,8 +106,9 @@ impl KeepCard {
         let frames = format.frames_in_ms(RING_MS);
         let (mut speaker, feed) = speaker::ring(format, frames, Arc::clone(&self.counters));
         let period = u32::try_from(format.frames_in_ms(period_ms)).unwrap_or(480);
-        let stream = device.start(self.clock, period, move |samples, heard_us| {
-            speaker.fill(samples, heard_us);
+        let clock = self.clock;
+        let stream = device.start(clock, period, move |samples, heard_us| {
+            speaker.fill(samples, heard_us, clock.now_us());
         })?;
         debug!(
             "playing on “{}” at {format}, {} frames a time",

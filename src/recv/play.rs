@@ -10,7 +10,7 @@ use super::connect::{Heard, Stream};
 use super::record::Recorder;
 use super::resample::{Counts, Playout, Timeline};
 use super::speaker::Feed;
-use crate::clock::{Arrivals, CardClock, Clock};
+use crate::clock::{Arrivals, CardClock, Clock, Offset};
 use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::Limiter;
@@ -24,11 +24,14 @@ const LONGEST_LEAD_MS: f64 = 40.0;
 const SHORTEST_LEAD_MS: f64 = 1.5;
 
 /// Roughly what capture, network and card need of the delay, before any of it can be lead.
-const PATH_MS: f64 = 15.0;
+const PATH_MS: f64 = 40.0;
 
 /// Sleeps of the thread.
 const LONGEST_TICK_US: f64 = 5_000.0;
 const SHORTEST_TICK_US: f64 = 500.0;
+
+/// Sound cannot be heard sooner than this after its capture, whatever the trim, in ms.
+const EARLIEST_MS: i32 = 10;
 
 /// An output that stays this long behind what the delay allows plays later from then on.
 const TOO_LATE_FOR_US: u64 = 1_000_000;
@@ -81,6 +84,23 @@ pub(super) struct Choice {
     pub(super) volume_percent: u16,
 }
 
+impl Choice {
+    /// The trim, as far as sound can be early: it must have been captured first.
+    fn trim_within(&mut self, delay_ms: u32) -> f64 {
+        let delay_ms = i32::try_from(delay_ms).unwrap_or(i32::MAX);
+        let earliest = (EARLIEST_MS - delay_ms).min(0);
+        if self.trim_ms < earliest {
+            warn!(
+                "--delay {} cannot be: with this server's {delay_ms} ms it can be from {earliest} \
+                 to 5000. Playing at {earliest}",
+                self.trim_ms
+            );
+            self.trim_ms = earliest;
+        }
+        f64::from(self.trim_ms)
+    }
+}
+
 /// The playing thread.
 pub(super) struct Play {
     clock: Clock,
@@ -96,7 +116,7 @@ pub(super) struct Play {
     card: Option<Attached>,
     limiter: Option<Limiter>,
     connected: bool,
-    offset_us: Option<f64>,
+    offset: Option<Offset>,
     extra_ms: u32,
     too_late_since_us: Option<u64>,
     /// What earlier players of this run have counted.
@@ -151,7 +171,7 @@ impl Play {
             card: None,
             limiter: None,
             connected: false,
-            offset_us: None,
+            offset: None,
             extra_ms: 0,
             too_late_since_us: None,
             counted: Counts::default(),
@@ -188,11 +208,14 @@ impl Play {
     fn hear(&mut self, heard: Heard) -> Result<()> {
         match heard {
             Heard::Stream(stream) => self.begin(stream),
-            Heard::Offset(offset_us) => {
-                self.offset_us = Some(offset_us);
+            Heard::Offset(offset) => {
+                self.offset = Some(offset);
                 if let Some(timeline) = self.timeline() {
-                    timeline.set_offset_us(offset_us);
+                    timeline.set_offset(offset);
                 }
+            }
+            Heard::Delay { playout_delay_ms, from_us } => {
+                self.change_delay(playout_delay_ms, from_us)
             }
             Heard::Gone => self.expect(false),
             Heard::Audio { position, captured_us, arrived_us, broken, samples } => {
@@ -225,7 +248,7 @@ impl Play {
             if let Some(card) = &mut self.card {
                 card.feed.skip_written();
             }
-            self.offset_us = stream.session.is_none().then_some(0.0);
+            self.offset = stream.session.is_none().then_some(Offset::NONE);
             let arrivals =
                 stream.session.is_none().then(|| Arrivals::new(stream.format.sample_rate));
             self.stream = Some(Known { stream, arrivals, playout: None, recording: false });
@@ -234,17 +257,37 @@ impl Play {
         self.expect(true);
     }
 
+    /// The server's delay changes.
+    fn change_delay(&mut self, playout_delay_ms: u32, from_us: u64) {
+        let Some(known) = &mut self.stream else {
+            return;
+        };
+        known.stream.playout_delay_ms = Some(playout_delay_ms);
+        let _ = self.delays.try_send(playout_delay_ms);
+        let total_ms = f64::from(playout_delay_ms)
+            + self.choice.trim_within(playout_delay_ms)
+            + f64::from(self.extra_ms);
+        if let Output::Recorder(recorder) = &mut self.output {
+            recorder.make_room_for(total_ms as u32);
+        } else if let Some(playout) = self.playout() {
+            playout.make_room_for(total_ms as u32);
+        }
+        if let Some(timeline) = self.timeline() {
+            timeline.set_delay_from(from_us, total_ms * 1e3);
+        }
+    }
+
     /// Sets the player up on the first frame, once the server's clock is known.
     fn set_up(&mut self, position: u64, captured_us: u64) -> Result<()> {
-        let (Some(known), Some(offset_us)) = (&mut self.stream, self.offset_us) else {
+        let (Some(known), Some(offset)) = (&mut self.stream, self.offset) else {
             return Ok(());
         };
         let Stream { format, chunk, playout_delay_ms, .. } = known.stream;
         let delay_ms = playout_delay_ms.unwrap_or(self.choice.fallback_delay_ms);
         let heard_ms =
-            f64::from(delay_ms) + f64::from(self.choice.trim_ms) + f64::from(self.extra_ms);
+            f64::from(delay_ms) + self.choice.trim_within(delay_ms) + f64::from(self.extra_ms);
         let make =
-            || Timeline::new(format.sample_rate, position, captured_us, offset_us, heard_ms * 1e3);
+            || Timeline::new(format.sample_rate, position, captured_us, offset, heard_ms * 1e3);
         let depth_ms = heard_ms.max(f64::from(delay_ms)) as u32;
         match (&mut self.output, &self.card) {
             (Output::Recorder(recorder), _) if !known.recording => {
@@ -347,7 +390,7 @@ impl Play {
             return;
         };
         while let Some(played) = card.feed.played() {
-            let _ = card.clock.stamp(played.frame, played.heard_us);
+            let _ = card.clock.stamp(played.frame, played.heard_us, played.came_us);
             card.silent = played.silent;
             card.period = card.period.max(played.frames as usize);
             card.latency_us = played.heard_us.saturating_sub(now_us) as f64;

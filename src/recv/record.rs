@@ -166,6 +166,14 @@ impl Recorder {
         self.follow(new, position);
     }
 
+    /// Makes room for a longer delay.
+    pub fn make_room_for(&mut self, delay_ms: u32) {
+        if let Some(stream) = &mut self.stream {
+            stream.jitter.grow(stream.format, delay_ms);
+            stream.delay_ms = delay_ms;
+        }
+    }
+
     /// The timeline, to change delay or offset.
     pub fn timeline(&mut self) -> Option<&mut Timeline> {
         self.stream.as_mut().map(|stream| &mut stream.timeline)
@@ -213,6 +221,9 @@ impl Recorder {
         let Some(stream) = &mut self.stream else {
             return Ok(());
         };
+        if let Some(next) = stream.next {
+            stream.timeline.reach(next as f64);
+        }
         let due = stream.timeline.position_at(now_us as f64);
         let from = match stream.next {
             Some(next) => next,

@@ -134,7 +134,7 @@ impl Producer {
                     captured.drain(|piece| match piece {
                         Piece::Stamp(stamp) => {
                             let lost = stamp.frame.saturating_sub(stamp.pushed);
-                            self.chunker.stamp(stamp.frame, lost, stamp.at_us);
+                            self.chunker.stamp(stamp.frame, lost, stamp.at_us, stamp.came_us);
                         }
                         Piece::Samples(samples) => self.chunker.samples(samples),
                     });
@@ -178,7 +178,8 @@ impl Generating {
             }
         };
         let samples = &self.scratch[..format.samples(frames)];
-        chunker.stamp(self.made, 0, self.start_us + format.micros(self.made) as u64);
+        let at_us = self.start_us + format.micros(self.made) as u64;
+        chunker.stamp(self.made, 0, at_us, at_us);
         chunker.samples(samples);
         counters.peak.note(samples);
         counters.frames.add(frames as u64);

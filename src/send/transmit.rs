@@ -20,7 +20,7 @@ use super::fanout::{Asks, Listener, Log, Overdue, Phase, Stopped};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::stats::ListenerStats;
-use crate::wire::{AudioFrame, Config, Hello, Reason, VERSION, Welcome};
+use crate::wire::{AudioFrame, Config, Hello, Notice, Reason, VERSION, Welcome};
 use sockets::Buffering;
 
 /// Frames between the encoder and the loop. The loop takes them all at every turn, so more than a
@@ -57,7 +57,19 @@ const DOOR: Token = Token(usize::MAX - 1);
 /// What the loop is told.
 enum Order {
     Frame(AudioFrame),
+    Change(Change),
     Stop,
+}
+
+/// What may change while the server runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// How long after its capture a sample is heard, in ms.
+    pub playout_delay_ms: u32,
+    /// The capture time from which the delay holds, in µs: the same sample for everybody.
+    pub from_us: u64,
+    /// Most listeners at a time; 0: as many as the system lets in.
+    pub max_clients: u32,
 }
 
 /// The other threads' end of the loop.
@@ -77,9 +89,19 @@ impl Handle {
         taken
     }
 
+    /// Changes delay and limits, and tells the listeners.
+    pub fn change(&self, change: Change) {
+        self.insist(|| Order::Change(change));
+    }
+
     /// Tells every listener goodbye and ends the loop.
     pub fn stop(&self) {
-        while let Err(TrySendError::Full(_)) = self.orders.try_send(Order::Stop) {
+        self.insist(|| Order::Stop);
+    }
+
+    /// Gives an order that must not be lost. The loop takes all that wait at every turn.
+    fn insist(&self, order: impl Fn() -> Order) {
+        while let Err(TrySendError::Full(_)) = self.orders.try_send(order()) {
             let _ = self.waker.wake();
             std::thread::yield_now();
         }
@@ -142,6 +164,8 @@ pub struct Transmit {
     snapshot_us: u64,
     rotation: usize,
     dropped_before: u64,
+    /// A playout delay that was, in ms, and the capture time from which it is no more.
+    old_delay: (u32, u64),
     buffer: Box<[u8; READ_BYTES]>,
     stopping: bool,
 }
@@ -182,6 +206,7 @@ impl Transmit {
             snapshot_us: 0,
             rotation: 0,
             dropped_before: 0,
+            old_delay: (0, 0),
             buffer: Box::new([0; READ_BYTES]),
             stopping: false,
         };
@@ -241,6 +266,7 @@ impl Transmit {
                     self.log.push(frame);
                     self.fresh_audio = true;
                 }
+                Ok(Order::Change(change)) => self.change(change),
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopping = true;
                     return;
@@ -248,6 +274,37 @@ impl Transmit {
                 Err(TryRecvError::Empty) => return,
             }
         }
+    }
+
+    fn change(&mut self, change: Change) {
+        self.room.max_clients = change.max_clients;
+        let before_ms = self.room.welcome.playout_delay_ms;
+        if before_ms == change.playout_delay_ms {
+            return;
+        }
+        self.room.welcome.playout_delay_ms = change.playout_delay_ms;
+        // What was captured before still has the old delay's time.
+        self.old_delay = (before_ms, change.from_us);
+        let notice = Notice {
+            reason: Reason::PlayoutDelay,
+            text: format!("the playout delay is now {} ms", change.playout_delay_ms),
+            playout_delay_ms: Some(change.playout_delay_ms),
+            from_us: Some(change.from_us),
+        };
+        for index in 0..self.seats.len() {
+            if let Some(Some(seat)) = self.seats.get_mut(index) {
+                seat.listener.outbox.notice(&notice);
+                self.touch(index);
+            }
+        }
+    }
+
+    /// How old a frame may be to be worth sending, in µs, but for what a listener adds itself.
+    fn max_age_us(&self, now_us: u64) -> u64 {
+        let (old_ms, until_us) = self.old_delay;
+        let new_ms = self.room.welcome.playout_delay_ms;
+        let old_holds = now_us < until_us + u64::from(old_ms) * 1000;
+        u64::from(if old_holds { old_ms.max(new_ms) } else { new_ms }) * 1000
     }
 
     fn seat_event(&mut self, index: usize, event: &Event) {
@@ -285,6 +342,9 @@ impl Transmit {
                     match seat.listener.read(&self.buffer[..count], now) {
                         Ok(Asks::Nothing) => {}
                         Ok(Asks::Welcome(hello)) => self.welcome(index, hello),
+                        Err(_) if seat.listener.is_leaving() => {
+                            return self.leave(index, "was told to go and talked on");
+                        }
                         Err(violation) => {
                             let label = seat.listener.label();
                             debug!("{label} broke the protocol: {violation}");
@@ -423,15 +483,15 @@ impl Transmit {
     }
 
     fn write(&mut self, index: usize) {
+        let now = self.clock.now_us();
+        let max_age_us = self.max_age_us(now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
         if !seat.writable || !seat.listener.outbox.has_work(&self.log) {
             return;
         }
-        let now = self.clock.now_us();
-        let max_age =
-            u64::from(self.room.welcome.playout_delay_ms) * 1000 + seat.listener.extra_us();
+        let max_age = max_age_us + seat.listener.extra_us();
         let before = seat.listener.outbox.counts().bytes;
         let stream = &mut seat.stream;
         let result =
@@ -551,7 +611,7 @@ impl Transmit {
         let until = now + u64::try_from(STOP_WITHIN.as_micros()).unwrap_or(u64::MAX);
         for index in 0..self.seats.len() {
             if let Some(Some(seat)) = self.seats.get_mut(index)
-                && !matches!(seat.listener.phase, Phase::Closing | Phase::Lingering)
+                && !seat.listener.is_leaving()
             {
                 seat.listener.close(Reason::Stopping, "the server was stopped", now);
                 self.write(index);

@@ -126,15 +126,15 @@ impl Listener {
     /// # Errors
     /// The [`Violation`] for which it must be closed.
     pub fn read(&mut self, bytes: &[u8], now_us: u64) -> Result<Asks, Violation> {
-        if matches!(self.phase, Phase::Closing | Phase::Lingering) {
-            return Ok(Asks::Nothing);
-        }
         if now_us.saturating_sub(self.second.started_us) >= 1_000_000 {
             self.second = Second { started_us: now_us, ..Second::default() };
         }
         self.second.bytes += bytes.len();
         if self.second.bytes > MAX_BYTES_PER_SECOND {
             return Err(too_much("bytes"));
+        }
+        if matches!(self.phase, Phase::Closing | Phase::Lingering) {
+            return Ok(Asks::Nothing);
         }
         self.heard_since_us.get_or_insert(now_us);
         self.inbox.push(bytes);
@@ -164,6 +164,12 @@ impl Listener {
         self.id = hello.id;
         self.name = hello.name;
         self.outbox.upgrade(welcome, log);
+    }
+
+    /// Whether it has been told to go.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        matches!(self.phase, Phase::Closing | Phase::Lingering)
     }
 
     /// Begins to close with a last word.
@@ -299,6 +305,15 @@ mod tests {
         let frame = typed(200, &[0; 4000]);
         let verdicts: Vec<_> = (0..20).map(|_| flood.read(&frame, 0).is_ok()).collect();
         assert!(verdicts[0] && !verdicts[19]);
+    }
+
+    #[test]
+    fn one_that_was_told_to_go_and_floods_on_is_not_read_for_ever() {
+        let mut flood = listener();
+        flood.close(Reason::Violation, "", 0);
+        let verdicts: Vec<_> = (0..20).map(|_| flood.read(&[0; 16_384], 0)).collect();
+        assert_eq!(verdicts[0], Ok(Asks::Nothing));
+        assert!(verdicts[19].is_err());
     }
 
     #[test]
