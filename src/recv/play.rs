@@ -301,7 +301,7 @@ impl Play {
         let depth_ms = heard_ms.max(f64::from(delay_ms)) as u32;
         match (&mut self.output, &self.card) {
             (Output::Recorder(recorder), _) if !known.recording => {
-                recorder.stream(format, chunk, depth_ms, make())?;
+                recorder.stream(format, chunk, depth_ms, position, make())?;
                 known.recording = true;
                 self.limiter = Some(limiter(format, self.choice.volume_percent));
             }
@@ -331,7 +331,9 @@ impl Play {
 
     fn timeline(&mut self) -> Option<&mut Timeline> {
         if let Output::Recorder(recorder) = &mut self.output {
-            return recorder.timeline();
+            // Until a new server's first frame has come, the recorder still holds the old one's
+            // timeline, and that has the old one's clock.
+            return self.stream.as_ref().filter(|known| known.recording).and(recorder.timeline());
         }
         self.stream.as_mut()?.playout.as_mut().map(Playout::timeline)
     }
