@@ -174,7 +174,9 @@ impl Client {
             lines.write(&client_stats(&last, &counters, &seen, now_us - start_us));
         }
         stop.request();
-        info!("stopping");
+        if shutdown.is_requested() {
+            info!("stopping");
+        }
         let outcome = join_soon(network).and(join_soon(player));
         take_newest(&snapshots, &mut last);
         lines.write(&client_stats(&last, &counters, &seen, clock.now_us() - start_us));

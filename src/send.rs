@@ -286,7 +286,9 @@ fn report(
             listeners: snapshot.listeners,
         });
     }
-    info!("stopping");
+    if shutdown.is_requested() {
+        info!("stopping");
+    }
 }
 
 fn spawn<T: Send + 'static>(

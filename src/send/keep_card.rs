@@ -21,8 +21,9 @@ use crate::stats;
 /// How often the stream and the default output are looked at.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// The default output is asked for every so many looks: it costs a question to the sound server.
-const LOOKS_PER_DEFAULT: u32 = 4;
+/// The system is asked about its devices every so many looks: it costs a question to the sound
+/// server.
+const LOOKS_PER_QUESTION: u32 = 4;
 
 /// How long between attempts to open a card that is gone, at first and at most.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -146,12 +147,19 @@ impl KeepCard {
             }
             self.hint(start_us, hint_due);
             looks += 1;
-            if follows_default && looks.is_multiple_of(LOOKS_PER_DEFAULT) {
+            if !looks.is_multiple_of(LOOKS_PER_QUESTION) {
+                continue;
+            }
+            if follows_default {
                 let default = device::default_output_id();
                 if default.is_some() && default != default_at_start {
                     info!("the default output has changed: capturing that one from here on");
                     return None;
                 }
+            } else if !device::is_present(device.id()) {
+                // Some sound servers move a stream to another device when its own is unplugged,
+                // and say nothing.
+                return Some("it was unplugged".to_owned());
             }
         }
         None

@@ -632,7 +632,8 @@ impl Transmit {
         let counts = seat.listener.outbox.counts();
         self.dropped_before += counts.dropped_full + counts.dropped_old;
         let account = seat.listener.account(self.clock.now_us());
-        if counts.frames > 0 {
+        // Whoever was said to listen is also said to have gone.
+        if counts.frames > 0 || !seat.listener.id.is_empty() {
             info!("{} {how} {account}", seat.listener.label());
         } else {
             debug!("{} {how} {account}", seat.listener.label());
