@@ -21,7 +21,7 @@ use crate::stats;
 /// How far ahead of the card's callback sound is resampled, at most. What is in the ring cannot be
 /// taken back, so steering waits behind it.
 const LONGEST_LEAD_MS: f64 = 40.0;
-const SHORTEST_LEAD_MS: f64 = 1.5;
+const SHORTEST_LEAD_MS: f64 = 1.0;
 
 /// Roughly what capture, network and card need of the delay, before any of it can be lead.
 const PATH_MS: f64 = 40.0;
@@ -38,6 +38,12 @@ const TOO_LATE_FOR_US: u64 = 1_000_000;
 
 /// Such an output plays later by whole steps of this, with one step's worth to spare.
 const EXTRA_STEP_MS: f64 = 10.0;
+
+/// A second in which more than this share of the sound was missing though it came, only too late,
+/// says that the delay cannot be kept here.
+const MISSING_SHARE: f64 = 0.25;
+const LATE_SHARE: f64 = 0.05;
+const LATE_LOOK_US: u64 = 1_000_000;
 
 /// How often the state is handed out.
 const SNAPSHOT_US: u64 = 250_000;
@@ -119,6 +125,8 @@ pub(super) struct Play {
     offset: Option<Offset>,
     extra_ms: u32,
     too_late_since_us: Option<u64>,
+    /// When lateness was last looked at, and what was counted then.
+    looked: (u64, Counts),
     /// What earlier players of this run have counted.
     counted: Counts,
 }
@@ -174,6 +182,7 @@ impl Play {
             offset: None,
             extra_ms: 0,
             too_late_since_us: None,
+            looked: (0, Counts::default()),
             counted: Counts::default(),
         }
     }
@@ -197,6 +206,7 @@ impl Play {
             }
             self.attach_card();
             self.feed_card();
+            self.mind_lateness();
             self.record()?;
             self.hand_out();
             let tick = (self.lead_ms() * 1e3 / 3.0).clamp(SHORTEST_TICK_US, LONGEST_TICK_US);
@@ -428,30 +438,62 @@ impl Play {
         self.too_late_since_us = None;
     }
 
-    /// An output that cannot make the delay plays later, by a fixed amount, and says so.
+    /// An output that cannot make the delay, so that not even the first sample comes in time.
     fn play_later(&mut self, shortfall_us: Option<f64>, now_us: u64) {
         let Some(short_us) = shortfall_us.filter(|short| *short > 0.0 && self.connected) else {
             self.too_late_since_us = None;
             return;
         };
         let since = *self.too_late_since_us.get_or_insert(now_us);
-        if now_us.saturating_sub(since) < TOO_LATE_FOR_US {
+        if now_us.saturating_sub(since) >= TOO_LATE_FOR_US {
+            self.too_late_since_us = None;
+            self.add_extra((short_us / 1e3 / EXTRA_STEP_MS).ceil() + 1.0);
+        }
+    }
+
+    /// The same where some of it does, but much comes too late.
+    fn mind_lateness(&mut self) {
+        let now_us = self.clock.now_us();
+        let (then_us, then) = self.looked;
+        if now_us.saturating_sub(then_us) < LATE_LOOK_US {
             return;
         }
-        self.too_late_since_us = None;
-        let steps = (short_us / 1e3 / EXTRA_STEP_MS).ceil() + 1.0;
+        let Some(Known { playout: Some(playout), stream, .. }) = &self.stream else {
+            return;
+        };
+        let counts = playout.counts();
+        self.looked = (now_us, counts);
+        let share = |now: u64, then: u64| {
+            now.saturating_sub(then) as f64 / f64::from(stream.format.sample_rate)
+        };
+        if self.connected
+            && playout.is_playing()
+            && share(counts.lost, then.lost) > MISSING_SHARE
+            && share(counts.late, then.late) > LATE_SHARE
+        {
+            self.add_extra(1.0);
+        }
+    }
+
+    /// Plays later by so many steps, and says so.
+    fn add_extra(&mut self, steps: f64) {
         // Beyond ten seconds it is no latency but a broken clock, and playing later cannot help.
         let most = f64::from(crate::wire::MAX_PLAYOUT_DELAY_MS);
         self.extra_ms = (f64::from(self.extra_ms) + steps * EXTRA_STEP_MS).min(most) as u32;
-        let total_ms = self.delay_ms() + f64::from(self.choice.trim_ms) + f64::from(self.extra_ms);
         info!(
-            "this output is too slow for {} ms: playing {} ms later than the others",
+            "sound comes too late here for the server's {} ms: playing {} ms after the others",
             self.delay_ms(),
             self.extra_ms
         );
+        let total_us = self.wanted_ms() * 1e3;
         if let Some(timeline) = self.timeline() {
-            timeline.set_delay_us(total_ms * 1e3);
+            timeline.set_delay_us(total_us);
         }
+    }
+
+    /// How long after its capture sound should be heard here, in ms.
+    fn wanted_ms(&self) -> f64 {
+        self.delay_ms() + f64::from(self.choice.trim_ms) + f64::from(self.extra_ms)
     }
 
     fn record(&mut self) -> Result<()> {
@@ -476,7 +518,7 @@ impl Play {
         self.snapshot_us = now_us;
         let rate = self.stream.as_ref().map_or(48_000, |known| known.stream.format.sample_rate);
         let ms = |frames: u64| frames as f64 * 1e3 / f64::from(rate);
-        let wanted_ms = self.delay_ms() + f64::from(self.choice.trim_ms) + f64::from(self.extra_ms);
+        let wanted_ms = self.wanted_ms();
         let mut snapshot = Snapshot {
             counts: self.counted,
             playout_delay_ms: wanted_ms,

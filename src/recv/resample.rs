@@ -20,9 +20,10 @@ const JUMP_ABOVE_US: f64 = 2_000.0;
 /// within 1.08 times their own maximum.
 const CROSSFADE_MS: f64 = 10.0;
 
-/// Sound fades over this long a time before and after what is missing, or over a sixteenth of the
+/// Sound fades over this long a time before and after what is missing, or over this share of the
 /// playout delay where that is less: the fade must know its end that much in advance.
 const LONGEST_FADE_MS: f64 = 5.0;
+const FADE_SHARE: f64 = 1.0 / 32.0;
 
 /// How errors are steered away.
 struct Steering {
@@ -179,7 +180,7 @@ impl Playout {
         delay_ms: u32,
         timeline: Timeline,
     ) -> Result<Self> {
-        let fade_ms = (f64::from(delay_ms) / 16.0).min(LONGEST_FADE_MS);
+        let fade_ms = (f64::from(delay_ms) * FADE_SHARE).min(LONGEST_FADE_MS);
         let crossfade = stream.frames_in_ms(CROSSFADE_MS).max(1);
         Ok(Self {
             stream,

@@ -39,6 +39,10 @@ const ACCEPT_PAUSE_US: u64 = 100_000;
 /// Connections above `max_clients` that are kept a moment, in case they are ghosts.
 const EXTRA_SEATS: usize = 8;
 
+/// Connections in all, for each listener that `max_clients` allows: everybody who listens, and as
+/// many that were told to go and have not gone yet, as when a whole room comes back at once.
+const CONNECTIONS_PER_CLIENT: usize = 2;
+
 /// How often overdue listeners are looked for.
 const HOUSEKEEPING_US: u64 = 100_000;
 
@@ -338,20 +342,7 @@ impl Transmit {
             match seat.stream.read(&mut self.buffer[..]) {
                 Ok(0) => return self.leave(index, "left"),
                 Ok(count) => {
-                    let now = self.clock.now_us();
-                    match seat.listener.read(&self.buffer[..count], now) {
-                        Ok(Asks::Nothing) => {}
-                        Ok(Asks::Welcome(hello)) => self.welcome(index, hello),
-                        Err(_) if seat.listener.is_leaving() => {
-                            return self.leave(index, "was told to go and talked on");
-                        }
-                        Err(violation) => {
-                            let label = seat.listener.label();
-                            debug!("{label} broke the protocol: {violation}");
-                            let text = "what this listener sent is not AuraLync's protocol";
-                            seat.listener.close(Reason::Violation, text, now);
-                        }
-                    }
+                    self.hear(index, count);
                     self.touch(index);
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
@@ -361,12 +352,44 @@ impl Transmit {
         }
     }
 
+    /// Acts on `count` bytes in the buffer that came from a listener.
+    fn hear(&mut self, index: usize, mut count: usize) {
+        let now = self.clock.now_us();
+        while let Some(Some(seat)) = self.seats.get_mut(index) {
+            match seat.listener.read(&self.buffer[..count], now) {
+                Ok(Asks::Nothing) => return,
+                Ok(Asks::Welcome(hello)) => self.welcome(index, hello),
+                Err(_) if seat.listener.is_leaving() => {
+                    return self.leave(index, "was told to go and talked on");
+                }
+                Err(violation) => {
+                    let label = seat.listener.label();
+                    debug!("{label} broke the protocol: {violation}");
+                    let text = "what this listener sent is not AuraLync's protocol";
+                    seat.listener.close(Reason::Violation, text, now);
+                    return;
+                }
+            }
+            count = 0;
+        }
+    }
+
+    /// The seat of a client run, unless a newer connection of the same run has been given it: each
+    /// seat is given away once, however many ask for it at the same moment.
+    fn ghost_of(&self, id: &str) -> Option<usize> {
+        let seats =
+            || self.seats.iter().enumerate().filter_map(|(n, seat)| Some((n, seat.as_ref()?)));
+        let mut own =
+            seats().filter(|(_, seat)| seat.listener.is_seated() && seat.listener.id == id);
+        let is_given_away =
+            |index| seats().any(|(_, s)| s.replaces == Some(index) && s.listener.id == id);
+        own.find_map(|(index, _)| (!is_given_away(index)).then_some(index))
+    }
+
     /// Answers a hello. A known id takes the older connection's place; a listener that was told
     /// that the server is full gets a seat only so.
     fn welcome(&mut self, index: usize, hello: Hello) {
-        let ghost = self.seats.iter().position(|seat| {
-            seat.as_ref().is_some_and(|s| s.listener.is_seated() && s.listener.id == hello.id)
-        });
+        let ghost = self.ghost_of(&hello.id);
         let captured_output = self.room.captured_output.clone();
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
@@ -412,9 +435,15 @@ impl Transmit {
     fn admit(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr) {
         let now = self.clock.now_us();
         let seated = self.seats.iter().flatten().filter(|s| s.listener.is_seated()).count();
-        let full = self.room.max_clients != 0 && seated >= self.room.max_clients as usize;
-        let waiting = self.seats.len() - self.free.len() - seated;
-        if full && waiting >= EXTRA_SEATS {
+        let refused = || {
+            let seats = self.seats.iter().flatten();
+            seats.filter(|s| s.listener.phase == Phase::Refused).count()
+        };
+        let held = self.seats.len() - self.free.len();
+        let (limited, most) = (self.room.max_clients != 0, self.room.max_clients as usize);
+        let full = limited && seated >= most;
+        let crowded = limited && held >= most * CONNECTIONS_PER_CLIENT + EXTRA_SEATS;
+        if crowded || (full && refused() >= EXTRA_SEATS) {
             // Too many even to be told properly; the kernel sends what it can.
             let _ = stream.write(crate::wire::SERVER_FULL);
             return;

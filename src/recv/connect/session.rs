@@ -86,7 +86,7 @@ impl<'a> Session<'a> {
             }
             loop {
                 match stream.read(&mut buffer) {
-                    Ok(0) => return Err(self.ended()),
+                    Ok(0) => return self.ended(),
                     Ok(count) => {
                         heard = Instant::now();
                         deframer.push(&buffer[..count]);
@@ -101,6 +101,9 @@ impl<'a> Session<'a> {
             }
             if !self.conversation.has_begun() && start.elapsed() > CONFIG_WITHIN {
                 return Err(self.strange("it said nothing within 2 s".to_owned()));
+            }
+            if self.conversation.awaits_welcome() && start.elapsed() > DEAD_AFTER {
+                return Err(self.lost("no welcome came within 5 s".to_owned()));
             }
             if self.conversation.is_typed() && heard.elapsed() > DEAD_AFTER {
                 return Err(self.lost("nothing came for 5 s".to_owned()));
@@ -276,11 +279,14 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn ended(&self) -> Error {
-        if self.conversation.has_begun() {
-            self.lost("the server closed it".to_owned())
+    fn ended(&self) -> Result<End> {
+        if self.conversation.is_refused() {
+            // Our seat was taken by somebody else meanwhile.
+            Ok(End::Full(self.address))
+        } else if self.conversation.has_begun() {
+            Err(self.lost("the server closed it".to_owned()))
         } else {
-            self.strange("it closed the connection without a word".to_owned())
+            Err(self.strange("it closed the connection without a word".to_owned()))
         }
     }
 

@@ -121,7 +121,8 @@ impl Listener {
         matches!(self.phase, Phase::Plain | Phase::Typed)
     }
 
-    /// Reads what the peer sent, at most one hello's worth of asking at a time.
+    /// Reads what the peer sent, up to a hello. What follows a hello is read by the next call, with
+    /// no bytes if none have come: an answer must not depend on where TCP cut the stream.
     ///
     /// # Errors
     /// The [`Violation`] for which it must be closed.
@@ -138,12 +139,10 @@ impl Listener {
         }
         self.heard_since_us.get_or_insert(now_us);
         self.inbox.push(bytes);
-        let mut asks = Asks::Nothing;
         while let Some(Frame::Typed { kind, body }) = self.inbox.next_frame()? {
             match (kind, self.phase) {
                 (kind::HELLO, Phase::Typed) => return Err(too_much("hellos")),
-                (kind::HELLO, _) if asks != Asks::Nothing => return Err(too_much("hellos")),
-                (kind::HELLO, _) => asks = Asks::Welcome(Hello::read(body)?),
+                (kind::HELLO, _) => return Ok(Asks::Welcome(Hello::read(body)?)),
                 (kind::PING, Phase::Typed) => {
                     self.second.pings += 1;
                     if self.second.pings > MAX_PINGS_PER_SECOND {
@@ -155,7 +154,7 @@ impl Listener {
                 _ => {}
             }
         }
-        Ok(asks)
+        Ok(Asks::Nothing)
     }
 
     /// Gives the seat that a hello asked for.
@@ -282,8 +281,17 @@ mod tests {
         assert_eq!(twice.read(&hello().frame(), 0), Ok(Asks::Welcome(hello())));
         twice.welcome(hello(), Vec::new(), &Log::new(4));
         assert!(twice.read(&hello().frame(), 0).is_err());
-        let both = [hello().frame(), hello().frame()].concat();
-        assert!(listener().read(&both, 0).is_err());
+    }
+
+    #[test]
+    fn what_follows_a_hello_in_the_same_packet_is_read_once_it_is_welcomed() {
+        let mut eager = listener();
+        let report = Report { underruns: 7, ..Report::default() };
+        let words = [hello().frame(), report.frame(), hello().frame()].concat();
+        assert_eq!(eager.read(&words, 0), Ok(Asks::Welcome(hello())));
+        eager.welcome(hello(), Vec::new(), &Log::new(4));
+        assert!(eager.read(&[], 0).is_err(), "the second hello");
+        assert_eq!(eager.report, Some(report));
     }
 
     #[test]

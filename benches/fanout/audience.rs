@@ -1,0 +1,272 @@
+//! A process full of listeners: this bench, started again in another role.
+
+use std::io::{self, BufRead, Read, Write};
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use auralync::wire::{Hello, VERSION};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use serde::{Deserialize, Serialize};
+
+use crate::listener::{Counts, Follower};
+use crate::running::{PATIENCE, Result, Running};
+
+/// The first argument of a process that is to be an audience.
+pub(crate) const ROLE: &str = "--audience";
+
+/// After each look at the sockets the audience rests, so that a send wakes it once per chunk and
+/// not once per listener: real listeners do not wake anything on the server's machine.
+const REST: Duration = Duration::from_millis(3);
+
+/// Longest wait for sound before asking whether the bench is over.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Who listens.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Seats {
+    /// Where the server is.
+    pub(crate) server: SocketAddr,
+    /// Those that read.
+    pub(crate) readers: usize,
+    /// Those that connect and never read.
+    pub(crate) deaf: usize,
+    /// Whether the server speaks the protocol; else it is followed by nobody.
+    pub(crate) converse: bool,
+}
+
+/// That everybody has got what they first wait for.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Greeted {
+    /// From the first connection attempt to the last config, in ms.
+    pub(crate) last_config_ms: f64,
+}
+
+/// What came between [`Audience::begin`] and [`Audience::end`].
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    pub(crate) seconds: f64,
+    /// Connections that the server closed, of those that read.
+    pub(crate) closed: usize,
+    pub(crate) lost: u64,
+    /// Frames and bytes of each reader.
+    pub(crate) frames: Vec<u64>,
+    pub(crate) bytes: Vec<u64>,
+}
+
+/// The bench's side of an audience.
+pub(crate) struct Audience {
+    process: Running,
+    pub(crate) greeted: Greeted,
+}
+
+impl Audience {
+    /// Starts the process and waits until everybody in it is served.
+    pub(crate) fn seat(seats: Seats) -> Result<Self> {
+        let mut process = Self::start(seats)?;
+        let greeted = process.wait_for(|line| serde_json::from_str(line).ok())?;
+        Ok(Self { process, greeted })
+    }
+
+    /// Starts the process, which waits for nothing.
+    pub(crate) fn start(seats: Seats) -> Result<Running> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(ROLE).arg(serde_json::to_string(&seats)?);
+        Running::start("the audience", &mut command)
+    }
+
+    /// Who was greeted by a server that does not say so.
+    pub(crate) fn seated(process: Running) -> Self {
+        Self { process, greeted: Greeted { last_config_ms: 0.0 } }
+    }
+
+    /// Counting starts anew.
+    pub(crate) fn begin(&mut self) -> Result<()> {
+        self.process.tell("begin")?;
+        self.process.wait_for(|line| (line == "begun").then_some(()))
+    }
+
+    /// What came since [`begin`](Self::begin); the process ends.
+    pub(crate) fn end(mut self) -> Result<Outcome> {
+        self.process.tell("end")?;
+        let outcome = self.process.wait_for(|line| serde_json::from_str(line).ok())?;
+        self.process.stop()?;
+        Ok(outcome)
+    }
+}
+
+/// The process itself.
+pub(crate) fn listen(arguments: &[String]) -> Result<()> {
+    auralync::send::transmit::sockets::make_room_for(0);
+    let seats: Seats = serde_json::from_str(arguments.first().ok_or("nobody to listen to")?)?;
+    let orders = orders();
+    let mut room = Room::connect(seats)?;
+    let mut said = !seats.converse;
+    let mut begun = Instant::now();
+    loop {
+        match orders.try_recv() {
+            Ok(order) if order == "begin" => {
+                begun = Instant::now();
+                room.forget_counts();
+                say("begun")?;
+            }
+            Ok(_) => {
+                say(&serde_json::to_string(&room.outcome(begun.elapsed()))?)?;
+                return Ok(());
+            }
+            Err(TryRecvError::Disconnected) => return Ok(()),
+            Err(TryRecvError::Empty) => {}
+        }
+        room.look()?;
+        if !said && let Some(greeted) = room.all_are_welcome()? {
+            said = true;
+            say(&serde_json::to_string(&greeted)?)?;
+        }
+        // Until all are greeted, the time of the last config is what is measured.
+        if said {
+            thread::sleep(REST);
+        }
+    }
+}
+
+fn say(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+/// The lines of stdin.
+fn orders() -> Receiver<String> {
+    let (sender, orders) = channel();
+    thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(std::result::Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    orders
+}
+
+struct Room {
+    poll: Poll,
+    events: Events,
+    readers: Vec<Reader>,
+    /// Held open and never looked at.
+    _deaf: Vec<std::net::TcpStream>,
+    connecting: Instant,
+    last_config: Instant,
+    buffer: Vec<u8>,
+}
+
+struct Reader {
+    stream: TcpStream,
+    follower: Follower,
+    said_hello: bool,
+    closed: bool,
+}
+
+impl Room {
+    /// Begins all connections at the same instant: none waits for another.
+    fn connect(seats: Seats) -> Result<Self> {
+        let poll = Poll::new()?;
+        let connecting = Instant::now();
+        let mut readers = Vec::with_capacity(seats.readers);
+        for index in 0..seats.readers {
+            let mut stream = TcpStream::connect(seats.server).map_err(|e| {
+                format!("listener {index} of {} cannot connect: {e}", seats.readers)
+            })?;
+            poll.registry().register(&mut stream, Token(index), Interest::READABLE)?;
+            let follower = Follower::default();
+            readers.push(Reader { stream, follower, said_hello: !seats.converse, closed: false });
+        }
+        let deaf = (0..seats.deaf)
+            .map(|_| std::net::TcpStream::connect(seats.server))
+            .collect::<io::Result<_>>()?;
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(4096),
+            readers,
+            _deaf: deaf,
+            connecting,
+            last_config: connecting,
+            buffer: vec![0; 256 * 1024],
+        })
+    }
+
+    /// Takes all that waits.
+    fn look(&mut self) -> Result<()> {
+        self.poll.poll(&mut self.events, Some(LOOK))?;
+        for event in &self.events {
+            let Some(reader) = self.readers.get_mut(event.token().0) else { continue };
+            let was_greeted = reader.follower.greeted;
+            reader.read(&mut self.buffer)?;
+            if reader.follower.greeted && !was_greeted {
+                self.last_config = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    fn all_are_welcome(&self) -> Result<Option<Greeted>> {
+        if self.readers.iter().all(|reader| reader.follower.welcomed) {
+            let last_config_ms = (self.last_config - self.connecting).as_secs_f64() * 1e3;
+            return Ok(Some(Greeted { last_config_ms }));
+        }
+        if self.connecting.elapsed() > PATIENCE {
+            let waiting = self.readers.iter().filter(|reader| !reader.follower.welcomed).count();
+            return Err(format!("{waiting} of {} are left hanging", self.readers.len()).into());
+        }
+        Ok(None)
+    }
+
+    fn forget_counts(&mut self) {
+        for reader in &mut self.readers {
+            reader.follower.counts = Counts::default();
+        }
+    }
+
+    fn outcome(&self, took: Duration) -> Outcome {
+        let counts = || self.readers.iter().map(|reader| reader.follower.counts);
+        Outcome {
+            seconds: took.as_secs_f64(),
+            closed: self.readers.iter().filter(|reader| reader.closed).count(),
+            lost: counts().map(|counts| counts.lost).sum(),
+            frames: counts().map(|counts| counts.frames).collect(),
+            bytes: counts().map(|counts| counts.bytes).collect(),
+        }
+    }
+}
+
+impl Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<()> {
+        loop {
+            match self.stream.read(buffer) {
+                Ok(0) => {
+                    self.closed = true;
+                    return Ok(());
+                }
+                Ok(count) => self.follower.take(&buffer[..count]),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(format!("a connection broke: {e}").into()),
+            }
+        }
+        if self.follower.greeted && !self.said_hello {
+            self.said_hello = true;
+            let id = format!("{:x}", self.stream.local_addr()?.port());
+            let hello = Hello {
+                version: VERSION,
+                id,
+                name: "audience".to_owned(),
+                codecs: vec!["f32".to_owned()],
+            };
+            // A hello fits into every empty send buffer.
+            self.stream.write_all(&hello.frame())?;
+        }
+        Ok(())
+    }
+}

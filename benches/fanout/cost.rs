@@ -1,0 +1,311 @@
+//! The network loop's CPU per send against a bare loop that does nothing but the sends.
+//!
+//! Both run on a thread of their own in this process, are woken by the same means as often, and
+//! write the same bytes into sockets set up alike. They take turns, so that what the machine does
+//! meanwhile meets both.
+
+use std::io::{ErrorKind, Write};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use auralync::clock::Clock;
+use auralync::format::Format;
+use auralync::send::transmit::sockets::{self, Buffering};
+use auralync::send::transmit::{Handle, Room, Snapshot, Transmit};
+use auralync::wire::{
+    AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Config, VERSION, Welcome,
+};
+use mio::net::TcpStream;
+use mio::{Events, Poll, Token, Waker};
+
+use crate::audience::{Audience, Seats};
+use crate::running::{Result, median, on_cpu};
+
+/// The loop may cost this much of a bare loop.
+const TARGET: f64 = 1.15;
+
+const SIZES: [usize; 4] = [1, 50, 500, 2000];
+
+/// Chunks that one side sends before it is the other's turn.
+const CHUNKS_PER_TURN: u64 = 20;
+
+/// Turns of each side.
+const TURNS: usize = 8;
+
+const PLAYOUT_DELAY_MS: u32 = 800;
+
+/// A stream that is sent.
+#[derive(Debug, Clone, Copy)]
+struct Stream {
+    format: Format,
+    chunk: u32,
+}
+
+/// As the presets `smooth` and `stable` send on common cards.
+const STREAMS: [Stream; 2] = [
+    Stream { format: Format { sample_rate: 44_100, channels: 2 }, chunk: 1024 },
+    Stream { format: Format { sample_rate: 48_000, channels: 2 }, chunk: 2048 },
+];
+
+/// Measures and prints the table; `only` is the one number of listeners to do it with.
+pub(crate) fn measure(measuring: bool, only: Option<usize>) -> Result<()> {
+    println!("\nCPU of the network loop per send, against a bare loop woken as often");
+    println!("(medians of {TURNS} turns; the target is a ratio of {TARGET} or less)\n");
+    println!(
+        "{:>9}  {:>20}  {:>9}  {:>9}  {:>6}  {:>13}",
+        "listeners", "chunk", "loop", "bare", "ratio", "middle half"
+    );
+    for stream in STREAMS {
+        for size in only.map_or(SIZES.to_vec(), |only| vec![only]) {
+            let size = if measuring { size } else { size.min(3) };
+            let (turns, chunks) = if measuring { (TURNS, CHUNKS_PER_TURN) } else { (1, 3) };
+            compare(stream, size, turns, chunks)?;
+            if !measuring {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn compare(stream: Stream, listeners: usize, turns: usize, chunks: u64) -> Result<()> {
+    let clock = Clock::start();
+    let mut sides = [Side::network_loop(stream, listeners, clock)?, Side::bare(stream, listeners)?];
+    let mut sender = Sender { stream, clock, position: 0 };
+    for side in &mut sides {
+        // The first chunks find cold caches and small congestion windows.
+        sender.turn(side, chunks)?;
+        side.audience.begin()?;
+    }
+    let mut costs = [Vec::new(), Vec::new()];
+    for turn in 0..turns {
+        for step in 0..2 {
+            // A B, B A, …: what changes steadily meets both alike.
+            let index = (turn + step) % 2;
+            let cpu = sender.turn(&mut sides[index], chunks)?;
+            let sends = chunks as f64 * listeners as f64;
+            costs[index].push(cpu.as_secs_f64() * 1e6 / sends);
+        }
+    }
+    let payload = stream.format.samples(stream.chunk as usize) as u64 * 4;
+    let frame_bytes = AUDIO_HEADER as u64 + payload;
+    for side in sides {
+        let expected = turns as u64 * chunks;
+        let name = side.name;
+        let outcome = side.end()?;
+        let all_came = outcome.bytes.iter().all(|bytes| *bytes == expected * frame_bytes);
+        if !all_came {
+            return Err(format!("the {name} did not send everything to everybody").into());
+        }
+    }
+    let mut ratios: Vec<f64> =
+        costs[0].iter().zip(&costs[1]).map(|(ours, bare)| ours / bare).collect();
+    ratios.sort_by(f64::total_cmp);
+    let quarter = |share: usize| ratios[ratios.len() * share / 4];
+    let [ours, bare] = costs.map(median);
+    let ratio = median(ratios.clone());
+    println!(
+        "{listeners:>9}  {:>20}  {ours:>6.2} µs  {bare:>6.2} µs  {ratio:>6.2}  {:>5.2} … {:<5.2}",
+        format!("{} at {} Hz", stream.chunk, stream.format.sample_rate),
+        quarter(1),
+        quarter(3),
+    );
+    Ok(())
+}
+
+/// Makes chunks in time.
+struct Sender {
+    stream: Stream,
+    clock: Clock,
+    position: u64,
+}
+
+impl Sender {
+    /// Sends `chunks` at the stream's pace through one side; the CPU that its thread spent on it.
+    fn turn(&mut self, side: &mut Side, chunks: u64) -> Result<Duration> {
+        let Stream { format, chunk } = self.stream;
+        let pause = Duration::from_secs_f64(format.micros(u64::from(chunk)) / 1e6);
+        let samples = vec![0.25; format.samples(chunk as usize)];
+        let before = on_cpu(&side.task)?;
+        let mut due = Instant::now();
+        for _ in 0..chunks {
+            let captured_us = self.clock.now_us();
+            let header =
+                AudioHeader { flags: 0, frames: chunk, position: self.position, captured_us };
+            self.position += u64::from(chunk);
+            (side.send)(AudioFrame::float32(header, &samples))?;
+            due += pause;
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+        Ok(on_cpu(&side.task)?.saturating_sub(before))
+    }
+}
+
+/// A way to hand a frame to a loop.
+type SendFrame = Box<dyn Fn(AudioFrame) -> Result<()>>;
+
+/// One of the two loops, with the listeners it serves.
+struct Side {
+    name: &'static str,
+    audience: Audience,
+    send: SendFrame,
+    /// Its thread's folder in `/proc`.
+    task: String,
+    thread: JoinHandle<Result<()>>,
+    stop: Box<dyn FnOnce()>,
+    /// Snapshots go on being taken, as the server does.
+    _snapshots: Option<Receiver<Snapshot>>,
+}
+
+impl Side {
+    fn network_loop(stream: Stream, listeners: usize, clock: Clock) -> Result<Self> {
+        let door = sockets::listen(Some(Ipv4Addr::LOCALHOST.into()), 0, 1024)?;
+        let server = door.local_addr()?;
+        let (transmit, handle, snapshots) = Transmit::new(door, room(stream), clock)?;
+        let (task, thread) = spawn(move || Ok(transmit.run()?))?;
+        let seats = Seats { server, readers: listeners, deaf: 0, converse: true };
+        let audience = Audience::seat(seats)?;
+        let stopping = handle.clone();
+        Ok(Self {
+            name: "network loop",
+            audience,
+            send: Box::new(move |frame| hand_over(&handle, frame)),
+            task,
+            thread,
+            stop: Box::new(move || stopping.stop()),
+            _snapshots: Some(snapshots),
+        })
+    }
+
+    fn bare(stream: Stream, listeners: usize) -> Result<Self> {
+        let door = sockets::listen(Some(Ipv4Addr::LOCALHOST.into()), 0, 1024)?;
+        door.set_nonblocking(false)?;
+        let server = door.local_addr()?;
+        let seats = Seats { server, readers: listeners, deaf: 0, converse: false };
+        let audience = Audience::seated(Audience::start(seats)?);
+        let streams = accept(&door, stream, listeners)?;
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0))?);
+        let (orders, taken) = sync_channel(64);
+        let (task, thread) = spawn(move || bare_loop(poll, &taken, streams))?;
+        let last: SyncSender<Option<AudioFrame>> = orders.clone();
+        let last_waker = Arc::clone(&waker);
+        Ok(Self {
+            name: "bare loop",
+            audience,
+            send: Box::new(move |frame| {
+                orders.try_send(Some(frame)).map_err(|_| "the bare loop is too slow")?;
+                Ok(waker.wake()?)
+            }),
+            task,
+            thread,
+            stop: Box::new(move || {
+                // Where it has ended already, joining it tells why.
+                let _ = last.send(None).map(|()| last_waker.wake());
+            }),
+            _snapshots: None,
+        })
+    }
+
+    fn end(self) -> Result<crate::audience::Outcome> {
+        let outcome = self.audience.end();
+        (self.stop)();
+        match self.thread.join() {
+            Ok(done) => done?,
+            Err(_) => return Err(format!("the {} broke", self.name).into()),
+        }
+        outcome
+    }
+}
+
+fn hand_over(handle: &Handle, frame: AudioFrame) -> Result<()> {
+    if handle.send(frame) { Ok(()) } else { Err("the network loop is too slow".into()) }
+}
+
+/// Runs `work` on a thread of its own; where its CPU time is to be read.
+fn spawn(
+    work: impl FnOnce() -> Result<()> + Send + 'static,
+) -> Result<(String, JoinHandle<Result<()>>)> {
+    let (sender, id) = sync_channel(1);
+    let thread = thread::Builder::new().spawn(move || {
+        let _ = sender.send(rustix::thread::gettid().as_raw_nonzero());
+        work()
+    })?;
+    Ok((format!("/proc/self/task/{}", id.recv()?), thread))
+}
+
+/// As many connections as there are listeners, set up as the network loop sets its own up.
+fn accept(
+    door: &std::net::TcpListener,
+    stream: Stream,
+    listeners: usize,
+) -> Result<Vec<TcpStream>> {
+    let frame_bytes = stream.format.samples(stream.chunk as usize) * 4 + AUDIO_HEADER;
+    let bytes_per_second = stream.format.samples(stream.format.sample_rate as usize) * 4;
+    let buffering = Buffering { frame_bytes, bytes_per_second, playout_delay_ms: PLAYOUT_DELAY_MS };
+    (0..listeners)
+        .map(|_| {
+            let (stream, _) = door.accept()?;
+            stream.set_nonblocking(true)?;
+            sockets::prepare(socket2::SockRef::from(&stream), buffering);
+            Ok(TcpStream::from_std(stream))
+        })
+        .collect()
+}
+
+/// Wakes, takes what there is, sends it to everybody. A socket that does not take all of it ends
+/// the comparison.
+fn bare_loop(
+    mut poll: Poll,
+    orders: &Receiver<Option<AudioFrame>>,
+    mut streams: Vec<TcpStream>,
+) -> Result<()> {
+    let mut events = Events::with_capacity(1024);
+    loop {
+        match poll.poll(&mut events, None) {
+            Err(e) if e.kind() != ErrorKind::Interrupted => return Err(e.into()),
+            _ => {}
+        }
+        while let Ok(order) = orders.try_recv() {
+            let Some(frame) = order else { return Ok(()) };
+            for stream in &mut streams {
+                if stream.write(frame.typed())? != frame.typed().len() {
+                    return Err("a listener did not keep up with the bare loop".into());
+                }
+            }
+        }
+    }
+}
+
+fn room(stream: Stream) -> Room {
+    let Stream { format, chunk } = stream;
+    let key = AuralyncKey { version: VERSION, hold: false };
+    Room {
+        config: Config {
+            sample_rate: format.sample_rate,
+            channels: format.channels,
+            chunk_size: chunk,
+            auralync: Some(key),
+        },
+        welcome: Welcome {
+            version: VERSION,
+            session: "bench".to_owned(),
+            name: "bench".to_owned(),
+            format,
+            codec: "f32".to_owned(),
+            chunk_size: chunk,
+            position_rate: format.sample_rate,
+            algorithmic_delay: 0,
+            playout_delay_ms: PLAYOUT_DELAY_MS,
+            ping_ms: 250,
+            accepts: std::collections::BTreeMap::new(),
+            captured_output: None,
+        },
+        captured_output: None,
+        max_clients: 0,
+        max_queue_size: 100,
+    }
+}

@@ -1,0 +1,211 @@
+//! The real server with a crowd: everybody at the same instant, everybody for half a minute, and
+//! some who never read.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use auralync::wire::{AUDIO_HEADER, MAX_CLIENT_FRAME};
+
+use crate::audience::{Audience, Outcome, Seats};
+use crate::running::{Result, Running};
+
+/// What the server sends with no card and no flag that says otherwise.
+const RATE: u64 = 48_000;
+const CHANNELS: u64 = 2;
+
+/// Who comes, and for how long.
+struct Occasion {
+    title: &'static str,
+    preset: &'static str,
+    chunk: u64,
+    max_queue_size: u64,
+    readers: usize,
+    deaf: usize,
+    listening: Duration,
+}
+
+const CROWD: Occasion = Occasion {
+    title: "2,000 listeners",
+    preset: "stable",
+    chunk: 2048,
+    max_queue_size: 100,
+    readers: 2000,
+    deaf: 0,
+    listening: Duration::from_secs(30),
+};
+
+/// Long enough for the server to lose patience with those that take nothing for 10 s.
+const DEAF: Occasion = Occasion {
+    title: "50 listeners, and 5 that never read",
+    preset: "smooth",
+    chunk: 1024,
+    max_queue_size: 50,
+    readers: 50,
+    deaf: 5,
+    listening: Duration::from_secs(15),
+};
+
+/// Measures and prints the tables.
+pub(crate) fn measure(measuring: bool) -> Result<()> {
+    for occasion in [CROWD, DEAF] {
+        let occasion = if measuring {
+            occasion
+        } else {
+            let (readers, listening) = (occasion.readers.min(10), Duration::from_secs(1));
+            Occasion { readers, listening, ..occasion }
+        };
+        occasion.measure()?;
+    }
+    Ok(())
+}
+
+impl Occasion {
+    fn measure(&self) -> Result<()> {
+        let server = Server::start(self.preset)?;
+        let (memory_before, _) = server.process.memory()?;
+        let seats = Seats {
+            server: server.address,
+            readers: self.readers,
+            deaf: self.deaf,
+            converse: true,
+        };
+        let mut audience = Audience::seat(seats)?;
+        audience.begin()?;
+        let greeted = audience.greeted;
+        let cpu_before = server.process.cpu()?;
+        let started = Instant::now();
+        thread::sleep(self.listening);
+        let cpu = server.process.cpu()?.saturating_sub(cpu_before);
+        let took = started.elapsed();
+        let (_, memory_most) = server.process.memory()?;
+        let outcome = audience.end()?;
+        let stats = server.end()?;
+
+        println!("\n{}, {:.0} s (preset {})\n", self.title, took.as_secs_f64(), self.preset);
+        let row = |what: &str, measured: String, target: &str| {
+            println!("  {what:<46}  {measured:>18}  {target}");
+        };
+        row("", "measured".to_owned(), "target");
+        row(
+            "all connect at once, the last config after",
+            format!("{:.0} ms", greeted.last_config_ms),
+            "1000 ms or less",
+        );
+        row("connections closed on listeners that read", outcome.closed.to_string(), "0");
+        row("chunks lost on the way", outcome.lost.to_string(), "0");
+        row("chunks dropped for listeners that read", stats.dropped(false).to_string(), "0");
+        row("chunks received by each", range(&outcome.frames), "");
+        let share = self.bytes_share(&outcome);
+        row(
+            "bytes to each, of rate × channels × 4 + headers",
+            format!("{:.2} … {:.2} %", share.0, share.1),
+            "99 … 101 %",
+        );
+        let per_listener = cpu.as_secs_f64() / took.as_secs_f64() / self.readers as f64;
+        row("server's CPU", percent(cpu, took), "");
+        row("server's CPU per listener and second", format!("{:.0} µs", per_listener * 1e6), "");
+        if self.deaf > 0 {
+            row("chunks dropped for those that do not", stats.dropped(true).to_string(), "");
+            let bound = self.memory_bound();
+            row(
+                "memory that listeners cost the server, at most",
+                kilobytes(memory_most.saturating_sub(memory_before)),
+                &format!("{} or less", kilobytes(bound)),
+            );
+        }
+        let whole = outcome.closed == 0 && outcome.lost == 0 && stats.dropped(false) == 0;
+        if whole { Ok(()) } else { Err("a listener that reads did not get everything".into()) }
+    }
+
+    fn frame_bytes(&self) -> u64 {
+        self.chunk * CHANNELS * 4 + AUDIO_HEADER as u64
+    }
+
+    /// The least and the most that a listener got of what it should have, in percent.
+    fn bytes_share(&self, outcome: &Outcome) -> (f64, f64) {
+        let chunks_per_second = RATE as f64 / self.chunk as f64;
+        let expected = self.frame_bytes() as f64 * chunks_per_second * outcome.seconds;
+        let share = |bytes: Option<&u64>| bytes.map_or(0.0, |b| *b as f64 / expected * 100.0);
+        (share(outcome.bytes.iter().min()), share(outcome.bytes.iter().max()))
+    }
+
+    /// What listeners may cost: one queue for all, and for each a started frame, what it says and
+    /// its bookkeeping.
+    fn memory_bound(&self) -> u64 {
+        /// Bytes read at once, kept until they make a frame.
+        const READ: u64 = 16 * 1024;
+        const BOOKKEEPING: u64 = 4 * 1024;
+        let queue = self.max_queue_size * self.frame_bytes();
+        let each = self.frame_bytes() + MAX_CLIENT_FRAME as u64 + READ + BOOKKEEPING;
+        queue + (self.readers + self.deaf) as u64 * each
+    }
+}
+
+fn range(values: &[u64]) -> String {
+    let least = values.iter().min().copied().unwrap_or(0);
+    let most = values.iter().max().copied().unwrap_or(0);
+    format!("{least} … {most}")
+}
+
+fn percent(cpu: Duration, took: Duration) -> String {
+    format!("{:.1} % of a core", cpu.as_secs_f64() / took.as_secs_f64() * 100.0)
+}
+
+fn kilobytes(bytes: u64) -> String {
+    format!("{} KiB", bytes / 1024)
+}
+
+/// The server's program on a tone.
+struct Server {
+    process: Running,
+    address: SocketAddr,
+    stats: PathBuf,
+}
+
+impl Server {
+    fn start(preset: &str) -> Result<Self> {
+        let stats = std::env::temp_dir().join(format!("auralync-bench-{}", std::process::id()));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_auralync-server"));
+        command.args(["--preset", preset, "--max-clients", "0", "--source", "tone"]);
+        command.args(["--bind", "127.0.0.1", "--port", "0", "--stats"]).arg(&stats);
+        let mut process = Running::start("auralync-server", &mut command)?;
+        let address = process.wait_for(|line| {
+            let typed = line.trim().strip_prefix("auralync-client ")?;
+            typed.split_whitespace().next()?.parse().ok()
+        })?;
+        Ok(Self { process, address, stats })
+    }
+
+    /// Stops the server and reads what it said of its listeners.
+    fn end(self) -> Result<Stats> {
+        self.process.stop()?;
+        let lines = fs::read_to_string(&self.stats)?;
+        fs::remove_file(&self.stats)?;
+        // What was said of those that have gone stands in earlier lines.
+        let stats = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        Ok(Stats(stats))
+    }
+}
+
+/// The lines of the server's `--stats`.
+struct Stats(Vec<serde_json::Value>);
+
+impl Stats {
+    /// Chunks dropped for listeners that said hello, or for those that did not.
+    fn dropped(&self, deaf: bool) -> u64 {
+        let mut by_address = std::collections::BTreeMap::new();
+        for listener in self.0.iter().filter_map(|line| line["listeners"].as_array()).flatten() {
+            let is_deaf = listener["version"].as_u64() == Some(1);
+            let dropped = ["dropped_full", "dropped_old"].map(|key| listener[key].as_u64());
+            if is_deaf == deaf {
+                let dropped: u64 = dropped.into_iter().flatten().sum();
+                by_address.insert(listener["address"].to_string(), dropped);
+            }
+        }
+        by_address.values().sum()
+    }
+}

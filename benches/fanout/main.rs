@@ -1,0 +1,53 @@
+//! What the server's fan-out costs and holds: the network loop against a bare loop of the same
+//! `send` calls, then the real server with two thousand listeners, and with some that never read.
+//!
+//! Listeners run in a process of their own, so that reading costs the measured side nothing. Run as
+//! a test (`cargo test --bench fanout`), everything is done once with a few listeners;
+//! `cargo bench --bench fanout -- 2000` compares the loops with that many listeners alone.
+
+#[cfg(target_os = "linux")]
+mod audience;
+#[cfg(target_os = "linux")]
+mod cost;
+#[cfg(target_os = "linux")]
+mod crowd;
+#[cfg(target_os = "linux")]
+mod listener;
+#[cfg(target_os = "linux")]
+#[path = "../running.rs"]
+mod running;
+
+use std::process::ExitCode;
+
+#[cfg(target_os = "linux")]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.split_first() {
+        Some((first, rest)) if first == audience::ROLE => audience::listen(rest),
+        _ => measure(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("fanout: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn measure() -> running::Result<()> {
+    // Both ends of every connection of the first part are open in two processes at most.
+    auralync::send::transmit::sockets::make_room_for(0);
+    let measuring = running::is_measuring();
+    let only = std::env::args().find_map(|argument| argument.parse().ok());
+    cost::measure(measuring, only)?;
+    if only.is_none() { crowd::measure(measuring) } else { Ok(()) }
+}
+
+/// What a thread has cost is read from `/proc`.
+#[cfg(not(target_os = "linux"))]
+fn main() -> ExitCode {
+    eprintln!("fanout: this measures on Linux only");
+    ExitCode::SUCCESS
+}

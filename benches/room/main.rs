@@ -1,0 +1,77 @@
+//! How late and how whole sound arrives: what plays on `pc`, heard on `ear1` through AuraLync and
+//! on `ear2` through a bare pipe from card to card, both read off one recording.
+//!
+//! The pipe has no network and no second clock, but the same delay and the same periods: what goes
+//! wrong on it too is the sound system's doing. The room is a PulseAudio of our own; nothing of
+//! this is heard. Run as a test (`cargo test --bench room`), one preset is listened to for a moment.
+
+#[cfg(target_os = "linux")]
+mod house;
+#[cfg(target_os = "linux")]
+mod listen;
+#[cfg(target_os = "linux")]
+mod pair;
+#[cfg(target_os = "linux")]
+mod pipe;
+#[cfg(target_os = "linux")]
+#[path = "../running.rs"]
+mod running;
+
+use std::process::ExitCode;
+
+#[cfg(target_os = "linux")]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.split_first() {
+        Some((first, rest)) if first == pipe::ROLE => pipe::run(rest),
+        _ => measure(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("room: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A preset with the delay that its listeners should have, in ms.
+#[cfg(target_os = "linux")]
+const PRESETS: [(&str, u32, &str); 3] = [
+    ("low-latency", 80, "80 ± 5 ms, undamaged"),
+    ("smooth", 300, "300 ± 5 ms, undamaged"),
+    ("live", 20, "25 ms or less, no more damage than the pipe"),
+];
+
+#[cfg(target_os = "linux")]
+fn measure() -> running::Result<()> {
+    use std::time::Duration;
+
+    let measuring = running::is_measuring();
+    let (settle, listening) = if measuring { (4, 60) } else { (2, 2) };
+    let (settle, listening) = (Duration::from_secs(settle), Duration::from_secs(listening));
+    let house = house::House::open()?;
+    println!("\nSound from “pc” to an ear in one room, {} s each\n", listening.as_secs());
+    println!("{}", listen::HEADING);
+    let presets = if measuring { &PRESETS[..] } else { &PRESETS[..1] };
+    for &(preset, delay_ms, target) in presets {
+        let pair = pair::Pair::start(&house, preset, delay_ms)?;
+        let recording = house.record(settle, listening)?;
+        let [through_auralync, through_pipe] =
+            [house::EAR1, house::EAR2].map(|ear| listen::compare(&recording, ear, delay_ms));
+        println!("{}", through_auralync.row(&format!("{preset}: AuraLync"), target));
+        println!("{}", through_pipe.row(&format!("{preset}: bare pipe"), &pair.periods()));
+        pair.stop()?;
+        if through_auralync.is_silent() {
+            return Err(format!("nothing was heard with preset {preset}").into());
+        }
+    }
+    Ok(())
+}
+
+/// The room is made of PulseAudio.
+#[cfg(not(target_os = "linux"))]
+fn main() -> ExitCode {
+    eprintln!("room: this measures on Linux only");
+    ExitCode::SUCCESS
+}
