@@ -31,6 +31,7 @@ const EARLIEST_MS: i32 = 10;
 const SNAPSHOT_US: u64 = 250_000;
 
 /// A card that was opened, or lost.
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 pub(super) enum Card {
     /// Feed this one.
     Plugged(Plugged),
@@ -46,6 +47,7 @@ pub(super) struct Plugged {
 }
 
 /// What the sound goes to.
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 pub(super) enum Output {
     Card(Receiver<Card>),
     Recorder(Box<Recorder>),
