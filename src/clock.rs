@@ -6,7 +6,7 @@ mod server;
 
 pub use arrivals::Arrivals;
 pub use card::CardClock;
-pub use server::{BURST, BURST_SPACING_US, ServerClock};
+pub use server::{BURST, BURST_SPACING_US, Learnt, Offset, ServerClock};
 
 use std::time::{Duration, Instant};
 

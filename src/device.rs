@@ -5,7 +5,7 @@
 //! the closures given to `start`, which run on the audio thread: no allocation, free, lock, log or
 //! system call in them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cpal::traits::{DeviceTrait, HostTrait};
 
@@ -297,16 +297,24 @@ impl std::ops::Deref for SharedHost {
 /// where a default is followed.
 static HOST: Mutex<Option<SharedHost>> = Mutex::new(None);
 
+/// The sound system that this run uses. While PulseAudio is being restarted, bare ALSA would offer
+/// other devices or none, and be stayed with.
+static SYSTEM: OnceLock<cpal::HostId> = OnceLock::new();
+
 fn host() -> Result<SharedHost> {
+    hush();
     let mut current = HOST.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(host) = current.as_ref() {
         return Ok(host.clone());
     }
     let mut failure = None;
     // In cpal's order: on Linux PulseAudio (which PipeWire also answers to) before bare ALSA.
-    for id in cpal::available_hosts() {
+    for id in SYSTEM.get().map_or_else(cpal::available_hosts, |&id| vec![id]) {
         match cpal::host_from_id(id) {
-            Ok(host) => return Ok(current.insert(SharedHost(Arc::new(host))).clone()),
+            Ok(host) => {
+                let _ = SYSTEM.set(id);
+                return Ok(current.insert(SharedHost(Arc::new(host))).clone());
+            }
             Err(error) => {
                 failure.get_or_insert(error);
             }
@@ -321,6 +329,18 @@ fn host() -> Result<SharedHost> {
         },
     })
 }
+
+/// Keeps this thread's ALSA from writing to stderr, a dozen lines for each card that is not there:
+/// what it means is in our own errors. Each call also throws away what ALSA has said since.
+#[cfg(target_os = "linux")]
+fn hush() {
+    if let Err(error) = alsa::Output::local_error_handler() {
+        log::debug!("ALSA will write to stderr: {error}");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn hush() {}
 
 /// Makes the next call connect anew, unless that has happened already.
 fn forget(host: &SharedHost) {

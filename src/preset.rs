@@ -7,10 +7,12 @@ mod file;
 mod limits;
 mod lookup;
 mod nearest;
+mod watch;
 
 use std::net::IpAddr;
 
 pub use lookup::{DEFAULT, Origin, load, print};
+pub use watch::Watch;
 
 use crate::error::{Error, Result};
 use limits::{

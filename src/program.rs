@@ -46,14 +46,15 @@ fn finish(name: &str, result: Result<()>) -> u8 {
 /// Shows log lines of `level` and above on stderr; `RUST_LOG` says otherwise.
 pub fn show_log(name: &'static str, level: log::LevelFilter) {
     let mut log = env_logger::Builder::new();
-    // The file decoder complains while it guesses formats; our own errors say what matters.
+    // The file decoder complains while it guesses formats, the sound server's client about what is
+    // lost; our own sentences say what matters.
     log.filter_level(level)
         .filter_module("symphonia", log::LevelFilter::Off)
         .filter_module("symphonia_core", log::LevelFilter::Off)
         .filter_module("symphonia_bundle_mp3", log::LevelFilter::Off)
         .filter_module("symphonia_format_ogg", log::LevelFilter::Off)
         .filter_module("mio", log::LevelFilter::Info)
-        .filter_module("pulseaudio", log::LevelFilter::Info)
+        .filter_module("pulseaudio", log::LevelFilter::Off)
         .parse_default_env();
     log.format(move |out, record| {
         let time = out.timestamp_seconds();

@@ -45,7 +45,7 @@ pub struct Client {
 enum Where {
     Recorder(Box<Recorder>),
     #[cfg(feature = "device")]
-    Card(crate::device::OutputDevice),
+    Card(Box<crate::device::OutputDevice>),
 }
 
 impl Client {
@@ -58,7 +58,8 @@ impl Client {
         let output = match &settings.output {
             #[cfg(feature = "device")]
             Output::Speaker => {
-                Where::Card(crate::device::OutputDevice::find(settings.device.as_deref())?)
+                let device = crate::device::OutputDevice::find(settings.device.as_deref())?;
+                Where::Card(Box::new(device))
             }
             #[cfg(not(feature = "device"))]
             Output::Speaker => {
@@ -115,7 +116,7 @@ impl Client {
                 let own = device.id().to_owned();
                 let keeper = keep_card::KeepCard {
                     name: settings.device.clone(),
-                    found: Some(device),
+                    found: Some(*device),
                     delays,
                     clock,
                     counters: Arc::clone(&counters),
@@ -174,7 +175,9 @@ impl Client {
             lines.write(&client_stats(&last, &counters, &seen, now_us - start_us));
         }
         stop.request();
-        info!("stopping");
+        if shutdown.is_requested() {
+            info!("stopping");
+        }
         let outcome = join_soon(network).and(join_soon(player));
         take_newest(&snapshots, &mut last);
         lines.write(&client_stats(&last, &counters, &seen, clock.now_us() - start_us));

@@ -20,7 +20,7 @@ use log::info;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::preset::Overrides;
+use crate::preset::{Overrides, Preset, Watch};
 use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
@@ -29,7 +29,7 @@ use crate::stats::{self, Lines, ServerStats};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 use encode::Codec;
 use produce::Producer;
-use transmit::{Room, Snapshot, Transmit, sockets};
+use transmit::{Change, Room, Snapshot, Transmit, sockets};
 
 /// The stream's rate where neither a card nor a file tells.
 const DEFAULT_RATE: u32 = 48_000;
@@ -55,7 +55,7 @@ pub struct Server {
 enum Origin {
     Generator(Generator),
     #[cfg(feature = "device")]
-    Card(crate::device::InputDevice),
+    Card(Box<crate::device::InputDevice>),
 }
 
 impl Server {
@@ -121,21 +121,28 @@ impl Server {
             Producer::new(format, preset, clock, Arc::clone(&counters), handle.clone());
 
         let network = spawn("network", move || transmit.run())?;
+        let mut watch =
+            Watch::new(&settings.preset_name, &settings.origin, settings.overrides.clone());
+        let changes = handle.clone();
+        let mut meanwhile = || {
+            if let Some(preset) = watch.as_mut().and_then(Watch::look) {
+                changes.change(change(&preset, clock.now_us()));
+            }
+            network.is_finished()
+        };
         let outcome = match origin {
             Origin::Generator(generator) => {
                 producer.generate(generator, source.channels)?;
                 let heard = shutdown.clone();
                 let chunks = spawn("chunks", move || producer.run(&heard))?;
-                report(&snapshots, &counters, clock, &mut lines, shutdown, || {
-                    network.is_finished()
-                });
+                report(&snapshots, &counters, clock, &mut lines, shutdown, &mut meanwhile);
                 join(chunks)
             }
             #[cfg(feature = "device")]
             Origin::Card(device) => {
                 let card = keep_card::KeepCard::new(
                     source.clone(),
-                    device,
+                    *device,
                     preset,
                     clock,
                     Arc::clone(&counters),
@@ -146,9 +153,7 @@ impl Server {
                 let heard = shutdown.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
                 let _keeper = spawn("card", move || card.run(&heard))?;
-                report(&snapshots, &counters, clock, &mut lines, shutdown, || {
-                    network.is_finished()
-                });
+                report(&snapshots, &counters, clock, &mut lines, shutdown, &mut meanwhile);
                 join(chunks)
             }
         };
@@ -164,7 +169,7 @@ impl Origin {
         match &source.kind {
             #[cfg(feature = "device")]
             Kind::Loopback(_) | Kind::Device(_) => {
-                crate::device::InputDevice::find(&source.kind).map(Self::Card)
+                crate::device::InputDevice::find(&source.kind).map(|d| Self::Card(Box::new(d)))
             }
             #[cfg(not(feature = "device"))]
             Kind::Loopback(_) | Kind::Device(_) => Err(Error::NoDevice {
@@ -235,6 +240,18 @@ fn room(settings: &ServerSettings, format: Format, captured_output: Option<Strin
     }
 }
 
+/// Listeners learn of a new delay this long before it holds, so that all of them know in time.
+const NOTICE_US: u64 = 300_000;
+
+/// What of a preset may change while the server runs.
+fn change(preset: &Preset, now_us: u64) -> Change {
+    Change {
+        playout_delay_ms: preset.playout_delay_ms,
+        from_us: now_us + NOTICE_US,
+        max_clients: preset.max_clients,
+    }
+}
+
 /// 64 random bits, from the keys that the standard library draws for its hash maps.
 pub(crate) fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
@@ -248,10 +265,10 @@ fn report(
     clock: Clock,
     lines: &mut Lines,
     shutdown: &Shutdown,
-    network_is_gone: impl Fn() -> bool,
+    is_over: &mut impl FnMut() -> bool,
 ) {
     let start_us = clock.now_us();
-    while !shutdown.sleep(Duration::from_millis(100)) && !network_is_gone() {
+    while !shutdown.sleep(Duration::from_millis(100)) && !is_over() {
         let Ok(snapshot) = snapshots.try_recv() else {
             continue;
         };
@@ -269,7 +286,9 @@ fn report(
             listeners: snapshot.listeners,
         });
     }
-    info!("stopping");
+    if shutdown.is_requested() {
+        info!("stopping");
+    }
 }
 
 fn spawn<T: Send + 'static>(

@@ -60,6 +60,9 @@ pub const AUDIO_HEADER: usize = 28;
 /// Generation one's bytes before a payload.
 pub const PLAIN_HEADER: usize = 4;
 
+/// Longest frame (kind and body) that a client takes from a server, in bytes: the longest audio.
+pub const MAX_SERVER_FRAME: usize = AUDIO_HEADER - PLAIN_HEADER + MAX_AUDIO_PAYLOAD;
+
 /// Flag bit 0 of an audio frame: the timeline was broken before this frame.
 pub const FLAG_BROKEN: u8 = 1;
 

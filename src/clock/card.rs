@@ -3,7 +3,11 @@
 //! Stamps are near-white noise of tens of µs about a straight line, with one-sided late spikes of
 //! milliseconds, and steps where the sound server dropped or repeated something. A line fitted by
 //! least squares to what lies within three median deviations of it follows the first, ignores the
-//! second and, by a rule of its own, re-anchors on the third.
+//! second and, by rules of its own, re-anchors on the third.
+//!
+//! A sound server that is short of CPU stamps whole bursts wrongly, and the wrong stamps agree.
+//! What cannot lie is when a callback came: frames that were lost make every later callback late,
+//! frames that were only delayed do not. A step must show there as well.
 
 use std::collections::VecDeque;
 
@@ -35,6 +39,12 @@ const STEP_AGREEMENT_US: f64 = 200.0;
 /// How many stamps make a step.
 const STEP_STAMPS: usize = 3;
 
+/// Callbacks must have moved with a step, give or take this.
+const STEP_ARRIVALS_US: f64 = 1_000.0;
+
+/// The earliest callbacks of this long a time tell when undelayed ones come.
+const FLOOR_US: f64 = 1e6;
+
 /// What lies further than this many median deviations from the line does not pull at it.
 const GATE: f64 = 3.0;
 
@@ -46,7 +56,10 @@ const GATE_FLOOR_US: f64 = 30.0;
 pub struct CardClock {
     nominal_us_per_frame: f64,
     stamps: VecDeque<(f64, f64)>,
-    suspects: Vec<(f64, f64)>,
+    /// Stamps off the line, with how late their callbacks were.
+    suspects: Vec<((f64, f64), f64)>,
+    /// (callback, how late against the line), lateness rising: a sliding-window minimum.
+    floor: VecDeque<(f64, f64)>,
     line: Option<Line>,
     ignored: u32,
     since_fit: usize,
@@ -75,6 +88,7 @@ impl CardClock {
             nominal_us_per_frame: 1e6 / f64::from(sample_rate.max(1)),
             stamps: VecDeque::with_capacity(CAPACITY),
             suspects: Vec::with_capacity(STEP_STAMPS),
+            floor: VecDeque::new(),
             line: None,
             ignored: 0,
             since_fit: 0,
@@ -82,18 +96,21 @@ impl CardClock {
         }
     }
 
-    /// Takes a stamp: frame number `frame` meets the card at `at_us`. Returns by how many µs the
-    /// clock stepped against its frames, if it just did (positive: time passed without frames).
-    pub fn stamp(&mut self, frame: u64, at_us: u64) -> Option<f64> {
+    /// Takes a stamp: frame number `frame` meets the card at `at_us`, says a callback that came at
+    /// `came_us`. Returns by how many µs the clock stepped against its frames, if it just did
+    /// (positive: time passed without frames).
+    pub fn stamp(&mut self, frame: u64, at_us: u64, came_us: u64) -> Option<f64> {
         if self.ignored < IGNORED_AT_START {
             self.ignored += 1;
             return None;
         }
         let stamp = (frame as f64, at_us as f64);
+        let late = self.line.map(|line| came_us as f64 - line.time_of(stamp.0));
         if let Some(&(last_frame, last_at)) = self.stamps.back() {
             let backwards = stamp.0 < last_frame || stamp.1 < last_at - WINDOW_US;
             let close = (stamp.0 - last_frame) * self.nominal_us_per_frame < SPACING_US;
             if backwards || close {
+                self.note_arrival(came_us as f64, late);
                 return None;
             }
         }
@@ -104,8 +121,9 @@ impl CardClock {
         };
         let error = stamp.1 - line.time_of(stamp.0);
         if error.abs() > STEP_US {
-            return self.suspect(stamp, line);
+            return self.suspect(stamp, late.unwrap_or(0.0), line);
         }
+        self.note_arrival(came_us as f64, late);
         self.suspects.clear();
         self.stamps.push_back(stamp);
         self.since_fit += 1;
@@ -116,24 +134,47 @@ impl CardClock {
         None
     }
 
-    /// A stamp off the line: alone it is a spike, three that agree are a step.
-    fn suspect(&mut self, stamp: (f64, f64), line: Line) -> Option<f64> {
-        self.suspects.push(stamp);
-        let errors: Vec<f64> = self.suspects.iter().map(|s| s.1 - line.time_of(s.0)).collect();
+    /// Keeps the earliest callbacks of the last second.
+    fn note_arrival(&mut self, came_us: f64, late: Option<f64>) {
+        let Some(late) = late else {
+            return;
+        };
+        while self.floor.back().is_some_and(|last| last.1 >= late) {
+            self.floor.pop_back();
+        }
+        self.floor.push_back((came_us, late));
+        while self.floor.front().is_some_and(|first| came_us - first.0 > FLOOR_US) {
+            self.floor.pop_front();
+        }
+    }
+
+    /// A stamp off the line: alone it is a spike, three that agree are a step, if the callbacks
+    /// moved with them.
+    fn suspect(&mut self, stamp: (f64, f64), late: f64, line: Line) -> Option<f64> {
+        self.suspects.push((stamp, late));
+        let errors: Vec<f64> = self.suspects.iter().map(|s| s.0.1 - line.time_of(s.0.0)).collect();
         let lowest = errors.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = errors.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if highest - lowest > STEP_AGREEMENT_US {
-            self.suspects.remove(0);
-            if self.suspects.len() == STEP_STAMPS - 1 {
-                return None;
+        let step = median(&errors);
+        let usual = self.floor.front().map_or(f64::NEG_INFINITY, |first| first.1);
+        let earliest = self.suspects.iter().map(|s| s.1).fold(f64::INFINITY, f64::min);
+        let moved = if step > 0.0 {
+            earliest >= usual + step - STEP_ARRIVALS_US
+        } else {
+            earliest <= usual + step + STEP_ARRIVALS_US
+        };
+        if highest - lowest > STEP_AGREEMENT_US || !moved {
+            if self.suspects.len() >= STEP_STAMPS {
+                self.suspects.remove(0);
             }
+            return None;
         }
         if self.suspects.len() < STEP_STAMPS {
             return None;
         }
-        let step = median(&errors);
         self.stamps.clear();
-        self.stamps.extend(self.suspects.drain(..));
+        self.stamps.extend(self.suspects.drain(..).map(|suspect| suspect.0));
+        self.floor.clear();
         self.line = Some(Line { at: line.at + step, ..line });
         Some(step)
     }
@@ -144,6 +185,7 @@ impl CardClock {
         self.ignored = IGNORED_AT_START;
         self.stamps.clear();
         self.suspects.clear();
+        self.floor.clear();
         self.line = Some(Line { frame: frame as f64, at: at_us as f64, us_per_frame });
     }
 
@@ -272,7 +314,8 @@ mod tests {
         for n in from..from + count {
             let spike = if noise.uniform() < 0.03 { noise.uniform() * 4000.0 } else { 0.0 };
             let exact = 1e6 + offset + (n * PERIOD) as f64 / 48_000.0 * 1e6 / (1.0 + ppm * 1e-6);
-            let _ = clock.stamp(n * PERIOD, (exact + 20.0 * noise.normal() + spike) as u64);
+            let came = exact as u64 + 400;
+            let _ = clock.stamp(n * PERIOD, (exact + 20.0 * noise.normal() + spike) as u64, came);
         }
     }
 
@@ -297,14 +340,32 @@ mod tests {
         let mut noise = Noise(3);
         run(&mut clock, 0, 300, 0.0, 0.0, &mut noise);
         let at = |n: u64| 1_000_000 + n * 10_000;
-        assert_eq!(clock.stamp(300 * PERIOD, at(300) + 9_000), None);
-        assert_eq!(clock.stamp(301 * PERIOD, at(301)), None);
-        assert_eq!(clock.stamp(302 * PERIOD, at(302) + 9_000), None);
-        assert_eq!(clock.stamp(303 * PERIOD, at(303) + 9_010), None);
-        let step = clock.stamp(304 * PERIOD, at(304) + 9_020).unwrap();
+        let mut stamp =
+            |n: u64, late: u64| clock.stamp(n * PERIOD, at(n) + late, at(n) + late + 400);
+        assert_eq!(stamp(300, 9_000), None);
+        assert_eq!(stamp(301, 0), None);
+        assert_eq!(stamp(302, 9_000), None);
+        assert_eq!(stamp(303, 9_010), None);
+        let step = stamp(304, 9_020).unwrap();
         assert!((step - 9_010.0).abs() < 30.0, "{step}");
         let after = clock.time_of(305.0 * PERIOD as f64).unwrap() - at(305) as f64;
         assert!((after - 9_010.0).abs() < 30.0, "{after}");
+    }
+
+    #[test]
+    fn stamps_that_agree_but_whose_callbacks_did_not_move_are_no_step() {
+        let mut clock = CardClock::new(48_000);
+        let mut noise = Noise(3);
+        run(&mut clock, 0, 300, 0.0, 0.0, &mut noise);
+        let at = |n: u64| 1_000_000 + n * 10_000;
+        for n in 300..310 {
+            assert_eq!(clock.stamp(n * PERIOD, at(n) + 20_000, at(n) + 400), None);
+        }
+        for n in 310..320 {
+            assert_eq!(clock.stamp(n * PERIOD, at(n) - 20_000, at(n) + 400), None);
+        }
+        let error = clock.time_of(320.0 * PERIOD as f64).unwrap() - at(320) as f64;
+        assert!(error.abs() < 20.0, "{error}");
     }
 
     #[test]
@@ -313,9 +374,9 @@ mod tests {
         let mut noise = Noise(3);
         run(&mut clock, 0, 300, 0.0, 0.0, &mut noise);
         for nonsense in [0, u64::MAX / 2, 5] {
-            let _ = clock.stamp(310 * PERIOD, nonsense);
+            let _ = clock.stamp(310 * PERIOD, nonsense, nonsense);
         }
-        let _ = clock.stamp(0, 4_000_000);
+        let _ = clock.stamp(0, 4_000_000, 4_000_000);
         run(&mut clock, 311, 300, 0.0, 0.0, &mut noise);
         let error = clock.time_of(611.0 * PERIOD as f64).unwrap() - 7_110_000.0;
         assert!(error.abs() < 20.0, "{error}");

@@ -1,7 +1,7 @@
 //! What comes from the server → what it means. No socket, no clock: bytes in, events out.
 
 use crate::wire::{
-    AudioHeader, Config, FLAG_BROKEN, Frame, Hello, Limits, MAX_AUDIO_PAYLOAD, MAX_JSON, Notice,
+    AudioHeader, Config, FLAG_BROKEN, Frame, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
     Pong, ServerFirst, VERSION, Violation, Welcome, kind, read_float32,
 };
 
@@ -70,15 +70,14 @@ impl Conversation {
     /// How long frames may be at this stage.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        let audio = MAX_AUDIO_PAYLOAD + crate::wire::AUDIO_HEADER;
         match &self.stage {
             Stage::Waiting => Limits { plain: MAX_JSON, typed: 0 },
             Stage::Plain { config, .. } => Limits { plain: config.payload_bytes(), typed: 0 },
             Stage::Greeted { config } => Limits {
                 plain: config.as_ref().map_or(MAX_JSON, Config::payload_bytes),
-                typed: audio,
+                typed: MAX_SERVER_FRAME,
             },
-            Stage::Typed { .. } => Limits { plain: 0, typed: audio },
+            Stage::Typed { .. } => Limits { plain: 0, typed: MAX_SERVER_FRAME },
         }
     }
 
@@ -92,6 +91,18 @@ impl Conversation {
     #[must_use]
     pub fn has_begun(&self) -> bool {
         !matches!(self.stage, Stage::Waiting)
+    }
+
+    /// Whether a hello is on its way and no welcome has come.
+    #[must_use]
+    pub fn awaits_welcome(&self) -> bool {
+        matches!(self.stage, Stage::Greeted { .. })
+    }
+
+    /// Whether the server said that it is full and has not given us our old seat either.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self.stage, Stage::Greeted { config: None })
     }
 
     /// Takes one frame. Ask for the [`limits`](Self::limits) anew after each.
@@ -271,8 +282,10 @@ mod tests {
         assert_eq!(conversation(false).take(Frame::Plain(&SERVER_FULL[4..])), Ok(Event::Full));
         let mut ghost = conversation(true);
         assert!(matches!(ghost.take(Frame::Plain(&SERVER_FULL[4..])), Ok(Event::Say(_))));
+        assert!(ghost.is_refused() && ghost.awaits_welcome());
         let frame = welcome("f32").frame();
         assert!(matches!(ghost.take(typed_frame(&frame)), Ok(Event::Welcome(_))));
+        assert!(!ghost.is_refused() && !ghost.awaits_welcome());
     }
 
     #[test]

@@ -45,8 +45,7 @@ impl Jitter {
     #[must_use]
     pub fn new(format: Format, chunk: usize, delay_ms: u32) -> Self {
         let history = format.frames_in_ms(HISTORY_MS);
-        let twice = format.frames_in_ms(f64::from(delay_ms) * 2.0);
-        let capacity = twice.max(chunk * MIN_CHUNKS) + history;
+        let capacity = twice(format, delay_ms).max(chunk * MIN_CHUNKS) + history;
         Self {
             channels: usize::from(format.channels),
             capacity: capacity as u64,
@@ -55,6 +54,22 @@ impl Jitter {
             stretches: VecDeque::new(),
             reader: 0,
         }
+    }
+
+    /// Makes room for a longer delay; what is there stays.
+    pub fn grow(&mut self, format: Format, delay_ms: u32) {
+        let capacity = twice(format, delay_ms) as u64 + self.history;
+        if capacity <= self.capacity {
+            return;
+        }
+        let old =
+            std::mem::replace(&mut self.samples, vec![0.0; format.samples(capacity as usize)]);
+        let index = |position: u64, capacity: u64| (position % capacity) as usize * self.channels;
+        for position in self.stretches.iter().flat_map(|&(from, to)| from..to) {
+            let (from, to) = (index(position, self.capacity), index(position, capacity));
+            self.samples[to..to + self.channels].copy_from_slice(&old[from..from + self.channels]);
+        }
+        self.capacity = capacity;
     }
 
     /// Puts interleaved frames in at `position`. They replace what is there.
@@ -185,6 +200,11 @@ impl Jitter {
     }
 }
 
+/// Frames that twice the delay lasts.
+fn twice(format: Format, delay_ms: u32) -> usize {
+    format.frames_in_ms(f64::from(delay_ms) * 2.0)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -251,6 +271,21 @@ mod tests {
         jitter.insert(1 << 61, &ramp(0, 10));
         assert_eq!(jitter.start(), Some(1 << 61));
         assert_eq!(jitter.samples.len(), 1050);
+    }
+
+    #[test]
+    fn a_longer_delay_finds_room_and_loses_nothing() {
+        let mut jitter = jitter();
+        for position in (5_000..6_000).step_by(10) {
+            jitter.insert(position, &ramp(position, 10));
+        }
+        jitter.grow(MONO, 800);
+        for position in (6_000..6_600).step_by(10) {
+            assert_eq!(jitter.insert(position, &ramp(position, 10)).pushed_out, 0);
+        }
+        let mut out = [0.0; 1600];
+        assert_eq!(jitter.read(5_000, &mut out), 0);
+        assert_eq!(out.to_vec(), ramp(5_000, 1600));
     }
 
     #[test]

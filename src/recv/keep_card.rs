@@ -28,6 +28,7 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 
 /// The card takes sound in periods: short ones for short delays, but no shorter than most systems
 /// manage, and no longer than one notices in a jump.
+const PERIOD_SHARE: f64 = 1.0 / 6.0;
 const LONGEST_PERIOD_MS: f64 = 10.0;
 const SHORTEST_PERIOD_MS: f64 = 2.5;
 
@@ -106,8 +107,9 @@ impl KeepCard {
         let frames = format.frames_in_ms(RING_MS);
         let (mut speaker, feed) = speaker::ring(format, frames, Arc::clone(&self.counters));
         let period = u32::try_from(format.frames_in_ms(period_ms)).unwrap_or(480);
-        let stream = device.start(self.clock, period, move |samples, heard_us| {
-            speaker.fill(samples, heard_us);
+        let clock = self.clock;
+        let stream = device.start(clock, period, move |samples, heard_us| {
+            speaker.fill(samples, heard_us, clock.now_us());
         })?;
         debug!(
             "playing on “{}” at {format}, {} frames a time",
@@ -171,5 +173,5 @@ impl KeepCard {
 
 /// How long a period should be for a playout delay.
 fn period_ms(delay_ms: u32) -> f64 {
-    (f64::from(delay_ms) / 5.0).clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS)
+    (f64::from(delay_ms) * PERIOD_SHARE).clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS)
 }

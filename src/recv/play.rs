@@ -1,45 +1,37 @@
 //! The playing thread: takes what the network gives and feeds the card, or the file, in time.
 
+mod card;
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
-use log::{debug, info, warn};
+use log::{debug, warn};
 
 use super::connect::{Heard, Stream};
 use super::record::Recorder;
 use super::resample::{Counts, Playout, Timeline};
 use super::speaker::Feed;
-use crate::clock::{Arrivals, CardClock, Clock};
+use crate::clock::{Arrivals, Clock, Offset};
 use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::Limiter;
-use crate::mixdown::Upmix;
 use crate::shutdown::Shutdown;
 use crate::stats;
-
-/// How far ahead of the card's callback sound is resampled, at most. What is in the ring cannot be
-/// taken back, so steering waits behind it.
-const LONGEST_LEAD_MS: f64 = 40.0;
-const SHORTEST_LEAD_MS: f64 = 1.5;
-
-/// Roughly what capture, network and card need of the delay, before any of it can be lead.
-const PATH_MS: f64 = 15.0;
+use card::Attached;
 
 /// Sleeps of the thread.
 const LONGEST_TICK_US: f64 = 5_000.0;
 const SHORTEST_TICK_US: f64 = 500.0;
 
-/// An output that stays this long behind what the delay allows plays later from then on.
-const TOO_LATE_FOR_US: u64 = 1_000_000;
-
-/// Such an output plays later by whole steps of this, with one step's worth to spare.
-const EXTRA_STEP_MS: f64 = 10.0;
+/// Sound cannot be heard sooner than this after its capture, whatever the trim, in ms.
+const EARLIEST_MS: i32 = 10;
 
 /// How often the state is handed out.
 const SNAPSHOT_US: u64 = 250_000;
 
 /// A card that was opened, or lost.
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 pub(super) enum Card {
     /// Feed this one.
     Plugged(Plugged),
@@ -55,6 +47,7 @@ pub(super) struct Plugged {
 }
 
 /// What the sound goes to.
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 pub(super) enum Output {
     Card(Receiver<Card>),
     Recorder(Box<Recorder>),
@@ -81,6 +74,23 @@ pub(super) struct Choice {
     pub(super) volume_percent: u16,
 }
 
+impl Choice {
+    /// The trim, as far as sound can be early: it must have been captured first.
+    fn trim_within(&mut self, delay_ms: u32) -> f64 {
+        let delay_ms = i32::try_from(delay_ms).unwrap_or(i32::MAX);
+        let earliest = (EARLIEST_MS - delay_ms).min(0);
+        if self.trim_ms < earliest {
+            warn!(
+                "--delay {} cannot be: with this server's {delay_ms} ms it can be from {earliest} \
+                 to 5000. Playing at {earliest}",
+                self.trim_ms
+            );
+            self.trim_ms = earliest;
+        }
+        f64::from(self.trim_ms)
+    }
+}
+
 /// The playing thread.
 pub(super) struct Play {
     clock: Clock,
@@ -96,9 +106,11 @@ pub(super) struct Play {
     card: Option<Attached>,
     limiter: Option<Limiter>,
     connected: bool,
-    offset_us: Option<f64>,
+    offset: Option<Offset>,
     extra_ms: u32,
     too_late_since_us: Option<u64>,
+    /// When lateness was last looked at, and what was counted then.
+    looked: (u64, Counts),
     /// What earlier players of this run have counted.
     counted: Counts,
 }
@@ -110,22 +122,6 @@ struct Known {
     /// Set up once the first frame and the server's clock are known.
     playout: Option<Playout>,
     recording: bool,
-}
-
-/// The card in use.
-struct Attached {
-    feed: Feed,
-    format: Format,
-    clock: CardClock,
-    upmix: Upmix,
-    mixed: Vec<f32>,
-    block: Vec<f32>,
-    /// Frames that the callback may ask for at once.
-    period: usize,
-    silent: u64,
-    latency_us: f64,
-    /// A stamp has come since the ring was last found empty.
-    fresh: bool,
 }
 
 impl Play {
@@ -151,9 +147,10 @@ impl Play {
             card: None,
             limiter: None,
             connected: false,
-            offset_us: None,
+            offset: None,
             extra_ms: 0,
             too_late_since_us: None,
+            looked: (0, Counts::default()),
             counted: Counts::default(),
         }
     }
@@ -177,6 +174,7 @@ impl Play {
             }
             self.attach_card();
             self.feed_card();
+            self.mind_lateness();
             self.record()?;
             self.hand_out();
             let tick = (self.lead_ms() * 1e3 / 3.0).clamp(SHORTEST_TICK_US, LONGEST_TICK_US);
@@ -188,11 +186,14 @@ impl Play {
     fn hear(&mut self, heard: Heard) -> Result<()> {
         match heard {
             Heard::Stream(stream) => self.begin(stream),
-            Heard::Offset(offset_us) => {
-                self.offset_us = Some(offset_us);
+            Heard::Offset(offset) => {
+                self.offset = Some(offset);
                 if let Some(timeline) = self.timeline() {
-                    timeline.set_offset_us(offset_us);
+                    timeline.set_offset(offset);
                 }
+            }
+            Heard::Delay { playout_delay_ms, from_us } => {
+                self.change_delay(playout_delay_ms, from_us)
             }
             Heard::Gone => self.expect(false),
             Heard::Audio { position, captured_us, arrived_us, broken, samples } => {
@@ -225,7 +226,7 @@ impl Play {
             if let Some(card) = &mut self.card {
                 card.feed.skip_written();
             }
-            self.offset_us = stream.session.is_none().then_some(0.0);
+            self.offset = stream.session.is_none().then_some(Offset::NONE);
             let arrivals =
                 stream.session.is_none().then(|| Arrivals::new(stream.format.sample_rate));
             self.stream = Some(Known { stream, arrivals, playout: None, recording: false });
@@ -234,21 +235,41 @@ impl Play {
         self.expect(true);
     }
 
+    /// The server's delay changes.
+    fn change_delay(&mut self, playout_delay_ms: u32, from_us: u64) {
+        let Some(known) = &mut self.stream else {
+            return;
+        };
+        known.stream.playout_delay_ms = Some(playout_delay_ms);
+        let _ = self.delays.try_send(playout_delay_ms);
+        let total_ms = f64::from(playout_delay_ms)
+            + self.choice.trim_within(playout_delay_ms)
+            + f64::from(self.extra_ms);
+        if let Output::Recorder(recorder) = &mut self.output {
+            recorder.make_room_for(total_ms as u32);
+        } else if let Some(playout) = self.playout() {
+            playout.make_room_for(total_ms as u32);
+        }
+        if let Some(timeline) = self.timeline() {
+            timeline.set_delay_from(from_us, total_ms * 1e3);
+        }
+    }
+
     /// Sets the player up on the first frame, once the server's clock is known.
     fn set_up(&mut self, position: u64, captured_us: u64) -> Result<()> {
-        let (Some(known), Some(offset_us)) = (&mut self.stream, self.offset_us) else {
+        let (Some(known), Some(offset)) = (&mut self.stream, self.offset) else {
             return Ok(());
         };
         let Stream { format, chunk, playout_delay_ms, .. } = known.stream;
         let delay_ms = playout_delay_ms.unwrap_or(self.choice.fallback_delay_ms);
         let heard_ms =
-            f64::from(delay_ms) + f64::from(self.choice.trim_ms) + f64::from(self.extra_ms);
+            f64::from(delay_ms) + self.choice.trim_within(delay_ms) + f64::from(self.extra_ms);
         let make =
-            || Timeline::new(format.sample_rate, position, captured_us, offset_us, heard_ms * 1e3);
+            || Timeline::new(format.sample_rate, position, captured_us, offset, heard_ms * 1e3);
         let depth_ms = heard_ms.max(f64::from(delay_ms)) as u32;
         match (&mut self.output, &self.card) {
             (Output::Recorder(recorder), _) if !known.recording => {
-                recorder.stream(format, chunk, depth_ms, make())?;
+                recorder.stream(format, chunk, depth_ms, position, make())?;
                 known.recording = true;
                 self.limiter = Some(limiter(format, self.choice.volume_percent));
             }
@@ -278,7 +299,9 @@ impl Play {
 
     fn timeline(&mut self) -> Option<&mut Timeline> {
         if let Output::Recorder(recorder) = &mut self.output {
-            return recorder.timeline();
+            // Until a new server's first frame has come, the recorder still holds the old one's
+            // timeline, and that has the old one's clock.
+            return self.stream.as_ref().filter(|known| known.recording).and(recorder.timeline());
         }
         self.stream.as_mut()?.playout.as_mut().map(Playout::timeline)
     }
@@ -290,123 +313,14 @@ impl Play {
         }
     }
 
-    /// Takes a card that was opened, or forgets one that was lost.
-    fn attach_card(&mut self) {
-        let Output::Card(cards) = &self.output else {
-            return;
-        };
-        while let Ok(card) = cards.try_recv() {
-            // A player is made for one card's rate.
-            if let Some(playout) = self.stream.as_mut().and_then(|known| known.playout.take()) {
-                self.counted = add(self.counted, playout.counts());
-            }
-            self.card = None;
-            self.extra_ms = 0;
-            let Card::Plugged(Plugged { feed, format, period }) = card else {
-                continue;
-            };
-            let channels = self.stream.as_ref().map_or(2, |known| known.stream.format.channels);
-            match Upmix::new(channels.clamp(1, 2), format.channels) {
-                Ok(upmix) => {
-                    self.card = Some(Attached {
-                        feed,
-                        format,
-                        clock: CardClock::new(format.sample_rate),
-                        upmix,
-                        mixed: vec![0.0; format.samples(super::resample::BLOCK)],
-                        block: Vec::new(),
-                        period,
-                        silent: 0,
-                        latency_us: 0.0,
-                        fresh: false,
-                    });
-                }
-                Err(e) => warn!("{e}"),
-            }
-        }
-    }
-
-    /// Sound kept ahead of the card's callback, in ms.
-    fn lead_ms(&self) -> f64 {
-        let delay = self.delay_ms();
-        ((delay - PATH_MS) / 4.0).clamp(SHORTEST_LEAD_MS, LONGEST_LEAD_MS)
-    }
-
     fn delay_ms(&self) -> f64 {
         let delay = self.stream.as_ref().and_then(|known| known.stream.playout_delay_ms);
         f64::from(delay.unwrap_or(self.choice.fallback_delay_ms))
     }
 
-    /// Keeps the card's ring filled to the lead.
-    fn feed_card(&mut self) {
-        let lead_ms = self.lead_ms();
-        let now_us = self.clock.now_us();
-        let Some(card) = &mut self.card else {
-            return;
-        };
-        while let Some(played) = card.feed.played() {
-            let _ = card.clock.stamp(played.frame, played.heard_us);
-            card.silent = played.silent;
-            card.period = card.period.max(played.frames as usize);
-            card.latency_us = played.heard_us.saturating_sub(now_us) as f64;
-            card.fresh = true;
-        }
-        let Some(Known { playout: Some(playout), stream, .. }) = &mut self.stream else {
-            return;
-        };
-        let Some(limiter) = &mut self.limiter else {
-            return;
-        };
-        let lead = card.period + card.format.frames_in_ms(lead_ms);
-        let channels = usize::from(stream.format.channels);
-        if card.feed.waiting() == 0 && !std::mem::take(&mut card.fresh) {
-            // The callback puts silence in: where the next frame will lie is known after it.
-            return;
-        }
-        while card.feed.waiting() < lead {
-            let frame = (card.feed.written() + card.silent) as f64;
-            let Some(block) = playout.block(frame, &card.clock) else {
-                let short = playout.shortfall_us(frame, &card.clock);
-                self.play_later(short, now_us);
-                return;
-            };
-            card.block.clear();
-            card.block.extend_from_slice(block);
-            limiter.process(&mut card.block);
-            let frames = card.upmix.apply(&card.block, &mut card.mixed);
-            debug_assert_eq!(frames * channels, card.block.len());
-            let samples = &card.mixed[..card.format.samples(frames)];
-            if card.feed.write(samples) < frames {
-                break;
-            }
-        }
-        self.too_late_since_us = None;
-    }
-
-    /// An output that cannot make the delay plays later, by a fixed amount, and says so.
-    fn play_later(&mut self, shortfall_us: Option<f64>, now_us: u64) {
-        let Some(short_us) = shortfall_us.filter(|short| *short > 0.0 && self.connected) else {
-            self.too_late_since_us = None;
-            return;
-        };
-        let since = *self.too_late_since_us.get_or_insert(now_us);
-        if now_us.saturating_sub(since) < TOO_LATE_FOR_US {
-            return;
-        }
-        self.too_late_since_us = None;
-        let steps = (short_us / 1e3 / EXTRA_STEP_MS).ceil() + 1.0;
-        // Beyond ten seconds it is no latency but a broken clock, and playing later cannot help.
-        let most = f64::from(crate::wire::MAX_PLAYOUT_DELAY_MS);
-        self.extra_ms = (f64::from(self.extra_ms) + steps * EXTRA_STEP_MS).min(most) as u32;
-        let total_ms = self.delay_ms() + f64::from(self.choice.trim_ms) + f64::from(self.extra_ms);
-        info!(
-            "this output is too slow for {} ms: playing {} ms later than the others",
-            self.delay_ms(),
-            self.extra_ms
-        );
-        if let Some(timeline) = self.timeline() {
-            timeline.set_delay_us(total_ms * 1e3);
-        }
+    /// How long after its capture sound should be heard here, in ms.
+    fn wanted_ms(&self) -> f64 {
+        self.delay_ms() + f64::from(self.choice.trim_ms) + f64::from(self.extra_ms)
     }
 
     fn record(&mut self) -> Result<()> {
@@ -431,7 +345,7 @@ impl Play {
         self.snapshot_us = now_us;
         let rate = self.stream.as_ref().map_or(48_000, |known| known.stream.format.sample_rate);
         let ms = |frames: u64| frames as f64 * 1e3 / f64::from(rate);
-        let wanted_ms = self.delay_ms() + f64::from(self.choice.trim_ms) + f64::from(self.extra_ms);
+        let wanted_ms = self.wanted_ms();
         let mut snapshot = Snapshot {
             counts: self.counted,
             playout_delay_ms: wanted_ms,

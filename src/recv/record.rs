@@ -21,6 +21,9 @@ const PIECE: usize = 1024;
 /// hours of it.
 const LONGEST_GAP_MS: f64 = 10_000.0;
 
+/// Positions that lie this much apart from time, in µs, lie elsewhere; less is a clock's noise.
+const APART_US: f64 = 5_000.0;
+
 /// A recording, or its absence.
 pub struct Recorder {
     output: Output,
@@ -28,12 +31,16 @@ pub struct Recorder {
     file: Option<(WavFile, Format)>,
     checkpoint_us: u64,
     stream: Option<Stream>,
+    /// What was playing before `stream`, and the position that it no longer reaches.
+    ending: Option<(Stream, u64)>,
     counts: Counts,
     frames: u64,
 }
 
 struct Stream {
     format: Format,
+    chunk: usize,
+    delay_ms: u32,
     jitter: Jitter,
     timeline: Timeline,
     /// The next position to be written, once the first has come.
@@ -63,12 +70,14 @@ impl Recorder {
             file: None,
             checkpoint_us: 0,
             stream: None,
+            ending: None,
             counts: Counts::default(),
             frames: 0,
         })
     }
 
-    /// A new stream. It goes on in the same file, at the moment it belongs to.
+    /// A new stream, of which the frame at `position` comes first. It goes on in the same file, at
+    /// the moment it belongs to; until then the old one does.
     ///
     /// # Errors
     /// [`Error::File`] if the file cannot be made, or holds another format.
@@ -77,6 +86,7 @@ impl Recorder {
         format: Format,
         chunk: usize,
         delay_ms: u32,
+        position: u64,
         timeline: Timeline,
     ) -> Result<()> {
         if let Output::Wav(path) = &self.output {
@@ -95,21 +105,38 @@ impl Recorder {
                 Some(_) => {}
             }
         }
-        let old = self.stream.take();
-        let next = old.and_then(|old| {
-            let heard_us = old.timeline.heard_at(old.next? as f64);
-            Some(timeline.position_at(heard_us).max(0.0).round() as u64)
-        });
-        let mut jitter = Jitter::new(format, chunk, delay_ms);
-        if let Some(next) = next {
-            jitter.set_reader(next);
-        }
-        self.stream = Some(Stream { format, jitter, timeline, next });
+        let jitter = Jitter::new(format, chunk, delay_ms);
+        self.follow(Stream { format, chunk, delay_ms, jitter, timeline, next: None }, position);
         Ok(())
+    }
+
+    /// Lets `new` follow what is playing, from its frame at `position` on.
+    fn follow(&mut self, mut new: Stream, position: u64) {
+        // One that has not had its turn yet never gets it.
+        let current = self.stream.take();
+        let old = self.ending.take().map(|(old, _)| old).or(current);
+        if let Some(old) = old
+            && let Some(next) = old.next
+            && old.format == new.format
+        {
+            let until = old.timeline.position_at(new.timeline.heard_at(position as f64));
+            if until > next as f64 {
+                new.next = Some(position);
+                self.ending = Some((old, until as u64));
+            } else {
+                let heard_us = old.timeline.heard_at(next as f64);
+                new.next = Some(new.timeline.position_at(heard_us).max(0.0).round() as u64);
+            }
+            new.jitter.set_reader(new.next.unwrap_or(position));
+        }
+        self.stream = Some(new);
     }
 
     /// Takes decoded frames captured at `captured_us` of the server's clock.
     pub fn insert(&mut self, position: u64, captured_us: u64, broken: bool, samples: &[f32]) {
+        if broken {
+            self.mend(position, captured_us);
+        }
         let Some(stream) = &mut self.stream else {
             return;
         };
@@ -119,6 +146,32 @@ impl Recorder {
             self.counts.late += inserted.late;
         }
         self.counts.lost += inserted.pushed_out;
+    }
+
+    /// Where positions and time have come apart, what follows is a stream of its own: what was
+    /// written under a position may come again under it at another time.
+    fn mend(&mut self, position: u64, captured_us: u64) {
+        let Some(Stream { format, chunk, delay_ms, timeline, .. }) = &self.stream else {
+            return;
+        };
+        let (format, chunk, delay_ms) = (*format, *chunk, *delay_ms);
+        let mut mended = timeline.clone();
+        mended.note(position, captured_us, true);
+        let at = position as f64;
+        if (mended.heard_at(at) - timeline.heard_at(at)).abs() < APART_US {
+            return;
+        }
+        let jitter = Jitter::new(format, chunk, delay_ms);
+        let new = Stream { format, chunk, delay_ms, jitter, timeline: mended, next: None };
+        self.follow(new, position);
+    }
+
+    /// Makes room for a longer delay.
+    pub fn make_room_for(&mut self, delay_ms: u32) {
+        if let Some(stream) = &mut self.stream {
+            stream.jitter.grow(stream.format, delay_ms);
+            stream.delay_ms = delay_ms;
+        }
     }
 
     /// The timeline, to change delay or offset.
@@ -135,18 +188,50 @@ impl Recorder {
         now_us: u64,
         expecting: bool,
         limiter: &mut Limiter,
+        heard: impl FnMut(&[f32]),
+    ) -> Result<()> {
+        self.write_due(now_us, expecting, limiter, heard)?;
+        if now_us.saturating_sub(self.checkpoint_us) >= CHECKPOINT_US {
+            self.checkpoint_us = now_us;
+            if let Some((file, _)) = &mut self.file {
+                file.checkpoint()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_due(
+        &mut self,
+        now_us: u64,
+        expecting: bool,
+        limiter: &mut Limiter,
         mut heard: impl FnMut(&[f32]),
     ) -> Result<()> {
-        let Some(Stream { format, jitter, timeline, next }) = &mut self.stream else {
+        if let Some((old, until)) = &mut self.ending {
+            let due = (old.timeline.position_at(now_us as f64).max(0.0) as u64).min(*until);
+            let (from, ended) = (old.next.unwrap_or(due), due == *until);
+            let written = Writing { file: &mut self.file, limiter, heard: &mut heard }
+                .write(old, from, due)?;
+            self.frames += written.frames;
+            if !ended {
+                return Ok(());
+            }
+            self.ending = None;
+        }
+        let Some(stream) = &mut self.stream else {
             return Ok(());
         };
-        let due = timeline.position_at(now_us as f64);
-        let from = match *next {
+        if let Some(next) = stream.next {
+            stream.timeline.reach(next as f64);
+        }
+        let due = stream.timeline.position_at(now_us as f64);
+        let from = match stream.next {
             Some(next) => next,
             // The first sample that is there and not yet past its time.
-            None => match jitter.start() {
+            None => match stream.jitter.start() {
                 Some(start)
-                    if (start as f64) < due && jitter.end().is_some_and(|e| due < e as f64) =>
+                    if (start as f64) < due
+                        && stream.jitter.end().is_some_and(|e| due < e as f64) =>
                 {
                     start.max(due as u64)
                 }
@@ -154,30 +239,11 @@ impl Recorder {
             },
         };
         let due = due.max(0.0) as u64;
-        let longest = format.frames_in_ms(LONGEST_GAP_MS) as u64;
-        let mut at = from.max(due.saturating_sub(longest));
-        let mut piece = vec![0.0; format.samples(PIECE)];
-        while at < due {
-            let frames = usize::try_from(due - at).unwrap_or(PIECE).min(PIECE);
-            let samples = &mut piece[..format.samples(frames)];
-            let missing = jitter.read(at, samples) as u64;
-            if expecting {
-                self.counts.lost += missing;
-            }
-            limiter.process(samples);
-            heard(samples);
-            if let Some((file, _)) = &mut self.file {
-                file.write(samples)?;
-            }
-            at += frames as u64;
-            self.frames += frames as u64;
-        }
-        *next = Some(at.max(from));
-        if now_us.saturating_sub(self.checkpoint_us) >= CHECKPOINT_US {
-            self.checkpoint_us = now_us;
-            if let Some((file, _)) = &mut self.file {
-                file.checkpoint()?;
-            }
+        let written = Writing { file: &mut self.file, limiter, heard: &mut heard }
+            .write(stream, from, due)?;
+        self.frames += written.frames;
+        if expecting {
+            self.counts.lost += written.missing;
         }
         Ok(())
     }
@@ -218,5 +284,44 @@ impl Recorder {
         {
             error!("{e}");
         }
+    }
+}
+
+/// Where sound is written to.
+struct Writing<'a, F> {
+    file: &'a mut Option<(WavFile, Format)>,
+    limiter: &'a mut Limiter,
+    heard: &'a mut F,
+}
+
+/// What was written.
+#[derive(Default)]
+struct Written {
+    frames: u64,
+    missing: u64,
+}
+
+impl<F: FnMut(&[f32])> Writing<'_, F> {
+    /// Writes the frames of `stream` from `from` until `due`.
+    fn write(self, stream: &mut Stream, from: u64, due: u64) -> Result<Written> {
+        let Stream { format, jitter, next, .. } = stream;
+        let longest = format.frames_in_ms(LONGEST_GAP_MS) as u64;
+        let mut at = from.max(due.saturating_sub(longest));
+        let mut piece = vec![0.0; format.samples(PIECE)];
+        let mut written = Written::default();
+        while at < due {
+            let frames = usize::try_from(due - at).unwrap_or(PIECE).min(PIECE);
+            let samples = &mut piece[..format.samples(frames)];
+            written.missing += jitter.read(at, samples) as u64;
+            self.limiter.process(samples);
+            (self.heard)(samples);
+            if let Some((file, _)) = self.file {
+                file.write(samples)?;
+            }
+            at += frames as u64;
+            written.frames += frames as u64;
+        }
+        *next = Some(at.max(from));
+        Ok(written)
     }
 }

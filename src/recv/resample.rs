@@ -4,7 +4,7 @@
 //! playout delay. Small errors are steered away by the resampling ratio; an error that would take
 //! long is jumped over, behind a crossfade. What is missing is silence, with a fade on both sides.
 
-use crate::clock::CardClock;
+use crate::clock::{CardClock, Offset};
 use crate::error::Result;
 use crate::format::Format;
 use crate::rate::RateConverter;
@@ -20,9 +20,10 @@ const JUMP_ABOVE_US: f64 = 2_000.0;
 /// within 1.08 times their own maximum.
 const CROSSFADE_MS: f64 = 10.0;
 
-/// Sound fades over this long a time before and after what is missing, or over a sixteenth of the
+/// Sound fades over this long a time before and after what is missing, or over this share of the
 /// playout delay where that is less: the fade must know its end that much in advance.
 const LONGEST_FADE_MS: f64 = 5.0;
+const FADE_SHARE: f64 = 1.0 / 32.0;
 
 /// How errors are steered away.
 struct Steering {
@@ -61,14 +62,16 @@ pub struct Counts {
 #[derive(Debug, Clone)]
 pub struct Timeline {
     captured: CardClock,
-    /// Server's clock − ours.
-    offset_us: f64,
+    offset: Offset,
     delay_us: f64,
+    /// From what capture time on another delay holds, and which.
+    next_delay: Option<(f64, f64)>,
 }
 
 /// Turns a stream by position into blocks for a card.
 #[derive(Debug)]
 pub struct Playout {
+    stream: Format,
     card: Format,
     jitter: Jitter,
     timeline: Timeline,
@@ -104,10 +107,10 @@ impl Timeline {
     /// A timeline on which frame `position` was captured at `captured_us` of the server's clock and
     /// is heard `delay_us` later.
     #[must_use]
-    pub fn new(rate: u32, position: u64, captured_us: u64, offset_us: f64, delay_us: f64) -> Self {
+    pub fn new(rate: u32, position: u64, captured_us: u64, offset: Offset, delay_us: f64) -> Self {
         let mut captured = CardClock::new(rate);
         captured.anchor(position, captured_us);
-        Self { captured, offset_us, delay_us }
+        Self { captured, offset, delay_us, next_delay: None }
     }
 
     /// Learns from a frame captured at `captured_us` of the server's clock; `broken` says that
@@ -116,17 +119,32 @@ impl Timeline {
         if broken {
             self.captured.anchor(position, captured_us);
         }
-        let _ = self.captured.stamp(position, captured_us);
+        let _ = self.captured.stamp(position, captured_us, captured_us);
     }
 
-    /// Changes (server's clock − ours), in µs.
-    pub fn set_offset_us(&mut self, offset_us: f64) {
-        self.offset_us = offset_us;
+    /// Changes what is known of the server's clock.
+    pub fn set_offset(&mut self, offset: Offset) {
+        self.offset = offset;
     }
 
     /// Changes how long after its capture a sample is heard, in µs.
     pub fn set_delay_us(&mut self, delay_us: f64) {
         self.delay_us = delay_us;
+        self.next_delay = None;
+    }
+
+    /// The same from the sample on that was captured at `from_us` of the server's clock.
+    pub fn set_delay_from(&mut self, from_us: u64, delay_us: f64) {
+        self.next_delay = Some((from_us as f64, delay_us));
+    }
+
+    /// Lets a change of the delay take place, if `position` was captured late enough for it.
+    pub fn reach(&mut self, position: f64) {
+        if let Some((from_us, delay_us)) = self.next_delay
+            && self.captured.time_of(position).is_some_and(|at_us| at_us >= from_us)
+        {
+            self.set_delay_us(delay_us);
+        }
     }
 
     /// When `position` was captured, in µs of our clock.
@@ -138,13 +156,14 @@ impl Timeline {
     /// The position that should be heard at `at_us` of our clock.
     #[must_use]
     pub fn position_at(&self, at_us: f64) -> f64 {
-        self.captured.frame_at(at_us + self.offset_us - self.delay_us).unwrap_or(0.0)
+        self.captured.frame_at(self.offset.server_us(at_us) - self.delay_us).unwrap_or(0.0)
     }
 
     /// When `position` should be heard, in µs of our clock.
     #[must_use]
     pub fn heard_at(&self, position: f64) -> f64 {
-        self.captured.time_of(position).unwrap_or(0.0) - self.offset_us + self.delay_us
+        let server_us = self.captured.time_of(position).unwrap_or(0.0) + self.delay_us;
+        self.offset.ours_us(server_us)
     }
 }
 
@@ -161,9 +180,10 @@ impl Playout {
         delay_ms: u32,
         timeline: Timeline,
     ) -> Result<Self> {
-        let fade_ms = (f64::from(delay_ms) / 16.0).min(LONGEST_FADE_MS);
+        let fade_ms = (f64::from(delay_ms) * FADE_SHARE).min(LONGEST_FADE_MS);
         let crossfade = stream.frames_in_ms(CROSSFADE_MS).max(1);
         Ok(Self {
+            stream,
             card,
             jitter: Jitter::new(stream, chunk, delay_ms),
             timeline,
@@ -197,6 +217,11 @@ impl Playout {
     /// The timeline, to change delay or offset.
     pub fn timeline(&mut self) -> &mut Timeline {
         &mut self.timeline
+    }
+
+    /// Makes room for a longer delay.
+    pub fn make_room_for(&mut self, delay_ms: u32) {
+        self.jitter.grow(self.stream, delay_ms);
     }
 
     /// Whether sound should be coming: what is missing while not is not lost.
@@ -247,6 +272,9 @@ impl Playout {
     /// `frame`. `None` until there is something to play.
     pub fn block(&mut self, frame: f64, clock: &CardClock) -> Option<&[f32]> {
         let at_us = clock.time_of(frame)?;
+        if let Some(state) = self.state {
+            self.timeline.reach(state.out);
+        }
         let wanted = self.timeline.position_at(at_us);
         let mut state = match self.state {
             Some(state) => state,
@@ -314,7 +342,8 @@ impl Playout {
     /// Sets the ratio for the next block: the measured frequency and the steering on top.
     fn stretch(&mut self, state: &mut State, clock: &CardClock) {
         let nominal = 1.0 / self.converter.ratio();
-        let measured = clock.us_per_frame() / self.timeline.captured.us_per_frame();
+        let server_us = clock.us_per_frame() * (1.0 + self.timeline.offset.rate);
+        let measured = server_us / self.timeline.captured.us_per_frame();
         let frequency = (nominal / measured - 1.0).clamp(-MAX_FREQUENCY, MAX_FREQUENCY);
         let before = state.stretch;
         state.stretch = frequency - state.correction;

@@ -28,6 +28,8 @@ pub struct Played {
     pub frame: u64,
     /// When the first frame of this callback is heard, in µs of our clock.
     pub heard_us: u64,
+    /// When the callback came, in µs of our clock.
+    pub came_us: u64,
     /// Frames in this callback.
     pub frames: u64,
     /// Frames of silence that the callback has put in so far, this time included.
@@ -89,9 +91,9 @@ pub fn ring(format: Format, frames: usize, counters: Arc<stats::Playback>) -> (S
 }
 
 impl Speaker {
-    /// The callback: fills interleaved frames of which the first is heard at `heard_us`. Returns
-    /// how many frames came from the ring.
-    pub fn fill(&mut self, out: &mut [f32], heard_us: u64) -> usize {
+    /// The callback, which came at `now_us`: fills interleaved frames of which the first is heard
+    /// at `heard_us`. Returns how many frames came from the ring.
+    pub fn fill(&mut self, out: &mut [f32], heard_us: u64, now_us: u64) -> usize {
         let frames = out.len() / self.channels;
         self.skip();
         let waiting = self.ring.occupied_len() / self.channels;
@@ -112,8 +114,13 @@ impl Speaker {
         let silent = (frames - taken) as u64;
         self.silent += silent;
         self.taken += taken as u64;
-        let played =
-            Played { frame: self.frame, heard_us, frames: frames as u64, silent: self.silent };
+        let played = Played {
+            frame: self.frame,
+            heard_us,
+            came_us: now_us,
+            frames: frames as u64,
+            silent: self.silent,
+        };
         // A lost stamp only coarsens the clock.
         let _ = self.stamps.try_push(played);
         self.frame += frames as u64;
@@ -232,10 +239,10 @@ mod tests {
         let (mut speaker, mut feed) = ring(MONO, 2000, Arc::default());
         assert_eq!(feed.write(&[1.0; 1000]), 1000);
         let mut out = [9.0; 480];
-        assert_eq!(speaker.fill(&mut out, 5), 480);
+        assert_eq!(speaker.fill(&mut out, 5, 3), 480);
         assert!(out[..FADE].windows(2).all(|pair| pair[0] < pair[1]));
         assert!(out[FADE..].iter().all(|s| *s == 1.0));
-        let expected = Played { frame: 0, heard_us: 5, frames: 480, silent: 0 };
+        let expected = Played { frame: 0, heard_us: 5, came_us: 3, frames: 480, silent: 0 };
         assert_eq!(feed.played(), Some(expected));
         assert_eq!(feed.waiting(), 520);
     }
@@ -245,7 +252,7 @@ mod tests {
         let counters: Arc<stats::Playback> = Arc::default();
         let (mut speaker, mut feed) = ring(MONO, 2000, Arc::clone(&counters));
         let mut out = [9.0; 480];
-        assert_eq!(speaker.fill(&mut out, 0), 0);
+        assert_eq!(speaker.fill(&mut out, 0, 3), 0);
         assert_eq!(out, [0.0; 480]);
         assert_eq!(feed.played().unwrap().silent, 480);
         assert_eq!((counters.underruns.get(), counters.silence.get()), (0, 480));
@@ -262,7 +269,7 @@ mod tests {
                 let samples: Vec<f32> = (round * 400..(round + 1) * 400).map(sine).collect();
                 feed.write(&samples);
             }
-            speaker.fill(&mut out, 0);
+            speaker.fill(&mut out, 0, 3);
             heard.extend_from_slice(&out);
         }
         assert!(counters.underruns.get() > 1);
@@ -276,11 +283,11 @@ mod tests {
         let fresh: Vec<f32> = (30_055..32_000).map(sine).collect();
         let mut heard = vec![0.0; 480];
         feed.write(&stale);
-        speaker.fill(&mut heard, 0);
+        speaker.fill(&mut heard, 0, 3);
         feed.skip_written();
         feed.write(&fresh);
         let mut out = vec![0.0; 960];
-        assert_eq!(speaker.fill(&mut out, 0), 960);
+        assert_eq!(speaker.fill(&mut out, 0, 3), 960);
         heard.extend(out);
         assert!(largest_step(&heard) < own_step() * 1.2, "{}", largest_step(&heard) / own_step());
         assert_eq!(heard[480 + FADE..], fresh[FADE..960]);
@@ -292,7 +299,7 @@ mod tests {
         let (mut speaker, mut feed) = ring(wide, 100, Arc::default());
         feed.write(&[0.5; 1000]);
         let mut out = [9.0; 2000];
-        assert_eq!(speaker.fill(&mut out, 0), 10);
+        assert_eq!(speaker.fill(&mut out, 0, 3), 10);
         assert!(out.iter().all(|s| *s <= 0.5));
     }
 }

@@ -26,6 +26,9 @@ pub struct Stamp {
     pub pushed: u64,
     /// When it was captured, in µs of our clock.
     pub at_us: u64,
+    /// When the callback came that brought it, less what its frames last: an undelayed callback
+    /// comes when its last frame is captured.
+    pub came_us: u64,
 }
 
 /// The callback's end of the ring.
@@ -34,6 +37,7 @@ pub struct Capture {
     stamps: HeapProd<Stamp>,
     counters: Arc<stats::Capture>,
     channels: usize,
+    frame_us: f64,
     frames: u64,
     pushed: u64,
 }
@@ -64,17 +68,20 @@ pub fn ring(format: Format, counters: Arc<stats::Capture>) -> (Capture, Captured
     let (stamps, stamps_out) = HeapRb::new(STAMPS).split();
     let channels = usize::from(format.channels).max(1);
     let scratch = vec![0.0; format.samples(1024)];
-    let capture = Capture { samples, stamps, counters, channels, frames: 0, pushed: 0 };
+    let frame_us = format.micros(1);
+    let capture = Capture { samples, stamps, counters, channels, frame_us, frames: 0, pushed: 0 };
     (capture, Captured { samples: samples_out, stamps: stamps_out, scratch, channels, popped: 0 })
 }
 
 impl Capture {
-    /// The callback: takes interleaved samples of whole frames, the first captured at `at_us`.
-    /// Returns how many frames found room; the rest is counted as overrun.
-    pub fn on_input(&mut self, samples: &[f32], at_us: u64) -> usize {
+    /// The callback, which came at `now_us`: takes interleaved samples of whole frames, the first
+    /// captured at `at_us`. Returns how many frames found room; the rest is counted as overrun.
+    pub fn on_input(&mut self, samples: &[f32], at_us: u64, now_us: u64) -> usize {
         let frames = samples.len() / self.channels;
+        let came_us = now_us.saturating_sub((frames as f64 * self.frame_us) as u64);
         // A lost stamp only coarsens the clock; each one says where it belongs.
-        let _ = self.stamps.try_push(Stamp { frame: self.frames, pushed: self.pushed, at_us });
+        let _ =
+            self.stamps.try_push(Stamp { frame: self.frames, pushed: self.pushed, at_us, came_us });
         let room = self.samples.vacant_len() / self.channels;
         let taken = frames.min(room);
         self.samples.push_slice(&samples[..taken * self.channels]);
@@ -138,12 +145,12 @@ mod tests {
         let (mut capture, mut captured) = ring(STEREO, Arc::default());
         let ramp: Vec<f32> = (0..9600).map(|n| n as f32).collect();
         for (n, piece) in ramp.chunks(48).enumerate() {
-            assert_eq!(capture.on_input(piece, n as u64 * 500), 24);
+            assert_eq!(capture.on_input(piece, n as u64 * 500, n as u64 * 500 + 700), 24);
         }
         let (samples, stamps) = collect(&mut captured);
         assert_eq!(samples, ramp);
         assert_eq!(stamps.len(), 200);
-        assert_eq!(stamps[3], Stamp { frame: 72, pushed: 72, at_us: 1500 });
+        assert_eq!(stamps[3], Stamp { frame: 72, pushed: 72, at_us: 1500, came_us: 1700 });
     }
 
     #[test]
@@ -151,13 +158,13 @@ mod tests {
         let counters: Arc<stats::Capture> = Arc::default();
         let (mut capture, mut captured) = ring(STEREO, Arc::clone(&counters));
         let long = vec![0.5; STEREO.samples(20_000)];
-        assert_eq!(capture.on_input(&long, 0), 20_000);
-        assert_eq!(capture.on_input(&long, 1), 4_000);
+        assert_eq!(capture.on_input(&long, 0, 0), 20_000);
+        assert_eq!(capture.on_input(&long, 1, 1), 4_000);
         assert_eq!(counters.overruns.get(), 16_000);
         assert_eq!(collect(&mut captured).0.len(), STEREO.samples(24_000));
-        capture.on_input(&[0.0; 2], 2);
+        capture.on_input(&[0.0; 2], 2, 2);
         let (_, stamps) = collect(&mut captured);
-        assert_eq!(stamps, [Stamp { frame: 40_000, pushed: 24_000, at_us: 2 }]);
+        assert_eq!(stamps, [Stamp { frame: 40_000, pushed: 24_000, at_us: 2, came_us: 0 }]);
     }
 
     #[test]

@@ -18,6 +18,10 @@ use crate::wire::{AudioHeader, FLAG_BROKEN};
 /// of it in a burst. Positions jump instead.
 const LONGEST_FILL_US: f64 = 500_000.0;
 
+/// Frames that come this much later than their number says were not only delayed: the card had
+/// paused. Less than that the clock finds out by itself.
+const PAUSED_US: f64 = 20_000.0;
+
 /// Frames that the rate converter makes at a time.
 const BLOCK: usize = 64;
 
@@ -155,8 +159,9 @@ impl Chunker {
         self.silence
     }
 
-    /// Card frame `frame` was captured at `at_us`, and `lost` frames before it never came.
-    pub fn stamp(&mut self, frame: u64, lost: u64, at_us: u64) {
+    /// Card frame `frame` was captured at `at_us`, says a callback that came at `came_us`, and
+    /// `lost` frames before it never came.
+    pub fn stamp(&mut self, frame: u64, lost: u64, at_us: u64, came_us: u64) {
         let Some(input) = &mut self.input else {
             return;
         };
@@ -165,8 +170,11 @@ impl Chunker {
         input.lost = lost;
         if input.stalled {
             input.stalled = false;
-            input.clock.anchor(frame, at_us);
             input.origin = None;
+            let expected = input.clock.time_of(frame as f64);
+            if expected.is_none_or(|expected| (at_us as f64 - expected).abs() > PAUSED_US) {
+                input.clock.anchor(frame, at_us);
+            }
         } else if missing >= 1.0 && input.origin.is_some() {
             // Counted and timed alike: the clock has not stepped, the frames are just not there.
             self.fill(missing as usize);
@@ -174,7 +182,7 @@ impl Chunker {
         let Some(input) = &mut self.input else {
             return;
         };
-        if let Some(step_us) = input.clock.stamp(frame, at_us)
+        if let Some(step_us) = input.clock.stamp(frame, at_us, came_us)
             && input.origin.is_some()
         {
             self.step(step_us);
@@ -336,14 +344,12 @@ impl Chunker {
 
     /// When the frame at `position` was or will be captured, in µs.
     fn time_of(&self, position: f64) -> f64 {
-        self.input
-            .as_ref()
-            .filter(|input| !input.stalled)
-            .and_then(|input| input.clock.time_of((position - input.origin?) / input.ratio))
-            .unwrap_or_else(|| {
-                self.timeline.at_us
-                    + (position - self.timeline.position) * self.timeline.us_per_frame
-            })
+        let timed = self.input.as_ref().filter(|input| !input.stalled).and_then(|input| {
+            let origin = input.origin?;
+            input.clock.time_of((position - origin) / input.ratio)
+        });
+        let Timeline { position: known, at_us, us_per_frame } = self.timeline;
+        timed.unwrap_or(at_us + (position - known) * us_per_frame)
     }
 }
 

@@ -21,8 +21,9 @@ use crate::stats;
 /// How often the stream and the default output are looked at.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// The default output is asked for every so many looks: it costs a question to the sound server.
-const LOOKS_PER_DEFAULT: u32 = 4;
+/// The system is asked about its devices every so many looks: it costs a question to the sound
+/// server.
+const LOOKS_PER_QUESTION: u32 = 4;
 
 /// How long between attempts to open a card that is gone, at first and at most.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -31,9 +32,11 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 /// Exact silence since the start for this long gets a hint.
 const SILENT_FOR_US: u64 = 10_000_000;
 
-/// A card hands over sound in periods: short ones for short delays, but no shorter than most
-/// systems manage.
-const LONGEST_PERIOD_MS: f64 = 10.0;
+/// A card hands over sound in periods. PulseAudio holds no more than one back and drops what does
+/// not fit while it is busy, so a period is as long as the delay affords: this share of it, but no
+/// shorter than most systems manage.
+const PERIOD_SHARE: f64 = 1.0 / 6.0;
+const LONGEST_PERIOD_MS: f64 = 50.0;
 const SHORTEST_PERIOD_MS: f64 = 2.5;
 
 /// The keeper of one card.
@@ -55,8 +58,8 @@ impl KeepCard {
         counters: Arc<stats::Capture>,
         producer: SyncSender<Card>,
     ) -> Self {
-        let quarter = f64::from(preset.playout_delay_ms) / 4.0;
-        let period_ms = quarter.clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS);
+        let share = f64::from(preset.playout_delay_ms) * PERIOD_SHARE;
+        let period_ms = share.clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS);
         Self { source, found: Some(found), period_ms, clock, counters, producer }
     }
 
@@ -105,8 +108,9 @@ impl KeepCard {
         let format = device.format();
         let (mut capture, captured) = capture::ring(format, Arc::clone(&self.counters));
         let period = u32::try_from(format.frames_in_ms(self.period_ms)).unwrap_or(480);
-        let stream = device.start(self.clock, period, move |samples, at_us| {
-            capture.on_input(samples, at_us);
+        let clock = self.clock;
+        let stream = device.start(clock, period, move |samples, at_us| {
+            capture.on_input(samples, at_us, clock.now_us());
         })?;
         debug!(
             "capturing “{}” at {format}, {} frames a time",
@@ -143,12 +147,19 @@ impl KeepCard {
             }
             self.hint(start_us, hint_due);
             looks += 1;
-            if follows_default && looks.is_multiple_of(LOOKS_PER_DEFAULT) {
+            if !looks.is_multiple_of(LOOKS_PER_QUESTION) {
+                continue;
+            }
+            if follows_default {
                 let default = device::default_output_id();
                 if default.is_some() && default != default_at_start {
                     info!("the default output has changed: capturing that one from here on");
                     return None;
                 }
+            } else if !device::is_present(device.id()) {
+                // Some sound servers move a stream to another device when its own is unplugged,
+                // and say nothing.
+                return Some("it was unplugged".to_owned());
             }
         }
         None

@@ -32,8 +32,8 @@ fn sine(position: u64) -> f32 {
 
 impl Room {
     fn new(signal: fn(u64) -> f32, card: u32, ppm: f64) -> Self {
-        let timeline =
-            Timeline::new(RATE, 0, START_US as u64, OFFSET_US, f64::from(DELAY_MS) * 1e3);
+        let offset = Offset { offset_us: OFFSET_US, ..Offset::NONE };
+        let timeline = Timeline::new(RATE, 0, START_US as u64, offset, f64::from(DELAY_MS) * 1e3);
         let card_format = Format { sample_rate: card, channels: 1 };
         let playout = Playout::new(MONO, card_format, CHUNK as usize, DELAY_MS, timeline).unwrap();
         let mut clock = CardClock::new(card);
@@ -77,7 +77,8 @@ impl Room {
                 self.sent += CHUNK;
             }
             if self.played.is_multiple_of(self.card_period) {
-                let _ = self.clock.stamp(self.played, self.time_of(self.played) as u64);
+                let at_us = self.time_of(self.played) as u64;
+                let _ = self.clock.stamp(self.played, at_us, at_us);
             }
             let before = self.heard.len();
             match self.playout.block(self.played as f64, &self.clock) {

@@ -28,7 +28,8 @@ impl Card {
     /// Delivers what is complete at `now_us`.
     fn deliver(&mut self, now_us: u64, chunker: &mut Chunker) {
         while self.time_of(self.next + self.period) <= now_us {
-            chunker.stamp(self.next, 0, self.time_of(self.next));
+            let at_us = self.time_of(self.next);
+            chunker.stamp(self.next, 0, at_us, at_us);
             let samples: Vec<f32> =
                 (self.next..self.next + self.period).map(|n| n as f32).collect();
             chunker.samples(&samples);
@@ -81,7 +82,7 @@ fn a_ramp_comes_through_whole_and_each_chunk_knows_its_time() {
         run(Some(&mut card), &mut chunker, 0, 6_000_000, &mut taken);
         assert_contiguous(&taken);
         let sound: Vec<_> =
-            taken.iter().skip_while(|(_, samples)| samples.iter().any(|s| *s == 0.0)).collect();
+            taken.iter().skip_while(|(_, samples)| samples.contains(&0.0)).collect();
         assert!(sound.len() > 570, "{}", sound.len());
         for pair in sound.windows(2) {
             assert_eq!(pair[1].1[0], pair[0].1[479] + 1.0);
@@ -138,9 +139,9 @@ fn frames_that_the_card_lost_are_replaced_by_silence_of_the_same_length() {
 fn frames_that_found_no_room_in_the_ring_are_silence_where_they_were() {
     let (mut chunker, mut taken) = (chunker(), Taken::new());
     chunker.plug_exact(MONO, None, START_US).unwrap();
-    chunker.stamp(0, 0, START_US);
+    chunker.stamp(0, 0, START_US, START_US);
     chunker.samples(&[1.0; 480]);
-    chunker.stamp(960, 480, START_US + 20_000);
+    chunker.stamp(960, 480, START_US + 20_000, START_US + 20_000);
     chunker.samples(&[3.0; 480]);
     take(&mut chunker, START_US + 30_000, &mut taken);
     let levels: Vec<f32> = taken.iter().map(|(_, samples)| samples[100]).collect();
@@ -172,7 +173,7 @@ fn a_card_that_comes_back_at_another_rate_is_converted_into_its_place() {
     chunker.plug(stereo, None).unwrap();
     for n in 0..300_u64 {
         let at = 3_000_000 + n * 10_000;
-        chunker.stamp(n * 960, 0, START_US + at);
+        chunker.stamp(n * 960, 0, START_US + at, START_US + at);
         chunker.samples(&vec![0.25; 1920]);
         take(&mut chunker, START_US + at + 10_000, &mut taken);
     }
@@ -191,7 +192,8 @@ proptest! {
         let mut taken = Taken::new();
         let mut next = 0_u64;
         for size in sizes {
-            chunker.stamp(next, 0, START_US + next * 1_000_000 / 48_000);
+            let at_us = START_US + next * 1_000_000 / 48_000;
+            chunker.stamp(next, 0, at_us, at_us);
             let samples: Vec<f32> = (0..size as u64).map(|n| (next + n) as f32).collect();
             chunker.samples(&samples);
             next += size as u64;

@@ -121,14 +121,12 @@ impl Listener {
         matches!(self.phase, Phase::Plain | Phase::Typed)
     }
 
-    /// Reads what the peer sent, at most one hello's worth of asking at a time.
+    /// Reads what the peer sent, up to a hello. What follows a hello is read by the next call, with
+    /// no bytes if none have come: an answer must not depend on where TCP cut the stream.
     ///
     /// # Errors
     /// The [`Violation`] for which it must be closed.
     pub fn read(&mut self, bytes: &[u8], now_us: u64) -> Result<Asks, Violation> {
-        if matches!(self.phase, Phase::Closing | Phase::Lingering) {
-            return Ok(Asks::Nothing);
-        }
         if now_us.saturating_sub(self.second.started_us) >= 1_000_000 {
             self.second = Second { started_us: now_us, ..Second::default() };
         }
@@ -136,14 +134,15 @@ impl Listener {
         if self.second.bytes > MAX_BYTES_PER_SECOND {
             return Err(too_much("bytes"));
         }
+        if matches!(self.phase, Phase::Closing | Phase::Lingering) {
+            return Ok(Asks::Nothing);
+        }
         self.heard_since_us.get_or_insert(now_us);
         self.inbox.push(bytes);
-        let mut asks = Asks::Nothing;
         while let Some(Frame::Typed { kind, body }) = self.inbox.next_frame()? {
             match (kind, self.phase) {
                 (kind::HELLO, Phase::Typed) => return Err(too_much("hellos")),
-                (kind::HELLO, _) if asks != Asks::Nothing => return Err(too_much("hellos")),
-                (kind::HELLO, _) => asks = Asks::Welcome(Hello::read(body)?),
+                (kind::HELLO, _) => return Ok(Asks::Welcome(Hello::read(body)?)),
                 (kind::PING, Phase::Typed) => {
                     self.second.pings += 1;
                     if self.second.pings > MAX_PINGS_PER_SECOND {
@@ -155,7 +154,7 @@ impl Listener {
                 _ => {}
             }
         }
-        Ok(asks)
+        Ok(Asks::Nothing)
     }
 
     /// Gives the seat that a hello asked for.
@@ -164,6 +163,12 @@ impl Listener {
         self.id = hello.id;
         self.name = hello.name;
         self.outbox.upgrade(welcome, log);
+    }
+
+    /// Whether it has been told to go.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        matches!(self.phase, Phase::Closing | Phase::Lingering)
     }
 
     /// Begins to close with a last word.
@@ -276,8 +281,17 @@ mod tests {
         assert_eq!(twice.read(&hello().frame(), 0), Ok(Asks::Welcome(hello())));
         twice.welcome(hello(), Vec::new(), &Log::new(4));
         assert!(twice.read(&hello().frame(), 0).is_err());
-        let both = [hello().frame(), hello().frame()].concat();
-        assert!(listener().read(&both, 0).is_err());
+    }
+
+    #[test]
+    fn what_follows_a_hello_in_the_same_packet_is_read_once_it_is_welcomed() {
+        let mut eager = listener();
+        let report = Report { underruns: 7, ..Report::default() };
+        let words = [hello().frame(), report.frame(), hello().frame()].concat();
+        assert_eq!(eager.read(&words, 0), Ok(Asks::Welcome(hello())));
+        eager.welcome(hello(), Vec::new(), &Log::new(4));
+        assert!(eager.read(&[], 0).is_err(), "the second hello");
+        assert_eq!(eager.report, Some(report));
     }
 
     #[test]
@@ -299,6 +313,15 @@ mod tests {
         let frame = typed(200, &[0; 4000]);
         let verdicts: Vec<_> = (0..20).map(|_| flood.read(&frame, 0).is_ok()).collect();
         assert!(verdicts[0] && !verdicts[19]);
+    }
+
+    #[test]
+    fn one_that_was_told_to_go_and_floods_on_is_not_read_for_ever() {
+        let mut flood = listener();
+        flood.close(Reason::Violation, "", 0);
+        let verdicts: Vec<_> = (0..20).map(|_| flood.read(&[0; 16_384], 0)).collect();
+        assert_eq!(verdicts[0], Ok(Asks::Nothing));
+        assert!(verdicts[19].is_err());
     }
 
     #[test]

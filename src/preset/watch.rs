@@ -1,0 +1,56 @@
+//! Notices when the preset file in use is saved.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use log::{info, warn};
+
+use super::{Origin, Overrides, Preset, load};
+
+/// Watches one preset's file.
+#[derive(Debug)]
+pub struct Watch {
+    name: String,
+    overrides: Overrides,
+    path: PathBuf,
+    seen: Option<(SystemTime, u64)>,
+}
+
+impl Watch {
+    /// Watches the file that the preset called `name` came from; `overrides` go on top of it, as
+    /// at the start. `None` if it came from no file.
+    #[must_use]
+    pub fn new(name: &str, origin: &Origin, overrides: Overrides) -> Option<Self> {
+        let path = origin.path()?.to_owned();
+        let mut watch = Self { name: name.to_owned(), overrides, path, seen: None };
+        watch.seen = watch.stamp();
+        Some(watch)
+    }
+
+    /// The preset anew, if its file was saved since the last look. A file that cannot be used is
+    /// said once, and what was in force stays.
+    pub fn look(&mut self) -> Option<Preset> {
+        let stamp = self.stamp();
+        if stamp.is_none() || stamp == self.seen {
+            return None;
+        }
+        self.seen = stamp;
+        let loaded = load(&self.name).and_then(|(preset, _)| preset.with(self.overrides.clone()));
+        match loaded {
+            Ok(preset) => {
+                info!("{} was saved: what can change while running does", self.path.display());
+                Some(preset)
+            }
+            Err(e) => {
+                warn!("{e}. Going on as before");
+                None
+            }
+        }
+    }
+
+    /// When the file was saved last, and its size: one alone may stay the same.
+    fn stamp(&self) -> Option<(SystemTime, u64)> {
+        let data = std::fs::metadata(&self.path).ok()?;
+        Some((data.modified().ok()?, data.len()))
+    }
+}

@@ -1,0 +1,16 @@
+//! The real programs over 127.0.0.1, with sound of which every sample tells its position.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on should stop where it stands"
+)]
+
+mod crowd;
+#[cfg(unix)] // Stopping and freezing a program takes signals.
+mod ending;
+#[cfg(unix)]
+mod ramp;
+mod strangers;
+#[path = "../support/mod.rs"]
+mod support;

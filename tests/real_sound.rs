@@ -1,0 +1,241 @@
+//! Real sound: a WAV file played into a private PulseAudio, captured by the server, carried over
+//! TCP, played by clients into the same PulseAudio, recorded, and compared with the original.
+#![cfg(all(feature = "device", target_os = "linux"))]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support {
+    pub(crate) mod sound_compare;
+    pub(crate) mod sound_program;
+    pub(crate) mod sound_room;
+}
+
+use std::path::PathBuf;
+
+use support::sound_compare::{Window, compare, find, likeness, median, noise};
+use support::sound_program::{Program, wait_until};
+use support::sound_room::{EAR1, EAR2, PC, RATE, Room, Sink};
+
+/// What `--preset low-latency` promises.
+const PLAYOUT_DELAY_MS: f64 = 80.0;
+
+/// How long the WAV file that the tests play is: longer than any of them takes.
+const MUSIC_S: usize = 60;
+
+/// How long the sound is that gets compared.
+const COMPARED_S: f64 = 5.0;
+
+/// How much later than it was played a sound is looked for.
+const SEARCHED_MS: u32 = 250;
+
+fn music(room: &Room) -> PathBuf {
+    let path = room.path("music.wav");
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: RATE,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let noise = noise(MUSIC_S * RATE as usize, RATE);
+    let mut wav = hound::WavWriter::create(&path, spec).unwrap();
+    for (left, right) in noise.left.iter().zip(&noise.right) {
+        wav.write_sample(*left).unwrap();
+        wav.write_sample(*right).unwrap();
+    }
+    wav.finalize().unwrap();
+    path
+}
+
+fn server(room: &Room, source: &str) -> (Program, String) {
+    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
+    command.args(["--preset", "low-latency", "--source", source]);
+    command.args(["--bind", "127.0.0.1", "--port", "0"]);
+    let mut server = Program::start(command, room.path("server.log"));
+    server.wait_for("Ctrl-C stops.");
+    let said = server.said();
+    let address = said
+        .split_whitespace()
+        .find(|word| word.starts_with("127.0.0.1:"))
+        .unwrap_or_else(|| panic!("the server names no address:\n{said}"));
+    (server, address.to_owned())
+}
+
+fn listener(room: &Room, address: &str, ear: Sink) -> Program {
+    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+    command.args([address, "--device", ear.name]);
+    Program::start(command, room.path(&format!("{}.log", ear.name)))
+}
+
+/// PulseAudio itself loses frames on a busy machine: most windows must be right, not all.
+fn assert_right(windows: &[Window], what: &str) {
+    let right = windows.iter().filter(|window| window.is_right()).count();
+    assert!(
+        right * 4 >= windows.len() * 3 && windows.len() >= 10,
+        "{what}: only {right} of {} windows are right: {windows:?}",
+        windows.len()
+    );
+    let delay_ms = median_delay_ms(windows);
+    assert!((delay_ms - PLAYOUT_DELAY_MS).abs() < 10.0, "{what}: {delay_ms} ms: {windows:?}");
+}
+
+fn median_delay_ms(windows: &[Window]) -> f64 {
+    median(windows.iter().filter(|window| window.is_right()).map(|window| window.delay_ms))
+}
+
+#[test]
+fn listeners_hear_what_the_pc_plays_together_and_after_the_playout_delay() {
+    let mut room = Room::open();
+    let music = music(&room);
+    let (server, address) = server(&room, "loopback:pc");
+    let listeners = [EAR1, EAR2].map(|ear| listener(&room, &address, ear));
+    let recorder = room.record();
+    let player = room.play(&music, PC);
+    wait_until("both ears hear the music", || recorder.hears(EAR1) && recorder.hears(EAR2));
+    let from = recorder.seconds();
+    wait_until("enough is recorded", || recorder.seconds() > from + COMPARED_S);
+
+    let played = recorder.played(PC, from);
+    let original = noise(MUSIC_S * RATE as usize, RATE);
+    let middle = played.left.len() / 2;
+    let piece = &played.left[middle..middle + RATE as usize / 20];
+    let at = find(piece, &original.left);
+    let (like, gain) = likeness(&original.left[at..at + piece.len()], piece, 1);
+    assert!(like > 0.9 && (0.9..1.1).contains(&gain), "pc plays the file: {like}, {gain}");
+
+    let [ear1, ear2] =
+        [EAR1, EAR2].map(|ear| compare(&played, &recorder.played(ear, from), RATE, SEARCHED_MS));
+    assert_right(&ear1, "ear1");
+    assert_right(&ear2, "ear2");
+    let both = ear1.iter().zip(&ear2).filter(|(one, two)| one.is_right() && two.is_right());
+    let apart_ms = median(both.map(|(one, two)| (one.delay_ms - two.delay_ms).abs()));
+    println!(
+        "ear1 {:.2} ms, ear2 {:.2} ms after the PC, {apart_ms:.2} ms apart",
+        median_delay_ms(&ear1),
+        median_delay_ms(&ear2)
+    );
+    assert!(apart_ms < 2.0, "the ears are {apart_ms} ms apart: {ear1:?} {ear2:?}");
+
+    drop(player);
+    for mut program in listeners.into_iter().chain([server]) {
+        program.stop();
+    }
+}
+
+#[test]
+fn loopback_alone_captures_the_default_output_and_follows_it() {
+    let mut room = Room::open();
+    let music = music(&room);
+    let (mut server, address) = server(&room, "loopback");
+    assert!(server.said().contains("“Monitor of pc”"), "{}", server.said());
+    let _listener = listener(&room, &address, EAR1);
+    let recorder = room.record();
+    let player = room.play(&music, PC);
+    wait_until("what the default output plays is heard", || recorder.hears(EAR1));
+    drop(player);
+
+    room.make_default(EAR2);
+    server.wait_for("the default output has changed");
+    let _player = room.play(&music, EAR2);
+    wait_until("what the new default output plays is heard", || recorder.hears(EAR1));
+    let from = recorder.seconds();
+    wait_until("enough is recorded", || recorder.seconds() > from + 2.0);
+    let windows =
+        compare(&recorder.played(EAR2, from), &recorder.played(EAR1, from), RATE, SEARCHED_MS);
+    assert_right(&windows, "after the default output changed");
+}
+
+#[test]
+fn an_unplugged_output_is_said_once_on_either_side_and_sound_resumes_when_it_is_back() {
+    let mut room = Room::open();
+    // PulseAudio moves what plays and records to another place whenever its default changes.
+    room.make_default(EAR2);
+    let music = music(&room);
+    let (mut server, address) = server(&room, "loopback:pc");
+    let mut listener = listener(&room, &address, EAR1);
+    let recorder = room.record();
+    let player = room.play(&music, PC);
+    wait_until("the music is heard", || recorder.hears(EAR1));
+
+    room.unplug(EAR1);
+    listener.wait_for("“ear1” plays no more");
+    wait_until("the unplugged ear is silent", || recorder.hears_nothing(EAR1));
+    room.plug(EAR1);
+    listener.wait_for("sound is back, on “ear1”");
+    wait_until("the ear hears again", || recorder.hears(EAR1));
+
+    drop(player);
+    room.unplug(PC);
+    server.wait_for("“Monitor of pc” delivers no more");
+    wait_until("silence is heard", || recorder.hears_nothing(EAR1));
+    room.plug(PC);
+    let _player = room.play(&music, PC);
+    server.wait_for("sound is captured again");
+    wait_until("the PC is heard again", || recorder.hears(EAR1));
+
+    assert_eq!(listener.times_said("plays no more"), 1, "{}", listener.said());
+    assert_eq!(server.times_said("delivers no more"), 1, "{}", server.said());
+    listener.stop();
+    server.stop();
+}
+
+#[test]
+fn sound_resumes_when_the_sound_server_is_restarted() {
+    let mut room = Room::open();
+    let music = music(&room);
+    let (mut server, address) = server(&room, "loopback:pc");
+    let mut listener = listener(&room, &address, EAR1);
+    let recorder = room.record();
+    let player = room.play(&music, PC);
+    wait_until("the music is heard", || recorder.hears(EAR1));
+
+    room.kill();
+    server.wait_for("delivers no more");
+    listener.wait_for("plays no more");
+    drop((player, recorder));
+    room.start();
+    server.wait_for("sound is captured again");
+    listener.wait_for("sound is back");
+    let recorder = room.record();
+    let _player = room.play(&music, PC);
+    wait_until("the music is heard again", || recorder.hears(EAR1));
+
+    assert_eq!(listener.times_said("plays no more"), 1, "{}", listener.said());
+    assert_eq!(server.times_said("delivers no more"), 1, "{}", server.said());
+    listener.stop();
+    server.stop();
+}
+
+#[test]
+fn a_listener_on_the_captured_output_is_refused_unless_feedback_is_allowed() {
+    let room = Room::open();
+    let (_server, address) = server(&room, "loopback:pc");
+    let start = |more: &[&str], log: &str| {
+        let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+        command.args([&address, "--device", "pc"]).args(more);
+        Program::start(command, room.path(log))
+    };
+    let mut refused = start(&[], "refused.log");
+    assert_eq!(refused.exit_code(), Some(2), "{}", refused.said());
+    assert_eq!(refused.times_said("would send the sound round and round"), 1);
+    assert!(refused.said().contains("--allow-feedback"), "{}", refused.said());
+
+    let mut allowed = start(&["--allow-feedback"], "allowed.log");
+    allowed.wait_for("connected to");
+    allowed.stop();
+}
+
+#[test]
+fn without_a_sound_server_both_programs_end_with_a_sentence_and_exit_code_3() {
+    let room = Room::without_sound_server();
+    let server = (env!("CARGO_BIN_EXE_auralync-server"), ["--bind", "127.0.0.1", "--port", "0"]);
+    let client = (env!("CARGO_BIN_EXE_auralync-client"), ["127.0.0.1", "--once", "--port", "9"]);
+    for (program, arguments) in [server, client] {
+        let mut command = room.command(program);
+        command.args(arguments);
+        let mut program = Program::start(command, room.path("alone.log"));
+        assert_eq!(program.exit_code(), Some(3), "{}", program.said());
+        let said = program.said();
+        // ALSA, which is asked next, complains by itself in front of the sentence.
+        let sentence = said.lines().last().unwrap_or_default();
+        assert!(sentence.contains("PulseAudio") && sentence.contains("pactl info"), "{said}");
+    }
+}

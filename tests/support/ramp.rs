@@ -1,0 +1,140 @@
+//! Sound of which every sample tells its position, so that what was lost, repeated, swapped or
+//! changed shows in one comparison.
+
+use std::path::Path;
+
+/// Positions that fit: each is a sample of its own in a float's 24 bits, below half of full scale,
+/// where the limiter passes bits unchanged.
+const POSITIONS: u64 = 1 << 23;
+
+/// The sample at a position: rising on the left, falling on the right, never zero.
+pub(crate) fn sample(position: u64, channel: usize) -> f32 {
+    assert!(position < POSITIONS, "the ramp is too short for position {position}");
+    let level = (position + 1) as f32 / (2 * POSITIONS) as f32;
+    if channel == 0 { level } else { -level }
+}
+
+/// Interleaved frames from `first` on.
+pub(crate) fn frames(first: u64, count: usize, channels: usize) -> Vec<f32> {
+    let positions = first..first + count as u64;
+    positions.flat_map(|at| (0..channels).map(move |channel| sample(at, channel))).collect()
+}
+
+/// The position that an interleaved frame tells; `None` for silence.
+pub(crate) fn position(frame: &[f32]) -> Option<u64> {
+    if frame.iter().all(|sample| *sample == 0.0) {
+        return None;
+    }
+    let told = f64::from(frame[0]) * (2 * POSITIONS) as f64 - 1.0;
+    assert!(told >= 0.0 && told < POSITIONS as f64, "{frame:?} is neither ramp nor silence");
+    let position = told as u64;
+    let expected: Vec<f32> = (0..frame.len()).map(|channel| sample(position, channel)).collect();
+    assert_eq!(frame, expected, "not a frame of the ramp");
+    Some(position)
+}
+
+/// What follows without a break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stretch {
+    Sound { first: u64, frames: u64 },
+    Silence { frames: u64 },
+}
+
+/// Stretches of interleaved sound, in order.
+pub(crate) fn stretches(samples: &[f32], channels: usize) -> Vec<Stretch> {
+    let mut found: Vec<Stretch> = Vec::new();
+    for frame in samples.chunks_exact(channels) {
+        match (position(frame), found.last_mut()) {
+            (None, Some(Stretch::Silence { frames })) => *frames += 1,
+            (Some(at), Some(Stretch::Sound { first, frames })) if at == *first + *frames => {
+                *frames += 1;
+            }
+            (None, _) => found.push(Stretch::Silence { frames: 1 }),
+            (Some(first), _) => found.push(Stretch::Sound { first, frames: 1 }),
+        }
+    }
+    found
+}
+
+/// Checks that a chunk of the ramp goes on where the last one ended. Before the first sound there
+/// may be silence: the server starts with it.
+#[track_caller]
+pub(crate) fn assert_follows(samples: &[f32], channels: usize, next: &mut Option<u64>) {
+    let found = stretches(samples, channels);
+    let (first, frames) = match found[..] {
+        [Stretch::Silence { .. }] if next.is_none() => return,
+        [Stretch::Silence { .. }, Stretch::Sound { first, frames }] if next.is_none() => {
+            (first, frames)
+        }
+        [Stretch::Sound { first, frames }] => (first, frames),
+        _ => panic!("{found:?} where {next:?} was to come"),
+    };
+    assert_eq!(first, next.unwrap_or(first), "a chunk is missing or came twice");
+    *next = Some(first + frames);
+}
+
+/// Writes a float WAV file of the ramp from `first` on.
+pub(crate) fn write(path: &Path, first: u64, count: usize, rate: u32, channels: u16) {
+    let spec = hound::WavSpec {
+        channels,
+        sample_rate: rate,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut wav = hound::WavWriter::create(path, spec).unwrap();
+    for sample in frames(first, count, channels.into()) {
+        wav.write_sample(sample).unwrap();
+    }
+    wav.finalize().unwrap();
+}
+
+/// A recording, whole: its header must tell of every byte that the file holds.
+pub(crate) struct Recording {
+    pub(crate) rate: u32,
+    pub(crate) channels: usize,
+    pub(crate) samples: Vec<f32>,
+}
+
+impl Recording {
+    /// Reads what the header tells of.
+    #[track_caller]
+    pub(crate) fn read(path: &Path) -> Self {
+        let wav = hound::WavReader::open(path).unwrap();
+        let spec = wav.spec();
+        assert_eq!((spec.bits_per_sample, spec.sample_format), (32, hound::SampleFormat::Float));
+        let samples = wav.into_samples().collect::<Result<_, _>>().unwrap();
+        Self { rate: spec.sample_rate, channels: spec.channels.into(), samples }
+    }
+
+    /// The same for a file that was finished: nothing may lie behind what the header tells of.
+    #[track_caller]
+    pub(crate) fn read_finished(path: &Path) -> Self {
+        let recording = Self::read(path);
+        let bytes = std::fs::metadata(path).unwrap().len();
+        let told = HEADER + recording.samples.len() as u64 * 4;
+        assert_eq!(bytes, told, "the header of {} is behind", path.display());
+        recording
+    }
+
+    pub(crate) fn stretches(&self) -> Vec<Stretch> {
+        stretches(&self.samples, self.channels)
+    }
+
+    /// Where the ramp was, if all is one unbroken stretch of it.
+    #[track_caller]
+    pub(crate) fn unbroken(&self) -> (u64, u64) {
+        match self.stretches()[..] {
+            [Stretch::Sound { first, frames }] => (first, frames),
+            ref other => panic!("not one unbroken stretch: {other:?}"),
+        }
+    }
+}
+
+/// Bytes of a recording before its first sample.
+const HEADER: u64 = 94;
+
+/// Frames on the disk so far, of a recording that is still being made.
+pub(crate) fn frames_on_disk(path: &Path, channels: u64) -> u64 {
+    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+    bytes.saturating_sub(HEADER) / 4 / channels
+}
