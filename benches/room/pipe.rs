@@ -1,7 +1,7 @@
 //! The barest way from one card to another: capture callback, ring, output callback.
 //!
 //! Its delay is set once, by skipping what is too old or waiting for what is too new when both
-//! cards have told their times; from then on nothing is steered.
+//! cards have told their times; from then on nothing is steered, and what comes too late is left out.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -102,6 +102,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         taken: 0,
         learnt: 0,
         waiting: None,
+        owed: 0,
         flowing: Arc::clone(&flowing),
     };
     let now_us = move || epoch.elapsed().as_micros() as i64;
@@ -169,6 +170,8 @@ struct Output {
     learnt: i64,
     /// Frames of silence still to come before sound, once the delay is set.
     waiting: Option<usize>,
+    /// Frames that silence was played for.
+    owed: usize,
     flowing: Arc<AtomicBool>,
 }
 
@@ -184,7 +187,11 @@ impl Output {
             Some(waiting) => {
                 let silent = (*waiting * CHANNELS).min(out.len());
                 *waiting -= silent / CHANNELS;
-                self.ring.pop_slice(&mut out[silent..]);
+                // What came too late is left out, or the delay would grow with every shortage.
+                let late = (self.owed * CHANNELS).min(self.ring.occupied_len());
+                self.owed -= self.ring.skip(late) / CHANNELS;
+                let wanted = (out.len() - silent) / CHANNELS;
+                self.owed += wanted - self.ring.pop_slice(&mut out[silent..]) / CHANNELS;
             }
         }
         self.frame += (out.len() / CHANNELS) as i64;
@@ -211,7 +218,8 @@ impl Output {
         let due = (heard_us - self.delay_us - captured) / US_PER_FRAME;
         let skipped = usize::try_from(due - self.taken).unwrap_or(0) * CHANNELS;
         let waiting = self.ring.occupied_len() / CHANNELS * CHANNELS;
-        self.ring.skip(skipped.min(waiting));
+        let reachable = self.ring.skip(skipped.min(waiting));
+        self.owed = (skipped - reachable) / CHANNELS;
         self.waiting = Some(usize::try_from(self.taken - due).unwrap_or(0));
         self.flowing.store(true, Ordering::Relaxed);
     }
