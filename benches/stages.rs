@@ -5,6 +5,7 @@
 use std::hint::black_box;
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::time::Duration;
 
 use auralync::clock::{CardClock, Offset};
 use auralync::format::Format;
@@ -33,8 +34,11 @@ const PERIOD: usize = 480;
 /// When simulated time begins, in µs: clocks may look a little further back.
 const START_US: u64 = 1_000_000_000;
 
+/// Each line is measured this long: the first calls find cold caches.
+const AT_LEAST: Duration = Duration::from_millis(200);
+
 fn main() {
-    divan::main();
+    divan::Divan::from_args().min_time(AT_LEAST).main();
 }
 
 /// Frames of a stereo tone at a quarter of full scale.
