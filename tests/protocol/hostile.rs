@@ -9,12 +9,6 @@ use serde_json::Value;
 
 use super::peer::{DEADLINE, Peer, Room, hello, is_closing, ping, typed};
 
-/// A room whose frames fall out only after two seconds: a busy machine's stalls are no attacker's
-/// doing.
-fn patient_room(flags: &str) -> Room {
-    Room::open(&format!("--playout-delay-ms 2000 --max-queue-size 200 {flags}"))
-}
-
 /// Runs `attack` while a listener hears every frame, and on until it has heard a few more.
 fn while_somebody_listens(room: &Room, attack: impl FnOnce()) {
     let over = AtomicBool::new(false);
@@ -87,7 +81,7 @@ fn what_is_not_ours_is_closed_at_once() {
         ("a hello that is no JSON", typed(1, b"hello")),
         ("a hello of brackets", typed(1, &[b'['; 4000])),
     ];
-    let room = patient_room("");
+    let room = Room::open("");
     while_somebody_listens(&room, || {
         for (what, words) in &cases {
             eprintln!("{what}");
@@ -98,7 +92,7 @@ fn what_is_not_ours_is_closed_at_once() {
 
 #[test]
 fn hellos_that_say_nothing_useful_are_closed() {
-    let room = patient_room("");
+    let room = Room::open("");
     while_somebody_listens(&room, || {
         for json in [
             "{}",
@@ -117,7 +111,7 @@ fn hellos_that_say_nothing_useful_are_closed() {
 
 #[test]
 fn half_a_hello_is_closed_but_not_before_five_seconds() {
-    let room = patient_room("");
+    let room = Room::open("");
     while_somebody_listens(&room, || {
         let whole = hello("slow");
         let mut peer = room.connect();
@@ -131,7 +125,7 @@ fn half_a_hello_is_closed_but_not_before_five_seconds() {
 
 #[test]
 fn a_hello_that_comes_byte_by_byte_is_a_hello() {
-    let room = patient_room("");
+    let room = Room::open("");
     let mut peer = room.connect();
     peer.config();
     for byte in hello("slow") {
@@ -164,7 +158,7 @@ fn listeners_that_break_the_rules_are_told_so_and_closed() {
         ("a ping too short", typed(4, &[1, 2, 3])),
         ("a report that is none", typed(6, b"[]")),
     ];
-    let room = patient_room("");
+    let room = Room::open("");
     while_somebody_listens(&room, || {
         for (n, (what, words)) in cases.iter().enumerate() {
             eprintln!("{what}");
@@ -175,7 +169,7 @@ fn listeners_that_break_the_rules_are_told_so_and_closed() {
 
 #[test]
 fn a_listener_that_sends_more_than_64_kib_a_second_is_closed() {
-    let room = patient_room("");
+    let room = Room::open("");
     while_somebody_listens(&room, || {
         let mut peer = room.welcomed("chatty");
         let start = Instant::now();
@@ -188,7 +182,7 @@ fn a_listener_that_sends_more_than_64_kib_a_second_is_closed() {
 
 #[test]
 fn a_flood_that_does_not_end_is_cut_off() {
-    let room = patient_room("");
+    let room = Room::open("");
     while_somebody_listens(&room, || {
         let mut peer = room.connect();
         peer.config();
@@ -210,7 +204,7 @@ fn a_flood_that_does_not_end_is_cut_off() {
 
 #[test]
 fn a_crowd_that_only_breaks_the_rules_takes_no_more_connections_than_allowed() {
-    let room = patient_room("--max-clients 2");
+    let room = Room::open("--max-clients 2");
     while_somebody_listens(&room, || {
         let start = Instant::now();
         let mut crowd = Vec::new();
