@@ -32,7 +32,7 @@ lint: ## formatting, style and documentation, with every warning an error
 
 bench: ## what it costs, measured here, in one table
 	@scripts/setup.sh build sound
-	cargo bench --locked
+	cargo bench --locked --bench "*"
 
 dist: ## a zip for Windows users, into dist
 	@scripts/setup.sh build

@@ -1,9 +1,8 @@
-//! A program under measurement: started, listened to, asked about its cost, and ended.
+//! A program under measurement: started, listened to, and ended.
 
 use std::collections::VecDeque;
 use std::error::Error;
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -21,8 +20,8 @@ const LAST_WORDS: usize = 8;
 /// A program that runs, and ends with this at the latest.
 pub(crate) struct Running {
     name: &'static str,
-    child: Child,
-    stdin: Option<ChildStdin>,
+    pub(crate) child: Child,
+    pub(crate) stdin: Option<ChildStdin>,
     lines: Receiver<String>,
     last_words: VecDeque<String>,
 }
@@ -76,35 +75,6 @@ impl Running {
         format!("{} {what}. Its last words: {}", self.name, words.join(" / ")).into()
     }
 
-    /// Writes a line to the program.
-    pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
-        let stdin = self.stdin.as_mut().ok_or("a program that was told to end hears no more")?;
-        writeln!(stdin, "{line}").map_err(|e| format!("{} hears no more: {e}", self.name))?;
-        Ok(())
-    }
-
-    /// CPU time of the whole program so far.
-    pub(crate) fn cpu(&self) -> Result<Duration> {
-        let mut total = Duration::ZERO;
-        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            // A thread that ended in between has nothing more to add.
-            total += on_cpu(&task?.path().display().to_string()).unwrap_or_default();
-        }
-        Ok(total)
-    }
-
-    /// Bytes of memory that the program has in use: now, and at most so far.
-    pub(crate) fn memory(&self) -> Result<(u64, u64)> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kilobytes = |key: &str| -> Option<u64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-            line.split_whitespace().next()?.parse().ok()
-        };
-        let now = kilobytes("VmRSS:").ok_or("the system does not tell memory in use")?;
-        let most = kilobytes("VmHWM:").ok_or("the system does not tell memory in use")?;
-        Ok((now * 1024, most * 1024))
-    }
-
     /// Asks the program to stop, as Ctrl-C does, and waits until it has.
     pub(crate) fn stop(mut self) -> Result<()> {
         self.stdin = None;
@@ -138,13 +108,6 @@ fn forward(stream: impl Read + Send + 'static, lines: Sender<String>) {
             }
         }
     });
-}
-
-/// CPU time of the thread whose folder in `/proc` this is.
-pub(crate) fn on_cpu(task: &str) -> Result<Duration> {
-    let schedstat = fs::read_to_string(format!("{task}/schedstat"))?;
-    let nanoseconds = schedstat.split_whitespace().next().ok_or("an empty schedstat")?;
-    Ok(Duration::from_nanos(nanoseconds.parse()?))
 }
 
 /// The middle one, or the upper of the two.

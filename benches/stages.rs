@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use auralync::clock::CardClock;
+use auralync::clock::{CardClock, Offset};
 use auralync::format::Format;
 use auralync::limiter::Limiter;
 use auralync::rate::RateConverter;
@@ -55,7 +55,7 @@ fn capture_a_period(bencher: Bencher<'_, '_>) {
     let period = tone(PERIOD);
     let mut at_us = START_US;
     bencher.bench_local(|| {
-        callback.on_input(black_box(&period), at_us);
+        callback.on_input(black_box(&period), at_us, at_us);
         at_us += 10_000;
         thread.drain(|piece| {
             black_box(piece);
@@ -74,7 +74,7 @@ fn cut_a_period_into_chunks(bencher: Bencher<'_, '_>, chunk: usize) {
     let mut frame = 0;
     bencher.bench_local(|| {
         let now_us = START_US + STEREO.micros(frame) as u64;
-        chunker.stamp(frame, 0, now_us);
+        chunker.stamp(frame, 0, now_us, now_us);
         chunker.samples(black_box(&period));
         frame += PERIOD as u64;
         while let Some(chunk) = chunker.next_chunk(now_us) {
@@ -152,7 +152,8 @@ fn play_a_block_on_a_card_at(bencher: Bencher<'_, '_>, card_rate: u32) {
     const CHUNK: usize = 1024;
     const DELAY_MS: u32 = 300;
     let card = Format { sample_rate: card_rate, ..STEREO };
-    let timeline = Timeline::new(STEREO.sample_rate, 0, START_US, 0.0, f64::from(DELAY_MS) * 1e3);
+    let timeline =
+        Timeline::new(STEREO.sample_rate, 0, START_US, Offset::NONE, f64::from(DELAY_MS) * 1e3);
     let mut playout = match Playout::new(STEREO, card, CHUNK, DELAY_MS, timeline) {
         Ok(playout) => playout,
         Err(e) => panic!("these rates must be convertible: {e}"),
@@ -214,7 +215,7 @@ fn hand_a_period_to_the_speaker(bencher: Bencher<'_, '_>) {
     let mut heard_us = START_US;
     bencher.bench_local(|| {
         feed.write(black_box(&period));
-        callback.fill(&mut out, heard_us);
+        callback.fill(&mut out, heard_us, heard_us);
         heard_us += 10_000;
         while let Some(played) = feed.played() {
             black_box(played);

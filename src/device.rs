@@ -302,6 +302,7 @@ static HOST: Mutex<Option<SharedHost>> = Mutex::new(None);
 static SYSTEM: OnceLock<cpal::HostId> = OnceLock::new();
 
 fn host() -> Result<SharedHost> {
+    hush();
     let mut current = HOST.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(host) = current.as_ref() {
         return Ok(host.clone());
@@ -328,6 +329,18 @@ fn host() -> Result<SharedHost> {
         },
     })
 }
+
+/// Keeps this thread's ALSA from writing to stderr, a dozen lines for each card that is not there:
+/// what it means is in our own errors. Each call also throws away what ALSA has said since.
+#[cfg(target_os = "linux")]
+fn hush() {
+    if let Err(error) = alsa::Output::local_error_handler() {
+        log::debug!("ALSA will write to stderr: {error}");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn hush() {}
 
 /// Makes the next call connect anew, unless that has happened already.
 fn forget(host: &SharedHost) {

@@ -25,6 +25,9 @@ const REST: Duration = Duration::from_millis(3);
 /// Longest wait for sound before asking whether the bench is over.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Longest wait for frames that are still on their way at the end.
+const LAST_FRAMES: Duration = Duration::from_secs(1);
+
 /// Who listens.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Seats {
@@ -34,7 +37,7 @@ pub(crate) struct Seats {
     pub(crate) readers: usize,
     /// Those that connect and never read.
     pub(crate) deaf: usize,
-    /// Whether the server speaks the protocol; else it is followed by nobody.
+    /// Whether to say hello and wait for a welcome; else the server sends frames and nothing else.
     pub(crate) converse: bool,
 }
 
@@ -45,7 +48,7 @@ pub(crate) struct Greeted {
     pub(crate) last_config_ms: f64,
 }
 
-/// What came between [`Audience::begin`] and [`Audience::end`].
+/// What came since [`Audience::begin`], or since the start.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) seconds: f64,
@@ -83,15 +86,21 @@ impl Audience {
         Self { process, greeted: Greeted { last_config_ms: 0.0 } }
     }
 
+    fn tell(&mut self, line: &str) -> Result<()> {
+        let stdin = self.process.stdin.as_mut().ok_or("the audience is leaving")?;
+        Ok(writeln!(stdin, "{line}")?)
+    }
+
     /// Counting starts anew.
     pub(crate) fn begin(&mut self) -> Result<()> {
-        self.process.tell("begin")?;
+        self.tell("begin")?;
         self.process.wait_for(|line| (line == "begun").then_some(()))
     }
 
-    /// What came since [`begin`](Self::begin); the process ends.
-    pub(crate) fn end(mut self) -> Result<Outcome> {
-        self.process.tell("end")?;
+    /// What came since [`begin`](Self::begin), as soon as everybody has got `frames` frames (or a
+    /// second later); the process ends.
+    pub(crate) fn end_after(mut self, frames: u64) -> Result<Outcome> {
+        self.tell(&frames.to_string())?;
         let outcome = self.process.wait_for(|line| serde_json::from_str(line).ok())?;
         self.process.stop()?;
         Ok(outcome)
@@ -113,7 +122,12 @@ pub(crate) fn listen(arguments: &[String]) -> Result<()> {
                 room.forget_counts();
                 say("begun")?;
             }
-            Ok(_) => {
+            Ok(order) => {
+                let frames = order.parse()?;
+                let deadline = Instant::now() + LAST_FRAMES;
+                while !room.have_got(frames) && Instant::now() < deadline {
+                    room.look()?;
+                }
                 say(&serde_json::to_string(&room.outcome(begun.elapsed()))?)?;
                 return Ok(());
             }
@@ -221,6 +235,10 @@ impl Room {
             return Err(format!("{waiting} of {} are left hanging", self.readers.len()).into());
         }
         Ok(None)
+    }
+
+    fn have_got(&self, frames: u64) -> bool {
+        self.readers.iter().all(|reader| reader.follower.counts.frames >= frames)
     }
 
     fn forget_counts(&mut self) {

@@ -1,8 +1,8 @@
 //! The network loop's CPU per send against a bare loop that does nothing but the sends.
 //!
 //! Both run on a thread of their own in this process, are woken by the same means as often, and
-//! write the same bytes into sockets set up alike. They take turns, so that what the machine does
-//! meanwhile meets both.
+//! write the same bytes into sockets set up alike. They take turns on one core, so that what
+//! the machine does meanwhile meets both.
 
 use std::io::{ErrorKind, Write};
 use std::net::Ipv4Addr;
@@ -22,7 +22,8 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::audience::{Audience, Seats};
-use crate::running::{Result, median, on_cpu};
+use crate::proc::{on_cpu, stay_on_first_core};
+use crate::running::{Result, median};
 
 /// The loop may cost this much of a bare loop.
 const TARGET: f64 = 1.15;
@@ -30,10 +31,17 @@ const TARGET: f64 = 1.15;
 const SIZES: [usize; 4] = [1, 50, 500, 2000];
 
 /// Chunks that one side sends before it is the other's turn.
-const CHUNKS_PER_TURN: u64 = 20;
+const CHUNKS_PER_TURN: u64 = 10;
 
 /// Turns of each side.
-const TURNS: usize = 8;
+const TURNS: usize = 16;
+
+/// A machine that is busy with something else for half a second keeps listeners from reading, and
+/// then the two loops do different things.
+const ATTEMPTS: usize = 3;
+
+/// Everybody connects at once.
+const BACKLOG: u32 = 4096;
 
 const PLAYOUT_DELAY_MS: u32 = 800;
 
@@ -62,7 +70,8 @@ pub(crate) fn measure(measuring: bool, only: Option<usize>) -> Result<()> {
         for size in only.map_or(SIZES.to_vec(), |only| vec![only]) {
             let size = if measuring { size } else { size.min(3) };
             let (turns, chunks) = if measuring { (TURNS, CHUNKS_PER_TURN) } else { (1, 3) };
-            compare(stream, size, turns, chunks)?;
+            let row = (0..ATTEMPTS).map(|_| compare(stream, size, turns, chunks));
+            println!("{}", first_success(row)?);
             if !measuring {
                 break;
             }
@@ -71,14 +80,26 @@ pub(crate) fn measure(measuring: bool, only: Option<usize>) -> Result<()> {
     Ok(())
 }
 
-fn compare(stream: Stream, listeners: usize, turns: usize, chunks: u64) -> Result<()> {
+/// The first that succeeds, or how the last one failed.
+fn first_success(attempts: impl Iterator<Item = Result<String>>) -> Result<String> {
+    let mut outcome = Err("nothing was tried".into());
+    for attempt in attempts {
+        outcome = attempt;
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+/// A row of the table.
+fn compare(stream: Stream, listeners: usize, turns: usize, chunks: u64) -> Result<String> {
     let clock = Clock::start();
     let mut sides = [Side::network_loop(stream, listeners, clock)?, Side::bare(stream, listeners)?];
     let mut sender = Sender { stream, clock, position: 0 };
     for side in &mut sides {
         // The first chunks find cold caches and small congestion windows.
         sender.turn(side, chunks)?;
-        side.audience.begin()?;
     }
     let mut costs = [Vec::new(), Vec::new()];
     for turn in 0..turns {
@@ -90,16 +111,8 @@ fn compare(stream: Stream, listeners: usize, turns: usize, chunks: u64) -> Resul
             costs[index].push(cpu.as_secs_f64() * 1e6 / sends);
         }
     }
-    let payload = stream.format.samples(stream.chunk as usize) as u64 * 4;
-    let frame_bytes = AUDIO_HEADER as u64 + payload;
     for side in sides {
-        let expected = turns as u64 * chunks;
-        let name = side.name;
-        let outcome = side.end()?;
-        let all_came = outcome.bytes.iter().all(|bytes| *bytes == expected * frame_bytes);
-        if !all_came {
-            return Err(format!("the {name} did not send everything to everybody").into());
-        }
+        side.end_after((turns as u64 + 1) * chunks)?;
     }
     let mut ratios: Vec<f64> =
         costs[0].iter().zip(&costs[1]).map(|(ours, bare)| ours / bare).collect();
@@ -107,13 +120,12 @@ fn compare(stream: Stream, listeners: usize, turns: usize, chunks: u64) -> Resul
     let quarter = |share: usize| ratios[ratios.len() * share / 4];
     let [ours, bare] = costs.map(median);
     let ratio = median(ratios.clone());
-    println!(
+    Ok(format!(
         "{listeners:>9}  {:>20}  {ours:>6.2} µs  {bare:>6.2} µs  {ratio:>6.2}  {:>5.2} … {:<5.2}",
         format!("{} at {} Hz", stream.chunk, stream.format.sample_rate),
         quarter(1),
         quarter(3),
-    );
-    Ok(())
+    ))
 }
 
 /// Makes chunks in time.
@@ -162,7 +174,7 @@ struct Side {
 
 impl Side {
     fn network_loop(stream: Stream, listeners: usize, clock: Clock) -> Result<Self> {
-        let door = sockets::listen(Some(Ipv4Addr::LOCALHOST.into()), 0, 1024)?;
+        let door = sockets::listen(Some(Ipv4Addr::LOCALHOST.into()), 0, BACKLOG)?;
         let server = door.local_addr()?;
         let (transmit, handle, snapshots) = Transmit::new(door, room(stream), clock)?;
         let (task, thread) = spawn(move || Ok(transmit.run()?))?;
@@ -181,7 +193,7 @@ impl Side {
     }
 
     fn bare(stream: Stream, listeners: usize) -> Result<Self> {
-        let door = sockets::listen(Some(Ipv4Addr::LOCALHOST.into()), 0, 1024)?;
+        let door = sockets::listen(Some(Ipv4Addr::LOCALHOST.into()), 0, BACKLOG)?;
         door.set_nonblocking(false)?;
         let server = door.local_addr()?;
         let seats = Seats { server, readers: listeners, deaf: 0, converse: false };
@@ -210,14 +222,16 @@ impl Side {
         })
     }
 
-    fn end(self) -> Result<crate::audience::Outcome> {
-        let outcome = self.audience.end();
+    /// Ends the loop once everybody has got `frames` frames; that it did its work is part of the
+    /// comparison.
+    fn end_after(self, frames: u64) -> Result<()> {
+        let outcome = self.audience.end_after(frames)?;
         (self.stop)();
-        match self.thread.join() {
-            Ok(done) => done?,
-            Err(_) => return Err(format!("the {} broke", self.name).into()),
+        self.thread.join().map_err(|_| format!("the {} broke", self.name))??;
+        if outcome.frames.iter().any(|got| *got != frames) {
+            return Err(format!("the {} did not send everything to everybody", self.name).into());
         }
-        outcome
+        Ok(())
     }
 }
 
@@ -231,6 +245,7 @@ fn spawn(
 ) -> Result<(String, JoinHandle<Result<()>>)> {
     let (sender, id) = sync_channel(1);
     let thread = thread::Builder::new().spawn(move || {
+        stay_on_first_core();
         let _ = sender.send(rustix::thread::gettid().as_raw_nonzero());
         work()
     })?;

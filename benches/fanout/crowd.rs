@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use auralync::wire::{AUDIO_HEADER, MAX_CLIENT_FRAME};
 
 use crate::audience::{Audience, Outcome, Seats};
+use crate::proc;
 use crate::running::{Result, Running};
 
 /// What the server sends with no card and no flag that says otherwise.
@@ -66,7 +67,7 @@ pub(crate) fn measure(measuring: bool) -> Result<()> {
 impl Occasion {
     fn measure(&self) -> Result<()> {
         let server = Server::start(self.preset)?;
-        let (memory_before, _) = server.process.memory()?;
+        let (memory_before, _) = proc::memory(&server.process)?;
         let seats = Seats {
             server: server.address,
             readers: self.readers,
@@ -76,13 +77,13 @@ impl Occasion {
         let mut audience = Audience::seat(seats)?;
         audience.begin()?;
         let greeted = audience.greeted;
-        let cpu_before = server.process.cpu()?;
+        let cpu_before = proc::cpu(&server.process)?;
         let started = Instant::now();
         thread::sleep(self.listening);
-        let cpu = server.process.cpu()?.saturating_sub(cpu_before);
+        let cpu = proc::cpu(&server.process)?.saturating_sub(cpu_before);
         let took = started.elapsed();
-        let (_, memory_most) = server.process.memory()?;
-        let outcome = audience.end()?;
+        let (_, memory_most) = proc::memory(&server.process)?;
+        let outcome = audience.end_after(0)?;
         let stats = server.end()?;
 
         println!("\n{}, {:.0} s (preset {})\n", self.title, took.as_secs_f64(), self.preset);

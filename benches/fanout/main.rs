@@ -14,6 +14,8 @@ mod crowd;
 #[cfg(target_os = "linux")]
 mod listener;
 #[cfg(target_os = "linux")]
+mod proc;
+#[cfg(target_os = "linux")]
 #[path = "../running.rs"]
 mod running;
 

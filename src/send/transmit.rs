@@ -390,6 +390,7 @@ impl Transmit {
     /// that the server is full gets a seat only so.
     fn welcome(&mut self, index: usize, hello: Hello) {
         let ghost = self.ghost_of(&hello.id);
+        let seated = self.seated();
         let captured_output = self.room.captured_output.clone();
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
@@ -402,6 +403,7 @@ impl Transmit {
             .local_addr()
             .is_ok_and(|local| local.ip().to_canonical() == seat.listener.peer.ip().to_canonical());
         let mut welcome = self.room.welcome.clone();
+        welcome.ping_ms = welcome.ping_ms.max(u32::try_from(seated).unwrap_or(u32::MAX));
         welcome.version = hello.version.min(VERSION);
         welcome.captured_output = captured_output.filter(|_| same_machine);
         seat.replaces = ghost;
@@ -432,9 +434,13 @@ impl Transmit {
         // More may wait: the door stays open, and the next turn comes at once.
     }
 
+    fn seated(&self) -> usize {
+        self.seats.iter().flatten().filter(|seat| seat.listener.is_seated()).count()
+    }
+
     fn admit(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr) {
         let now = self.clock.now_us();
-        let seated = self.seats.iter().flatten().filter(|s| s.listener.is_seated()).count();
+        let seated = self.seated();
         let refused = || {
             let seats = self.seats.iter().flatten();
             seats.filter(|s| s.listener.phase == Phase::Refused).count()

@@ -169,6 +169,8 @@ mod tests {
                 deframer.push(piece);
                 if collect(&mut deframer, &mut found).is_err() { break; }
                 prop_assert!(deframer.pending() <= 4 + 512);
+                // The bound that docs/protocol.md states for what a listener can make us hold.
+                prop_assert!(deframer.buffer.capacity() <= 2 * (4 + 512 - 1 + 100));
             }
         }
     }

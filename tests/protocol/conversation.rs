@@ -101,6 +101,19 @@ fn a_ping_is_answered_with_both_times_and_unknown_frames_are_skipped() {
 }
 
 #[test]
+fn in_a_big_room_everybody_is_asked_to_ping_less_often() {
+    let room = Room::open("--max-clients 0");
+    let mut crowd: Vec<Peer> = (0..260).map(|_| room.connect()).collect();
+    for peer in &mut crowd {
+        peer.config();
+    }
+    let mut last = room.connect();
+    last.config();
+    last.say(&hello("last"));
+    assert_eq!(last.welcome()["ping_ms"], 261);
+}
+
+#[test]
 fn of_pings_that_come_at_once_the_newest_is_answered() {
     let room = Room::open("");
     let mut new = room.welcomed("a1");

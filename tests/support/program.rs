@@ -129,6 +129,10 @@ impl Program {
         self.stderr.lines().iter().filter(|line| line.contains(part)).count()
     }
 
+    pub(crate) fn said_on_stdout(&self) -> Vec<String> {
+        self.stdout.lines()
+    }
+
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
