@@ -45,7 +45,7 @@ pub struct Client {
 enum Where {
     Recorder(Box<Recorder>),
     #[cfg(feature = "device")]
-    Card(crate::device::OutputDevice),
+    Card(Box<crate::device::OutputDevice>),
 }
 
 impl Client {
@@ -58,7 +58,8 @@ impl Client {
         let output = match &settings.output {
             #[cfg(feature = "device")]
             Output::Speaker => {
-                Where::Card(crate::device::OutputDevice::find(settings.device.as_deref())?)
+                let device = crate::device::OutputDevice::find(settings.device.as_deref())?;
+                Where::Card(Box::new(device))
             }
             #[cfg(not(feature = "device"))]
             Output::Speaker => {
@@ -115,7 +116,7 @@ impl Client {
                 let own = device.id().to_owned();
                 let keeper = keep_card::KeepCard {
                     name: settings.device.clone(),
-                    found: Some(device),
+                    found: Some(*device),
                     delays,
                     clock,
                     counters: Arc::clone(&counters),

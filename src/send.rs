@@ -55,7 +55,7 @@ pub struct Server {
 enum Origin {
     Generator(Generator),
     #[cfg(feature = "device")]
-    Card(crate::device::InputDevice),
+    Card(Box<crate::device::InputDevice>),
 }
 
 impl Server {
@@ -142,7 +142,7 @@ impl Server {
             Origin::Card(device) => {
                 let card = keep_card::KeepCard::new(
                     source.clone(),
-                    device,
+                    *device,
                     preset,
                     clock,
                     Arc::clone(&counters),
@@ -169,7 +169,7 @@ impl Origin {
         match &source.kind {
             #[cfg(feature = "device")]
             Kind::Loopback(_) | Kind::Device(_) => {
-                crate::device::InputDevice::find(&source.kind).map(Self::Card)
+                crate::device::InputDevice::find(&source.kind).map(|d| Self::Card(Box::new(d)))
             }
             #[cfg(not(feature = "device"))]
             Kind::Loopback(_) | Kind::Device(_) => Err(Error::NoDevice {

@@ -197,7 +197,8 @@ impl Lines {
             Some(StatsTarget::Stdout) => Some(Box::new(std::io::stdout())),
             Some(StatsTarget::File(path)) => {
                 let file = std::fs::File::create(path).map_err(|e| {
-                    crate::Error::file(path, e, "Choose a place for --stats that can be written")
+                    let why = crate::error::plain(&e);
+                    crate::Error::file(path, why, "Choose a place for --stats that can be written")
                 })?;
                 Some(Box::new(file))
             }
@@ -215,7 +216,7 @@ impl Lines {
             .map_err(std::io::Error::from)
             .and_then(|line| writeln!(out, "{line}").and_then(|()| out.flush()));
         if let Err(e) = written {
-            log::warn!("--stats ends here: {e}");
+            log::warn!("--stats ends here: {}", crate::error::plain(&e));
             self.out = None;
         }
     }

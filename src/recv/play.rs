@@ -1,30 +1,24 @@
 //! The playing thread: takes what the network gives and feeds the card, or the file, in time.
 
+mod card;
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
-use log::{debug, info, warn};
+use log::{debug, warn};
 
 use super::connect::{Heard, Stream};
 use super::record::Recorder;
 use super::resample::{Counts, Playout, Timeline};
 use super::speaker::Feed;
-use crate::clock::{Arrivals, CardClock, Clock, Offset};
+use crate::clock::{Arrivals, Clock, Offset};
 use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::Limiter;
-use crate::mixdown::Upmix;
 use crate::shutdown::Shutdown;
 use crate::stats;
-
-/// How far ahead of the card's callback sound is resampled, at most. What is in the ring cannot be
-/// taken back, so steering waits behind it.
-const LONGEST_LEAD_MS: f64 = 40.0;
-const SHORTEST_LEAD_MS: f64 = 1.0;
-
-/// Roughly what capture, network and card need of the delay, before any of it can be lead.
-const PATH_MS: f64 = 40.0;
+use card::Attached;
 
 /// Sleeps of the thread.
 const LONGEST_TICK_US: f64 = 5_000.0;
@@ -33,22 +27,11 @@ const SHORTEST_TICK_US: f64 = 500.0;
 /// Sound cannot be heard sooner than this after its capture, whatever the trim, in ms.
 const EARLIEST_MS: i32 = 10;
 
-/// An output that stays this long behind what the delay allows plays later from then on.
-const TOO_LATE_FOR_US: u64 = 1_000_000;
-
-/// Such an output plays later by whole steps of this, with one step's worth to spare.
-const EXTRA_STEP_MS: f64 = 10.0;
-
-/// A second in which more than this share of the sound was missing though it came, only too late,
-/// says that the delay cannot be kept here.
-const MISSING_SHARE: f64 = 0.25;
-const LATE_SHARE: f64 = 0.05;
-const LATE_LOOK_US: u64 = 1_000_000;
-
 /// How often the state is handed out.
 const SNAPSHOT_US: u64 = 250_000;
 
 /// A card that was opened, or lost.
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 pub(super) enum Card {
     /// Feed this one.
     Plugged(Plugged),
@@ -64,6 +47,7 @@ pub(super) struct Plugged {
 }
 
 /// What the sound goes to.
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 pub(super) enum Output {
     Card(Receiver<Card>),
     Recorder(Box<Recorder>),
@@ -138,22 +122,6 @@ struct Known {
     /// Set up once the first frame and the server's clock are known.
     playout: Option<Playout>,
     recording: bool,
-}
-
-/// The card in use.
-struct Attached {
-    feed: Feed,
-    format: Format,
-    clock: CardClock,
-    upmix: Upmix,
-    mixed: Vec<f32>,
-    block: Vec<f32>,
-    /// Frames that the callback may ask for at once.
-    period: usize,
-    silent: u64,
-    latency_us: f64,
-    /// A stamp has come since the ring was last found empty.
-    fresh: bool,
 }
 
 impl Play {
@@ -345,150 +313,9 @@ impl Play {
         }
     }
 
-    /// Takes a card that was opened, or forgets one that was lost.
-    fn attach_card(&mut self) {
-        let Output::Card(cards) = &self.output else {
-            return;
-        };
-        while let Ok(card) = cards.try_recv() {
-            // A player is made for one card's rate.
-            if let Some(playout) = self.stream.as_mut().and_then(|known| known.playout.take()) {
-                self.counted = add(self.counted, playout.counts());
-            }
-            self.card = None;
-            self.extra_ms = 0;
-            let Card::Plugged(Plugged { feed, format, period }) = card else {
-                continue;
-            };
-            let channels = self.stream.as_ref().map_or(2, |known| known.stream.format.channels);
-            match Upmix::new(channels.clamp(1, 2), format.channels) {
-                Ok(upmix) => {
-                    self.card = Some(Attached {
-                        feed,
-                        format,
-                        clock: CardClock::new(format.sample_rate),
-                        upmix,
-                        mixed: vec![0.0; format.samples(super::resample::BLOCK)],
-                        block: Vec::new(),
-                        period,
-                        silent: 0,
-                        latency_us: 0.0,
-                        fresh: false,
-                    });
-                }
-                Err(e) => warn!("{e}"),
-            }
-        }
-    }
-
-    /// Sound kept ahead of the card's callback, in ms.
-    fn lead_ms(&self) -> f64 {
-        let delay = self.delay_ms();
-        ((delay - PATH_MS) / 4.0).clamp(SHORTEST_LEAD_MS, LONGEST_LEAD_MS)
-    }
-
     fn delay_ms(&self) -> f64 {
         let delay = self.stream.as_ref().and_then(|known| known.stream.playout_delay_ms);
         f64::from(delay.unwrap_or(self.choice.fallback_delay_ms))
-    }
-
-    /// Keeps the card's ring filled to the lead.
-    fn feed_card(&mut self) {
-        let lead_ms = self.lead_ms();
-        let now_us = self.clock.now_us();
-        let Some(card) = &mut self.card else {
-            return;
-        };
-        while let Some(played) = card.feed.played() {
-            let _ = card.clock.stamp(played.frame, played.heard_us, played.came_us);
-            card.silent = played.silent;
-            card.period = card.period.max(played.frames as usize);
-            card.latency_us = played.heard_us.saturating_sub(now_us) as f64;
-            card.fresh = true;
-        }
-        let Some(Known { playout: Some(playout), stream, .. }) = &mut self.stream else {
-            return;
-        };
-        let Some(limiter) = &mut self.limiter else {
-            return;
-        };
-        let lead = card.period + card.format.frames_in_ms(lead_ms);
-        let channels = usize::from(stream.format.channels);
-        if card.feed.waiting() == 0 && !std::mem::take(&mut card.fresh) {
-            // The callback puts silence in: where the next frame will lie is known after it.
-            return;
-        }
-        while card.feed.waiting() < lead {
-            let frame = (card.feed.written() + card.silent) as f64;
-            let Some(block) = playout.block(frame, &card.clock) else {
-                let short = playout.shortfall_us(frame, &card.clock);
-                self.play_later(short, now_us);
-                return;
-            };
-            card.block.clear();
-            card.block.extend_from_slice(block);
-            limiter.process(&mut card.block);
-            let frames = card.upmix.apply(&card.block, &mut card.mixed);
-            debug_assert_eq!(frames * channels, card.block.len());
-            let samples = &card.mixed[..card.format.samples(frames)];
-            if card.feed.write(samples) < frames {
-                break;
-            }
-        }
-        self.too_late_since_us = None;
-    }
-
-    /// An output that cannot make the delay, so that not even the first sample comes in time.
-    fn play_later(&mut self, shortfall_us: Option<f64>, now_us: u64) {
-        let Some(short_us) = shortfall_us.filter(|short| *short > 0.0 && self.connected) else {
-            self.too_late_since_us = None;
-            return;
-        };
-        let since = *self.too_late_since_us.get_or_insert(now_us);
-        if now_us.saturating_sub(since) >= TOO_LATE_FOR_US {
-            self.too_late_since_us = None;
-            self.add_extra((short_us / 1e3 / EXTRA_STEP_MS).ceil() + 1.0);
-        }
-    }
-
-    /// The same where some of it does, but much comes too late.
-    fn mind_lateness(&mut self) {
-        let now_us = self.clock.now_us();
-        let (then_us, then) = self.looked;
-        if now_us.saturating_sub(then_us) < LATE_LOOK_US {
-            return;
-        }
-        let Some(Known { playout: Some(playout), stream, .. }) = &self.stream else {
-            return;
-        };
-        let counts = playout.counts();
-        self.looked = (now_us, counts);
-        let share = |now: u64, then: u64| {
-            now.saturating_sub(then) as f64 / f64::from(stream.format.sample_rate)
-        };
-        if self.connected
-            && playout.is_playing()
-            && share(counts.lost, then.lost) > MISSING_SHARE
-            && share(counts.late, then.late) > LATE_SHARE
-        {
-            self.add_extra(1.0);
-        }
-    }
-
-    /// Plays later by so many steps, and says so.
-    fn add_extra(&mut self, steps: f64) {
-        // Beyond ten seconds it is no latency but a broken clock, and playing later cannot help.
-        let most = f64::from(crate::wire::MAX_PLAYOUT_DELAY_MS);
-        self.extra_ms = (f64::from(self.extra_ms) + steps * EXTRA_STEP_MS).min(most) as u32;
-        info!(
-            "sound comes too late here for the server's {} ms: playing {} ms after the others",
-            self.delay_ms(),
-            self.extra_ms
-        );
-        let total_us = self.wanted_ms() * 1e3;
-        if let Some(timeline) = self.timeline() {
-            timeline.set_delay_us(total_us);
-        }
     }
 
     /// How long after its capture sound should be heard here, in ms.

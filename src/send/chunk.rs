@@ -344,14 +344,12 @@ impl Chunker {
 
     /// When the frame at `position` was or will be captured, in µs.
     fn time_of(&self, position: f64) -> f64 {
-        self.input
-            .as_ref()
-            .filter(|input| !input.stalled)
-            .and_then(|input| input.clock.time_of((position - input.origin?) / input.ratio))
-            .unwrap_or_else(|| {
-                self.timeline.at_us
-                    + (position - self.timeline.position) * self.timeline.us_per_frame
-            })
+        let timed = self.input.as_ref().filter(|input| !input.stalled).and_then(|input| {
+            let origin = input.origin?;
+            input.clock.time_of((position - origin) / input.ratio)
+        });
+        let Timeline { position: known, at_us, us_per_frame } = self.timeline;
+        timed.unwrap_or(at_us + (position - known) * us_per_frame)
     }
 }
 

@@ -34,6 +34,7 @@ const LONGEST_PATIENCE_US: u64 = 150_000;
 const LONGEST_CATCH_UP_US: u64 = 500_000;
 
 /// A card that was opened, or lost.
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 pub(super) enum Card {
     Plugged { captured: Captured, format: Format },
     Lost,
@@ -48,6 +49,7 @@ pub(super) struct Producer {
     network: Handle,
 }
 
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 enum Input {
     Nothing,
     Cards { from: Receiver<Card>, captured: Option<Captured>, pick: Option<(u16, u16)> },
@@ -89,7 +91,7 @@ impl Producer {
     }
 
     /// Sound comes from cards, announced through what this returns.
-    #[cfg(feature = "device")]
+    #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
     pub(super) fn cards(&mut self, pick: Option<(u16, u16)>) -> SyncSender<Card> {
         // A card is opened at most every quarter of a second, and taken at once.
         let (sender, from) = sync_channel(4);

@@ -4,6 +4,8 @@
 //! One turn: read, control, accept (a few), then audio in slices with a zero-time poll between, so
 //! that two thousand sockets to write keep no accept, pong or close waiting for long.
 
+mod door;
+mod house;
 pub mod sockets;
 
 use std::io::{self, IoSlice, Read, Write};
@@ -11,49 +13,29 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::Duration;
 
-use log::{debug, info, warn};
+use log::debug;
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::fanout::{Asks, Listener, Log, Overdue, Phase, Stopped};
+use super::fanout::{Asks, Listener, Log, Phase, Stopped};
 use crate::clock::Clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::stats::ListenerStats;
-use crate::wire::{AudioFrame, Config, Hello, Notice, Reason, VERSION, Welcome};
-use sockets::Buffering;
+use crate::wire::{AudioFrame, Config, Notice, Reason, Welcome};
 
 /// Frames between the encoder and the loop. The loop takes them all at every turn, so more than a
 /// few waiting means that it stands still; then the newest are dropped and counted.
 const QUEUE: usize = 64;
 
-/// Accepts in one turn.
-const ACCEPTS_PER_TURN: usize = 64;
-
 /// Sockets written between two looks at what else has happened.
 const SLICE: usize = 256;
-
-/// How long accepting pauses when the process has no file descriptor left.
-const ACCEPT_PAUSE_US: u64 = 100_000;
-
-/// Connections above `max_clients` that are kept a moment, in case they are ghosts.
-const EXTRA_SEATS: usize = 8;
-
-/// Connections in all, for each listener that `max_clients` allows: everybody who listens, and as
-/// many that were told to go and have not gone yet, as when a whole room comes back at once.
-const CONNECTIONS_PER_CLIENT: usize = 2;
 
 /// How often overdue listeners are looked for.
 const HOUSEKEEPING_US: u64 = 100_000;
 
-/// How often the state of every listener is handed out.
-const SNAPSHOT_US: u64 = 1_000_000;
-
 /// Bytes read from one socket in one turn.
 const READ_BYTES: usize = 16 * 1024;
-
-/// How long the last words may take when the server stops.
-const STOP_WITHIN: Duration = Duration::from_millis(500);
 
 const WAKER: Token = Token(usize::MAX);
 const DOOR: Token = Token(usize::MAX - 1);
@@ -347,7 +329,7 @@ impl Transmit {
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return self.leave(index, &format!("was lost ({e})")),
+                Err(e) => return self.leave(index, &format!("was lost ({})", plain(&e))),
             }
         }
     }
@@ -371,119 +353,6 @@ impl Transmit {
                 }
             }
             count = 0;
-        }
-    }
-
-    /// The seat of a client run, unless a newer connection of the same run has been given it: each
-    /// seat is given away once, however many ask for it at the same moment.
-    fn ghost_of(&self, id: &str) -> Option<usize> {
-        let seats =
-            || self.seats.iter().enumerate().filter_map(|(n, seat)| Some((n, seat.as_ref()?)));
-        let mut own =
-            seats().filter(|(_, seat)| seat.listener.is_seated() && seat.listener.id == id);
-        let is_given_away =
-            |index| seats().any(|(_, s)| s.replaces == Some(index) && s.listener.id == id);
-        own.find_map(|(index, _)| (!is_given_away(index)).then_some(index))
-    }
-
-    /// Answers a hello. A known id takes the older connection's place; a listener that was told
-    /// that the server is full gets a seat only so.
-    fn welcome(&mut self, index: usize, hello: Hello) {
-        let ghost = self.ghost_of(&hello.id);
-        let seated = self.seated();
-        let captured_output = self.room.captured_output.clone();
-        let Some(Some(seat)) = self.seats.get_mut(index) else {
-            return;
-        };
-        if seat.listener.phase == Phase::Refused && ghost.is_none() {
-            return;
-        }
-        let same_machine = seat
-            .stream
-            .local_addr()
-            .is_ok_and(|local| local.ip().to_canonical() == seat.listener.peer.ip().to_canonical());
-        let mut welcome = self.room.welcome.clone();
-        welcome.ping_ms = welcome.ping_ms.max(u32::try_from(seated).unwrap_or(u32::MAX));
-        welcome.version = hello.version.min(VERSION);
-        welcome.captured_output = captured_output.filter(|_| same_machine);
-        seat.replaces = ghost;
-        seat.listener.welcome(hello, welcome.frame(), &self.log);
-        info!("{} listens (version {})", seat.listener.label(), welcome.version);
-    }
-
-    fn accept(&mut self) {
-        if !self.door_open || self.stopping || self.clock.now_us() < self.accept_after_us {
-            return;
-        }
-        for _ in 0..ACCEPTS_PER_TURN {
-            match self.door.accept() {
-                Ok((stream, peer)) => self.admit(stream, peer),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    self.door_open = false;
-                    return;
-                }
-                Err(e) if is_out_of_files(&e) => {
-                    warn!("no more connections fit: {e}. Raise the open-file limit (ulimit -n)");
-                    self.accept_after_us = self.clock.now_us() + ACCEPT_PAUSE_US;
-                    return;
-                }
-                // The peer gave up while it waited, or the like: the next one may be fine.
-                Err(e) => debug!("a connection was not accepted: {e}"),
-            }
-        }
-        // More may wait: the door stays open, and the next turn comes at once.
-    }
-
-    fn seated(&self) -> usize {
-        self.seats.iter().flatten().filter(|seat| seat.listener.is_seated()).count()
-    }
-
-    fn admit(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr) {
-        let now = self.clock.now_us();
-        let seated = self.seated();
-        let refused = || {
-            let seats = self.seats.iter().flatten();
-            seats.filter(|s| s.listener.phase == Phase::Refused).count()
-        };
-        let held = self.seats.len() - self.free.len();
-        let (limited, most) = (self.room.max_clients != 0, self.room.max_clients as usize);
-        let full = limited && seated >= most;
-        let crowded = limited && held >= most * CONNECTIONS_PER_CLIENT + EXTRA_SEATS;
-        if crowded || (full && refused() >= EXTRA_SEATS) {
-            // Too many even to be told properly; the kernel sends what it can.
-            let _ = stream.write(crate::wire::SERVER_FULL);
-            return;
-        }
-        sockets::prepare(socket2::SockRef::from(&stream), self.buffering());
-        let listener = if full {
-            info!("{peer} was told that the server is full ({seated} listen)");
-            Listener::refused(peer, now)
-        } else {
-            Listener::seated(peer, self.room.config.frame(), &self.log, now)
-        };
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.seats.push(None);
-            self.seats.len() - 1
-        });
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(e) = self.poll.registry().register(&mut stream, Token(index), interest) {
-            warn!("{peer} cannot be served: {e}");
-            self.free.push(index);
-            return;
-        }
-        debug!("{peer} connected");
-        let seat = Seat { stream, listener, writable: true, in_touched: false, replaces: None };
-        self.seats[index] = Some(seat);
-        self.write(index);
-    }
-
-    fn buffering(&self) -> Buffering {
-        let payload = self.room.config.payload_bytes();
-        let rate = self.room.config.sample_rate as usize;
-        Buffering {
-            frame_bytes: payload + crate::wire::AUDIO_HEADER,
-            bytes_per_second: rate * usize::from(self.room.config.channels) * 4,
-            playout_delay_ms: self.room.welcome.playout_delay_ms,
         }
     }
 
@@ -543,122 +412,9 @@ impl Transmit {
                 let _ = seat.stream.shutdown(std::net::Shutdown::Write);
             }
             Ok(Stopped::Finished) => {}
-            Err(e) => return self.leave(index, &format!("was lost ({e})")),
+            Err(e) => return self.leave(index, &format!("was lost ({})", plain(&e))),
         }
         self.replace_ghost(index);
-    }
-
-    /// Once a welcome is written, the same client's older connection goes.
-    fn replace_ghost(&mut self, index: usize) {
-        let Some(Some(seat)) = self.seats.get_mut(index) else {
-            return;
-        };
-        if seat.listener.outbox.is_greeted()
-            && let Some(ghost) = seat.replaces.take()
-        {
-            let id = seat.listener.id.clone();
-            let now = self.clock.now_us();
-            if let Some(Some(old)) = self.seats.get_mut(ghost)
-                && old.listener.id == id
-            {
-                old.listener.close(Reason::Replaced, "a newer connection took over", now);
-                self.touch(ghost);
-            }
-        }
-    }
-
-    fn keep_house(&mut self) {
-        let now = self.clock.now_us();
-        if now.saturating_sub(self.housekeeping_us) < HOUSEKEEPING_US {
-            return;
-        }
-        self.housekeeping_us = now;
-        for index in 0..self.seats.len() {
-            let Some(Some(seat)) = self.seats.get_mut(index) else {
-                continue;
-            };
-            match seat.listener.overdue(now) {
-                None => {}
-                Some(Overdue::Stalled) => self.leave(index, "took nothing for 10 s"),
-                Some(Overdue::HalfHello) => {
-                    let text = "no whole hello came within 5 s";
-                    seat.listener.close(Reason::Violation, text, now);
-                    self.touch(index);
-                }
-                Some(Overdue::Refused) => {
-                    seat.listener.close(Reason::Stopping, "", now);
-                    self.touch(index);
-                }
-                Some(Overdue::Closed) => self.leave(index, "was closed"),
-            }
-        }
-        if now.saturating_sub(self.snapshot_us) >= SNAPSHOT_US {
-            self.snapshot_us = now;
-            // Nobody has taken the last one: they are not interested in every second.
-            let _ = self.snapshots.try_send(self.snapshot(now));
-        }
-    }
-
-    fn snapshot(&self, now_us: u64) -> Snapshot {
-        let seats = self.seats.iter().flatten().filter(|seat| seat.listener.is_seated());
-        let listeners = seats
-            .map(|Seat { listener, .. }| {
-                let counts = listener.outbox.counts();
-                ListenerStats {
-                    address: listener.peer,
-                    name: listener.name.clone(),
-                    version: if listener.phase == Phase::Typed { VERSION } else { 1 },
-                    codec: "f32",
-                    connected_s: now_us.saturating_sub(listener.since_us) as f64 / 1e6,
-                    queued: listener.outbox.queued(&self.log),
-                    frames: counts.frames,
-                    bytes: counts.bytes,
-                    dropped_full: counts.dropped_full,
-                    dropped_old: counts.dropped_old,
-                    report: listener.report,
-                }
-            })
-            .collect();
-        Snapshot { listeners, dropped_before: self.dropped_before, cpu_ms: thread_cpu_ms() }
-    }
-
-    /// Forgets a connection. What else was due to it goes with it.
-    fn leave(&mut self, index: usize, how: &str) {
-        let Some(mut seat) = self.seats.get_mut(index).and_then(Option::take) else {
-            return;
-        };
-        let _ = self.poll.registry().deregister(&mut seat.stream);
-        self.free.push(index);
-        let counts = seat.listener.outbox.counts();
-        self.dropped_before += counts.dropped_full + counts.dropped_old;
-        let account = seat.listener.account(self.clock.now_us());
-        // Whoever was said to listen is also said to have gone.
-        if counts.frames > 0 || !seat.listener.id.is_empty() {
-            info!("{} {how} {account}", seat.listener.label());
-        } else {
-            debug!("{} {how} {account}", seat.listener.label());
-        }
-    }
-
-    /// Says to everybody that the server stops, for as long as that may take.
-    fn say_goodbye(mut self, events: &mut Events) -> Result<()> {
-        let now = self.clock.now_us();
-        let until = now + u64::try_from(STOP_WITHIN.as_micros()).unwrap_or(u64::MAX);
-        for index in 0..self.seats.len() {
-            if let Some(Some(seat)) = self.seats.get_mut(index)
-                && !seat.listener.is_leaving()
-            {
-                seat.listener.close(Reason::Stopping, "the server was stopped", now);
-                self.write(index);
-            }
-        }
-        while self.seats.iter().any(Option::is_some) && self.clock.now_us() < until {
-            self.turn(events, Some(Duration::from_millis(20)))?;
-        }
-        for index in 0..self.seats.len() {
-            self.leave(index, "was told goodbye");
-        }
-        Ok(())
     }
 }
 
@@ -668,28 +424,4 @@ fn send(stream: &mut TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         [one] => stream.write(one),
         many => stream.write_vectored(many),
     }
-}
-
-#[cfg(unix)]
-fn is_out_of_files(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let code = error.raw_os_error();
-    code == Some(Errno::MFILE.raw_os_error()) || code == Some(Errno::NFILE.raw_os_error())
-}
-
-#[cfg(windows)]
-fn is_out_of_files(error: &io::Error) -> bool {
-    const WSAEMFILE: i32 = 10024;
-    error.raw_os_error() == Some(WSAEMFILE)
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn thread_cpu_ms() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn thread_cpu_ms() -> f64 {
-    0.0
 }

@@ -1,6 +1,12 @@
 //! The protocol, held to its word: golden bytes in both directions, the document against the code,
 //! a real server against peers that speak literal bytes, and arbitrary bytes against every reader.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on should stop where it stands"
+)]
+
 mod conversation;
 mod document;
 mod hostile;

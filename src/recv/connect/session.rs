@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::{Connect, End, Heard, Stream};
 use crate::clock::{BURST, BURST_SPACING_US, Learnt, ServerClock};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::recv::decode::{Conversation, Event};
 use crate::shutdown::Shutdown;
 use crate::wire::{Deframer, Notice, Ping, Reason, Violation};
@@ -96,7 +96,7 @@ impl<'a> Session<'a> {
                     }
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(self.lost(e.to_string())),
+                    Err(e) => return Err(self.lost(plain(&e))),
                 }
             }
             if !self.conversation.has_begun() && start.elapsed() > CONFIG_WITHIN {
@@ -272,7 +272,7 @@ impl<'a> Session<'a> {
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(self.lost(e.to_string())),
+                Err(e) => return Err(self.lost(plain(&e))),
             }
         }
         Ok(())

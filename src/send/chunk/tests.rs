@@ -82,7 +82,7 @@ fn a_ramp_comes_through_whole_and_each_chunk_knows_its_time() {
         run(Some(&mut card), &mut chunker, 0, 6_000_000, &mut taken);
         assert_contiguous(&taken);
         let sound: Vec<_> =
-            taken.iter().skip_while(|(_, samples)| samples.iter().any(|s| *s == 0.0)).collect();
+            taken.iter().skip_while(|(_, samples)| samples.contains(&0.0)).collect();
         assert!(sound.len() > 570, "{}", sound.len());
         for pair in sound.windows(2) {
             assert_eq!(pair[1].1[0], pair[0].1[479] + 1.0);

@@ -1,0 +1,172 @@
+//! Who comes in: accepting, seats, ghosts.
+
+use std::io::{self, Write};
+
+use log::{debug, info, warn};
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+
+use super::sockets::{self, Buffering};
+use super::{Seat, Transmit};
+use crate::send::fanout::{Listener, Phase};
+use crate::wire::{Hello, Reason, VERSION};
+
+/// Accepts in one turn.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// How long accepting pauses when the process has no file descriptor left.
+const ACCEPT_PAUSE_US: u64 = 100_000;
+
+/// Connections above `max_clients` that are kept a moment, in case they are ghosts.
+const EXTRA_SEATS: usize = 8;
+
+/// Connections in all, for each listener that `max_clients` allows: everybody who listens, and as
+/// many that were told to go and have not gone yet, as when a whole room comes back at once.
+const CONNECTIONS_PER_CLIENT: usize = 2;
+
+impl Transmit {
+    pub(super) fn accept(&mut self) {
+        if !self.door_open || self.stopping || self.clock.now_us() < self.accept_after_us {
+            return;
+        }
+        for _ in 0..ACCEPTS_PER_TURN {
+            match self.door.accept() {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.door_open = false;
+                    return;
+                }
+                Err(e) if is_out_of_files(&e) => {
+                    warn!("no more connections fit: {e}. Raise the open-file limit (ulimit -n)");
+                    self.accept_after_us = self.clock.now_us() + ACCEPT_PAUSE_US;
+                    return;
+                }
+                // The peer gave up while it waited, or the like: the next one may be fine.
+                Err(e) => debug!("a connection was not accepted: {e}"),
+            }
+        }
+        // More may wait: the door stays open, and the next turn comes at once.
+    }
+
+    pub(super) fn seated(&self) -> usize {
+        self.seats.iter().flatten().filter(|seat| seat.listener.is_seated()).count()
+    }
+
+    pub(super) fn admit(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr) {
+        let now = self.clock.now_us();
+        let seated = self.seated();
+        let refused = || {
+            let seats = self.seats.iter().flatten();
+            seats.filter(|s| s.listener.phase == Phase::Refused).count()
+        };
+        let held = self.seats.len() - self.free.len();
+        let (limited, most) = (self.room.max_clients != 0, self.room.max_clients as usize);
+        let full = limited && seated >= most;
+        let crowded = limited && held >= most * CONNECTIONS_PER_CLIENT + EXTRA_SEATS;
+        if crowded || (full && refused() >= EXTRA_SEATS) {
+            // Too many even to be told properly; the kernel sends what it can.
+            let _ = stream.write(crate::wire::SERVER_FULL);
+            return;
+        }
+        sockets::prepare(socket2::SockRef::from(&stream), self.buffering());
+        let listener = if full {
+            info!("{peer} was told that the server is full ({seated} listen)");
+            Listener::refused(peer, now)
+        } else {
+            Listener::seated(peer, self.room.config.frame(), &self.log, now)
+        };
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.seats.push(None);
+            self.seats.len() - 1
+        });
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(e) = self.poll.registry().register(&mut stream, Token(index), interest) {
+            warn!("{peer} cannot be served: {e}");
+            self.free.push(index);
+            return;
+        }
+        debug!("{peer} connected");
+        let seat = Seat { stream, listener, writable: true, in_touched: false, replaces: None };
+        self.seats[index] = Some(seat);
+        self.write(index);
+    }
+
+    pub(super) fn buffering(&self) -> Buffering {
+        let payload = self.room.config.payload_bytes();
+        let rate = self.room.config.sample_rate as usize;
+        Buffering {
+            frame_bytes: payload + crate::wire::AUDIO_HEADER,
+            bytes_per_second: rate * usize::from(self.room.config.channels) * 4,
+            playout_delay_ms: self.room.welcome.playout_delay_ms,
+        }
+    }
+
+    /// The seat of a client run, unless a newer connection of the same run has been given it: each
+    /// seat is given away once, however many ask for it at the same moment.
+    pub(super) fn ghost_of(&self, id: &str) -> Option<usize> {
+        let seats =
+            || self.seats.iter().enumerate().filter_map(|(n, seat)| Some((n, seat.as_ref()?)));
+        let mut own =
+            seats().filter(|(_, seat)| seat.listener.is_seated() && seat.listener.id == id);
+        let is_given_away =
+            |index| seats().any(|(_, s)| s.replaces == Some(index) && s.listener.id == id);
+        own.find_map(|(index, _)| (!is_given_away(index)).then_some(index))
+    }
+
+    /// Answers a hello. A known id takes the older connection's place; a listener that was told
+    /// that the server is full gets a seat only so.
+    pub(super) fn welcome(&mut self, index: usize, hello: Hello) {
+        let ghost = self.ghost_of(&hello.id);
+        let seated = self.seated();
+        let captured_output = self.room.captured_output.clone();
+        let Some(Some(seat)) = self.seats.get_mut(index) else {
+            return;
+        };
+        if seat.listener.phase == Phase::Refused && ghost.is_none() {
+            return;
+        }
+        let same_machine = seat
+            .stream
+            .local_addr()
+            .is_ok_and(|local| local.ip().to_canonical() == seat.listener.peer.ip().to_canonical());
+        let mut welcome = self.room.welcome.clone();
+        welcome.ping_ms = welcome.ping_ms.max(u32::try_from(seated).unwrap_or(u32::MAX));
+        welcome.version = hello.version.min(VERSION);
+        welcome.captured_output = captured_output.filter(|_| same_machine);
+        seat.replaces = ghost;
+        seat.listener.welcome(hello, welcome.frame(), &self.log);
+        info!("{} listens (version {})", seat.listener.label(), welcome.version);
+    }
+
+    /// Once a welcome is written, the same client's older connection goes.
+    pub(super) fn replace_ghost(&mut self, index: usize) {
+        let Some(Some(seat)) = self.seats.get_mut(index) else {
+            return;
+        };
+        if seat.listener.outbox.is_greeted()
+            && let Some(ghost) = seat.replaces.take()
+        {
+            let id = seat.listener.id.clone();
+            let now = self.clock.now_us();
+            if let Some(Some(old)) = self.seats.get_mut(ghost)
+                && old.listener.id == id
+            {
+                old.listener.close(Reason::Replaced, "a newer connection took over", now);
+                self.touch(ghost);
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_out_of_files(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let code = error.raw_os_error();
+    code == Some(Errno::MFILE.raw_os_error()) || code == Some(Errno::NFILE.raw_os_error())
+}
+
+#[cfg(windows)]
+fn is_out_of_files(error: &io::Error) -> bool {
+    const WSAEMFILE: i32 = 10024;
+    error.raw_os_error() == Some(WSAEMFILE)
+}

@@ -1,0 +1,125 @@
+//! Who has to leave, and what the room looks like.
+
+use std::time::Duration;
+
+use log::{debug, info};
+use mio::Events;
+
+use super::{HOUSEKEEPING_US, Seat, Snapshot, Transmit};
+use crate::error::Result;
+use crate::send::fanout::{Overdue, Phase};
+use crate::stats::ListenerStats;
+use crate::wire::{Reason, VERSION};
+
+/// How often the state of every listener is handed out.
+const SNAPSHOT_US: u64 = 1_000_000;
+
+/// How long the last words may take when the server stops.
+const STOP_WITHIN: Duration = Duration::from_millis(500);
+
+impl Transmit {
+    pub(super) fn keep_house(&mut self) {
+        let now = self.clock.now_us();
+        if now.saturating_sub(self.housekeeping_us) < HOUSEKEEPING_US {
+            return;
+        }
+        self.housekeeping_us = now;
+        for index in 0..self.seats.len() {
+            let Some(Some(seat)) = self.seats.get_mut(index) else {
+                continue;
+            };
+            match seat.listener.overdue(now) {
+                None => {}
+                Some(Overdue::Stalled) => self.leave(index, "took nothing for 10 s"),
+                Some(Overdue::HalfHello) => {
+                    let text = "no whole hello came within 5 s";
+                    seat.listener.close(Reason::Violation, text, now);
+                    self.touch(index);
+                }
+                Some(Overdue::Refused) => {
+                    seat.listener.close(Reason::Stopping, "", now);
+                    self.touch(index);
+                }
+                Some(Overdue::Closed) => self.leave(index, "was closed"),
+            }
+        }
+        if now.saturating_sub(self.snapshot_us) >= SNAPSHOT_US {
+            self.snapshot_us = now;
+            // Nobody has taken the last one: they are not interested in every second.
+            let _ = self.snapshots.try_send(self.snapshot(now));
+        }
+    }
+
+    pub(super) fn snapshot(&self, now_us: u64) -> Snapshot {
+        let seats = self.seats.iter().flatten().filter(|seat| seat.listener.is_seated());
+        let listeners = seats
+            .map(|Seat { listener, .. }| {
+                let counts = listener.outbox.counts();
+                ListenerStats {
+                    address: listener.peer,
+                    name: listener.name.clone(),
+                    version: if listener.phase == Phase::Typed { VERSION } else { 1 },
+                    codec: "f32",
+                    connected_s: now_us.saturating_sub(listener.since_us) as f64 / 1e6,
+                    queued: listener.outbox.queued(&self.log),
+                    frames: counts.frames,
+                    bytes: counts.bytes,
+                    dropped_full: counts.dropped_full,
+                    dropped_old: counts.dropped_old,
+                    report: listener.report,
+                }
+            })
+            .collect();
+        Snapshot { listeners, dropped_before: self.dropped_before, cpu_ms: thread_cpu_ms() }
+    }
+
+    /// Forgets a connection. What else was due to it goes with it.
+    pub(super) fn leave(&mut self, index: usize, how: &str) {
+        let Some(mut seat) = self.seats.get_mut(index).and_then(Option::take) else {
+            return;
+        };
+        let _ = self.poll.registry().deregister(&mut seat.stream);
+        self.free.push(index);
+        let counts = seat.listener.outbox.counts();
+        self.dropped_before += counts.dropped_full + counts.dropped_old;
+        let account = seat.listener.account(self.clock.now_us());
+        // Whoever was said to listen is also said to have gone.
+        if counts.frames > 0 || !seat.listener.id.is_empty() {
+            info!("{} {how} {account}", seat.listener.label());
+        } else {
+            debug!("{} {how} {account}", seat.listener.label());
+        }
+    }
+
+    /// Says to everybody that the server stops, for as long as that may take.
+    pub(super) fn say_goodbye(mut self, events: &mut Events) -> Result<()> {
+        let now = self.clock.now_us();
+        let until = now + u64::try_from(STOP_WITHIN.as_micros()).unwrap_or(u64::MAX);
+        for index in 0..self.seats.len() {
+            if let Some(Some(seat)) = self.seats.get_mut(index)
+                && !seat.listener.is_leaving()
+            {
+                seat.listener.close(Reason::Stopping, "the server was stopped", now);
+                self.write(index);
+            }
+        }
+        while self.seats.iter().any(Option::is_some) && self.clock.now_us() < until {
+            self.turn(events, Some(Duration::from_millis(20)))?;
+        }
+        for index in 0..self.seats.len() {
+            self.leave(index, "was told goodbye");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn thread_cpu_ms() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn thread_cpu_ms() -> f64 {
+    0.0
+}
