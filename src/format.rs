@@ -10,9 +10,6 @@ pub const MAX_STREAM_CHANNELS: u16 = 2;
 /// listener buffers (31 MB at most).
 pub const MAX_STREAM_RATE: u32 = 192_000;
 
-/// Highest sample rate that anything here is asked to handle, in Hz. Beyond it a header lies.
-pub const MAX_SAMPLE_RATE: u32 = 768_000;
-
 /// Rate and channel count of an interleaved float stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Format {
