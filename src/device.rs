@@ -15,6 +15,7 @@ use crate::{Error, Format, Result};
 
 pub mod choose;
 pub mod hints;
+pub mod keep;
 
 mod convert;
 mod listing;

@@ -29,6 +29,7 @@ pub mod shutdown;
 pub mod soundless;
 pub mod source;
 pub mod stats;
+mod threads;
 pub mod wire;
 
 pub use error::{Error, Result};

@@ -7,24 +7,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
-use log::{debug, info, warn};
+use log::{debug, info};
 
 use super::play::{Card, Plugged};
 use super::speaker;
 use crate::clock::Clock;
-use crate::device::{self, OutputDevice, Stream, Trouble};
+use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep};
+use crate::device::{self, OutputDevice, Stream};
 use crate::shutdown::Shutdown;
 use crate::stats;
-
-/// How often the stream is looked at.
-const LOOK: Duration = Duration::from_millis(250);
-
-/// The system is asked about its devices every so many looks.
-const LOOKS_PER_QUESTION: u32 = 4;
-
-/// How long between attempts to open a card that is gone, at first and at most.
-const FIRST_RETRY: Duration = Duration::from_millis(250);
-const LAST_RETRY: Duration = Duration::from_secs(1);
 
 /// The card takes sound in periods: short ones for short delays, but no shorter than most systems
 /// manage, and no longer than one notices in a jump.
@@ -53,44 +44,23 @@ impl KeepCard {
         let Some(mut period_ms) = self.first_period_ms(shutdown) else {
             return;
         };
-        let mut retry = FIRST_RETRY;
-        let mut said = false;
-        while !shutdown.is_requested() {
+        keep(shutdown, |said| {
             // Before opening, which takes long enough for it to change.
             let default = device::default_output_id();
-            let found = match self.found.take() {
-                Some(device) => Ok(device),
-                None => OutputDevice::find(self.name.as_deref()),
+            let device = match self.found.take() {
+                Some(device) => device,
+                None => OutputDevice::find(self.name.as_deref())?,
             };
-            let started = found.and_then(|device| Ok((self.start(&device, period_ms)?, device)));
-            match started {
-                Ok((stream, device)) => {
-                    if said {
-                        info!("sound is back, on “{}”", device.name());
-                    }
-                    (retry, said) = (FIRST_RETRY, false);
-                    let why =
-                        self.watch(&device, &stream, default.as_deref(), &mut period_ms, shutdown);
-                    let _ = self.player.send(Card::Lost);
-                    if let Some(why) = why {
-                        warn!(
-                            "“{}” plays no more: {why}. Sound resumes when it is back",
-                            device.name()
-                        );
-                        said = true;
-                    }
-                }
-                Err(e) => {
-                    if !said {
-                        warn!("{e}. Trying again until it works");
-                        said = true;
-                    }
-                    debug!("{e}");
-                    let _ = shutdown.sleep(retry);
-                    retry = (retry * 2).min(LAST_RETRY);
-                }
+            let stream = self.start(&device, period_ms)?;
+            if said {
+                info!("sound is back, on “{}”", device.name());
             }
-        }
+            let why = self.watch(&device, &stream, default.as_deref(), &mut period_ms, shutdown);
+            let _ = self.player.send(Card::Lost);
+            Ok(why.map(|why| {
+                format!("“{}” plays no more: {why}. Sound resumes when it is back", device.name())
+            }))
+        });
     }
 
     /// Waits for the first stream: a card that is opened before its delay is known would have to be
@@ -143,15 +113,8 @@ impl KeepCard {
                 debug!("opening “{}” anew for a delay of {delay_ms} ms", device.name());
                 return None;
             }
-            while let Some(trouble) = stream.trouble() {
-                match trouble {
-                    Trouble::Lost { why } => return Some(why),
-                    Trouble::Missed { times } => debug!("the card ran dry {times} times"),
-                    Trouble::Rerouted => debug!("the system moved “{}”", device.name()),
-                    Trouble::NotRealTime => {
-                        debug!("the system does not run the sound ahead of other programs");
-                    }
-                }
+            if let Some(why) = stream.lost(device.name()) {
+                return Some(why);
             }
             looks += 1;
             if !looks.is_multiple_of(LOOKS_PER_QUESTION) {

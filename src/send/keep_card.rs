@@ -5,29 +5,18 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
 
 use log::{debug, info, warn};
 
 use super::capture;
 use super::produce::Card;
 use crate::clock::Clock;
-use crate::device::{self, InputDevice, Stream, System, Trouble, hints};
+use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep};
+use crate::device::{self, InputDevice, Stream, System, hints};
 use crate::preset::Preset;
 use crate::shutdown::Shutdown;
 use crate::source::{Kind, Source};
 use crate::stats;
-
-/// How often the stream and the default output are looked at.
-const LOOK: Duration = Duration::from_millis(250);
-
-/// The system is asked about its devices every so many looks: it costs a question to the sound
-/// server.
-const LOOKS_PER_QUESTION: u32 = 4;
-
-/// How long between attempts to open a card that is gone, at first and at most.
-const FIRST_RETRY: Duration = Duration::from_millis(250);
-const LAST_RETRY: Duration = Duration::from_secs(1);
 
 /// Exact silence since the start for this long gets a hint.
 const SILENT_FOR_US: u64 = 10_000_000;
@@ -65,47 +54,27 @@ impl KeepCard {
 
     /// Runs until `shutdown`.
     pub(super) fn run(mut self, shutdown: &Shutdown) {
-        let mut retry = FIRST_RETRY;
-        let mut said = false;
         let start_us = self.clock.now_us();
         let mut hint_due = true;
-        while !shutdown.is_requested() {
+        keep(shutdown, |said| {
             // Before opening, which takes long enough for it to change.
             let default = device::default_output_id();
-            let opened = match self.found.take() {
-                Some(device) => Ok(device),
-                None => InputDevice::find(&self.source.kind),
+            let device = match self.found.take() {
+                Some(device) => device,
+                None => InputDevice::find(&self.source.kind)?,
             };
-            let started = opened.and_then(|device| self.start(&device).map(|s| (device, s)));
-            match started {
-                Ok((device, stream)) => {
-                    if said {
-                        info!("sound is captured again, from “{}”", device.name());
-                    }
-                    (retry, said) = (FIRST_RETRY, false);
-                    let before = default.as_deref();
-                    let why =
-                        self.watch(&device, &stream, before, start_us, &mut hint_due, shutdown);
-                    let _ = self.producer.send(Card::Lost);
-                    if let Some(why) = why {
-                        warn!(
-                            "“{}” delivers no more: {why}. Listeners hear silence until it is back",
-                            device.name()
-                        );
-                        said = true;
-                    }
-                }
-                Err(e) => {
-                    if !said {
-                        warn!("{e}. Trying again until it works");
-                        said = true;
-                    }
-                    debug!("{e}");
-                    let _ = shutdown.sleep(retry);
-                    retry = (retry * 2).min(LAST_RETRY);
-                }
+            let stream = self.start(&device)?;
+            if said {
+                info!("sound is captured again, from “{}”", device.name());
             }
-        }
+            let before = default.as_deref();
+            let why = self.watch(&device, &stream, before, start_us, &mut hint_due, shutdown);
+            let _ = self.producer.send(Card::Lost);
+            Ok(why.map(|why| {
+                let name = device.name();
+                format!("“{name}” delivers no more: {why}. Listeners hear silence until it is back")
+            }))
+        });
     }
 
     fn start(&self, device: &InputDevice) -> crate::Result<Stream> {
@@ -139,15 +108,8 @@ impl KeepCard {
         let follows_default = self.source.kind == Kind::Loopback(None);
         let mut looks = 0_u32;
         while !shutdown.sleep(LOOK) {
-            while let Some(trouble) = stream.trouble() {
-                match trouble {
-                    Trouble::Lost { why } => return Some(why),
-                    Trouble::Missed { times } => debug!("the card missed sound {times} times"),
-                    Trouble::Rerouted => debug!("the system moved “{}”", device.name()),
-                    Trouble::NotRealTime => {
-                        debug!("the system does not run the capture ahead of other programs");
-                    }
-                }
+            if let Some(why) = stream.lost(device.name()) {
+                return Some(why);
             }
             self.hint(start_us, hint_due);
             looks += 1;
