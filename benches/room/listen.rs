@@ -112,7 +112,8 @@ impl Heard {
         let mut row = format!("{name:<24}");
         for lag in [least, median(self.lags_ms.clone()), most] {
             // Formatting into a string cannot fail.
-            let _ = write!(row, "{lag:>8.2}");
+            let _ =
+                if lag.is_nan() { write!(row, "{:>8}", "-") } else { write!(row, "{lag:>8.2}") };
         }
         let damaged = format!("{} of {}", self.damaged, self.windows);
         let glitched = format!("{} of {}", self.glitched, self.pieces);

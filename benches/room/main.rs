@@ -3,7 +3,8 @@
 //!
 //! The pipe has no network and no second clock, but the same delay and the same periods: what goes
 //! wrong on it too is the sound system's doing. The room is a PulseAudio of our own; nothing of
-//! this is heard. Run as a test (`cargo test --bench room`), one preset is listened to for a moment.
+//! this is heard. Run as a test (`cargo test --bench room`), one preset is listened to for a moment;
+//! `cargo bench --bench room -- live` listens to that preset alone.
 
 #[cfg(target_os = "linux")]
 mod house;
@@ -53,8 +54,13 @@ fn measure() -> running::Result<()> {
     let house = house::House::open()?;
     println!("\nSound from “pc” to an ear in one room, {} s each\n", listening.as_secs());
     println!("{}", listen::HEADING);
+    let named = |preset: &str| std::env::args().any(|argument| argument == preset);
+    let some_are_named = PRESETS.iter().any(|(preset, ..)| named(preset));
     let presets = if measuring { &PRESETS[..] } else { &PRESETS[..1] };
     for &(preset, delay_ms, target) in presets {
+        if some_are_named && !named(preset) {
+            continue;
+        }
         let pair = pair::Pair::start(&house, preset, delay_ms)?;
         let recording = house.record(settle, listening)?;
         let [through_auralync, through_pipe] =
@@ -62,7 +68,8 @@ fn measure() -> running::Result<()> {
         println!("{}", through_auralync.row(&format!("{preset}: AuraLync"), target));
         println!("{}", through_pipe.row(&format!("{preset}: bare pipe"), &pair.periods()));
         pair.stop()?;
-        if through_auralync.is_silent() {
+        // Too busy a machine can break every window of a short delay: that is a figure, too.
+        if through_auralync.is_silent() && !measuring {
             return Err(format!("nothing was heard with preset {preset}").into());
         }
     }

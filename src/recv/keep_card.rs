@@ -56,6 +56,8 @@ impl KeepCard {
         let mut retry = FIRST_RETRY;
         let mut said = false;
         while !shutdown.is_requested() {
+            // Before opening, which takes long enough for it to change.
+            let default = device::default_output_id();
             let found = match self.found.take() {
                 Some(device) => Ok(device),
                 None => OutputDevice::find(self.name.as_deref()),
@@ -67,7 +69,8 @@ impl KeepCard {
                         info!("sound is back, on “{}”", device.name());
                     }
                     (retry, said) = (FIRST_RETRY, false);
-                    let why = self.watch(&device, &stream, &mut period_ms, shutdown);
+                    let why =
+                        self.watch(&device, &stream, default.as_deref(), &mut period_ms, shutdown);
                     let _ = self.player.send(Card::Lost);
                     if let Some(why) = why {
                         warn!(
@@ -121,12 +124,13 @@ impl KeepCard {
         Ok(stream)
     }
 
-    /// Watches a running stream. Returns why it ended, or `None` if another output is to be opened
-    /// or the client stops.
+    /// Watches a running stream. Returns why it ended, or `None` if an output is to be opened anew
+    /// or the client stops. `default_before` was the default output before this one was opened.
     fn watch(
         &self,
         device: &OutputDevice,
         stream: &Stream,
+        default_before: Option<&str>,
         period: &mut f64,
         shutdown: &Shutdown,
     ) -> Option<String> {
@@ -153,18 +157,21 @@ impl KeepCard {
             if !looks.is_multiple_of(LOOKS_PER_QUESTION) {
                 continue;
             }
-            if self.name.is_some() {
-                // Some sound servers move a stream to another output when its own is unplugged,
-                // and say nothing.
-                if !device::is_present(device.id()) {
-                    return Some("it was unplugged".to_owned());
-                }
-            } else {
-                let default = device::default_output_id();
-                if default.is_some_and(|default| default != device.id()) {
-                    info!("the default output has changed: playing there from here on");
-                    return None;
-                }
+            // Some sound servers move a stream to another output when its own is unplugged, and
+            // say nothing.
+            if self.name.is_some() && !device::is_present(device.id()) {
+                return Some("it was unplugged".to_owned());
+            }
+            if device::default_output_id().is_none_or(|default| default == device.id()) {
+                continue;
+            }
+            if self.name.is_none() {
+                info!("the default output has changed: playing there from here on");
+                return None;
+            }
+            if default_before == Some(device.id()) && device::moves_with_default() {
+                info!("the default output has changed: staying on “{}”", device.name());
+                return None;
             }
         }
         None

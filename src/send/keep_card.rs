@@ -70,6 +70,8 @@ impl KeepCard {
         let start_us = self.clock.now_us();
         let mut hint_due = true;
         while !shutdown.is_requested() {
+            // Before opening, which takes long enough for it to change.
+            let default = device::default_output_id();
             let opened = match self.found.take() {
                 Some(device) => Ok(device),
                 None => InputDevice::find(&self.source.kind),
@@ -81,7 +83,9 @@ impl KeepCard {
                         info!("sound is captured again, from “{}”", device.name());
                     }
                     (retry, said) = (FIRST_RETRY, false);
-                    let why = self.watch(&device, &stream, start_us, &mut hint_due, shutdown);
+                    let before = default.as_deref();
+                    let why =
+                        self.watch(&device, &stream, before, start_us, &mut hint_due, shutdown);
                     let _ = self.producer.send(Card::Lost);
                     if let Some(why) = why {
                         warn!(
@@ -121,18 +125,18 @@ impl KeepCard {
         Ok(stream)
     }
 
-    /// Watches a running stream. Returns why it ended, or `None` if it is to be opened anew on
-    /// another device or the server stops.
+    /// Watches a running stream. Returns why it ended, or `None` if a device is to be opened anew
+    /// or the server stops. `default_before` was the default output before this one was opened.
     fn watch(
         &self,
         device: &InputDevice,
         stream: &Stream,
+        default_before: Option<&str>,
         start_us: u64,
         hint_due: &mut bool,
         shutdown: &Shutdown,
     ) -> Option<String> {
         let follows_default = self.source.kind == Kind::Loopback(None);
-        let default_at_start = follows_default.then(device::default_output_id).flatten();
         let mut looks = 0_u32;
         while !shutdown.sleep(LOOK) {
             while let Some(trouble) = stream.trouble() {
@@ -150,16 +154,25 @@ impl KeepCard {
             if !looks.is_multiple_of(LOOKS_PER_QUESTION) {
                 continue;
             }
-            if follows_default {
-                let default = device::default_output_id();
-                if default.is_some() && default != default_at_start {
-                    info!("the default output has changed: capturing that one from here on");
-                    return None;
-                }
-            } else if !device::is_present(device.id()) {
-                // Some sound servers move a stream to another device when its own is unplugged,
-                // and say nothing.
+            // Some sound servers move a stream to another device when its own is unplugged, and
+            // say nothing.
+            if !follows_default && !device::is_present(device.id()) {
                 return Some("it was unplugged".to_owned());
+            }
+            let default = device::default_output_id();
+            if default.is_none() || default.as_deref() == default_before {
+                continue;
+            }
+            if follows_default {
+                info!("the default output has changed: capturing that one from here on");
+                return None;
+            }
+            // A PC without a microphone records from its default output's monitor by default.
+            let was_captured =
+                default_before.is_some() && default_before == device.captured_output_id();
+            if was_captured && device::moves_with_default() {
+                info!("the default output has changed: staying with “{}”", device.name());
+                return None;
             }
         }
         None

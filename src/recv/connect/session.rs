@@ -229,10 +229,9 @@ impl<'a> Session<'a> {
     fn refuse_feedback(&self, captured: Option<&str>) -> Result<()> {
         match (captured, &self.connect.own_output) {
             (Some(captured), Some(own)) if captured == own => Err(Error::Usage {
-                what: format!(
-                    "the server on this PC captures “{own}”, and playing there would send the \
-                     sound round and round"
-                ),
+                what: "the server on this PC captures the output that this client would play on, \
+                       which would send the sound round and round"
+                    .to_owned(),
                 fix: "Choose another output with --device (--list-devices shows them), or add \
                       --allow-feedback"
                     .to_owned(),
