@@ -1,6 +1,8 @@
 //! Outputs with no card: a WAV file, or nowhere. Nothing is resampled: every sample is written when
 //! it would have been heard, and what is missing is silence of its length.
 
+use std::path::Path;
+
 use log::error;
 
 use crate::error::{Error, Result};
@@ -49,20 +51,13 @@ struct Stream {
 
 impl Recorder {
     /// For `--output wav:PATH` or `null`. The file is made when the first stream tells its format,
-    /// but a file that must not be replaced is refused at once.
+    /// but what can be known before is refused at once.
     ///
     /// # Errors
-    /// [`Error::File`] for a file that exists.
+    /// [`Error::File`] for a file that exists, or whose folder does not.
     pub fn new(output: &Output, overwrite: bool) -> Result<Self> {
-        if let Output::Wav(path) = output
-            && !overwrite
-            && path.exists()
-        {
-            return Err(Error::file(
-                path,
-                "this file already exists",
-                "Choose another name, or add --overwrite to replace it",
-            ));
+        if let Output::Wav(path) = output {
+            refuse_at_once(path, overwrite)?;
         }
         Ok(Self {
             output: output.clone(),
@@ -323,6 +318,29 @@ impl<F: FnMut(&[f32])> Writing<'_, F> {
         }
         *next = Some(at.max(from));
         Ok(written)
+    }
+}
+
+/// A recording that cannot be made: better said before the server is asked.
+fn refuse_at_once(path: &Path, overwrite: bool) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::file(path, "this is a folder", "Add a file's name to it"));
+    }
+    if path.exists() && !overwrite {
+        return Err(Error::file(
+            path,
+            "this file already exists",
+            "Choose another name, or add --overwrite to replace it",
+        ));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => Err(Error::file(
+            path,
+            "its folder does not exist",
+            "Make the folder, or choose another",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -189,6 +189,8 @@ fn a_file_that_cannot_be_played_or_written_is_exit_code_7() {
             &["/nowhere/stats: there is no such", "--stats"],
         ),
         row(Client, format!("pc --output wav:{}", there.display()), 7, &["--overwrite"]),
+        row(Client, "pc --output wav:/nowhere/heard.wav", 7, &["folder does not exist"]),
+        row(Client, "pc --overwrite --output wav:/", 7, &["this is a folder"]),
         row(Client, "pc --output null --stats /nowhere/stats", 7, &["/nowhere/stats"]),
     ]);
     assert_eq!(std::fs::read(there).unwrap(), b"somebody's", "nobody's file is touched");
