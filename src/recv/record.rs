@@ -5,11 +5,12 @@ use std::path::Path;
 
 use log::error;
 
+use crate::clock::Timeline;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::limiter::Limiter;
 use crate::recv::jitter::Jitter;
-use crate::recv::resample::{Counts, Timeline};
+use crate::recv::resample::Counts;
 use crate::settings::Output;
 use crate::soundless::WavFile;
 
