@@ -1,8 +1,8 @@
 //! The network loop's CPU per send against a bare loop that does nothing but the sends.
 //!
 //! Both run on a thread of their own in this process, are woken by the same means as often, and
-//! write the same bytes into sockets set up alike. They take turns on one core, so that what
-//! the machine does meanwhile meets both.
+//! write the same bytes into sockets set up alike. They take turns on one core, chunk by
+//! chunk, so that what the machine does meanwhile meets both.
 
 use std::io::{ErrorKind, Write};
 use std::net::Ipv4Addr;
@@ -30,11 +30,11 @@ const TARGET: f64 = 1.15;
 
 const SIZES: [usize; 4] = [1, 50, 500, 2000];
 
-/// Chunks that one side sends before it is the other's turn.
+/// Chunks that are sent through both sides before their cost is read.
 const CHUNKS_PER_TURN: u64 = 10;
 
-/// Turns of each side.
-const TURNS: usize = 16;
+/// Readings of the cost.
+const TURNS: usize = 24;
 
 /// A machine that is busy with something else for half a second keeps listeners from reading, and
 /// then the two loops do different things.
@@ -61,7 +61,7 @@ const STREAMS: [Stream; 2] = [
 /// Measures and prints the table; `only` is the one number of listeners to do it with.
 pub(crate) fn measure(measuring: bool, only: Option<usize>) -> Result<()> {
     println!("\nCPU of the network loop per send, against a bare loop woken as often");
-    println!("(medians of {TURNS} turns; the target is a ratio of {TARGET} or less)\n");
+    println!("(medians of {TURNS} readings; the target is a ratio of {TARGET} or less)\n");
     println!(
         "{:>9}  {:>20}  {:>9}  {:>9}  {:>6}  {:>13}",
         "listeners", "chunk", "loop", "bare", "ratio", "middle half"
@@ -95,20 +95,15 @@ fn first_success(attempts: impl Iterator<Item = Result<String>>) -> Result<Strin
 /// A row of the table.
 fn compare(stream: Stream, listeners: usize, turns: usize, chunks: u64) -> Result<String> {
     let clock = Clock::start();
-    let mut sides = [Side::network_loop(stream, listeners, clock)?, Side::bare(stream, listeners)?];
+    let sides = [Side::network_loop(stream, listeners, clock)?, Side::bare(stream, listeners)?];
     let mut sender = Sender { stream, clock, position: 0 };
-    for side in &mut sides {
-        // The first chunks find cold caches and small congestion windows.
-        sender.turn(side, chunks)?;
-    }
+    // The first chunks find cold caches and small congestion windows.
+    sender.turn(&sides, chunks)?;
     let mut costs = [Vec::new(), Vec::new()];
-    for turn in 0..turns {
-        for step in 0..2 {
-            // A B, B A, …: what changes steadily meets both alike.
-            let index = (turn + step) % 2;
-            let cpu = sender.turn(&mut sides[index], chunks)?;
-            let sends = chunks as f64 * listeners as f64;
-            costs[index].push(cpu.as_secs_f64() * 1e6 / sends);
+    for _ in 0..turns {
+        let cpu = sender.turn(&sides, chunks)?;
+        for (costs, cpu) in costs.iter_mut().zip(cpu) {
+            costs.push(cpu.as_secs_f64() * 1e6 / (chunks as f64 * listeners as f64));
         }
     }
     for side in sides {
@@ -136,23 +131,28 @@ struct Sender {
 }
 
 impl Sender {
-    /// Sends `chunks` at the stream's pace through one side; the CPU that its thread spent on it.
-    fn turn(&mut self, side: &mut Side, chunks: u64) -> Result<Duration> {
+    /// Sends `chunks` at the stream's pace through both sides, by turns; the CPU that the thread of
+    /// each spent on it.
+    fn turn(&mut self, sides: &[Side; 2], chunks: u64) -> Result<[Duration; 2]> {
         let Stream { format, chunk } = self.stream;
-        let pause = Duration::from_secs_f64(format.micros(u64::from(chunk)) / 1e6);
+        let half = Duration::from_secs_f64(format.micros(u64::from(chunk)) / 2e6);
         let samples = vec![0.25; format.samples(chunk as usize)];
-        let before = on_cpu(&side.task)?;
+        let spent = || -> Result<[Duration; 2]> { Ok([sides[0].cpu()?, sides[1].cpu()?]) };
+        let before = spent()?;
         let mut due = Instant::now();
         for _ in 0..chunks {
-            let captured_us = self.clock.now_us();
-            let header =
-                AudioHeader { flags: 0, frames: chunk, position: self.position, captured_us };
+            for side in sides {
+                let captured_us = self.clock.now_us();
+                let header =
+                    AudioHeader { flags: 0, frames: chunk, position: self.position, captured_us };
+                (side.send)(AudioFrame::float32(header, &samples))?;
+                due += half;
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
             self.position += u64::from(chunk);
-            (side.send)(AudioFrame::float32(header, &samples))?;
-            due += pause;
-            thread::sleep(due.saturating_duration_since(Instant::now()));
         }
-        Ok(on_cpu(&side.task)?.saturating_sub(before))
+        let after = spent()?;
+        Ok([0, 1].map(|side: usize| after[side].saturating_sub(before[side])))
     }
 }
 
@@ -220,6 +220,10 @@ impl Side {
             }),
             _snapshots: None,
         })
+    }
+
+    fn cpu(&self) -> Result<Duration> {
+        on_cpu(&self.task)
     }
 
     /// Ends the loop once everybody has got `frames` frames; that it did its work is part of the

@@ -134,15 +134,17 @@ impl Occasion {
         (share(outcome.bytes.iter().min()), share(outcome.bytes.iter().max()))
     }
 
-    /// What listeners may cost: one queue for all, and for each a started frame, what it says and
-    /// its bookkeeping.
+    /// The bound that the protocol's document gives: what each connection may hold, and one queue
+    /// for all.
     fn memory_bound(&self) -> u64 {
-        /// Bytes read at once, kept until they make a frame.
-        const READ: u64 = 16 * 1024;
-        const BOOKKEEPING: u64 = 4 * 1024;
-        let queue = self.max_queue_size * self.frame_bytes();
-        let each = self.frame_bytes() + MAX_CLIENT_FRAME as u64 + READ + BOOKKEEPING;
-        queue + (self.readers + self.deaf) as u64 * each
+        /// What has come and is no whole frame yet; the buffer doubles when it grows.
+        const UNFINISHED: u64 = 2 * (4 + MAX_CLIENT_FRAME as u64 - 1 + 16 * 1024);
+        const SEAT: u64 = 4 * 1024;
+        /// Frames between the threads.
+        const ON_THEIR_WAY: u64 = 64;
+        let connections = (self.readers + self.deaf) as u64;
+        connections * (UNFINISHED + self.frame_bytes() + SEAT)
+            + (self.max_queue_size + ON_THEIR_WAY) * self.frame_bytes()
     }
 }
 

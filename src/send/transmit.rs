@@ -31,8 +31,13 @@ const QUEUE: usize = 64;
 /// Sockets written between two looks at what else has happened.
 const SLICE: usize = 256;
 
-/// How often overdue listeners are looked for.
-const HOUSEKEEPING_US: u64 = 100_000;
+/// How often overdue listeners are looked for. Each look touches every seat, and the shortest time
+/// that anybody is given is a second.
+const HOUSEKEEPING_US: u64 = 250_000;
+
+/// A loop that nothing wakes looks after this long. Sound wakes it more often, so that while there
+/// is sound no wake-up is spent on looking alone.
+const LONGEST_REST_US: u64 = 2 * HOUSEKEEPING_US;
 
 /// Bytes read from one socket in one turn.
 const READ_BYTES: usize = 16 * 1024;
@@ -210,6 +215,7 @@ impl Transmit {
             self.turn(&mut events, Some(timeout))?;
             self.write_round(&mut events)?;
             self.keep_house();
+            self.tell_state();
         }
         self.say_goodbye(&mut events)
     }
@@ -242,7 +248,7 @@ impl Transmit {
         if self.door_open {
             return Duration::from_micros(self.accept_after_us.saturating_sub(now));
         }
-        Duration::from_micros((self.housekeeping_us + HOUSEKEEPING_US).saturating_sub(now))
+        Duration::from_micros((self.housekeeping_us + LONGEST_REST_US).saturating_sub(now))
     }
 
     fn take_orders(&mut self) {

@@ -43,6 +43,11 @@ impl Transmit {
                 Some(Overdue::Closed) => self.leave(index, "was closed"),
             }
         }
+    }
+
+    /// Hands the state out when it is time to.
+    pub(super) fn tell_state(&mut self) {
+        let now = self.clock.now_us();
         if now.saturating_sub(self.snapshot_us) >= SNAPSHOT_US {
             self.snapshot_us = now;
             // Nobody has taken the last one: they are not interested in every second.
