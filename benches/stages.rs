@@ -7,12 +7,12 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auralync::clock::{CardClock, Offset};
+use auralync::clock::{CardClock, Offset, Timeline};
 use auralync::format::Format;
 use auralync::limiter::Limiter;
 use auralync::rate::RateConverter;
 use auralync::recv::jitter::Jitter;
-use auralync::recv::resample::{BLOCK, Playout, Timeline};
+use auralync::recv::resample::{BLOCK, Playout};
 use auralync::recv::speaker;
 use auralync::send::capture;
 use auralync::send::chunk::Chunker;

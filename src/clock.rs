@@ -3,10 +3,12 @@
 mod arrivals;
 mod card;
 mod server;
+mod timeline;
 
 pub use arrivals::Arrivals;
 pub use card::CardClock;
 pub use server::{BURST, BURST_SPACING_US, Learnt, Offset, ServerClock};
+pub use timeline::Timeline;
 
 use std::time::{Duration, Instant};
 

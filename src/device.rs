@@ -15,6 +15,7 @@ use crate::{Error, Format, Result};
 
 pub mod choose;
 pub mod hints;
+pub mod keep;
 
 mod convert;
 mod listing;
@@ -75,6 +76,13 @@ pub fn default_output_id() -> Option<String> {
 pub fn is_present(id: &str) -> bool {
     let Ok(id) = id.parse::<cpal::DeviceId>() else { return false };
     host().is_ok_and(|host| host.device_by_id(&id).is_some())
+}
+
+/// Whether the system moves what plays on its default output along when that changes, even what
+/// was opened on that very output, and says nothing. PulseAudio and PipeWire do.
+#[must_use]
+pub fn moves_with_default() -> bool {
+    System::current() == System::Linux
 }
 
 /// A device to capture from.

@@ -166,6 +166,28 @@ pub mod exit {
     pub const FILE: u8 = 7;
 }
 
+/// What the system says, without its number, and in plain words where they are known.
+pub(crate) fn plain(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    let words = match error.kind() {
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+            "the other side broke it off"
+        }
+        ErrorKind::TimedOut => "the other side has not answered for too long",
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "there is no way there",
+        ErrorKind::NetworkDown => "the network is down",
+        ErrorKind::NotFound => "there is no such file or folder",
+        ErrorKind::IsADirectory => "this is a folder",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "this is not allowed",
+        ErrorKind::StorageFull => "the disk is full",
+        _ => {
+            let text = error.to_string();
+            return text.split(" (os error").next().unwrap_or_default().to_owned();
+        }
+    };
+    words.to_owned()
+}
+
 impl Error {
     /// The exit code that a program ending with this error reports.
     #[must_use]
@@ -195,5 +217,18 @@ impl Error {
 
     pub(crate) fn internal(what: impl Into<String>, why: impl ToString) -> Self {
         Self::Internal { what: what.into(), why: why.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_comes_without_its_number() {
+        for code in 1..=133 {
+            let text = plain(&std::io::Error::from_raw_os_error(code));
+            assert!(!text.is_empty() && !text.contains("os error"), "{code}: {text}");
+        }
     }
 }

@@ -6,8 +6,9 @@
 /// Most channels that a stream carries. A card may have more; they are mixed down.
 pub const MAX_STREAM_CHANNELS: u16 = 2;
 
-/// Highest sample rate that anything here is asked to handle, in Hz. Beyond it a header lies.
-pub const MAX_SAMPLE_RATE: u32 = 768_000;
+/// Highest sample rate of a stream, in Hz: with the channels and the longest delay it sizes what a
+/// listener buffers (31 MB at most).
+pub const MAX_STREAM_RATE: u32 = 192_000;
 
 /// Rate and channel count of an interleaved float stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

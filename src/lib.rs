@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Dependencies point one way: binaries → [`send`] / [`recv`] → their stages → the vocabulary
-//! ([`wire`], [`mod@format`], [`clock`], [`stats`], [`error`] …). A stage never names a sibling stage;
-//! they meet in `send.rs` and `recv.rs`. `device` knows no stage and stages know no device.
+//! ([`wire`], [`mod@format`], [`clock`], [`stats`], [`error`] …). Stages meet in
+//! `send.rs` and `recv.rs`; only what drives another names it: `transmit` its `fanout`, and
+//! `resample` and `record` the `jitter` buffer that they read. `device` knows no stage and stages know no device.
 //! What decides anything takes time and bytes as arguments, so that hours can be simulated.
 
 #[cfg(feature = "device")]
@@ -29,6 +30,7 @@ pub mod shutdown;
 pub mod soundless;
 pub mod source;
 pub mod stats;
+mod threads;
 pub mod wire;
 
 pub use error::{Error, Result};

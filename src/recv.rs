@@ -18,10 +18,11 @@ use std::time::Duration;
 use log::{info, warn};
 
 use crate::clock::Clock;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::settings::{ClientSettings, Output, Target};
 use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats, Lines};
+use crate::threads::{join, spawn};
 use crate::wire::Report;
 use connect::{Connect, Seen};
 use play::{Choice, Play, Snapshot};
@@ -63,7 +64,7 @@ impl Client {
             }
             #[cfg(not(feature = "device"))]
             Output::Speaker => {
-                return Err(Error::NoDevice {
+                return Err(crate::Error::NoDevice {
                     what: "no sound can be played".to_owned(),
                     why: "this program was built without sound cards".to_owned(),
                     fix: "Use --output wav:FILE, or build with --features device".to_owned(),
@@ -231,16 +232,6 @@ fn client_stats(
     }
 }
 
-fn spawn<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<thread::JoinHandle<T>> {
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(work)
-        .map_err(|e| Error::internal(format!("cannot start the {name} thread"), e))
-}
-
 /// Joins a thread that may be inside a system call that takes longer than a user waits.
 fn join_soon(handle: thread::JoinHandle<Result<()>>) -> Result<()> {
     let until = std::time::Instant::now() + STOP_WITHIN;
@@ -254,8 +245,5 @@ fn join_soon(handle: thread::JoinHandle<Result<()>>) -> Result<()> {
         }
         thread::sleep(Duration::from_millis(5));
     }
-    let name = handle.thread().name().unwrap_or("nameless").to_owned();
-    handle
-        .join()
-        .unwrap_or_else(|_| Err(Error::internal(format!("the {name} thread broke"), "it panicked")))
+    join(handle)
 }

@@ -12,7 +12,6 @@ pub mod transmit;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::thread;
 use std::time::Duration;
 
 use log::info;
@@ -26,6 +25,7 @@ use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::source::{Kind, Source};
 use crate::stats::{self, Lines, ServerStats};
+use crate::threads::{join, spawn};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 use encode::Codec;
 use produce::Producer;
@@ -289,23 +289,6 @@ fn report(
     if shutdown.is_requested() {
         info!("stopping");
     }
-}
-
-fn spawn<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<thread::JoinHandle<T>> {
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(work)
-        .map_err(|e| Error::internal(format!("cannot start the {name} thread"), e))
-}
-
-fn join<T>(handle: thread::JoinHandle<Result<T>>) -> Result<T> {
-    let name = handle.thread().name().unwrap_or("nameless").to_owned();
-    handle
-        .join()
-        .unwrap_or_else(|_| Err(Error::internal(format!("the {name} thread broke"), "it panicked")))
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ pub use wav_file::WavFile;
 use sound_file::SoundFile;
 use tone::Tone;
 
+/// Highest sample rate that a file may have, in Hz. Beyond it its header lies.
+pub const MAX_SAMPLE_RATE: u32 = 768_000;
+
 /// Most channels of a sound file. Beyond it a header lies.
 pub const MAX_CHANNELS: u16 = 64;
 

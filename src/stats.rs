@@ -197,7 +197,8 @@ impl Lines {
             Some(StatsTarget::Stdout) => Some(Box::new(std::io::stdout())),
             Some(StatsTarget::File(path)) => {
                 let file = std::fs::File::create(path).map_err(|e| {
-                    crate::Error::file(path, e, "Choose a place for --stats that can be written")
+                    let why = crate::error::plain(&e);
+                    crate::Error::file(path, why, "Choose a place for --stats that can be written")
                 })?;
                 Some(Box::new(file))
             }
@@ -215,8 +216,78 @@ impl Lines {
             .map_err(std::io::Error::from)
             .and_then(|line| writeln!(out, "{line}").and_then(|()| out.flush()));
         if let Err(e) = written {
-            log::warn!("--stats ends here: {e}");
+            log::warn!("--stats ends here: {}", crate::error::plain(&e));
             self.out = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(stats: &impl Serialize) -> Vec<String> {
+        let value = serde_json::to_value(stats).unwrap();
+        value.as_object().unwrap().keys().cloned().collect()
+    }
+
+    #[test]
+    fn every_key_is_explained_in_the_document() {
+        let listener = ListenerStats {
+            address: ([127, 0, 0, 1], 5555).into(),
+            name: String::new(),
+            version: 2,
+            codec: "f32",
+            connected_s: 0.0,
+            queued: 0,
+            frames: 0,
+            bytes: 0,
+            dropped_full: 0,
+            dropped_old: 0,
+            report: Some(crate::wire::Report::default()),
+        };
+        let server = ServerStats {
+            uptime_s: 0.0,
+            level_dbfs: 0.0,
+            capture_overruns: 0,
+            silence_frames: 0,
+            chunks_dropped: 0,
+            loop_cpu_ms: 0.0,
+            listening: 0,
+            dropped_frames: 0,
+            listeners: Vec::new(),
+        };
+        let client = ClientStats {
+            uptime_s: 0.0,
+            connected: false,
+            version: 0,
+            frames_received: 0,
+            lost_frames: 0,
+            late_frames: 0,
+            chunks_refused: 0,
+            buffered_ms: 0.0,
+            delay_ms: 0.0,
+            playout_delay_ms: 0.0,
+            underruns: 0,
+            silence_frames: 0,
+            jumps: 0,
+            ppm: 0.0,
+            clock_uncertainty_us: 0.0,
+            output_latency_ms: 0.0,
+            connections: 0,
+            level_dbfs: 0.0,
+        };
+        let document = include_str!("../docs/stats.md");
+        let (of_client, of_server) = document.split_once("## auralync-server").unwrap();
+        for (keys, part) in [
+            (keys(&client), of_client),
+            (keys(&server), of_server),
+            (keys(&listener), of_server),
+            (keys(&listener.report), of_server),
+        ] {
+            for key in keys {
+                assert!(part.contains(&format!("`{key}`")), "{key}");
+            }
         }
     }
 }

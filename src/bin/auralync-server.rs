@@ -35,13 +35,15 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
         return Ok(());
     }
     let delay_ms = settings.preset.playout_delay_ms;
+    let mut preset = settings.origin.to_string();
+    if preset != settings.preset_name {
+        preset = format!("{}, {preset}", settings.preset_name);
+    }
     print(format_args!(
-        "“{}” sends {}, {} (preset {}, {})",
+        "“{}” sends {}, {} (preset {preset})",
         settings.name,
         server.source_name(),
         server.format(),
-        settings.preset_name,
-        settings.origin
     ));
     let (local, default_route) = addresses::here();
     print("Listeners type:");

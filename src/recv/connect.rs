@@ -12,7 +12,7 @@ use log::{debug, warn};
 use mio::net::TcpStream;
 
 use crate::clock::{Clock, Offset};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::format::Format;
 use crate::settings::Target;
 use crate::shutdown::Shutdown;
@@ -220,7 +220,7 @@ fn explain(error: &io::Error, address: SocketAddr) -> Error {
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
             Error::NoAnswer { address }
         }
-        _ => Error::Lost { address, why: error.to_string() },
+        _ => Error::Lost { address, why: plain(error) },
     }
 }
 

@@ -7,24 +7,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
-use log::{debug, info, warn};
+use log::{debug, info};
 
 use super::play::{Card, Plugged};
 use super::speaker;
 use crate::clock::Clock;
-use crate::device::{self, OutputDevice, Stream, Trouble};
+use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep};
+use crate::device::{self, OutputDevice, Stream};
 use crate::shutdown::Shutdown;
 use crate::stats;
-
-/// How often the stream is looked at.
-const LOOK: Duration = Duration::from_millis(250);
-
-/// The system is asked about its devices every so many looks.
-const LOOKS_PER_QUESTION: u32 = 4;
-
-/// How long between attempts to open a card that is gone, at first and at most.
-const FIRST_RETRY: Duration = Duration::from_millis(250);
-const LAST_RETRY: Duration = Duration::from_secs(1);
 
 /// The card takes sound in periods: short ones for short delays, but no shorter than most systems
 /// manage, and no longer than one notices in a jump.
@@ -53,41 +44,23 @@ impl KeepCard {
         let Some(mut period_ms) = self.first_period_ms(shutdown) else {
             return;
         };
-        let mut retry = FIRST_RETRY;
-        let mut said = false;
-        while !shutdown.is_requested() {
-            let found = match self.found.take() {
-                Some(device) => Ok(device),
-                None => OutputDevice::find(self.name.as_deref()),
+        keep(shutdown, |said| {
+            // Before opening, which takes long enough for it to change.
+            let default = device::default_output_id();
+            let device = match self.found.take() {
+                Some(device) => device,
+                None => OutputDevice::find(self.name.as_deref())?,
             };
-            let started = found.and_then(|device| Ok((self.start(&device, period_ms)?, device)));
-            match started {
-                Ok((stream, device)) => {
-                    if said {
-                        info!("sound is back, on “{}”", device.name());
-                    }
-                    (retry, said) = (FIRST_RETRY, false);
-                    let why = self.watch(&device, &stream, &mut period_ms, shutdown);
-                    let _ = self.player.send(Card::Lost);
-                    if let Some(why) = why {
-                        warn!(
-                            "“{}” plays no more: {why}. Sound resumes when it is back",
-                            device.name()
-                        );
-                        said = true;
-                    }
-                }
-                Err(e) => {
-                    if !said {
-                        warn!("{e}. Trying again until it works");
-                        said = true;
-                    }
-                    debug!("{e}");
-                    let _ = shutdown.sleep(retry);
-                    retry = (retry * 2).min(LAST_RETRY);
-                }
+            let stream = self.start(&device, period_ms)?;
+            if said {
+                info!("sound is back, on “{}”", device.name());
             }
-        }
+            let why = self.watch(&device, &stream, default.as_deref(), &mut period_ms, shutdown);
+            let _ = self.player.send(Card::Lost);
+            Ok(why.map(|why| {
+                format!("“{}” plays no more: {why}. Sound resumes when it is back", device.name())
+            }))
+        });
     }
 
     /// Waits for the first stream: a card that is opened before its delay is known would have to be
@@ -121,12 +94,13 @@ impl KeepCard {
         Ok(stream)
     }
 
-    /// Watches a running stream. Returns why it ended, or `None` if another output is to be opened
-    /// or the client stops.
+    /// Watches a running stream. Returns why it ended, or `None` if an output is to be opened anew
+    /// or the client stops. `default_before` was the default output before this one was opened.
     fn watch(
         &self,
         device: &OutputDevice,
         stream: &Stream,
+        default_before: Option<&str>,
         period: &mut f64,
         shutdown: &Shutdown,
     ) -> Option<String> {
@@ -139,32 +113,28 @@ impl KeepCard {
                 debug!("opening “{}” anew for a delay of {delay_ms} ms", device.name());
                 return None;
             }
-            while let Some(trouble) = stream.trouble() {
-                match trouble {
-                    Trouble::Lost { why } => return Some(why),
-                    Trouble::Missed { times } => debug!("the card ran dry {times} times"),
-                    Trouble::Rerouted => debug!("the system moved “{}”", device.name()),
-                    Trouble::NotRealTime => {
-                        debug!("the system does not run the sound ahead of other programs");
-                    }
-                }
+            if let Some(why) = stream.lost(device.name()) {
+                return Some(why);
             }
             looks += 1;
             if !looks.is_multiple_of(LOOKS_PER_QUESTION) {
                 continue;
             }
-            if self.name.is_some() {
-                // Some sound servers move a stream to another output when its own is unplugged,
-                // and say nothing.
-                if !device::is_present(device.id()) {
-                    return Some("it was unplugged".to_owned());
-                }
-            } else {
-                let default = device::default_output_id();
-                if default.is_some_and(|default| default != device.id()) {
-                    info!("the default output has changed: playing there from here on");
-                    return None;
-                }
+            // Some sound servers move a stream to another output when its own is unplugged, and
+            // say nothing.
+            if self.name.is_some() && !device::is_present(device.id()) {
+                return Some("it was unplugged".to_owned());
+            }
+            if device::default_output_id().is_none_or(|default| default == device.id()) {
+                continue;
+            }
+            if self.name.is_none() {
+                info!("the default output has changed: playing there from here on");
+                return None;
+            }
+            if default_before == Some(device.id()) && device::moves_with_default() {
+                info!("the default output has changed: staying on “{}”", device.name());
+                return None;
             }
         }
         None

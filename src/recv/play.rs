@@ -10,9 +10,9 @@ use log::{debug, warn};
 
 use super::connect::{Heard, Stream};
 use super::record::Recorder;
-use super::resample::{Counts, Playout, Timeline};
+use super::resample::{Counts, Playout};
 use super::speaker::Feed;
-use crate::clock::{Arrivals, Clock, Offset};
+use crate::clock::{Arrivals, Clock, Offset, Timeline};
 use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::Limiter;

@@ -1,13 +1,16 @@
 //! Outputs with no card: a WAV file, or nowhere. Nothing is resampled: every sample is written when
 //! it would have been heard, and what is missing is silence of its length.
 
+use std::path::Path;
+
 use log::error;
 
+use crate::clock::Timeline;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::limiter::Limiter;
 use crate::recv::jitter::Jitter;
-use crate::recv::resample::{Counts, Timeline};
+use crate::recv::resample::Counts;
 use crate::settings::Output;
 use crate::soundless::WavFile;
 
@@ -49,20 +52,13 @@ struct Stream {
 
 impl Recorder {
     /// For `--output wav:PATH` or `null`. The file is made when the first stream tells its format,
-    /// but a file that must not be replaced is refused at once.
+    /// but what can be known before is refused at once.
     ///
     /// # Errors
-    /// [`Error::File`] for a file that exists.
+    /// [`Error::File`] for a file that exists, or whose folder does not.
     pub fn new(output: &Output, overwrite: bool) -> Result<Self> {
-        if let Output::Wav(path) = output
-            && !overwrite
-            && path.exists()
-        {
-            return Err(Error::file(
-                path,
-                "this file already exists",
-                "Choose another name, or add --overwrite to replace it",
-            ));
+        if let Output::Wav(path) = output {
+            refuse_at_once(path, overwrite)?;
         }
         Ok(Self {
             output: output.clone(),
@@ -323,5 +319,117 @@ impl<F: FnMut(&[f32])> Writing<'_, F> {
         }
         *next = Some(at.max(from));
         Ok(written)
+    }
+}
+
+/// A recording that cannot be made: better said before the server is asked.
+fn refuse_at_once(path: &Path, overwrite: bool) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::file(path, "this is a folder", "Add a file's name to it"));
+    }
+    if path.exists() && !overwrite {
+        return Err(Error::file(
+            path,
+            "this file already exists",
+            "Choose another name, or add --overwrite to replace it",
+        ));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => Err(Error::file(
+            path,
+            "its folder does not exist",
+            "Make the folder, or choose another",
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Offset;
+
+    /// A frame lasts a millisecond.
+    const SLOW: Format = Format { sample_rate: 1000, channels: 1 };
+    const DELAY_MS: u32 = 100;
+
+    /// Samples that tell their position.
+    fn ramp(positions: std::ops::Range<u64>) -> Vec<f32> {
+        positions.map(|position| (position + 1) as f32 / 8192.0).collect()
+    }
+
+    /// A timeline on which `position` was captured at `captured_ms` of a server whose clock began
+    /// when ours showed `began_ms`.
+    fn timeline(position: u64, captured_ms: u64, began_ms: f64) -> Timeline {
+        let offset = Offset { offset_us: -began_ms * 1e3, ..Offset::NONE };
+        let delay_us = f64::from(DELAY_MS) * 1e3;
+        Timeline::new(SLOW.sample_rate, position, captured_ms * 1000, offset, delay_us)
+    }
+
+    fn recorder(first: Timeline) -> Recorder {
+        let mut recorder = Recorder::new(&Output::Null, false).unwrap();
+        recorder.stream(SLOW, 10, DELAY_MS, 0, first).unwrap();
+        recorder
+    }
+
+    /// What is written until then, a few milliseconds at a time.
+    fn advance(recorder: &mut Recorder, until_ms: u64, written: &mut Vec<f32>) {
+        let mut limiter = Limiter::new(SLOW);
+        for ms in (0..=until_ms).step_by(7).chain([until_ms]) {
+            let take = |samples: &[f32]| written.extend_from_slice(samples);
+            recorder.advance(ms * 1000, true, &mut limiter, take).unwrap();
+        }
+    }
+
+    #[test]
+    fn another_server_begins_when_its_first_frame_is_due_and_silence_fills_the_rest() {
+        let mut recorder = recorder(timeline(0, 0, 0.0));
+        recorder.insert(0, 0, false, &ramp(0..200));
+        let mut written = Vec::new();
+        advance(&mut recorder, 150, &mut written);
+        assert_eq!(written, ramp(5..50), "it begins with what is due when it is looked at");
+
+        // Heard from 500 ms of our clock on; the old server's next sample from 150 on.
+        recorder.stream(SLOW, 10, DELAY_MS, 1000, timeline(1000, 0, 400.0)).unwrap();
+        recorder.insert(1000, 0, false, &ramp(1000..1200));
+        advance(&mut recorder, 560, &mut written);
+        assert_eq!(written, [ramp(5..200), vec![0.0; 200], ramp(1000..1060)].concat());
+    }
+
+    #[test]
+    fn another_server_whose_sound_is_due_already_goes_on_at_that_moment() {
+        let mut recorder = recorder(timeline(0, 0, 0.0));
+        recorder.insert(0, 0, false, &ramp(0..200));
+        let mut written = Vec::new();
+        advance(&mut recorder, 150, &mut written);
+        // Heard from 120 ms on: thirty of its frames are past.
+        recorder.stream(SLOW, 10, DELAY_MS, 1000, timeline(1000, 0, 20.0)).unwrap();
+        recorder.insert(1000, 0, false, &ramp(1000..1200));
+        advance(&mut recorder, 200, &mut written);
+        assert_eq!(written, [ramp(5..50), ramp(1030..1080)].concat());
+    }
+
+    #[test]
+    fn a_server_that_pauses_loses_nothing_of_what_comes_before_and_after() {
+        let mut recorder = recorder(timeline(0, 0, 0.0));
+        recorder.insert(0, 0, false, &ramp(0..200));
+        let mut written = Vec::new();
+        // A pause is known only when it is over: by then its first silence is written.
+        advance(&mut recorder, 450, &mut written);
+        assert_eq!(written, [ramp(5..200), vec![0.0; 150]].concat());
+        recorder.insert(200, 500_000, true, &ramp(200..400));
+        advance(&mut recorder, 700, &mut written);
+        assert_eq!(written, [ramp(5..200), vec![0.0; 300], ramp(200..300)].concat());
+    }
+
+    #[test]
+    fn a_broken_timeline_whose_positions_kept_time_changes_nothing() {
+        let mut recorder = recorder(timeline(0, 0, 0.0));
+        recorder.insert(0, 0, false, &ramp(0..200));
+        recorder.insert(300, 300_000, true, &ramp(300..400));
+        let mut written = Vec::new();
+        advance(&mut recorder, 450, &mut written);
+        assert_eq!(written, [ramp(5..200), vec![0.0; 100], ramp(300..350)].concat());
     }
 }

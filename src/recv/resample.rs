@@ -4,7 +4,7 @@
 //! playout delay. Small errors are steered away by the resampling ratio; an error that would take
 //! long is jumped over, behind a crossfade. What is missing is silence, with a fade on both sides.
 
-use crate::clock::{CardClock, Offset};
+use crate::clock::{CardClock, Timeline};
 use crate::error::Result;
 use crate::format::Format;
 use crate::rate::RateConverter;
@@ -58,16 +58,6 @@ pub struct Counts {
     pub jumps: u64,
 }
 
-/// When the stream's samples were captured and should be heard, in µs of *our* clock.
-#[derive(Debug, Clone)]
-pub struct Timeline {
-    captured: CardClock,
-    offset: Offset,
-    delay_us: f64,
-    /// From what capture time on another delay holds, and which.
-    next_delay: Option<(f64, f64)>,
-}
-
 /// Turns a stream by position into blocks for a card.
 #[derive(Debug)]
 pub struct Playout {
@@ -101,70 +91,6 @@ struct State {
     stretch: f64,
     played_us: f64,
     error_us: f64,
-}
-
-impl Timeline {
-    /// A timeline on which frame `position` was captured at `captured_us` of the server's clock and
-    /// is heard `delay_us` later.
-    #[must_use]
-    pub fn new(rate: u32, position: u64, captured_us: u64, offset: Offset, delay_us: f64) -> Self {
-        let mut captured = CardClock::new(rate);
-        captured.anchor(position, captured_us);
-        Self { captured, offset, delay_us, next_delay: None }
-    }
-
-    /// Learns from a frame captured at `captured_us` of the server's clock; `broken` says that
-    /// nothing learnt before holds.
-    pub fn note(&mut self, position: u64, captured_us: u64, broken: bool) {
-        if broken {
-            self.captured.anchor(position, captured_us);
-        }
-        let _ = self.captured.stamp(position, captured_us, captured_us);
-    }
-
-    /// Changes what is known of the server's clock.
-    pub fn set_offset(&mut self, offset: Offset) {
-        self.offset = offset;
-    }
-
-    /// Changes how long after its capture a sample is heard, in µs.
-    pub fn set_delay_us(&mut self, delay_us: f64) {
-        self.delay_us = delay_us;
-        self.next_delay = None;
-    }
-
-    /// The same from the sample on that was captured at `from_us` of the server's clock.
-    pub fn set_delay_from(&mut self, from_us: u64, delay_us: f64) {
-        self.next_delay = Some((from_us as f64, delay_us));
-    }
-
-    /// Lets a change of the delay take place, if `position` was captured late enough for it.
-    pub fn reach(&mut self, position: f64) {
-        if let Some((from_us, delay_us)) = self.next_delay
-            && self.captured.time_of(position).is_some_and(|at_us| at_us >= from_us)
-        {
-            self.set_delay_us(delay_us);
-        }
-    }
-
-    /// When `position` was captured, in µs of our clock.
-    #[must_use]
-    pub fn captured_at(&self, position: f64) -> f64 {
-        self.heard_at(position) - self.delay_us
-    }
-
-    /// The position that should be heard at `at_us` of our clock.
-    #[must_use]
-    pub fn position_at(&self, at_us: f64) -> f64 {
-        self.captured.frame_at(self.offset.server_us(at_us) - self.delay_us).unwrap_or(0.0)
-    }
-
-    /// When `position` should be heard, in µs of our clock.
-    #[must_use]
-    pub fn heard_at(&self, position: f64) -> f64 {
-        let server_us = self.captured.time_of(position).unwrap_or(0.0) + self.delay_us;
-        self.offset.ours_us(server_us)
-    }
 }
 
 impl Playout {
@@ -235,7 +161,7 @@ impl Playout {
     pub fn shortfall_us(&self, frame: f64, clock: &CardClock) -> Option<f64> {
         let wanted = self.timeline.position_at(clock.time_of(frame)?) + self.held_back();
         let short = wanted + self.fade as f64 - self.jitter.end()? as f64;
-        Some(short * self.timeline.captured.us_per_frame())
+        Some(short * self.timeline.us_per_frame())
     }
 
     /// What has happened so far.
@@ -253,7 +179,7 @@ impl Playout {
     /// How long after its capture the sound is heard, in µs; 0 before it is.
     #[must_use]
     pub fn delay_us(&self) -> f64 {
-        self.state.map_or(0.0, |state| self.timeline.delay_us + state.error_us)
+        self.state.map_or(0.0, |state| self.timeline.delay_us() + state.error_us)
     }
 
     /// How much faster than nominal frames come out, in parts per million.
@@ -280,7 +206,7 @@ impl Playout {
             Some(state) => state,
             None => self.begin(wanted)?,
         };
-        let frame_us = self.timeline.captured.us_per_frame();
+        let frame_us = self.timeline.us_per_frame();
         let error_us = (state.out - wanted) * frame_us;
         state.error_us = -error_us;
         if error_us.abs() > JUMP_ABOVE_US {
@@ -342,8 +268,8 @@ impl Playout {
     /// Sets the ratio for the next block: the measured frequency and the steering on top.
     fn stretch(&mut self, state: &mut State, clock: &CardClock) {
         let nominal = 1.0 / self.converter.ratio();
-        let server_us = clock.us_per_frame() * (1.0 + self.timeline.offset.rate);
-        let measured = server_us / self.timeline.captured.us_per_frame();
+        let server_us = clock.us_per_frame() * (1.0 + self.timeline.rate());
+        let measured = server_us / self.timeline.us_per_frame();
         let frequency = (nominal / measured - 1.0).clamp(-MAX_FREQUENCY, MAX_FREQUENCY);
         let before = state.stretch;
         state.stretch = frequency - state.correction;

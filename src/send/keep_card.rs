@@ -5,29 +5,18 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
 
 use log::{debug, info, warn};
 
 use super::capture;
 use super::produce::Card;
 use crate::clock::Clock;
-use crate::device::{self, InputDevice, Stream, System, Trouble, hints};
+use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep};
+use crate::device::{self, InputDevice, Stream, System, hints};
 use crate::preset::Preset;
 use crate::shutdown::Shutdown;
 use crate::source::{Kind, Source};
 use crate::stats;
-
-/// How often the stream and the default output are looked at.
-const LOOK: Duration = Duration::from_millis(250);
-
-/// The system is asked about its devices every so many looks: it costs a question to the sound
-/// server.
-const LOOKS_PER_QUESTION: u32 = 4;
-
-/// How long between attempts to open a card that is gone, at first and at most.
-const FIRST_RETRY: Duration = Duration::from_millis(250);
-const LAST_RETRY: Duration = Duration::from_secs(1);
 
 /// Exact silence since the start for this long gets a hint.
 const SILENT_FOR_US: u64 = 10_000_000;
@@ -65,43 +54,27 @@ impl KeepCard {
 
     /// Runs until `shutdown`.
     pub(super) fn run(mut self, shutdown: &Shutdown) {
-        let mut retry = FIRST_RETRY;
-        let mut said = false;
         let start_us = self.clock.now_us();
         let mut hint_due = true;
-        while !shutdown.is_requested() {
-            let opened = match self.found.take() {
-                Some(device) => Ok(device),
-                None => InputDevice::find(&self.source.kind),
+        keep(shutdown, |said| {
+            // Before opening, which takes long enough for it to change.
+            let default = device::default_output_id();
+            let device = match self.found.take() {
+                Some(device) => device,
+                None => InputDevice::find(&self.source.kind)?,
             };
-            let started = opened.and_then(|device| self.start(&device).map(|s| (device, s)));
-            match started {
-                Ok((device, stream)) => {
-                    if said {
-                        info!("sound is captured again, from “{}”", device.name());
-                    }
-                    (retry, said) = (FIRST_RETRY, false);
-                    let why = self.watch(&device, &stream, start_us, &mut hint_due, shutdown);
-                    let _ = self.producer.send(Card::Lost);
-                    if let Some(why) = why {
-                        warn!(
-                            "“{}” delivers no more: {why}. Listeners hear silence until it is back",
-                            device.name()
-                        );
-                        said = true;
-                    }
-                }
-                Err(e) => {
-                    if !said {
-                        warn!("{e}. Trying again until it works");
-                        said = true;
-                    }
-                    debug!("{e}");
-                    let _ = shutdown.sleep(retry);
-                    retry = (retry * 2).min(LAST_RETRY);
-                }
+            let stream = self.start(&device)?;
+            if said {
+                info!("sound is captured again, from “{}”", device.name());
             }
-        }
+            let before = default.as_deref();
+            let why = self.watch(&device, &stream, before, start_us, &mut hint_due, shutdown);
+            let _ = self.producer.send(Card::Lost);
+            Ok(why.map(|why| {
+                let name = device.name();
+                format!("“{name}” delivers no more: {why}. Listeners hear silence until it is back")
+            }))
+        });
     }
 
     fn start(&self, device: &InputDevice) -> crate::Result<Stream> {
@@ -121,45 +94,47 @@ impl KeepCard {
         Ok(stream)
     }
 
-    /// Watches a running stream. Returns why it ended, or `None` if it is to be opened anew on
-    /// another device or the server stops.
+    /// Watches a running stream. Returns why it ended, or `None` if a device is to be opened anew
+    /// or the server stops. `default_before` was the default output before this one was opened.
     fn watch(
         &self,
         device: &InputDevice,
         stream: &Stream,
+        default_before: Option<&str>,
         start_us: u64,
         hint_due: &mut bool,
         shutdown: &Shutdown,
     ) -> Option<String> {
         let follows_default = self.source.kind == Kind::Loopback(None);
-        let default_at_start = follows_default.then(device::default_output_id).flatten();
         let mut looks = 0_u32;
         while !shutdown.sleep(LOOK) {
-            while let Some(trouble) = stream.trouble() {
-                match trouble {
-                    Trouble::Lost { why } => return Some(why),
-                    Trouble::Missed { times } => debug!("the card missed sound {times} times"),
-                    Trouble::Rerouted => debug!("the system moved “{}”", device.name()),
-                    Trouble::NotRealTime => {
-                        debug!("the system does not run the capture ahead of other programs");
-                    }
-                }
+            if let Some(why) = stream.lost(device.name()) {
+                return Some(why);
             }
             self.hint(start_us, hint_due);
             looks += 1;
             if !looks.is_multiple_of(LOOKS_PER_QUESTION) {
                 continue;
             }
-            if follows_default {
-                let default = device::default_output_id();
-                if default.is_some() && default != default_at_start {
-                    info!("the default output has changed: capturing that one from here on");
-                    return None;
-                }
-            } else if !device::is_present(device.id()) {
-                // Some sound servers move a stream to another device when its own is unplugged,
-                // and say nothing.
+            // Some sound servers move a stream to another device when its own is unplugged, and
+            // say nothing.
+            if !follows_default && !device::is_present(device.id()) {
                 return Some("it was unplugged".to_owned());
+            }
+            let default = device::default_output_id();
+            if default.is_none() || default.as_deref() == default_before {
+                continue;
+            }
+            if follows_default {
+                info!("the default output has changed: capturing that one from here on");
+                return None;
+            }
+            // A PC without a microphone records from its default output's monitor by default.
+            let was_captured =
+                default_before.is_some() && default_before == device.captured_output_id();
+            if was_captured && device::moves_with_default() {
+                info!("the default output has changed: staying with “{}”", device.name());
+                return None;
             }
         }
         None

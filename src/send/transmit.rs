@@ -20,7 +20,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::fanout::{Asks, Listener, Log, Phase, Stopped};
 use crate::clock::Clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::stats::ListenerStats;
 use crate::wire::{AudioFrame, Config, Notice, Reason, Welcome};
 
@@ -335,7 +335,7 @@ impl Transmit {
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return self.leave(index, &format!("was lost ({e})")),
+                Err(e) => return self.leave(index, &format!("was lost ({})", plain(&e))),
             }
         }
     }
@@ -418,7 +418,7 @@ impl Transmit {
                 let _ = seat.stream.shutdown(std::net::Shutdown::Write);
             }
             Ok(Stopped::Finished) => {}
-            Err(e) => return self.leave(index, &format!("was lost ({e})")),
+            Err(e) => return self.leave(index, &format!("was lost ({})", plain(&e))),
         }
         self.replace_ghost(index);
     }

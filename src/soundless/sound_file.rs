@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::format::{Format, MAX_SAMPLE_RATE, sanitise};
+use crate::format::{Format, sanitise};
 use crate::soundless::MAX_CHANNELS;
 use crate::soundless::compressed::Compressed;
 use crate::soundless::wav_reader::{self, WavReader};
@@ -114,7 +114,7 @@ impl SoundFile {
 
 /// The format that a header claims, unless it lies.
 pub(crate) fn believable(sample_rate: u32, channels: usize) -> std::result::Result<Format, Fault> {
-    if !(MIN_SAMPLE_RATE..=MAX_SAMPLE_RATE).contains(&sample_rate) {
+    if !(MIN_SAMPLE_RATE..=super::MAX_SAMPLE_RATE).contains(&sample_rate) {
         return Err(Fault::Damaged(format!("its header claims {sample_rate} samples a second")));
     }
     match u16::try_from(channels) {

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::format::{Format, MAX_SAMPLE_RATE};
+use crate::format::Format;
 use crate::soundless::MAX_CHANNELS;
 
 /// Bytes before the first sample: RIFF, room for the 64-bit sizes, format, frame count, data.
@@ -45,7 +45,7 @@ impl WavFile {
     /// file cannot be made. [`Error::Internal`] when `format` is none.
     pub fn create(path: &Path, format: Format, overwrite: bool) -> Result<Self> {
         if !(1..=MAX_CHANNELS).contains(&format.channels)
-            || !(1..=MAX_SAMPLE_RATE).contains(&format.sample_rate)
+            || !(1..=super::MAX_SAMPLE_RATE).contains(&format.sample_rate)
         {
             return Err(Error::internal(
                 format!("cannot write {} as WAV", path.display()),

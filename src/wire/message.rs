@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_AUDIO_PAYLOAD, MAX_JSON, SERVER_FULL, VERSION, Violation, kind, plain, typed};
-use crate::format::{Format, MAX_SAMPLE_RATE, printable};
+use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable};
 
 /// Longest id or name that is kept of a peer's, in characters.
 const MAX_NAME: usize = 64;
@@ -115,10 +115,10 @@ impl ServerFirst {
 
 /// What every layout from a peer must hold before anything is sized by it.
 fn check_layout(format: Format, chunk_size: u32) -> Result<(), String> {
-    if !(1..=MAX_SAMPLE_RATE).contains(&format.sample_rate) {
+    if !(1..=MAX_STREAM_RATE).contains(&format.sample_rate) {
         return Err(format!("a sample rate of {} Hz", format.sample_rate));
     }
-    if !(1..=8).contains(&format.channels) {
+    if !(1..=MAX_STREAM_CHANNELS).contains(&format.channels) {
         return Err(format!("{} channels", format.channels));
     }
     let bytes = u64::from(chunk_size) * u64::from(format.channels) * 4;
@@ -213,7 +213,7 @@ impl Welcome {
         if !(1..=VERSION).contains(&welcome.version) {
             return Err(unreadable(format!("version {}, ours is {VERSION}", welcome.version)));
         }
-        if welcome.position_rate == 0 || welcome.position_rate > MAX_SAMPLE_RATE {
+        if welcome.position_rate == 0 || welcome.position_rate > MAX_STREAM_RATE {
             return Err(unreadable(format!("a position rate of {} Hz", welcome.position_rate)));
         }
         if welcome.playout_delay_ms > MAX_PLAYOUT_DELAY_MS {

@@ -19,18 +19,30 @@ use support::program::Ended;
 /// Rows of a table that run at the same time: most of them wait more than they work.
 const AT_ONCE: usize = 6;
 
-/// Runs `check` on every row; a row that fails fails the test, once all have run.
-fn for_each<T: Sync>(rows: &[T], check: impl Fn(&T) + Sync) {
+/// Runs `check` on every row and its name; a row that fails fails the test, once all have run.
+fn for_each<T: Sync>(rows: &[(impl AsRef<str> + Sync, T)], check: impl Fn(&str, &T) + Sync) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    check(row);
+                while let Some((name, row)) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let _named = Named(name.as_ref());
+                    check(name.as_ref(), row);
                 }
             });
         }
     });
+}
+
+/// Says which row a failure belongs to.
+struct Named<'a>(&'a str);
+
+impl Drop for Named<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("this was: {}", self.0);
+        }
+    }
 }
 
 /// What a row of wrong input must lead to: this exit code, one line, and these words in it.

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -13,23 +14,23 @@ use crate::{assert_one_line, for_each};
 /// A server that says `bytes` to one caller and holds the line until the caller hangs up.
 fn says(bytes: impl Into<Vec<u8>>) -> SocketAddr {
     let bytes = bytes.into();
-    serve(move |socket| {
+    serve(move |mut socket| {
         // A caller that hangs up in the middle has heard enough.
         let _ = socket.write_all(&bytes);
+        let mut unread = [0; 1024];
+        while matches!(socket.read(&mut unread), Ok(1..)) {}
     })
 }
 
-/// A server of one caller, gone with the test: it holds the line until the caller hangs up.
-fn serve(answer: impl FnOnce(&mut TcpStream) + Send + 'static) -> SocketAddr {
+/// A server of one caller, gone with the test.
+fn serve(answer: impl FnOnce(TcpStream) + Send + 'static) -> SocketAddr {
     let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = door.local_addr().unwrap();
     thread::spawn(move || {
-        let (mut socket, _) = door.accept().unwrap();
+        let (socket, _) = door.accept().unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
-        answer(&mut socket);
-        let mut unread = [0; 1024];
-        while matches!(socket.read(&mut unread), Ok(1..)) {}
+        answer(socket);
     });
     address
 }
@@ -77,7 +78,7 @@ fn whatever_is_not_auralync_is_one_line_with_exit_code_5() {
         ("half a config, then nothing", says(&old::CONFIG[..30])),
         ("an error of another sort", says(config(r#"{"error": "go away"}"#))),
         ("a typed frame first", says(*b"\x80\x00\x00\x02\x02{}")),
-        ("a close at once", serve(|socket| drop(socket.shutdown(std::net::Shutdown::Both)))),
+        ("a close at once", serve(drop)),
         ("a rate of 0", says(config(r#"{"sample_rate": 0, "channels": 2, "chunk_size": 1024}"#))),
         (
             "99 channels",
@@ -96,7 +97,7 @@ fn whatever_is_not_auralync_is_one_line_with_exit_code_5() {
             says(config(r#"{"sample_rate": "44100", "channels": 2, "chunk_size": 1024}"#)),
         ),
     ];
-    for_each(&rows, |(name, address)| {
+    for_each(&rows, |name, address| {
         let ended = client(*address, ["--output", "null"]).wait();
         let own = address.to_string();
         assert_one_line(name, &ended, 5, &["is not an AuraLync server", "5555"]);
@@ -122,7 +123,7 @@ fn a_server_that_breaks_the_protocol_later_is_given_up_with_once_and_asked_again
         ("a welcome that is no JSON", welcome("welcome")),
         ("a welcome of nothing", welcome("{}")),
     ];
-    for_each(&broken, |(name, bytes)| {
+    for_each(&broken, |name, bytes| {
         let ended = client(says(bytes.clone()), ["--once", "--output", "null"]).wait();
         assert_eq!(ended.code, Some(5), "{name}: {ended:?}");
         let last = ended.stderr.last().unwrap();
@@ -134,6 +135,26 @@ fn a_server_that_breaks_the_protocol_later_is_given_up_with_once_and_asked_again
     patient.wait_for("connected to");
     patient.wait_for("Trying again");
     assert!(patient.is_running(), "what was a server once may be one again");
+}
+
+#[test]
+fn a_connection_that_breaks_is_told_of_in_plain_words() {
+    let (order, orders) = channel();
+    let address = serve(move |mut socket| {
+        socket.write_all(old::CONFIG).unwrap();
+        orders.recv().unwrap();
+        // Closed with no time to linger, the connection is reset.
+        socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
+    });
+    let mut listener = client(address, ["--once", "--output", "null"]);
+    // A reset overtakes what was not read yet.
+    listener.wait_for("connected to");
+    order.send(()).unwrap();
+    let ended = listener.wait();
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    let last = ended.stderr.last().unwrap();
+    assert!(last.contains("the other side broke it off"), "{ended:?}");
+    assert!(!last.contains("os error"), "{ended:?}");
 }
 
 #[cfg(unix)] // Stopping the client so that it finishes its recording takes a signal.
@@ -148,7 +169,7 @@ fn samples_that_are_no_sound_are_recorded_as_silence_or_within_full_scale() {
     let payload: Vec<u8> =
         strange.iter().cycle().take(old::CHUNK * 2).flat_map(|s| s.to_le_bytes()).collect();
     let frame = plain(&payload);
-    let address = serve(move |socket| {
+    let address = serve(move |mut socket| {
         let _ = socket.write_all(old::CONFIG);
         // Until the client hangs up; a chunk lasts 23 ms.
         while socket.write_all(&frame).is_ok() {

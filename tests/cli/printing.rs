@@ -28,7 +28,7 @@ fn help_and_version_come_on_stdout_with_code_0() {
 #[test]
 fn a_printed_preset_is_one_that_starts_the_same_server() {
     let scratch = Scratch::new();
-    for_each(&PRESETS, |name| {
+    for_each(&PRESETS.map(|name| (name, ())), |name, ()| {
         let mut command = server_command();
         command.args(["--print-preset", name]);
         let ended = Program::start(command).wait();
@@ -38,7 +38,7 @@ fn a_printed_preset_is_one_that_starts_the_same_server() {
         let path = scratch.file(&format!("{name}.toml"), &text);
         let path = path.to_str().unwrap();
 
-        let welcomes = [*name, path].map(|preset| {
+        let welcomes = [name, path].map(|preset| {
             let mut server = server(["--source", "none", "--name", "x", "--preset", preset]);
             let start = server.wait_for("sends");
             let from = if preset == path { path } else { "built in" };

@@ -6,6 +6,8 @@
     reason = "a test that cannot go on should stop where it stands"
 )]
 
+#[cfg(unix)]
+mod change;
 mod crowd;
 #[cfg(unix)] // Stopping and freezing a program takes signals.
 mod ending;

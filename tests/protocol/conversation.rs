@@ -52,7 +52,7 @@ fn a_listener_that_never_says_a_byte_stays_version_1() {
 
 #[test]
 fn a_hello_is_answered_by_welcome_and_timed_sound() {
-    let room = Room::open("--playout-delay-ms 120 --channels 1");
+    let room = Room::open("--channels 1");
     let mut new = room.connect();
     let config = new.config();
     assert_eq!(config["auralync"], serde_json::json!({"version": 2}));
@@ -63,7 +63,7 @@ fn a_hello_is_answered_by_welcome_and_timed_sound() {
     let expected = serde_json::json!({
         "version": 2, "session": session, "name": "room",
         "format": {"sample_rate": 44100, "channels": 1}, "codec": "f32", "chunk_size": 1024,
-        "position_rate": 44100, "algorithmic_delay": 0, "playout_delay_ms": 120, "ping_ms": 250,
+        "position_rate": 44100, "algorithmic_delay": 0, "playout_delay_ms": 2000, "ping_ms": 250,
         "accepts": {},
     });
     assert_eq!(welcome, expected);
@@ -185,7 +185,7 @@ fn a_known_listener_gets_its_seat_back_from_a_full_server() {
     let mut back = room.connect();
     assert_eq!(back.bytes(SERVER_FULL.len()), SERVER_FULL);
     back.say(&hello("mine"));
-    assert_eq!(back.welcome()["playout_delay_ms"], 300);
+    assert_eq!(back.welcome()["playout_delay_ms"], 2000);
     let (kind, body) = ghost.control().unwrap();
     assert_eq!(kind, 7);
     assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["reason"], "replaced");

@@ -6,12 +6,14 @@ use super::vectors::{encode, kinds, session, unhex};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 7] = [
     include_str!("../../src/format.rs"),
     include_str!("../../src/wire.rs"),
     include_str!("../../src/wire/message.rs"),
     include_str!("../../src/send/fanout/listener.rs"),
     include_str!("../../src/send/transmit.rs"),
+    include_str!("../../src/send/transmit/door.rs"),
+    include_str!("../../src/send/transmit/house.rs"),
 ];
 
 /// The text between a heading and the next one.

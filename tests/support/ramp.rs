@@ -116,8 +116,14 @@ impl Recording {
         recording
     }
 
+    /// All but the silence before the ramp's very first sample: the server's, which begins a
+    /// moment before its source.
     pub(crate) fn stretches(&self) -> Vec<Stretch> {
-        stretches(&self.samples, self.channels)
+        let mut all = stretches(&self.samples, self.channels);
+        if let [Stretch::Silence { .. }, Stretch::Sound { first: 0, .. }, ..] = all[..] {
+            all.remove(0);
+        }
+        all
     }
 
     /// Where the ramp was, if all is one unbroken stretch of it.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take that a test waits for. Far more than it takes, so that a busy
 /// machine fails no test.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long between two looks at a condition.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);

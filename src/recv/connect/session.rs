@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::{Connect, End, Heard, Stream};
 use crate::clock::{BURST, BURST_SPACING_US, Learnt, ServerClock};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::recv::decode::{Conversation, Event};
 use crate::shutdown::Shutdown;
 use crate::wire::{Deframer, Notice, Ping, Reason, Violation};
@@ -96,7 +96,7 @@ impl<'a> Session<'a> {
                     }
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(self.lost(e.to_string())),
+                    Err(e) => return Err(self.lost(plain(&e))),
                 }
             }
             if !self.conversation.has_begun() && start.elapsed() > CONFIG_WITHIN {
@@ -229,10 +229,9 @@ impl<'a> Session<'a> {
     fn refuse_feedback(&self, captured: Option<&str>) -> Result<()> {
         match (captured, &self.connect.own_output) {
             (Some(captured), Some(own)) if captured == own => Err(Error::Usage {
-                what: format!(
-                    "the server on this PC captures “{own}”, and playing there would send the \
-                     sound round and round"
-                ),
+                what: "the server on this PC captures the output that this client would play on, \
+                       which would send the sound round and round"
+                    .to_owned(),
                 fix: "Choose another output with --device (--list-devices shows them), or add \
                       --allow-feedback"
                     .to_owned(),
@@ -273,7 +272,7 @@ impl<'a> Session<'a> {
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(self.lost(e.to_string())),
+                Err(e) => return Err(self.lost(plain(&e))),
             }
         }
         Ok(())

@@ -1,4 +1,5 @@
 use super::*;
+use crate::clock::Offset;
 
 const RATE: u32 = 48_000;
 const MONO: Format = Format { sample_rate: RATE, channels: 1 };
@@ -59,7 +60,7 @@ impl Room {
     /// The position that belongs to the card's frame `frame`.
     fn exact(&self, frame: u64) -> f64 {
         let server = self.time_of(frame) + OFFSET_US - START_US;
-        (server - self.playout.timeline.delay_us) * f64::from(RATE) / 1e6
+        (server - self.playout.timeline.delay_us()) * f64::from(RATE) / 1e6
     }
 
     /// Lets `ms` pass: chunks come 5 ms after their last frame was captured, the card plays.
@@ -162,7 +163,7 @@ fn a_small_error_is_steered_away_without_overshoot() {
     let mut lowest = f64::INFINITY;
     for _ in 0..200 {
         room.run(100);
-        lowest = lowest.min(room.playout.timeline.delay_us - room.playout.delay_us());
+        lowest = lowest.min(room.playout.timeline.delay_us() - room.playout.delay_us());
         assert!(room.playout.stretch_ppm().abs() <= 201.0);
     }
     assert_eq!(room.playout.counts().jumps, 0);

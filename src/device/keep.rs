@@ -1,0 +1,92 @@
+//! Keeps a card open: what both directions do when one comes, goes and comes back.
+
+use std::time::Duration;
+
+use log::{debug, warn};
+
+use super::{Stream, Trouble};
+use crate::error::Result;
+use crate::shutdown::Shutdown;
+
+/// How often a running stream is looked at.
+pub const LOOK: Duration = Duration::from_millis(250);
+
+/// The system is asked about its devices every so many looks: it costs a question to the sound
+/// server.
+pub const LOOKS_PER_QUESTION: u32 = 4;
+
+/// How long between attempts to open a card that is gone, at first and at most.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+const LAST_RETRY: Duration = Duration::from_secs(1);
+
+/// Opens a card and watches it, again and again, until `shutdown`.
+///
+/// `once` opens it and returns when it is no more: the sentence to say, or nothing where there is
+/// nothing to say. It is told whether a loss or a failure was said before, so that it can say that
+/// sound is back. What fails is said once, then tried until it works.
+pub fn keep(shutdown: &Shutdown, mut once: impl FnMut(bool) -> Result<Option<String>>) {
+    let mut retry = FIRST_RETRY;
+    let mut said = false;
+    while !shutdown.is_requested() {
+        match once(said) {
+            Ok(lost) => {
+                (retry, said) = (FIRST_RETRY, lost.is_some());
+                if let Some(sentence) = lost {
+                    warn!("{sentence}");
+                }
+            }
+            Err(e) => {
+                if !std::mem::replace(&mut said, true) {
+                    warn!("{e}. Trying again until it works");
+                }
+                debug!("{e}");
+                let _ = shutdown.sleep(retry);
+                retry = (retry * 2).min(LAST_RETRY);
+            }
+        }
+    }
+}
+
+impl Stream {
+    /// Why the stream on the card called `name` delivers no more, if it does not. What else
+    /// happened to it since last asked goes to the log.
+    #[must_use]
+    pub fn lost(&self, name: &str) -> Option<String> {
+        while let Some(trouble) = self.trouble() {
+            match trouble {
+                Trouble::Lost { why } => return Some(why),
+                Trouble::Missed { times } => debug!("“{name}” missed sound {times} times"),
+                Trouble::Rerouted => debug!("the system moved “{name}”"),
+                Trouble::NotRealTime => {
+                    debug!("the system does not run “{name}” ahead of other programs");
+                }
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn what_fails_is_tried_until_it_works_and_a_return_is_known_as_one() {
+        let shutdown = Shutdown::default();
+        let mut calls = Vec::new();
+        keep(&shutdown, |said| {
+            calls.push(said);
+            match calls.len() {
+                1 => Err(Error::internal("no card", "")),
+                2 => Ok(Some("gone".to_owned())),
+                3 => Ok(None),
+                _ => {
+                    shutdown.request();
+                    Ok(None)
+                }
+            }
+        });
+        assert_eq!(calls, [false, true, true, false]);
+    }
+}

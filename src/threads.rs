@@ -1,0 +1,30 @@
+//! Named threads, and what becomes of one that breaks.
+
+use std::thread::{Builder, JoinHandle};
+
+use crate::error::{Error, Result};
+
+/// Starts a thread called `name`.
+///
+/// # Errors
+/// [`Error::Internal`] if the system gives no thread.
+pub(crate) fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
+    Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|e| Error::internal(format!("cannot start the {name} thread"), e))
+}
+
+/// Waits for a thread's end.
+///
+/// # Errors
+/// What the thread ended with; [`Error::Internal`] if it panicked.
+pub(crate) fn join<T>(handle: JoinHandle<Result<T>>) -> Result<T> {
+    let name = handle.thread().name().unwrap_or("nameless").to_owned();
+    handle
+        .join()
+        .unwrap_or_else(|_| Err(Error::internal(format!("the {name} thread broke"), "it panicked")))
+}

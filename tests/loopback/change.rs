@@ -1,0 +1,40 @@
+//! What changes while people listen.
+
+use crate::support::program::{client, server, source, wav};
+use crate::support::ramp::{self, Recording, frames_on_disk};
+use crate::support::{Scratch, numbers, wait_until};
+
+#[test]
+fn saving_the_preset_moves_everybody_to_the_new_delay_and_loses_nothing() {
+    let scratch = Scratch::new();
+    let sound = scratch.path("ramp.wav");
+    ramp::write(&sound, 0, 48_000 * 30, 48_000, 2);
+    let preset = |delay_ms: u32| {
+        let text = format!("chunk_size = 480\nplayout_delay_ms = {delay_ms}\n");
+        scratch.file("room.toml", text)
+    };
+    let file = preset(100);
+    let mut server = server([
+        "--preset".as_ref(),
+        file.as_os_str(),
+        "--source".as_ref(),
+        source(&sound).as_ref(),
+    ]);
+    let (recorded, stats) = (scratch.path("heard.wav"), scratch.path("heard.json"));
+    let output = wav(&recorded);
+    let arguments = ["--output".as_ref(), output.as_ref(), "--stats".as_ref(), stats.as_os_str()];
+    let mut listener = client(server.address(), arguments);
+    wait_until("sound", || frames_on_disk(&recorded, 2) > 0);
+    for delay_ms in [400, 60] {
+        preset(delay_ms);
+        listener.wait_for(&format!("the server's delay is {delay_ms} ms from here on"));
+        wait_until("the new delay", || {
+            let last = numbers(&stats, "delay_ms").last().copied().unwrap_or_default();
+            (last - f64::from(delay_ms)).abs() < 20.0
+        });
+    }
+    scratch.file("room.toml", "playout_delay_ms = 1\n");
+    server.wait_for("Going on as before");
+    listener.stop();
+    Recording::read_finished(&recorded).unbroken();
+}
