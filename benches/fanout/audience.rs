@@ -37,8 +37,6 @@ pub(crate) struct Seats {
     pub(crate) readers: usize,
     /// Those that connect and never read.
     pub(crate) deaf: usize,
-    /// Whether to say hello and wait for a welcome; else the server sends frames and nothing else.
-    pub(crate) converse: bool,
 }
 
 /// That everybody has got what they first wait for.
@@ -67,23 +65,22 @@ pub(crate) struct Audience {
 }
 
 impl Audience {
-    /// Starts the process and waits until everybody in it is served.
+    /// Starts the process and waits until everybody in it is welcome.
     pub(crate) fn seat(seats: Seats) -> Result<Self> {
-        let mut process = Self::start(seats)?;
-        let greeted = process.wait_for(|line| serde_json::from_str(line).ok())?;
-        Ok(Self { process, greeted })
+        Self::seat_while(seats, || Ok(())).map(|(audience, ())| audience)
     }
 
-    /// Starts the process, which waits for nothing.
-    pub(crate) fn start(seats: Seats) -> Result<Running> {
+    /// The same, with a server that is `serve`.
+    pub(crate) fn seat_while<T>(
+        seats: Seats,
+        serve: impl FnOnce() -> Result<T>,
+    ) -> Result<(Self, T)> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(ROLE).arg(serde_json::to_string(&seats)?);
-        Running::start("the audience", &mut command)
-    }
-
-    /// Who was greeted by a server that does not say so.
-    pub(crate) fn seated(process: Running) -> Self {
-        Self { process, greeted: Greeted { last_config_ms: 0.0 } }
+        let mut process = Running::start("the audience", &mut command)?;
+        let served = serve()?;
+        let greeted = process.wait_for(|line| serde_json::from_str(line).ok())?;
+        Ok((Self { process, greeted }, served))
     }
 
     fn tell(&mut self, line: &str) -> Result<()> {
@@ -113,7 +110,7 @@ pub(crate) fn listen(arguments: &[String]) -> Result<()> {
     let seats: Seats = serde_json::from_str(arguments.first().ok_or("nobody to listen to")?)?;
     let orders = orders();
     let mut room = Room::connect(seats)?;
-    let mut said = !seats.converse;
+    let mut said = false;
     let mut begun = Instant::now();
     loop {
         match orders.try_recv() {
@@ -195,7 +192,7 @@ impl Room {
             })?;
             poll.registry().register(&mut stream, Token(index), Interest::READABLE)?;
             let follower = Follower::default();
-            readers.push(Reader { stream, follower, said_hello: !seats.converse, closed: false });
+            readers.push(Reader { stream, follower, said_hello: false, closed: false });
         }
         let deaf = (0..seats.deaf)
             .map(|_| std::net::TcpStream::connect(seats.server))

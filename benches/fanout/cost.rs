@@ -4,7 +4,7 @@
 //! write the same bytes into sockets set up alike. They take turns on one core, chunk by
 //! chunk, so that what the machine does meanwhile meets both.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -16,14 +16,14 @@ use auralync::format::Format;
 use auralync::send::transmit::sockets::{self, Buffering};
 use auralync::send::transmit::{Handle, Room, Snapshot, Transmit};
 use auralync::wire::{
-    AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Config, VERSION, Welcome,
+    AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Config, MAX_CLIENT_FRAME, VERSION, Welcome,
 };
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::audience::{Audience, Seats};
 use crate::proc::{on_cpu, stay_on_first_core};
-use crate::running::{Result, median};
+use crate::running::{PATIENCE, Result, median};
 
 /// The loop may cost this much of a bare loop.
 const TARGET: f64 = 1.15;
@@ -178,7 +178,7 @@ impl Side {
         let server = door.local_addr()?;
         let (transmit, handle, snapshots) = Transmit::new(door, room(stream), clock)?;
         let (task, thread) = spawn(move || Ok(transmit.run()?))?;
-        let seats = Seats { server, readers: listeners, deaf: 0, converse: true };
+        let seats = Seats { server, readers: listeners, deaf: 0 };
         let audience = Audience::seat(seats)?;
         let stopping = handle.clone();
         Ok(Self {
@@ -196,9 +196,8 @@ impl Side {
         let door = sockets::listen(Some(Ipv4Addr::LOCALHOST.into()), 0, BACKLOG)?;
         door.set_nonblocking(false)?;
         let server = door.local_addr()?;
-        let seats = Seats { server, readers: listeners, deaf: 0, converse: false };
-        let audience = Audience::seated(Audience::start(seats)?);
-        let streams = accept(&door, stream, listeners)?;
+        let seats = Seats { server, readers: listeners, deaf: 0 };
+        let (audience, streams) = Audience::seat_while(seats, || admit(&door, stream, listeners))?;
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), Token(0))?);
         let (orders, taken) = sync_channel(64);
@@ -256,23 +255,29 @@ fn spawn(
     Ok((format!("/proc/self/task/{}", id.recv()?), thread))
 }
 
-/// As many connections as there are listeners, set up as the network loop sets its own up.
-fn accept(
-    door: &std::net::TcpListener,
-    stream: Stream,
-    listeners: usize,
-) -> Result<Vec<TcpStream>> {
+/// As many connections as there are listeners, set up as the network loop sets its own up, and after
+/// the same conversation: when a system acknowledges depends on what has been said before.
+fn admit(door: &std::net::TcpListener, stream: Stream, listeners: usize) -> Result<Vec<TcpStream>> {
     let frame_bytes = stream.format.samples(stream.chunk as usize) * 4 + AUDIO_HEADER;
     let bytes_per_second = stream.format.samples(stream.format.sample_rate as usize) * 4;
     let buffering = Buffering { frame_bytes, bytes_per_second, playout_delay_ms: PLAYOUT_DELAY_MS };
-    (0..listeners)
-        .map(|_| {
-            let (stream, _) = door.accept()?;
-            stream.set_nonblocking(true)?;
-            sockets::prepare(socket2::SockRef::from(&stream), buffering);
-            Ok(TcpStream::from_std(stream))
-        })
-        .collect()
+    let Room { config, welcome, .. } = room(stream);
+    let mut admitted = Vec::with_capacity(listeners);
+    for _ in 0..listeners {
+        let (mut stream, _) = door.accept()?;
+        sockets::prepare(socket2::SockRef::from(&stream), buffering);
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(&config.frame())?;
+        admitted.push(stream);
+    }
+    let mut hello = [0; MAX_CLIENT_FRAME];
+    let welcomed = admitted.into_iter().map(|mut stream| {
+        let _ = stream.read(&mut hello)?;
+        stream.write_all(&welcome.frame())?;
+        stream.set_nonblocking(true)?;
+        Ok(TcpStream::from_std(stream))
+    });
+    welcomed.collect()
 }
 
 /// Wakes, takes what there is, sends it to everybody. A socket that does not take all of it ends

@@ -68,12 +68,7 @@ impl Occasion {
     fn measure(&self) -> Result<()> {
         let server = Server::start(self.preset)?;
         let (memory_before, _) = proc::memory(&server.process)?;
-        let seats = Seats {
-            server: server.address,
-            readers: self.readers,
-            deaf: self.deaf,
-            converse: true,
-        };
+        let seats = Seats { server: server.address, readers: self.readers, deaf: self.deaf };
         let mut audience = Audience::seat(seats)?;
         audience.begin()?;
         let greeted = audience.greeted;
