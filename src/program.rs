@@ -100,6 +100,7 @@ pub fn print(text: impl std::fmt::Display) {
 /// On Windows a double click opens a console of the program's own, which closes with it: the
 /// sentence must be readable before that.
 #[cfg(windows)]
+#[allow(unsafe_code, reason = "there is no other way to ask who else uses the console")]
 fn wait_for_enter_if_double_clicked() {
     #[link(name = "kernel32")]
     unsafe extern "system" {
@@ -107,8 +108,6 @@ fn wait_for_enter_if_double_clicked() {
     }
     let mut processes = [0_u32; 2];
     // SAFETY: the pointer is to two u32, as the count says; the system writes no more than that.
-    // There is no other way to ask who else uses the console.
-    #[allow(unsafe_code)]
     let users = unsafe { GetConsoleProcessList(processes.as_mut_ptr(), 2) };
     if users == 1 {
         eprintln!("Press Enter to close this window.");
