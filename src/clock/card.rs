@@ -24,6 +24,12 @@ const CAPACITY: usize = 1024;
 /// Sound servers need a few callbacks before their stamps mean anything.
 const IGNORED_AT_START: u32 = 10;
 
+/// The first line goes through this many stamps, so that a wrong one among them does not decide.
+const FIRST_STAMPS: usize = 8;
+
+/// A line that no stamp has lain on for this long is wrong, whatever the callbacks say.
+const ABANDONED_US: f64 = 1e6;
+
 /// The slope is the nominal rate until the stamps span this long.
 const SLOPE_AFTER_US: f64 = 1e6;
 
@@ -116,7 +122,9 @@ impl CardClock {
         }
         let Some(line) = self.line else {
             self.stamps.push_back(stamp);
-            self.fit();
+            if self.stamps.len() >= FIRST_STAMPS {
+                self.fit();
+            }
             return None;
         };
         let error = stamp.1 - line.time_of(stamp.0);
@@ -167,16 +175,26 @@ impl CardClock {
             if self.suspects.len() >= STEP_STAMPS {
                 self.suspects.remove(0);
             }
+            let on_line = self.stamps.back().map_or(stamp.1, |last| last.1);
+            if stamp.1 - on_line > ABANDONED_US && highest - lowest <= STEP_AGREEMENT_US {
+                // No frames are missing: only what was believed of their time was wrong.
+                self.move_by(step, line);
+            }
             return None;
         }
         if self.suspects.len() < STEP_STAMPS {
             return None;
         }
+        self.move_by(step, line);
+        Some(step)
+    }
+
+    /// Starts anew from the stamps that were off the line.
+    fn move_by(&mut self, step: f64, line: Line) {
         self.stamps.clear();
         self.stamps.extend(self.suspects.drain(..).map(|suspect| suspect.0));
         self.floor.clear();
         self.line = Some(Line { at: line.at + step, ..line });
-        Some(step)
     }
 
     /// Forgets where the card was, not how fast it runs: frame `frame` meets it at `at_us`.
@@ -365,6 +383,32 @@ mod tests {
             assert_eq!(clock.stamp(n * PERIOD, at(n) - 20_000, at(n) + 400), None);
         }
         let error = clock.time_of(320.0 * PERIOD as f64).unwrap() - at(320) as f64;
+        assert!(error.abs() < 20.0, "{error}");
+    }
+
+    #[test]
+    fn a_wrong_start_is_put_right_and_is_no_step() {
+        let mut clock = CardClock::new(48_000);
+        let at = |n: u64| 1_000_000 + n * 10_000;
+        for n in 0..40 {
+            assert_eq!(clock.stamp(n * PERIOD, at(n) - 6_200, at(n) + 400), None);
+        }
+        for n in 40..200 {
+            assert_eq!(clock.stamp(n * PERIOD, at(n), at(n) + 400), None);
+        }
+        let error = clock.time_of(200.0 * PERIOD as f64).unwrap() - at(200) as f64;
+        assert!(error.abs() < 20.0, "{error}");
+    }
+
+    #[test]
+    fn a_wrong_stamp_among_the_first_does_not_decide() {
+        let mut clock = CardClock::new(48_000);
+        for n in 0..30_u64 {
+            let wrong = if n % 4 == 2 { 6_000 } else { 0 };
+            let at = 1_000_000 + n * 10_000;
+            assert_eq!(clock.stamp(n * PERIOD, at - wrong, at + 400), None);
+        }
+        let error = clock.time_of(30.0 * PERIOD as f64).unwrap() - 1_300_000.0;
         assert!(error.abs() < 20.0, "{error}");
     }
 
