@@ -18,6 +18,10 @@ use crate::wire::{AudioHeader, FLAG_BROKEN};
 /// of it in a burst. Positions jump instead.
 const LONGEST_FILL_US: f64 = 500_000.0;
 
+/// A step shorter than this is within what stamps get wrong: listeners steer after it, which nobody
+/// hears, where a hole of silence would be a click.
+const FILL_ABOVE_US: f64 = 2_000.0;
+
 /// Frames that come this much later than their number says were not only delayed: the card had
 /// paused. Less than that the clock finds out by itself.
 const PAUSED_US: f64 = 20_000.0;
@@ -184,6 +188,7 @@ impl Chunker {
         };
         if let Some(step_us) = input.clock.stamp(frame, at_us, came_us)
             && input.origin.is_some()
+            && step_us.abs() >= FILL_ABOVE_US
         {
             self.step(step_us);
         }

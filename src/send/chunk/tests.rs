@@ -136,6 +136,21 @@ fn frames_that_the_card_lost_are_replaced_by_silence_of_the_same_length() {
 }
 
 #[test]
+fn a_step_within_what_stamps_get_wrong_moves_the_times_and_makes_no_hole() {
+    let (mut card, mut chunker, mut taken) = (Card::new(0.0), chunker(), Taken::new());
+    chunker.plug(MONO, None).unwrap();
+    run(Some(&mut card), &mut chunker, 0, 3_000_000, &mut taken);
+    let before = chunker.silence();
+    card.late_us = 900.0;
+    run(Some(&mut card), &mut chunker, 3_000_000, 6_000_000, &mut taken);
+    assert_contiguous(&taken);
+    assert_eq!(chunker.silence(), before);
+    let (header, last) = taken.last().unwrap();
+    let error = header.captured_us as f64 - card.time_of(last[0] as u64) as f64;
+    assert!(error.abs() < 25.0, "{error}");
+}
+
+#[test]
 fn frames_that_found_no_room_in_the_ring_are_silence_where_they_were() {
     let (mut chunker, mut taken) = (chunker(), Taken::new());
     chunker.plug_exact(MONO, None, START_US).unwrap();
