@@ -117,12 +117,6 @@ impl Captured {
             take(Piece::Samples(&self.scratch[..count]));
         }
     }
-
-    /// Whether the card's stream still exists.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.samples.write_is_held()
-    }
 }
 
 #[cfg(test)]
@@ -165,13 +159,5 @@ mod tests {
         capture.on_input(&[0.0; 2], 2, 2);
         let (_, stamps) = collect(&mut captured);
         assert_eq!(stamps, [Stamp { frame: 40_000, pushed: 24_000, at_us: 2, came_us: 0 }]);
-    }
-
-    #[test]
-    fn the_other_end_notices_when_the_card_is_gone() {
-        let (capture, captured) = ring(STEREO, Arc::default());
-        assert!(captured.is_connected());
-        drop(capture);
-        assert!(!captured.is_connected());
     }
 }
