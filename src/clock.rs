@@ -1,11 +1,14 @@
 //! Monotonic time in microseconds, and what is known about other clocks.
 
 mod arrivals;
+mod capture;
 mod card;
+mod line;
 mod server;
 mod timeline;
 
 pub use arrivals::Arrivals;
+pub use capture::CaptureClock;
 pub use card::CardClock;
 pub use server::{BURST, BURST_SPACING_US, Learnt, Offset, ServerClock};
 pub use timeline::Timeline;

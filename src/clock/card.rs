@@ -11,6 +11,8 @@
 
 use std::collections::VecDeque;
 
+use super::line::{Line, median, slope};
+
 /// The newest stamps that the line is fitted to, in µs. Long enough to average the noise to a few
 /// µs, short enough to follow a crystal that warms up.
 const WINDOW_US: f64 = 4e6;
@@ -32,6 +34,9 @@ const ABANDONED_US: f64 = 1e6;
 
 /// The slope is the nominal rate until the stamps span this long.
 const SLOPE_AFTER_US: f64 = 1e6;
+
+/// The slope stays where fewer stamps than this are within the gate.
+const FEWEST: usize = 8;
 
 /// No working card is further off than this (±1,000 ppm).
 const MAX_DEVIATION: f64 = 1e-3;
@@ -70,20 +75,6 @@ pub struct CardClock {
     ignored: u32,
     since_fit: usize,
     noise_us: f64,
-}
-
-/// Time = `at` + (frame − `frame`) × `us_per_frame`.
-#[derive(Debug, Clone, Copy)]
-struct Line {
-    frame: f64,
-    at: f64,
-    us_per_frame: f64,
-}
-
-impl Line {
-    fn time_of(self, frame: f64) -> f64 {
-        self.at + (frame - self.frame) * self.us_per_frame
-    }
 }
 
 impl CardClock {
@@ -163,7 +154,7 @@ impl CardClock {
         let errors: Vec<f64> = self.suspects.iter().map(|s| s.0.1 - line.time_of(s.0.0)).collect();
         let lowest = errors.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = errors.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let step = median(&errors);
+        let step = median(errors.iter().copied());
         let usual = self.floor.front().map_or(f64::NEG_INFINITY, |first| first.1);
         let earliest = self.suspects.iter().map(|s| s.1).fold(f64::INFINITY, f64::min);
         let moved = if step > 0.0 {
@@ -219,29 +210,32 @@ impl CardClock {
             self.stamps.pop_front();
         }
         let first_at = self.stamps.front().map_or(last_at, |first| first.1);
-        let mut slope = self.line.map_or(self.nominal_us_per_frame, |line| line.us_per_frame);
-        let residuals = |slope: f64| -> Vec<f64> {
-            self.stamps.iter().map(|s| s.1 - last_at - (s.0 - last_frame) * slope).collect()
+        let mut us_per_frame =
+            self.line.map_or(self.nominal_us_per_frame, |line| line.us_per_frame);
+        let residuals = |us_per_frame: f64| -> Vec<f64> {
+            self.stamps.iter().map(|s| s.1 - last_at - (s.0 - last_frame) * us_per_frame).collect()
         };
-        let mut rest = residuals(slope);
-        let mut middle = median(&rest);
-        let deviations: Vec<f64> = rest.iter().map(|r| (r - middle).abs()).collect();
-        let gate = (GATE * median(&deviations)).max(GATE_FLOOR_US);
+        let mut rest = residuals(us_per_frame);
+        let mut middle = median(rest.iter().copied());
+        let deviations = rest.iter().map(|r| (r - middle).abs());
+        let gate = (GATE * median(deviations)).max(GATE_FLOOR_US);
         if last_at - first_at >= SLOPE_AFTER_US {
             for _ in 0..2 {
-                slope = slope_of(&self.stamps, &rest, middle, gate).map_or(slope, |s| slope + s);
+                let points = self.stamps.iter().zip(&rest).map(|(s, r)| (s.0, *r));
+                let kept = points.filter(|(_, r)| (r - middle).abs() <= gate);
+                us_per_frame += slope(kept, FEWEST).unwrap_or(0.0);
                 let most = self.nominal_us_per_frame * MAX_DEVIATION;
-                slope =
-                    slope.clamp(self.nominal_us_per_frame - most, self.nominal_us_per_frame + most);
-                rest = residuals(slope);
-                middle = median(&rest);
+                us_per_frame = us_per_frame
+                    .clamp(self.nominal_us_per_frame - most, self.nominal_us_per_frame + most);
+                rest = residuals(us_per_frame);
+                middle = median(rest.iter().copied());
             }
         }
         let kept: Vec<f64> = rest.iter().copied().filter(|r| (r - middle).abs() <= gate).collect();
         let offset = kept.iter().sum::<f64>() / kept.len().max(1) as f64;
         let spread = kept.iter().map(|r| (r - offset).powi(2)).sum::<f64>();
         self.noise_us = (spread / kept.len().max(1) as f64).sqrt();
-        self.line = Some(Line { frame: last_frame, at: last_at + offset, us_per_frame: slope });
+        self.line = Some(Line { frame: last_frame, at: last_at + offset, us_per_frame });
     }
 
     /// When frame number `frame` meets the card, in µs; `None` before the first stamp that counts.
@@ -253,7 +247,7 @@ impl CardClock {
     /// The frame that meets the card at `at_us`, with its fraction.
     #[must_use]
     pub fn frame_at(&self, at_us: f64) -> Option<f64> {
-        self.line.map(|line| line.frame + (at_us - line.at) / line.us_per_frame)
+        self.line.map(|line| line.frame_at(at_us))
     }
 
     /// How long a frame really lasts, in µs.
@@ -274,38 +268,6 @@ impl CardClock {
         // A fitted line's end is twice as uncertain as its middle (least squares, uniform spacing).
         2.0 * self.noise_us / (self.stamps.len().max(1) as f64).sqrt()
     }
-}
-
-/// Least-squares slope of the residuals within the gate, in µs per frame.
-fn slope_of(
-    stamps: &VecDeque<(f64, f64)>,
-    residuals: &[f64],
-    middle: f64,
-    gate: f64,
-) -> Option<f64> {
-    let kept = || {
-        let pairs = stamps.iter().zip(residuals);
-        pairs.filter(|(_, r)| (*r - middle).abs() <= gate).map(|(s, r)| (s.0, *r))
-    };
-    let count = kept().count() as f64;
-    if count < 8.0 {
-        return None;
-    }
-    let mean_x = kept().map(|p| p.0).sum::<f64>() / count;
-    let mean_y = kept().map(|p| p.1).sum::<f64>() / count;
-    let xy = kept().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum::<f64>();
-    let xx = kept().map(|(x, _)| (x - mean_x).powi(2)).sum::<f64>();
-    (xx > 0.0).then(|| xy / xx)
-}
-
-/// The middle value; 0 of none.
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    if sorted.is_empty() {
-        return 0.0;
-    }
-    let middle = sorted.len() / 2;
-    *sorted.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use crate::clock::CardClock;
+use crate::clock::CaptureClock;
 use crate::error::Result;
 use crate::format::Format;
 use crate::mixdown::Mixdown;
@@ -24,7 +24,10 @@ const FILL_ABOVE_US: f64 = 2_000.0;
 
 /// Frames that come this much later than their number says were not only delayed: the card had
 /// paused. Less than that the clock finds out by itself.
-const PAUSED_US: f64 = 20_000.0;
+const PAUSED_US: f64 = 500_000.0;
+
+/// Frames whose place is not known yet wait, but no longer than this.
+const LONGEST_WAIT_US: f64 = 250_000.0;
 
 /// Frames that the rate converter makes at a time.
 const BLOCK: usize = 64;
@@ -59,7 +62,7 @@ struct Input {
     card: Format,
     mixdown: Mixdown,
     converter: Option<RateConverter>,
-    clock: CardClock,
+    clock: CaptureClock,
     /// Stream frames per card frame.
     ratio: f64,
     /// Number of the next card frame to come.
@@ -68,6 +71,8 @@ struct Input {
     lost: u64,
     /// Position of card frame 0, once the card's frames have found their place.
     origin: Option<f64>,
+    /// Card frames in the stream's channels, up to `next_frame`, on their way to the converter or
+    /// waiting for their place.
     mixed: Vec<f32>,
     /// Stream frames to leave out, because the card's clock stepped back.
     excess: usize,
@@ -109,7 +114,7 @@ impl Chunker {
     }
 
     /// From now on frames come from a card that delivers `card`; `pick` names the two channels to
-    /// take, counted from one. Its first frames are left out until its clock is known.
+    /// take, counted from one. Its first frames wait until its clock is known.
     ///
     /// # Errors
     /// If the channels do not exist or the rates cannot be converted.
@@ -123,7 +128,7 @@ impl Chunker {
             card,
             mixdown,
             converter,
-            clock: CardClock::new(card.sample_rate),
+            clock: CaptureClock::new(card.sample_rate),
             ratio: f64::from(rate) / f64::from(card.sample_rate),
             next_frame: 0,
             lost: 0,
@@ -175,9 +180,10 @@ impl Chunker {
         if input.stalled {
             input.stalled = false;
             input.origin = None;
-            let expected = input.clock.time_of(frame as f64);
-            if expected.is_none_or(|expected| (at_us as f64 - expected).abs() > PAUSED_US) {
-                input.clock.anchor(frame, at_us);
+            input.excess = 0;
+            let due = input.clock.due_us(frame);
+            if due.is_none_or(|due| (came_us as f64 - due).abs() > PAUSED_US) {
+                input.clock.anchor(frame, came_us);
             }
         } else if missing >= 1.0 && input.origin.is_some() {
             // Counted and timed alike: the clock has not stepped, the frames are just not there.
@@ -186,7 +192,7 @@ impl Chunker {
         let Some(input) = &mut self.input else {
             return;
         };
-        if let Some(step_us) = input.clock.stamp(frame, at_us, came_us)
+        if let Some(step_us) = input.clock.callback(frame, at_us, came_us)
             && input.origin.is_some()
             && step_us.abs() >= FILL_ABOVE_US
         {
@@ -204,21 +210,27 @@ impl Chunker {
         if input.origin.is_some() {
             return;
         }
+        let waiting = self.format.frames(input.mixed.len());
+        let waited_us = waiting as f64 * input.clock.us_per_frame();
+        if !input.clock.is_settled() && waited_us < LONGEST_WAIT_US {
+            return;
+        }
+        let first = input.next_frame as f64 - waiting as f64;
         // What the converter gives out first is what went in that much earlier.
         let delay = input.converter.as_ref().map_or(0.0, RateConverter::delay);
-        let first_out = input.next_frame as f64 - delay / input.ratio;
-        let Some(at_us) = input.clock.time_of(first_out) else {
+        let Some(at_us) = input.clock.time_of(first - delay / input.ratio) else {
             return;
         };
         let belongs =
             self.timeline.position + (at_us - self.timeline.at_us) / self.timeline.us_per_frame;
         let gap = (belongs - position).round();
-        input.origin = Some(position + gap - input.next_frame as f64 * input.ratio + delay);
+        input.origin = Some(position + gap - first * input.ratio + delay);
         if gap >= 0.0 {
             self.skip_or_fill(gap);
         } else {
-            input.excess += (-gap) as usize;
+            input.excess = (-gap) as usize;
         }
+        self.convert();
     }
 
     /// The card's clock moved against its frames.
@@ -256,16 +268,29 @@ impl Chunker {
             return;
         };
         input.next_frame += input.card.frames(samples.len()) as u64;
-        if input.origin.is_none() {
+        input.mixdown.apply(samples, &mut input.mixed);
+        if input.origin.is_some() {
+            self.convert();
             return;
         }
+        let longest = self
+            .format
+            .samples((LONGEST_WAIT_US / 1e6 * f64::from(input.card.sample_rate)) as usize);
+        let over = input.mixed.len().saturating_sub(longest);
+        input.mixed.drain(..over);
+    }
+
+    /// Takes what the card has given, at the stream's rate.
+    fn convert(&mut self) {
+        let Some(input) = &mut self.input else {
+            return;
+        };
         let channels = usize::from(self.format.channels);
         let mut add = |frames: &[f32], excess: &mut usize| {
             let left_out = (*excess).min(frames.len() / channels);
             *excess -= left_out;
             self.pending.extend(&frames[left_out * channels..]);
         };
-        input.mixdown.apply(samples, &mut input.mixed);
         let Some(converter) = &mut input.converter else {
             add(&input.mixed, &mut input.excess);
             input.mixed.clear();

@@ -1,0 +1,51 @@
+//! A straight line from a card's frames to time, and the middle of a set.
+
+/// Time = `at` + (frame − `frame`) × `us_per_frame`, in µs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line {
+    pub(super) frame: f64,
+    pub(super) at: f64,
+    pub(super) us_per_frame: f64,
+}
+
+impl Line {
+    pub(super) fn time_of(self, frame: f64) -> f64 {
+        self.at + (frame - self.frame) * self.us_per_frame
+    }
+
+    pub(super) fn frame_at(self, at_us: f64) -> f64 {
+        self.frame + (at_us - self.at) / self.us_per_frame
+    }
+}
+
+/// The value that this share of the others lie below; 0 of none.
+pub(super) fn quantile(values: impl Iterator<Item = f64>, share: f64) -> f64 {
+    let mut sorted: Vec<f64> = values.collect();
+    if sorted.is_empty() {
+        return 0.0;
+    }
+    let place = ((sorted.len() as f64 * share) as usize).min(sorted.len() - 1);
+    *sorted.select_nth_unstable_by(place, f64::total_cmp).1
+}
+
+/// The middle value; 0 of none.
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// Least-squares slope of `points`; `None` of fewer than `fewest`, or all in one place.
+pub(super) fn slope(
+    points: impl Iterator<Item = (f64, f64)> + Clone,
+    fewest: usize,
+) -> Option<f64> {
+    let count = points.clone().count();
+    if count < fewest {
+        return None;
+    }
+    let count = count as f64;
+    let mean_x = points.clone().map(|p| p.0).sum::<f64>() / count;
+    let mean_y = points.clone().map(|p| p.1).sum::<f64>() / count;
+    let xy = points.clone().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum::<f64>();
+    let xx = points.map(|(x, _)| (x - mean_x).powi(2)).sum::<f64>();
+    (xx > 0.0).then(|| xy / xx)
+}
