@@ -3,7 +3,7 @@
 mod card;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
 use log::{debug, warn};
@@ -178,7 +178,13 @@ impl Play {
             self.record()?;
             self.hand_out();
             let tick = (self.lead_ms() * 1e3 / 3.0).clamp(SHORTEST_TICK_US, LONGEST_TICK_US);
-            std::thread::sleep(Duration::from_micros(tick as u64));
+            let tick = Duration::from_micros(tick as u64);
+            // What arrives goes on at once: with a short delay there is no half millisecond to lose.
+            match self.network.recv_timeout(tick) {
+                Ok(heard) => self.hear(heard)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(tick),
+            }
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::rate::RateConverter;
 use crate::recv::jitter::{Inserted, Jitter};
 
 /// Frames that come out at a time.
-pub const BLOCK: usize = 64;
+pub const BLOCK: usize = 32;
 
 /// An error above this is jumped over: steering it away would take longer than anyone should wait.
 const JUMP_ABOVE_US: f64 = 2_000.0;
@@ -23,7 +23,7 @@ const CROSSFADE_MS: f64 = 10.0;
 /// Sound fades over this long a time before and after what is missing, or over this share of the
 /// playout delay where that is less: the fade must know its end that much in advance.
 const LONGEST_FADE_MS: f64 = 5.0;
-const FADE_SHARE: f64 = 1.0 / 32.0;
+const FADE_SHARE: f64 = 1.0 / 64.0;
 
 /// How errors are steered away.
 struct Steering {
