@@ -318,8 +318,13 @@ fn host() -> Result<SharedHost> {
     let mut failure = None;
     // In cpal's order: on Linux PulseAudio (which PipeWire also answers to) before bare ALSA.
     for id in SYSTEM.get().map_or_else(cpal::available_hosts, |&id| vec![id]) {
+        #[cfg(target_os = "linux")]
+        let others = crate::threads::Others::now();
         match cpal::host_from_id(id) {
             Ok(host) => {
+                // PulseAudio's callbacks all run on a thread that belongs to the connection.
+                #[cfg(target_os = "linux")]
+                others.ask_for_new_ones();
                 let _ = SYSTEM.set(id);
                 return Ok(current.insert(SharedHost(Arc::new(host))).clone());
             }

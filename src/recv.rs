@@ -22,7 +22,7 @@ use crate::error::Result;
 use crate::settings::{ClientSettings, Output, Target};
 use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats, Lines};
-use crate::threads::{join, spawn};
+use crate::threads::{Priority, join, spawn};
 use crate::wire::Report;
 use connect::{Connect, Seen};
 use play::{Choice, Play, Snapshot};
@@ -125,7 +125,7 @@ impl Client {
                 };
                 let stop = stop.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
-                let _keeper = spawn("card", move || keeper.run(&stop))?;
+                let _keeper = spawn("card", Priority::Ordinary, move || keeper.run(&stop))?;
                 (play::Output::Card(cards), Some(own))
             }
         };
@@ -155,9 +155,9 @@ impl Client {
             warn_of_delay_flags: settings.delay_flags_given,
         };
         let heard = stop.clone();
-        let player = spawn("player", move || player.run(&heard))?;
+        let player = spawn("player", Priority::Now, move || player.run(&heard))?;
         let heard = stop.clone();
-        let network = spawn("network", move || network.run(&heard))?;
+        let network = spawn("network", Priority::Soon, move || network.run(&heard))?;
 
         let start_us = clock.now_us();
         let mut second_us = start_us;

@@ -25,7 +25,7 @@ use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::source::{Kind, Source};
 use crate::stats::{self, Lines, ServerStats};
-use crate::threads::{join, spawn};
+use crate::threads::{Priority, join, spawn};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 use encode::Codec;
 use produce::Producer;
@@ -120,7 +120,7 @@ impl Server {
         let mut producer =
             Producer::new(format, preset, clock, Arc::clone(&counters), handle.clone());
 
-        let network = spawn("network", move || transmit.run())?;
+        let network = spawn("network", Priority::Soon, move || transmit.run())?;
         let mut watch =
             Watch::new(&settings.preset_name, &settings.origin, settings.overrides.clone());
         let changes = handle.clone();
@@ -134,7 +134,7 @@ impl Server {
             Origin::Generator(generator) => {
                 producer.generate(generator, source.channels)?;
                 let heard = shutdown.clone();
-                let chunks = spawn("chunks", move || producer.run(&heard))?;
+                let chunks = spawn("chunks", Priority::Now, move || producer.run(&heard))?;
                 report(&snapshots, &counters, clock, &mut lines, shutdown, &mut meanwhile);
                 join(chunks)
             }
@@ -149,10 +149,10 @@ impl Server {
                     producer.cards(source.channels),
                 );
                 let heard = shutdown.clone();
-                let chunks = spawn("chunks", move || producer.run(&heard))?;
+                let chunks = spawn("chunks", Priority::Now, move || producer.run(&heard))?;
                 let heard = shutdown.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
-                let _keeper = spawn("card", move || card.run(&heard))?;
+                let _keeper = spawn("card", Priority::Ordinary, move || card.run(&heard))?;
                 report(&snapshots, &counters, clock, &mut lines, shutdown, &mut meanwhile);
                 join(chunks)
             }

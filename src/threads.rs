@@ -1,20 +1,30 @@
-//! Named threads, and what becomes of one that breaks.
+//! Named threads, how soon they run, and what becomes of one that breaks.
+
+mod priority;
 
 use std::thread::{Builder, JoinHandle};
 
 use crate::error::{Error, Result};
 
-/// Starts a thread called `name`.
+#[cfg(all(target_os = "linux", feature = "device"))]
+pub(crate) use priority::Others;
+pub(crate) use priority::Priority;
+
+/// Starts a thread called `name`, and asks the system for its priority.
 ///
 /// # Errors
 /// [`Error::Internal`] if the system gives no thread.
 pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
+    priority: Priority,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>> {
     Builder::new()
         .name(name.to_owned())
-        .spawn(work)
+        .spawn(move || {
+            priority.ask();
+            work()
+        })
         .map_err(|e| Error::internal(format!("cannot start the {name} thread"), e))
 }
 

@@ -202,12 +202,17 @@ fn run<F: Send + 'static>(
             // stream with it, the other because closing it says that the stream has ended.
             let (_host, _closing) = (opened.host.clone(), closing);
             let (home, returned) = mpsc::sync_channel(1);
+            #[cfg(target_os = "linux")]
+            let others = crate::threads::Others::now();
             let stream = match open(&opened, period_frames, callback, home, &returned, build) {
                 Ok((stream, reports)) => match if play { stream.play() } else { Ok(()) } {
                     Ok(()) => {
                         let frames = stream.buffer_size().unwrap_or(period_frames);
                         // Whoever no longer waits has closed the other channel as well.
                         let _ = ready.send(Ok((reports, frames)));
+                        // cpal asks for priority itself, but not on PulseAudio.
+                        #[cfg(target_os = "linux")]
+                        others.ask_for_new_ones();
                         stream
                     }
                     Err(error) => {
