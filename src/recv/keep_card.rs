@@ -18,10 +18,13 @@ use crate::shutdown::Shutdown;
 use crate::stats;
 
 /// The card takes sound in periods: short ones for short delays, but no shorter than most systems
-/// manage, and no longer than one notices in a jump.
+/// manage, and no longer than one notices in a jump. Each period costs as much as its sound, so
+/// long delays get longer ones.
 const PERIOD_SHARE: f64 = 1.0 / 6.0;
-const LONGEST_PERIOD_MS: f64 = 10.0;
 const SHORTEST_PERIOD_MS: f64 = 2.5;
+const ORDINARY_PERIOD_MS: f64 = 10.0;
+const LONG_PERIOD_SHARE: f64 = 1.0 / 15.0;
+const LONGEST_PERIOD_MS: f64 = 20.0;
 
 /// Sound on its way from the playing thread to the callback, at most, in ms: the longest lead and
 /// the largest callback that is expected.
@@ -143,5 +146,7 @@ impl KeepCard {
 
 /// How long a period should be for a playout delay.
 fn period_ms(delay_ms: u32) -> f64 {
-    (f64::from(delay_ms) * PERIOD_SHARE).clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS)
+    let delay_ms = f64::from(delay_ms);
+    let short = (delay_ms * PERIOD_SHARE).clamp(SHORTEST_PERIOD_MS, ORDINARY_PERIOD_MS);
+    short.max((delay_ms * LONG_PERIOD_SHARE).min(LONGEST_PERIOD_MS))
 }
