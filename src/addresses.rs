@@ -85,13 +85,6 @@ pub fn commands(
         .collect()
 }
 
-/// Whether `ip` is an address of this PC.
-#[must_use]
-pub fn is_this_machine(ip: IpAddr, local: &[Interface]) -> bool {
-    let ip = ip.to_canonical();
-    ip.is_loopback() || local.iter().any(|interface| interface.ip.to_canonical() == ip)
-}
-
 /// What to do about the picture when sound is heard `playout_delay_ms` after it.
 #[must_use]
 pub fn lip_sync_hint(playout_delay_ms: u32) -> String {

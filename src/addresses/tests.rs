@@ -111,22 +111,11 @@ fn an_address_that_two_adapters_share_is_shown_once() {
 }
 
 #[test]
-fn this_machine_is_known_by_each_of_its_addresses() {
-    let local = local(&[("eth0", "192.168.1.5"), ("eth0", "fd00::5")]);
-    for mine in ["127.0.0.1", "127.1.2.3", "::1", "192.168.1.5", "::ffff:192.168.1.5", "fd00::5"] {
-        assert!(is_this_machine(mine.parse().unwrap(), &local), "{mine}");
-    }
-    for other in ["192.168.1.6", "fd00::6", "8.8.8.8"] {
-        assert!(!is_this_machine(other.parse().unwrap(), &local), "{other}");
-    }
-}
-
-#[test]
 fn this_machine_has_a_loopback_address_and_a_route_among_its_own() {
     let (local, default_route) = here();
     assert!(local.iter().any(|interface| interface.ip.is_loopback()));
     if let Some(route) = default_route {
-        assert!(is_this_machine(route, &local));
+        assert!(local.iter().any(|interface| interface.ip == route));
     }
 }
 
