@@ -4,7 +4,8 @@
 //! The pipe has no network and no second clock, but the same delay and the same periods: what goes
 //! wrong on it too is the sound system's doing. The room is a PulseAudio of our own; nothing of
 //! this is heard. Run as a test (`cargo test --bench room`), one preset is listened to for a moment;
-//! `cargo bench --bench room -- live` listens to that preset alone.
+//! `cargo bench --bench room -- live` listens to that preset alone, and `-- sweep` tries delays and
+//! chunks around it.
 
 #[cfg(target_os = "linux")]
 mod house;
@@ -44,6 +45,33 @@ const PRESETS: [(&str, u32, &str); 3] = [
     ("live", 20, "25 ms or less, no more damage than the pipe"),
 ];
 
+/// What a sweep tries: delays in ms, and chunks in frames. The cards' periods follow the delay.
+#[cfg(target_os = "linux")]
+const SWEEP: ([u32; 4], [u32; 2]) = ([15, 20, 25, 30], [64, 128]);
+
+#[cfg(target_os = "linux")]
+fn sweep(house: &house::House) -> running::Result<()> {
+    use std::time::Duration;
+
+    for delay_ms in SWEEP.0 {
+        for chunk in SWEEP.1 {
+            let flags = ["--playout-delay-ms", &delay_ms.to_string()]
+                .into_iter()
+                .chain(["--chunk-size", &chunk.to_string()])
+                .map(str::to_owned)
+                .collect::<Vec<_>>();
+            let pair = pair::Pair::start(house, "live", &flags, delay_ms)?;
+            let recording = house.record(Duration::from_secs(4), Duration::from_secs(20))?;
+            let [ours, pipe] =
+                [house::EAR1, house::EAR2].map(|ear| listen::compare(&recording, ear, delay_ms));
+            println!("{}", ours.row(&format!("{delay_ms} ms, {chunk}: AuraLync"), ""));
+            println!("{}", pipe.row(&format!("{delay_ms} ms: bare pipe"), &pair.periods()));
+            pair.stop()?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(target_os = "linux")]
 fn measure() -> running::Result<()> {
     use std::time::Duration;
@@ -54,6 +82,9 @@ fn measure() -> running::Result<()> {
     let house = house::House::open()?;
     println!("\nSound from “pc” to an ear in one room, {} s each\n", listening.as_secs());
     println!("{}", listen::HEADING);
+    if measuring && std::env::args().any(|argument| argument == "sweep") {
+        return sweep(&house);
+    }
     let named = |preset: &str| std::env::args().any(|argument| argument == preset);
     let some_are_named = PRESETS.iter().any(|(preset, ..)| named(preset));
     let presets = if measuring { &PRESETS[..] } else { &PRESETS[..1] };
@@ -61,7 +92,7 @@ fn measure() -> running::Result<()> {
         if some_are_named && !named(preset) {
             continue;
         }
-        let pair = pair::Pair::start(&house, preset, delay_ms)?;
+        let pair = pair::Pair::start(&house, preset, &[], delay_ms)?;
         let recording = house.record(settle, listening)?;
         let [through_auralync, through_pipe] =
             [house::EAR1, house::EAR2].map(|ear| listen::compare(&recording, ear, delay_ms));

@@ -14,10 +14,16 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// Starts everything and waits until sound flows both ways.
-    pub(crate) fn start(house: &House, preset: &str, delay_ms: u32) -> Result<Self> {
+    /// Starts everything and waits until sound flows both ways. `flags` go to the server, and make
+    /// the delay what it is.
+    pub(crate) fn start(
+        house: &House,
+        preset: &str,
+        flags: &[String],
+        delay_ms: u32,
+    ) -> Result<Self> {
         let mut command = house.command(env!("CARGO_BIN_EXE_auralync-server"));
-        command.args(["--preset", preset, "--source", "loopback:pc", "-v"]);
+        command.args(["--preset", preset, "--source", "loopback:pc", "-v"]).args(flags);
         command.args(["--bind", "127.0.0.1", "--port", "0"]);
         let mut server = Running::start("auralync-server", &mut command)?;
         let address = server.wait_for(|line| {
