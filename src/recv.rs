@@ -226,6 +226,7 @@ fn client_stats(
         jumps: now.counts.jumps,
         ppm: now.ppm,
         clock_uncertainty_us: seen.uncertainty_ns.get() as f64 / 1e3,
+        card_uncertainty_us: now.card_uncertainty_us,
         output_latency_ms: now.output_latency_ms,
         connections: seen.connections.get(),
         level_dbfs: counters.peak.take_dbfs(),

@@ -279,6 +279,8 @@ fn report(
             capture_overruns: counters.overruns.get(),
             silence_frames: counters.silence.get(),
             chunks_dropped: counters.chunks_dropped.get(),
+            card_ppm: counters.ppm.get(),
+            card_uncertainty_us: counters.uncertainty_us.get(),
             loop_cpu_ms: snapshot.cpu_ms,
             listening: snapshot.listeners.len(),
             dropped_frames: snapshot.dropped_before

@@ -30,6 +30,23 @@ impl Counter {
     }
 }
 
+/// A figure that one thread measures and others read.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Replaces the figure.
+    pub fn set(&self, value: f64) {
+        self.0.store(value.to_bits(), Ordering::Relaxed);
+    }
+
+    /// The figure now; 0 before the first.
+    #[must_use]
+    pub fn get(&self) -> f64 {
+        f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
+}
+
 /// The highest sample magnitude since it was last asked for.
 #[derive(Debug, Default)]
 pub struct Peak {
@@ -71,6 +88,10 @@ pub struct Capture {
     pub silence: Counter,
     /// Chunks that the network loop was too busy to take.
     pub chunks_dropped: Counter,
+    /// How much faster than nominal the card runs, in millionths.
+    pub ppm: Gauge,
+    /// How well its clock is known, in µs.
+    pub uncertainty_us: Gauge,
     /// Highest captured sample.
     pub peak: Peak,
 }
@@ -101,6 +122,10 @@ pub struct ServerStats {
     pub silence_frames: u64,
     /// Chunks that the network loop was too busy to take, since the start.
     pub chunks_dropped: u64,
+    /// How much faster than nominal the captured card runs, in millionths.
+    pub card_ppm: f64,
+    /// How well that card's clock is known, in µs.
+    pub card_uncertainty_us: f64,
     /// CPU time of the network loop, in ms, since the start (0 where the system does not say).
     pub loop_cpu_ms: f64,
     /// How many are listening.
@@ -172,6 +197,8 @@ pub struct ClientStats {
     pub ppm: f64,
     /// Uncertainty of the server clock's estimate, in µs (half the quickest round trip).
     pub clock_uncertainty_us: f64,
+    /// How well the sound card's clock is known, in µs.
+    pub card_uncertainty_us: f64,
     /// What the card says lies between callback and ear, in ms.
     pub output_latency_ms: f64,
     /// Connections made so far.
@@ -252,6 +279,8 @@ mod tests {
             capture_overruns: 0,
             silence_frames: 0,
             chunks_dropped: 0,
+            card_ppm: 0.0,
+            card_uncertainty_us: 0.0,
             loop_cpu_ms: 0.0,
             listening: 0,
             dropped_frames: 0,
@@ -273,6 +302,7 @@ mod tests {
             jumps: 0,
             ppm: 0.0,
             clock_uncertainty_us: 0.0,
+            card_uncertainty_us: 0.0,
             output_latency_ms: 0.0,
             connections: 0,
             level_dbfs: 0.0,

@@ -79,6 +79,7 @@ pub struct CaptureClock {
     ahead_us: f64,
     stamps_seen: u32,
     buckets_seen: u32,
+    noise_us: f64,
 }
 
 /// The earliest callback of a bucket, late ones left out.
@@ -103,6 +104,7 @@ impl CaptureClock {
             ahead_us: 0.0,
             stamps_seen: 0,
             buckets_seen: 0,
+            noise_us: 0.0,
         }
     }
 
@@ -245,7 +247,9 @@ impl CaptureClock {
         }
         let level = quantile(lates(us_per_frame), UNDELAYED);
         let kept = || lates(us_per_frame).filter(|late| (late - level).abs() <= gate);
-        let mean = kept().sum::<f64>() / kept().count().max(1) as f64;
+        let count = kept().count().max(1) as f64;
+        let mean = kept().sum::<f64>() / count;
+        self.noise_us = (kept().map(|late| (late - mean).powi(2)).sum::<f64>() / count).sqrt();
         self.line = Some(Line { frame: last.frame, at: last.came_us + mean, us_per_frame });
         let stamped = || self.earliest.iter().filter_map(|e| e.ahead_us);
         let enough = if self.is_stamped() { STAMPS_ENOUGH } else { 1 };
@@ -276,6 +280,19 @@ impl CaptureClock {
     #[must_use]
     pub fn us_per_frame(&self) -> f64 {
         self.line.map_or(self.nominal_us_per_frame, |line| line.us_per_frame)
+    }
+
+    /// How much faster than nominal the card runs, in parts per million.
+    #[must_use]
+    pub fn ppm(&self) -> f64 {
+        (self.nominal_us_per_frame / self.us_per_frame() - 1.0) * 1e6
+    }
+
+    /// Standard error of the line at its end, in µs. The constant that stamps give is not in it.
+    #[must_use]
+    pub fn uncertainty_us(&self) -> f64 {
+        // A fitted line's end is twice as uncertain as its middle (least squares, uniform spacing).
+        2.0 * self.noise_us / (self.earliest.len().max(1) as f64).sqrt()
     }
 
     /// When frame `frame` should come if nothing delays it, in µs.

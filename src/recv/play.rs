@@ -61,6 +61,7 @@ pub(super) struct Snapshot {
     pub(super) delay_ms: f64,
     pub(super) playout_delay_ms: f64,
     pub(super) ppm: f64,
+    pub(super) card_uncertainty_us: f64,
     pub(super) output_latency_ms: f64,
     pub(super) extra_ms: u32,
 }
@@ -361,6 +362,7 @@ impl Play {
         if let Some(card) = &self.card {
             snapshot.output_latency_ms = card.latency_us / 1e3;
             snapshot.ppm = card.clock.ppm();
+            snapshot.card_uncertainty_us = card.clock.uncertainty_us();
         }
         if let Output::Recorder(recorder) = &self.output {
             snapshot.counts = add(snapshot.counts, recorder.counts());

@@ -168,6 +168,14 @@ impl Chunker {
         self.silence
     }
 
+    /// How much faster than nominal the card runs, in millionths, and how well that is known, in
+    /// µs; `None` without a card.
+    #[must_use]
+    pub fn card_clock(&self) -> Option<(f64, f64)> {
+        let clock = &self.input.as_ref()?.clock;
+        Some((clock.ppm(), clock.uncertainty_us()))
+    }
+
     /// Card frame `frame` was captured at `at_us`, says a callback that came at `came_us`, and
     /// `lost` frames before it never came.
     pub fn stamp(&mut self, frame: u64, lost: u64, at_us: u64, came_us: u64) {

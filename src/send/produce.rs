@@ -111,6 +111,10 @@ impl Producer {
                 }
             }
             self.counters.silence.set(self.chunker.silence());
+            if let Some((ppm, uncertainty_us)) = self.chunker.card_clock() {
+                self.counters.ppm.set(ppm);
+                self.counters.uncertainty_us.set(uncertainty_us);
+            }
             let wait = self.chunker.due_in_us(self.clock.now_us());
             let sleep = wait.clamp(SHORTEST_SLEEP_US, LONGEST_SLEEP_US);
             std::thread::sleep(Duration::from_micros(sleep));
