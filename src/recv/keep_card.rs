@@ -18,13 +18,13 @@ use crate::shutdown::Shutdown;
 use crate::stats;
 
 /// The card takes sound in periods: short ones for short delays, but no shorter than most systems
-/// manage, and no longer than one notices in a jump. Each period costs as much as its sound, so
-/// long delays get longer ones.
+/// manage. Each one costs about as much whatever its length, and PulseAudio holds no more than one
+/// ahead, so that longer ones outlast more of the machine's hiccups: long delays afford them.
 const PERIOD_SHARE: f64 = 1.0 / 6.0;
 const SHORTEST_PERIOD_MS: f64 = 2.5;
 const ORDINARY_PERIOD_MS: f64 = 10.0;
-const LONG_PERIOD_SHARE: f64 = 1.0 / 15.0;
-const LONGEST_PERIOD_MS: f64 = 20.0;
+const LONG_PERIOD_SHARE: f64 = 1.0 / 10.0;
+const LONGEST_PERIOD_MS: f64 = 50.0;
 
 /// Sound on its way from the playing thread to the callback, at most, in ms: the longest lead and
 /// the largest callback that is expected.
