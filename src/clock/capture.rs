@@ -51,6 +51,12 @@ const MOVED_US: f64 = 500.0;
 /// … that agree within this have moved.
 const AGREEMENT_US: f64 = 300.0;
 
+/// A line through so many of the newest that fits the moved ones this well says that the card runs
+/// at another rate than was thought, and that nothing has moved.
+const BENT: usize = 50;
+const FEWEST_BENT: usize = 10;
+const BENT_FITS_US: f64 = 100.0;
+
 /// Stamps have moved along, or stayed, give or take this.
 const STAMPS_AGREE_US: f64 = 1_000.0;
 
@@ -192,6 +198,14 @@ impl CaptureClock {
             }
             return None;
         }
+        if let Some(line) = self.bent(line) {
+            self.line = Some(line);
+            self.earliest.extend(self.moved.drain(..));
+            while self.earliest.len() > WINDOW {
+                self.earliest.pop_front();
+            }
+            return None;
+        }
         let stamps = || recent.iter().filter_map(|e| Some(late(e) + e.ahead_us? - self.ahead_us));
         let stamped = median(stamps());
         let known = stamps().next().is_some();
@@ -210,6 +224,23 @@ impl CaptureClock {
         self.earliest.extend(recent);
         self.moved.clear();
         is_step.then_some(least)
+    }
+
+    /// The line at another rate that the moved ones lie on as well as those before them.
+    fn bent(&self, line: Line) -> Option<Line> {
+        let late = |e: &Earliest| (e.frame, e.came_us - line.time_of(e.frame));
+        let newest = || self.earliest.iter().chain(&self.moved).rev().take(BENT).map(late);
+        let slope = slope(newest(), FEWEST_BENT)?;
+        let last = self.moved.last()?;
+        let us_per_frame = line.us_per_frame + slope;
+        let most = self.nominal_us_per_frame * MAX_DEVIATION;
+        if (us_per_frame - self.nominal_us_per_frame).abs() > most {
+            return None;
+        }
+        let level = median(newest().map(|(frame, late)| late - (frame - last.frame) * slope));
+        let bent = Line { frame: last.frame, at: line.time_of(last.frame) + level, us_per_frame };
+        let fits = |e: &Earliest| (e.came_us - bent.time_of(e.frame)).abs() <= BENT_FITS_US;
+        self.moved.iter().all(fits).then_some(bent)
     }
 
     /// Forgets where the card was, not how fast it runs: a callback that was not delayed came at
@@ -267,7 +298,10 @@ impl CaptureClock {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let knows_ahead = self.is_stamped() || self.earliest.iter().any(|e| e.ahead_us.is_some());
-        self.line.is_some() && self.moved.is_empty() && knows_ahead
+        let on_line = |line: Line| {
+            self.filling.is_none_or(|(_, e)| (e.came_us - line.time_of(e.frame)).abs() <= MOVED_US)
+        };
+        self.line.is_some_and(on_line) && self.moved.is_empty() && knows_ahead
     }
 
     /// When frame number `frame` was captured, in µs; `None` while nothing is known.
@@ -293,6 +327,13 @@ impl CaptureClock {
     pub fn uncertainty_us(&self) -> f64 {
         // A fitted line's end is twice as uncertain as its middle (least squares, uniform spacing).
         2.0 * self.noise_us / (self.earliest.len().max(1) as f64).sqrt()
+    }
+
+    /// How long the card keeps a frame before it hands it over, in µs, not counting the frames
+    /// that it waits for to hand over together.
+    #[must_use]
+    pub fn held_back_us(&self) -> f64 {
+        (-self.ahead_us).max(0.0)
     }
 
     /// When frame `frame` should come if nothing delays it, in µs.

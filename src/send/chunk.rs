@@ -27,7 +27,13 @@ const FILL_ABOVE_US: f64 = 2_000.0;
 const PAUSED_US: f64 = 500_000.0;
 
 /// Frames whose place is not known yet wait, but no longer than this.
-const LONGEST_WAIT_US: f64 = 250_000.0;
+const LONGEST_WAIT_MS: f64 = 250.0;
+
+/// A card that hands sound over this late is waited for; one that takes longer has paused.
+const LONGEST_HELD_US: f64 = 100_000.0;
+
+/// The largest piece that a card has handed over counts for less by this share with every new one.
+const PIECE_FADES: f64 = 0.01;
 
 /// Frames that the rate converter makes at a time.
 const BLOCK: usize = 64;
@@ -67,6 +73,9 @@ struct Input {
     ratio: f64,
     /// Number of the next card frame to come.
     next_frame: u64,
+    /// The frame stamped last, and how many lie between two stamps, the most of late.
+    stamped: u64,
+    piece: f64,
     /// Card frames lost before the ring, as far as known.
     lost: u64,
     /// Position of card frame 0, once the card's frames have found their place.
@@ -131,6 +140,8 @@ impl Chunker {
             clock: CaptureClock::new(card.sample_rate),
             ratio: f64::from(rate) / f64::from(card.sample_rate),
             next_frame: 0,
+            stamped: 0,
+            piece: 0.0,
             lost: 0,
             origin: None,
             mixed: Vec::new(),
@@ -183,8 +194,16 @@ impl Chunker {
             return;
         };
         input.next_frame = frame;
-        let missing = lost.saturating_sub(input.lost) as f64 * input.ratio;
+        input.piece =
+            (input.piece * (1.0 - PIECE_FADES)).max(frame.saturating_sub(input.stamped) as f64);
+        input.stamped = frame;
+        let owed = |lost: u64| (lost as f64 * input.ratio) as u64;
+        let missing = owed(lost).saturating_sub(owed(input.lost));
         input.lost = lost;
+        if missing > 0 && input.origin.is_none() {
+            // What waits for its place must be without a gap.
+            input.mixed.clear();
+        }
         if input.stalled {
             input.stalled = false;
             input.origin = None;
@@ -193,9 +212,9 @@ impl Chunker {
             if due.is_none_or(|due| (came_us as f64 - due).abs() > PAUSED_US) {
                 input.clock.anchor(frame, came_us);
             }
-        } else if missing >= 1.0 && input.origin.is_some() {
+        } else if missing > 0 && input.origin.is_some() {
             // Counted and timed alike: the clock has not stepped, the frames are just not there.
-            self.fill(missing as usize);
+            self.skip_or_fill(missing as f64);
         }
         let Some(input) = &mut self.input else {
             return;
@@ -219,8 +238,7 @@ impl Chunker {
             return;
         }
         let waiting = self.format.frames(input.mixed.len());
-        let waited_us = waiting as f64 * input.clock.us_per_frame();
-        if !input.clock.is_settled() && waited_us < LONGEST_WAIT_US {
+        if !input.clock.is_settled() && waiting < input.card.frames_in_ms(LONGEST_WAIT_MS) {
             return;
         }
         let first = input.next_frame as f64 - waiting as f64;
@@ -265,7 +283,6 @@ impl Chunker {
     }
 
     fn fill(&mut self, frames: usize) {
-        let frames = frames.min(self.format.frames_in_ms(LONGEST_FILL_US / 1e3));
         self.pending.extend(std::iter::repeat_n(0.0, self.format.samples(frames)));
         self.silence += frames as u64;
     }
@@ -281,9 +298,7 @@ impl Chunker {
             self.convert();
             return;
         }
-        let longest = self
-            .format
-            .samples((LONGEST_WAIT_US / 1e6 * f64::from(input.card.sample_rate)) as usize);
+        let longest = self.format.samples(input.card.frames_in_ms(LONGEST_WAIT_MS));
         let over = input.mixed.len().saturating_sub(longest);
         input.mixed.drain(..over);
     }
@@ -318,12 +333,13 @@ impl Chunker {
         if self.pending_frames() < self.chunk {
             let end_us = self.time_of(self.position as f64 + self.chunk as f64);
             let late_us = now_us as f64 - end_us;
-            if late_us < self.patience_us {
+            let patience_us = self.patience_us();
+            if late_us < patience_us {
                 return None;
             }
             self.stall();
-            if late_us > self.patience_us + LONGEST_FILL_US {
-                let frames = (late_us - self.patience_us) / self.timeline.us_per_frame;
+            if late_us > patience_us + LONGEST_FILL_US {
+                let frames = (late_us - patience_us) / self.timeline.us_per_frame;
                 self.position += frames as u64;
                 self.broken = true;
                 return None;
@@ -356,7 +372,20 @@ impl Chunker {
     #[must_use]
     pub fn due_in_us(&self, now_us: u64) -> u64 {
         let end_us = self.time_of(self.position as f64 + self.chunk as f64);
-        (end_us - now_us as f64).max(0.0) as u64
+        let delivers = |input: &Input| input.origin.is_some() && !input.stalled;
+        let silent = !self.input.as_ref().is_some_and(delivers);
+        let due_us = if silent { end_us + self.patience_us() } else { end_us };
+        (due_us - now_us as f64).max(0.0) as u64
+    }
+
+    /// How long after it was captured a frame may come: a card that hands over long pieces, or
+    /// holds them back, is not silent while it does.
+    fn patience_us(&self) -> f64 {
+        let held_us = self.input.as_ref().map_or(0.0, |input| {
+            let piece_us = input.piece * input.clock.us_per_frame();
+            (piece_us + input.clock.held_back_us()).min(LONGEST_HELD_US)
+        });
+        self.patience_us + held_us
     }
 
     /// The card has not delivered in time. What it had begun stays; its next frames will be placed

@@ -80,6 +80,19 @@ fn noise_late_callbacks_and_wrong_stamps_leave_the_line_where_it_is() {
 }
 
 #[test]
+fn a_card_far_off_its_nominal_rate_is_followed_from_the_start_and_steps_nowhere() {
+    for ppm in [-2_000.0, -700.0, 2_000.0] {
+        let mut card = Card::new(ppm);
+        for _ in 0..600 {
+            card.call(20.0, 0.0);
+        }
+        assert!(card.steps.is_empty(), "{ppm} ppm: {:?}", card.steps);
+        assert!((card.clock.ppm() - ppm).abs() < 20.0, "{} for {ppm} ppm", card.clock.ppm());
+        assert!(card.error_us().abs() < 100.0, "{ppm} ppm: {} µs", card.error_us());
+    }
+}
+
+#[test]
 fn lost_frames_are_a_step_within_a_tenth_of_a_second() {
     for lost_us in [900.0, 15_000.0, 128_000.0, -9_000.0] {
         let mut card = Card::new(0.0);

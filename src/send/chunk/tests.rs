@@ -132,7 +132,7 @@ fn frames_that_the_card_lost_are_replaced_by_silence_of_the_same_length() {
     let (header, last) = taken.last().unwrap();
     let error = header.captured_us as f64 - card.time_of(last[0] as u64) as f64;
     assert!(error.abs() < 25.0, "{error}");
-    assert_eq!(chunker.silence() / 48, 15 + 90, "15 ms, and 90 until the card's clock was known");
+    assert_eq!(chunker.silence() / 48, 15 + 80, "15 ms, and 80 until the card's clock was known");
 }
 
 #[test]
@@ -218,4 +218,56 @@ proptest! {
         let all: Vec<f32> = taken.iter().flat_map(|(_, s)| s.clone()).collect();
         prop_assert!(all.iter().enumerate().all(|(n, s)| *s == n as f32));
     }
+}
+
+#[test]
+fn a_chunk_longer_than_any_gap_that_is_filled_comes_whole() {
+    let slow = Format { sample_rate: 8_000, channels: 1 };
+    let mut chunker = Chunker::new(slow, 8_192, PATIENCE_US, START_US);
+    let mut taken = Taken::new();
+    for now in (0..5_000_000).step_by(1_000) {
+        take(&mut chunker, START_US + now, &mut taken);
+    }
+    assert_eq!(taken.len(), 4);
+    assert!(taken.iter().all(|(_, samples)| samples.len() == 8_192));
+}
+
+#[test]
+fn an_overrun_longer_than_any_gap_that_is_filled_leaves_later_sound_in_time() {
+    let (mut chunker, mut taken) = (chunker(), Taken::new());
+    chunker.plug_exact(MONO, None, START_US).unwrap();
+    chunker.stamp(0, 0, START_US, START_US);
+    chunker.samples(&[1.0; 480]);
+    let after = START_US + 1_010_000;
+    chunker.stamp(48_480, 48_000, after, after);
+    chunker.samples(&[3.0; 480]);
+    take(&mut chunker, after + 10_000, &mut taken);
+    let (header, _) = taken.iter().find(|(_, samples)| samples[100] == 3.0).unwrap();
+    assert_eq!((header.position, header.captured_us), (48_480, after));
+}
+
+#[test]
+fn the_first_sound_after_a_short_pause_is_heard() {
+    let (mut card, mut chunker, mut taken) = (Card::new(0.0), chunker(), Taken::new());
+    chunker.plug(MONO, None).unwrap();
+    run(Some(&mut card), &mut chunker, 0, 3_000_000, &mut taken);
+    run(None, &mut chunker, 3_000_000, 3_200_000, &mut taken);
+    card.late_us = 200_000.0;
+    run(Some(&mut card), &mut chunker, 3_200_000, 5_000_000, &mut taken);
+    assert_contiguous(&taken);
+    let sound: Vec<f32> = taken.iter().flat_map(|(_, s)| s.clone()).filter(|s| *s != 0.0).collect();
+    let lost: f32 = sound.windows(2).map(|pair| pair[1] - pair[0] - 1.0).sum();
+    assert!(lost < 0.060 * 48_000.0, "{} ms lost", lost / 48.0);
+}
+
+#[test]
+fn a_card_that_hands_over_long_pieces_is_not_silent_in_between() {
+    let (mut card, mut chunker, mut taken) = (Card::new(0.0), chunker(), Taken::new());
+    card.period = 3_840;
+    chunker.plug(MONO, None).unwrap();
+    run(Some(&mut card), &mut chunker, 0, 3_000_000, &mut taken);
+    let before = chunker.silence();
+    run(Some(&mut card), &mut chunker, 3_000_000, 6_000_000, &mut taken);
+    assert_eq!(chunker.silence(), before);
+    assert_contiguous(&taken);
 }
