@@ -324,7 +324,9 @@ fn host() -> Result<SharedHost> {
             Ok(host) => {
                 // PulseAudio's callbacks all run on a thread that belongs to the connection.
                 #[cfg(target_os = "linux")]
-                others.ask_for_new_ones();
+                if id == cpal::HostId::PulseAudio {
+                    others.ask_for_new_ones();
+                }
                 let _ = SYSTEM.set(id);
                 return Ok(current.insert(SharedHost(Arc::new(host))).clone());
             }

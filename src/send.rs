@@ -11,6 +11,7 @@ pub mod transmit;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use log::info;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::mixdown::Mixdown;
 use crate::preset::{Overrides, Preset, Watch};
 use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
@@ -69,6 +71,8 @@ impl Server {
         let sample_rate =
             settings.preset.sample_rate.unwrap_or_else(|| stream_rate(origin.format().sample_rate));
         let format = Format { sample_rate, channels: settings.preset.channels };
+        // Channels that the card has not got are refused now, not when sound comes.
+        Mixdown::new(origin.format().channels, format.channels, source.channels)?;
         // The delay must hold two chunks at the rate that it turned out to be.
         let rate = Overrides { sample_rate: Some(sample_rate), ..Overrides::default() };
         let settings = ServerSettings { preset: settings.preset.with(rate)?, ..settings };
@@ -117,48 +121,57 @@ impl Server {
         let room = room(&settings, format, origin.captured_output());
         let (transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         let preset = &settings.preset;
-        let mut producer =
-            Producer::new(format, preset, clock, Arc::clone(&counters), handle.clone());
-
-        let network = spawn("network", Priority::Soon, move || transmit.run())?;
-        let mut watch =
-            Watch::new(&settings.preset_name, &settings.origin, settings.overrides.clone());
-        let changes = handle.clone();
-        let mut meanwhile = || {
-            if let Some(preset) = watch.as_mut().and_then(Watch::look) {
-                changes.change(change(&preset, clock.now_us()));
-            }
-            network.is_finished()
-        };
-        let outcome = match origin {
-            Origin::Generator(generator) => {
-                producer.generate(generator, source.channels)?;
-                let heard = shutdown.clone();
-                let chunks = spawn("chunks", Priority::Now, move || producer.run(&heard))?;
-                report(&snapshots, &counters, clock, &mut lines, shutdown, &mut meanwhile);
-                join(chunks)
-            }
+        let delay_ms = Arc::new(AtomicU32::new(preset.playout_delay_ms));
+        let mut producer = Producer::new(
+            format,
+            preset.chunk_size,
+            Arc::clone(&delay_ms),
+            clock,
+            Arc::clone(&counters),
+            handle.clone(),
+        );
+        // Everything below ends with this, whether the user asks for it or a thread breaks.
+        let stop = Shutdown::default();
+        match origin {
+            Origin::Generator(generator) => producer.generate(generator, source.channels)?,
             #[cfg(feature = "device")]
             Origin::Card(device) => {
-                let card = keep_card::KeepCard::new(
-                    source.clone(),
-                    *device,
-                    preset,
+                let card = keep_card::KeepCard {
+                    producer: producer.cards(source.channels),
+                    source,
+                    found: Some(*device),
+                    delay_ms: Arc::clone(&delay_ms),
                     clock,
-                    Arc::clone(&counters),
-                    producer.cards(source.channels),
-                );
-                let heard = shutdown.clone();
-                let chunks = spawn("chunks", Priority::Now, move || producer.run(&heard))?;
-                let heard = shutdown.clone();
+                    counters: Arc::clone(&counters),
+                    network: handle.clone(),
+                };
+                let heard = stop.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
                 let _keeper = spawn("card", Priority::Ordinary, move || card.run(&heard))?;
-                report(&snapshots, &counters, clock, &mut lines, shutdown, &mut meanwhile);
-                join(chunks)
             }
+        }
+        let network = spawn("network", Priority::Soon, move || transmit.run())?;
+        let heard = stop.clone();
+        let chunks = spawn("chunks", Priority::Now, move || producer.run(&heard))?;
+
+        // Rate and chunks stay what they are, so a new delay must fit these.
+        let fixed = Overrides {
+            sample_rate: Some(format.sample_rate),
+            chunk_size: Some(preset.chunk_size),
+            ..settings.overrides.clone()
         };
+        let mut watch = Watch::new(&settings.preset_name, &settings.origin, fixed);
+        report(&snapshots, &counters, clock, &mut lines, shutdown, &mut || {
+            if let Some(preset) = watch.as_mut().and_then(Watch::look) {
+                delay_ms.store(preset.playout_delay_ms, Ordering::Relaxed);
+                handle.change(change(&preset, clock.now_us()));
+            }
+            network.is_finished() || chunks.is_finished()
+        });
+        stop.request();
         handle.stop();
-        join(network).and(outcome)
+        let chunks = join(chunks);
+        join(network).and(chunks)
     }
 }
 

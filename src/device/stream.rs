@@ -210,9 +210,12 @@ fn run<F: Send + 'static>(
                         let frames = stream.buffer_size().unwrap_or(period_frames);
                         // Whoever no longer waits has closed the other channel as well.
                         let _ = ready.send(Ok((reports, frames)));
-                        // cpal asks for priority itself, but not on PulseAudio.
+                        // On bare ALSA that is cpal's business: some of its devices spin, and the
+                        // system ends a real-time thread that does.
                         #[cfg(target_os = "linux")]
-                        others.ask_for_new_ones();
+                        if opened.host.id() == cpal::HostId::PulseAudio {
+                            others.ask_for_new_ones();
+                        }
                         stream
                     }
                     Err(error) => {

@@ -13,8 +13,13 @@ pub struct Watch {
     name: String,
     overrides: Overrides,
     path: PathBuf,
-    seen: Option<(SystemTime, u64)>,
+    seen: Option<Saved>,
+    /// What the last look saw: a file that is being written must hold still for one look.
+    looked: Option<Saved>,
 }
+
+/// When a file was saved last, and its size: one alone may stay the same.
+type Saved = (SystemTime, u64);
 
 impl Watch {
     /// Watches the file that the preset called `name` came from; `overrides` go on top of it, as
@@ -22,8 +27,9 @@ impl Watch {
     #[must_use]
     pub fn new(name: &str, origin: &Origin, overrides: Overrides) -> Option<Self> {
         let path = origin.path()?.to_owned();
-        let mut watch = Self { name: name.to_owned(), overrides, path, seen: None };
+        let mut watch = Self { name: name.to_owned(), overrides, path, seen: None, looked: None };
         watch.seen = watch.stamp();
+        watch.looked = watch.seen;
         Some(watch)
     }
 
@@ -31,7 +37,8 @@ impl Watch {
     /// said once, and what was in force stays.
     pub fn look(&mut self) -> Option<Preset> {
         let stamp = self.stamp();
-        if stamp.is_none() || stamp == self.seen {
+        let before = std::mem::replace(&mut self.looked, stamp);
+        if stamp.is_none() || stamp == self.seen || stamp != before {
             return None;
         }
         self.seen = stamp;
@@ -48,8 +55,7 @@ impl Watch {
         }
     }
 
-    /// When the file was saved last, and its size: one alone may stay the same.
-    fn stamp(&self) -> Option<(SystemTime, u64)> {
+    fn stamp(&self) -> Option<Saved> {
         let data = std::fs::metadata(&self.path).ok()?;
         Some((data.modified().ok()?, data.len()))
     }

@@ -168,6 +168,11 @@ impl Chunker {
         Ok(())
     }
 
+    /// From now on silence takes the place of what has not come this long after it should have.
+    pub fn set_patience(&mut self, patience_us: u64) {
+        self.patience_us = patience_us as f64;
+    }
+
     /// The card is gone: silence from here on.
     pub fn unplug(&mut self) {
         self.input = None;

@@ -4,16 +4,17 @@
 //! when the user changes the default output, the captured one follows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::SyncSender;
 
 use log::{debug, info, warn};
 
 use super::capture;
 use super::produce::Card;
+use super::transmit::Handle;
 use crate::clock::Clock;
 use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep};
 use crate::device::{self, InputDevice, Stream, System, hints};
-use crate::preset::Preset;
 use crate::shutdown::Shutdown;
 use crate::source::{Kind, Source};
 use crate::stats;
@@ -30,28 +31,25 @@ const SHORTEST_PERIOD_MS: f64 = 2.5;
 
 /// The keeper of one card.
 pub(super) struct KeepCard {
-    source: Source,
-    found: Option<InputDevice>,
+    pub(super) source: Source,
+    pub(super) found: Option<InputDevice>,
+    /// The playout delay in force, in ms: periods are cut for it.
+    pub(super) delay_ms: Arc<AtomicU32>,
+    pub(super) clock: Clock,
+    pub(super) counters: Arc<stats::Capture>,
+    pub(super) producer: SyncSender<Card>,
+    /// Is told which output is captured.
+    pub(super) network: Handle,
+}
+
+/// The card that is captured.
+struct Opened<'a> {
+    device: &'a InputDevice,
+    stream: &'a Stream,
     period_ms: f64,
-    clock: Clock,
-    counters: Arc<stats::Capture>,
-    producer: SyncSender<Card>,
 }
 
 impl KeepCard {
-    pub(super) fn new(
-        source: Source,
-        found: InputDevice,
-        preset: &Preset,
-        clock: Clock,
-        counters: Arc<stats::Capture>,
-        producer: SyncSender<Card>,
-    ) -> Self {
-        let share = f64::from(preset.playout_delay_ms) * PERIOD_SHARE;
-        let period_ms = share.clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS);
-        Self { source, found: Some(found), period_ms, clock, counters, producer }
-    }
-
     /// Runs until `shutdown`.
     pub(super) fn run(mut self, shutdown: &Shutdown) {
         let start_us = self.clock.now_us();
@@ -63,12 +61,14 @@ impl KeepCard {
                 Some(device) => device,
                 None => InputDevice::find(&self.source.kind)?,
             };
-            let stream = self.start(&device)?;
+            let period_ms = self.period_ms();
+            let stream = self.start(&device, period_ms)?;
             if said {
                 info!("sound is captured again, from “{}”", device.name());
             }
             let before = default.as_deref();
-            let why = self.watch(&device, &stream, before, start_us, &mut hint_due, shutdown);
+            let opened = Opened { device: &device, stream: &stream, period_ms };
+            let why = self.watch(&opened, before, start_us, &mut hint_due, shutdown);
             let _ = self.producer.send(Card::Lost);
             Ok(why.map(|why| {
                 let name = device.name();
@@ -77,10 +77,16 @@ impl KeepCard {
         });
     }
 
-    fn start(&self, device: &InputDevice) -> crate::Result<Stream> {
+    /// How long a period should be for the delay in force.
+    fn period_ms(&self) -> f64 {
+        let delay_ms = f64::from(self.delay_ms.load(Ordering::Relaxed));
+        (delay_ms * PERIOD_SHARE).clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS)
+    }
+
+    fn start(&self, device: &InputDevice, period_ms: f64) -> crate::Result<Stream> {
         let format = device.format();
         let (mut capture, captured) = capture::ring(format, Arc::clone(&self.counters));
-        let period = u32::try_from(format.frames_in_ms(self.period_ms)).unwrap_or(480);
+        let period = u32::try_from(format.frames_in_ms(period_ms)).unwrap_or(480);
         let clock = self.clock;
         let stream = device.start(clock, period, move |samples, at_us| {
             capture.on_input(samples, at_us, clock.now_us());
@@ -91,6 +97,7 @@ impl KeepCard {
             stream.period_frames()
         );
         let _ = self.producer.send(Card::Plugged { captured, format });
+        self.network.captures(device.captured_output_id().map(str::to_owned));
         Ok(stream)
     }
 
@@ -98,8 +105,7 @@ impl KeepCard {
     /// or the server stops. `default_before` was the default output before this one was opened.
     fn watch(
         &self,
-        device: &InputDevice,
-        stream: &Stream,
+        &Opened { device, stream, period_ms }: &Opened<'_>,
         default_before: Option<&str>,
         start_us: u64,
         hint_due: &mut bool,
@@ -112,6 +118,10 @@ impl KeepCard {
                 return Some(why);
             }
             self.hint(start_us, hint_due);
+            if self.period_ms() < period_ms {
+                debug!("the delay is shorter now, and so must the card's periods be");
+                return None;
+            }
             looks += 1;
             if !looks.is_multiple_of(LOOKS_PER_QUESTION) {
                 continue;

@@ -2,6 +2,7 @@
 //! network loop.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -14,7 +15,6 @@ use super::transmit::Handle;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::format::Format;
-use crate::preset::Preset;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::stats;
@@ -44,6 +44,8 @@ pub(super) enum Card {
 pub(super) struct Producer {
     chunker: Chunker,
     input: Input,
+    /// The playout delay in force, in ms.
+    delay_ms: Arc<AtomicU32>,
     clock: Clock,
     counters: Arc<stats::Capture>,
     network: Handle,
@@ -66,15 +68,15 @@ struct Generating {
 impl Producer {
     pub(super) fn new(
         format: Format,
-        preset: &Preset,
+        chunk_size: u32,
+        delay_ms: Arc<AtomicU32>,
         clock: Clock,
         counters: Arc<stats::Capture>,
         network: Handle,
     ) -> Self {
-        let quarter = u64::from(preset.playout_delay_ms) * 1000 / 4;
-        let patience = quarter.clamp(SHORTEST_PATIENCE_US, LONGEST_PATIENCE_US);
-        let chunker = Chunker::new(format, preset.chunk_size, patience, clock.now_us());
-        Self { chunker, input: Input::Nothing, clock, counters, network }
+        let patience = patience_us(delay_ms.load(Ordering::Relaxed));
+        let chunker = Chunker::new(format, chunk_size, patience, clock.now_us());
+        Self { chunker, input: Input::Nothing, delay_ms, clock, counters, network }
     }
 
     /// Sound comes from a generator.
@@ -103,6 +105,7 @@ impl Producer {
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
         while !shutdown.is_requested() {
             self.take_input();
+            self.chunker.set_patience(patience_us(self.delay_ms.load(Ordering::Relaxed)));
             let now = self.clock.now_us();
             while let Some(chunk) = self.chunker.next_chunk(now) {
                 let frame = encode(Codec::Float32, chunk.header, chunk.samples);
@@ -154,6 +157,10 @@ impl Producer {
             }
         }
     }
+}
+
+fn patience_us(delay_ms: u32) -> u64 {
+    (u64::from(delay_ms) * 1000 / 4).clamp(SHORTEST_PATIENCE_US, LONGEST_PATIENCE_US)
 }
 
 impl Generating {

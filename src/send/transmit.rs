@@ -49,6 +49,7 @@ const DOOR: Token = Token(usize::MAX - 1);
 enum Order {
     Frame(AudioFrame),
     Change(Change),
+    Captures(Option<String>),
     Stop,
 }
 
@@ -83,6 +84,12 @@ impl Handle {
     /// Changes delay and limits, and tells the listeners.
     pub fn change(&self, change: Change) {
         self.insist(|| Order::Change(change));
+    }
+
+    /// Tells which output is captured now. Listeners on this machine must come again, because one of
+    /// them may play on it.
+    pub fn captures(&self, output: Option<String>) {
+        self.insist(|| Order::Captures(output.clone()));
     }
 
     /// Tells every listener goodbye and ends the loop.
@@ -259,6 +266,7 @@ impl Transmit {
                     self.fresh_audio = true;
                 }
                 Ok(Order::Change(change)) => self.change(change),
+                Ok(Order::Captures(output)) => self.captures(output),
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopping = true;
                     return;
@@ -286,6 +294,23 @@ impl Transmit {
         for index in 0..self.seats.len() {
             if let Some(Some(seat)) = self.seats.get_mut(index) {
                 seat.listener.outbox.notice(&notice);
+                self.touch(index);
+            }
+        }
+    }
+
+    fn captures(&mut self, output: Option<String>) {
+        if self.room.captured_output == output {
+            return;
+        }
+        self.room.captured_output = output;
+        let now = self.clock.now_us();
+        for index in 0..self.seats.len() {
+            if let Some(Some(seat)) = self.seats.get_mut(index)
+                && seat.is_on_this_machine()
+                && !seat.listener.id.is_empty()
+            {
+                seat.listener.close(Reason::Captured, "another output is captured now", now);
                 self.touch(index);
             }
         }

@@ -138,8 +138,9 @@ mod system {
         if priority != Priority::Now {
             return Err("the system knows only real time".to_owned());
         }
-        // A period of 0 is the library's default, 10 ms.
-        audio_thread_priority::promote_current_thread_to_real_time(0, 48_000)
+        /// What such a thread works for at a time: 10 ms.
+        const FRAMES: u32 = 480;
+        audio_thread_priority::promote_current_thread_to_real_time(FRAMES, 48_000)
             .map(|_held_until_the_thread_ends| "in real time".to_owned())
             .map_err(|e| e.to_string())
     }

@@ -296,6 +296,8 @@ pub enum Reason {
     Stalled,
     /// This listener broke the protocol.
     Violation,
+    /// The output that is captured has changed: come again, and see whether it is yours.
+    Captured,
     /// The playout delay changes.
     PlayoutDelay,
     /// A reason that this version does not know; it is ignored.

@@ -41,8 +41,12 @@ impl Transmit {
                     self.accept_after_us = self.clock.now_us() + ACCEPT_PAUSE_US;
                     return;
                 }
-                // The peer gave up while it waited, or the like: the next one may be fine.
-                Err(e) => debug!("a connection was not accepted: {e}"),
+                Err(e) if is_the_peers_doing(&e) => debug!("a connection was not accepted: {e}"),
+                Err(e) => {
+                    warn!("no connection can be accepted at the moment: {e}");
+                    self.accept_after_us = self.clock.now_us() + ACCEPT_PAUSE_US;
+                    return;
+                }
             }
         }
         // More may wait: the door stays open, and the next turn comes at once.
@@ -125,10 +129,7 @@ impl Transmit {
         if seat.listener.phase == Phase::Refused && ghost.is_none() {
             return;
         }
-        let same_machine = seat
-            .stream
-            .local_addr()
-            .is_ok_and(|local| local.ip().to_canonical() == seat.listener.peer.ip().to_canonical());
+        let same_machine = seat.is_on_this_machine();
         let mut welcome = self.room.welcome.clone();
         welcome.ping_ms = welcome.ping_ms.max(u32::try_from(seated).unwrap_or(u32::MAX));
         welcome.version = hello.version.min(VERSION);
@@ -155,6 +156,20 @@ impl Transmit {
                 self.touch(ghost);
             }
         }
+    }
+}
+
+/// The peer gave up while it waited: the next one may be fine.
+fn is_the_peers_doing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+impl Seat {
+    /// Whether the listener's program runs on this PC.
+    pub(super) fn is_on_this_machine(&self) -> bool {
+        let peer = self.listener.peer.ip().to_canonical();
+        self.stream.local_addr().is_ok_and(|local| local.ip().to_canonical() == peer)
     }
 }
 
