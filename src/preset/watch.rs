@@ -60,3 +60,25 @@ impl Watch {
         Some((data.modified().ok()?, data.len()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soundless::scratch::Scratch;
+
+    #[test]
+    fn a_file_that_is_still_being_written_is_not_read() {
+        let scratch = Scratch::new();
+        let path = scratch.path("mine.toml");
+        std::fs::write(&path, "playout_delay_ms = 400\n").unwrap();
+        let name = path.to_str().unwrap();
+        let origin = Origin::File(path.clone());
+        let mut watch = Watch::new(name, &origin, Overrides::default()).unwrap();
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(watch.look(), None);
+        std::fs::write(&path, "playout_delay_ms = 350\n").unwrap();
+        assert_eq!(watch.look(), None);
+        assert_eq!(watch.look().map(|preset| preset.playout_delay_ms), Some(350));
+        assert_eq!(watch.look(), None);
+    }
+}

@@ -35,6 +35,9 @@ fn saving_the_preset_moves_everybody_to_the_new_delay_and_loses_nothing() {
     }
     scratch.file("room.toml", "playout_delay_ms = 1\n");
     server.wait_for("Going on as before");
+    // It would fit the chunks in the file, but those are fixed while the server runs.
+    scratch.file("room.toml", "chunk_size = 64\nplayout_delay_ms = 15\n");
+    server.wait_for("two chunks of 480 frames");
     listener.stop();
     Recording::read_finished(&recorded).unbroken();
 }
