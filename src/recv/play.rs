@@ -202,6 +202,7 @@ impl Play {
                 self.change_delay(playout_delay_ms, from_us)
             }
             Heard::Gone => self.expect(false),
+            Heard::Back => self.expect(true),
             Heard::Audio { position, captured_us, arrived_us, broken, samples } => {
                 let Some(known) = &mut self.stream else {
                     return Ok(());
