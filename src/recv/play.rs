@@ -111,6 +111,8 @@ pub(super) struct Play {
     too_late_since_us: Option<u64>,
     /// When lateness was last looked at, and what was counted then.
     looked: (u64, Counts),
+    /// Until then what is missing and late is an outage's doing, and says nothing of the delay.
+    fair_from_us: u64,
     /// What earlier players of this run have counted.
     counted: Counts,
 }
@@ -151,6 +153,7 @@ impl Play {
             extra_ms: 0,
             too_late_since_us: None,
             looked: (0, Counts::default()),
+            fair_from_us: 0,
             counted: Counts::default(),
         }
     }
@@ -315,6 +318,9 @@ impl Play {
 
     fn expect(&mut self, expecting: bool) {
         self.connected = expecting;
+        // What comes first is heard a whole delay later.
+        let settled_us = (self.wanted_ms().max(0.0) * 1e3) as u64;
+        self.fair_from_us = self.clock.now_us() + settled_us;
         if let Some(playout) = self.playout() {
             playout.expect(expecting);
         }

@@ -1,4 +1,4 @@
-//! Two machines of this test's own, as network namespaces, and the cable between them.
+//! Two machines of this test's own, as network namespaces, and the switch between them.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,10 +10,11 @@ pub(crate) const PC: &str = "192.0.2.1";
 const EAR: &str = "192.0.2.2/24";
 const ROAMED: &str = "192.0.2.3/24";
 
-/// A PC and a listener with a cable between them, gone with this value.
+/// A PC and a listener, each with a cable to a switch; all gone with this value.
 pub(crate) struct Cable {
     pc: String,
     ear: String,
+    switch: String,
 }
 
 impl Cable {
@@ -25,12 +26,17 @@ impl Cable {
         static LAID: AtomicU32 = AtomicU32::new(0);
         let number = LAID.fetch_add(1, Ordering::Relaxed);
         let name = |end| format!("auralync-{}-{number}-{end}", std::process::id());
-        let cable = Self { pc: name("pc"), ear: name("ear") };
-        ip(&["netns", "add", &cable.pc])?;
-        ip(&["netns", "add", &cable.ear])?;
-        let link = ["link", "add", "cable", "netns", &cable.pc, "type", "veth"];
-        ip(&[&link[..], &["peer", "name", "cable", "netns", &cable.ear]].concat())?;
-        for (end, address) in [(&cable.pc, &*format!("{PC}/24")), (&cable.ear, EAR)] {
+        let cable = Self { pc: name("pc"), ear: name("ear"), switch: name("switch") };
+        let switch = &*cable.switch;
+        ip(&["netns", "add", switch])?;
+        ip(&["-n", switch, "link", "add", "switch", "type", "bridge"])?;
+        ip(&["-n", switch, "link", "set", "switch", "up"])?;
+        let ends = [(&cable.pc, "pc", &*format!("{PC}/24")), (&cable.ear, "ear", EAR)];
+        for (end, port, address) in ends {
+            ip(&["netns", "add", end])?;
+            let link = ["link", "add", port, "netns", switch, "type", "veth"];
+            ip(&[&link[..], &["peer", "name", "cable", "netns", end]].concat())?;
+            ip(&["-n", switch, "link", "set", port, "master", "switch", "up"])?;
             ip(&["-n", end, "addr", "add", address, "dev", "cable"])?;
             ip(&["-n", end, "link", "set", "lo", "up"])?;
             ip(&["-n", end, "link", "set", "cable", "up"])?;
@@ -48,14 +54,24 @@ impl Cable {
         inside(&self.ear, program)
     }
 
-    /// Pulls the cable out of the PC.
+    /// Pulls the listener's cable out: it sees that.
     pub(crate) fn pull(&self) {
-        ip(&["-n", &self.pc, "link", "set", "cable", "down"]).unwrap();
+        ip(&["-n", &self.switch, "link", "set", "ear", "down"]).unwrap();
     }
 
     /// Plugs it in again.
     pub(crate) fn plug(&self) {
-        ip(&["-n", &self.pc, "link", "set", "cable", "up"]).unwrap();
+        ip(&["-n", &self.switch, "link", "set", "ear", "up"]).unwrap();
+    }
+
+    /// Lets the switch forward nothing between the two, which neither of them sees.
+    pub(crate) fn part(&self) {
+        ip(&["-n", &self.switch, "link", "set", "ear", "nomaster"]).unwrap();
+    }
+
+    /// Lets it forward again.
+    pub(crate) fn join(&self) {
+        ip(&["-n", &self.switch, "link", "set", "ear", "master", "switch"]).unwrap();
     }
 
     /// Gives the listener another address in place of the one that it has.
@@ -67,7 +83,7 @@ impl Cable {
 
 impl Drop for Cable {
     fn drop(&mut self) {
-        for end in [&self.pc, &self.ear] {
+        for end in [&self.pc, &self.ear, &self.switch] {
             // One that was never made cannot be removed.
             let _ = ip(&["netns", "del", end]);
         }

@@ -17,6 +17,10 @@ pub(crate) const TESTS: &[Test] = &[
         "sound_is_back_within_a_second_and_in_step_when_a_pulled_cable_is_plugged_in_again",
         a_pulled_cable,
     ),
+    (
+        "sound_is_back_within_a_second_and_in_step_when_a_network_that_lost_everything_is_mended",
+        a_network_that_loses_everything,
+    ),
     ("sound_is_back_within_a_second_and_in_step_when_a_listener_roams", a_listener_that_roams),
     ("a_listener_that_was_frozen_plays_nothing_stale", a_listener_that_was_frozen),
     ("listeners_wait_for_a_server_that_was_frozen", a_server_that_was_frozen),
@@ -153,6 +157,19 @@ fn a_pulled_cable() {
         heard.assert_in_step();
         heard.assert_said_once(["nothing comes from", "again, after"]);
         assert_eq!(heard.times_said("finding the place anew"), 0, "its clock was known");
+        heard.back
+    });
+}
+
+fn a_network_that_loses_everything() {
+    within(BACK_WITHIN, "sound after a network lost everything for 5 s", || {
+        let house = House::open();
+        house.cable.part();
+        sleep(Duration::from_secs(5));
+        house.cable.join();
+        let heard = house.hear(Instant::now());
+        heard.assert_in_step();
+        heard.assert_said_once(["nothing comes from", "again, after"]);
         heard.back
     });
 }

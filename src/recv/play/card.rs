@@ -160,6 +160,10 @@ impl Play {
         };
         let counts = playout.counts();
         self.looked = (now_us, counts);
+        // A thread that stood still itself has made sound late.
+        if then_us < self.fair_from_us || now_us - then_us > 2 * LATE_LOOK_US {
+            return;
+        }
         let share = |now: u64, then: u64| {
             now.saturating_sub(then) as f64 / f64::from(stream.format.sample_rate)
         };
