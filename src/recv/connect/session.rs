@@ -1,6 +1,8 @@
 //! The conversation with one server: what it says becomes messages for the playing thread; pings
 //! and reports go out in time. It outlives a connection on which nothing comes any more.
 
+mod rival;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::TrySendError;
@@ -10,7 +12,7 @@ use log::{debug, info, warn};
 use mio::{Events, Poll, Token};
 
 use super::line::{Got, Line};
-use super::rescue::{Delivered, Rescue, Step};
+use super::rescue::Rescue;
 use super::{Connect, End, Heard, Stream};
 use crate::clock::{BURST, BURST_SPACING_US, Learnt, ServerClock};
 use crate::error::{Error, Result};
@@ -38,7 +40,6 @@ const READ_BYTES: usize = 64 * 1024;
 const IDLE_US: u64 = 100_000;
 
 const LINE: Token = Token(0);
-const RIVAL: Token = Token(1);
 
 /// What is known of a server's clock: it outlives connections to the same run of the server.
 #[derive(Default)]
@@ -149,63 +150,6 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The connection in use is lost: the second one takes its place, if it has got anywhere.
-    fn fall_back_on_rival(&mut self, lost: Error) -> Result<()> {
-        let is_usable = |rival: &mut Line| rival.is_made().unwrap_or(false);
-        let Some(rival) = self.rival.take_if(is_usable) else {
-            return Err(lost);
-        };
-        debug!("{lost}: going on with the second connection");
-        self.line = rival;
-        if let Some(rescue) = &mut self.rescue {
-            rescue.failed();
-        }
-        Ok(())
-    }
-
-    /// Bytes have come on the connection in use.
-    fn delivered(&mut self) {
-        let now_us = self.now_us();
-        let Some(rescue) = self.rescue.as_mut().filter(|_| self.line.conversation.is_typed())
-        else {
-            return;
-        };
-        let Delivered { back_after_us, hang_up } = rescue.heard(now_us);
-        if hang_up {
-            self.rival = None;
-        }
-        if let Some(gone_us) = back_after_us {
-            say_back(self.line.address, gone_us);
-            self.connect.seen.version.set(2);
-            let _ = self.connect.player.send(Heard::Back);
-        }
-    }
-
-    /// Listens on the second connection until it has a greeting for us: then it is the first.
-    fn hear_rival(&mut self, buffer: &mut [u8]) -> Result<Option<End>> {
-        let (Some(rival), Some(rescue)) = (&mut self.rival, &mut self.rescue) else {
-            return Ok(None);
-        };
-        match greeting(rival, rescue, buffer) {
-            Ok(None) => return Ok(None),
-            Ok(Some(greeting)) => {
-                if let Some(rival) = self.rival.take() {
-                    self.line = rival;
-                }
-                match greeting {
-                    Greeting::Welcome(welcome) => self.welcomed(welcome)?,
-                    Greeting::Plain(config) => self.begin_plain(&config),
-                }
-                return self.take_all();
-            }
-            Err(e) => debug!("the second connection: {e}"),
-        }
-        rescue.failed();
-        let refused = self.rival.take().filter(|rival| rival.conversation.is_refused());
-        // Our seat there is gone, so the first connection is too.
-        Ok(refused.map(|rival| End::Full(rival.address)))
-    }
-
     /// What is due because nothing came for too long.
     fn mind_the_clock(&mut self) -> Result<()> {
         let now_us = self.now_us();
@@ -216,49 +160,7 @@ impl<'a> Session<'a> {
         if self.line.conversation.awaits_welcome() && waited_us > WELCOME_WITHIN_US {
             return Err(self.line.lost("no welcome came within 5 s"));
         }
-        if !self.line.conversation.is_typed() {
-            return Ok(());
-        }
-        while let Some(rescue) = &mut self.rescue
-            && let Some(step) = rescue.next(now_us)
-        {
-            match step {
-                Step::Mourn => {
-                    warn!(
-                        "nothing comes from {} any more: it stands still, or the network does. \
-                         Sound resumes by itself",
-                        self.line.address
-                    );
-                    self.connect.seen.version.set(0);
-                    let _ = self.connect.player.send(Heard::Gone);
-                }
-                Step::Call => self.call()?,
-                Step::HangUp => self.rival = None,
-                Step::GiveUp => {
-                    let quiet_s = rescue.quiet_for_us(now_us) / 1_000_000;
-                    return Err(self.line.lost(format!("nothing came for {quiet_s} s")));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Opens a second connection to the same server.
-    fn call(&mut self) -> Result<()> {
-        let address = self.line.address;
-        match Line::call(address, self.connect.hello.clone(), self.now_us()) {
-            Ok(mut rival) => {
-                rival.register(self.poll.registry(), RIVAL)?;
-                self.rival = Some(rival);
-            }
-            Err(e) => {
-                debug!("{e}");
-                if let Some(rescue) = &mut self.rescue {
-                    rescue.failed();
-                }
-            }
-        }
-        Ok(())
+        self.mind_the_path(now_us)
     }
 
     /// Acts on every whole frame.
@@ -329,7 +231,7 @@ impl<'a> Session<'a> {
         let same_run = self.clocks.session == welcome.session;
         let before = self.rescue.take();
         if let Some(rescue) = before.as_ref().filter(|rescue| rescue.is_dead()) {
-            say_back(self.line.address, rescue.quiet_for_us(now_us));
+            rival::say_back(self.line.address, rescue.quiet_for_us(now_us));
         }
         if before.is_none() || !same_run {
             info!(
@@ -434,43 +336,6 @@ impl<'a> Session<'a> {
             Err(self.line.strange("it closed the connection without a word"))
         }
     }
-}
-
-/// What a second connection is opened for.
-enum Greeting {
-    Welcome(Welcome),
-    Plain(Config),
-}
-
-/// Listens on a second connection for what the server says of itself.
-fn greeting(rival: &mut Line, rescue: &mut Rescue, buffer: &mut [u8]) -> Result<Option<Greeting>> {
-    if !rival.is_made()? {
-        return Ok(None);
-    }
-    rescue.reached();
-    loop {
-        match rival.read(buffer)? {
-            Got::Bytes => {}
-            Got::Nothing => break,
-            Got::End => return Err(rival.lost("the server closed it")),
-        }
-        while let Some(event) = rival.next_event()? {
-            match event {
-                Event::Welcome(welcome) => return Ok(Some(Greeting::Welcome(welcome))),
-                Event::Plain(config) => return Ok(Some(Greeting::Plain(config))),
-                Event::Say(bytes) => {
-                    rival.say(bytes);
-                    rescue.greeted();
-                }
-                _ => {}
-            }
-        }
-    }
-    rival.flush().map(|()| None)
-}
-
-fn say_back(address: SocketAddr, gone_us: u64) {
-    info!("sound comes from {address} again, after {:.1} s", gone_us as f64 / 1e6);
 }
 
 fn cannot_wait(error: io::Error) -> Error {
