@@ -6,6 +6,7 @@
 #   build      compile AuraLync with its sound card support
 #   lint       also check its formatting and style
 #   sound      run the tests that send real sound through a private PulseAudio
+#   network    run the tests that fail and mend networks of their own
 #   windows    link programs for Windows and pack them
 #   cross-std  compile Rust's standard library for systems that this machine's Rust does not know
 set -euo pipefail
@@ -71,6 +72,11 @@ for job in "$@"; do
         if on_linux; then
             need pulseaudio-utils command -v pactl
             need pulseaudio has_pulseaudio
+        fi
+        ;;
+    network)
+        if on_linux; then
+            need iproute2 command -v ip
         fi
         ;;
     windows)

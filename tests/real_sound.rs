@@ -24,6 +24,12 @@ const MUSIC_S: usize = 60;
 /// How far from it the delay may be here, where everything runs on one small machine.
 const DELAY_TOLERANCE_MS: f64 = 10.0;
 
+/// The rate of an output that comes back with another one.
+const OTHER_RATE: u32 = 44_100;
+
+/// A device is back for so long before sound is: a second, and patience with a busy machine.
+const BACK_WITHIN_S: f64 = 3.0;
+
 /// How long the sound is that gets compared at a time.
 const COMPARED_S: f64 = 3.0;
 
@@ -98,6 +104,14 @@ fn wait_until_right<const EARS: usize>(
         })
     });
     heard
+}
+
+/// Sound must be back soon after second `since` of the recording, when what was gone came back.
+#[track_caller]
+fn assert_back_soon(what: &str, recorder: &Recorder, ear: Sink, since: f64) {
+    let (first, _) = recorder.heard(ear, since, recorder.seconds()).unwrap();
+    println!("{what}: sound {:.2} s after it is back", first - since);
+    assert!(first - since < BACK_WITHIN_S, "{what}: only after {:.2} s", first - since);
 }
 
 fn right(windows: &[Window]) -> impl Iterator<Item = &Window> {
@@ -194,17 +208,21 @@ fn an_unplugged_output_is_said_once_on_either_side_and_sound_resumes_when_it_is_
     listener.wait_for("“ear1” plays no more");
     wait_until("the unplugged ear is silent", || recorder.hears_nothing(EAR1));
     room.plug(EAR1);
+    let plugged = recorder.seconds();
     listener.wait_for("sound is back, on “ear1”");
     wait_until("the ear hears again", || recorder.hears(EAR1));
+    assert_back_soon("ear1", &recorder, EAR1, plugged);
 
     drop(player);
     room.unplug(PC);
     server.wait_for("“Monitor of pc” delivers no more");
     wait_until("silence is heard", || recorder.hears_nothing(EAR1));
     room.plug(PC);
+    let plugged = recorder.seconds();
     let _player = room.play(&music, PC);
     server.wait_for("sound is captured again");
     wait_until("the PC is heard again", || recorder.hears(EAR1));
+    assert_back_soon("pc", &recorder, EAR1, plugged);
 
     assert_eq!(listener.times_said("plays no more"), 1, "{}", listener.said());
     assert_eq!(server.times_said("delivers no more"), 1, "{}", server.said());
@@ -227,14 +245,77 @@ fn sound_resumes_when_the_sound_server_is_restarted() {
     listener.wait_for("plays no more");
     drop((player, recorder));
     room.start();
-    server.wait_for("sound is captured again");
-    listener.wait_for("sound is back");
     let recorder = room.record();
     let _player = room.play(&music, PC);
+    let started = recorder.seconds();
+    server.wait_for("sound is captured again");
+    listener.wait_for("sound is back");
     wait_until("the music is heard again", || recorder.hears(EAR1));
+    assert_back_soon("the sound server", &recorder, EAR1, started);
 
     assert_eq!(listener.times_said("plays no more"), 1, "{}", listener.said());
     assert_eq!(server.times_said("delivers no more"), 1, "{}", server.said());
+    listener.stop();
+    server.stop();
+}
+
+#[test]
+fn an_output_that_comes_back_at_another_rate_is_played_on_at_that() {
+    let mut room = Room::open();
+    room.make_default(EAR2);
+    let music = music(&room);
+    let (mut server, address) = server(&room, "loopback:pc");
+    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+    command.args([&address, "--device", EAR1.name, "-v"]);
+    let mut listener = Program::start(command, room.path("ear1.log"));
+    let recorder = room.record();
+    let _player = room.play(&music, PC);
+    listener.wait_for(&format!("playing on “ear1” at {RATE} Hz"));
+    wait_until("the music is heard", || recorder.hears(EAR1));
+
+    room.unplug(EAR1);
+    listener.wait_for("“ear1” plays no more");
+    wait_until("nothing is heard", || recorder.hears_nothing(EAR1));
+    room.plug_at(OTHER_RATE, EAR1);
+    let plugged = recorder.seconds();
+    listener.wait_for(&format!("playing on “ear1” at {OTHER_RATE} Hz"));
+    wait_until("the music is heard again", || recorder.hears(EAR1));
+    assert_back_soon("ear1 at another rate", &recorder, EAR1, plugged);
+    wait_until_right(&recorder, PC, [EAR1]);
+
+    assert_eq!(listener.times_said("plays no more"), 1, "{}", listener.said());
+    assert_eq!(listener.times_said("connected to"), 1, "{}", listener.said());
+    listener.stop();
+    server.stop();
+}
+
+#[test]
+fn a_player_that_pauses_and_seeks_leaves_no_stale_tail_and_no_burst() {
+    let mut room = Room::open();
+    let music = music(&room);
+    let (mut server, address) = server(&room, "loopback:pc");
+    let mut listener = listener(&room, &address, EAR1);
+    let recorder = room.record();
+    let player = room.play(&music, PC);
+    wait_until("the music is heard", || recorder.hears(EAR1));
+
+    let playing = recorder.seconds();
+    drop(player);
+    wait_until("silence is heard", || recorder.hears_nothing(PC) && recorder.hears_nothing(EAR1));
+    let paused = recorder.seconds();
+    let _player = room.play(&music, PC);
+    wait_until("the music is heard again", || recorder.hears(EAR1));
+    let now = recorder.seconds();
+    let [(_, pc_ended), (_, ear_ended)] =
+        [PC, EAR1].map(|sink| recorder.heard(sink, playing, paused).unwrap());
+    let [(pc_began, _), (ear_began, _)] =
+        [PC, EAR1].map(|sink| recorder.heard(sink, paused, now).unwrap());
+    let [ended_ms, began_ms] = [ear_ended - pc_ended, ear_began - pc_began].map(|s| s * 1e3);
+    println!("the ear's silence begins {ended_ms:.1} ms after the PC's and ends {began_ms:.1} ms");
+    for ms in [ended_ms, began_ms] {
+        assert!((ms - PLAYOUT_DELAY_MS).abs() < DELAY_TOLERANCE_MS, "{ended_ms} {began_ms}");
+    }
+    wait_until_right(&recorder, PC, [EAR1]);
     listener.stop();
     server.stop();
 }

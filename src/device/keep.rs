@@ -15,9 +15,9 @@ pub const LOOK: Duration = Duration::from_millis(250);
 /// server.
 pub const LOOKS_PER_QUESTION: u32 = 4;
 
-/// How long between attempts to open a card that is gone, at first and at most.
-const FIRST_RETRY: Duration = Duration::from_millis(250);
-const LAST_RETRY: Duration = Duration::from_secs(1);
+/// How long between attempts to open a card that is gone. Sound is to be back within a second of
+/// the card, and an attempt costs the sound server a question or two.
+const RETRY: Duration = Duration::from_millis(250);
 
 /// Opens a card and watches it, again and again, until `shutdown`.
 ///
@@ -25,12 +25,11 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 /// nothing to say. It is told whether a loss or a failure was said before, so that it can say that
 /// sound is back. What fails is said once, then tried until it works.
 pub fn keep(shutdown: &Shutdown, mut once: impl FnMut(bool) -> Result<Option<String>>) {
-    let mut retry = FIRST_RETRY;
     let mut said = false;
     while !shutdown.is_requested() {
         match once(said) {
             Ok(lost) => {
-                (retry, said) = (FIRST_RETRY, lost.is_some());
+                said = lost.is_some();
                 if let Some(sentence) = lost {
                     warn!("{sentence}");
                 }
@@ -40,8 +39,7 @@ pub fn keep(shutdown: &Shutdown, mut once: impl FnMut(bool) -> Result<Option<Str
                     warn!("{e}. Trying again until it works");
                 }
                 debug!("{e}");
-                let _ = shutdown.sleep(retry);
-                retry = (retry * 2).min(LAST_RETRY);
+                let _ = shutdown.sleep(RETRY);
             }
         }
     }

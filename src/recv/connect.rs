@@ -1,5 +1,7 @@
 //! Connects to the server, keeps trying, and turns its bytes into messages for the playing thread.
 
+mod line;
+mod rescue;
 mod session;
 
 use std::io;
@@ -18,6 +20,7 @@ use crate::settings::Target;
 use crate::shutdown::Shutdown;
 use crate::stats::Counter;
 use crate::wire::{Hello, Report};
+use line::Line;
 use session::{Clocks, Session};
 
 /// An attempt lasts no longer than this, over all of the host's addresses.
@@ -67,8 +70,10 @@ pub enum Heard {
         /// The capture time from which it holds, in µs of the server's clock.
         from_us: u64,
     },
-    /// The connection is gone; another may come.
+    /// Nothing comes any more, until another stream begins or the same one is back.
     Gone,
+    /// The connection that was thought gone delivers again.
+    Back,
 }
 
 /// What a stream is.
@@ -141,9 +146,13 @@ impl Connect {
         loop {
             let before = self.seen.connections.get();
             let end = match self.attempt() {
-                Ok((mut stream, address)) => Session::new(&self, address, known, &mut clocks)
-                    .run(&mut stream, shutdown)
-                    .unwrap_or_else(End::Broken),
+                Ok((stream, address)) => {
+                    let (hello, now_us) = (self.hello.clone(), self.clock.now_us());
+                    let line = Line::made(stream, address, hello, known, now_us);
+                    Session::new(&self, line, &mut clocks)
+                        .and_then(|session| session.run(shutdown))
+                        .unwrap_or_else(End::Broken)
+                }
                 Err(e) => End::Broken(e),
             };
             self.seen.version.set(0);

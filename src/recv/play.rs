@@ -1,6 +1,7 @@
 //! The playing thread: takes what the network gives and feeds the card, or the file, in time.
 
 mod card;
+mod extra;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -19,6 +20,7 @@ use crate::limiter::Limiter;
 use crate::shutdown::Shutdown;
 use crate::stats;
 use card::Attached;
+use extra::Extra;
 
 /// Sleeps of the thread.
 const LONGEST_TICK_US: f64 = 5_000.0;
@@ -108,10 +110,12 @@ pub(super) struct Play {
     limiter: Option<Limiter>,
     connected: bool,
     offset: Option<Offset>,
-    extra_ms: u32,
+    extra: Extra,
     too_late_since_us: Option<u64>,
     /// When lateness was last looked at, and what was counted then.
     looked: (u64, Counts),
+    /// Until then what is missing and late is an outage's doing, and says nothing of the delay.
+    fair_from_us: u64,
     /// What earlier players of this run have counted.
     counted: Counts,
 }
@@ -149,9 +153,10 @@ impl Play {
             limiter: None,
             connected: false,
             offset: None,
-            extra_ms: 0,
+            extra: Extra::default(),
             too_late_since_us: None,
             looked: (0, Counts::default()),
+            fair_from_us: 0,
             counted: Counts::default(),
         }
     }
@@ -203,6 +208,7 @@ impl Play {
                 self.change_delay(playout_delay_ms, from_us)
             }
             Heard::Gone => self.expect(false),
+            Heard::Back => self.expect(true),
             Heard::Audio { position, captured_us, arrived_us, broken, samples } => {
                 let Some(known) = &mut self.stream else {
                     return Ok(());
@@ -247,11 +253,13 @@ impl Play {
         let Some(known) = &mut self.stream else {
             return;
         };
-        known.stream.playout_delay_ms = Some(playout_delay_ms);
+        if let Some(before_ms) = known.stream.playout_delay_ms.replace(playout_delay_ms) {
+            self.extra.delay_changes(before_ms, playout_delay_ms);
+        }
         let _ = self.delays.try_send(playout_delay_ms);
         let total_ms = f64::from(playout_delay_ms)
             + self.choice.trim_within(playout_delay_ms)
-            + f64::from(self.extra_ms);
+            + f64::from(self.extra.ms());
         if let Output::Recorder(recorder) = &mut self.output {
             recorder.make_room_for(total_ms as u32);
         } else if let Some(playout) = self.playout() {
@@ -270,7 +278,7 @@ impl Play {
         let Stream { format, chunk, playout_delay_ms, .. } = known.stream;
         let delay_ms = playout_delay_ms.unwrap_or(self.choice.fallback_delay_ms);
         let heard_ms =
-            f64::from(delay_ms) + self.choice.trim_within(delay_ms) + f64::from(self.extra_ms);
+            f64::from(delay_ms) + self.choice.trim_within(delay_ms) + f64::from(self.extra.ms());
         let make =
             || Timeline::new(format.sample_rate, position, captured_us, offset, heard_ms * 1e3);
         let depth_ms = heard_ms.max(f64::from(delay_ms)) as u32;
@@ -315,6 +323,10 @@ impl Play {
 
     fn expect(&mut self, expecting: bool) {
         self.connected = expecting;
+        self.extra.disturb();
+        // What comes first is heard a whole delay later.
+        let settled_us = (self.wanted_ms().max(0.0) * 1e3) as u64;
+        self.fair_from_us = self.clock.now_us() + settled_us;
         if let Some(playout) = self.playout() {
             playout.expect(expecting);
         }
@@ -327,7 +339,7 @@ impl Play {
 
     /// How long after its capture sound should be heard here, in ms.
     fn wanted_ms(&self) -> f64 {
-        self.delay_ms() + f64::from(self.choice.trim_ms) + f64::from(self.extra_ms)
+        self.delay_ms() + f64::from(self.choice.trim_ms) + f64::from(self.extra.ms())
     }
 
     fn record(&mut self) -> Result<()> {
@@ -356,7 +368,7 @@ impl Play {
         let mut snapshot = Snapshot {
             counts: self.counted,
             playout_delay_ms: wanted_ms,
-            extra_ms: self.extra_ms,
+            extra_ms: self.extra.ms(),
             ..Snapshot::default()
         };
         if let Some(card) = &self.card {

@@ -107,12 +107,18 @@ impl Room {
     }
 
     pub(crate) fn plug(&mut self, sink: Sink) {
+        self.plug_at(RATE, sink);
+    }
+
+    /// Plugs in an output that takes sound at a rate of its own.
+    pub(crate) fn plug_at(&mut self, rate: u32, sink: Sink) {
         let Sink { name, channels, .. } = sink;
         let index = self.pactl(&[
             "load-module",
             "module-remap-sink",
             &format!("sink_name={name}"),
             "master=room",
+            &format!("rate={rate}"),
             "channels=2",
             "channel_map=front-left,front-right",
             &format!("master_channel_map={channels}"),
@@ -222,6 +228,16 @@ impl Recorder {
                 .collect()
         };
         Recording { left: channel(0), right: channel(1) }
+    }
+
+    /// When `sink` was first and last heard between two seconds of the recording, if it was.
+    pub(crate) fn heard(&self, sink: Sink, from: f64, to: f64) -> Option<(f64, f64)> {
+        let played = self.played(sink, from).left;
+        let frames = ((to - from) * f64::from(RATE)) as usize;
+        let within = &played[..frames.min(played.len())];
+        let is_heard = |sample: &f32| sample.abs() > AUDIBLE;
+        let at = |frame: usize| from + frame as f64 / f64::from(RATE);
+        Some((at(within.iter().position(is_heard)?), at(within.iter().rposition(is_heard)?)))
     }
 
     /// Whether `sink` has been playing sound, and nothing but sound, for the last tenths of a

@@ -1,31 +1,45 @@
-//! One connection: what the server says becomes messages for the playing thread; pings and reports
-//! go out in time.
+//! The conversation with one server: what it says becomes messages for the playing thread; pings
+//! and reports go out in time. It outlives a connection on which nothing comes any more.
 
-use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+mod rival;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::TrySendError;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use log::{debug, info, warn};
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 
+use super::line::{Got, Line};
+use super::rescue::Rescue;
 use super::{Connect, End, Heard, Stream};
 use crate::clock::{BURST, BURST_SPACING_US, Learnt, ServerClock};
-use crate::error::{Error, Result, plain};
-use crate::recv::decode::{Conversation, Event};
+use crate::error::{Error, Result};
+use crate::recv::decode::Event;
 use crate::shutdown::Shutdown;
-use crate::wire::{Deframer, Notice, Ping, Reason, Violation};
+use crate::wire::{Config, Notice, Ping, Pong, Reason, Welcome};
 
 /// A server that has not said what it is by then gets another try.
-const CONFIG_WITHIN: Duration = Duration::from_secs(2);
+const CONFIG_WITHIN_US: u64 = 2_000_000;
 
-/// A version 2 server keeps silence flowing: nothing at all for this long means that it is gone,
-/// though the system may not know it yet.
-const DEAD_AFTER: Duration = Duration::from_secs(5);
+/// A server that has not answered our hello by then neither.
+const WELCOME_WITHIN_US: u64 = 5_000_000;
+
+/// A server that is known by name may have another address after a long outage: its name is looked
+/// up again then. One that is known by its address is called for ever.
+const NAME_HOLDS_FOR_US: u64 = 30_000_000;
+
+/// With `--once`, nothing for this long is the end.
+const ONCE_FOR_US: u64 = 5_000_000;
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 64 * 1024;
+
+/// Shutdown is looked for this often.
+const IDLE_US: u64 = 100_000;
+
+const LINE: Token = Token(0);
 
 /// What is known of a server's clock: it outlives connections to the same run of the server.
 #[derive(Default)]
@@ -34,174 +48,153 @@ pub(super) struct Clocks {
     clock: ServerClock,
 }
 
-/// One connection.
+/// One conversation.
 pub(super) struct Session<'a> {
     connect: &'a Connect,
-    address: SocketAddr,
-    conversation: Conversation,
     clocks: &'a mut Clocks,
+    poll: Poll,
+    line: Line,
+    /// A second connection, opened while nothing comes on the first.
+    rival: Option<Line>,
+    /// Watches a version 2 server, once it has welcomed us.
+    rescue: Option<Rescue>,
     pings: u32,
     next_ping_us: u64,
     ping_ms: u32,
-    /// Bytes that the socket has not taken: hellos, pings and reports, a few hundred at most.
-    unsent: Vec<u8>,
 }
 
 impl<'a> Session<'a> {
-    /// A session on a fresh connection to `address`. `known` says that this run has been welcomed
-    /// before.
+    /// A session on a fresh connection.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the system gives no event queue.
     pub(super) fn new(
         connect: &'a Connect,
-        address: SocketAddr,
-        known: bool,
+        mut line: Line,
         clocks: &'a mut Clocks,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        let poll = Poll::new().map_err(cannot_wait)?;
+        line.register(poll.registry(), LINE)?;
+        Ok(Self {
             connect,
-            address,
-            conversation: Conversation::new(connect.hello.clone(), known),
             clocks,
+            poll,
+            line,
+            rival: None,
+            rescue: None,
             pings: 0,
             next_ping_us: 0,
             ping_ms: 250,
-            unsent: Vec::new(),
-        }
+        })
     }
 
     /// Talks to the server until one side ends it.
-    pub(super) fn run(mut self, stream: &mut TcpStream, shutdown: &Shutdown) -> Result<End> {
-        let internal = |e: io::Error| Error::internal("cannot wait for the network", e);
-        let mut poll = Poll::new().map_err(internal)?;
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        poll.registry().register(stream, Token(0), interest).map_err(internal)?;
+    pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<End> {
         let mut events = Events::with_capacity(4);
-        let mut deframer = Deframer::new(self.conversation.limits());
         let mut buffer = vec![0; READ_BYTES];
-        let start = Instant::now();
-        let mut heard = start;
         while !shutdown.is_requested() {
-            match poll.poll(&mut events, Some(self.until_next_ping())) {
-                Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(internal(e)),
+            match self.poll.poll(&mut events, Some(self.until_next_duty())) {
+                Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(cannot_wait(e)),
                 _ => {}
             }
-            loop {
-                match stream.read(&mut buffer) {
-                    Ok(0) => return self.ended(),
-                    Ok(count) => {
-                        heard = Instant::now();
-                        deframer.push(&buffer[..count]);
-                        if let Some(end) = self.take_all(&mut deframer)? {
-                            return Ok(end);
-                        }
-                    }
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(self.lost(plain(&e))),
-                }
+            if let Some(end) = self.hear(&mut buffer)? {
+                return Ok(end);
             }
-            if !self.conversation.has_begun() && start.elapsed() > CONFIG_WITHIN {
-                return Err(self.strange("it said nothing within 2 s".to_owned()));
+            if let Some(end) = self.hear_rival(&mut buffer)? {
+                return Ok(end);
             }
-            if self.conversation.awaits_welcome() && start.elapsed() > DEAD_AFTER {
-                return Err(self.lost("no welcome came within 5 s".to_owned()));
-            }
-            if self.conversation.is_typed() && heard.elapsed() > DEAD_AFTER {
-                return Err(self.lost("nothing came for 5 s".to_owned()));
-            }
+            self.mind_the_clock()?;
             self.ask();
-            self.flush(stream)?;
+            if let Err(e) = self.line.flush() {
+                self.fall_back_on_rival(e)?;
+            }
         }
         Ok(End::Stop)
     }
 
-    fn until_next_ping(&self) -> Duration {
-        const IDLE: Duration = Duration::from_millis(100);
-        if !self.conversation.is_typed() {
-            return IDLE;
+    fn now_us(&self) -> u64 {
+        self.connect.clock.now_us()
+    }
+
+    fn until_next_duty(&self) -> Duration {
+        let now_us = self.now_us();
+        let mut due_us = now_us + IDLE_US;
+        if let Some(rescue) = self.rescue.as_ref().filter(|_| self.line.conversation.is_typed()) {
+            due_us = due_us.min(rescue.due_us());
+            if !rescue.is_dead() && !self.line.is_behind() {
+                due_us = due_us.min(self.next_ping_us);
+            }
         }
-        let now = self.connect.clock.now_us();
-        Duration::from_micros(self.next_ping_us.saturating_sub(now)).min(IDLE)
+        Duration::from_micros(due_us.saturating_sub(now_us))
+    }
+
+    /// Reads the connection in use and acts on all that came.
+    fn hear(&mut self, buffer: &mut [u8]) -> Result<Option<End>> {
+        loop {
+            let end = match self.line.read(buffer) {
+                Ok(Got::Nothing) => return Ok(None),
+                Ok(Got::Bytes) => {
+                    self.delivered();
+                    match self.take_all()? {
+                        None => continue,
+                        end => return Ok(end),
+                    }
+                }
+                Ok(Got::End) => self.ended(),
+                Err(e) => Err(e),
+            };
+            match end {
+                Ok(end) => return Ok(Some(end)),
+                Err(e) => return self.fall_back_on_rival(e).map(|()| None),
+            }
+        }
+    }
+
+    /// What is due because nothing came for too long.
+    fn mind_the_clock(&mut self) -> Result<()> {
+        let now_us = self.now_us();
+        let waited_us = now_us.saturating_sub(self.line.since_us);
+        if !self.line.conversation.has_begun() && waited_us > CONFIG_WITHIN_US {
+            return Err(self.line.strange("it said nothing within 2 s"));
+        }
+        if self.line.conversation.awaits_welcome() && waited_us > WELCOME_WITHIN_US {
+            return Err(self.line.lost("no welcome came within 5 s"));
+        }
+        self.mind_the_path(now_us)
     }
 
     /// Acts on every whole frame.
-    fn take_all(&mut self, deframer: &mut Deframer) -> Result<Option<End>> {
-        let arrived_us = self.connect.clock.now_us();
-        loop {
-            deframer.set_limits(self.conversation.limits());
-            let event = match deframer.next_frame() {
-                Ok(None) => return Ok(None),
-                Ok(Some(frame)) => self.conversation.take(frame),
-                Err(violation) => Err(violation),
-            };
-            let event = match event {
-                Ok(event) => event,
-                Err(violation) => return Err(self.violated(&violation)),
-            };
+    fn take_all(&mut self) -> Result<Option<End>> {
+        let arrived_us = self.now_us();
+        while let Some(event) = self.line.next_event()? {
             match event {
                 Event::Nothing => {}
-                Event::Say(bytes) => self.unsent.extend(bytes),
-                Event::Full => return Ok(Some(End::Full(self.address))),
-                Event::Plain(config) => {
-                    info!("connected to {} (first generation): {}", self.address, config.format());
-                    self.begin(
-                        1,
-                        Stream {
-                            format: config.format(),
-                            chunk: config.chunk_size as usize,
-                            playout_delay_ms: None,
-                            session: None,
-                        },
-                    );
-                }
-                Event::Welcome(welcome) => {
-                    self.refuse_feedback(welcome.captured_output.as_deref())?;
-                    info!(
-                        "connected to {}: {}, heard {} ms after the PC plays it",
-                        label(&welcome.name, self.address),
-                        welcome.format,
-                        welcome.playout_delay_ms
-                    );
-                    if self.connect.warn_of_delay_flags {
-                        warn!(
-                            "--preset and --playout-delay-ms are for first-generation servers: \
-                             this one decides the delay itself. --delay moves this listener"
-                        );
-                    }
-                    if self.clocks.session != welcome.session {
-                        let session = welcome.session.clone();
-                        *self.clocks = Clocks { session, clock: ServerClock::default() };
-                    }
-                    self.ping_ms = welcome.ping_ms.clamp(100, 10_000);
-                    self.begin(
-                        welcome.version,
-                        Stream {
-                            format: welcome.format,
-                            chunk: welcome.chunk_size as usize,
-                            playout_delay_ms: Some(welcome.playout_delay_ms),
-                            session: Some(welcome.session),
-                        },
-                    );
-                }
+                Event::Say(bytes) => self.line.say(bytes),
+                Event::Full => return Ok(Some(End::Full(self.line.address))),
+                Event::Plain(config) => self.begin_plain(&config),
+                Event::Welcome(welcome) => self.welcomed(welcome)?,
                 Event::Audio { position, captured_us, broken, frames, samples } => {
-                    let frames = u64::from(frames);
                     let samples = samples.to_vec();
                     let heard = Heard::Audio { position, captured_us, arrived_us, broken, samples };
-                    self.connect.seen.frames.add(frames);
+                    self.connect.seen.frames.add(u64::from(frames));
                     tell(self.connect, heard);
                 }
-                Event::Pong(pong) => {
-                    if self.clocks.clock.pong(pong, arrived_us) == Learnt::Stepped {
-                        info!("a clock has jumped (was a PC asleep?): finding the place anew");
-                        self.pings = 0;
-                    }
-                    if let Some(offset) = self.clocks.clock.offset() {
-                        let uncertainty = self.clocks.clock.uncertainty_us() * 1e3;
-                        self.connect.seen.uncertainty_ns.set(uncertainty as u64);
-                        tell(self.connect, Heard::Offset(offset));
-                    }
-                }
+                Event::Pong(pong) => self.learn(pong, arrived_us),
                 Event::Notice(notice) => self.notice(&notice),
             }
+        }
+        Ok(None)
+    }
+
+    fn learn(&mut self, pong: Pong, arrived_us: u64) {
+        if self.clocks.clock.pong(pong, arrived_us) == Learnt::Stepped {
+            info!("a clock has jumped (was a PC asleep?): finding the place anew");
+            self.pings = 0;
+        }
+        if let Some(offset) = self.clocks.clock.offset() {
+            let uncertainty = self.clocks.clock.uncertainty_us() * 1e3;
+            self.connect.seen.uncertainty_ns.set(uncertainty as u64);
+            tell(self.connect, Heard::Offset(offset));
         }
     }
 
@@ -215,6 +208,73 @@ impl<'a> Session<'a> {
             }
             (Reason::PlayoutDelay | Reason::Unknown, _) => {}
             (reason, _) => debug!("the server closes: {reason:?} {}", notice.text),
+        }
+    }
+
+    fn begin_plain(&mut self, config: &Config) {
+        info!("connected to {} (first generation): {}", self.line.address, config.format());
+        self.rescue = None;
+        self.begin(
+            1,
+            Stream {
+                format: config.format(),
+                chunk: config.chunk_size as usize,
+                playout_delay_ms: None,
+                session: None,
+            },
+        );
+    }
+
+    fn welcomed(&mut self, welcome: Welcome) -> Result<()> {
+        self.refuse_feedback(welcome.captured_output.as_deref())?;
+        let now_us = self.now_us();
+        let same_run = self.clocks.session == welcome.session;
+        let before = self.rescue.take();
+        if let Some(rescue) = before.as_ref().filter(|rescue| rescue.is_dead()) {
+            rival::say_back(self.line.address, rescue.quiet_for_us(now_us));
+        }
+        if before.is_none() || !same_run {
+            info!(
+                "connected to {}: {}, heard {} ms after the PC plays it",
+                label(&welcome.name, self.line.address),
+                welcome.format,
+                welcome.playout_delay_ms
+            );
+        }
+        if before.is_none() && self.connect.warn_of_delay_flags {
+            warn!(
+                "--preset and --playout-delay-ms are for first-generation servers: this one \
+                 decides the delay itself. --delay moves this listener"
+            );
+        }
+        if !same_run {
+            let session = welcome.session.clone();
+            *self.clocks = Clocks { session, clock: ServerClock::default() };
+        }
+        let chunk_us = welcome.format.micros(u64::from(welcome.chunk_size)) as u64;
+        self.rescue = Some(Rescue::new(now_us, chunk_us, self.give_up_after_us()));
+        // A clock may have been asleep, or the path be another one.
+        (self.pings, self.next_ping_us) = (0, now_us);
+        self.ping_ms = welcome.ping_ms.clamp(100, 10_000);
+        self.begin(
+            welcome.version,
+            Stream {
+                format: welcome.format,
+                chunk: welcome.chunk_size as usize,
+                playout_delay_ms: Some(welcome.playout_delay_ms),
+                session: Some(welcome.session),
+            },
+        );
+        Ok(())
+    }
+
+    /// How long the path to this server may be dead before it is looked for anew.
+    fn give_up_after_us(&self) -> u64 {
+        let is_name = self.connect.target.host.parse::<IpAddr>().is_err();
+        match (self.connect.once, is_name) {
+            (true, _) => ONCE_FOR_US,
+            (false, true) => NAME_HOLDS_FOR_US,
+            (false, false) => u64::MAX,
         }
     }
 
@@ -240,20 +300,22 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Queues the pings and reports that are due.
+    /// Queues the pings and reports that are due. None while nothing comes: the system would hand
+    /// them over all at once when the path is back, which is a flood.
     fn ask(&mut self) {
-        if !self.conversation.is_typed() || !self.unsent.is_empty() {
+        let is_well = self.rescue.as_ref().is_some_and(|rescue| !rescue.is_dead());
+        if !is_well || !self.line.conversation.is_typed() || self.line.is_behind() {
             return;
         }
         while let Ok(report) = self.connect.reports.try_recv() {
-            self.unsent.extend(report.frame());
+            self.line.say(report.frame());
         }
-        let now = self.connect.clock.now_us();
-        if now < self.next_ping_us {
+        let now_us = self.now_us();
+        if now_us < self.next_ping_us {
             return;
         }
         self.pings += 1;
-        self.unsent.extend(Ping { client_us: now }.frame());
+        self.line.say(Ping { client_us: now_us }.frame());
         let wait = if self.pings < BURST {
             BURST_SPACING_US
         } else {
@@ -261,45 +323,23 @@ impl<'a> Session<'a> {
             let usual = u64::from(self.ping_ms) * 1000;
             usual * 3 / 4 + crate::send::random() % (usual / 2).max(1)
         };
-        self.next_ping_us = now + wait;
-    }
-
-    fn flush(&mut self, stream: &mut TcpStream) -> Result<()> {
-        while !self.unsent.is_empty() {
-            match stream.write(&self.unsent) {
-                Ok(count) => {
-                    self.unsent.drain(..count);
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(self.lost(plain(&e))),
-            }
-        }
-        Ok(())
+        self.next_ping_us = now_us + wait;
     }
 
     fn ended(&self) -> Result<End> {
-        if self.conversation.is_refused() {
+        if self.line.conversation.is_refused() {
             // Our seat was taken by somebody else meanwhile.
-            Ok(End::Full(self.address))
-        } else if self.conversation.has_begun() {
-            Err(self.lost("the server closed it".to_owned()))
+            Ok(End::Full(self.line.address))
+        } else if self.line.conversation.has_begun() {
+            Err(self.line.lost("the server closed it"))
         } else {
-            Err(self.strange("it closed the connection without a word".to_owned()))
+            Err(self.line.strange("it closed the connection without a word"))
         }
     }
+}
 
-    fn lost(&self, why: String) -> Error {
-        Error::Lost { address: self.address, why }
-    }
-
-    fn strange(&self, why: String) -> Error {
-        Error::NotAuraLync { address: self.address, why }
-    }
-
-    fn violated(&self, violation: &Violation) -> Error {
-        self.strange(violation.to_string())
-    }
+fn cannot_wait(error: io::Error) -> Error {
+    Error::internal("cannot wait for the network", error)
 }
 
 /// Hands a message to the playing thread. Sound that finds no room is counted: the thread stands

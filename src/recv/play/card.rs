@@ -3,6 +3,7 @@
 
 use log::{info, warn};
 
+use super::extra::STEP_MS;
 use super::{Card, Known, Output, Play, Plugged, add};
 use crate::clock::CardClock;
 use crate::format::Format;
@@ -21,8 +22,8 @@ const PATH_MS: f64 = 40.0;
 /// An output that stays this long behind what the delay allows plays later from then on.
 const TOO_LATE_FOR_US: u64 = 1_000_000;
 
-/// Such an output plays later by whole steps of this, with one step's worth to spare.
-const EXTRA_STEP_MS: f64 = 10.0;
+/// More steps than this come to [`MAX_PLAYOUT_DELAY_MS`](crate::wire::MAX_PLAYOUT_DELAY_MS).
+const MOST_STEPS: f64 = 1_000.0;
 
 /// A second in which more than this share of the sound was missing though it came, only too late,
 /// says that the delay cannot be kept here.
@@ -58,7 +59,7 @@ impl Play {
                 self.counted = add(self.counted, playout.counts());
             }
             self.card = None;
-            self.extra_ms = 0;
+            self.extra.forget();
             let Card::Plugged(Plugged { feed, format, period }) = card else {
                 continue;
             };
@@ -133,6 +134,10 @@ impl Play {
             }
         }
         self.too_late_since_us = None;
+        let head = (card.feed.written() + card.silent) as f64;
+        if let Some(short_us) = playout.shortfall_us(head, &card.clock) {
+            self.mind_spare_time(-short_us, now_us);
+        }
     }
 
     /// An output that cannot make the delay, so that not even the first sample comes in time.
@@ -144,7 +149,9 @@ impl Play {
         let since = *self.too_late_since_us.get_or_insert(now_us);
         if now_us.saturating_sub(since) >= TOO_LATE_FOR_US {
             self.too_late_since_us = None;
-            self.add_extra((short_us / 1e3 / EXTRA_STEP_MS).ceil() + 1.0);
+            // With one step's worth to spare.
+            let steps = (short_us / 1e3 / f64::from(STEP_MS)).ceil() + 1.0;
+            self.add_extra(steps.min(MOST_STEPS) as u32);
         }
     }
 
@@ -160,6 +167,10 @@ impl Play {
         };
         let counts = playout.counts();
         self.looked = (now_us, counts);
+        // A thread that stood still itself has made sound late.
+        if then_us < self.fair_from_us || now_us - then_us > 2 * LATE_LOOK_US {
+            return;
+        }
         let share = |now: u64, then: u64| {
             now.saturating_sub(then) as f64 / f64::from(stream.format.sample_rate)
         };
@@ -168,20 +179,30 @@ impl Play {
             && share(counts.lost, then.lost) > MISSING_SHARE
             && share(counts.late, then.late) > LATE_SHARE
         {
-            self.add_extra(1.0);
+            self.add_extra(1);
         }
     }
 
     /// Plays later by so many steps, and says so.
-    pub(super) fn add_extra(&mut self, steps: f64) {
-        // Beyond ten seconds it is no latency but a broken clock, and playing later cannot help.
-        let most = f64::from(crate::wire::MAX_PLAYOUT_DELAY_MS);
-        self.extra_ms = (f64::from(self.extra_ms) + steps * EXTRA_STEP_MS).min(most) as u32;
+    pub(super) fn add_extra(&mut self, steps: u32) {
+        self.extra.grow(steps);
         info!(
             "sound comes too late here for the server's {} ms: playing {} ms after the others",
             self.delay_ms(),
-            self.extra_ms
+            self.extra.ms()
         );
+        self.move_to_extra();
+    }
+
+    /// Plays a step sooner again where there has been time enough to spare.
+    pub(super) fn mind_spare_time(&mut self, spare_us: f64, now_us: u64) {
+        if self.connected && self.extra.spare(spare_us, now_us) {
+            info!("there is time to spare: playing {} ms after the others", self.extra.ms());
+            self.move_to_extra();
+        }
+    }
+
+    fn move_to_extra(&mut self) {
         let total_us = self.wanted_ms() * 1e3;
         if let Some(timeline) = self.timeline() {
             timeline.set_delay_us(total_us);

@@ -1,0 +1,170 @@
+//! One TCP connection: bytes become events, and what is to be said waits until the socket takes it.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+
+use log::debug;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+use super::explain;
+use crate::error::{Error, Result, plain};
+use crate::recv::decode::{Conversation, Event};
+use crate::wire::{Deframer, Hello};
+
+/// What reading gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Got {
+    /// Bytes: take the events out before reading more.
+    Bytes,
+    /// Nothing has come.
+    Nothing,
+    /// The server has closed.
+    End,
+}
+
+/// One connection to one server.
+pub(super) struct Line {
+    /// Where the server is.
+    pub(super) address: SocketAddr,
+    /// Where the conversation stands.
+    pub(super) conversation: Conversation,
+    /// When it was opened, in µs of our clock.
+    pub(super) since_us: u64,
+    stream: TcpStream,
+    is_made: bool,
+    deframer: Deframer,
+    /// Bytes that the socket has not taken: hellos, pings and reports, a few hundred at most.
+    unsent: Vec<u8>,
+}
+
+impl Line {
+    /// A connection that is made. `known` says that this run has been welcomed before.
+    pub(super) fn made(
+        stream: TcpStream,
+        address: SocketAddr,
+        hello: Hello,
+        known: bool,
+        now_us: u64,
+    ) -> Self {
+        let conversation = Conversation::new(hello, known);
+        Self {
+            address,
+            since_us: now_us,
+            stream,
+            is_made: true,
+            deframer: Deframer::new(conversation.limits()),
+            conversation,
+            unsent: Vec::new(),
+        }
+    }
+
+    /// Begins to make a connection to a server that has welcomed this run before.
+    ///
+    /// # Errors
+    /// What the system says at once.
+    pub(super) fn call(address: SocketAddr, hello: Hello, now_us: u64) -> Result<Self> {
+        let stream = TcpStream::connect(address).map_err(|e| explain(&e, address))?;
+        Ok(Self { is_made: false, ..Self::made(stream, address, hello, true, now_us) })
+    }
+
+    /// Lets `registry` tell when there is something to read or to write.
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> Result<()> {
+        registry
+            .register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
+            .map_err(|e| Error::internal("cannot wait for the network", e))
+    }
+
+    /// Whether the connection is made by now.
+    ///
+    /// # Errors
+    /// Why it never will be.
+    pub(super) fn is_made(&mut self) -> Result<bool> {
+        if self.is_made {
+            return Ok(true);
+        }
+        let failed = |e: &io::Error| explain(e, self.address);
+        if let Some(e) = self.stream.take_error().map_err(|e| failed(&e))? {
+            return Err(failed(&e));
+        }
+        self.is_made = self.stream.peer_addr().is_ok();
+        if self.is_made
+            && let Err(e) = self.stream.set_nodelay(true)
+        {
+            debug!("{}: {e}", self.address);
+        }
+        Ok(self.is_made)
+    }
+
+    /// Reads what is there, as far as it fits into `buffer`.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] if the connection is.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
+        loop {
+            return match self.stream.read(buffer) {
+                Ok(0) => Ok(Got::End),
+                Ok(count) => {
+                    self.deframer.push(&buffer[..count]);
+                    Ok(Got::Bytes)
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Got::Nothing),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => Err(self.lost(plain(&e))),
+            };
+        }
+    }
+
+    /// What the next whole frame means, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::NotAuraLync`] if the server breaks the protocol.
+    pub(super) fn next_event(&mut self) -> Result<Option<Event<'_>>> {
+        let address = self.address;
+        self.deframer.set_limits(self.conversation.limits());
+        let event = match self.deframer.next_frame() {
+            Ok(None) => return Ok(None),
+            Ok(Some(frame)) => self.conversation.take(frame),
+            Err(violation) => Err(violation),
+        };
+        event.map(Some).map_err(|why| Error::NotAuraLync { address, why: why.to_string() })
+    }
+
+    /// Queues something to say.
+    pub(super) fn say(&mut self, bytes: impl IntoIterator<Item = u8>) {
+        self.unsent.extend(bytes);
+    }
+
+    /// Whether something that was said has not gone out yet.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Writes as much of what was said as the socket takes.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] if the connection is.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        while !self.unsent.is_empty() {
+            match self.stream.write(&self.unsent) {
+                Ok(count) => {
+                    self.unsent.drain(..count);
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(self.lost(plain(&e))),
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection is lost.
+    pub(super) fn lost(&self, why: impl Into<String>) -> Error {
+        Error::Lost { address: self.address, why: why.into() }
+    }
+
+    /// What answers there is no server of ours.
+    pub(super) fn strange(&self, why: impl Into<String>) -> Error {
+        Error::NotAuraLync { address: self.address, why: why.into() }
+    }
+}

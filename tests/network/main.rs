@@ -1,0 +1,70 @@
+//! The real programs in two network namespaces with a cable between them: what becomes of the sound
+//! when the network, or a program, goes away and comes back.
+//!
+//! Where namespaces cannot be made (another system, no administrator) every test counts as ignored,
+//! and the reason is said.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on should stop where it stands"
+)]
+
+#[cfg(target_os = "linux")]
+mod cable;
+#[cfg(target_os = "linux")]
+mod faults;
+#[cfg(target_os = "linux")]
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+
+/// A test and its name.
+type Test = (&'static str, fn());
+
+#[cfg(target_os = "linux")]
+fn tests() -> (Vec<Test>, Result<(), String>) {
+    (faults::TESTS.to_vec(), cable::Cable::lay().map(drop))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn tests() -> (Vec<Test>, Result<(), String>) {
+    (vec![("network_faults", || {})], Err("only Linux has network namespaces".to_owned()))
+}
+
+/// Runs the tests that the command line names, as the usual harness would, one after another.
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1).collect::<Vec<_>>();
+    let is_list = arguments.iter().any(|argument| argument == "--list");
+    arguments.retain(|argument| !argument.starts_with('-'));
+    let (mut tests, possible) = tests();
+    tests.retain(|(name, _)| {
+        arguments.is_empty() || arguments.iter().any(|part| name.contains(part.as_str()))
+    });
+    if is_list {
+        tests.iter().for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
+    }
+    println!("\nrunning {} tests", tests.len());
+    let (mut passed, mut failed, mut ignored) = (0, 0, 0);
+    for (name, test) in tests {
+        if let Err(why) = &possible {
+            println!("test {name} ... ignored, {why}");
+            ignored += 1;
+        } else if catch_unwind(test).is_ok() {
+            println!("test {name} ... ok");
+            passed += 1;
+        } else {
+            println!("test {name} ... FAILED");
+            failed += 1;
+        }
+    }
+    if let Err(why) = possible {
+        eprintln!("\nNOT TESTED: what becomes of sound when the network fails, because {why}.");
+    }
+    let verdict = if failed == 0 { "ok" } else { "FAILED" };
+    println!("\ntest result: {verdict}. {passed} passed; {failed} failed; {ignored} ignored\n");
+    ExitCode::from(u8::from(failed > 0))
+}
