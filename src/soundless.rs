@@ -9,7 +9,7 @@ mod wav_reader;
 #[cfg(test)]
 mod flac_writer;
 #[cfg(test)]
-mod scratch;
+pub(crate) mod scratch;
 
 use crate::error::{Error, Result};
 use crate::format::Format;

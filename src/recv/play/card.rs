@@ -59,6 +59,9 @@ impl Play {
             }
             self.card = None;
             self.extra_ms = 0;
+            self.spare_ms = 0;
+            self.fed_us = 0;
+            self.dry.forget();
             let Card::Plugged(Plugged { feed, format, period }) = card else {
                 continue;
             };
@@ -86,13 +89,15 @@ impl Play {
     /// Sound kept ahead of the card's callback, in ms.
     pub(super) fn lead_ms(&self) -> f64 {
         let delay = self.delay_ms();
-        ((delay - PATH_MS) / 4.0).clamp(SHORTEST_LEAD_MS, LONGEST_LEAD_MS)
+        let usual = ((delay - PATH_MS) / 4.0).clamp(SHORTEST_LEAD_MS, LONGEST_LEAD_MS);
+        usual + f64::from(self.spare_ms)
     }
 
     /// Keeps the card's ring filled to the lead.
     pub(super) fn feed_card(&mut self) {
         let lead_ms = self.lead_ms();
         let now_us = self.clock.now_us();
+        self.note_feeding(now_us, lead_ms);
         let Some(card) = &mut self.card else {
             return;
         };
@@ -182,9 +187,6 @@ impl Play {
             self.delay_ms(),
             self.extra_ms
         );
-        let total_us = self.wanted_ms() * 1e3;
-        if let Some(timeline) = self.timeline() {
-            timeline.set_delay_us(total_us);
-        }
+        self.apply_delay();
     }
 }
