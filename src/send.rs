@@ -302,23 +302,21 @@ impl Report {
         while !shutdown.sleep(LOOK) && !is_over() {
             let now_us = self.clock.now_us();
             let level_dbfs = self.counters.peak.take_dbfs();
-            let stats = |now: &Snapshot, level_dbfs| {
-                let uptime_us = now_us.saturating_sub(start_us);
-                server_stats(now, &self.counters, uptime_us, level_dbfs)
-            };
             if let Ok(snapshot) = snapshots.try_recv() {
-                if let Some(level_dbfs) = second.over(now_us, level_dbfs) {
-                    self.lines.write(&stats(&snapshot, level_dbfs));
-                }
-                last = Some(snapshot);
+                let delay_ms = snapshot.playout_delay_ms;
+                let level_dbfs = second.over(now_us, level_dbfs).unwrap_or(level_dbfs);
+                let uptime_us = now_us.saturating_sub(start_us);
+                let stats = server_stats(snapshot, &self.counters, uptime_us, level_dbfs);
+                self.lines.write(&stats);
+                last = Some((stats, delay_ms));
             } else {
                 let _ = second.so_far(level_dbfs);
             }
-            if let (Some(terminal), Some(last)) = (&self.status, &last)
+            if let (Some(terminal), Some((stats, delay_ms))) = (&self.status, &mut last)
                 && let Some(level_dbfs) = moment.over(now_us, level_dbfs)
             {
-                let stats = stats(last, level_dbfs);
-                terminal.show(status::server::lines(&stats, last.playout_delay_ms));
+                stats.level_dbfs = level_dbfs;
+                terminal.show(status::server::lines(stats, *delay_ms));
             }
         }
         if shutdown.is_requested() {
@@ -328,7 +326,7 @@ impl Report {
 }
 
 fn server_stats(
-    now: &Snapshot,
+    now: Snapshot,
     counters: &stats::Capture,
     uptime_us: u64,
     level_dbfs: f32,
@@ -343,7 +341,7 @@ fn server_stats(
         loop_cpu_ms: now.cpu_ms,
         listening: now.listeners.len(),
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),
-        listeners: now.listeners.clone(),
+        listeners: now.listeners,
     }
 }
 

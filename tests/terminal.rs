@@ -303,3 +303,33 @@ fn a_program_in_the_background_neither_stops_nor_writes_over_others() {
     assert_eq!(code, 0);
     assert_only_the_log(&screen, &["connected to “PC”", "stopping"]);
 }
+
+#[test]
+fn a_program_that_is_stopped_and_goes_on_takes_keys_again() {
+    let (_server, address) = tone();
+    let mut window = Window::open("bash", &["--norc", "-i"]);
+    window.press(&format!("{CLIENT} {address} --output null --stats numbers\n"));
+    window.wait_for("q quit");
+    window.press("\x1a");
+    window.wait_for("Stopped");
+    window.press("clear; fg\n");
+    window.wait_for("q quit");
+    window.press("-");
+    window.wait_for("volume 95 %");
+    window.press("\x1a");
+    window.wait_for("Stopped");
+    window.press("clear; bg\n");
+    let lines = || {
+        let numbers = window.folder.path("numbers");
+        fs::read_to_string(numbers).unwrap_or_default().lines().count()
+    };
+    let before = lines();
+    wait_until("it goes on in the background", || lines() > before + 2);
+    assert!(!window.contents().contains('░'), "{}", window.contents());
+    window.press("fg\n");
+    window.wait_for("q quit");
+    window.press("q");
+    window.wait_for("stopping");
+    window.press("exit\n");
+    assert_eq!(window.ended().0, 0);
+}

@@ -94,7 +94,7 @@ impl Drop for Terminal {
 pub struct Keyboard(system::Keys);
 
 impl Keyboard {
-    /// What was pressed, waiting a fifth of a second for it at most.
+    /// What was pressed, waiting a moment for it.
     ///
     /// # Errors
     /// If there are no more keys: the terminal is gone or was given back.

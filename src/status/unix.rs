@@ -14,11 +14,9 @@ use rustix::termios::{
     tcsetattr,
 };
 
-/// Tenths of a second that a read waits for a key.
-const WAIT_TENTHS: u8 = 2;
-
-/// How often a program in the background looks whether it is there still.
-const BACKGROUND: Duration = Duration::from_millis(200);
+/// How often a key is looked for. To wait in a read would not do: what waits there while a shell
+/// puts us in the background is stopped, and may wait for a whole line afterwards.
+const LOOK: Duration = Duration::from_millis(25);
 
 /// How the terminal was before keys were read; `None` when they are not.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
@@ -69,24 +67,20 @@ impl Keys {
         Some(Self)
     }
 
-    /// The bytes that came from the keyboard, after a while at most.
+    /// The bytes that came from the keyboard, after a moment at most.
     pub(super) fn typed(&mut self) -> io::Result<Vec<u8>> {
-        {
-            let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
-            if before.is_none() {
-                return Err(io::ErrorKind::BrokenPipe.into());
-            }
-            let now = tcgetattr(io::stdin())?;
-            if !is_in_front(io::stdin()) {
-                drop(before);
-                // To read here would stop the whole program.
-                std::thread::sleep(BACKGROUND);
-                return Ok(Vec::new());
-            }
-            // A shell that had the terminal meanwhile has left it in another mode.
-            if now.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO) {
-                take_keys(&now)?;
-            }
+        std::thread::sleep(LOOK);
+        let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+        if before.is_none() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let now = tcgetattr(io::stdin())?;
+        if !is_in_front(io::stdin()) {
+            return Ok(Vec::new());
+        }
+        // A shell that had the terminal meanwhile has left it in another mode.
+        if now.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO) {
+            take_keys(&now)?;
         }
         let mut bytes = [0; 64];
         match rustix::io::read(io::stdin(), &mut bytes) {
@@ -97,11 +91,11 @@ impl Keys {
     }
 }
 
-/// Keys come one by one, unseen; without one a read ends by itself.
+/// Keys come one by one, unseen; without one a read ends at once.
 fn take_keys(now: &Termios) -> io::Result<()> {
     let mut mode = now.clone();
     mode.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
     mode.special_codes[SpecialCodeIndex::VMIN] = 0;
-    mode.special_codes[SpecialCodeIndex::VTIME] = WAIT_TENTHS;
+    mode.special_codes[SpecialCodeIndex::VTIME] = 0;
     Ok(tcsetattr(io::stdin(), OptionalActions::Now, &mode)?)
 }
