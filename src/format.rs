@@ -79,11 +79,15 @@ pub fn sanitise(samples: &mut [f32]) -> usize {
     changed
 }
 
-/// Makes a text from a peer fit to print: control characters (terminal escapes among them) go, and
-/// so does what is beyond `limit` characters.
+/// Makes a text from a peer fit to print: control characters (terminal escapes among them) go, what
+/// breaks a line or turns its direction round goes, and so does what is beyond `limit` characters.
 #[must_use]
 pub fn printable(text: &str, limit: usize) -> String {
-    text.chars().filter(|c| !c.is_control()).take(limit).collect()
+    let moves = |c: char| {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}');
+        turns || matches!(c, '\u{61c}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().filter(|c| !c.is_control() && !moves(*c)).take(limit).collect()
 }
 
 #[cfg(test)]
@@ -107,6 +111,7 @@ mod tests {
     #[test]
     fn a_name_cannot_move_the_cursor() {
         assert_eq!(printable("\x1b[2Jhall\u{7}o", 6), "[2Jhal");
+        assert_eq!(printable("a\u{202e}b\u{2028}c\u{2066}d\u{9b}2J", 9), "abcd2J");
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub mod shutdown;
 pub mod soundless;
 pub mod source;
 pub mod stats;
+pub mod status;
 mod threads;
 pub mod wire;
 

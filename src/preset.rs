@@ -11,6 +11,7 @@ mod watch;
 
 use std::net::IpAddr;
 
+pub(crate) use lookup::config_directory;
 pub use lookup::{DEFAULT, Origin, load, print};
 pub use watch::Watch;
 

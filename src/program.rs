@@ -9,7 +9,9 @@ use clap::Parser;
 
 use crate::error::{Error, Result, exit};
 use crate::settings;
+use crate::settings::StatsTarget;
 use crate::shutdown::Shutdown;
+use crate::status::{self, LogLines, Terminal};
 
 /// Runs a program called `name`: its flags are `Args`, its work is `work`.
 pub fn run<Args: Parser>(name: &str, work: impl FnOnce(Args) -> Result<()>) -> ExitCode {
@@ -43,7 +45,15 @@ fn finish(name: &str, result: Result<()>) -> u8 {
     }
 }
 
-/// Shows log lines of `level` and above on stderr; `RUST_LOG` says otherwise.
+/// The terminal that shows a live status, if a person looks at one: not with `-q`, and not where the
+/// statistics scroll.
+#[must_use]
+pub fn status(level: log::LevelFilter, stats: Option<&StatsTarget>) -> Option<Terminal> {
+    let scrolls = stats == Some(&StatsTarget::Stdout) && std::io::stdout().is_terminal();
+    if level < log::LevelFilter::Info || scrolls { None } else { Terminal::open() }
+}
+
+/// Shows log lines of `level` and above on stderr, above the status if there is one; `RUST_LOG` says otherwise.
 pub fn show_log(name: &'static str, level: log::LevelFilter) {
     let mut log = env_logger::Builder::new();
     // The file decoder complains while it guesses formats, the sound server's client about what is
@@ -64,6 +74,7 @@ pub fn show_log(name: &'static str, level: log::LevelFilter) {
             level => writeln!(out, "{time} {level} {}: {}", record.target(), record.args()),
         }
     });
+    log.target(env_logger::Target::Pipe(Box::new(LogLines)));
     // A second call in one process keeps the first.
     let _ = log.try_init();
 }
@@ -77,6 +88,7 @@ pub fn stop_on_signals() -> Result<Shutdown> {
     let asked = shutdown.clone();
     ctrlc::set_handler(move || {
         if asked.is_requested() {
+            status::release();
             std::process::exit(exit::INTERNAL.into());
         }
         asked.request();

@@ -1,7 +1,9 @@
 //! Joins the receiving stages: makes the rings and queues, starts and joins the threads.
 
 pub mod connect;
+mod controls;
 pub mod decode;
+pub mod dry;
 pub mod jitter;
 #[cfg(feature = "device")]
 mod keep_card;
@@ -9,6 +11,7 @@ mod play;
 pub mod record;
 pub mod resample;
 pub mod speaker;
+mod trim;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -21,16 +24,22 @@ use crate::clock::Clock;
 use crate::error::Result;
 use crate::settings::{ClientSettings, Output, Target};
 use crate::shutdown::Shutdown;
-use crate::stats::{self, ClientStats, Lines};
+use crate::stats::{self, ClientStats, Lines, Loudest};
+use crate::status::{self, Key, Keyboard, Terminal};
 use crate::threads::{Priority, join, spawn};
 use crate::wire::Report;
 use connect::{Connect, Seen};
+use controls::Controls;
 use play::{Choice, Play, Snapshot};
 use record::Recorder;
+use trim::Trim;
 
 /// Messages from the network to the playing thread, which takes them all every few milliseconds:
 /// room for a stall of seconds.
 const HEARD: usize = 1024;
+
+/// How often the threads are asked how they are.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How long threads get to end when the client stops; the process's end takes the rest.
 const STOP_WITHIN: Duration = Duration::from_millis(600);
@@ -41,6 +50,7 @@ pub struct Client {
     target: Target,
     output: Where,
     lines: Lines,
+    status: Option<Terminal>,
 }
 
 enum Where {
@@ -72,7 +82,7 @@ impl Client {
             }
             output => Where::Recorder(Box::new(Recorder::new(output, settings.overwrite)?)),
         };
-        Ok(Self { settings, target, output, lines })
+        Ok(Self { settings, target, output, lines, status: None })
     }
 
     /// What the sound goes to, in words.
@@ -88,12 +98,17 @@ impl Client {
         }
     }
 
+    /// Shows how playing goes on that terminal while it runs, and takes keys from it.
+    pub fn show_on(&mut self, terminal: Option<Terminal>) {
+        self.status = terminal;
+    }
+
     /// Plays until `shutdown`.
     ///
     /// # Errors
     /// What cannot be mended by trying again; with `--once` whatever ended the connection.
     pub fn run(self, shutdown: &Shutdown) -> Result<()> {
-        let Self { settings, target, output, mut lines } = self;
+        let Self { settings, target, output, mut lines, status } = self;
         let clock = Clock::start();
         let counters: Arc<stats::Playback> = Arc::default();
         let seen: Arc<Seen> = Arc::default();
@@ -109,16 +124,20 @@ impl Client {
         #[cfg(not(feature = "device"))]
         drop(delays);
 
+        let trim = Trim::new(settings.delay_ms);
+        let controls = Arc::new(Controls::new(settings.volume_percent, trim));
         let (play_output, own_output) = match output {
             Where::Recorder(recorder) => (play::Output::Recorder(recorder), None),
             #[cfg(feature = "device")]
             Where::Card(device) => {
                 let (cards_in, cards) = sync_channel(4);
                 let own = device.id().to_owned();
+                controls.trim.on_device(&own, device.name());
                 let keeper = keep_card::KeepCard {
                     name: settings.device.clone(),
                     found: Some(*device),
                     delays,
+                    controls: Arc::clone(&controls),
                     clock,
                     counters: Arc::clone(&counters),
                     player: cards_in,
@@ -131,8 +150,8 @@ impl Client {
         };
         let choice = Choice {
             fallback_delay_ms: settings.fallback_delay_ms,
-            trim_ms: settings.delay_ms.unwrap_or(0),
-            volume_percent: settings.volume_percent,
+            adaptive: settings.adaptive,
+            controls: Arc::clone(&controls),
         };
         let player = Play::new(
             clock,
@@ -159,30 +178,66 @@ impl Client {
         let heard = stop.clone();
         let network = spawn("network", Priority::Soon, move || network.run(&heard))?;
 
+        let keyboard = status.as_ref().and_then(Terminal::keyboard);
+        let keys = keyboard.is_some();
+        if let Some(keyboard) = keyboard {
+            let (controls, shutdown, stop) =
+                (Arc::clone(&controls), shutdown.clone(), stop.clone());
+            let _keys = spawn("keys", Priority::Ordinary, move || take_keys(keyboard, &controls, &shutdown, &stop))?;
+        }
+
         let start_us = clock.now_us();
-        let mut second_us = start_us;
+        let mut second = Loudest::every(Duration::from_secs(1), start_us);
+        let mut moment = Loudest::every(status::EVERY, start_us);
         let mut last = Snapshot::default();
-        while !shutdown.sleep(Duration::from_millis(50))
-            && !player.is_finished()
-            && !network.is_finished()
-        {
+        while !shutdown.sleep(LOOK) && !player.is_finished() && !network.is_finished() {
             take_newest(&snapshots, &mut last);
             let now_us = clock.now_us();
-            if now_us.saturating_sub(second_us) < 1_000_000 {
-                continue;
+            let level_dbfs = counters.peak.take_dbfs();
+            let stats =
+                |level_dbfs| client_stats(&last, &counters, &seen, now_us - start_us, level_dbfs);
+            if let Some(level_dbfs) = second.over(now_us, level_dbfs) {
+                let _ = reports_in.try_send(report(&last, &counters));
+                lines.write(&stats(level_dbfs));
             }
-            second_us = now_us;
-            let _ = reports_in.try_send(report(&last, &counters));
-            lines.write(&client_stats(&last, &counters, &seen, now_us - start_us));
+            if let Some(terminal) = &status
+                && let Some(level_dbfs) = moment.over(now_us, level_dbfs)
+            {
+                let view = status::client::View {
+                    volume_percent: controls.volume_set_percent(),
+                    deaf: controls.is_deaf(),
+                    trim_ms: controls.trim.ms(),
+                    extra_ms: last.extra_ms,
+                    keys,
+                };
+                terminal.show(status::client::lines(&stats(level_dbfs), &view));
+            }
         }
         stop.request();
         if shutdown.is_requested() {
             info!("stopping");
         }
         let outcome = join_soon(network).and(join_soon(player));
+        controls.trim.save();
         take_newest(&snapshots, &mut last);
-        lines.write(&client_stats(&last, &counters, &seen, clock.now_us() - start_us));
+        let level_dbfs = second.so_far(counters.peak.take_dbfs());
+        let uptime_us = clock.now_us() - start_us;
+        lines.write(&client_stats(&last, &counters, &seen, uptime_us, level_dbfs));
         outcome
+    }
+}
+
+/// Does what keys ask for, until there are no more or the client stops.
+fn take_keys(mut keyboard: Keyboard, controls: &Controls, shutdown: &Shutdown, stop: &Shutdown) {
+    while !stop.is_requested()
+        && let Ok(keys) = keyboard.pressed()
+    {
+        for key in keys {
+            match key {
+                Key::Quit => shutdown.request(),
+                key => controls.press(key),
+            }
+        }
     }
 }
 
@@ -208,6 +263,7 @@ fn client_stats(
     counters: &stats::Playback,
     seen: &Seen,
     uptime_us: u64,
+    level_dbfs: f32,
 ) -> ClientStats {
     let version = u32::try_from(seen.version.get()).unwrap_or(0);
     ClientStats {
@@ -229,7 +285,7 @@ fn client_stats(
         card_uncertainty_us: now.card_uncertainty_us,
         output_latency_ms: now.output_latency_ms,
         connections: seen.connections.get(),
-        level_dbfs: counters.peak.take_dbfs(),
+        level_dbfs,
     }
 }
 

@@ -26,7 +26,8 @@ use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::source::{Kind, Source};
-use crate::stats::{self, Lines, ServerStats};
+use crate::stats::{self, Lines, Loudest, ServerStats};
+use crate::status::{self, Terminal};
 use crate::threads::{Priority, join, spawn};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 use encode::Codec;
@@ -51,6 +52,7 @@ pub struct Server {
     clock: Clock,
     door: std::net::TcpListener,
     lines: Lines,
+    status: Option<Terminal>,
 }
 
 /// Where the sound comes from.
@@ -80,7 +82,15 @@ impl Server {
         sockets::make_room_for(settings.preset.max_clients);
         let preset = &settings.preset;
         let door = sockets::listen(preset.bind, preset.port, preset.listen_backlog)?;
-        Ok(Self { settings, source: origin, format, clock: Clock::start(), door, lines })
+        Ok(Self {
+            settings,
+            source: origin,
+            format,
+            clock: Clock::start(),
+            door,
+            lines,
+            status: None,
+        })
     }
 
     /// Where it listens.
@@ -110,12 +120,17 @@ impl Server {
         }
     }
 
+    /// Shows who listens on that terminal while it runs.
+    pub fn show_on(&mut self, terminal: Option<Terminal>) {
+        self.status = terminal;
+    }
+
     /// Serves until `shutdown`.
     ///
     /// # Errors
     /// What broke a thread that cannot be done without.
     pub fn run(self, shutdown: &Shutdown) -> Result<()> {
-        let Self { settings, source: origin, format, clock, door, mut lines } = self;
+        let Self { settings, source: origin, format, clock, door, lines, status } = self;
         let source = settings.sources.first().cloned().unwrap_or_default();
         let counters: Arc<stats::Capture> = Arc::default();
         let room = room(&settings, format, origin.captured_output());
@@ -161,7 +176,8 @@ impl Server {
             ..settings.overrides.clone()
         };
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, fixed);
-        report(&snapshots, &counters, clock, &mut lines, shutdown, &mut || {
+        let report = Report { counters, clock, lines, status };
+        report.run(&snapshots, shutdown, &mut || {
             if let Some(preset) = watch.as_mut().and_then(Watch::look) {
                 delay_ms.store(preset.playout_delay_ms, Ordering::Relaxed);
                 handle.change(change(&preset, clock.now_us()));
@@ -265,44 +281,82 @@ fn change(preset: &Preset, now_us: u64) -> Change {
     }
 }
 
+/// How often the main thread looks around.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// 64 random bits, from the keys that the standard library draws for its hash maps.
 pub(crate) fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
 }
 
-/// Once a second, until the end: what the loop and the capture side say, as one line.
-fn report(
-    snapshots: &Receiver<Snapshot>,
-    counters: &stats::Capture,
+/// What the main thread does meanwhile: tells how it goes.
+struct Report {
+    counters: Arc<stats::Capture>,
     clock: Clock,
-    lines: &mut Lines,
-    shutdown: &Shutdown,
-    is_over: &mut impl FnMut() -> bool,
-) {
-    let start_us = clock.now_us();
-    while !shutdown.sleep(Duration::from_millis(100)) && !is_over() {
-        let Ok(snapshot) = snapshots.try_recv() else {
-            continue;
-        };
-        let dropped = |l: &stats::ListenerStats| l.dropped_full + l.dropped_old;
-        lines.write(&ServerStats {
-            uptime_s: clock.now_us().saturating_sub(start_us) as f64 / 1e6,
-            level_dbfs: counters.peak.take_dbfs(),
-            capture_overruns: counters.overruns.get(),
-            silence_frames: counters.silence.get(),
-            chunks_dropped: counters.chunks_dropped.get(),
-            card_ppm: counters.ppm.get(),
-            card_uncertainty_us: counters.uncertainty_us.get(),
-            loop_cpu_ms: snapshot.cpu_ms,
-            listening: snapshot.listeners.len(),
-            dropped_frames: snapshot.dropped_before
-                + snapshot.listeners.iter().map(dropped).sum::<u64>(),
-            listeners: snapshot.listeners,
-        });
+    lines: Lines,
+    status: Option<Terminal>,
+}
+
+impl Report {
+    /// Until the end: what the loop and the capture side say, as one line a second, and as a
+    /// status where somebody looks.
+    fn run(
+        mut self,
+        snapshots: &Receiver<Snapshot>,
+        shutdown: &Shutdown,
+        is_over: &mut impl FnMut() -> bool,
+    ) {
+        let start_us = self.clock.now_us();
+        // A second is as long as the loop takes from one snapshot to the next.
+        let mut second = Loudest::every(Duration::ZERO, start_us);
+        let mut moment = Loudest::every(status::EVERY, start_us);
+        let mut last = None;
+        while !shutdown.sleep(LOOK) && !is_over() {
+            let now_us = self.clock.now_us();
+            let level_dbfs = self.counters.peak.take_dbfs();
+            if let Ok(snapshot) = snapshots.try_recv() {
+                let delay_ms = snapshot.playout_delay_ms;
+                let level_dbfs = second.over(now_us, level_dbfs).unwrap_or(level_dbfs);
+                let uptime_us = now_us.saturating_sub(start_us);
+                let stats = server_stats(snapshot, &self.counters, uptime_us, level_dbfs);
+                self.lines.write(&stats);
+                last = Some((stats, delay_ms));
+            } else {
+                let _ = second.so_far(level_dbfs);
+            }
+            if let (Some(terminal), Some((stats, delay_ms))) = (&self.status, &mut last)
+                && let Some(level_dbfs) = moment.over(now_us, level_dbfs)
+            {
+                stats.level_dbfs = level_dbfs;
+                terminal.show(status::server::lines(stats, *delay_ms));
+            }
+        }
+        if shutdown.is_requested() {
+            info!("stopping");
+        }
     }
-    if shutdown.is_requested() {
-        info!("stopping");
+}
+
+fn server_stats(
+    now: Snapshot,
+    counters: &stats::Capture,
+    uptime_us: u64,
+    level_dbfs: f32,
+) -> ServerStats {
+    let dropped = |l: &stats::ListenerStats| l.dropped_full + l.dropped_old;
+    ServerStats {
+        uptime_s: uptime_us as f64 / 1e6,
+        level_dbfs,
+        capture_overruns: counters.overruns.get(),
+        silence_frames: counters.silence.get(),
+        chunks_dropped: counters.chunks_dropped.get(),
+        card_ppm: counters.ppm.get(),
+        card_uncertainty_us: counters.uncertainty_us.get(),
+        loop_cpu_ms: now.cpu_ms,
+        listening: now.listeners.len(),
+        dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),
+        listeners: now.listeners,
     }
 }
 

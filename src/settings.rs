@@ -15,6 +15,7 @@ use std::path::PathBuf;
 pub use client::{ClientArgs, ClientSettings, Output, ask_for_host, host_missing};
 pub use server::{ServerArgs, ServerSettings};
 pub use target::Target;
+pub(crate) use words::FARTHEST_MS;
 
 use crate::error::Error;
 

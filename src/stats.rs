@@ -77,6 +77,39 @@ impl Peak {
     }
 }
 
+/// The loudest level of a span of time, from the levels of shorter ones.
+#[derive(Debug)]
+pub struct Loudest {
+    span_us: u64,
+    since_us: u64,
+    level_dbfs: f32,
+}
+
+impl Loudest {
+    /// For spans of this length, the first of which begins at `now_us`.
+    #[must_use]
+    pub fn every(span: std::time::Duration, now_us: u64) -> Self {
+        let span_us = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        Self { span_us, since_us: now_us, level_dbfs: f32::NEG_INFINITY }
+    }
+
+    /// Takes the level since the last call; the loudest in dBFS when the span is over.
+    pub fn over(&mut self, now_us: u64, level_dbfs: f32) -> Option<f32> {
+        let over = now_us.saturating_sub(self.since_us) >= self.span_us;
+        let loudest = self.so_far(level_dbfs);
+        over.then(|| {
+            (self.since_us, self.level_dbfs) = (now_us, f32::NEG_INFINITY);
+            loudest
+        })
+    }
+
+    /// The same in the middle of a span.
+    pub fn so_far(&mut self, level_dbfs: f32) -> f32 {
+        self.level_dbfs = self.level_dbfs.max(level_dbfs);
+        self.level_dbfs
+    }
+}
+
 /// Counters of the capturing side.
 #[derive(Debug, Default)]
 pub struct Capture {
@@ -110,7 +143,7 @@ pub struct Playback {
 }
 
 /// One line of the server's `--stats`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ServerStats {
     /// Seconds since the server started.
     pub uptime_s: f64,
@@ -165,7 +198,7 @@ pub struct ListenerStats {
 }
 
 /// One line of the client's `--stats`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ClientStats {
     /// Seconds since the client started.
     pub uptime_s: f64,
@@ -259,6 +292,20 @@ mod tests {
     }
 
     #[test]
+    fn spans_of_different_length_each_know_their_loudest_moment() {
+        use std::time::Duration;
+        let mut long = Loudest::every(Duration::from_micros(30), 0);
+        let mut short = Loudest::every(Duration::from_micros(20), 0);
+        let levels = [(10, -40.0), (20, -9.0), (30, -50.0), (40, -20.0), (50, -30.0)];
+        let heard = |loudest: &mut Loudest| -> Vec<_> {
+            levels.iter().filter_map(|&(now_us, level)| loudest.over(now_us, level)).collect()
+        };
+        assert_eq!(heard(&mut long), [-9.0]);
+        assert_eq!(heard(&mut short), [-9.0, -20.0]);
+        assert_eq!((long.so_far(-25.0), short.so_far(-25.0)), (-20.0, -25.0));
+    }
+
+    #[test]
     fn every_key_is_explained_in_the_document() {
         let listener = ListenerStats {
             address: ([127, 0, 0, 1], 5555).into(),
@@ -273,40 +320,7 @@ mod tests {
             dropped_old: 0,
             report: Some(crate::wire::Report::default()),
         };
-        let server = ServerStats {
-            uptime_s: 0.0,
-            level_dbfs: 0.0,
-            capture_overruns: 0,
-            silence_frames: 0,
-            chunks_dropped: 0,
-            card_ppm: 0.0,
-            card_uncertainty_us: 0.0,
-            loop_cpu_ms: 0.0,
-            listening: 0,
-            dropped_frames: 0,
-            listeners: Vec::new(),
-        };
-        let client = ClientStats {
-            uptime_s: 0.0,
-            connected: false,
-            version: 0,
-            frames_received: 0,
-            lost_frames: 0,
-            late_frames: 0,
-            chunks_refused: 0,
-            buffered_ms: 0.0,
-            delay_ms: 0.0,
-            playout_delay_ms: 0.0,
-            underruns: 0,
-            silence_frames: 0,
-            jumps: 0,
-            ppm: 0.0,
-            clock_uncertainty_us: 0.0,
-            card_uncertainty_us: 0.0,
-            output_latency_ms: 0.0,
-            connections: 0,
-            level_dbfs: 0.0,
-        };
+        let (server, client) = (ServerStats::default(), ClientStats::default());
         let document = include_str!("../docs/stats.md");
         let (of_client, of_server) = document.split_once("## auralync-server").unwrap();
         for (keys, part) in [

@@ -355,3 +355,42 @@ fn without_a_sound_server_both_programs_end_with_a_sentence_and_exit_code_3() {
         assert!(sentence.contains("PulseAudio") && sentence.contains("pactl info"), "{said}");
     }
 }
+
+#[test]
+fn each_output_plays_with_the_delay_that_is_remembered_for_it() {
+    let room = Room::open();
+    let (_server, address) = server(&room, "loopback:pc");
+    let start = |more: &[&str], name: &str| {
+        let stats = room.path(&format!("{name}.json"));
+        let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+        command.args([&address, "--stats", stats.to_str().unwrap()]).args(more);
+        (Program::start(command, room.path(&format!("{name}.log"))), stats)
+    };
+    let plays_at = |stats: &PathBuf, expected_ms: f64| {
+        wait_until(&format!("it plays at {expected_ms} ms"), || {
+            let lines = std::fs::read_to_string(stats).unwrap_or_default();
+            let last = lines.lines().last().and_then(|line| serde_json::from_str(line).ok());
+            let last: serde_json::Value = last.unwrap_or_default();
+            ["delay_ms", "playout_delay_ms"].iter().all(|key| {
+                last[key].as_f64().is_some_and(|ms| (ms - expected_ms).abs() < DELAY_TOLERANCE_MS)
+            })
+        });
+    };
+    room.make_default(EAR1);
+    let (mut first, stats) = start(&["--delay", "40"], "first");
+    plays_at(&stats, PLAYOUT_DELAY_MS + 40.0);
+    room.make_default(EAR2);
+    plays_at(&stats, PLAYOUT_DELAY_MS);
+    room.make_default(EAR1);
+    plays_at(&stats, PLAYOUT_DELAY_MS + 40.0);
+    first.stop();
+
+    let (mut second, stats) = start(&[], "second");
+    second.wait_for("plays 40 ms later than the others");
+    plays_at(&stats, PLAYOUT_DELAY_MS + 40.0);
+    second.stop();
+    let (mut third, stats) = start(&["--delay", "0"], "third");
+    plays_at(&stats, PLAYOUT_DELAY_MS);
+    assert_eq!(third.times_said("plays with the others again"), 1, "{}", third.said());
+    third.stop();
+}

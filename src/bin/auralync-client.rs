@@ -26,10 +26,12 @@ fn main() -> ExitCode {
         let shutdown = program::stop_on_signals()?;
         let quiet =
             settings.stats == Some(StatsTarget::Stdout) || settings.level < log::LevelFilter::Info;
-        let client = Client::open(settings, target.clone())?;
+        let (level, stats) = (settings.level, settings.stats.clone());
+        let mut client = Client::open(settings, target.clone())?;
         if !quiet {
             print(format_args!("Listening to {target} on {}. Ctrl-C stops.", client.output_name()));
         }
+        client.show_on(program::status(level, stats.as_ref()));
         client.run(&shutdown)
     })
 }

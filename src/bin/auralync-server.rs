@@ -22,8 +22,9 @@ fn main() -> ExitCode {
             return Ok(());
         }
         let shutdown = program::stop_on_signals()?;
-        let server = Server::open(settings.clone())?;
+        let mut server = Server::open(settings.clone())?;
         greet(&settings, &server)?;
+        server.show_on(program::status(settings.level, settings.stats.as_ref()));
         server.run(&shutdown)
     })
 }

@@ -213,7 +213,8 @@ fn plain(error: &std::io::Error) -> String {
     }
 }
 
-fn config_directory() -> Option<PathBuf> {
+/// Where the user keeps what is theirs.
+pub(crate) fn config_directory() -> Option<PathBuf> {
     directory_from(|variable| std::env::var_os(variable).filter(|value| !value.is_empty()))
 }
 

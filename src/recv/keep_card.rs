@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use log::{debug, info};
 
+use super::controls::Controls;
 use super::play::{Card, Plugged};
 use super::speaker;
 use crate::clock::Clock;
@@ -36,6 +37,8 @@ pub(super) struct KeepCard {
     pub(super) found: Option<OutputDevice>,
     /// The playout delays of the streams to come, in ms: periods are cut for them.
     pub(super) delays: Receiver<u32>,
+    /// Which trim holds depends on the card.
+    pub(super) controls: Arc<Controls>,
     pub(super) clock: Clock,
     pub(super) counters: Arc<stats::Playback>,
     pub(super) player: SyncSender<Card>,
@@ -54,6 +57,7 @@ impl KeepCard {
                 Some(device) => device,
                 None => OutputDevice::find(self.name.as_deref())?,
             };
+            self.controls.trim.on_device(device.id(), device.name());
             let stream = self.start(&device, period_ms)?;
             if said {
                 info!("sound is back, on “{}”", device.name());
@@ -109,6 +113,7 @@ impl KeepCard {
     ) -> Option<String> {
         let mut looks = 0_u32;
         while !shutdown.sleep(LOOK) {
+            self.controls.trim.save();
             if let Some(delay_ms) = self.delays.try_iter().last()
                 && period_ms(delay_ms) != *period
             {

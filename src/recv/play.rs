@@ -2,14 +2,17 @@
 
 mod card;
 mod extra;
+mod wishes;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
-use log::{debug, warn};
+use log::debug;
 
 use super::connect::{Heard, Stream};
+use super::controls::Controls;
+use super::dry::Dry;
 use super::record::Recorder;
 use super::resample::{Counts, Playout};
 use super::speaker::Feed;
@@ -25,9 +28,6 @@ use extra::Extra;
 /// Sleeps of the thread.
 const LONGEST_TICK_US: f64 = 5_000.0;
 const SHORTEST_TICK_US: f64 = 500.0;
-
-/// Sound cannot be heard sooner than this after its capture, whatever the trim, in ms.
-const EARLIEST_MS: i32 = 10;
 
 /// How often the state is handed out.
 const SNAPSHOT_US: u64 = 250_000;
@@ -69,29 +69,13 @@ pub(super) struct Snapshot {
 }
 
 /// What the user chose.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Choice {
     pub(super) fallback_delay_ms: u32,
-    /// The user's own trim; positive plays later.
-    pub(super) trim_ms: i32,
-    pub(super) volume_percent: u16,
-}
-
-impl Choice {
-    /// The trim, as far as sound can be early: it must have been captured first.
-    fn trim_within(&mut self, delay_ms: u32) -> f64 {
-        let delay_ms = i32::try_from(delay_ms).unwrap_or(i32::MAX);
-        let earliest = (EARLIEST_MS - delay_ms).min(0);
-        if self.trim_ms < earliest {
-            warn!(
-                "--delay {} cannot be: with this server's {delay_ms} ms it can be from {earliest} \
-                 to 5000. Playing at {earliest}",
-                self.trim_ms
-            );
-            self.trim_ms = earliest;
-        }
-        f64::from(self.trim_ms)
-    }
+    /// Whether to play later where sound keeps running dry.
+    pub(super) adaptive: bool,
+    /// What may change at any time.
+    pub(super) controls: Arc<Controls>,
 }
 
 /// The playing thread.
@@ -111,6 +95,15 @@ pub(super) struct Play {
     connected: bool,
     offset: Option<Offset>,
     extra: Extra,
+    /// What of the user's trim can be had; positive plays later.
+    trim_ms: i32,
+    /// How much further ahead than usual the card's ring is kept, in ms.
+    spare_ms: u32,
+    volume_percent: u16,
+    dry: Dry,
+    /// When the card was last fed, and how often too late.
+    fed_us: u64,
+    fed_late: u64,
     too_late_since_us: Option<u64>,
     /// When lateness was last looked at, and what was counted then.
     looked: (u64, Counts),
@@ -143,6 +136,9 @@ impl Play {
             clock,
             network,
             output,
+            trim_ms: 0,
+            volume_percent: choice.controls.volume_percent(),
+            dry: Dry::new(choice.adaptive),
             choice,
             counters,
             snapshots,
@@ -154,6 +150,9 @@ impl Play {
             connected: false,
             offset: None,
             extra: Extra::default(),
+            spare_ms: 0,
+            fed_us: 0,
+            fed_late: 0,
             too_late_since_us: None,
             looked: (0, Counts::default()),
             fair_from_us: 0,
@@ -178,9 +177,11 @@ impl Play {
             while let Ok(heard) = self.network.try_recv() {
                 self.hear(heard)?;
             }
+            self.obey();
             self.attach_card();
             self.feed_card();
             self.mind_lateness();
+            self.mind_dryness();
             self.record()?;
             self.hand_out();
             let tick = (self.lead_ms() * 1e3 / 3.0).clamp(SHORTEST_TICK_US, LONGEST_TICK_US);
@@ -239,6 +240,7 @@ impl Play {
             if let Some(card) = &mut self.card {
                 card.feed.skip_written();
             }
+            self.dry.forget();
             self.offset = stream.session.is_none().then_some(Offset::NONE);
             let arrivals =
                 stream.session.is_none().then(|| Arrivals::new(stream.format.sample_rate));
@@ -257,14 +259,9 @@ impl Play {
             self.extra.delay_changes(before_ms, playout_delay_ms);
         }
         let _ = self.delays.try_send(playout_delay_ms);
-        let total_ms = f64::from(playout_delay_ms)
-            + self.choice.trim_within(playout_delay_ms)
-            + f64::from(self.extra.ms());
-        if let Output::Recorder(recorder) = &mut self.output {
-            recorder.make_room_for(total_ms as u32);
-        } else if let Some(playout) = self.playout() {
-            playout.make_room_for(total_ms as u32);
-        }
+        self.trim();
+        let total_ms = self.wanted_ms();
+        self.make_room();
         if let Some(timeline) = self.timeline() {
             timeline.set_delay_from(from_us, total_ms * 1e3);
         }
@@ -272,13 +269,16 @@ impl Play {
 
     /// Sets the player up on the first frame, once the server's clock is known.
     fn set_up(&mut self, position: u64, captured_us: u64) -> Result<()> {
+        if self.is_set_up() || self.stream.is_none() || self.offset.is_none() {
+            return Ok(());
+        }
+        self.trim();
+        let heard_ms = self.wanted_ms();
         let (Some(known), Some(offset)) = (&mut self.stream, self.offset) else {
             return Ok(());
         };
         let Stream { format, chunk, playout_delay_ms, .. } = known.stream;
         let delay_ms = playout_delay_ms.unwrap_or(self.choice.fallback_delay_ms);
-        let heard_ms =
-            f64::from(delay_ms) + self.choice.trim_within(delay_ms) + f64::from(self.extra.ms());
         let make =
             || Timeline::new(format.sample_rate, position, captured_us, offset, heard_ms * 1e3);
         let depth_ms = heard_ms.max(f64::from(delay_ms)) as u32;
@@ -286,18 +286,23 @@ impl Play {
             (Output::Recorder(recorder), _) if !known.recording => {
                 recorder.stream(format, chunk, depth_ms, position, make())?;
                 known.recording = true;
-                self.limiter = Some(limiter(format, self.choice.volume_percent));
+                self.limiter = Some(limiter(format, self.volume_percent));
             }
             (Output::Card(_), Some(card)) if known.playout.is_none() => {
                 known.playout = Some(Playout::new(format, card.format, chunk, depth_ms, make())?);
                 self.limiter = Some(limiter(
                     Format { channels: format.channels, ..card.format },
-                    self.choice.volume_percent,
+                    self.volume_percent,
                 ));
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether the next frame of the stream in play has a place to go.
+    fn is_set_up(&self) -> bool {
+        self.stream.as_ref().is_some_and(|known| known.recording || known.playout.is_some())
     }
 
     fn insert(&mut self, position: u64, captured_us: u64, broken: bool, samples: &[f32]) {
@@ -339,7 +344,7 @@ impl Play {
 
     /// How long after its capture sound should be heard here, in ms.
     fn wanted_ms(&self) -> f64 {
-        self.delay_ms() + f64::from(self.choice.trim_ms) + f64::from(self.extra.ms())
+        self.delay_ms() + f64::from(self.trim_ms) + f64::from(self.extra.ms())
     }
 
     fn record(&mut self) -> Result<()> {

@@ -47,8 +47,12 @@ pub struct ClientArgs {
     #[arg(long, value_name = "0-200", default_value = "100", value_parser = volume)]
     volume: u16,
     /// Play this many milliseconds later than the others, or earlier with a minus, up to 5000.
+    /// Remembered for the output it was given for; 0 forgets it.
     #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = delay)]
     delay: Option<i32>,
+    /// Play later by itself, step by step, as long as sound keeps running dry.
+    #[arg(long)]
+    adaptive: bool,
     /// The name that the server shows for you, instead of this PC's name.
     #[arg(long)]
     name: Option<String>,
@@ -103,6 +107,8 @@ pub struct ClientSettings {
     pub volume_percent: u16,
     /// How much later to play, in milliseconds, −5000 to 5000; `None` when nothing was said.
     pub delay_ms: Option<i32>,
+    /// Whether to play later by itself where sound keeps running dry.
+    pub adaptive: bool,
     /// What the server shows.
     pub name: String,
     /// The playout delay in milliseconds for a server that does not say one itself.
@@ -147,6 +153,7 @@ impl ClientArgs {
             output: self.output,
             volume_percent: self.volume,
             delay_ms: self.delay,
+            adaptive: self.adaptive,
             name: self.name.unwrap_or_else(computer::name),
             fallback_delay_ms: fallback_delay(self.preset.as_deref(), self.playout_delay_ms)?,
             delay_flags_given: self.preset.is_some() || self.playout_delay_ms.is_some(),
@@ -242,6 +249,7 @@ mod tests {
         let mut flags: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
         flags.sort_unstable();
         let expected = [
+            "adaptive",
             "allow-feedback",
             "delay",
             "device",
@@ -274,6 +282,7 @@ mod tests {
                 output: Output::Speaker,
                 volume_percent: 100,
                 delay_ms: None,
+                adaptive: false,
                 name: computer::name(),
                 fallback_delay_ms: 300,
                 delay_flags_given: true,
@@ -291,7 +300,8 @@ mod tests {
     fn every_flag_reaches_its_setting() {
         let settings = read(
             "pc --port 6000 --output wav:a:b.wav --volume 150 --delay -250 --name me \
-             --playout-delay-ms 77 --once --allow-feedback --overwrite --list-devices --stats s.json",
+             --playout-delay-ms 77 --once --allow-feedback --overwrite --list-devices --stats s.json \
+             --adaptive",
         )
         .unwrap();
         assert_eq!(settings.target, Some(Target { host: "pc".into(), port: 6000 }));
@@ -300,7 +310,7 @@ mod tests {
         assert_eq!((settings.delay_ms, settings.name.as_str()), (Some(-250), "me"));
         assert_eq!((settings.fallback_delay_ms, settings.delay_flags_given), (77, true));
         assert!(settings.once && settings.allow_feedback);
-        assert!(settings.overwrite && settings.list_devices);
+        assert!(settings.overwrite && settings.list_devices && settings.adaptive);
         assert_eq!(settings.stats, Some(StatsTarget::File("s.json".into())));
         assert_eq!(read("pc --device usb").unwrap().device.as_deref(), Some("usb"));
     }

@@ -11,7 +11,7 @@ use super::{Output, StatsTarget};
 const LOUDEST: u16 = 200;
 
 /// Farthest that a listener's own sound can be moved either way, in milliseconds.
-const FARTHEST_MS: i32 = 5000;
+pub(crate) const FARTHEST_MS: i32 = 5000;
 
 pub(super) fn whole_number<N: FromStr>(text: &str) -> Result<N, String> {
     text.parse().map_err(|_| {

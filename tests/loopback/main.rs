@@ -9,6 +9,7 @@
 #[cfg(unix)]
 mod change;
 mod crowd;
+mod dry;
 #[cfg(unix)] // Stopping and freezing a program takes signals.
 mod ending;
 #[cfg(unix)]

@@ -60,6 +60,9 @@ impl Play {
             }
             self.card = None;
             self.extra.forget();
+            self.spare_ms = 0;
+            self.fed_us = 0;
+            self.dry.forget();
             let Card::Plugged(Plugged { feed, format, period }) = card else {
                 continue;
             };
@@ -87,13 +90,15 @@ impl Play {
     /// Sound kept ahead of the card's callback, in ms.
     pub(super) fn lead_ms(&self) -> f64 {
         let delay = self.delay_ms();
-        ((delay - PATH_MS) / 4.0).clamp(SHORTEST_LEAD_MS, LONGEST_LEAD_MS)
+        let usual = ((delay - PATH_MS) / 4.0).clamp(SHORTEST_LEAD_MS, LONGEST_LEAD_MS);
+        usual + f64::from(self.spare_ms)
     }
 
     /// Keeps the card's ring filled to the lead.
     pub(super) fn feed_card(&mut self) {
         let lead_ms = self.lead_ms();
         let now_us = self.clock.now_us();
+        self.note_feeding(now_us, lead_ms);
         let Some(card) = &mut self.card else {
             return;
         };
@@ -191,21 +196,14 @@ impl Play {
             self.delay_ms(),
             self.extra.ms()
         );
-        self.move_to_extra();
+        self.apply_delay();
     }
 
     /// Plays a step sooner again where there has been time enough to spare.
     pub(super) fn mind_spare_time(&mut self, spare_us: f64, now_us: u64) {
         if self.connected && self.extra.spare(spare_us, now_us) {
             info!("there is time to spare: playing {} ms after the others", self.extra.ms());
-            self.move_to_extra();
-        }
-    }
-
-    fn move_to_extra(&mut self) {
-        let total_us = self.wanted_ms() * 1e3;
-        if let Some(timeline) = self.timeline() {
-            timeline.set_delay_us(total_us);
+            self.apply_delay();
         }
     }
 }

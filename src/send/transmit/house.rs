@@ -75,7 +75,12 @@ impl Transmit {
                 }
             })
             .collect();
-        Snapshot { listeners, dropped_before: self.dropped_before, cpu_ms: thread_cpu_ms() }
+        Snapshot {
+            listeners,
+            playout_delay_ms: self.room.welcome.playout_delay_ms,
+            dropped_before: self.dropped_before,
+            cpu_ms: thread_cpu_ms(),
+        }
     }
 
     /// Forgets a connection. What else was due to it goes with it.

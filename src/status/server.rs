@@ -1,0 +1,129 @@
+//! What a server shows.
+
+use super::{fit, meter, pad};
+use crate::stats::{ListenerStats, ServerStats};
+
+/// Most listeners that have a line of their own; the room of a small window.
+const MOST: usize = 12;
+
+/// Cells of the columns.
+const ADDRESS: usize = 21;
+const NAME: usize = 18;
+
+/// The lines to show. The level in `stats` is the latest, not a second's.
+#[must_use]
+pub fn lines(stats: &ServerStats, playout_delay_ms: u32) -> Vec<String> {
+    let listening = match stats.listening {
+        0 => "nobody listens".to_owned(),
+        1 => "1 listener".to_owned(),
+        n => format!("{n} listeners"),
+    };
+    let mut lines = vec![format!(
+        "{}  {listening}  {playout_delay_ms} ms  drops {}",
+        meter(stats.level_dbfs),
+        stats.dropped_frames
+    )];
+    if stats.capture_overruns > 0 {
+        lines[0] += &format!("  overruns {}", stats.capture_overruns);
+    }
+    // Longest here first, so that lines keep their place while others come and go.
+    let mut listeners: Vec<&ListenerStats> = stats.listeners.iter().collect();
+    listeners.sort_by(|a, b| {
+        b.connected_s.total_cmp(&a.connected_s).then_with(|| a.address.cmp(&b.address))
+    });
+    lines.extend(listeners.iter().take(MOST).map(|one| line(one, playout_delay_ms)));
+    if listeners.len() > MOST {
+        lines.push(format!("and {} more", listeners.len() - MOST));
+    }
+    lines
+}
+
+fn line(listener: &ListenerStats, playout_delay_ms: u32) -> String {
+    let name = match listener.name.as_str() {
+        "" => "(first generation)",
+        name => name,
+    };
+    // What a listener does not report is not made up.
+    let (delay, buffer) = match (&listener.report, listener.version) {
+        (Some(report), _) => (
+            format!("{} ms", playout_delay_ms.saturating_add(report.extra_ms)),
+            format!("{:.0} ms", report.buffered_ms.clamp(0.0, 99_999.0)),
+        ),
+        (None, 2..) => (format!("{playout_delay_ms} ms"), "?".to_owned()),
+        (None, _) => ("?".to_owned(), "?".to_owned()),
+    };
+    format!(
+        "{}  {}  {:<4}  {delay:>8}  buffer {buffer:>8}  drops {}",
+        pad(&listener.address.to_string(), ADDRESS),
+        pad(&fit(name, NAME), NAME),
+        listener.codec,
+        listener.dropped_full + listener.dropped_old
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Report;
+
+    fn listener(name: &str, connected_s: f64, report: Option<Report>) -> ListenerStats {
+        ListenerStats {
+            address: ([192, 168, 1, 20], 53_412).into(),
+            name: name.to_owned(),
+            version: if name.is_empty() { 1 } else { 2 },
+            codec: "f32",
+            connected_s,
+            queued: 0,
+            frames: 0,
+            bytes: 0,
+            dropped_full: 2,
+            dropped_old: 1,
+            report,
+        }
+    }
+
+    fn shown(listeners: Vec<ListenerStats>) -> Vec<String> {
+        let listening = listeners.len();
+        let level_dbfs = -60.0;
+        lines(&ServerStats { level_dbfs, listening, listeners, ..ServerStats::default() }, 300)
+    }
+
+    #[test]
+    fn an_empty_room_is_one_line() {
+        assert_eq!(
+            shown(vec![]),
+            ["[░░░░░░░░░░░░░░░░░░░░] -60 dB  nobody listens  300 ms  drops 0"]
+        );
+    }
+
+    #[test]
+    fn each_listener_has_a_line_in_the_order_they_came() {
+        let report = Report { buffered_ms: 271.3, extra_ms: 20, ..Report::default() };
+        let room = vec![listener("", 1.0, None), listener("living room", 9.0, Some(report))];
+        assert_eq!(
+            shown(room)[1..],
+            [
+                "192.168.1.20:53412     living room         f32     320 ms  buffer   271 ms  drops 3",
+                "192.168.1.20:53412     (first generation)  f32          ?  buffer        ?  drops 3",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_big_room_ends_with_how_many_more_there_are() {
+        let lines = shown((0..50).map(|n| listener("n", f64::from(n), None)).collect());
+        assert_eq!(lines.len(), MOST + 2);
+        assert_eq!(lines.last().unwrap(), "and 38 more");
+    }
+
+    #[test]
+    fn neither_a_long_name_nor_a_strange_report_moves_the_columns() {
+        let report = Report { buffered_ms: f64::MAX, ..Report::default() };
+        let long = "居".repeat(200);
+        for name in ["n", &long, "\u{1b}[2J"] {
+            let line = &shown(vec![listener(name, 1.0, Some(report))])[1];
+            assert!(line.contains("f32     300 ms  buffer 99999 ms"), "{line}");
+            assert!(!line.contains('\u{1b}'));
+        }
+    }
+}
