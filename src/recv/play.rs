@@ -20,6 +20,7 @@ use crate::clock::{Arrivals, Clock, Offset, Timeline};
 use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::Limiter;
+use crate::mixdown::Upmix;
 use crate::shutdown::Shutdown;
 use crate::stats;
 use card::Attached;
@@ -241,12 +242,13 @@ impl Play {
                 card.feed.skip_written();
             }
             self.dry.forget();
+            self.extra.forget();
             self.offset = stream.session.is_none().then_some(Offset::NONE);
             let arrivals =
                 stream.session.is_none().then(|| Arrivals::new(stream.format.sample_rate));
             self.stream = Some(Known { stream, arrivals, playout: None, recording: false });
         }
-        let _ = self.delays.try_send(self.delay_ms() as u32);
+        let _ = self.delays.try_send(self.wanted_ms().max(0.0) as u32);
         self.expect(true);
     }
 
@@ -258,9 +260,9 @@ impl Play {
         if let Some(before_ms) = known.stream.playout_delay_ms.replace(playout_delay_ms) {
             self.extra.delay_changes(before_ms, playout_delay_ms);
         }
-        let _ = self.delays.try_send(playout_delay_ms);
         self.trim();
         let total_ms = self.wanted_ms();
+        let _ = self.delays.try_send(total_ms.max(0.0) as u32);
         self.make_room();
         if let Some(timeline) = self.timeline() {
             timeline.set_delay_from(from_us, total_ms * 1e3);
@@ -282,13 +284,14 @@ impl Play {
         let make =
             || Timeline::new(format.sample_rate, position, captured_us, offset, heard_ms * 1e3);
         let depth_ms = heard_ms.max(f64::from(delay_ms)) as u32;
-        match (&mut self.output, &self.card) {
+        match (&mut self.output, &mut self.card) {
             (Output::Recorder(recorder), _) if !known.recording => {
                 recorder.stream(format, chunk, depth_ms, position, make())?;
                 known.recording = true;
                 self.limiter = Some(limiter(format, self.volume_percent));
             }
             (Output::Card(_), Some(card)) if known.playout.is_none() => {
+                card.upmix = Upmix::new(format.channels, card.format.channels)?;
                 known.playout = Some(Playout::new(format, card.format, chunk, depth_ms, make())?);
                 self.limiter = Some(limiter(
                     Format { channels: format.channels, ..card.format },

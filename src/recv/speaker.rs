@@ -34,6 +34,8 @@ pub struct Played {
     pub frames: u64,
     /// Frames of silence that the callback has put in so far, this time included.
     pub silent: u64,
+    /// Frames that it has skipped so far: written, and never played.
+    pub skipped: u64,
 }
 
 /// The callback's end.
@@ -48,6 +50,7 @@ pub struct Speaker {
     taken: u64,
     frame: u64,
     silent: u64,
+    skipped: u64,
     last: [f32; MAX_CHANNELS],
     /// Frames until the last frame has faded to silence.
     fading_out: usize,
@@ -63,6 +66,12 @@ pub struct Feed {
     skip_to: Arc<AtomicU64>,
     channels: usize,
     written: u64,
+    /// Up to here what was written is to be skipped, and the callback may not know yet.
+    skipping_to: u64,
+    /// What the callback told last.
+    silent: u64,
+    skipped: u64,
+    taken: u64,
 }
 
 /// A ring of `frames` for a card that takes `format`.
@@ -82,12 +91,23 @@ pub fn ring(format: Format, frames: usize, counters: Arc<stats::Playback>) -> (S
         taken: 0,
         frame: 0,
         silent: 0,
+        skipped: 0,
         last: [0.0; MAX_CHANNELS],
         fading_out: 0,
         fading_in: 0,
         playing: false,
     };
-    (speaker, Feed { ring: input, stamps: stamps_out, skip_to, channels, written: 0 })
+    (speaker, Feed {
+        ring: input,
+        stamps: stamps_out,
+        skip_to,
+        channels,
+        written: 0,
+        skipping_to: 0,
+        silent: 0,
+        skipped: 0,
+        taken: 0,
+    })
 }
 
 impl Speaker {
@@ -120,6 +140,7 @@ impl Speaker {
             came_us: now_us,
             frames: frames as u64,
             silent: self.silent,
+            skipped: self.skipped,
         };
         // A lost stamp only coarsens the clock.
         let _ = self.stamps.try_push(played);
@@ -138,6 +159,7 @@ impl Speaker {
         if count > 0 {
             self.ring.skip(count as usize * self.channels);
             self.taken += count;
+            self.skipped += count;
             // The jump is hidden: what was heard last fades while the new sound comes.
             self.fading_out = if self.playing { self.fade } else { 0 };
             self.playing = false;
@@ -198,20 +220,25 @@ impl Feed {
         self.ring.occupied_len() / self.channels
     }
 
-    /// Frames written so far.
+    /// The number among all that the card plays of the frame that is written next; `None` while
+    /// what was written before is still to be skipped.
     #[must_use]
-    pub fn written(&self) -> u64 {
-        self.written
+    pub fn next_frame(&self) -> Option<u64> {
+        (self.taken >= self.skipping_to).then_some(self.written + self.silent - self.skipped)
     }
 
     /// Takes back everything written so far that has not been played.
     pub fn skip_written(&mut self) {
+        self.skipping_to = self.written;
         self.skip_to.store(self.written, Ordering::Release);
     }
 
     /// The next thing that the callback told.
     pub fn played(&mut self) -> Option<Played> {
-        self.stamps.try_pop()
+        let played = self.stamps.try_pop()?;
+        (self.silent, self.skipped) = (played.silent, played.skipped);
+        self.taken = played.frame + played.frames + played.skipped - played.silent;
+        Some(played)
     }
 }
 
@@ -242,7 +269,7 @@ mod tests {
         assert_eq!(speaker.fill(&mut out, 5, 3), 480);
         assert!(out[..FADE].windows(2).all(|pair| pair[0] < pair[1]));
         assert!(out[FADE..].iter().all(|s| *s == 1.0));
-        let expected = Played { frame: 0, heard_us: 5, came_us: 3, frames: 480, silent: 0 };
+        let expected = Played { frame: 0, heard_us: 5, came_us: 3, frames: 480, silent: 0, skipped: 0 };
         assert_eq!(feed.played(), Some(expected));
         assert_eq!(feed.waiting(), 520);
     }
@@ -291,6 +318,25 @@ mod tests {
         heard.extend(out);
         assert!(largest_step(&heard) < own_step() * 1.2, "{}", largest_step(&heard) / own_step());
         assert_eq!(heard[480 + FADE..], fresh[FADE..960]);
+    }
+
+    #[test]
+    fn frames_after_a_skip_are_numbered_as_the_card_plays_them() {
+        let (mut speaker, mut feed) = ring(MONO, 4000, Arc::default());
+        let mut out = vec![0.0; 480];
+        feed.write(&[0.1; 2000]);
+        speaker.fill(&mut out, 0, 3);
+        feed.played();
+        assert_eq!(feed.next_frame(), Some(2000));
+        feed.skip_written();
+        assert_eq!(feed.next_frame(), None);
+        speaker.fill(&mut out, 0, 3);
+        feed.played();
+        assert_eq!(feed.next_frame(), Some(960));
+        feed.write(&[0.5; 480]);
+        speaker.fill(&mut out, 0, 3);
+        let played = feed.played().unwrap();
+        assert_eq!((played.frame, out[479]), (960, 0.5));
     }
 
     #[test]

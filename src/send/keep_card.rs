@@ -27,6 +27,10 @@ const SILENT_FOR_US: u64 = 10_000_000;
 /// shorter than most systems manage.
 const PERIOD_SHARE: f64 = 1.0 / 6.0;
 const LONGEST_PERIOD_MS: f64 = 50.0;
+
+/// A card that is open already is opened anew for a shorter delay only when its period is a larger
+/// share of it than this.
+const LONGEST_PERIOD_SHARE: f64 = 0.25;
 const SHORTEST_PERIOD_MS: f64 = 2.5;
 
 /// The keeper of one card.
@@ -83,6 +87,11 @@ impl KeepCard {
         (delay_ms * PERIOD_SHARE).clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS)
     }
 
+    /// Opening anew is a hole in the sound: only a longer period than this is worth it.
+    fn longest_period_ms(&self) -> f64 {
+        f64::from(self.delay_ms.load(Ordering::Relaxed)) * LONGEST_PERIOD_SHARE
+    }
+
     fn start(&self, device: &InputDevice, period_ms: f64) -> crate::Result<Stream> {
         let format = device.format();
         let (mut capture, captured) = capture::ring(format, Arc::clone(&self.counters));
@@ -118,7 +127,7 @@ impl KeepCard {
                 return Some(why);
             }
             self.hint(start_us, hint_due);
-            if self.period_ms() < period_ms {
+            if self.period_ms() < period_ms && period_ms > self.longest_period_ms() {
                 debug!("the delay is shorter now, and so must the card's periods be");
                 return None;
             }

@@ -41,7 +41,6 @@ pub(super) struct Attached {
     pub(super) block: Vec<f32>,
     /// Frames that the callback may ask for at once.
     pub(super) period: usize,
-    pub(super) silent: u64,
     pub(super) latency_us: f64,
     /// A stamp has come since the ring was last found empty.
     pub(super) fresh: bool,
@@ -77,7 +76,6 @@ impl Play {
                         mixed: vec![0.0; format.samples(BLOCK)],
                         block: Vec::new(),
                         period,
-                        silent: 0,
                         latency_us: 0.0,
                         fresh: false,
                     });
@@ -89,7 +87,7 @@ impl Play {
 
     /// Sound kept ahead of the card's callback, in ms.
     pub(super) fn lead_ms(&self) -> f64 {
-        let delay = self.delay_ms();
+        let delay = self.wanted_ms();
         let usual = ((delay - PATH_MS) / 4.0).clamp(SHORTEST_LEAD_MS, LONGEST_LEAD_MS);
         usual + f64::from(self.spare_ms)
     }
@@ -103,10 +101,10 @@ impl Play {
             return;
         };
         while let Some(played) = card.feed.played() {
+            dump(played.frame, played.heard_us, played.came_us);
             let _ = card.clock.stamp(played.frame, played.heard_us, played.came_us);
-            card.silent = played.silent;
             card.period = card.period.max(played.frames as usize);
-            card.latency_us = played.heard_us.saturating_sub(now_us) as f64;
+            card.latency_us = played.heard_us.saturating_sub(played.came_us) as f64;
             card.fresh = true;
         }
         let Some(Known { playout: Some(playout), stream, .. }) = &mut self.stream else {
@@ -122,7 +120,9 @@ impl Play {
             return;
         }
         while card.feed.waiting() < lead {
-            let frame = (card.feed.written() + card.silent) as f64;
+            let Some(frame) = card.feed.next_frame().map(|frame| frame as f64) else {
+                return;
+            };
             let Some(block) = playout.block(frame, &card.clock) else {
                 let short = playout.shortfall_us(frame, &card.clock);
                 self.play_later(short, now_us);
@@ -139,8 +139,8 @@ impl Play {
             }
         }
         self.too_late_since_us = None;
-        let head = (card.feed.written() + card.silent) as f64;
-        if let Some(short_us) = playout.shortfall_us(head, &card.clock) {
+        let head = card.feed.next_frame().map(|frame| frame as f64);
+        if let Some(short_us) = head.and_then(|head| playout.shortfall_us(head, &card.clock)) {
             self.mind_spare_time(-short_us, now_us);
         }
     }
@@ -206,4 +206,11 @@ impl Play {
             self.apply_delay();
         }
     }
+}
+
+fn dump(a: u64, b: u64, c: u64) {
+    use std::io::Write;
+    static F: std::sync::OnceLock<Option<std::sync::Mutex<std::io::BufWriter<std::fs::File>>>> = std::sync::OnceLock::new();
+    let f = F.get_or_init(|| std::env::var("STAMPS_TO").ok().map(|p| std::sync::Mutex::new(std::io::BufWriter::new(std::fs::File::create(p).unwrap()))));
+    if let Some(f) = f { let _ = writeln!(f.lock().unwrap(), "{a} {b} {c}"); }
 }
