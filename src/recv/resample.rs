@@ -106,19 +106,30 @@ impl Playout {
         delay_ms: u32,
         timeline: Timeline,
     ) -> Result<Self> {
+        let converter =
+            RateConverter::new(stream.sample_rate, card.sample_rate, stream.channels, BLOCK)?;
+        Ok(Self::with_converter(stream, card, chunk, delay_ms, timeline, converter))
+    }
+
+    /// The same with a converter of one's own, which makes [`BLOCK`] frames at a time.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_converter(
+        stream: Format,
+        card: Format,
+        chunk: usize,
+        delay_ms: u32,
+        timeline: Timeline,
+        converter: RateConverter,
+    ) -> Self {
         let fade_ms = (f64::from(delay_ms) * FADE_SHARE).min(LONGEST_FADE_MS);
         let crossfade = stream.frames_in_ms(CROSSFADE_MS).max(1);
-        Ok(Self {
+        Self {
             stream,
             card,
             jitter: Jitter::new(stream, chunk, delay_ms),
             timeline,
-            converter: RateConverter::new(
-                stream.sample_rate,
-                card.sample_rate,
-                stream.channels,
-                BLOCK,
-            )?,
+            converter,
             channels: usize::from(stream.channels),
             fade: stream.frames_in_ms(fade_ms).max(1) as u64,
             crossfade,
@@ -127,7 +138,7 @@ impl Playout {
             input: Vec::new(),
             tail: vec![0.0; stream.samples(crossfade)],
             counts: Counts::default(),
-        })
+        }
     }
 
     /// Takes decoded frames captured at `captured_us` of the server's clock.
@@ -186,6 +197,12 @@ impl Playout {
     #[must_use]
     pub fn stretch_ppm(&self) -> f64 {
         self.state.map_or(0.0, |state| state.stretch * 1e6)
+    }
+
+    /// The position that comes out next, if all goes on as it does; `None` before sound.
+    #[must_use]
+    pub fn position(&self) -> Option<f64> {
+        self.state.map(|state| state.out)
     }
 
     /// Whether sound has begun.
