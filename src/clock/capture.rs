@@ -193,7 +193,9 @@ impl CaptureClock {
         let stamped = median(stamps());
         let known = stamps().next().is_some();
         let waited_us = recent.last()?.came_us - self.moved.first()?.came_us;
-        let along = known && (stamped - least).abs() <= STAMPS_AGREE_US;
+        // Stamps that disagree by as much as the step cannot tell of it: that would be a click.
+        let sure = stamps().all(|stamp| (stamp - stamped).abs() <= least.abs() / 2.0);
+        let along = known && sure && (stamped - least).abs() <= STAMPS_AGREE_US;
         let stayed = known && stamped.abs() <= STAMPS_AGREE_US;
         if !along && !stayed && waited_us < STAMPS_SILENT_US {
             return None;
