@@ -3,10 +3,10 @@
 # The sound tests' private PulseAudio, where setup had to unpack one.
 export PATH := $(PATH):$(CURDIR)/target/pulseaudio/bin
 
-.PHONY: help build demo test lint bench dist cross clean
+.PHONY: help build demo test lint bench soak soak-simulated dist cross clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 build: ## the two programs, into target/release
 	@scripts/setup.sh build
@@ -33,6 +33,18 @@ lint: ## formatting, style and documentation, with every warning an error
 bench: ## what it costs, measured here, in one table
 	@scripts/setup.sh build sound
 	cargo bench --locked --bench "*"
+
+# How long a soak lasts.
+HOURS ?= 8
+
+soak: ## HOURS=8: programs killed a hundred times, then left alone for hours, in a table
+	@scripts/setup.sh build sound
+	cargo test --release --locked --test restarts -- --ignored --nocapture
+	cargo bench --locked --bench soak -- $(HOURS)
+
+soak-simulated: ## nights of every drift between cards, in minutes
+	@scripts/setup.sh build
+	cargo test --release --locked --test simulation -- --ignored --nocapture
 
 dist: ## a zip for Windows users, into dist
 	@scripts/setup.sh build

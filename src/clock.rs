@@ -6,12 +6,14 @@ mod card;
 mod line;
 mod server;
 mod timeline;
+mod trust;
 
 pub use arrivals::Arrivals;
 pub use capture::CaptureClock;
 pub use card::CardClock;
 pub use server::{BURST, BURST_SPACING_US, Learnt, Offset, ServerClock};
 pub use timeline::Timeline;
+pub use trust::Trust;
 
 use std::time::{Duration, Instant};
 

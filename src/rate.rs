@@ -1,5 +1,7 @@
 //! Sample-rate conversion with a ratio that can be nudged: windowed sinc, through `rubato`.
 
+mod counter;
+
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{
     Adjustable, Async, FixedAsync, Resampler as _, SincInterpolationParameters,
@@ -7,6 +9,7 @@ use rubato::{
 };
 
 use crate::error::{Error, Result};
+use counter::Counter;
 
 /// Taps of the sinc. 128 with quadratic interpolation measured 134 dB SINAD up to 19 kHz at a
 /// quarter of a percent of a core; half as many taps lose 40 dB there.
@@ -17,10 +20,16 @@ const MAX_CORRECTION: f64 = 0.005;
 
 /// Converts blocks of interleaved frames between two rates. Allocates only in [`new`](Self::new).
 pub struct RateConverter {
-    inner: Async<f32>,
+    filter: Filter,
     ratio: f64,
     channels: usize,
     output: Vec<f32>,
+}
+
+/// What becomes of the samples.
+enum Filter {
+    Sinc(Box<Async<f32>>),
+    Counter(Counter),
 }
 
 impl RateConverter {
@@ -39,7 +48,19 @@ impl RateConverter {
                 .map_err(|e| {
                     Error::internal(format!("cannot convert {from_rate} Hz to {to_rate} Hz"), e)
                 })?;
-        Ok(Self { inner, ratio, channels, output: vec![0.0; block * channels] })
+        let filter = Filter::Sinc(Box::new(inner));
+        Ok(Self { filter, ratio, channels, output: vec![0.0; block * channels] })
+    }
+
+    /// A converter that takes and gives as many frames as the real one, all of them silent: for
+    /// simulations of hours.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn counting(from_rate: u32, to_rate: u32, channels: u16, block: usize) -> Self {
+        let ratio = f64::from(to_rate) / f64::from(from_rate);
+        let channels = usize::from(channels);
+        let filter = Filter::Counter(Counter::new(ratio, TAPS, block));
+        Self { filter, ratio, channels, output: vec![0.0; block * channels] }
     }
 
     /// Makes frames last `1 + correction` times as long (positive: plays slower), from the next
@@ -47,14 +68,20 @@ impl RateConverter {
     pub fn stretch(&mut self, correction: f64) {
         let correction = if correction.is_finite() { correction } else { 0.0 };
         let relative = 1.0 + correction.clamp(-MAX_CORRECTION, MAX_CORRECTION);
-        // Within bounds by the clamp.
-        let _ = self.inner.set_resample_ratio_relative(relative, true);
+        match &mut self.filter {
+            // Within bounds by the clamp.
+            Filter::Sinc(inner) => drop(inner.set_resample_ratio_relative(relative, true)),
+            Filter::Counter(counter) => counter.stretch(relative),
+        }
     }
 
     /// Frames that the next block needs; ask before every block.
     #[must_use]
     pub fn needed(&self) -> usize {
-        self.inner.input_frames_next()
+        match &self.filter {
+            Filter::Sinc(inner) => inner.input_frames_next(),
+            Filter::Counter(counter) => counter.needed(),
+        }
     }
 
     /// Frames out per frame in, when nothing is stretched.
@@ -75,9 +102,16 @@ impl RateConverter {
     pub fn block(&mut self, input: &[f32]) -> &[f32] {
         let frames = self.output.len() / self.channels;
         let needed = self.needed();
+        let inner = match &mut self.filter {
+            Filter::Sinc(inner) => inner,
+            Filter::Counter(counter) => {
+                counter.take_block();
+                return &self.output;
+            }
+        };
         let converted = InterleavedSlice::new(input, self.channels, needed).ok().and_then(|from| {
             let mut to = InterleavedSlice::new_mut(&mut self.output, self.channels, frames).ok()?;
-            self.inner.process_into_buffer(&from, &mut to, None).ok()
+            inner.process_into_buffer(&from, &mut to, None).ok()
         });
         if converted.is_none() {
             self.output.fill(0.0);
@@ -131,6 +165,30 @@ mod tests {
         }
         let expected = 64_000.0 / 1.004;
         assert!((read as f64 - expected).abs() < 200.0, "{read}");
+    }
+
+    #[test]
+    fn a_counter_takes_the_frames_that_the_filter_takes() {
+        for (from, to) in [(48_000, 48_000), (44_100, 48_000), (96_000, 40_000)] {
+            let mut real = RateConverter::new(from, to, 1, 32).unwrap();
+            let mut counting = RateConverter::counting(from, to, 1, 32);
+            assert_eq!(real.delay(), counting.delay());
+            let input = vec![0.0; 4096];
+            let (mut taken, mut counted) = (0, 0);
+            // A minute, with a ratio that wanders as steering lets it.
+            for n in 0..60 * to / 32 {
+                let stretch = 700e-6 * (f64::from(n) / 5e3).sin();
+                for (converter, sum) in [(&mut real, &mut taken), (&mut counting, &mut counted)] {
+                    converter.stretch(stretch);
+                    let needed = converter.needed();
+                    *sum += needed;
+                    assert_eq!(converter.block(&input[..needed]).len(), 32);
+                }
+                // Rounding may move a frame from one block to the next.
+                let apart = i64::try_from(taken).unwrap() - i64::try_from(counted).unwrap();
+                assert!(apart.abs() <= 1, "{from}→{to}, block {n}: {taken} and {counted}");
+            }
+        }
     }
 
     #[test]

@@ -183,7 +183,9 @@ impl Client {
         if let Some(keyboard) = keyboard {
             let (controls, shutdown, stop) =
                 (Arc::clone(&controls), shutdown.clone(), stop.clone());
-            let _keys = spawn("keys", Priority::Ordinary, move || take_keys(keyboard, &controls, &shutdown, &stop))?;
+            let _keys = spawn("keys", Priority::Ordinary, move || {
+                take_keys(keyboard, &controls, &shutdown, &stop)
+            })?;
         }
 
         let start_us = clock.now_us();

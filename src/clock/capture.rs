@@ -29,6 +29,9 @@ const STAMPS_IGNORED: u32 = 10;
 /// Later, fewer than this many do not change what is known …
 const STAMPS_ENOUGH: usize = 20;
 
+/// … and the first sound waits for this many, since any of them may be wrong …
+const STAMPS_TO_BEGIN: usize = 5;
+
 /// … but for this many buckets, half a second, any is better than none.
 const STAMPS_AWAITED: u32 = 25;
 
@@ -60,7 +63,7 @@ const BENT_FITS_US: f64 = 100.0;
 /// Stamps have moved along, or stayed, give or take this.
 const STAMPS_AGREE_US: f64 = 1_000.0;
 
-/// Where stamps say neither for this long, callbacks decide alone.
+/// Where stamps say neither for this long, or callbacks do not agree, those that came earliest decide.
 const STAMPS_SILENT_US: f64 = 1e6;
 
 /// This share of the callbacks is taken for undelayed, and what lies within three times their
@@ -187,17 +190,14 @@ impl CaptureClock {
     /// What it means that callbacks have left the line.
     fn judge(&mut self, line: Line) -> Option<f64> {
         let late = |e: &Earliest| e.came_us - line.time_of(e.frame);
-        let recent = &self.moved[self.moved.len().saturating_sub(MOVED)..];
-        let least = recent.iter().map(late).fold(f64::INFINITY, f64::min);
-        let most = recent.iter().map(late).fold(f64::NEG_INFINITY, f64::max);
-        if recent.len() < MOVED || most - least > AGREEMENT_US {
-            // Only delayed, each by as much as it happened to be.
+        let waited_us = self.moved.last()?.came_us - self.moved.first()?.came_us;
+        let Some(evidence) = self.evidence(late, waited_us >= STAMPS_SILENT_US) else {
             let longest = (STAMPS_SILENT_US / BUCKET_US) as usize * 2;
             if self.moved.len() > longest {
                 self.moved.drain(..longest / 2);
             }
             return None;
-        }
+        };
         if let Some(line) = self.bent(line) {
             self.line = Some(line);
             self.earliest.extend(self.moved.drain(..));
@@ -206,11 +206,13 @@ impl CaptureClock {
             }
             return None;
         }
-        let stamps = || recent.iter().filter_map(|e| Some(late(e) + e.ahead_us? - self.ahead_us));
+        let least = evidence.iter().map(late).fold(f64::INFINITY, f64::min);
+        let stamps = || evidence.iter().filter_map(|e| Some(late(e) + e.ahead_us? - self.ahead_us));
         let stamped = median(stamps());
         let known = stamps().next().is_some();
-        let waited_us = recent.last()?.came_us - self.moved.first()?.came_us;
-        let along = known && (stamped - least).abs() <= STAMPS_AGREE_US;
+        // Stamps that disagree by as much as the step cannot tell of it: that would be a click.
+        let sure = stamps().all(|stamp| (stamp - stamped).abs() <= least.abs() / 2.0);
+        let along = known && sure && (stamped - least).abs() <= STAMPS_AGREE_US;
         let stayed = known && stamped.abs() <= STAMPS_AGREE_US;
         if !along && !stayed && waited_us < STAMPS_SILENT_US {
             return None;
@@ -221,9 +223,32 @@ impl CaptureClock {
             self.ahead_us -= least;
         }
         self.earliest.clear();
-        self.earliest.extend(recent);
+        self.earliest.extend(evidence);
         self.moved.clear();
         is_step.then_some(least)
+    }
+
+    /// Those off the line that say by how much: the newest where they agree, else the least delayed
+    /// of several, where those do; where callbacks have stayed away for `long`, they need not.
+    fn evidence(&self, late: impl Fn(&Earliest) -> f64, long: bool) -> Option<Vec<Earliest>> {
+        let agree = |some: &[Earliest]| {
+            let lates = || some.iter().map(&late);
+            let least = lates().fold(f64::INFINITY, f64::min);
+            lates().all(|late| late - least <= AGREEMENT_US)
+        };
+        let newest = self.moved.get(self.moved.len().checked_sub(MOVED)?..)?;
+        if agree(newest) {
+            return Some(newest.to_vec());
+        }
+        if self.moved.len() < 2 * MOVED {
+            return None;
+        }
+        let mut least_late = self.moved.clone();
+        least_late.sort_by(|a, b| late(a).total_cmp(&late(b)));
+        least_late.truncate(MOVED);
+        let told = agree(&least_late) || long;
+        least_late.sort_by(|a, b| a.frame.total_cmp(&b.frame));
+        told.then_some(least_late)
     }
 
     /// The line at another rate that the moved ones lie on as well as those before them.
@@ -297,7 +322,8 @@ impl CaptureClock {
     /// Whether callbacks come where they should: if not, frames may have been lost just now.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let knows_ahead = self.is_stamped() || self.earliest.iter().any(|e| e.ahead_us.is_some());
+        let stamped = self.earliest.iter().filter(|e| e.ahead_us.is_some()).count();
+        let knows_ahead = self.is_stamped() || stamped >= STAMPS_TO_BEGIN;
         let on_line = |line: Line| {
             self.filling.is_none_or(|(_, e)| (e.came_us - line.time_of(e.frame)).abs() <= MOVED_US)
         };

@@ -57,6 +57,10 @@ const STEP_ARRIVALS_US: f64 = 1_000.0;
 /// The earliest callbacks of this long a time tell when undelayed ones come.
 const FLOOR_US: f64 = 1e6;
 
+/// A stamp this far from its callback, in µs, is nonsense: no output is that late or early.
+const EARLIEST_STAMP_US: f64 = -500_000.0;
+const LATEST_STAMP_US: f64 = 3_000_000.0;
+
 /// What lies further than this many median deviations from the line does not pull at it.
 const GATE: f64 = 3.0;
 
@@ -102,15 +106,16 @@ impl CardClock {
             self.ignored += 1;
             return None;
         }
-        let stamp = (frame as f64, at_us as f64);
-        let late = self.line.map(|line| came_us as f64 - line.time_of(stamp.0));
-        if let Some(&(last_frame, last_at)) = self.stamps.back() {
-            let backwards = stamp.0 < last_frame || stamp.1 < last_at - WINDOW_US;
-            let close = (stamp.0 - last_frame) * self.nominal_us_per_frame < SPACING_US;
-            if backwards || close {
-                self.note_arrival(came_us as f64, late);
-                return None;
-            }
+        let (at_us, came_us) = (at_us as f64, came_us as f64);
+        let sense = (EARLIEST_STAMP_US..LATEST_STAMP_US).contains(&(at_us - came_us));
+        // A card that knows nothing of time is timed by when it asks.
+        let stamp = (frame as f64, if sense { at_us } else { came_us });
+        let late = self.line.map(|line| came_us - line.time_of(stamp.0));
+        if let Some(&(last_frame, _)) = self.stamps.back()
+            && (stamp.0 - last_frame) * self.nominal_us_per_frame < SPACING_US
+        {
+            self.note_arrival(came_us, late);
+            return None;
         }
         let Some(line) = self.line else {
             self.stamps.push_back(stamp);
@@ -123,7 +128,7 @@ impl CardClock {
         if error.abs() > STEP_US {
             return self.suspect(stamp, late.unwrap_or(0.0), line);
         }
-        self.note_arrival(came_us as f64, late);
+        self.note_arrival(came_us, late);
         self.suspects.clear();
         self.stamps.push_back(stamp);
         self.since_fit += 1;
@@ -156,29 +161,33 @@ impl CardClock {
         let lowest = errors.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = errors.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let step = median(errors.iter().copied());
-        let usual = self.floor.front().map_or(f64::NEG_INFINITY, |first| first.1);
         let earliest = self.suspects.iter().map(|s| s.1).fold(f64::INFINITY, f64::min);
-        let moved = if step > 0.0 {
-            earliest >= usual + step - STEP_ARRIVALS_US
-        } else {
-            earliest <= usual + step + STEP_ARRIVALS_US
-        };
-        if highest - lowest > STEP_AGREEMENT_US || !moved {
-            if self.suspects.len() >= STEP_STAMPS {
-                self.suspects.remove(0);
+        let moved = self.floor.front().is_none_or(|&(_, usual)| {
+            if step > 0.0 {
+                earliest >= usual + step - STEP_ARRIVALS_US
+            } else {
+                earliest <= usual + step + STEP_ARRIVALS_US
             }
-            let on_line = self.stamps.back().map_or(stamp.1, |last| last.1);
-            if stamp.1 - on_line > ABANDONED_US && highest - lowest <= STEP_AGREEMENT_US {
-                // No frames are missing: only what was believed of their time was wrong.
-                self.move_by(step, line);
-            }
-            return None;
-        }
+        });
         if self.suspects.len() < STEP_STAMPS {
             return None;
         }
-        self.move_by(step, line);
-        Some(step)
+        if highest - lowest > STEP_AGREEMENT_US {
+            self.suspects.remove(0);
+            return None;
+        }
+        if moved {
+            self.move_by(step, line);
+            return Some(step);
+        }
+        let on_line = self.stamps.back().map_or(stamp.1, |last| last.1);
+        if stamp.1 - on_line > ABANDONED_US {
+            // No frames are missing: only what was believed of their time was wrong.
+            self.move_by(step, line);
+        } else {
+            self.suspects.remove(0);
+        }
+        None
     }
 
     /// Starts anew from the stamps that were off the line.

@@ -26,14 +26,32 @@ const AGEING: f64 = 1e-6;
 const BELIEVED: f64 = 0.1;
 const FEWEST: usize = 5;
 
-/// The believed round trips must span this long before a rate is fitted through them.
-const RATE_AFTER_US: f64 = 5e6;
+/// How far apart two clocks usually are. As long as round trips that disagree span too short a time
+/// to tell better, a rate near none is likelier than what they make up.
+const USUAL_RATE: f64 = 30e-6;
+
+/// Crystals change their rate by no more than this in a few minutes, once it is known …
+const RATE_WANDERS: f64 = 4e-6;
+
+/// … from so long a time on, and averaged over so long a time, in µs.
+const RATE_KNOWN_AFTER_US: f64 = 120e6;
+const RATE_AVERAGED_US: f64 = 300e6;
+
+/// Round trips as quick as the quickest still disagree by this much, in µs.
+const LEAST_NOISE_US: f64 = 10.0;
+
+/// The quickest round trip's own error, as a share of what it took: one in so many.
+const SURE: f64 = 8.0;
 
 /// No two clocks are further apart than this.
 const MAX_RATE: f64 = 500e-6;
 
 /// Proofs against the estimate that make a step.
 const PROOFS: u32 = 2;
+
+/// Estimates err by more than they admit, for a while and by less than this, in µs. Clocks that step
+/// do so by the length of a PC's sleep.
+const LEAST_STEP_US: f64 = 2_000.0;
 
 /// At four pings a second and for [`MEMORY_US`]: the most that are kept.
 const CAPACITY: usize = 400;
@@ -74,6 +92,15 @@ pub struct ServerClock {
     estimate: Option<Estimate>,
     contradictions: u32,
     pongs: u64,
+    steady: Option<Steady>,
+}
+
+/// The rate over many minutes.
+#[derive(Debug, Clone, Copy)]
+struct Steady {
+    rate: f64,
+    since_us: f64,
+    at_us: f64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +151,7 @@ impl ServerClock {
         if stepped {
             self.trips.clear();
             self.pongs = 0;
+            self.steady = None;
         }
         self.pongs += 1;
         self.trips.push_back(trip);
@@ -142,7 +170,8 @@ impl ServerClock {
             return false;
         };
         let now = offset.server_us(at_us) - at_us;
-        let outside = now < least - uncertainty_us || now > most + uncertainty_us;
+        let doubt = uncertainty_us + LEAST_STEP_US;
+        let outside = now < least - doubt || now > most + doubt;
         self.contradictions = if outside { self.contradictions + 1 } else { 0 };
         if self.contradictions < PROOFS {
             return false;
@@ -163,27 +192,53 @@ impl ServerClock {
         let Some(best) = quickest.first().copied() else {
             return;
         };
-        // What took much longer than the quickest knows less by as much.
-        let weight =
-            |trip: &Trip| (best.round_trip_us.max(20.0) / trip.round_trip_us.max(20.0)).powi(2);
+        // What took longer than the quickest may be off by half of that.
+        let noise = best.round_trip_us.max(20.0) / SURE;
+        let weight = |trip: &Trip| {
+            let slower = (trip.round_trip_us - best.round_trip_us).abs() / 2.0;
+            1.0 / (1.0 + (slower / noise).powi(2))
+        };
         let total: f64 = quickest.iter().map(weight).sum();
         let mean = |of: &dyn Fn(&Trip) -> f64| {
             quickest.iter().map(|t| weight(t) * of(t)).sum::<f64>() / total
         };
         let middle = mean(&|t| t.at_us);
         let level = mean(&|t| t.offset_us);
-        let first = quickest.iter().map(|t| t.at_us).fold(f64::INFINITY, f64::min);
-        let last = quickest.iter().map(|t| t.at_us).fold(f64::NEG_INFINITY, f64::max);
-        let spread = mean(&|t| (t.at_us - middle).powi(2));
-        let mut rate = self.estimate.map_or(0.0, |estimate| estimate.offset.rate);
-        if self.pongs <= u64::from(BURST) {
-            rate = 0.0;
-        } else if last - first >= RATE_AFTER_US && spread > 0.0 {
-            let slope = mean(&|t| (t.at_us - middle) * (t.offset_us - level)) / spread;
-            rate = slope.clamp(-MAX_RATE, MAX_RATE);
+        let mut rate = 0.0;
+        if self.pongs > u64::from(BURST) {
+            let spread = mean(&|t| (t.at_us - middle).powi(2));
+            let together = mean(&|t| (t.at_us - middle) * (t.offset_us - level));
+            // How far off each may be, by what it took longer and by what they disagree.
+            let slower = mean(&|t| ((t.round_trip_us - best.round_trip_us) / 2.0).powi(2));
+            let apart = mean(&|t| (t.offset_us - level).powi(2));
+            let disagree = if spread > 0.0 { apart - together.powi(2) / spread } else { apart };
+            let noise = slower + disagree.max(0.0) + LEAST_NOISE_US.powi(2);
+            // Ridge regression: least squares with one more point, which says “the usual rate”.
+            let (usual, wide) = self.usual_rate(now);
+            let doubt = noise / total / wide.powi(2);
+            rate = ((together + usual * doubt) / (spread + doubt)).clamp(-MAX_RATE, MAX_RATE);
+            self.average(if spread > 0.0 { together / spread } else { 0.0 }, now);
         }
         let offset = Offset { offset_us: level + (now - middle) * rate, at_us: now, rate };
         self.estimate = Some(Estimate { offset, uncertainty_us: worth(&best) });
+    }
+
+    /// What rate is likely before anything is measured, and how far from it others are.
+    fn usual_rate(&self, now: f64) -> (f64, f64) {
+        match self.steady {
+            Some(steady) if now - steady.since_us > RATE_KNOWN_AFTER_US => {
+                (steady.rate, RATE_WANDERS)
+            }
+            _ => (0.0, USUAL_RATE),
+        }
+    }
+
+    fn average(&mut self, rate: f64, now: f64) {
+        let steady = self.steady.get_or_insert(Steady { rate, since_us: now, at_us: now });
+        let known = now - steady.since_us > RATE_KNOWN_AFTER_US;
+        let share = if known { (now - steady.at_us) / RATE_AVERAGED_US } else { 1.0 };
+        steady.rate += (rate - steady.rate) * share.clamp(0.0, 1.0);
+        steady.at_us = now;
     }
 
     /// The estimate; `None` before the first pong.

@@ -88,10 +88,11 @@ impl Jitter {
         }
         result.pushed_out = self.make_room(end);
         let offset = (start - position) as usize * self.channels;
-        for (n, frame) in samples[offset..].chunks_exact(self.channels).enumerate() {
-            let at = self.index(start + n as u64);
-            self.samples[at..at + self.channels].copy_from_slice(frame);
-        }
+        let from = &samples[offset..frames as usize * self.channels];
+        let (before, after) = from.split_at(self.until_wrap(start, from.len()));
+        let at = self.index(start);
+        self.samples[at..at + before.len()].copy_from_slice(before);
+        self.samples[..after.len()].copy_from_slice(after);
         self.note(start, end);
         result
     }
@@ -110,13 +111,17 @@ impl Jitter {
         let mut found = 0;
         for &(from, to) in &self.stretches {
             let (from, to) = (from.max(position), to.min(end));
-            for at in from..to.max(from) {
-                let into = (at - position) as usize * self.channels;
-                let index = self.index(at);
-                out[into..into + self.channels]
-                    .copy_from_slice(&self.samples[index..index + self.channels]);
-                found += 1;
+            if from >= to {
+                continue;
             }
+            let into = (from - position) as usize * self.channels;
+            let count = (to - from) as usize;
+            let into = &mut out[into..into + count * self.channels];
+            let at = self.index(from);
+            let (before, after) = into.split_at_mut(self.until_wrap(from, into.len()));
+            before.copy_from_slice(&self.samples[at..at + before.len()]);
+            after.copy_from_slice(&self.samples[..after.len()]);
+            found += count;
         }
         self.reader = end;
         let readable = self.reader.saturating_sub(self.history);
@@ -156,6 +161,11 @@ impl Jitter {
 
     fn index(&self, position: u64) -> usize {
         (position % self.capacity) as usize * self.channels
+    }
+
+    /// How many of `samples` from `position` on lie before the ring begins again.
+    fn until_wrap(&self, position: u64, samples: usize) -> usize {
+        samples.min(self.samples.len() - self.index(position))
     }
 
     /// Drops what would be overwritten if frames reach up to `end`; returns how many unread frames

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
-use log::debug;
+use log::{debug, warn};
 
 use super::connect::{Heard, Stream};
 use super::controls::Controls;
@@ -16,7 +16,7 @@ use super::dry::Dry;
 use super::record::Recorder;
 use super::resample::{Counts, Playout};
 use super::speaker::Feed;
-use crate::clock::{Arrivals, Clock, Offset, Timeline};
+use crate::clock::{Arrivals, Clock, Offset, Timeline, Trust};
 use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::Limiter;
@@ -117,7 +117,9 @@ pub(super) struct Play {
 /// The stream in play.
 struct Known {
     stream: Stream,
+    /// Sound is timed by when it comes, because the server says nothing that can be believed.
     arrivals: Option<Arrivals>,
+    trust: Trust,
     /// Set up once the first frame and the server's clock are known.
     playout: Option<Playout>,
     recording: bool,
@@ -200,6 +202,8 @@ impl Play {
     fn hear(&mut self, heard: Heard) -> Result<()> {
         match heard {
             Heard::Stream(stream) => self.begin(stream),
+            // A server that is no longer believed goes on answering.
+            Heard::Offset(_) if self.is_timed_by_arrivals() => {}
             Heard::Offset(offset) => {
                 self.offset = Some(offset);
                 if let Some(timeline) = self.timeline() {
@@ -212,12 +216,13 @@ impl Play {
             Heard::Gone => self.expect(false),
             Heard::Back => self.expect(true),
             Heard::Audio { position, captured_us, arrived_us, broken, samples } => {
+                self.judge(position, arrived_us);
                 let Some(known) = &mut self.stream else {
                     return Ok(());
                 };
                 let (captured_us, broken) = match (&mut known.arrivals, captured_us) {
-                    (_, Some(captured_us)) => (captured_us, broken),
-                    (Some(arrivals), None) => arrivals.arrive(position, arrived_us),
+                    (Some(arrivals), _) => arrivals.arrive(position, arrived_us),
+                    (None, Some(captured_us)) => (captured_us, broken),
                     (None, None) => return Ok(()),
                 };
                 self.set_up(position, captured_us)?;
@@ -246,10 +251,42 @@ impl Play {
             self.offset = stream.session.is_none().then_some(Offset::NONE);
             let arrivals =
                 stream.session.is_none().then(|| Arrivals::new(stream.format.sample_rate));
-            self.stream = Some(Known { stream, arrivals, playout: None, recording: false });
+            let trust = Trust::default();
+            self.stream = Some(Known { stream, arrivals, trust, playout: None, recording: false });
         }
         let _ = self.delays.try_send(self.wanted_ms().max(0.0) as u32);
         self.expect(true);
+    }
+
+    fn is_timed_by_arrivals(&self) -> bool {
+        self.stream.as_ref().is_some_and(|known| known.arrivals.is_some())
+    }
+
+    /// Stops believing a server whose times cannot be: its sound is then timed by when it comes, as
+    /// a first-generation server's.
+    fn judge(&mut self, position: u64, arrived_us: u64) {
+        if self.is_timed_by_arrivals() {
+            return;
+        }
+        let captured_us = self.timeline().map(|timeline| timeline.captured_at(position as f64));
+        // Without a card there is nothing to play on, and no timeline for that reason.
+        let could_play = matches!(self.output, Output::Recorder(_)) || self.card.is_some();
+        let Some(known) = self.stream.as_mut().filter(|_| could_play) else {
+            return;
+        };
+        if !known.trust.frame(captured_us, arrived_us) {
+            return;
+        }
+        warn!(
+            "what the server says of time cannot be: playing its sound by when it comes, not quite \
+             in step with others. Restart the server if this goes on"
+        );
+        known.arrivals = Some(Arrivals::new(known.stream.format.sample_rate));
+        known.recording = false;
+        self.offset = Some(Offset::NONE);
+        if let Some(playout) = known.playout.take() {
+            self.counted = add(self.counted, playout.counts());
+        }
     }
 
     /// The server's delay changes.
@@ -264,8 +301,11 @@ impl Play {
         let total_ms = self.wanted_ms();
         let _ = self.delays.try_send(total_ms.max(0.0) as u32);
         self.make_room();
-        if let Some(timeline) = self.timeline() {
-            timeline.set_delay_from(from_us, total_ms * 1e3);
+        let by_arrivals = self.is_timed_by_arrivals();
+        match self.timeline() {
+            Some(timeline) if by_arrivals => timeline.set_delay_us(total_ms * 1e3),
+            Some(timeline) => timeline.set_delay_from(from_us, total_ms * 1e3),
+            None => {}
         }
     }
 

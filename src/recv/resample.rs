@@ -44,6 +44,10 @@ const AT_FIRST_US: f64 = 3e6;
 /// Later nobody should hear that anything is steered.
 const LATER: Steering = Steering { settle_us: 4e6, most: 200e-6, slew_per_s: 100e-6 };
 
+/// Crystals change their rate slowly. What changes faster is a clock being misjudged for a moment,
+/// and is followed no faster than this, per second.
+const FREQUENCY_SLEW_PER_S: f64 = 20e-6;
+
 /// Two clocks are never further apart than this.
 const MAX_FREQUENCY: f64 = 1000e-6;
 
@@ -87,6 +91,7 @@ struct State {
     gate: f32,
     /// Frames of `tail` still to be blended out after a jump.
     tail_left: usize,
+    frequency: f64,
     correction: f64,
     stretch: f64,
     played_us: f64,
@@ -106,19 +111,30 @@ impl Playout {
         delay_ms: u32,
         timeline: Timeline,
     ) -> Result<Self> {
+        let converter =
+            RateConverter::new(stream.sample_rate, card.sample_rate, stream.channels, BLOCK)?;
+        Ok(Self::with_converter(stream, card, chunk, delay_ms, timeline, converter))
+    }
+
+    /// The same with a converter of one's own, which makes [`BLOCK`] frames at a time.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_converter(
+        stream: Format,
+        card: Format,
+        chunk: usize,
+        delay_ms: u32,
+        timeline: Timeline,
+        converter: RateConverter,
+    ) -> Self {
         let fade_ms = (f64::from(delay_ms) * FADE_SHARE).min(LONGEST_FADE_MS);
         let crossfade = stream.frames_in_ms(CROSSFADE_MS).max(1);
-        Ok(Self {
+        Self {
             stream,
             card,
             jitter: Jitter::new(stream, chunk, delay_ms),
             timeline,
-            converter: RateConverter::new(
-                stream.sample_rate,
-                card.sample_rate,
-                stream.channels,
-                BLOCK,
-            )?,
+            converter,
             channels: usize::from(stream.channels),
             fade: stream.frames_in_ms(fade_ms).max(1) as u64,
             crossfade,
@@ -127,7 +143,7 @@ impl Playout {
             input: Vec::new(),
             tail: vec![0.0; stream.samples(crossfade)],
             counts: Counts::default(),
-        })
+        }
     }
 
     /// Takes decoded frames captured at `captured_us` of the server's clock.
@@ -188,6 +204,12 @@ impl Playout {
         self.state.map_or(0.0, |state| state.stretch * 1e6)
     }
 
+    /// The position that comes out next, if all goes on as it does; `None` before sound.
+    #[must_use]
+    pub fn position(&self) -> Option<f64> {
+        self.state.map(|state| state.out)
+    }
+
     /// Whether sound has begun.
     #[must_use]
     pub fn is_playing(&self) -> bool {
@@ -243,6 +265,7 @@ impl Playout {
             out: fed as f64 - self.held_back(),
             gate: 0.0,
             tail_left: 0,
+            frequency: 0.0,
             correction: 0.0,
             stretch: 0.0,
             played_us: 0.0,
@@ -271,8 +294,14 @@ impl Playout {
         let server_us = clock.us_per_frame() * (1.0 + self.timeline.rate());
         let measured = server_us / self.timeline.us_per_frame();
         let frequency = (nominal / measured - 1.0).clamp(-MAX_FREQUENCY, MAX_FREQUENCY);
+        let slew = if state.played_us < AT_FIRST_US {
+            MAX_FREQUENCY
+        } else {
+            FREQUENCY_SLEW_PER_S * self.block_us() / 1e6
+        };
+        state.frequency += (frequency - state.frequency).clamp(-slew, slew);
         let before = state.stretch;
-        state.stretch = frequency - state.correction;
+        state.stretch = state.frequency - state.correction;
         self.converter.stretch(state.stretch);
         // The converter glides from the old ratio to the new one within the block.
         let step = |stretch: f64| nominal / (1.0 + stretch);

@@ -97,17 +97,20 @@ pub fn ring(format: Format, frames: usize, counters: Arc<stats::Playback>) -> (S
         fading_in: 0,
         playing: false,
     };
-    (speaker, Feed {
-        ring: input,
-        stamps: stamps_out,
-        skip_to,
-        channels,
-        written: 0,
-        skipping_to: 0,
-        silent: 0,
-        skipped: 0,
-        taken: 0,
-    })
+    (
+        speaker,
+        Feed {
+            ring: input,
+            stamps: stamps_out,
+            skip_to,
+            channels,
+            written: 0,
+            skipping_to: 0,
+            silent: 0,
+            skipped: 0,
+            taken: 0,
+        },
+    )
 }
 
 impl Speaker {
@@ -269,7 +272,8 @@ mod tests {
         assert_eq!(speaker.fill(&mut out, 5, 3), 480);
         assert!(out[..FADE].windows(2).all(|pair| pair[0] < pair[1]));
         assert!(out[FADE..].iter().all(|s| *s == 1.0));
-        let expected = Played { frame: 0, heard_us: 5, came_us: 3, frames: 480, silent: 0, skipped: 0 };
+        let expected =
+            Played { frame: 0, heard_us: 5, came_us: 3, frames: 480, silent: 0, skipped: 0 };
         assert_eq!(feed.played(), Some(expected));
         assert_eq!(feed.waiting(), 520);
     }

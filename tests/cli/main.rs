@@ -6,6 +6,8 @@
     reason = "a test that cannot go on should stop where it stands"
 )]
 
+#[cfg(unix)] // Stopping the client so that it finishes its recording takes a signal.
+mod liars;
 mod peers;
 mod printing;
 #[path = "../support/mod.rs"]

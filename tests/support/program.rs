@@ -164,6 +164,21 @@ impl Program {
     pub(crate) fn resident_kib(&self) -> u64 {
         memory_kib(self.child.id(), "VmRSS:")
     }
+
+    /// Threads, and open files and sockets, on Linux.
+    pub(crate) fn threads_and_files(&self) -> (usize, usize) {
+        let count = |what| {
+            let folder = format!("/proc/{}/{what}", self.child.id());
+            std::fs::read_dir(folder).map_or(0, Iterator::count)
+        };
+        (count("task"), count("fd"))
+    }
+
+    /// Ends the program as a power cut would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
 }
 
 /// How a program ended.

@@ -210,7 +210,14 @@ impl Play {
 
 fn dump(a: u64, b: u64, c: u64) {
     use std::io::Write;
-    static F: std::sync::OnceLock<Option<std::sync::Mutex<std::io::BufWriter<std::fs::File>>>> = std::sync::OnceLock::new();
-    let f = F.get_or_init(|| std::env::var("STAMPS_TO").ok().map(|p| std::sync::Mutex::new(std::io::BufWriter::new(std::fs::File::create(p).unwrap()))));
-    if let Some(f) = f { let _ = writeln!(f.lock().unwrap(), "{a} {b} {c}"); }
+    static F: std::sync::OnceLock<Option<std::sync::Mutex<std::io::BufWriter<std::fs::File>>>> =
+        std::sync::OnceLock::new();
+    let f = F.get_or_init(|| {
+        std::env::var("STAMPS_TO").ok().map(|p| {
+            std::sync::Mutex::new(std::io::BufWriter::new(std::fs::File::create(p).unwrap()))
+        })
+    });
+    if let Some(f) = f {
+        let _ = writeln!(f.lock().unwrap(), "{a} {b} {c}");
+    }
 }

@@ -132,7 +132,7 @@ fn frames_that_the_card_lost_are_replaced_by_silence_of_the_same_length() {
     let (header, last) = taken.last().unwrap();
     let error = header.captured_us as f64 - card.time_of(last[0] as u64) as f64;
     assert!(error.abs() < 25.0, "{error}");
-    assert_eq!(chunker.silence() / 48, 15 + 80, "15 ms, and 80 until the card's clock was known");
+    assert_eq!(chunker.silence() / 48, 15 + 160, "15 ms, and 160 until the card's clock was known");
 }
 
 #[test]
