@@ -101,7 +101,6 @@ impl Play {
             return;
         };
         while let Some(played) = card.feed.played() {
-            dump(played.frame, played.heard_us, played.came_us);
             let _ = card.clock.stamp(played.frame, played.heard_us, played.came_us);
             card.period = card.period.max(played.frames as usize);
             card.latency_us = played.heard_us.saturating_sub(played.came_us) as f64;
@@ -205,19 +204,5 @@ impl Play {
             info!("there is time to spare: playing {} ms after the others", self.extra.ms());
             self.apply_delay();
         }
-    }
-}
-
-fn dump(a: u64, b: u64, c: u64) {
-    use std::io::Write;
-    static F: std::sync::OnceLock<Option<std::sync::Mutex<std::io::BufWriter<std::fs::File>>>> =
-        std::sync::OnceLock::new();
-    let f = F.get_or_init(|| {
-        std::env::var("STAMPS_TO").ok().map(|p| {
-            std::sync::Mutex::new(std::io::BufWriter::new(std::fs::File::create(p).unwrap()))
-        })
-    });
-    if let Some(f) = f {
-        let _ = writeln!(f.lock().unwrap(), "{a} {b} {c}");
     }
 }
