@@ -148,7 +148,10 @@ impl CardClock {
             self.floor.pop_back();
         }
         self.floor.push_back((came_us, late));
-        while self.floor.front().is_some_and(|first| came_us - first.0 > FLOOR_US) {
+        // A peer's times may stand still, so that nothing ever gets old.
+        while self.floor.len() > CAPACITY
+            || self.floor.front().is_some_and(|first| came_us - first.0 > FLOOR_US)
+        {
             self.floor.pop_front();
         }
     }

@@ -54,7 +54,7 @@ fn the_built_in_presets_have_the_figures_they_promise() {
     assert_eq!(figures("smooth"), [1024, 50, 50, 1024, 300]);
     assert_eq!(figures("low-latency"), [512, 20, 30, 1024, 80]);
     assert_eq!(figures("stable"), [2048, 100, 100, 1024, 800]);
-    assert_eq!(figures("live"), [64, 32, 10, 1024, 20]);
+    assert_eq!(figures("live"), [64, 32, 10, 1024, 25]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 use mio::net::TcpStream;
+use socket2::{SockRef, TcpKeepalive};
 
 use crate::clock::{Clock, Offset};
 use crate::error::{Error, Result, plain};
@@ -39,6 +40,13 @@ const FIRST_WAITS: [Duration; 4] = [
 const EVERY_SECOND: Duration = Duration::from_secs(1);
 const EVERY_SECOND_FOR: Duration = Duration::from_secs(600);
 const FOR_EVER: Duration = Duration::from_secs(5);
+
+/// A connection that lasted this long was one: the next is made at once.
+const WORKED: Duration = Duration::from_secs(1);
+
+/// An idle connection is asked for a sign of life after this long, and then so often.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(10);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(3);
 
 /// Reconnects wait up to this much longer, so that a room does not come back in one instant.
 const SPREAD_MS: u64 = 250;
@@ -145,6 +153,7 @@ impl Connect {
         let mut said = false;
         loop {
             let before = self.seen.connections.get();
+            let begun = Instant::now();
             let end = match self.attempt() {
                 Ok((stream, address)) => {
                     let (hello, now_us) = (self.hello.clone(), self.clock.now_us());
@@ -159,7 +168,11 @@ impl Connect {
             let connected = self.seen.connections.get() != before;
             known |= connected;
             if connected {
-                (retry, said) = (Retry::default(), false);
+                // A server that ends every conversation at once is not called without a pause.
+                if begun.elapsed() >= WORKED {
+                    retry = Retry::default();
+                }
+                said = false;
                 let _ = self.player.send(Heard::Gone);
             }
             let wait = match end {
@@ -207,8 +220,10 @@ impl Connect {
             }
             match std::net::TcpStream::connect_timeout(&address, share) {
                 Ok(stream) => {
-                    let ready =
-                        stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true));
+                    let ready = stream
+                        .set_nonblocking(true)
+                        .and_then(|()| stream.set_nodelay(true))
+                        .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&keepalive()));
                     if let Err(e) = ready {
                         debug!("{address}: {e}");
                     }
@@ -219,6 +234,12 @@ impl Connect {
         }
         Err(failure)
     }
+}
+
+/// A first-generation server sends nothing while nothing is captured, so only the system can tell
+/// one that has vanished.
+fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY)
 }
 
 /// A connect error as what the user can do about it.

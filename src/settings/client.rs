@@ -320,7 +320,7 @@ mod tests {
         assert!(!read("pc").unwrap().delay_flags_given);
         let both = read("pc --preset presets/live.toml --playout-delay-ms 30").unwrap();
         assert_eq!(both.fallback_delay_ms, 30);
-        assert_eq!(read("pc --preset presets/live.toml").unwrap().fallback_delay_ms, 20);
+        assert_eq!(read("pc --preset presets/live.toml").unwrap().fallback_delay_ms, 25);
     }
 
     #[test]
