@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use super::line::{Line, median, quantile, slope};
+use super::line::{Line, error_at_end, median, plausible, ppm, quantile, slope};
 
 /// The earliest callback of each such time counts.
 const BUCKET_US: f64 = 20_000.0;
@@ -42,10 +42,6 @@ const LATEST_STAMP_US: f64 = 100_000.0;
 
 /// The slope is the nominal rate until the callbacks span this long.
 const SLOPE_AFTER_US: f64 = 2e6;
-
-/// No clock is further off than this: working cards stay within 0.2 per mille, a virtual one of
-/// PulseAudio was seen at 2.
-const MAX_DEVIATION: f64 = 3e-3;
 
 /// So many in a row off the line by more than this, in µs …
 const MOVED: usize = 3;
@@ -165,16 +161,15 @@ impl CaptureClock {
             return self.judge(line);
         }
         self.moved.clear();
-        self.keep(new);
+        self.keep([new]);
+        self.fit();
         None
     }
 
-    fn keep(&mut self, new: Earliest) {
-        self.earliest.push_back(new);
-        while self.earliest.len() > WINDOW {
-            self.earliest.pop_front();
-        }
-        self.fit();
+    fn keep(&mut self, new: impl IntoIterator<Item = Earliest>) {
+        self.earliest.extend(new);
+        let over = self.earliest.len().saturating_sub(WINDOW);
+        self.earliest.drain(..over);
     }
 
     /// The first line: through the least delayed.
@@ -203,10 +198,8 @@ impl CaptureClock {
         };
         if let Some(line) = self.bent(line) {
             self.line = Some(line);
-            self.earliest.extend(self.moved.drain(..));
-            while self.earliest.len() > WINDOW {
-                self.earliest.pop_front();
-            }
+            let moved = std::mem::take(&mut self.moved);
+            self.keep(moved);
             return None;
         }
         let least = evidence.iter().map(late).fold(f64::INFINITY, f64::min);
@@ -263,8 +256,7 @@ impl CaptureClock {
         let slope = slope(newest(), FEWEST_BENT)?;
         let last = self.moved.last()?;
         let us_per_frame = line.us_per_frame + slope;
-        let most = self.nominal_us_per_frame * MAX_DEVIATION;
-        if (us_per_frame - self.nominal_us_per_frame).abs() > most {
+        if plausible(us_per_frame, self.nominal_us_per_frame) != us_per_frame {
             return None;
         }
         let level = median(newest().map(|(frame, late)| late - (frame - last.frame) * slope));
@@ -302,9 +294,8 @@ impl CaptureClock {
         if last.came_us - first.came_us >= SLOPE_AFTER_US {
             let points = self.earliest.iter().map(|e| (e.frame, late(e, line.us_per_frame)));
             let kept = points.filter(|(_, late)| (late - level).abs() <= gate);
-            let most = self.nominal_us_per_frame * MAX_DEVIATION;
-            us_per_frame = (us_per_frame + slope(kept, WINDOW / 20).unwrap_or(0.0))
-                .clamp(self.nominal_us_per_frame - most, self.nominal_us_per_frame + most);
+            us_per_frame += slope(kept, WINDOW / 20).unwrap_or(0.0);
+            us_per_frame = plausible(us_per_frame, self.nominal_us_per_frame);
         }
         let level = quantile(lates(us_per_frame), UNDELAYED);
         let kept = || lates(us_per_frame).filter(|late| (late - level).abs() <= gate);
@@ -350,14 +341,13 @@ impl CaptureClock {
     /// How much faster than nominal the card runs, in parts per million.
     #[must_use]
     pub fn ppm(&self) -> f64 {
-        (self.nominal_us_per_frame / self.us_per_frame() - 1.0) * 1e6
+        ppm(self.us_per_frame(), self.nominal_us_per_frame)
     }
 
     /// Standard error of the line at its end, in µs. The constant that stamps give is not in it.
     #[must_use]
     pub fn uncertainty_us(&self) -> f64 {
-        // A fitted line's end is twice as uncertain as its middle (least squares, uniform spacing).
-        2.0 * self.noise_us / (self.earliest.len().max(1) as f64).sqrt()
+        error_at_end(self.noise_us, self.earliest.len())
     }
 
     /// How long the card keeps a frame before it hands it over, in µs, not counting the frames

@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use super::line::{Line, median, slope};
+use super::line::{Line, error_at_end, median, plausible, ppm, slope};
 
 /// The newest stamps that the line is fitted to, in µs. Long enough to average the noise to a few
 /// µs, short enough to follow a crystal that warms up.
@@ -37,10 +37,6 @@ const SLOPE_AFTER_US: f64 = 1e6;
 
 /// The slope stays where fewer stamps than this are within the gate.
 const FEWEST: usize = 8;
-
-/// No clock is further off than this: working cards stay within 0.2 per mille, a virtual one of
-/// PulseAudio was seen at 2.
-const MAX_DEVIATION: f64 = 3e-3;
 
 /// Three stamps in a row off the line by more than this …
 const STEP_US: f64 = 500.0;
@@ -237,9 +233,7 @@ impl CardClock {
                 let points = self.stamps.iter().zip(&rest).map(|(s, r)| (s.0, *r));
                 let kept = points.filter(|(_, r)| (r - middle).abs() <= gate);
                 us_per_frame += slope(kept, FEWEST).unwrap_or(0.0);
-                let most = self.nominal_us_per_frame * MAX_DEVIATION;
-                us_per_frame = us_per_frame
-                    .clamp(self.nominal_us_per_frame - most, self.nominal_us_per_frame + most);
+                us_per_frame = plausible(us_per_frame, self.nominal_us_per_frame);
                 rest = residuals(us_per_frame);
                 middle = median(rest.iter().copied());
             }
@@ -272,14 +266,13 @@ impl CardClock {
     /// How much faster than nominal the card runs, in parts per million.
     #[must_use]
     pub fn ppm(&self) -> f64 {
-        (self.nominal_us_per_frame / self.us_per_frame() - 1.0) * 1e6
+        ppm(self.us_per_frame(), self.nominal_us_per_frame)
     }
 
     /// Standard error of the line at its end, in µs.
     #[must_use]
     pub fn uncertainty_us(&self) -> f64 {
-        // A fitted line's end is twice as uncertain as its middle (least squares, uniform spacing).
-        2.0 * self.noise_us / (self.stamps.len().max(1) as f64).sqrt()
+        error_at_end(self.noise_us, self.stamps.len())
     }
 }
 

@@ -19,6 +19,17 @@ pub const LOOKS_PER_QUESTION: u32 = 4;
 /// the card, and an attempt costs the sound server a question or two.
 const RETRY: Duration = Duration::from_millis(250);
 
+/// A card that is open already is opened anew for a shorter delay only when its period is a larger
+/// share of it than this.
+const LONGEST_PERIOD_SHARE: f64 = 0.25;
+
+/// Whether a card open with periods of `period_ms` is worth opening anew, which is a hole in the
+/// sound, for `wanted_ms`, because the delay is `delay_ms` now: only where it would hold too much.
+#[must_use]
+pub fn must_shorten(period_ms: f64, wanted_ms: f64, delay_ms: u32) -> bool {
+    period_ms > wanted_ms && period_ms > f64::from(delay_ms) * LONGEST_PERIOD_SHARE
+}
+
 /// Opens a card and watches it, again and again, until `shutdown`.
 ///
 /// `once` opens it and returns when it is no more: the sentence to say, or nothing where there is

@@ -13,7 +13,7 @@ use super::controls::Controls;
 use super::play::{Card, Plugged};
 use super::speaker;
 use crate::clock::Clock;
-use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep};
+use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep, must_shorten};
 use crate::device::{self, OutputDevice, Stream};
 use crate::shutdown::Shutdown;
 use crate::stats;
@@ -26,10 +26,6 @@ const SHORTEST_PERIOD_MS: f64 = 2.5;
 const ORDINARY_PERIOD_MS: f64 = 10.0;
 const LONG_PERIOD_SHARE: f64 = 1.0 / 10.0;
 const LONGEST_PERIOD_MS: f64 = 50.0;
-
-/// A card that is open already is opened anew for a shorter delay only when its period is a larger
-/// share of it than this.
-const LONGEST_PERIOD_SHARE: f64 = 0.25;
 
 /// Sound on its way from the playing thread to the callback, at most, in ms: the longest lead and
 /// the largest callback that is expected.
@@ -118,10 +114,8 @@ impl KeepCard {
         let mut looks = 0_u32;
         while !shutdown.sleep(LOOK) {
             self.controls.trim.save();
-            // Opening anew is a hole in the sound: only where the card would hold too much of it.
             if let Some(delay_ms) = self.delays.try_iter().last()
-                && *period > f64::from(delay_ms) * LONGEST_PERIOD_SHARE
-                && *period > period_ms(delay_ms)
+                && must_shorten(*period, period_ms(delay_ms), delay_ms)
             {
                 *period = period_ms(delay_ms);
                 debug!("opening “{}” anew for a delay of {delay_ms} ms", device.name());

@@ -13,7 +13,7 @@ use super::capture;
 use super::produce::Card;
 use super::transmit::Handle;
 use crate::clock::Clock;
-use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep};
+use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep, must_shorten};
 use crate::device::{self, InputDevice, Stream, System, hints};
 use crate::shutdown::Shutdown;
 use crate::source::{Kind, Source};
@@ -27,10 +27,6 @@ const SILENT_FOR_US: u64 = 10_000_000;
 /// shorter than most systems manage.
 const PERIOD_SHARE: f64 = 1.0 / 6.0;
 const LONGEST_PERIOD_MS: f64 = 50.0;
-
-/// A card that is open already is opened anew for a shorter delay only when its period is a larger
-/// share of it than this.
-const LONGEST_PERIOD_SHARE: f64 = 0.25;
 const SHORTEST_PERIOD_MS: f64 = 2.5;
 
 /// The keeper of one card.
@@ -65,7 +61,7 @@ impl KeepCard {
                 Some(device) => device,
                 None => InputDevice::find(&self.source.kind)?,
             };
-            let period_ms = self.period_ms();
+            let period_ms = period_ms(self.delay_ms());
             let stream = self.start(&device, period_ms)?;
             if said {
                 info!("sound is captured again, from “{}”", device.name());
@@ -81,15 +77,8 @@ impl KeepCard {
         });
     }
 
-    /// How long a period should be for the delay in force.
-    fn period_ms(&self) -> f64 {
-        let delay_ms = f64::from(self.delay_ms.load(Ordering::Relaxed));
-        (delay_ms * PERIOD_SHARE).clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS)
-    }
-
-    /// Opening anew is a hole in the sound: only a longer period than this is worth it.
-    fn longest_period_ms(&self) -> f64 {
-        f64::from(self.delay_ms.load(Ordering::Relaxed)) * LONGEST_PERIOD_SHARE
+    fn delay_ms(&self) -> u32 {
+        self.delay_ms.load(Ordering::Relaxed)
     }
 
     fn start(&self, device: &InputDevice, period_ms: f64) -> crate::Result<Stream> {
@@ -114,7 +103,7 @@ impl KeepCard {
     /// or the server stops. `default_before` was the default output before this one was opened.
     fn watch(
         &self,
-        &Opened { device, stream, period_ms }: &Opened<'_>,
+        &Opened { device, stream, period_ms: period }: &Opened<'_>,
         default_before: Option<&str>,
         start_us: u64,
         hint_due: &mut bool,
@@ -127,7 +116,8 @@ impl KeepCard {
                 return Some(why);
             }
             self.hint(start_us, hint_due);
-            if self.period_ms() < period_ms && period_ms > self.longest_period_ms() {
+            let delay_ms = self.delay_ms();
+            if must_shorten(period, period_ms(delay_ms), delay_ms) {
                 debug!("the delay is shorter now, and so must the card's periods be");
                 return None;
             }
@@ -171,4 +161,9 @@ impl KeepCard {
             *due = false;
         }
     }
+}
+
+/// How long a period should be for a playout delay.
+fn period_ms(delay_ms: u32) -> f64 {
+    (f64::from(delay_ms) * PERIOD_SHARE).clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS)
 }

@@ -36,14 +36,15 @@ impl Transmit {
                     self.door_open = false;
                     return;
                 }
-                Err(e) if is_out_of_files(&e) => {
-                    warn!("no more connections fit: {e}. Raise the open-file limit (ulimit -n)");
-                    self.accept_after_us = self.clock.now_us() + ACCEPT_PAUSE_US;
-                    return;
-                }
                 Err(e) if is_the_peers_doing(&e) => debug!("a connection was not accepted: {e}"),
                 Err(e) => {
-                    warn!("no connection can be accepted at the moment: {e}");
+                    if is_out_of_files(&e) {
+                        warn!(
+                            "no more connections fit: {e}. Raise the open-file limit (ulimit -n)"
+                        );
+                    } else {
+                        warn!("no connection can be accepted at the moment: {e}");
+                    }
                     self.accept_after_us = self.clock.now_us() + ACCEPT_PAUSE_US;
                     return;
                 }
