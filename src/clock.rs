@@ -3,6 +3,7 @@
 mod arrivals;
 mod capture;
 mod card;
+mod edge;
 mod line;
 mod server;
 mod timeline;
