@@ -2,7 +2,7 @@
 
 mod adapter;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use adapter::Adapter;
 
@@ -57,6 +57,50 @@ pub fn commands(
     bind: Option<IpAddr>,
     port: u16,
 ) -> Vec<String> {
+    let choices = choices(local, default_route, bind);
+    let typed: Vec<_> = choices.iter().map(|(ip, _)| command(*ip, port)).collect();
+    let width = typed.iter().map(|command| command.chars().count()).max().unwrap_or(0);
+    typed
+        .into_iter()
+        .zip(choices)
+        .map(
+            |(command, (_, note))| {
+                if note.is_empty() { command } else { format!("{command:width$}  ← {note}") }
+            },
+        )
+        .collect()
+}
+
+/// Where browsers find the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The whole address.
+    pub url: String,
+    /// Whether other devices reach it, and not this PC alone.
+    pub is_for_others: bool,
+}
+
+/// The page's likeliest address, as [`commands`] chooses it: that of the default route's network.
+#[must_use]
+pub fn page(
+    local: &[Interface],
+    default_route: Option<IpAddr>,
+    bind: Option<IpAddr>,
+    port: u16,
+) -> Page {
+    let mut choices = choices(local, default_route, bind);
+    // A browser has no way to name the adapter of a link-local address.
+    choices.retain(|(ip, _)| ip.is_ipv4() || !is_link_local(*ip));
+    let ip = choices.first().map_or(Ipv4Addr::LOCALHOST.into(), |(ip, _)| ip.to_canonical());
+    Page { url: format!("http://{}/", SocketAddr::new(ip, port)), is_for_others: !ip.is_loopback() }
+}
+
+/// The addresses to reach a server that is bound to `bind`, the likeliest first, each with a note.
+fn choices(
+    local: &[Interface],
+    default_route: Option<IpAddr>,
+    bind: Option<IpAddr>,
+) -> Vec<(IpAddr, String)> {
     let mut choices = match bind.filter(|bind| !bind.is_unspecified()) {
         Some(only) if only.to_canonical().is_loopback() => {
             vec![(only, "only this PC itself can listen".to_owned())]
@@ -72,17 +116,7 @@ pub fn commands(
         };
         choices.push((here, "this PC is in no network: only it can listen".to_owned()));
     }
-    let typed: Vec<_> = choices.iter().map(|(ip, _)| command(*ip, port)).collect();
-    let width = typed.iter().map(|command| command.chars().count()).max().unwrap_or(0);
-    typed
-        .into_iter()
-        .zip(choices)
-        .map(
-            |(command, (_, note))| {
-                if note.is_empty() { command } else { format!("{command:width$}  ← {note}") }
-            },
-        )
-        .collect()
+    choices
 }
 
 /// What to do about the picture when sound is heard `playout_delay_ms` after it.

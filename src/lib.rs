@@ -22,6 +22,7 @@ pub mod limiter;
 pub mod mixdown;
 pub mod preset;
 pub mod program;
+pub mod qr;
 pub mod rate;
 pub mod recv;
 pub mod send;

@@ -8,6 +8,7 @@ pub mod fanout;
 mod keep_card;
 mod produce;
 pub mod transmit;
+pub mod web;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use log::info;
+use log::{info, warn};
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -32,7 +33,8 @@ use crate::threads::{Priority, join, spawn};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 use encode::Codec;
 use produce::Producer;
-use transmit::{Change, Room, Snapshot, Transmit, sockets};
+use transmit::{Change, Handle, Room, Snapshot, Transmit, sockets};
+use web::Web;
 
 /// The stream's rate where neither a card nor a file tells.
 const DEFAULT_RATE: u32 = 48_000;
@@ -51,6 +53,8 @@ pub struct Server {
     format: Format,
     clock: Clock,
     door: std::net::TcpListener,
+    /// The page's; a server can do without.
+    web_door: Option<std::net::TcpListener>,
     lines: Lines,
     status: Option<Terminal>,
 }
@@ -82,12 +86,17 @@ impl Server {
         sockets::make_room_for(settings.preset.max_clients);
         let preset = &settings.preset;
         let door = sockets::listen(preset.bind, preset.port, preset.listen_backlog)?;
+        let web_door = settings.web.and_then(|port| {
+            let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
+            door.inspect_err(|sentence| warn!("{sentence}")).ok()
+        });
         Ok(Self {
             settings,
             source: origin,
             format,
             clock: Clock::start(),
             door,
+            web_door,
             lines,
             status: None,
         })
@@ -99,6 +108,12 @@ impl Server {
     /// [`Error::Internal`] if the system does not say.
     pub fn address(&self) -> Result<SocketAddr> {
         self.door.local_addr().map_err(|e| Error::internal("cannot read the own address", e))
+    }
+
+    /// The port of the page for browsers, where there is one.
+    #[must_use]
+    pub fn web_port(&self) -> Option<u16> {
+        Some(self.web_door.as_ref()?.local_addr().ok()?.port())
     }
 
     /// What is sent: rate and channels.
@@ -130,11 +145,15 @@ impl Server {
     /// # Errors
     /// What broke a thread that cannot be done without.
     pub fn run(self, shutdown: &Shutdown) -> Result<()> {
-        let Self { settings, source: origin, format, clock, door, lines, status } = self;
+        let Self { settings, source: origin, format, clock, door, web_door, lines, status } = self;
         let source = settings.sources.first().cloned().unwrap_or_default();
         let counters: Arc<stats::Capture> = Arc::default();
         let room = room(&settings, format, origin.captured_output());
-        let (transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
+        let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
+        let figures = web_door.as_ref().map(|_| handle.clone());
+        if let Some(door) = web_door {
+            transmit.open_to_browsers(door, Web::new(settings.web_status))?;
+        }
         let preset = &settings.preset;
         let delay_ms = Arc::new(AtomicU32::new(preset.playout_delay_ms));
         let mut producer = Producer::new(
@@ -176,7 +195,7 @@ impl Server {
             ..settings.overrides.clone()
         };
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, fixed);
-        let report = Report { counters, clock, lines, status };
+        let report = Report { counters, clock, lines, status, figures };
         report.run(&snapshots, shutdown, &mut || {
             if let Some(preset) = watch.as_mut().and_then(Watch::look) {
                 delay_ms.store(preset.playout_delay_ms, Ordering::Relaxed);
@@ -296,6 +315,8 @@ struct Report {
     clock: Clock,
     lines: Lines,
     status: Option<Terminal>,
+    /// Where browsers can ask for the same.
+    figures: Option<Handle>,
 }
 
 impl Report {
@@ -321,6 +342,9 @@ impl Report {
                 let uptime_us = now_us.saturating_sub(start_us);
                 let stats = server_stats(snapshot, &self.counters, uptime_us, level_dbfs);
                 self.lines.write(&stats);
+                if let Some(network) = &self.figures {
+                    network.figures(stats.clone());
+                }
                 last = Some((stats, delay_ms));
             } else {
                 let _ = second.so_far(level_dbfs);

@@ -178,6 +178,8 @@ pub struct ListenerStats {
     pub name: String,
     /// Protocol version spoken.
     pub version: u32,
+    /// How it is connected: `tcp`, or `websocket` from a browser.
+    pub via: &'static str,
     /// Codec in use.
     pub codec: &'static str,
     /// Seconds since it connected.
@@ -311,6 +313,7 @@ mod tests {
             address: ([127, 0, 0, 1], 5555).into(),
             name: String::new(),
             version: 2,
+            via: "tcp",
             codec: "f32",
             connected_s: 0.0,
             queued: 0,

@@ -5,7 +5,9 @@
 //! integer is big-endian; samples are interleaved IEEE float32, little-endian.
 
 mod deframe;
+pub mod http;
 mod message;
+pub mod websocket;
 
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
@@ -97,6 +99,9 @@ pub enum Violation {
         /// What is wrong with it.
         why: String,
     },
+    /// What a WebSocket may not do.
+    #[error("{0}")]
+    WebSocket(#[from] websocket::Misuse),
 }
 
 /// A plain frame around `payload`.
@@ -170,23 +175,29 @@ pub struct AudioFrame {
     header: AudioHeader,
     /// Generation one's length word; its payload is the tail of `bytes`.
     plain_header: [u8; PLAIN_HEADER],
-    /// The typed frame.
+    /// [`WEBSOCKET_ROOM`] bytes that end with the header of a WebSocket message, then the typed frame.
     bytes: Arc<[u8]>,
 }
+
+/// Bytes before a typed frame in which a WebSocket's header lies: a multiple of four, so that
+/// payloads stay aligned.
+const WEBSOCKET_ROOM: usize = 12;
 
 impl AudioFrame {
     /// Encodes interleaved float samples as a float32 frame.
     #[must_use]
     pub fn float32(header: AudioHeader, samples: &[f32]) -> Self {
         let payload = samples.len() * 4;
-        let mut bytes = vec![0; AUDIO_HEADER + payload];
-        BigEndian::write_u32(&mut bytes, TYPED | length_word(AUDIO_HEADER - 4 + payload));
-        bytes[4] = kind::AUDIO;
-        bytes[5] = header.flags;
-        BigEndian::write_u32(&mut bytes[8..12], header.frames);
-        BigEndian::write_u64(&mut bytes[12..20], header.position);
-        BigEndian::write_u64(&mut bytes[20..28], header.captured_us);
-        LittleEndian::write_f32_into(samples, &mut bytes[AUDIO_HEADER..]);
+        let mut bytes = vec![0; WEBSOCKET_ROOM + AUDIO_HEADER + payload];
+        let (room, frame) = bytes.split_at_mut(WEBSOCKET_ROOM);
+        websocket::write_header(room, frame.len());
+        BigEndian::write_u32(frame, TYPED | length_word(AUDIO_HEADER - 4 + payload));
+        frame[4] = kind::AUDIO;
+        frame[5] = header.flags;
+        BigEndian::write_u32(&mut frame[8..12], header.frames);
+        BigEndian::write_u64(&mut frame[12..20], header.position);
+        BigEndian::write_u64(&mut frame[20..28], header.captured_us);
+        LittleEndian::write_f32_into(samples, &mut frame[AUDIO_HEADER..]);
         let mut plain_header = [0; PLAIN_HEADER];
         BigEndian::write_u32(&mut plain_header, length_word(payload));
         Self { header, plain_header, bytes: bytes.into() }
@@ -201,13 +212,20 @@ impl AudioFrame {
     /// The whole typed frame, for version 2 listeners.
     #[must_use]
     pub fn typed(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[WEBSOCKET_ROOM..]
+    }
+
+    /// The whole typed frame as one WebSocket message.
+    #[must_use]
+    pub fn websocket(&self) -> &[u8] {
+        let header = websocket::header_size(self.bytes.len() - WEBSOCKET_ROOM);
+        &self.bytes[WEBSOCKET_ROOM - header..]
     }
 
     /// Length word and payload, for version 1 listeners: two slices, one vectored write.
     #[must_use]
     pub fn plain(&self) -> (&[u8; PLAIN_HEADER], &[u8]) {
-        (&self.plain_header, &self.bytes[AUDIO_HEADER..])
+        (&self.plain_header, &self.bytes[WEBSOCKET_ROOM + AUDIO_HEADER..])
     }
 }
 
@@ -238,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_audio_frame_serves_both_generations_from_one_buffer() {
+    fn an_audio_frame_serves_every_framing_from_one_buffer() {
         let header = AudioHeader { flags: 1, frames: 2, position: 0x0102, captured_us: 0x0304 };
         let frame = AudioFrame::float32(header, &[1.0, -1.0, 0.5, 0.0]);
         let (length, payload) = frame.plain();
@@ -246,6 +264,7 @@ mod tests {
         assert_eq!(payload[..4], [0, 0, 0x80, 0x3f]);
         assert_eq!(frame.typed().len(), AUDIO_HEADER + 16);
         assert_eq!(frame.typed()[..8], [0x80, 0, 0, 40, 3, 1, 0, 0]);
+        assert_eq!(frame.websocket(), websocket::binary(frame.typed()));
         let (read, rest) = AudioHeader::split(&frame.typed()[5..]).unwrap();
         assert_eq!(read, header);
         assert_eq!(rest, payload);

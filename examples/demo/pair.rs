@@ -76,6 +76,7 @@ pub(crate) fn run(
             "127.0.0.1",
             "--port",
             &port.to_string(),
+            "--no-web",
         ],
     )?;
     server.wait_until("does not listen", || {

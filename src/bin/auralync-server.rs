@@ -1,10 +1,12 @@
 //! `auralync-server`: flags → settings → serve → exit code.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use auralync::addresses;
 use auralync::preset;
 use auralync::program::{self, print};
+use auralync::qr;
 use auralync::send::Server;
 use auralync::settings::{ServerArgs, ServerSettings, StatsTarget};
 
@@ -51,6 +53,17 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
     let port = server.address()?.port();
     for command in addresses::commands(&local, default_route, settings.preset.bind, port) {
         print(format_args!("    {command}"));
+    }
+    if let Some(port) = server.web_port() {
+        let page = addresses::page(&local, default_route, settings.preset.bind, port);
+        print(format_args!("Phones and browsers open {}", page.url));
+        if settings.qr
+            && page.is_for_others
+            && std::io::stdout().is_terminal()
+            && let Some(code) = qr::terminal(&page.url)
+        {
+            print(code.trim_end());
+        }
     }
     print(addresses::lip_sync_hint(delay_ms));
     print("Ctrl-C stops.");

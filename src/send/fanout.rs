@@ -7,6 +7,7 @@
 //! What falls out: at the bound the oldest whole unstarted frame, and at the moment of writing
 //! every unstarted frame older than the playout delay. Never half of one; each is counted.
 
+mod inbox;
 mod listener;
 
 pub use listener::{Asks, Listener, Overdue, Phase};
@@ -14,7 +15,7 @@ pub use listener::{Asks, Listener, Overdue, Phase};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-use crate::wire::{AudioFrame, Notice, Pong};
+use crate::wire::{AudioFrame, Notice, Pong, websocket};
 
 /// The newest encoded frames, oldest first, each with a number that never repeats.
 #[derive(Debug)]
@@ -62,6 +63,8 @@ pub enum Generation {
     Plain,
     /// Typed frames.
     Typed,
+    /// Typed frames, each of which is a WebSocket message.
+    WebSocket,
 }
 
 /// Why [`Outbox::write`] stopped.
@@ -117,6 +120,8 @@ pub struct Outbox {
     /// The newest unanswered ping: the client's time, and when it was read.
     ping: Option<(u64, u64)>,
     notice: Option<Vec<u8>>,
+    /// The answer to a WebSocket's own ping; the newest wins.
+    websocket_pong: Option<Vec<u8>>,
     last_word: Option<Vec<u8>>,
     counts: Counts,
 }
@@ -134,6 +139,13 @@ impl Outbox {
         Self::new(Some(refusal), None)
     }
 
+    /// An outbox for a browser: `opening` answers its HTTP request, and nothing more comes before
+    /// a hello.
+    #[must_use]
+    pub fn websocket(opening: Vec<u8>) -> Self {
+        Self { generation: Generation::WebSocket, ..Self::new(Some(opening), None) }
+    }
+
     fn new(greeting: Option<Vec<u8>>, cursor: Option<u64>) -> Self {
         Self {
             generation: Generation::Plain,
@@ -142,6 +154,7 @@ impl Outbox {
             greeting,
             ping: None,
             notice: None,
+            websocket_pong: None,
             last_word: None,
             counts: Counts::default(),
         }
@@ -150,8 +163,11 @@ impl Outbox {
     /// Turns to typed frames: what is started is finished, what is queued is discarded, `welcome`
     /// comes next, and audio from the log's end on. A greeting not yet begun still goes first.
     pub fn upgrade(&mut self, welcome: Vec<u8>, log: &Log) {
-        self.generation = Generation::Typed;
+        if self.generation == Generation::Plain {
+            self.generation = Generation::Typed;
+        }
         self.cursor = Some(log.end());
+        let welcome = self.framed(welcome);
         match &mut self.greeting {
             Some(greeting) => greeting.extend(welcome),
             None => self.greeting = Some(welcome),
@@ -163,21 +179,40 @@ impl Outbox {
         self.ping = Some((client_us, received_us));
     }
 
+    /// Answers a WebSocket's own ping, the newest only.
+    pub fn websocket_ping(&mut self, payload: &[u8]) {
+        self.websocket_pong = Some(websocket::pong(payload));
+    }
+
     /// Queues a notice; a newer one takes the place of one not yet begun. Plain listeners get none.
     pub fn notice(&mut self, notice: &Notice) {
-        if self.generation == Generation::Typed {
-            self.notice = Some(notice.frame());
+        if self.generation != Generation::Plain {
+            self.notice = Some(self.framed(notice.frame()));
         }
     }
 
     /// Ends the conversation: what is started is finished, then `last_word`, then
     /// [`Stopped::Finished`]. A plain listener has no frame for a last word.
     pub fn finish(&mut self, last_word: &Notice) {
+        let typed = self.generation != Generation::Plain;
+        let last_word = if typed { self.framed(last_word.frame()) } else { Vec::new() };
+        self.end_with(last_word);
+    }
+
+    /// Ends the conversation with bytes that are framed already.
+    pub fn end_with(&mut self, last_word: Vec<u8>) {
         self.cursor = None;
         self.ping = None;
         self.notice = None;
-        let typed = self.generation == Generation::Typed;
-        self.last_word = Some(if typed { last_word.frame() } else { Vec::new() });
+        self.websocket_pong = None;
+        self.last_word = Some(last_word);
+    }
+
+    fn framed(&self, typed: Vec<u8>) -> Vec<u8> {
+        match self.generation {
+            Generation::WebSocket => websocket::binary(&typed),
+            Generation::Plain | Generation::Typed => typed,
+        }
     }
 
     /// What has gone out and what has not.
@@ -206,6 +241,7 @@ impl Outbox {
             || self.greeting.is_some()
             || self.ping.is_some()
             || self.notice.is_some()
+            || self.websocket_pong.is_some()
             || self.last_word.is_some()
     }
 
@@ -268,7 +304,7 @@ impl Outbox {
             return Some(Started::Control { bytes, written: 0, ping: None });
         }
         if let Some((client_us, received_us)) = self.ping.take() {
-            let bytes = Pong { client_us, received_us, sent_us: now_us }.frame();
+            let bytes = self.framed(Pong { client_us, received_us, sent_us: now_us }.frame());
             return Some(Started::Control {
                 bytes,
                 written: 0,
@@ -276,7 +312,8 @@ impl Outbox {
             });
         }
         let last_word = self.last_word.as_mut().filter(|word| !word.is_empty());
-        let bytes = self.notice.take().or_else(|| last_word.map(std::mem::take))?;
+        let bytes = self.notice.take().or_else(|| self.websocket_pong.take());
+        let bytes = bytes.or_else(|| last_word.map(std::mem::take))?;
         Some(Started::Control { bytes, written: 0, ping: None })
     }
 
@@ -336,6 +373,7 @@ impl Outbox {
 fn length(frame: &AudioFrame, generation: Generation) -> usize {
     match generation {
         Generation::Typed => frame.typed().len(),
+        Generation::WebSocket => frame.websocket().len(),
         Generation::Plain => frame.plain().0.len() + frame.plain().1.len(),
     }
 }
@@ -349,6 +387,7 @@ fn send_frame(
 ) -> io::Result<usize> {
     match generation {
         Generation::Typed => send(&[IoSlice::new(&frame.typed()[written..])]),
+        Generation::WebSocket => send(&[IoSlice::new(&frame.websocket()[written..])]),
         Generation::Plain => {
             let (header, payload) = frame.plain();
             match written.checked_sub(header.len()) {

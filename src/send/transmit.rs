@@ -7,6 +7,7 @@
 mod door;
 mod house;
 pub mod sockets;
+mod web_door;
 
 use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
@@ -19,10 +20,12 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::fanout::{Asks, Listener, Log, Phase, Stopped};
+use super::web::Web;
 use crate::clock::Clock;
 use crate::error::{Error, Result, plain};
-use crate::stats::ListenerStats;
+use crate::stats::{ListenerStats, ServerStats};
 use crate::wire::{AudioFrame, Config, Notice, Reason, Welcome};
+use web_door::WebDoor;
 
 /// Frames between the encoder and the loop. The loop takes them all at every turn, so more than a
 /// few waiting means that it stands still; then the newest are dropped and counted.
@@ -44,12 +47,14 @@ const READ_BYTES: usize = 16 * 1024;
 
 const WAKER: Token = Token(usize::MAX);
 const DOOR: Token = Token(usize::MAX - 1);
+const WEB_DOOR: Token = Token(usize::MAX - 2);
 
 /// What the loop is told.
 enum Order {
     Frame(AudioFrame),
     Change(Change),
     Captures(Option<String>),
+    Figures(Box<ServerStats>),
     Stop,
 }
 
@@ -90,6 +95,13 @@ impl Handle {
     /// them may play on it.
     pub fn captures(&self, output: Option<String>) {
         self.insist(|| Order::Captures(output.clone()));
+    }
+
+    /// What the page's visitors may read from now on. Where the loop is too busy, the next second's
+    /// figures do as well.
+    pub fn figures(&self, stats: ServerStats) {
+        let _ = self.orders.try_send(Order::Figures(Box::new(stats)));
+        let _ = self.waker.wake();
     }
 
     /// Tells every listener goodbye and ends the loop.
@@ -150,6 +162,7 @@ pub struct Transmit {
     clock: Clock,
     poll: Poll,
     door: TcpListener,
+    web: Option<WebDoor>,
     orders: Receiver<Order>,
     snapshots: SyncSender<Snapshot>,
     seats: Vec<Option<Seat>>,
@@ -194,6 +207,7 @@ impl Transmit {
             clock,
             poll,
             door,
+            web: None,
             orders,
             snapshots,
             seats: Vec::new(),
@@ -211,6 +225,16 @@ impl Transmit {
             stopping: false,
         };
         Ok((transmit, Handle { orders: sender, waker }, taken))
+    }
+
+    /// Serves the page on a second listening socket.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the event queue does not take it.
+    pub fn open_to_browsers(&mut self, door: std::net::TcpListener, web: Web) -> Result<()> {
+        let door = WebDoor::new(&self.poll, door, web);
+        self.web = Some(door.map_err(|e| Error::internal("cannot serve the page", e))?);
+        Ok(())
     }
 
     /// Runs until [`Handle::stop`], or until every handle is gone.
@@ -240,12 +264,21 @@ impl Transmit {
             match event.token() {
                 WAKER => {}
                 DOOR => self.door_open = true,
-                Token(index) => self.seat_event(index, event),
+                WEB_DOOR => {
+                    if let Some(web) = &mut self.web {
+                        web.knock();
+                    }
+                }
+                token => match WebDoor::visitor(token) {
+                    Some(number) => self.attend(number),
+                    None => self.seat_event(token.0, event),
+                },
             }
         }
         self.take_orders();
         self.write_touched();
         self.accept();
+        self.accept_browsers();
         Ok(())
     }
 
@@ -256,6 +289,9 @@ impl Transmit {
         let now = self.clock.now_us();
         if self.door_open {
             return Duration::from_micros(self.accept_after_us.saturating_sub(now));
+        }
+        if let Some(after_us) = self.web.as_ref().and_then(WebDoor::accepts_after) {
+            return Duration::from_micros(after_us.saturating_sub(now));
         }
         Duration::from_micros((self.housekeeping_us + LONGEST_REST_US).saturating_sub(now))
     }
@@ -269,6 +305,11 @@ impl Transmit {
                 }
                 Ok(Order::Change(change)) => self.change(change),
                 Ok(Order::Captures(output)) => self.captures(output),
+                Ok(Order::Figures(stats)) => {
+                    if let Some(web) = &mut self.web {
+                        web.web.tell(*stats);
+                    }
+                }
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopping = true;
                     return;

@@ -8,7 +8,11 @@ use super::words::{address, stats, whole_number};
 use super::{StatsTarget, Verbosity, computer};
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
+use crate::send::web::Readers;
 use crate::source::Source;
+
+/// The port of the page for browsers.
+const DEFAULT_WEB_PORT: u16 = 8080;
 
 /// What is typed behind `auralync-server`. A flag that is missing leaves the preset's value.
 #[derive(Debug, Parser)]
@@ -66,6 +70,25 @@ pub struct ServerArgs {
     /// How sound may be packed for the network, separated by commas; so far only f32.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     codecs: Option<Vec<String>>,
+    /// The port of the page for phones and browsers; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = DEFAULT_WEB_PORT,
+        value_parser = whole_number::<u16>, overrides_with = "no_web")]
+    web: u16,
+    /// Serve no page for phones and browsers.
+    #[arg(long, overrides_with = "web")]
+    no_web: bool,
+    /// Who may read /status.json and /metrics on the page's port: programs on this PC, or everybody.
+    #[arg(
+        long,
+        value_name = "local|public",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
+    web_status: Readers,
+    /// Do not show the page's address as a QR code.
+    #[arg(long)]
+    no_qr: bool,
     /// List the sound devices and what can be captured, then stop.
     #[arg(long)]
     list_devices: bool,
@@ -96,6 +119,12 @@ pub struct ServerSettings {
     pub name: String,
     /// Where statistics go, if anywhere.
     pub stats: Option<StatsTarget>,
+    /// The port of the page for browsers, if there is to be one; 0 takes a free one.
+    pub web: Option<u16>,
+    /// Who may read the figures there.
+    pub web_status: Readers,
+    /// Whether to show the page's address as a QR code.
+    pub qr: bool,
     /// Whether to list the sound devices and stop.
     pub list_devices: bool,
     /// The preset to print before stopping.
@@ -136,6 +165,9 @@ impl ServerArgs {
             origin,
             overrides,
             stats: self.stats,
+            web: (!self.no_web).then_some(self.web),
+            web_status: self.web_status,
+            qr: !self.no_qr,
             list_devices: self.list_devices,
             print_preset: self.print_preset,
             level: self.verbosity.level(),
@@ -184,6 +216,8 @@ mod tests {
             "max-clients",
             "max-queue-size",
             "name",
+            "no-qr",
+            "no-web",
             "playout-delay-ms",
             "port",
             "preset",
@@ -193,6 +227,8 @@ mod tests {
             "source",
             "stats",
             "verbose",
+            "web",
+            "web-status",
         ];
         assert_eq!(flags, expected);
     }
@@ -208,6 +244,15 @@ mod tests {
         assert_eq!(settings.name, computer::name());
         assert_eq!((settings.stats, settings.print_preset), (None, None));
         assert!(!settings.list_devices);
+        assert_eq!((settings.web, settings.web_status), (Some(8080), Readers::Local));
+        assert!(settings.qr);
+    }
+
+    #[test]
+    fn of_web_and_no_web_the_last_counts() {
+        assert_eq!(read("--no-web").unwrap().web, None);
+        assert_eq!(read("--no-web --web 0").unwrap().web, Some(0));
+        assert_eq!(read("--web 9 --no-web").unwrap().web, None);
     }
 
     #[test]
@@ -216,7 +261,7 @@ mod tests {
             "--source tone:1000 --name attic --bind ::1 --port 6000 --sample-rate 44100 \
              --channels 1 --chunk-size 256 --max-queue-size 9 --max-clients 0 \
              --listen-backlog 7 --playout-delay-ms 99 --codecs f32 --list-devices \
-             --print-preset live --stats -",
+             --print-preset live --stats - --web 8081 --web-status public --no-qr",
         )
         .unwrap();
         let preset = &settings.preset;
@@ -228,7 +273,8 @@ mod tests {
         assert_eq!(settings.sources, [Kind::Tone { hz: 1000.0 }.into()]);
         assert_eq!((settings.name.as_str(), settings.stats), ("attic", Some(StatsTarget::Stdout)));
         assert_eq!(settings.print_preset.as_deref(), Some("live"));
-        assert!(settings.list_devices);
+        assert!(settings.list_devices && !settings.qr);
+        assert_eq!((settings.web, settings.web_status), (Some(8081), Readers::Public));
     }
 
     #[test]

@@ -71,6 +71,7 @@ mod tests {
             address: ([192, 168, 1, 20], 53_412).into(),
             name: name.to_owned(),
             version: if name.is_empty() { 1 } else { 2 },
+            via: "tcp",
             codec: "f32",
             connected_s,
             queued: 0,

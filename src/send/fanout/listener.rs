@@ -2,11 +2,10 @@
 
 use std::net::SocketAddr;
 
+use super::inbox::{Heard, Inbox};
 use super::{Counts, Log, Outbox};
-use crate::wire::{
-    Deframer, Frame, Hello, Limits, MAX_CLIENT_FRAME, Notice, Ping, Reason, Report, SERVER_FULL,
-    Violation, kind,
-};
+use crate::wire::websocket::{self, close};
+use crate::wire::{Hello, Notice, Ping, Reason, Report, SERVER_FULL, Violation, kind};
 
 /// A first byte but no whole hello within this: closed.
 const HELLO_WITHIN_US: u64 = 5_000_000;
@@ -70,7 +69,9 @@ pub struct Listener {
     pub report: Option<Report>,
     /// When it connected.
     pub since_us: u64,
-    inbox: Deframer,
+    inbox: Inbox,
+    /// What a WebSocket is closed with, where its own misuse decides that.
+    close_code: Option<u16>,
     heard_since_us: Option<u64>,
     phase_until_us: u64,
     blocked_since_us: Option<u64>,
@@ -83,6 +84,13 @@ struct Second {
     started_us: u64,
     pings: u32,
     bytes: usize,
+}
+
+impl Second {
+    fn count_ping(&mut self) -> Result<(), Violation> {
+        self.pings += 1;
+        if self.pings > MAX_PINGS_PER_SECOND { Err(too_much("pings")) } else { Ok(()) }
+    }
 }
 
 impl Listener {
@@ -99,6 +107,17 @@ impl Listener {
         listener
     }
 
+    /// A browser, which speaks first; `opening` answers its HTTP request. Where it is one too many,
+    /// only a hello with a known id gets it that seat.
+    pub fn browser(peer: SocketAddr, opening: Vec<u8>, refused: bool, now_us: u64) -> Self {
+        let phase = if refused { Phase::Refused } else { Phase::Plain };
+        let mut listener = Self::new(peer, phase, Outbox::websocket(opening), now_us);
+        listener.inbox = Inbox::websocket();
+        listener.heard_since_us = Some(now_us);
+        listener.phase_until_us = now_us + REFUSED_FOR_US;
+        listener
+    }
+
     fn new(peer: SocketAddr, phase: Phase, outbox: Outbox, now_us: u64) -> Self {
         Self {
             peer,
@@ -108,7 +127,8 @@ impl Listener {
             name: String::new(),
             report: None,
             since_us: now_us,
-            inbox: Deframer::new(Limits { plain: 0, typed: MAX_CLIENT_FRAME }),
+            inbox: Inbox::stream(),
+            close_code: None,
             heard_since_us: None,
             phase_until_us: 0,
             blocked_since_us: None,
@@ -119,6 +139,12 @@ impl Listener {
     /// Takes a seat in the room: it counts against `max_clients`.
     pub fn is_seated(&self) -> bool {
         matches!(self.phase, Phase::Plain | Phase::Typed)
+    }
+
+    /// Whether it is a browser.
+    #[must_use]
+    pub fn is_browser(&self) -> bool {
+        self.inbox.is_websocket()
     }
 
     /// Reads what the peer sent, up to a hello. What follows a hello is read by the next call, with
@@ -139,15 +165,30 @@ impl Listener {
         }
         self.heard_since_us.get_or_insert(now_us);
         self.inbox.push(bytes);
-        while let Some(Frame::Typed { kind, body }) = self.inbox.next_frame()? {
+        while let Some(heard) = self.inbox.next_heard().inspect_err(|violation| {
+            if let Violation::WebSocket(misuse) = violation {
+                self.close_code = Some(misuse.close_code());
+            }
+        })? {
+            let (kind, body) = match heard {
+                Heard::Frame { kind, body } => (kind, body),
+                Heard::Ping(payload) => {
+                    self.second.count_ping()?;
+                    self.outbox.websocket_ping(payload);
+                    continue;
+                }
+                Heard::Close(code) => {
+                    self.outbox.end_with(websocket::closing(code, ""));
+                    self.phase = Phase::Closing;
+                    self.phase_until_us = now_us + CLOSING_FOR_US;
+                    return Ok(Asks::Nothing);
+                }
+            };
             match (kind, self.phase) {
                 (kind::HELLO, Phase::Typed) => return Err(too_much("hellos")),
                 (kind::HELLO, _) => return Ok(Asks::Welcome(Hello::read(body)?)),
                 (kind::PING, Phase::Typed) => {
-                    self.second.pings += 1;
-                    if self.second.pings > MAX_PINGS_PER_SECOND {
-                        return Err(too_much("pings"));
-                    }
+                    self.second.count_ping()?;
                     self.outbox.ping(Ping::read(body)?.client_us, now_us);
                 }
                 (kind::REPORT, Phase::Typed) => self.report = Some(Report::read(body)?),
@@ -173,7 +214,20 @@ impl Listener {
 
     /// Begins to close with a last word.
     pub fn close(&mut self, reason: Reason, text: &str, now_us: u64) {
-        self.outbox.finish(&Notice::because(reason, text));
+        let notice = Notice::because(reason, text);
+        if self.is_browser() {
+            // Before the welcome there are no notices; the close says it all.
+            let typed = self.phase == Phase::Typed;
+            let notice = if typed { websocket::binary(&notice.frame()) } else { Vec::new() };
+            let code = self.close_code.unwrap_or(match reason {
+                Reason::Violation => close::POLICY,
+                _ if self.phase == Phase::Refused => close::TRY_AGAIN,
+                _ => close::GOING_AWAY,
+            });
+            self.outbox.end_with([notice, websocket::closing(code, text)].concat());
+        } else {
+            self.outbox.finish(&notice);
+        }
         self.phase = Phase::Closing;
         self.phase_until_us = now_us + CLOSING_FOR_US;
     }
@@ -250,104 +304,4 @@ fn too_much(what: &'static str) -> Violation {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::typed;
-
-    fn listener() -> Listener {
-        Listener::seated(([127, 0, 0, 1], 1).into(), Vec::new(), &Log::new(4), 0)
-    }
-
-    fn hello() -> Hello {
-        Hello { version: 2, id: "x".into(), name: "n".into(), codecs: vec![] }
-    }
-
-    #[test]
-    fn a_peer_that_says_nothing_may_stay() {
-        assert_eq!(listener().overdue(u64::MAX / 2), None);
-    }
-
-    #[test]
-    fn half_a_hello_is_given_five_seconds() {
-        let mut half = listener();
-        assert_eq!(half.read(&hello().frame()[..9], 100), Ok(Asks::Nothing));
-        assert_eq!(half.overdue(100 + HELLO_WITHIN_US), None);
-        assert_eq!(half.overdue(101 + HELLO_WITHIN_US), Some(Overdue::HalfHello));
-    }
-
-    #[test]
-    fn a_second_hello_closes() {
-        let mut twice = listener();
-        assert_eq!(twice.read(&hello().frame(), 0), Ok(Asks::Welcome(hello())));
-        twice.welcome(hello(), Vec::new(), &Log::new(4));
-        assert!(twice.read(&hello().frame(), 0).is_err());
-    }
-
-    #[test]
-    fn what_follows_a_hello_in_the_same_packet_is_read_once_it_is_welcomed() {
-        let mut eager = listener();
-        let report = Report { underruns: 7, ..Report::default() };
-        let words = [hello().frame(), report.frame(), hello().frame()].concat();
-        assert_eq!(eager.read(&words, 0), Ok(Asks::Welcome(hello())));
-        eager.welcome(hello(), Vec::new(), &Log::new(4));
-        assert!(eager.read(&[], 0).is_err(), "the second hello");
-        assert_eq!(eager.report, Some(report));
-    }
-
-    #[test]
-    fn twenty_pings_a_second_are_answered_and_one_more_closes() {
-        let mut eager = listener();
-        eager.welcome(hello(), Vec::new(), &Log::new(4));
-        let ping = Ping { client_us: 1 }.frame();
-        for second in 1..4 {
-            for _ in 0..MAX_PINGS_PER_SECOND {
-                assert!(eager.read(&ping, second * 1_000_000).is_ok());
-            }
-        }
-        assert!(eager.read(&ping, 3_500_000).is_err());
-    }
-
-    #[test]
-    fn a_flood_of_frames_we_do_not_know_closes() {
-        let mut flood = listener();
-        let frame = typed(200, &[0; 4000]);
-        let verdicts: Vec<_> = (0..20).map(|_| flood.read(&frame, 0).is_ok()).collect();
-        assert!(verdicts[0] && !verdicts[19]);
-    }
-
-    #[test]
-    fn one_that_was_told_to_go_and_floods_on_is_not_read_for_ever() {
-        let mut flood = listener();
-        flood.close(Reason::Violation, "", 0);
-        let verdicts: Vec<_> = (0..20).map(|_| flood.read(&[0; 16_384], 0)).collect();
-        assert_eq!(verdicts[0], Ok(Asks::Nothing));
-        assert!(verdicts[19].is_err());
-    }
-
-    #[test]
-    fn a_listener_that_takes_nothing_for_ten_seconds_is_overdue() {
-        let mut slow = listener();
-        slow.wrote(false, true, 0);
-        slow.wrote(true, true, 9_000_000);
-        assert_eq!(slow.overdue(15_000_000), None);
-        slow.wrote(false, true, 15_000_000);
-        assert_eq!(slow.overdue(19_100_000), Some(Overdue::Stalled));
-        slow.wrote(true, false, 19_200_000);
-        assert_eq!(slow.overdue(60_000_000), None);
-    }
-
-    #[test]
-    fn a_refused_listener_leaves_after_a_second() {
-        let refused = Listener::refused(([127, 0, 0, 1], 1).into(), 0);
-        assert!(!refused.is_seated());
-        assert_eq!(refused.overdue(REFUSED_FOR_US), None);
-        assert_eq!(refused.overdue(REFUSED_FOR_US + 1), Some(Overdue::Refused));
-    }
-
-    #[test]
-    fn other_protocols_are_known_by_their_first_byte() {
-        assert!(listener().read(b"GET / HTTP/1.1\r\n", 0).is_err());
-        assert!(listener().read(&[0x16, 3, 1], 0).is_err());
-        assert!(listener().read(&[0xff; 4], 0).is_err());
-    }
-}
+mod tests;

@@ -24,6 +24,20 @@ const EXTRA_SEATS: usize = 8;
 /// many that were told to go and have not gone yet, as when a whole room comes back at once.
 const CONNECTIONS_PER_CLIENT: usize = 2;
 
+/// Whether one more may sit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// There is room.
+    Seat,
+    /// There is none, but it may be the ghost of one that sits here.
+    Wait,
+    /// There is none even for waiting.
+    Crowded,
+}
+
+/// What a browser that is one too many is told.
+pub(super) const SERVER_IS_FULL: &str = "the server is full";
+
 impl Transmit {
     pub(super) fn accept(&mut self) {
         if !self.door_open || self.stopping || self.clock.now_us() < self.accept_after_us {
@@ -57,8 +71,8 @@ impl Transmit {
         self.seats.iter().flatten().filter(|seat| seat.listener.is_seated()).count()
     }
 
-    pub(super) fn admit(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr) {
-        let now = self.clock.now_us();
+    /// Whether one more may sit.
+    pub(super) fn admission(&self) -> Admission {
         let seated = self.seated();
         let refused = || {
             let seats = self.seats.iter().flatten();
@@ -69,31 +83,63 @@ impl Transmit {
         let full = limited && seated >= most;
         let crowded = limited && held >= most * CONNECTIONS_PER_CLIENT + EXTRA_SEATS;
         if crowded || (full && refused() >= EXTRA_SEATS) {
-            // Too many even to be told properly; the kernel sends what it can.
-            let _ = stream.write(crate::wire::SERVER_FULL);
-            return;
+            Admission::Crowded
+        } else if full {
+            Admission::Wait
+        } else {
+            Admission::Seat
+        }
+    }
+
+    pub(super) fn admit(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr) {
+        let now = self.clock.now_us();
+        let listener = match self.admission() {
+            Admission::Crowded => {
+                // Too many even to be told properly; the kernel sends what it can.
+                let _ = stream.write(crate::wire::SERVER_FULL);
+                return;
+            }
+            Admission::Wait => Listener::refused(peer, now),
+            Admission::Seat => Listener::seated(peer, self.room.config.frame(), &self.log, now),
+        };
+        if let Some(index) = self.take_seat(stream, listener, false) {
+            self.write(index);
+        }
+    }
+
+    /// Gives a connection a place in the loop. A `known` one is in it already, as a visitor of the
+    /// page.
+    pub(super) fn take_seat(
+        &mut self,
+        mut stream: TcpStream,
+        listener: Listener,
+        known: bool,
+    ) -> Option<usize> {
+        let peer = listener.peer;
+        if listener.phase == Phase::Refused {
+            info!("{peer} was told that the server is full ({} listen)", self.seated());
         }
         sockets::prepare(socket2::SockRef::from(&stream), self.buffering());
-        let listener = if full {
-            info!("{peer} was told that the server is full ({seated} listen)");
-            Listener::refused(peer, now)
-        } else {
-            Listener::seated(peer, self.room.config.frame(), &self.log, now)
-        };
         let index = self.free.pop().unwrap_or_else(|| {
             self.seats.push(None);
             self.seats.len() - 1
         });
         let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(e) = self.poll.registry().register(&mut stream, Token(index), interest) {
+        let registry = self.poll.registry();
+        let registered = if known {
+            registry.reregister(&mut stream, Token(index), interest)
+        } else {
+            registry.register(&mut stream, Token(index), interest)
+        };
+        if let Err(e) = registered {
             warn!("{peer} cannot be served: {e}");
             self.free.push(index);
-            return;
+            return None;
         }
         debug!("{peer} connected");
         let seat = Seat { stream, listener, writable: true, in_touched: false, replaces: None };
         self.seats[index] = Some(seat);
-        self.write(index);
+        Some(index)
     }
 
     pub(super) fn buffering(&self) -> Buffering {
@@ -128,6 +174,10 @@ impl Transmit {
             return;
         };
         if seat.listener.phase == Phase::Refused && ghost.is_none() {
+            if seat.listener.is_browser() {
+                let now = self.clock.now_us();
+                seat.listener.close(Reason::Stopping, SERVER_IS_FULL, now);
+            }
             return;
         }
         let same_machine = seat.is_on_this_machine();
@@ -161,7 +211,7 @@ impl Transmit {
 }
 
 /// The peer gave up while it waited: the next one may be fine.
-fn is_the_peers_doing(error: &io::Error) -> bool {
+pub(super) fn is_the_peers_doing(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use log::{debug, info};
 use mio::Events;
 
+use super::door::SERVER_IS_FULL;
 use super::{HOUSEKEEPING_US, Seat, Snapshot, Transmit};
 use crate::error::Result;
 use crate::send::fanout::{Overdue, Phase};
@@ -24,6 +25,7 @@ impl Transmit {
             return;
         }
         self.housekeeping_us = now;
+        self.keep_web_house(now);
         for index in 0..self.seats.len() {
             let Some(Some(seat)) = self.seats.get_mut(index) else {
                 continue;
@@ -37,7 +39,7 @@ impl Transmit {
                     self.touch(index);
                 }
                 Some(Overdue::Refused) => {
-                    seat.listener.close(Reason::Stopping, "", now);
+                    seat.listener.close(Reason::Stopping, SERVER_IS_FULL, now);
                     self.touch(index);
                 }
                 Some(Overdue::Closed) => self.leave(index, "was closed"),
@@ -64,6 +66,7 @@ impl Transmit {
                     address: listener.peer,
                     name: listener.name.clone(),
                     version: if listener.phase == Phase::Typed { VERSION } else { 1 },
+                    via: if listener.is_browser() { "websocket" } else { "tcp" },
                     codec: "f32",
                     connected_s: now_us.saturating_sub(listener.since_us) as f64 / 1e6,
                     queued: listener.outbox.queued(&self.log),

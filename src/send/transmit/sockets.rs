@@ -25,6 +25,36 @@ const DSCP_EF: u32 = 0xb8;
 /// # Errors
 /// [`Error::Bind`] with what to do about it.
 pub fn listen(bind: Option<IpAddr>, port: u16, backlog: u32) -> Result<std::net::TcpListener> {
+    open_port(bind, port, backlog).map_err(|(address, e)| Error::Bind {
+        address,
+        fix: fix(&e, port),
+        why: plain_reason(&e),
+    })
+}
+
+/// The same for the page, which a server can do without.
+///
+/// # Errors
+/// What the page's user can do about it, as a sentence.
+pub fn listen_for_browsers(
+    bind: Option<IpAddr>,
+    port: u16,
+    backlog: u32,
+) -> std::result::Result<std::net::TcpListener, String> {
+    open_port(bind, port, backlog).map_err(|(address, e)| {
+        format!(
+            "the page for phones and browsers cannot be served on {address}: {}. Everybody else              can listen. Choose another port with --web {}, or leave the page out with --no-web",
+            plain_reason(&e),
+            port.checked_add(1).unwrap_or(8081)
+        )
+    })
+}
+
+fn open_port(
+    bind: Option<IpAddr>,
+    port: u16,
+    backlog: u32,
+) -> std::result::Result<std::net::TcpListener, (SocketAddr, io::Error)> {
     let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     let address = bind.map_or(any, |ip| SocketAddr::from((ip, port)));
     let bound = open(address, bind.is_none(), backlog).or_else(|e| {
@@ -34,7 +64,7 @@ pub fn listen(bind: Option<IpAddr>, port: u16, backlog: u32) -> Result<std::net:
         debug!("no IPv6 here ({e}): listening on IPv4 alone");
         open(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), false, backlog)
     });
-    bound.map_err(|e| Error::Bind { address, fix: fix(&e, port), why: plain_reason(&e) })
+    bound.map_err(|e| (address, e))
 }
 
 fn open(address: SocketAddr, dual_stack: bool, backlog: u32) -> io::Result<std::net::TcpListener> {
@@ -133,7 +163,7 @@ fn user_timeout(socket: &SockRef<'_>) -> io::Result<()> {
 
 /// Sockets and files that the server needs beside its listeners' connections.
 #[cfg(unix)]
-const OTHER_FILES: u64 = 64;
+const OTHER_FILES: u64 = 64 + super::web_door::MAX_VISITORS as u64;
 
 /// Raises the process's open-file limit so that `max_clients` (0: as many as can be had) fit, and
 /// says so when the system will not let it.

@@ -1,0 +1,187 @@
+use super::*;
+use crate::wire::typed;
+
+fn listener() -> Listener {
+    Listener::seated(([127, 0, 0, 1], 1).into(), Vec::new(), &Log::new(4), 0)
+}
+
+fn hello() -> Hello {
+    Hello { version: 2, id: "x".into(), name: "n".into(), codecs: vec![] }
+}
+
+#[test]
+fn a_peer_that_says_nothing_may_stay() {
+    assert_eq!(listener().overdue(u64::MAX / 2), None);
+}
+
+#[test]
+fn half_a_hello_is_given_five_seconds() {
+    let mut half = listener();
+    assert_eq!(half.read(&hello().frame()[..9], 100), Ok(Asks::Nothing));
+    assert_eq!(half.overdue(100 + HELLO_WITHIN_US), None);
+    assert_eq!(half.overdue(101 + HELLO_WITHIN_US), Some(Overdue::HalfHello));
+}
+
+#[test]
+fn a_second_hello_closes() {
+    let mut twice = listener();
+    assert_eq!(twice.read(&hello().frame(), 0), Ok(Asks::Welcome(hello())));
+    twice.welcome(hello(), Vec::new(), &Log::new(4));
+    assert!(twice.read(&hello().frame(), 0).is_err());
+}
+
+#[test]
+fn what_follows_a_hello_in_the_same_packet_is_read_once_it_is_welcomed() {
+    let mut eager = listener();
+    let report = Report { underruns: 7, ..Report::default() };
+    let words = [hello().frame(), report.frame(), hello().frame()].concat();
+    assert_eq!(eager.read(&words, 0), Ok(Asks::Welcome(hello())));
+    eager.welcome(hello(), Vec::new(), &Log::new(4));
+    assert!(eager.read(&[], 0).is_err(), "the second hello");
+    assert_eq!(eager.report, Some(report));
+}
+
+#[test]
+fn twenty_pings_a_second_are_answered_and_one_more_closes() {
+    let mut eager = listener();
+    eager.welcome(hello(), Vec::new(), &Log::new(4));
+    let ping = Ping { client_us: 1 }.frame();
+    for second in 1..4 {
+        for _ in 0..MAX_PINGS_PER_SECOND {
+            assert!(eager.read(&ping, second * 1_000_000).is_ok());
+        }
+    }
+    assert!(eager.read(&ping, 3_500_000).is_err());
+}
+
+#[test]
+fn a_flood_of_frames_we_do_not_know_closes() {
+    let mut flood = listener();
+    let frame = typed(200, &[0; 4000]);
+    let verdicts: Vec<_> = (0..20).map(|_| flood.read(&frame, 0).is_ok()).collect();
+    assert!(verdicts[0] && !verdicts[19]);
+}
+
+#[test]
+fn one_that_was_told_to_go_and_floods_on_is_not_read_for_ever() {
+    let mut flood = listener();
+    flood.close(Reason::Violation, "", 0);
+    let verdicts: Vec<_> = (0..20).map(|_| flood.read(&[0; 16_384], 0)).collect();
+    assert_eq!(verdicts[0], Ok(Asks::Nothing));
+    assert!(verdicts[19].is_err());
+}
+
+#[test]
+fn a_listener_that_takes_nothing_for_ten_seconds_is_overdue() {
+    let mut slow = listener();
+    slow.wrote(false, true, 0);
+    slow.wrote(true, true, 9_000_000);
+    assert_eq!(slow.overdue(15_000_000), None);
+    slow.wrote(false, true, 15_000_000);
+    assert_eq!(slow.overdue(19_100_000), Some(Overdue::Stalled));
+    slow.wrote(true, false, 19_200_000);
+    assert_eq!(slow.overdue(60_000_000), None);
+}
+
+#[test]
+fn a_refused_listener_leaves_after_a_second() {
+    let refused = Listener::refused(([127, 0, 0, 1], 1).into(), 0);
+    assert!(!refused.is_seated());
+    assert_eq!(refused.overdue(REFUSED_FOR_US), None);
+    assert_eq!(refused.overdue(REFUSED_FOR_US + 1), Some(Overdue::Refused));
+}
+
+#[test]
+fn other_protocols_are_known_by_their_first_byte() {
+    assert!(listener().read(b"GET / HTTP/1.1\r\n", 0).is_err());
+    assert!(listener().read(&[0x16, 3, 1], 0).is_err());
+    assert!(listener().read(&[0xff; 4], 0).is_err());
+}
+
+fn browser(refused: bool) -> Listener {
+    Listener::browser(([127, 0, 0, 1], 1).into(), b"101".to_vec(), refused, 0)
+}
+
+/// A masked frame of a client: the mask is nothing.
+fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    assert!(length < 126);
+    [&[0x80 | opcode, 0x80 | length, 0, 0, 0, 0], payload].concat()
+}
+
+fn written(listener: &mut Listener) -> Vec<u8> {
+    let mut taken = Vec::new();
+    let log = Log::new(4);
+    let send = |slices: &[std::io::IoSlice<'_>]| {
+        slices.iter().for_each(|slice| taken.extend_from_slice(slice));
+        Ok(slices.iter().map(|slice| slice.len()).sum())
+    };
+    listener.outbox.write(&log, 0, 0, send).unwrap();
+    taken
+}
+
+#[test]
+fn a_browser_speaks_first_and_has_five_seconds_for_it() {
+    let mut silent = browser(false);
+    assert_eq!(silent.overdue(HELLO_WITHIN_US), None);
+    assert_eq!(silent.overdue(HELLO_WITHIN_US + 1), Some(Overdue::HalfHello));
+    assert_eq!(written(&mut silent), b"101", "and hears nothing before that");
+    silent.read(&masked(2, &hello().frame()), 1).unwrap();
+    silent.welcome(hello(), typed(kind::WELCOME, b"{}"), &Log::new(4));
+    assert_eq!(written(&mut silent), websocket::binary(&typed(kind::WELCOME, b"{}")));
+    assert_eq!(silent.overdue(u64::MAX / 2), None);
+}
+
+#[test]
+fn a_browsers_close_is_answered_with_the_same_code() {
+    let mut leaving = browser(false);
+    assert_eq!(leaving.read(&masked(8, b"\x03\xe9bye"), 0), Ok(Asks::Nothing));
+    assert!(leaving.is_leaving());
+    assert_eq!(written(&mut leaving), b"101\x88\x02\x03\xe9");
+    assert_eq!(leaving.read(&masked(2, b"more"), 0), Ok(Asks::Nothing), "not read any more");
+}
+
+#[test]
+fn a_browsers_own_pings_are_answered_the_newest_only_and_a_flood_closes() {
+    let mut eager = browser(false);
+    written(&mut eager);
+    for n in 0..MAX_PINGS_PER_SECOND {
+        assert!(eager.read(&masked(9, n.to_string().as_bytes()), 0).is_ok());
+    }
+    assert_eq!(written(&mut eager), b"\x8a\x0219");
+    assert!(eager.read(&masked(9, b""), 0).is_err());
+}
+
+#[test]
+fn what_a_browser_did_wrong_decides_the_code_it_is_closed_with() {
+    for (bytes, code) in [
+        (masked(1, b"text"), close::UNSUPPORTED),
+        (b"\x82\x00".to_vec(), close::PROTOCOL_ERROR),
+        (b"\x82\xff".to_vec(), close::TOO_BIG),
+        (masked(2, b"no frame"), close::POLICY),
+        (masked(2, &typed(kind::HELLO, b"no JSON")), close::POLICY),
+    ] {
+        let mut wrong = browser(false);
+        written(&mut wrong);
+        assert!(wrong.read(&bytes, 0).is_err());
+        wrong.close(Reason::Violation, "no", 0);
+        assert_eq!(written(&mut wrong), websocket::closing(code, "no"));
+    }
+}
+
+#[test]
+fn a_welcomed_browser_is_told_goodbye_twice_and_one_too_many_to_come_again() {
+    let mut seated = browser(false);
+    seated.welcome(hello(), Vec::new(), &Log::new(4));
+    written(&mut seated);
+    seated.close(Reason::Stopping, "bye", 0);
+    let notice = Notice::because(Reason::Stopping, "bye").frame();
+    let both = [websocket::binary(&notice), websocket::closing(close::GOING_AWAY, "bye")].concat();
+    assert_eq!(written(&mut seated), both);
+
+    let mut refused = browser(true);
+    written(&mut refused);
+    assert_eq!(refused.overdue(REFUSED_FOR_US + 1), Some(Overdue::Refused));
+    refused.close(Reason::Stopping, "full", 0);
+    assert_eq!(written(&mut refused), websocket::closing(close::TRY_AGAIN, "full"));
+}

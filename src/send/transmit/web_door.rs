@@ -1,0 +1,295 @@
+//! The browsers' door: requests that are answered and forgotten, and those that become listeners.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+
+use log::{debug, warn};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Token};
+
+use super::door::{Admission, is_the_peers_doing};
+use super::{Transmit, WEB_DOOR};
+use crate::addresses;
+use crate::send::fanout::Listener;
+use crate::send::web::{Response, Web};
+use crate::wire::http::{self, Answer, Head, Status};
+
+/// Connections to the page that are not listeners. Further ones wait in the system until one has
+/// gone, and none stays longer than the limits below.
+pub(super) const MAX_VISITORS: usize = 64;
+
+/// From a browser's connection to the end of its request.
+const REQUEST_WITHIN_US: u64 = 5_000_000;
+
+/// How long an answer may take to go out: the largest file over a bad network.
+const ANSWER_WITHIN_US: u64 = 30_000_000;
+
+/// How long the peer may take to close after its answer.
+const FAREWELL_WITHIN_US: u64 = 1_000_000;
+
+/// Bytes behind a request that are read and thrown away, so that its answer is not lost in a reset.
+const MAX_DISCARDED: usize = 4 * 1024 * 1024;
+
+/// Accepts in one turn.
+const ACCEPTS_PER_TURN: usize = 32;
+
+/// How long accepting pauses when the system has no connection to give.
+const ACCEPT_PAUSE_US: u64 = 100_000;
+
+/// The first visitor's token; seats count from 0 and never come near.
+const FIRST_VISITOR: usize = WEB_DOOR.0 - MAX_VISITORS;
+
+/// The page's side of the loop.
+pub(super) struct WebDoor {
+    pub(super) web: Web,
+    door: TcpListener,
+    address: SocketAddr,
+    is_open: bool,
+    accept_after_us: u64,
+    visitors: Vec<Option<Visitor>>,
+}
+
+/// A connection that is no listener, or not yet.
+struct Visitor {
+    stream: TcpStream,
+    peer: SocketAddr,
+    stage: Stage,
+    until_us: u64,
+}
+
+enum Stage {
+    Asking(Head),
+    Answering(Answering),
+    /// Its answer is written; what it still says is not read by anybody.
+    Leaving {
+        discarded: usize,
+    },
+}
+
+struct Answering {
+    head: Vec<u8>,
+    answer: Answer,
+    has_body: bool,
+    written: usize,
+}
+
+impl Answering {
+    fn new(answer: Answer, has_body: bool) -> Stage {
+        Stage::Answering(Self { head: answer.head(), answer, has_body, written: 0 })
+    }
+
+    /// What is left to write.
+    fn rest(&self) -> &[u8] {
+        let body = if self.has_body { self.answer.body.bytes() } else { &[] };
+        match self.written.checked_sub(self.head.len()) {
+            None => &self.head[self.written..],
+            Some(into) => body.get(into..).unwrap_or_default(),
+        }
+    }
+}
+
+/// What a visitor's turn ended with.
+enum Next {
+    Wait,
+    Gone,
+    /// It has asked to listen: the answer to its key, and what it has said since.
+    Listens(String, Vec<u8>),
+}
+
+impl WebDoor {
+    /// Registers a listening socket with the loop.
+    pub(super) fn new(poll: &mio::Poll, door: std::net::TcpListener, web: Web) -> io::Result<Self> {
+        let address = door.local_addr()?;
+        let mut door = TcpListener::from_std(door);
+        poll.registry().register(&mut door, WEB_DOOR, Interest::READABLE)?;
+        let visitors = (0..MAX_VISITORS).map(|_| None).collect();
+        Ok(Self { web, door, address, is_open: true, accept_after_us: 0, visitors })
+    }
+
+    pub(super) fn knock(&mut self) {
+        self.is_open = true;
+    }
+
+    /// When to accept again, if anybody may wait and fits.
+    pub(super) fn accepts_after(&self) -> Option<u64> {
+        let fits = self.visitors.iter().any(Option::is_none);
+        (self.is_open && fits).then_some(self.accept_after_us)
+    }
+
+    /// The visitor's number of an event, if it is one's.
+    pub(super) fn visitor(token: Token) -> Option<usize> {
+        token.0.checked_sub(FIRST_VISITOR).filter(|number| *number < MAX_VISITORS)
+    }
+}
+
+impl Transmit {
+    pub(super) fn accept_browsers(&mut self) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let now = self.clock.now_us();
+            let Some(web) = &mut self.web else { return };
+            if self.stopping || web.accepts_after().is_none_or(|after_us| now < after_us) {
+                return;
+            }
+            match web.door.accept() {
+                Ok((stream, peer)) => self.let_in(stream, peer, now),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    web.is_open = false;
+                    return;
+                }
+                Err(e) if is_the_peers_doing(&e) => debug!("a browser was not accepted: {e}"),
+                Err(e) => {
+                    warn!("no browser can be accepted at the moment: {e}");
+                    web.accept_after_us = now + ACCEPT_PAUSE_US;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn let_in(&mut self, mut stream: TcpStream, peer: SocketAddr, now: u64) {
+        let Some(web) = &mut self.web else { return };
+        let Some(number) = web.visitors.iter().position(Option::is_none) else { return };
+        let token = Token(FIRST_VISITOR + number);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(e) = self.poll.registry().register(&mut stream, token, interest) {
+            warn!("{peer} cannot be answered: {e}");
+            return;
+        }
+        // An improvement that a system may refuse.
+        let _ = stream.set_nodelay(true);
+        let stage = Stage::Asking(Head::default());
+        let until_us = now + REQUEST_WITHIN_US;
+        web.visitors[number] = Some(Visitor { stream, peer, stage, until_us });
+        self.attend(number);
+    }
+
+    /// Goes on with a visitor as far as its socket allows.
+    pub(super) fn attend(&mut self, number: usize) {
+        let now = self.clock.now_us();
+        let Some(web) = &mut self.web else { return };
+        let Some(mut visitor) = web.visitors.get_mut(number).and_then(Option::take) else { return };
+        match visitor.attend(&mut web.web, web.address, &mut self.buffer[..], now) {
+            Next::Wait => web.visitors[number] = Some(visitor),
+            Next::Gone => {
+                let _ = self.poll.registry().deregister(&mut visitor.stream);
+            }
+            Next::Listens(accept, said) => self.seat_browser(number, visitor, &accept, &said),
+        }
+    }
+
+    /// Makes a listener of a visitor, or tells it that there is no room for one.
+    fn seat_browser(&mut self, number: usize, mut visitor: Visitor, accept: &str, said: &[u8]) {
+        let now = self.clock.now_us();
+        let refused = match self.admission() {
+            Admission::Seat => false,
+            Admission::Wait => true,
+            Admission::Crowded => {
+                let text = "The server is full.";
+                let answer = Answer::sentence(Status::Unavailable, text).with("Retry-After", "10");
+                visitor.answer(answer, true, now);
+                if let Some(web) = &mut self.web {
+                    web.visitors[number] = Some(visitor);
+                    self.attend(number);
+                }
+                return;
+            }
+        };
+        let Visitor { stream, peer, .. } = visitor;
+        let listener = Listener::browser(peer, http::switching(accept), refused, now);
+        let Some(index) = self.take_seat(stream, listener, true) else { return };
+        // It may have spoken on before it was answered.
+        let count = said.len().min(self.buffer.len());
+        self.buffer[..count].copy_from_slice(&said[..count]);
+        self.hear(index, count);
+        self.write(index);
+    }
+
+    /// Ends what takes too long.
+    pub(super) fn keep_web_house(&mut self, now: u64) {
+        for number in 0..MAX_VISITORS {
+            let Some(web) = &mut self.web else { return };
+            let Some(visitor) = &mut web.visitors[number] else { continue };
+            if now <= visitor.until_us {
+                continue;
+            }
+            match &visitor.stage {
+                Stage::Asking(head) if !head.is_empty() => {
+                    visitor.answer(Answer::refusal(Status::RequestTimeout), true, now);
+                    self.attend(number);
+                }
+                _ => {
+                    if let Some(mut gone) = web.visitors[number].take() {
+                        let _ = self.poll.registry().deregister(&mut gone.stream);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Visitor {
+    fn answer(&mut self, answer: Answer, has_body: bool, now: u64) {
+        self.stage = Answering::new(answer, has_body);
+        self.until_us = now + ANSWER_WITHIN_US;
+    }
+
+    fn attend(&mut self, web: &mut Web, door: SocketAddr, buffer: &mut [u8], now: u64) -> Next {
+        loop {
+            let tried = match &mut self.stage {
+                Stage::Answering(answering) => match answering.rest() {
+                    [] => {
+                        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+                        self.stage = Stage::Leaving { discarded: 0 };
+                        self.until_us = now + FAREWELL_WITHIN_US;
+                        continue;
+                    }
+                    rest => self.stream.write(rest),
+                },
+                Stage::Asking(_) | Stage::Leaving { .. } => self.stream.read(buffer),
+            };
+            let count = match tried {
+                Ok(0) => return Next::Gone,
+                Ok(count) => count,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Next::Wait,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return Next::Gone,
+            };
+            match &mut self.stage {
+                Stage::Answering(answering) => answering.written += count,
+                Stage::Leaving { discarded } => {
+                    *discarded += count;
+                    if *discarded > MAX_DISCARDED {
+                        return Next::Gone;
+                    }
+                }
+                Stage::Asking(head) => match head.take(&buffer[..count]) {
+                    Ok(None) => {}
+                    Err(status) => self.answer(Answer::refusal(status), true, now),
+                    Ok(Some(request)) => {
+                        let page = || page_address(&self.stream, door);
+                        match web.respond(&request, self.peer, page) {
+                            Response::Answer(answer) => {
+                                self.answer(answer, request.method != "HEAD", now);
+                            }
+                            Response::WebSocket(accept) => {
+                                return Next::Listens(accept, head.rest().to_vec());
+                            }
+                        }
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// The page's address for other devices: the one that this browser came to, unless it is this
+/// machine's own.
+fn page_address(stream: &TcpStream, door: SocketAddr) -> String {
+    let came_to = stream.local_addr().map(|address| address.ip().to_canonical());
+    let bind = match came_to {
+        Ok(ip) if !ip.is_loopback() => ip,
+        _ => door.ip(),
+    };
+    let (local, default_route) = addresses::here();
+    addresses::page(&local, default_route, Some(bind), door.port()).url
+}

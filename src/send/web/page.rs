@@ -1,0 +1,34 @@
+//! The page's files, as they are built into the program: one line for each.
+
+/// A file of the page.
+#[derive(Debug, Clone, Copy)]
+pub struct PageFile {
+    /// The path that browsers ask for.
+    pub path: &'static str,
+    /// What it is.
+    pub content_type: &'static str,
+    /// The file.
+    pub bytes: &'static [u8],
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// A line of the table: a path, a content type, a file in `web/`.
+macro_rules! files {
+    ($(($path:literal, $content_type:expr, $file:literal)),* $(,)?) => {
+        &[$(PageFile {
+            path: $path,
+            content_type: $content_type,
+            bytes: include_bytes!(concat!("../../../web/", $file)),
+        }),*]
+    };
+}
+
+/// Every file. Content types: `text/javascript`, `text/css` and `image/svg+xml` with
+/// `; charset=utf-8`, `application/wasm`, `application/manifest+json`.
+pub const FILES: &[PageFile] = files![("/", HTML, "index.html")];
+
+/// What the page may load and where it may connect to: its own server, and nothing else.
+pub const POLICY: &str = "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; \
+    script-src 'self' blob: 'wasm-unsafe-eval'; connect-src 'self' ws: wss:; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -1,0 +1,199 @@
+use super::*;
+use crate::wire::http::Head;
+
+const LOCAL: &str = "127.0.0.1:50000";
+const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+
+fn web(readers: Readers) -> Web {
+    let mut web = Web::new(readers);
+    web.tell(ServerStats { listening: 7, ..ServerStats::default() });
+    web
+}
+
+fn ask(web: &mut Web, peer: &str, method: &str, path: &str, headers: &str) -> Response {
+    let text = format!("{method} {path} HTTP/1.1\r\n{headers}\r\n\r\n");
+    let request = Head::default().take(text.as_bytes()).unwrap().unwrap();
+    web.respond(&request, peer.parse().unwrap(), || "http://192.168.1.5:8080/".to_owned())
+}
+
+#[track_caller]
+fn answer(response: Response) -> Answer {
+    match response {
+        Response::Answer(answer) => answer,
+        Response::WebSocket(_) => panic!("a WebSocket"),
+    }
+}
+
+fn get(path: &str) -> Answer {
+    answer(ask(&mut web(Readers::Local), LOCAL, "GET", path, "Host: localhost:8080"))
+}
+
+fn has(answer: &Answer, name: &str, value: &str) -> bool {
+    answer.fields.iter().any(|(field, is)| *field == name && is.contains(value))
+}
+
+#[test]
+fn every_file_of_the_page_is_served_with_its_type_and_known_again_by_its_tag() {
+    for file in page::FILES {
+        let served = get(file.path);
+        assert_eq!((served.status, served.body.bytes()), (Status::Ok, file.bytes));
+        assert!(has(&served, "Content-Type", file.content_type));
+        let (_, tag) = served.fields.iter().find(|(name, _)| *name == "ETag").unwrap();
+        let again = format!("Host: pc\r\nIf-None-Match: {tag}");
+        let known = ask(&mut web(Readers::Local), "10.0.0.9:1", "GET", file.path, &again);
+        let known = answer(known);
+        assert_eq!((known.status, known.body.bytes()), (Status::NotModified, &b""[..]));
+        assert!(file.path.starts_with('/') && !file.bytes.is_empty());
+    }
+    assert_eq!(get("/?from=qr").status, Status::Ok, "what follows a question mark is nobody's");
+}
+
+#[test]
+fn paths_that_are_no_files_lead_nowhere() {
+    for path in [
+        "/index.html/..",
+        "/../Cargo.toml",
+        "/..%2f..%2fetc/passwd",
+        "/%2e%2e/",
+        "//",
+        "/./",
+        "/listen/",
+        "/LISTEN",
+        "/qr.svg/",
+        "/%00",
+        "\\..\\",
+        "*",
+        "http://pc/",
+        "/etc/passwd",
+    ] {
+        assert_eq!(get(path).status, Status::NotFound, "{path}");
+    }
+}
+
+#[test]
+fn only_get_and_head_are_answered() {
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW"] {
+        for path in ["/", "/listen", "/metrics", "/nothing"] {
+            let refused = answer(ask(&mut web(Readers::Public), LOCAL, method, path, "Host: pc"));
+            assert_eq!(refused.status, Status::MethodNotAllowed, "{method} {path}");
+            assert!(has(&refused, "Allow", "GET, HEAD"));
+        }
+    }
+    let head = answer(ask(&mut web(Readers::Local), LOCAL, "HEAD", "/", "Host: pc"));
+    assert_eq!(head.status, Status::Ok);
+}
+
+#[test]
+fn figures_are_for_this_machine_unless_everybody_may_read_them() {
+    let cases = [
+        (LOCAL, "Host: localhost:8080", true),
+        (LOCAL, "Host: 127.0.0.1", true),
+        ("[::1]:5", "Host: [::1]:8080", true),
+        ("[::ffff:127.0.0.1]:5", "Host: LOCALHOST", true),
+        // A page from elsewhere whose name was made to lead here.
+        (LOCAL, "Host: evil.example:8080", false),
+        (LOCAL, "Host: 127.0.0.1.evil.example", false),
+        ("192.168.1.7:5", "Host: localhost:8080", false),
+        ("[fd00::7]:5", "Host: [::1]:8080", false),
+    ];
+    for path in ["/status.json", "/metrics"] {
+        for (peer, host, may_read) in cases {
+            let asked = answer(ask(&mut web(Readers::Local), peer, "GET", path, host));
+            let expected = if may_read { Status::Ok } else { Status::Forbidden };
+            assert_eq!(asked.status, expected, "{path} {peer} {host}");
+            let public = answer(ask(&mut web(Readers::Public), peer, "GET", path, host));
+            assert_eq!(public.status, Status::Ok);
+        }
+    }
+}
+
+#[test]
+fn figures_are_those_of_the_statistics_and_follow_them() {
+    let mut web = Web::new(Readers::Public);
+    let first = answer(ask(&mut web, LOCAL, "GET", "/status.json", "Host: pc"));
+    assert_eq!(first.status, Status::Unavailable);
+    for listening in [3, 4] {
+        let stats = ServerStats { listening, ..ServerStats::default() };
+        web.tell(stats.clone());
+        let json = answer(ask(&mut web, LOCAL, "GET", "/status.json", "Host: pc"));
+        assert!(has(&json, "Content-Type", "application/json"));
+        assert_eq!(json.body.bytes(), serde_json::to_vec(&stats).unwrap());
+        let metrics = answer(ask(&mut web, LOCAL, "GET", "/metrics", "Host: pc"));
+        let metrics = str::from_utf8(metrics.body.bytes()).unwrap().to_owned();
+        assert!(metrics.contains(&format!("\nauralync_listening {listening}\n")), "{metrics}");
+    }
+}
+
+#[test]
+fn the_qr_code_is_a_picture_of_the_pages_address() {
+    let svg = get("/qr.svg");
+    assert!(has(&svg, "Content-Type", "image/svg+xml"));
+    assert_eq!(svg.body.bytes(), qr::svg("http://192.168.1.5:8080/").unwrap().as_bytes());
+}
+
+#[test]
+fn a_websocket_is_for_the_servers_own_page() {
+    let opening = |host: &str, origin: &str| {
+        let headers = format!(
+            "Host: {host}\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\n{KEY}{origin}"
+        );
+        ask(&mut web(Readers::Local), "10.0.0.9:1", "GET", LISTEN, &headers)
+    };
+    for (host, origin) in [
+        ("192.168.1.5:8080", "http://192.168.1.5:8080"),
+        ("pc.local", "http://PC.local"),
+        ("[fd00::5]:8080", "http://[fd00::5]:8080"),
+        ("music.example", "https://music.example"),
+    ] {
+        let response = opening(host, &format!("\r\nOrigin: {origin}"));
+        assert!(
+            matches!(response, Response::WebSocket(accept) if accept == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+        );
+    }
+    for (host, origin) in [
+        ("pc:8080", ""),
+        ("pc:8080", "\r\nOrigin: null"),
+        ("pc:8080", "\r\nOrigin: http://evil.example"),
+        ("pc:8080", "\r\nOrigin: http://pc:9090"),
+        ("pc:8080", "\r\nOrigin: http://pc:8080.evil.example"),
+        ("pc:8080", "\r\nOrigin: pc:8080"),
+        ("pc:8080", "\r\nOrigin: http://pc:8080\r\nOrigin: http://pc:8080"),
+        ("", "\r\nOrigin: http://"),
+    ] {
+        assert_eq!(answer(opening(host, origin)).status, Status::Forbidden, "{host} {origin}");
+    }
+}
+
+#[test]
+fn what_opens_no_websocket_is_told_what_would() {
+    const GOOD: [&str; 6] = [
+        "Host: pc",
+        "Origin: http://pc",
+        "Upgrade: websocket",
+        "Connection: upgrade",
+        "Sec-WebSocket-Version: 13",
+        KEY,
+    ];
+    let without = |left_out: usize, instead: &str| {
+        let mut lines = GOOD.to_vec();
+        lines[left_out] = instead;
+        lines.retain(|line| !line.is_empty());
+        ask(&mut web(Readers::Local), LOCAL, "GET", LISTEN, &lines.join("\r\n"))
+    };
+    assert!(matches!(without(0, GOOD[0]), Response::WebSocket(_)));
+    for (left_out, instead, status) in [
+        (2, "", Status::UpgradeRequired),
+        (2, "Upgrade: h2c", Status::UpgradeRequired),
+        (3, "", Status::BadRequest),
+        (4, "", Status::UpgradeRequired),
+        (4, "Sec-WebSocket-Version: 8", Status::UpgradeRequired),
+        (5, "", Status::BadRequest),
+        (5, "Sec-WebSocket-Key: short", Status::BadRequest),
+    ] {
+        let refused = answer(without(left_out, instead));
+        assert_eq!(refused.status, status, "{left_out} {instead}");
+        assert!(status != Status::UpgradeRequired || has(&refused, "Upgrade", "websocket"));
+    }
+    assert!(has(&answer(without(4, "")), "Sec-WebSocket-Version", "13"));
+}
