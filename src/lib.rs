@@ -7,7 +7,7 @@
 //!
 //! Dependencies point one way: binaries → [`send`] / [`recv`] → their stages → the vocabulary
 //! ([`wire`], [`mod@format`], [`clock`], [`stats`], [`error`] …). Stages meet in
-//! `send.rs` and `recv.rs`; only what drives another names it: `transmit` its `fanout`, and
+//! `send.rs` and `recv.rs`; only what drives another names it: `transmit` its `fanout` and the `web` page, and
 //! `resample` and `record` the `jitter` buffer that they read. `device` knows no stage and stages know no device.
 //! What decides anything takes time and bytes as arguments, so that hours can be simulated.
 

@@ -12,6 +12,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use serde::{Deserialize, Serialize};
 
+use crate::browser::{Unwrap, masked, opening};
 use crate::listener::{Counts, Follower};
 use crate::running::{PATIENCE, Result, Running};
 
@@ -35,6 +36,8 @@ pub(crate) struct Seats {
     pub(crate) server: SocketAddr,
     /// Those that read.
     pub(crate) readers: usize,
+    /// Where the server's page is, and how many come from there and read.
+    pub(crate) browsers: Option<(SocketAddr, usize)>,
     /// Those that connect and never read.
     pub(crate) deaf: usize,
 }
@@ -175,6 +178,8 @@ struct Room {
 
 struct Reader {
     stream: TcpStream,
+    /// There if it is a browser.
+    unwrap: Option<Unwrap>,
     follower: Follower,
     said_hello: bool,
     closed: bool,
@@ -191,8 +196,18 @@ impl Room {
                 format!("listener {index} of {} cannot connect: {e}", seats.readers)
             })?;
             poll.registry().register(&mut stream, Token(index), Interest::READABLE)?;
-            let follower = Follower::default();
-            readers.push(Reader { stream, follower, said_hello: false, closed: false });
+            readers.push(Reader::new(stream, None));
+        }
+        if let Some((page, browsers)) = seats.browsers {
+            for _ in 0..browsers {
+                let mut stream = std::net::TcpStream::connect(page)?;
+                stream.write_all(opening(page).as_bytes())?;
+                stream.set_nonblocking(true)?;
+                let mut stream = TcpStream::from_std(stream);
+                let token = Token(readers.len());
+                poll.registry().register(&mut stream, token, Interest::READABLE)?;
+                readers.push(Reader::new(stream, Some(Unwrap::default())));
+            }
         }
         let deaf = (0..seats.deaf)
             .map(|_| std::net::TcpStream::connect(seats.server))
@@ -257,6 +272,10 @@ impl Room {
 }
 
 impl Reader {
+    fn new(stream: TcpStream, unwrap: Option<Unwrap>) -> Self {
+        Self { stream, unwrap, follower: Follower::default(), said_hello: false, closed: false }
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> Result<()> {
         loop {
             match self.stream.read(buffer) {
@@ -264,7 +283,10 @@ impl Reader {
                     self.closed = true;
                     return Ok(());
                 }
-                Ok(count) => self.follower.take(&buffer[..count]),
+                Ok(count) => match &mut self.unwrap {
+                    Some(unwrap) => unwrap.take(&buffer[..count], &mut self.follower),
+                    None => self.follower.take(&buffer[..count]),
+                },
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(format!("a connection broke: {e}").into()),
@@ -279,8 +301,10 @@ impl Reader {
                 name: "audience".to_owned(),
                 codecs: vec!["f32".to_owned()],
             };
+            let hello = hello.frame();
+            let hello = if self.unwrap.is_some() { masked(&hello) } else { hello };
             // A hello fits into every empty send buffer.
-            self.stream.write_all(&hello.frame())?;
+            self.stream.write_all(&hello)?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 //! chunk, so that what the machine does meanwhile meets both.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -15,6 +15,7 @@ use auralync::clock::Clock;
 use auralync::format::Format;
 use auralync::send::transmit::sockets::{self, Buffering};
 use auralync::send::transmit::{Handle, Room, Snapshot, Transmit};
+use auralync::send::web::{Readers, Web};
 use auralync::wire::{
     AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Config, MAX_CLIENT_FRAME, VERSION, Welcome,
 };
@@ -39,6 +40,12 @@ const TURNS: usize = 24;
 /// A machine that is busy with something else for half a second keeps listeners from reading, and
 /// then the two loops do different things.
 const ATTEMPTS: usize = 3;
+
+/// A browser may cost this much of a native listener.
+const BROWSER_TARGET: f64 = 1.3;
+
+/// As many browsers as native listeners.
+const BROWSERS: usize = 500;
 
 /// Everybody connects at once.
 const BACKLOG: u32 = 4096;
@@ -70,12 +77,38 @@ pub(crate) fn measure(measuring: bool, only: Option<usize>) -> Result<()> {
         for size in only.map_or(SIZES.to_vec(), |only| vec![only]) {
             let size = if measuring { size } else { size.min(3) };
             let (turns, chunks) = if measuring { (TURNS, CHUNKS_PER_TURN) } else { (1, 3) };
-            let row = (0..ATTEMPTS).map(|_| compare(stream, size, turns, chunks));
+            let row = (0..ATTEMPTS).map(|_| {
+                let clock = Clock::start();
+                let ours = Side::network_loop(stream, size, clock)?;
+                compare(stream, size, [ours, Side::bare(stream, size)?], clock, (turns, chunks))
+            });
             println!("{}", first_success(row)?);
             if !measuring {
                 break;
             }
         }
+    }
+    Ok(())
+}
+
+/// Measures what a browser costs, and prints it.
+pub(crate) fn measure_browsers(measuring: bool) -> Result<()> {
+    println!("\nThe same per send to a browser (WebSocket), against a native listener");
+    println!("(the target is a ratio of {BROWSER_TARGET} or less)\n");
+    println!(
+        "{:>9}  {:>20}  {:>9}  {:>9}  {:>6}  {:>13}",
+        "of each", "chunk", "browser", "native", "ratio", "middle half"
+    );
+    let (size, turns) = if measuring { (BROWSERS, (TURNS, CHUNKS_PER_TURN)) } else { (3, (1, 3)) };
+    let streams = if measuring { &STREAMS[..] } else { &STREAMS[..1] };
+    for &stream in streams {
+        let row = (0..ATTEMPTS).map(|_| {
+            let clock = Clock::start();
+            let browsers = Side::browsers(stream, size, clock)?;
+            let native = Side::network_loop(stream, size, clock)?;
+            compare(stream, size, [browsers, native], clock, turns)
+        });
+        println!("{}", first_success(row)?);
     }
     Ok(())
 }
@@ -92,10 +125,14 @@ fn first_success(attempts: impl Iterator<Item = Result<String>>) -> Result<Strin
     outcome
 }
 
-/// A row of the table.
-fn compare(stream: Stream, listeners: usize, turns: usize, chunks: u64) -> Result<String> {
-    let clock = Clock::start();
-    let sides = [Side::network_loop(stream, listeners, clock)?, Side::bare(stream, listeners)?];
+/// A row of a table: the first side's cost against the second's, in so many turns of so many chunks.
+fn compare(
+    stream: Stream,
+    listeners: usize,
+    sides: [Side; 2],
+    clock: Clock,
+    (turns, chunks): (usize, u64),
+) -> Result<String> {
     let mut sender = Sender { stream, clock, position: 0 };
     // The first chunks find cold caches and small congestion windows.
     sender.turn(&sides, chunks)?;
@@ -174,11 +211,37 @@ struct Side {
 
 impl Side {
     fn network_loop(stream: Stream, listeners: usize, clock: Clock) -> Result<Self> {
+        Self::serving(stream, clock, |server, _| Seats {
+            server,
+            readers: listeners,
+            browsers: None,
+            deaf: 0,
+        })
+    }
+
+    fn browsers(stream: Stream, listeners: usize, clock: Clock) -> Result<Self> {
+        let mut side = Self::serving(stream, clock, |server, page| Seats {
+            server,
+            readers: 0,
+            browsers: Some((page, listeners)),
+            deaf: 0,
+        })?;
+        side.name = "network loop with browsers";
+        Ok(side)
+    }
+
+    fn serving(
+        stream: Stream,
+        clock: Clock,
+        seats: impl FnOnce(SocketAddr, SocketAddr) -> Seats,
+    ) -> Result<Self> {
         let door = sockets::listen(Some(Ipv4Addr::LOCALHOST.into()), 0, BACKLOG)?;
         let server = door.local_addr()?;
-        let (transmit, handle, snapshots) = Transmit::new(door, room(stream), clock)?;
+        let (mut transmit, handle, snapshots) = Transmit::new(door, room(stream), clock)?;
+        let door = sockets::listen(Some(Ipv4Addr::LOCALHOST.into()), 0, BACKLOG)?;
+        let seats = seats(server, door.local_addr()?);
+        transmit.open_to_browsers(door, Web::new(Readers::Local))?;
         let (task, thread) = spawn(move || Ok(transmit.run()?))?;
-        let seats = Seats { server, readers: listeners, deaf: 0 };
         let audience = Audience::seat(seats)?;
         let stopping = handle.clone();
         Ok(Self {
@@ -196,7 +259,7 @@ impl Side {
         let door = sockets::listen(Some(Ipv4Addr::LOCALHOST.into()), 0, BACKLOG)?;
         door.set_nonblocking(false)?;
         let server = door.local_addr()?;
-        let seats = Seats { server, readers: listeners, deaf: 0 };
+        let seats = Seats { server, readers: listeners, browsers: None, deaf: 0 };
         let (audience, streams) = Audience::seat_while(seats, || admit(&door, stream, listeners))?;
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), Token(0))?);

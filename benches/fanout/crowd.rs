@@ -25,6 +25,7 @@ struct Occasion {
     chunk: u64,
     max_queue_size: u64,
     readers: usize,
+    browsers: usize,
     deaf: usize,
     listening: Duration,
 }
@@ -35,6 +36,18 @@ const CROWD: Occasion = Occasion {
     chunk: 2048,
     max_queue_size: 100,
     readers: 2000,
+    browsers: 0,
+    deaf: 0,
+    listening: Duration::from_secs(30),
+};
+
+const MIXED: Occasion = Occasion {
+    title: "500 listeners beside 500 browsers",
+    preset: "stable",
+    chunk: 2048,
+    max_queue_size: 100,
+    readers: 500,
+    browsers: 500,
     deaf: 0,
     listening: Duration::from_secs(30),
 };
@@ -46,18 +59,20 @@ const DEAF: Occasion = Occasion {
     chunk: 1024,
     max_queue_size: 50,
     readers: 50,
+    browsers: 0,
     deaf: 5,
     listening: Duration::from_secs(15),
 };
 
 /// Measures and prints the tables.
 pub(crate) fn measure(measuring: bool) -> Result<()> {
-    for occasion in [CROWD, DEAF] {
+    for occasion in [CROWD, MIXED, DEAF] {
         let occasion = if measuring {
             occasion
         } else {
             let (readers, listening) = (occasion.readers.min(10), Duration::from_secs(1));
-            Occasion { readers, listening, ..occasion }
+            let browsers = occasion.browsers.min(10);
+            Occasion { readers, browsers, listening, ..occasion }
         };
         occasion.measure()?;
     }
@@ -68,7 +83,12 @@ impl Occasion {
     fn measure(&self) -> Result<()> {
         let server = Server::start(self.preset)?;
         let (memory_before, _) = proc::memory(&server.process)?;
-        let seats = Seats { server: server.address, readers: self.readers, deaf: self.deaf };
+        let seats = Seats {
+            server: server.address,
+            readers: self.readers,
+            browsers: Some((server.page, self.browsers)),
+            deaf: self.deaf,
+        };
         let mut audience = Audience::seat(seats)?;
         audience.begin()?;
         let greeted = audience.greeted;
@@ -101,7 +121,8 @@ impl Occasion {
             format!("{:.2} … {:.2} %", share.0, share.1),
             "99 … 101 %",
         );
-        let per_listener = cpu.as_secs_f64() / took.as_secs_f64() / self.readers as f64;
+        let per_listener =
+            cpu.as_secs_f64() / took.as_secs_f64() / (self.readers + self.browsers) as f64;
         row("server's CPU", percent(cpu, took), "");
         row("server's CPU per listener and second", format!("{:.0} µs", per_listener * 1e6), "");
         if self.deaf > 0 {
@@ -137,7 +158,7 @@ impl Occasion {
         const SEAT: u64 = 4 * 1024;
         /// Frames between the threads.
         const ON_THEIR_WAY: u64 = 64;
-        let connections = (self.readers + self.deaf) as u64;
+        let connections = (self.readers + self.browsers + self.deaf) as u64;
         connections * (UNFINISHED + self.frame_bytes() + SEAT)
             + (self.max_queue_size + ON_THEIR_WAY) * self.frame_bytes()
     }
@@ -161,6 +182,7 @@ fn kilobytes(bytes: u64) -> String {
 struct Server {
     process: Running,
     address: SocketAddr,
+    page: SocketAddr,
     stats: PathBuf,
 }
 
@@ -169,13 +191,20 @@ impl Server {
         let stats = std::env::temp_dir().join(format!("auralync-bench-{}", std::process::id()));
         let mut command = Command::new(env!("CARGO_BIN_EXE_auralync-server"));
         command.args(["--preset", preset, "--max-clients", "0", "--source", "tone"]);
-        command.args(["--bind", "127.0.0.1", "--port", "0", "--no-web", "--stats"]).arg(&stats);
+        command.args(["--bind", "127.0.0.1", "--port", "0", "--web", "0", "--stats"]).arg(&stats);
         let mut process = Running::start("auralync-server", &mut command)?;
         let address = process.wait_for(|line| {
             let typed = line.trim().strip_prefix("auralync-client ")?;
             typed.split_whitespace().next()?.parse().ok()
         })?;
-        Ok(Self { process, address, stats })
+        let page = process.wait_for(|line| {
+            line.trim()
+                .strip_prefix("Phones and browsers open http://")?
+                .strip_suffix('/')?
+                .parse()
+                .ok()
+        })?;
+        Ok(Self { process, address, page, stats })
     }
 
     /// Stops the server and reads what it said of its listeners.

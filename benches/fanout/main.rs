@@ -8,6 +8,8 @@
 #[cfg(target_os = "linux")]
 mod audience;
 #[cfg(target_os = "linux")]
+mod browser;
+#[cfg(target_os = "linux")]
 mod cost;
 #[cfg(target_os = "linux")]
 mod crowd;
@@ -44,6 +46,7 @@ fn measure() -> running::Result<()> {
     let measuring = running::is_measuring();
     let only = std::env::args().find_map(|argument| argument.parse().ok());
     cost::measure(measuring, only)?;
+    cost::measure_browsers(measuring)?;
     if only.is_none() { crowd::measure(measuring) } else { Ok(()) }
 }
 

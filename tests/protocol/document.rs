@@ -6,7 +6,7 @@ use super::vectors::{encode, kinds, session, unhex};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 10] = [
     include_str!("../../src/format.rs"),
     include_str!("../../src/wire.rs"),
     include_str!("../../src/wire/message.rs"),
@@ -14,6 +14,9 @@ const SOURCES: [&str; 7] = [
     include_str!("../../src/send/transmit.rs"),
     include_str!("../../src/send/transmit/door.rs"),
     include_str!("../../src/send/transmit/house.rs"),
+    include_str!("../../src/send/transmit/web_door.rs"),
+    include_str!("../../src/wire/http.rs"),
+    include_str!("../../src/wire/websocket.rs"),
 ];
 
 /// The text between a heading and the next one.
@@ -76,6 +79,7 @@ fn the_message_table_lists_every_kind_and_no_other() {
 fn constants() -> BTreeMap<String, u64> {
     let mut known = BTreeMap::new();
     for line in SOURCES.iter().flat_map(|source| source.lines()) {
+        let line = line.strip_prefix("pub(super) ").unwrap_or(line);
         let line = line.strip_prefix("pub ").unwrap_or(line);
         let Some((name, rest)) = line.strip_prefix("const ").and_then(|l| l.split_once(": "))
         else {

@@ -74,7 +74,7 @@ struct Answering {
 }
 
 impl Answering {
-    fn new(answer: Answer, has_body: bool) -> Stage {
+    fn begin(answer: Answer, has_body: bool) -> Stage {
         Stage::Answering(Self { head: answer.head(), answer, has_body, written: 0 })
     }
 
@@ -229,7 +229,7 @@ impl Transmit {
 
 impl Visitor {
     fn answer(&mut self, answer: Answer, has_body: bool, now: u64) {
-        self.stage = Answering::new(answer, has_body);
+        self.stage = Answering::begin(answer, has_body);
         self.until_us = now + ANSWER_WITHIN_US;
     }
 
