@@ -29,6 +29,13 @@ const METER_FLOOR: f32 = -60.0;
 /// Characters of a meter, but for its ends.
 const METER: usize = 20;
 
+/// Whether a person sees what goes to `stream`, on a terminal that knows colours and cursors.
+#[must_use]
+pub fn is_seen(stream: &impl std::io::IsTerminal) -> bool {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !dumb && stream.is_terminal() && system::is_ours()
+}
+
 /// A level as a bar and a number.
 fn meter(dbfs: f32) -> String {
     let share = 1.0 - dbfs.clamp(METER_FLOOR, 0.0) / METER_FLOOR;

@@ -1,6 +1,5 @@
 //! `auralync-server`: flags → settings → serve → exit code.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use auralync::addresses;
@@ -9,6 +8,7 @@ use auralync::program::{self, print};
 use auralync::qr;
 use auralync::send::Server;
 use auralync::settings::{ServerArgs, ServerSettings, StatsTarget};
+use auralync::status;
 
 const NAME: &str = "auralync-server";
 
@@ -59,7 +59,7 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
         print(format_args!("Phones and browsers open {}", page.url));
         if settings.qr
             && page.is_for_others
-            && std::io::stdout().is_terminal()
+            && status::is_seen(&std::io::stdout())
             && let Some(code) = qr::terminal(&page.url)
         {
             print(code.trim_end());

@@ -56,8 +56,7 @@ impl Terminal {
     /// cannot move its cursor.
     #[must_use]
     pub fn open() -> Option<Self> {
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        if dumb || !io::stderr().is_terminal() || !system::is_ours() {
+        if !super::is_seen(&io::stderr()) {
             return None;
         }
         let shared: Arc<Shared> = Arc::default();

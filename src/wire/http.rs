@@ -215,9 +215,11 @@ impl Answer {
     #[must_use]
     pub fn head(&self) -> Vec<u8> {
         let mut head = status_line(self.status);
-        let length = self.body.bytes().len().to_string();
+        // There the length would be that of what is not sent again.
+        if self.status != Status::NotModified {
+            head += &format!("Content-Length: {}\r\n", self.body.bytes().len());
+        }
         let always = [
-            ("Content-Length", length.as_str()),
             ("Cache-Control", "no-cache"),
             ("X-Content-Type-Options", "nosniff"),
             ("Referrer-Policy", "no-referrer"),
