@@ -3,7 +3,8 @@
 //!
 //! Listeners run in a process of their own, so that reading costs the measured side nothing. Run as
 //! a test (`cargo test --bench fanout`), everything is done once with a few listeners;
-//! `cargo bench --bench fanout -- 2000` compares the loops with that many listeners alone.
+//! `cargo bench --bench fanout -- 2000` compares the loops with that many listeners alone,
+//! and `-- browsers` measures what concerns those alone.
 
 #[cfg(target_os = "linux")]
 mod audience;
@@ -44,6 +45,10 @@ fn measure() -> running::Result<()> {
     // Both ends of every connection of the first part are open in two processes at most.
     auralync::send::transmit::sockets::make_room_for(0);
     let measuring = running::is_measuring();
+    if std::env::args().any(|argument| argument == "browsers") {
+        cost::measure_browsers(measuring)?;
+        return crowd::measure_beside_browsers(measuring);
+    }
     let only = std::env::args().find_map(|argument| argument.parse().ok());
     cost::measure(measuring, only)?;
     cost::measure_browsers(measuring)?;
