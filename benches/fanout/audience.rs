@@ -294,7 +294,8 @@ impl Reader {
         }
         if self.follower.greeted && !self.said_hello {
             self.said_hello = true;
-            let id = format!("{:x}", self.stream.local_addr()?.port());
+            // Two connections may come from one port if they go to different ones.
+            let id = format!("{} to {}", self.stream.local_addr()?, self.stream.peer_addr()?);
             let hello = Hello {
                 version: VERSION,
                 id,
