@@ -281,8 +281,8 @@ impl Listener {
         let frame = self.callbacks * PERIOD as u64;
         if self.callbacks > 0 {
             let frame = frame - PERIOD as u64;
-            // As measured: white, with late spikes.
-            let mut noise = self.random.normal() * 20.0;
+            // As measured: late from a sharp edge on, a few by milliseconds.
+            let mut noise = self.random.normal() * 8.0 + self.random.exponential() * 120.0;
             if self.random.chance(0.01) {
                 noise += self.random.uniform() * 4_000.0;
             }
