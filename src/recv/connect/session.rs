@@ -14,7 +14,7 @@ use mio::{Events, Poll, Token};
 use super::line::{Got, Line};
 use super::rescue::Rescue;
 use super::{Connect, End, Heard, Stream};
-use crate::clock::{BURST, BURST_SPACING_US, Learnt, ServerClock};
+use crate::clock::{Learnt, ServerClock};
 use crate::error::{Error, Result};
 use crate::recv::decode::Event;
 use crate::shutdown::Shutdown;
@@ -316,13 +316,8 @@ impl<'a> Session<'a> {
         }
         self.pings += 1;
         self.line.say(Ping { client_us: now_us }.frame());
-        let wait = if self.pings < BURST {
-            BURST_SPACING_US
-        } else {
-            // ±25 % at random, so that a room's pings do not meet.
-            let usual = u64::from(self.ping_ms) * 1000;
-            usual * 3 / 4 + crate::send::random() % (usual / 2).max(1)
-        };
+        let random = crate::send::random();
+        let wait = self.clocks.clock.ping_after_us(self.pings, self.ping_ms, random);
         self.next_ping_us = now_us + wait;
     }
 
