@@ -66,6 +66,9 @@ pub struct ServerArgs {
     /// How sound may be packed for the network, separated by commas; so far only f32.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     codecs: Option<Vec<String>>,
+    /// Do not announce this server on the network: listeners must type its address.
+    #[arg(long)]
+    no_discovery: bool,
     /// List the sound devices and what can be captured, then stop.
     #[arg(long)]
     list_devices: bool,
@@ -94,6 +97,8 @@ pub struct ServerSettings {
     pub sources: Vec<Source>,
     /// What listeners see.
     pub name: String,
+    /// Whether to announce the server on the network.
+    pub discovery: bool,
     /// Where statistics go, if anywhere.
     pub stats: Option<StatsTarget>,
     /// Whether to list the sound devices and stop.
@@ -135,6 +140,7 @@ impl ServerArgs {
             preset_name: self.preset,
             origin,
             overrides,
+            discovery: !self.no_discovery,
             stats: self.stats,
             list_devices: self.list_devices,
             print_preset: self.print_preset,
@@ -184,6 +190,7 @@ mod tests {
             "max-clients",
             "max-queue-size",
             "name",
+            "no-discovery",
             "playout-delay-ms",
             "port",
             "preset",
@@ -207,7 +214,7 @@ mod tests {
         assert_eq!(settings.sources, [Kind::Loopback(None).into()]);
         assert_eq!(settings.name, computer::name());
         assert_eq!((settings.stats, settings.print_preset), (None, None));
-        assert!(!settings.list_devices);
+        assert!(!settings.list_devices && settings.discovery);
     }
 
     #[test]
@@ -216,7 +223,7 @@ mod tests {
             "--source tone:1000 --name attic --bind ::1 --port 6000 --sample-rate 44100 \
              --channels 1 --chunk-size 256 --max-queue-size 9 --max-clients 0 \
              --listen-backlog 7 --playout-delay-ms 99 --codecs f32 --list-devices \
-             --print-preset live --stats -",
+             --print-preset live --stats - --no-discovery",
         )
         .unwrap();
         let preset = &settings.preset;
@@ -228,7 +235,7 @@ mod tests {
         assert_eq!(settings.sources, [Kind::Tone { hz: 1000.0 }.into()]);
         assert_eq!((settings.name.as_str(), settings.stats), ("attic", Some(StatsTarget::Stdout)));
         assert_eq!(settings.print_preset.as_deref(), Some("live"));
-        assert!(settings.list_devices);
+        assert!(settings.list_devices && !settings.discovery);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 mod rival;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::mpsc::TrySendError;
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ const WELCOME_WITHIN_US: u64 = 5_000_000;
 /// A server that is known by name may have another address after a long outage: its name is looked
 /// up again then. One that is known by its address is called for ever.
 const NAME_HOLDS_FOR_US: u64 = 30_000_000;
+
+/// And sooner where the server itself says where it is.
+const FOUND_HOLDS_FOR_US: u64 = 10_000_000;
 
 /// With `--once`, nothing for this long is the end.
 const ONCE_FOR_US: u64 = 5_000_000;
@@ -270,11 +273,12 @@ impl<'a> Session<'a> {
 
     /// How long the path to this server may be dead before it is looked for anew.
     fn give_up_after_us(&self) -> u64 {
-        let is_name = self.connect.target.host.parse::<IpAddr>().is_err();
-        match (self.connect.once, is_name) {
-            (true, _) => ONCE_FOR_US,
-            (false, true) => NAME_HOLDS_FOR_US,
-            (false, false) => u64::MAX,
+        let place = &self.connect.place;
+        match (self.connect.once, place.is_found(), place.may_change()) {
+            (true, _, _) => ONCE_FOR_US,
+            (false, true, _) => FOUND_HOLDS_FOR_US,
+            (false, false, true) => NAME_HOLDS_FOR_US,
+            (false, false, false) => u64::MAX,
         }
     }
 
