@@ -57,7 +57,7 @@ fn music(room: &Room) -> PathBuf {
 fn server(room: &Room, source: &str) -> (Program, String) {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
     command.args(["--preset", "low-latency", "--source", source]);
-    command.args(["--bind", "127.0.0.1", "--port", "0"]);
+    command.args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery"]);
     let mut server = Program::start(command, room.path("server.log"));
     server.wait_for("Ctrl-C stops.");
     let said = server.said();
@@ -328,8 +328,8 @@ fn nothing_is_lost_of_an_ordinary_player_whom_nobody_else_records() {
     let music = music(&room);
     let stats = room.path("server.json");
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
-    command.args(["--source", "loopback:pc", "--bind", "127.0.0.1", "--port", "0", "--stats"]);
-    command.arg(&stats);
+    command.args(["--source", "loopback:pc", "--bind", "127.0.0.1", "--port", "0"]);
+    command.arg("--no-discovery").arg("--stats").arg(&stats);
     let mut server = Program::start(command, room.path("server.log"));
     let last = |key: &str| -> Option<f64> {
         let text = std::fs::read_to_string(&stats).ok()?;

@@ -58,6 +58,7 @@ impl Held {
 fn server_at(port: u16) -> Program {
     let mut command = server_command();
     command.args(["--preset", "low-latency", "--source", "tone", "--bind", "127.0.0.1"]);
+    command.arg("--no-discovery");
     command.args(["--port", &port.to_string()]);
     Program::start(command)
 }

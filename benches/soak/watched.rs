@@ -83,7 +83,7 @@ struct Held {
 impl Watched {
     pub(crate) fn server(house: Option<&House>, source: &str) -> Result<Self> {
         let mut command = command(house, env!("CARGO_BIN_EXE_auralync-server"));
-        command.args(["--source", source, "--bind", "127.0.0.1", "--port", "0"]);
+        command.args(["--source", source, "--bind", "127.0.0.1", "--port", "0", "--no-discovery"]);
         Self::start("server", command)
     }
 
