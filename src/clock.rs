@@ -12,7 +12,7 @@ mod trust;
 pub use arrivals::Arrivals;
 pub use capture::CaptureClock;
 pub use card::CardClock;
-pub use server::{BURST, BURST_SPACING_US, Learnt, Offset, ServerClock};
+pub use server::{Learnt, Offset, ServerClock};
 pub use timeline::Timeline;
 pub use trust::Trust;
 

@@ -75,6 +75,15 @@ pub enum Error {
         why: String,
     },
 
+    /// Nobody named a server and none announces itself. Retrying helps once one runs.
+    #[error(
+        "no server{port} was found on this network: none is running, it is in another network, or a firewall keeps discovery (UDP port 5353) from it. Type the address that auralync-server printed when it started, for example: auralync-client 192.168.1.100"
+    )]
+    NoServer {
+        /// Empty, or the port that was asked for, in words.
+        port: String,
+    },
+
     /// The host is there but nothing listens on the port. Retrying helps once the server runs.
     #[error(
         "{address} refused the connection: no AuraLync server is running there. Start auralync-server on that PC, or check the port"
@@ -197,6 +206,7 @@ impl Error {
             Self::NoDevice { .. } | Self::Device { .. } => exit::DEVICE,
             Self::Bind { .. }
             | Self::Unresolved { .. }
+            | Self::NoServer { .. }
             | Self::Refused { .. }
             | Self::NoAnswer { .. }
             | Self::Lost { .. } => exit::NETWORK,

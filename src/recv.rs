@@ -21,8 +21,9 @@ use std::time::Duration;
 use log::{info, warn};
 
 use crate::clock::Clock;
+use crate::discovery::follow::Whereabouts;
 use crate::error::Result;
-use crate::settings::{ClientSettings, Output, Target};
+use crate::settings::{ClientSettings, Output};
 use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats, Lines, Loudest};
 use crate::status::{self, Key, Keyboard, Terminal};
@@ -47,7 +48,7 @@ const STOP_WITHIN: Duration = Duration::from_millis(600);
 /// A client that has its output and has not connected yet.
 pub struct Client {
     settings: ClientSettings,
-    target: Target,
+    place: Whereabouts,
     output: Where,
     lines: Lines,
     status: Option<Terminal>,
@@ -64,7 +65,7 @@ impl Client {
     ///
     /// # Errors
     /// Whatever keeps the client from starting, as a sentence for the user.
-    pub fn open(settings: ClientSettings, target: Target) -> Result<Self> {
+    pub fn open(settings: ClientSettings, place: Whereabouts) -> Result<Self> {
         let lines = Lines::open(settings.stats.as_ref())?;
         let output = match &settings.output {
             #[cfg(feature = "device")]
@@ -82,7 +83,7 @@ impl Client {
             }
             output => Where::Recorder(Box::new(Recorder::new(output, settings.overwrite)?)),
         };
-        Ok(Self { settings, target, output, lines, status: None })
+        Ok(Self { settings, place, output, lines, status: None })
     }
 
     /// What the sound goes to, in words.
@@ -108,7 +109,7 @@ impl Client {
     /// # Errors
     /// What cannot be mended by trying again; with `--once` whatever ended the connection.
     pub fn run(self, shutdown: &Shutdown) -> Result<()> {
-        let Self { settings, target, output, mut lines, status } = self;
+        let Self { settings, place, output, mut lines, status } = self;
         let clock = Clock::start();
         let counters: Arc<stats::Playback> = Arc::default();
         let seen: Arc<Seen> = Arc::default();
@@ -163,7 +164,7 @@ impl Client {
             delays_in,
         );
         let network = Connect {
-            target,
+            place,
             hello: decode::hello(format!("{:016x}", crate::send::random()), &settings.name),
             once: settings.once,
             own_output: own_output.filter(|_| !settings.allow_feedback),

@@ -19,6 +19,8 @@ use std::time::Duration;
 use log::{info, warn};
 
 use crate::clock::Clock;
+use crate::discovery::announce::{Announcement, Announcer};
+use crate::discovery::record::Details;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::mixdown::Mixdown;
@@ -149,6 +151,7 @@ impl Server {
         let source = settings.sources.first().cloned().unwrap_or_default();
         let counters: Arc<stats::Capture> = Arc::default();
         let room = room(&settings, format, origin.captured_output());
+        let port = door.local_addr().map_or(settings.preset.port, |address| address.port());
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         let figures = web_door.as_ref().map(|_| handle.clone());
         if let Some(door) = web_door {
@@ -195,7 +198,9 @@ impl Server {
             ..settings.overrides.clone()
         };
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, fixed);
-        let report = Report { counters, clock, lines, status, figures };
+        let announcer =
+            settings.discovery.then(|| Announcer::start(announcement(&settings, port))).flatten();
+        let report = Report { counters, clock, lines, status, figures, announcer };
         report.run(&snapshots, shutdown, &mut || {
             if let Some(preset) = watch.as_mut().and_then(Watch::look) {
                 delay_ms.store(preset.playout_delay_ms, Ordering::Relaxed);
@@ -288,6 +293,21 @@ fn room(settings: &ServerSettings, format: Format, captured_output: Option<Strin
     }
 }
 
+/// What the network is told of this server.
+fn announcement(settings: &ServerSettings, port: u16) -> Announcement {
+    Announcement {
+        name: settings.name.clone(),
+        bind: settings.preset.bind,
+        port,
+        details: Details {
+            version: VERSION,
+            preset: settings.preset_name.clone(),
+            full: false,
+            web: None,
+        },
+    }
+}
+
 /// Listeners learn of a new delay this long before it holds, so that all of them know in time.
 const NOTICE_US: u64 = 300_000;
 
@@ -317,6 +337,8 @@ struct Report {
     status: Option<Terminal>,
     /// Where browsers can ask for the same.
     figures: Option<Handle>,
+    /// Says goodbye when telling ends.
+    announcer: Option<Announcer>,
 }
 
 impl Report {
@@ -337,6 +359,9 @@ impl Report {
             let now_us = self.clock.now_us();
             let level_dbfs = self.counters.peak.take_dbfs();
             if let Ok(snapshot) = snapshots.try_recv() {
+                if let Some(announcer) = &mut self.announcer {
+                    announcer.set_full(snapshot.full);
+                }
                 let delay_ms = snapshot.playout_delay_ms;
                 let level_dbfs = second.over(now_us, level_dbfs).unwrap_or(level_dbfs);
                 let uptime_us = now_us.saturating_sub(start_us);

@@ -12,9 +12,10 @@ mod words;
 
 use std::path::PathBuf;
 
+pub(crate) use client::ask;
 pub use client::{ClientArgs, ClientSettings, Output, ask_for_host, host_missing};
 pub use server::{ServerArgs, ServerSettings};
-pub use target::Target;
+pub use target::{Target, Wanted};
 pub(crate) use words::FARTHEST_MS;
 
 use crate::error::Error;

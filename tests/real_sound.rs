@@ -57,7 +57,7 @@ fn music(room: &Room) -> PathBuf {
 fn server(room: &Room, source: &str) -> (Program, String) {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
     command.args(["--preset", "low-latency", "--source", source]);
-    command.args(["--bind", "127.0.0.1", "--port", "0", "--no-web"]);
+    command.args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--no-web"]);
     let mut server = Program::start(command, room.path("server.log"));
     server.wait_for("Ctrl-C stops.");
     let said = server.said();
@@ -328,17 +328,8 @@ fn nothing_is_lost_of_an_ordinary_player_whom_nobody_else_records() {
     let music = music(&room);
     let stats = room.path("server.json");
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
-    command.args([
-        "--source",
-        "loopback:pc",
-        "--bind",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--no-web",
-        "--stats",
-    ]);
-    command.arg(&stats);
+    command.args(["--source", "loopback:pc", "--bind", "127.0.0.1", "--port", "0"]);
+    command.args(["--no-discovery", "--no-web"]).arg("--stats").arg(&stats);
     let mut server = Program::start(command, room.path("server.log"));
     let last = |key: &str| -> Option<f64> {
         let text = std::fs::read_to_string(&stats).ok()?;

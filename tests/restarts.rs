@@ -58,7 +58,8 @@ impl Held {
 fn server_at(port: u16) -> Program {
     let mut command = server_command();
     command.args(["--preset", "low-latency", "--source", "tone", "--bind", "127.0.0.1"]);
-    command.args(["--port", &port.to_string(), "--no-web"]);
+    command.args(["--no-discovery", "--no-web"]);
+    command.args(["--port", &port.to_string()]);
     Program::start(command)
 }
 

@@ -225,7 +225,8 @@ fn a_program_that_panics() {
 
 #[test]
 fn a_server_shows_who_listens_and_the_log_stays_above() {
-    let arguments = ["--source", "tone", "--bind", "127.0.0.1", "--port", "0", "--no-web"];
+    let arguments =
+        ["--source", "tone", "--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--no-web"];
     let mut window = Window::open(SERVER, &arguments);
     window.wait_for("nobody listens");
     let screen = window.contents();

@@ -195,7 +195,9 @@ impl Server {
         let stats = std::env::temp_dir().join(format!("auralync-bench-{}", std::process::id()));
         let mut command = Command::new(env!("CARGO_BIN_EXE_auralync-server"));
         command.args(["--preset", preset, "--max-clients", "0", "--source", "tone"]);
-        command.args(["--bind", "127.0.0.1", "--port", "0", "--web", "0", "--stats"]).arg(&stats);
+        command
+            .args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--web", "0", "--stats"])
+            .arg(&stats);
         let mut process = Running::start("auralync-server", &mut command)?;
         let address = process.wait_for(|line| {
             let typed = line.trim().strip_prefix("auralync-client ")?;

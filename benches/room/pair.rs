@@ -24,7 +24,7 @@ impl Pair {
     ) -> Result<Self> {
         let mut command = house.command(env!("CARGO_BIN_EXE_auralync-server"));
         command.args(["--preset", preset, "--source", "loopback:pc", "-v"]).args(flags);
-        command.args(["--bind", "127.0.0.1", "--port", "0", "--no-web"]);
+        command.args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--no-web"]);
         let mut server = Running::start("auralync-server", &mut command)?;
         let address = server.wait_for(|line| {
             let typed = line.trim().strip_prefix("auralync-client ")?;

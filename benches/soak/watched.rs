@@ -83,7 +83,16 @@ struct Held {
 impl Watched {
     pub(crate) fn server(house: Option<&House>, source: &str) -> Result<Self> {
         let mut command = command(house, env!("CARGO_BIN_EXE_auralync-server"));
-        command.args(["--source", source, "--bind", "127.0.0.1", "--port", "0", "--no-web"]);
+        command.args([
+            "--source",
+            source,
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--no-discovery",
+            "--no-web",
+        ]);
         Self::start("server", command)
     }
 

@@ -72,6 +72,7 @@ pub(crate) fn run(
             "low-latency",
             "--source",
             &format!("tone:{tone_hz}"),
+            "--no-discovery",
             "--bind",
             "127.0.0.1",
             "--port",

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
+use auralync::discovery::{list, seek};
 use auralync::program::{self, print};
 use auralync::recv::Client;
-use auralync::settings::{ClientArgs, StatsTarget, ask_for_host, host_missing};
+use auralync::settings::{ClientArgs, StatsTarget};
 
 const NAME: &str = "auralync-client";
 
@@ -15,21 +16,24 @@ fn main() -> ExitCode {
         if settings.list_devices {
             return program::list_devices();
         }
-        let target = match settings.target.clone() {
-            Some(target) => target,
-            None if program::is_interactive() => {
-                let mut stdin = std::io::stdin().lock();
-                ask_for_host(&mut stdin, &mut std::io::stderr(), settings.port)?
+        if settings.list_servers {
+            let servers = list::servers()?;
+            if settings.json {
+                print(list::json(&servers));
+            } else {
+                print(list::table(&servers));
             }
-            None => return Err(host_missing()),
-        };
+            return Ok(());
+        }
+        let place = seek::server(&settings, program::is_interactive())?;
+        let server = place.to_string();
         let shutdown = program::stop_on_signals()?;
         let quiet =
             settings.stats == Some(StatsTarget::Stdout) || settings.level < log::LevelFilter::Info;
         let (level, stats) = (settings.level, settings.stats.clone());
-        let mut client = Client::open(settings, target.clone())?;
+        let mut client = Client::open(settings, place)?;
         if !quiet {
-            print(format_args!("Listening to {target} on {}. Ctrl-C stops.", client.output_name()));
+            print(format_args!("Listening to {server} on {}. Ctrl-C stops.", client.output_name()));
         }
         client.show_on(program::status(level, stats.as_ref()));
         client.run(&shutdown)

@@ -11,12 +11,16 @@
 
 use std::collections::VecDeque;
 
-use super::edge::{self, SHORTEST_US};
+use super::edge;
 use super::line::{Line, median, ppm};
 
 /// The newest stamps that the line is fitted to, in µs. Long enough to average the noise to a few
 /// µs, short enough to follow a crystal that warms up.
 const WINDOW_US: f64 = 10e6;
+
+/// The same of times that are a model's already: they need little, and whoever came later should
+/// soon know as much.
+const TOLD_WINDOW_US: f64 = 4e6;
 
 /// Stamps closer together than this add cost, not knowledge.
 const SPACING_US: f64 = 9_500.0;
@@ -59,6 +63,8 @@ const LATEST_STAMP_US: f64 = 3_000_000.0;
 #[derive(Debug, Clone)]
 pub struct CardClock {
     nominal_us_per_frame: f64,
+    /// Times come from a model of the card elsewhere.
+    told: bool,
     stamps: VecDeque<(f64, f64)>,
     /// Stamps off the line, with how late their callbacks were.
     suspects: Vec<((f64, f64), f64)>,
@@ -78,6 +84,7 @@ impl CardClock {
     pub fn new(sample_rate: u32) -> Self {
         Self {
             nominal_us_per_frame: 1e6 / f64::from(sample_rate.max(1)),
+            told: false,
             stamps: VecDeque::with_capacity(CAPACITY),
             suspects: Vec::with_capacity(STEP_STAMPS),
             floor: VecDeque::new(),
@@ -87,6 +94,12 @@ impl CardClock {
             since_fit: 0,
             error_us: 0.0,
         }
+    }
+
+    /// The same of a card elsewhere, whose times are told by who has a model of it.
+    #[must_use]
+    pub fn told(sample_rate: u32) -> Self {
+        Self { told: true, ..Self::new(sample_rate) }
     }
 
     /// Takes a stamp: frame number `frame` meets the card at `at_us`, says a callback that came at
@@ -208,17 +221,23 @@ impl CardClock {
         let Some(&(_, last_at)) = self.stamps.back() else {
             return;
         };
+        let window_us = if self.told { TOLD_WINDOW_US } else { WINDOW_US };
         while self.stamps.len() > CAPACITY
-            || self.stamps.front().is_some_and(|first| last_at - first.1 > WINDOW_US)
+            || self.stamps.front().is_some_and(|first| last_at - first.1 > window_us)
         {
             self.stamps.pop_front();
         }
         let span_us = self.stamps.front().map_or(0.0, |first| last_at - first.1);
-        let shortest_us = if self.rate_known { KEEP_SLOPE_US } else { SHORTEST_US };
-        self.rate_known |= span_us >= KEEP_SLOPE_US;
         let (us_per_frame, nominal) = (self.us_per_frame(), self.nominal_us_per_frame);
+        let keep_slope = self.rate_known && span_us < KEEP_SLOPE_US;
+        self.rate_known |= span_us >= KEEP_SLOPE_US;
         let stamps = self.stamps.make_contiguous();
-        if let Some(fit) = edge::fit(stamps, us_per_frame, nominal, shortest_us) {
+        let fit = if self.told {
+            edge::middle(stamps, us_per_frame, nominal)
+        } else {
+            edge::edge(stamps, us_per_frame, nominal, keep_slope)
+        };
+        if let Some(fit) = fit {
             self.line = Some(fit.line);
             self.error_us = fit.error_us;
         }

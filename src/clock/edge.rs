@@ -37,7 +37,7 @@ const FEWEST_OF_QUARTER: usize = 12;
 const STRAIGHT_US: f64 = 3e6;
 
 /// No slope is read off a shorter time.
-pub(super) const SHORTEST_US: f64 = 1e6;
+const SHORTEST_US: f64 = 1e6;
 
 /// A frame's number, and when it met the card in µs.
 pub(super) type Stamp = (f64, f64);
@@ -50,25 +50,28 @@ pub(super) struct Fit {
     pub(super) error_us: f64,
 }
 
-/// Fits a line to `stamps`, oldest first, which would lie `us_per_frame` apart; that is kept where
-/// they span less than `shortest_us`. `None` of no stamps. `nominal` is what the card should take
-/// for a frame.
-pub(super) fn fit(
+/// The line along the early edge of `stamps`, oldest first, or through the newest where it bends.
+/// They lay `us_per_frame` apart so far, which holds if `keep_slope` says so, and should lie
+/// `nominal` apart. `None` of no stamps.
+pub(super) fn edge(
     stamps: &[Stamp],
     us_per_frame: f64,
     nominal: f64,
-    shortest_us: f64,
+    keep_slope: bool,
 ) -> Option<Fit> {
-    let fit = |stamps, shortest_us, wanted| {
-        line_through(stamps, us_per_frame, nominal, shortest_us, wanted)
-    };
-    let along_the_edge = fit(stamps, shortest_us, Wanted::Edge)?;
-    if !is_bent(stamps, along_the_edge.line) {
-        return Some(along_the_edge);
+    let shortest_us = if keep_slope { f64::INFINITY } else { SHORTEST_US };
+    let edge = line_through(stamps, us_per_frame, nominal, shortest_us, Wanted::Edge)?;
+    if !is_bent(stamps, edge.line) {
+        return Some(edge);
     }
-    let last = stamps.last()?.1;
-    let newest = stamps.partition_point(|stamp| stamp.1 <= last - STRAIGHT_US);
-    fit(&stamps[newest..], SHORTEST_US, Wanted::Middle)
+    let last_at = stamps.last()?.1;
+    let newest = stamps.partition_point(|stamp| stamp.1 <= last_at - STRAIGHT_US);
+    middle(&stamps[newest..], us_per_frame, nominal)
+}
+
+/// The line through the middle of `stamps`, oldest first. The rest as for [`edge`].
+pub(super) fn middle(stamps: &[Stamp], us_per_frame: f64, nominal: f64) -> Option<Fit> {
+    line_through(stamps, us_per_frame, nominal, SHORTEST_US, Wanted::Middle)
 }
 
 /// Which stamps a line should go through.

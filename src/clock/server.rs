@@ -10,10 +10,18 @@ use std::collections::VecDeque;
 use crate::wire::Pong;
 
 /// Pings in the burst that a connection begins with.
-pub const BURST: u32 = 10;
+const BURST: u32 = 10;
 
 /// Time between the pings of the burst, in µs.
-pub const BURST_SPACING_US: u64 = 20_000;
+const BURST_SPACING_US: u64 = 20_000;
+
+/// An estimate more uncertain than this, in µs, is asked for so many times as often: where the
+/// network delays by tens of ms, quick round trips are rare.
+const ROUGH_US: f64 = 1_000.0;
+const ROUGH_PINGS: u64 = 3;
+
+/// … but never closer together than this, on average: a server closes on more than 20 a second.
+const SHORTEST_US: u64 = 75_000;
 
 /// Round trips older than this are forgotten. Longer than a congested minute, so that the quick
 /// ones before it still count.
@@ -53,8 +61,8 @@ const PROOFS: u32 = 2;
 /// do so by the length of a PC's sleep.
 const LEAST_STEP_US: f64 = 2_000.0;
 
-/// At four pings a second and for [`MEMORY_US`]: the most that are kept.
-const CAPACITY: usize = 400;
+/// At four pings a second, or [`ROUGH_PINGS`] times that, for [`MEMORY_US`]: the most that are kept.
+const CAPACITY: usize = 1_200;
 
 /// What our clock must be moved by to show the server's.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -241,6 +249,20 @@ impl ServerClock {
         steady.at_us = now;
     }
 
+    /// How long to wait before the next ping when `sent` have been, in µs: a burst first, then as
+    /// often as the server wants, `ping_ms`, ±25 % by `random`, so that a room's pings do not meet.
+    #[must_use]
+    pub fn ping_after_us(&self, sent: u32, ping_ms: u32, random: u64) -> u64 {
+        if sent < BURST {
+            return BURST_SPACING_US;
+        }
+        let mut usual = u64::from(ping_ms) * 1000;
+        if self.uncertainty_us() > ROUGH_US {
+            usual = (usual / ROUGH_PINGS).max(SHORTEST_US).min(usual);
+        }
+        usual * 3 / 4 + random % (usual / 2).max(1)
+    }
+
     /// The estimate; `None` before the first pong.
     #[must_use]
     pub fn offset(&self) -> Option<Offset> {
@@ -378,5 +400,20 @@ mod tests {
         for ours in [0.0, 1e9, 5e9] {
             assert!((offset.ours_us(offset.server_us(ours)) - ours).abs() < 1e-3);
         }
+    }
+
+    #[test]
+    fn an_unsure_clock_asks_more_often_but_never_as_often_as_a_server_minds() {
+        let unsure = ServerClock::default();
+        assert_eq!(unsure.ping_after_us(0, 250, 7), BURST_SPACING_US);
+        assert_eq!(unsure.ping_after_us(BURST, 250, 0), 250_000 / 3 * 3 / 4);
+        assert!(unsure.ping_after_us(BURST, 100, 0) > 1_000_000 / 20);
+        let mut sure = ServerClock::default();
+        for n in 0..30 {
+            let client_us = n * 20_000;
+            let pong = Pong { client_us, received_us: client_us + 50, sent_us: client_us + 50 };
+            let _ = sure.pong(pong, client_us + 100);
+        }
+        assert_eq!(sure.ping_after_us(BURST, 250, 0), 187_500);
     }
 }

@@ -17,7 +17,7 @@ impl Timeline {
     /// is heard `delay_us` later.
     #[must_use]
     pub fn new(rate: u32, position: u64, captured_us: u64, offset: Offset, delay_us: f64) -> Self {
-        let mut captured = CardClock::new(rate);
+        let mut captured = CardClock::told(rate);
         captured.anchor(position, captured_us);
         Self { captured, offset, delay_us, next_delay: None }
     }

@@ -1,11 +1,11 @@
 //! Connects to the server, keeps trying, and turns its bytes into messages for the playing thread.
 
 mod line;
+mod reach;
 mod rescue;
 mod session;
 
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
@@ -15,9 +15,9 @@ use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::clock::{Clock, Offset};
-use crate::error::{Error, Result, plain};
+use crate::discovery::follow::Whereabouts;
+use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::settings::Target;
 use crate::shutdown::Shutdown;
 use crate::stats::Counter;
 use crate::wire::{Hello, Report};
@@ -115,7 +115,7 @@ pub struct Seen {
 /// The network thread's state.
 pub struct Connect {
     /// Where the server is.
-    pub target: Target,
+    pub place: Whereabouts,
     /// How we introduce ourselves.
     pub hello: Hello,
     /// Give up instead of trying again.
@@ -146,7 +146,7 @@ impl Connect {
     ///
     /// # Errors
     /// With `once` whatever ended the connection; else only what trying again cannot mend.
-    pub fn run(self, shutdown: &Shutdown) -> Result<()> {
+    pub fn run(mut self, shutdown: &Shutdown) -> Result<()> {
         let mut known = false;
         let mut clocks = Clocks::default();
         let mut retry = Retry::default();
@@ -167,6 +167,11 @@ impl Connect {
             self.seen.version.set(0);
             let connected = self.seen.connections.get() != before;
             known |= connected;
+            if connected {
+                self.place.reached();
+            } else {
+                self.place.missed();
+            }
             if connected {
                 // A server that ends every conversation at once is not called without a pause.
                 if begun.elapsed() >= WORKED {
@@ -201,38 +206,18 @@ impl Connect {
         }
     }
 
-    /// One attempt over all addresses of the host.
-    fn attempt(&self) -> Result<(TcpStream, SocketAddr)> {
-        let until = Instant::now() + ATTEMPT;
-        let host = &self.target.host;
-        let unresolved = |why: String| Error::Unresolved { host: host.clone(), why };
-        let addresses: Vec<SocketAddr> = (host.as_str(), self.target.port)
-            .to_socket_addrs()
-            .map_err(|_| unresolved("no address belongs to that name".to_owned()))?
-            .collect();
-        let mut failure = unresolved("the name has no address".to_owned());
-        for (n, &address) in addresses.iter().enumerate() {
-            // What is left is shared fairly, so that a dead address does not eat it all.
-            let left = until.saturating_duration_since(Instant::now());
-            let share = left / u32::try_from(addresses.len() - n).unwrap_or(1);
-            if share.is_zero() {
-                break;
-            }
-            match std::net::TcpStream::connect_timeout(&address, share) {
-                Ok(stream) => {
-                    let ready = stream
-                        .set_nonblocking(true)
-                        .and_then(|()| stream.set_nodelay(true))
-                        .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&keepalive()));
-                    if let Err(e) = ready {
-                        debug!("{address}: {e}");
-                    }
-                    return Ok((TcpStream::from_std(stream), address));
-                }
-                Err(e) => failure = explain(&e, address),
-            }
+    /// One attempt over all addresses of the server.
+    fn attempt(&mut self) -> Result<(TcpStream, SocketAddr)> {
+        let addresses = self.place.addresses()?;
+        let (stream, address) = reach::reach(&addresses, ATTEMPT)?;
+        let ready = stream
+            .set_nonblocking(true)
+            .and_then(|()| stream.set_nodelay(true))
+            .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&keepalive()));
+        if let Err(e) = ready {
+            debug!("{address}: {e}");
         }
-        Err(failure)
+        Ok((TcpStream::from_std(stream), address))
     }
 }
 
@@ -240,18 +225,6 @@ impl Connect {
 /// one that has vanished.
 fn keepalive() -> TcpKeepalive {
     TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY)
-}
-
-/// A connect error as what the user can do about it.
-fn explain(error: &io::Error, address: SocketAddr) -> Error {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Error::Refused { address },
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Error::NoAnswer { address },
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            Error::NoAnswer { address }
-        }
-        _ => Error::Lost { address, why: plain(error) },
-    }
 }
 
 /// Whether trying again is no use: something else than a server answers, the name does not exist,
@@ -300,15 +273,6 @@ mod tests {
         assert_eq!(waits, [0, 250, 500, 1000, 1000, 1000]);
         let later = (0..700).map(|_| retry.next(Duration::ZERO)).last().unwrap();
         assert_eq!(later, FOR_EVER);
-    }
-
-    #[test]
-    fn refused_and_no_answer_are_different_sentences() {
-        let address = ([127, 0, 0, 1], 5555).into();
-        let refused = explain(&io::ErrorKind::ConnectionRefused.into(), address).to_string();
-        let silent = explain(&io::ErrorKind::TimedOut.into(), address).to_string();
-        assert!(refused.contains("no AuraLync server is running there"), "{refused}");
-        assert!(silent.contains("firewall") && silent.contains("localport=5555"), "{silent}");
     }
 
     #[test]

@@ -17,15 +17,6 @@ const MIN_CHUNKS: usize = 100;
 /// these mean a peer that plays games: the oldest are given up.
 const MAX_STRETCHES: usize = 256;
 
-/// What became of frames that were put in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Inserted {
-    /// Frames that came after their time.
-    pub late: u64,
-    /// Frames that were thrown out to make room: the buffer was too full.
-    pub pushed_out: u64,
-}
-
 /// A buffer of frames by position.
 #[derive(Debug)]
 pub struct Jitter {
@@ -72,21 +63,21 @@ impl Jitter {
         self.capacity = capacity;
     }
 
-    /// Puts interleaved frames in at `position`. They replace what is there.
-    pub fn insert(&mut self, position: u64, samples: &[f32]) -> Inserted {
+    /// Puts interleaved frames in at `position`. They replace what is there, and push out what lies
+    /// too far before them: that is missing when it is read. Returns how many came after their time.
+    pub fn insert(&mut self, position: u64, samples: &[f32]) -> u64 {
         let frames = (samples.len() / self.channels) as u64;
-        let mut result = Inserted::default();
         let readable = self.reader.saturating_sub(self.history);
-        result.late = self.reader.saturating_sub(position).min(frames);
+        let late = self.reader.saturating_sub(position).min(frames);
         let start = position.max(readable);
         let end = position + frames;
         // Only the newest fit: older ones would lie where newer ones are.
         let newest = self.end().map_or(end, |newest| newest.max(end));
         let start = start.max(newest.saturating_sub(self.capacity));
         if start >= end {
-            return result;
+            return late;
         }
-        result.pushed_out = self.make_room(end);
+        self.forget_before(end.saturating_sub(self.capacity));
         let offset = (start - position) as usize * self.channels;
         let from = &samples[offset..frames as usize * self.channels];
         let (before, after) = from.split_at(self.until_wrap(start, from.len()));
@@ -94,7 +85,7 @@ impl Jitter {
         self.samples[at..at + before.len()].copy_from_slice(before);
         self.samples[..after.len()].copy_from_slice(after);
         self.note(start, end);
-        result
+        late
     }
 
     /// The next frame to be read is at `position`; what is there stays.
@@ -168,19 +159,6 @@ impl Jitter {
         samples.min(self.samples.len() - self.index(position))
     }
 
-    /// Drops what would be overwritten if frames reach up to `end`; returns how many unread frames
-    /// that were.
-    fn make_room(&mut self, end: u64) -> u64 {
-        let first_kept = end.saturating_sub(self.capacity);
-        let unread = |stretches: &VecDeque<(u64, u64)>, reader: u64| -> u64 {
-            let ahead = stretches.iter().map(|&(from, to)| to.max(reader) - from.max(reader));
-            ahead.sum()
-        };
-        let before = unread(&self.stretches, self.reader);
-        self.forget_before(first_kept);
-        before - unread(&self.stretches, self.reader)
-    }
-
     fn forget_before(&mut self, position: u64) {
         while let Some(first) = self.stretches.front_mut() {
             if first.1 <= position {
@@ -236,7 +214,7 @@ mod tests {
     fn frames_come_out_at_their_position_whatever_the_order_they_came_in() {
         let mut jitter = jitter();
         for position in [30, 10, 20, 0] {
-            assert_eq!(jitter.insert(position, &ramp(position, 10)), Inserted::default());
+            assert_eq!(jitter.insert(position, &ramp(position, 10)), 0);
         }
         let mut out = [0.0; 40];
         assert_eq!(jitter.read(0, &mut out), 0);
@@ -257,19 +235,17 @@ mod tests {
     fn what_comes_after_its_time_is_counted() {
         let mut jitter = jitter();
         jitter.set_reader(100);
-        assert_eq!(jitter.insert(95, &ramp(95, 10)).late, 5);
-        assert_eq!(jitter.insert(0, &ramp(0, 10)).late, 10);
+        assert_eq!(jitter.insert(95, &ramp(95, 10)), 5);
+        assert_eq!(jitter.insert(0, &ramp(0, 10)), 10);
         assert!(jitter.holds(95, 105) && !jitter.has(9));
     }
 
     #[test]
     fn a_buffer_too_full_loses_its_oldest_frames() {
         let mut jitter = jitter();
-        let mut lost = 0;
         for n in 0..300 {
-            lost += jitter.insert(n * 10, &ramp(n * 10, 10)).pushed_out;
+            assert_eq!(jitter.insert(n * 10, &ramp(n * 10, 10)), 0);
         }
-        assert_eq!(lost, 3000 - 1050);
         assert_eq!(jitter.ahead(), 3000);
         assert_eq!(jitter.start(), Some(1950));
     }
@@ -291,7 +267,7 @@ mod tests {
         }
         jitter.grow(MONO, 800);
         for position in (6_000..6_600).step_by(10) {
-            assert_eq!(jitter.insert(position, &ramp(position, 10)).pushed_out, 0);
+            jitter.insert(position, &ramp(position, 10));
         }
         let mut out = [0.0; 1600];
         assert_eq!(jitter.read(5_000, &mut out), 0);

@@ -24,6 +24,10 @@ const PIECE: usize = 1024;
 /// hours of it.
 const LONGEST_GAP_MS: f64 = 10_000.0;
 
+/// A timeline that lies this far behind what is written, in ms, began anew: the server's computer
+/// was asleep, and its clock with it.
+const BACK_MS: f64 = 1_000.0;
+
 /// Positions that lie this much apart from time, in µs, lie elsewhere; less is a clock's noise.
 const APART_US: f64 = 5_000.0;
 
@@ -137,11 +141,10 @@ impl Recorder {
             return;
         };
         stream.timeline.note(position, captured_us, broken);
-        let inserted = stream.jitter.insert(position, samples);
+        let late = stream.jitter.insert(position, samples);
         if stream.next.is_some() {
-            self.counts.late += inserted.late;
+            self.counts.late += late;
         }
-        self.counts.lost += inserted.pushed_out;
     }
 
     /// Where positions and time have come apart, what follows is a stream of its own: what was
@@ -221,6 +224,12 @@ impl Recorder {
             stream.timeline.reach(next as f64);
         }
         let due = stream.timeline.position_at(now_us as f64);
+        if stream.next.is_some_and(|next| {
+            next as f64 - due > BACK_MS * stream.format.frames_in_ms(1.0) as f64
+        }) {
+            stream.next = None;
+            stream.jitter.set_reader(due.max(0.0) as u64);
+        }
         let from = match stream.next {
             Some(next) => next,
             // The first sample that is there and not yet past its time.
@@ -421,6 +430,23 @@ mod tests {
         recorder.insert(200, 500_000, true, &ramp(200..400));
         advance(&mut recorder, 700, &mut written);
         assert_eq!(written, [ramp(5..200), vec![0.0; 300], ramp(200..300)].concat());
+    }
+
+    #[test]
+    fn a_server_whose_clock_stood_still_for_an_hour_is_written_on_at_once() {
+        let mut recorder = recorder(timeline(0, 0, 0.0));
+        recorder.insert(0, 0, false, &ramp(0..200));
+        let mut written = Vec::new();
+        advance(&mut recorder, 20_000, &mut written);
+        // It sends what comes after position 200, as if nothing had happened, and its clock says so.
+        let asleep_us = -19_800e3;
+        let offset = Offset { offset_us: asleep_us, ..Offset::NONE };
+        recorder.timeline().unwrap().set_offset(offset);
+        advance(&mut recorder, 20_001, &mut written);
+        recorder.insert(200, 200_000, false, &ramp(200..600));
+        written.clear();
+        advance(&mut recorder, 20_300, &mut written);
+        assert_eq!(written, ramp(204..400), "it begins with what is due when it is looked at");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::clock::{CardClock, Timeline};
 use crate::error::Result;
 use crate::format::Format;
 use crate::rate::RateConverter;
-use crate::recv::jitter::{Inserted, Jitter};
+use crate::recv::jitter::Jitter;
 
 /// Frames that come out at a time.
 pub const BLOCK: usize = 32;
@@ -150,11 +150,10 @@ impl Playout {
     /// Takes decoded frames captured at `captured_us` of the server's clock.
     pub fn insert(&mut self, position: u64, captured_us: u64, broken: bool, samples: &[f32]) {
         self.timeline.note(position, captured_us, broken);
-        let Inserted { late, pushed_out } = self.jitter.insert(position, samples);
+        let late = self.jitter.insert(position, samples);
         if self.state.is_some() {
             self.counts.late += late;
         }
-        self.counts.lost += pushed_out;
     }
 
     /// The timeline, to change delay or offset.

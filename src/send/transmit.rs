@@ -141,6 +141,8 @@ pub struct Snapshot {
     pub listeners: Vec<ListenerStats>,
     /// How long after its capture a sample is heard, in ms.
     pub playout_delay_ms: u32,
+    /// Whether nobody else is let in for now.
+    pub full: bool,
     /// Audio frames dropped for listeners that have left.
     pub dropped_before: u64,
     /// CPU time that the loop's thread has used, in ms; 0 where the system does not say.

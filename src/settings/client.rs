@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::words::{client_port, delay, output, stats, volume, whole_number};
-use super::{StatsTarget, Target, Verbosity, computer};
+use super::{StatsTarget, Target, Verbosity, Wanted, computer};
 use crate::error::{Error, Result};
 use crate::preset;
 
@@ -23,6 +23,8 @@ const QUESTIONS: u32 = 3;
     version,
     about = "Plays what a PC with auralync-server sends, in step with every other listener.",
     after_help = "Examples:
+  auralync-client                                      listen to the server on this network
+  auralync-client attic                                listen to the server of this name
   auralync-client 192.168.1.100                        listen to the PC at this address
   auralync-client 192.168.1.100 --volume 60            quieter
   auralync-client 192.168.1.100 --output wav:film.wav  into a file instead of the headphones
@@ -31,8 +33,9 @@ Exit codes: 0 stopped as asked, 1 internal, 2 command line or preset, 3 sound de
 4 network, 5 the other end is not AuraLync, 6 server full, 7 file."
 )]
 pub struct ClientArgs {
-    /// The PC that plays: its name or address, with a port if it is not 5555.
-    #[arg(value_name = "HOST[:PORT]")]
+    /// The PC that plays: its address, with a port if it is not 5555, or the server's name. Without
+    /// it, the servers on this network are looked for.
+    #[arg(value_name = "HOST[:PORT]|NAME")]
     host: Option<String>,
     /// The server's port, if it is not 5555.
     #[arg(long, value_parser = client_port)]
@@ -74,6 +77,15 @@ pub struct ClientArgs {
     /// List the sound devices, then stop.
     #[arg(long)]
     list_devices: bool,
+    /// List the servers on this network, then stop.
+    #[arg(long, conflicts_with_all = ["host", "no_discovery"])]
+    list_servers: bool,
+    /// With --list-servers: as JSON, one array.
+    #[arg(long)]
+    json: bool,
+    /// Do not look for servers on this network: a host must be named.
+    #[arg(long)]
+    no_discovery: bool,
     /// Write one line of statistics (JSON) a second to a file, or to standard output with -.
     #[arg(long, value_name = "FILE|-", value_parser = stats)]
     stats: Option<StatsTarget>,
@@ -95,10 +107,12 @@ pub enum Output {
 /// What a client is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientSettings {
-    /// The server, if one was named. Without it, see [`ask_for_host`] and [`host_missing`].
-    pub target: Option<Target>,
-    /// What `--port` says, for a server that is asked for.
+    /// The server, if one was named. Without it, see [`seek`](crate::discovery::seek).
+    pub wanted: Option<Wanted>,
+    /// What `--port` says, for a server that is looked or asked for.
     pub port: Option<u16>,
+    /// Whether servers may be looked for on the network.
+    pub discovery: bool,
     /// The sound card to play on: an id or a part of its name; `None` is the default one.
     pub device: Option<String>,
     /// Where the sound goes.
@@ -123,6 +137,10 @@ pub struct ClientSettings {
     pub overwrite: bool,
     /// Whether to list the sound devices and stop.
     pub list_devices: bool,
+    /// Whether to list the servers on the network and stop.
+    pub list_servers: bool,
+    /// Whether that list is JSON.
+    pub json: bool,
     /// Where statistics go, if anywhere.
     pub stats: Option<StatsTarget>,
     /// The least important log level that is shown.
@@ -143,12 +161,22 @@ impl ClientArgs {
                 "Leave one of the two out",
             ));
         }
+        if self.json && !self.list_servers {
+            return Err(Error::usage(
+                "--json says how --list-servers lists, which was not asked for",
+                "Type both, or neither",
+            ));
+        }
         if let Some(name) = &self.name {
             preset::check_name(name)?;
         }
+        let discovery = !self.no_discovery;
+        let wanted =
+            self.host.map(|host| Wanted::parse(&host, self.port, discovery)).transpose()?;
         Ok(ClientSettings {
-            target: self.host.map(|host| Target::parse(&host, self.port)).transpose()?,
+            wanted,
             port: self.port,
+            discovery,
             device: self.device,
             output: self.output,
             volume_percent: self.volume,
@@ -161,6 +189,8 @@ impl ClientArgs {
             allow_feedback: self.allow_feedback,
             overwrite: self.overwrite,
             list_devices: self.list_devices,
+            list_servers: self.list_servers,
+            json: self.json,
             stats: self.stats,
             level: self.verbosity.level(),
         })
@@ -190,15 +220,30 @@ pub fn ask_for_host(
     output: &mut impl Write,
     port: Option<u16>,
 ) -> Result<Target> {
-    let broken = |error| Error::internal("cannot ask for the server's address", error);
-    let mut last = host_missing();
-    for question in 0..QUESTIONS {
-        if question > 0 {
+    let question = "Address of the PC that plays (auralync-server shows it there): ";
+    ask(input, output, question, host_missing(), |typed| Target::parse(typed, port))
+}
+
+/// Asks a question a few times, until `understand` makes something of an answer. `missing` is the
+/// error where no answer comes.
+///
+/// # Errors
+///
+/// As [`ask_for_host`].
+pub(crate) fn ask<T>(
+    input: &mut impl BufRead,
+    output: &mut impl Write,
+    question: &str,
+    missing: Error,
+    understand: impl Fn(&str) -> Result<T>,
+) -> Result<T> {
+    let broken = |error| Error::internal("cannot ask for the server", error);
+    let mut last = missing;
+    for asked in 0..QUESTIONS {
+        if asked > 0 {
             writeln!(output, "{last}").map_err(broken)?;
         }
-        write!(output, "Address of the PC that plays (auralync-server shows it there): ")
-            .and_then(|()| output.flush())
-            .map_err(broken)?;
+        write!(output, "{question}").and_then(|()| output.flush()).map_err(broken)?;
         let mut answer = Vec::new();
         input.by_ref().take(LONGEST_ANSWER).read_until(b'\n', &mut answer).map_err(broken)?;
         if answer.is_empty() {
@@ -207,8 +252,8 @@ pub fn ask_for_host(
         let answer = String::from_utf8_lossy(&answer);
         // Whoever copies the whole command that the server prints means the address in it.
         let typed = answer.trim();
-        match Target::parse(typed.strip_prefix("auralync-client ").unwrap_or(typed), port) {
-            Ok(target) => return Ok(target),
+        match understand(typed.strip_prefix("auralync-client ").unwrap_or(typed)) {
+            Ok(understood) => return Ok(understood),
             Err(error) => last = error,
         }
     }
@@ -253,8 +298,11 @@ mod tests {
             "allow-feedback",
             "delay",
             "device",
+            "json",
             "list-devices",
+            "list-servers",
             "name",
+            "no-discovery",
             "once",
             "output",
             "overwrite",
@@ -276,8 +324,9 @@ mod tests {
         assert_eq!(
             settings,
             ClientSettings {
-                target: Some(target),
+                wanted: Some(Wanted::Host(target)),
                 port: None,
+                discovery: true,
                 device: None,
                 output: Output::Speaker,
                 volume_percent: 100,
@@ -290,6 +339,8 @@ mod tests {
                 allow_feedback: false,
                 overwrite: false,
                 list_devices: false,
+                list_servers: false,
+                json: false,
                 stats: None,
                 level: log::LevelFilter::Info,
             }
@@ -301,10 +352,14 @@ mod tests {
         let settings = read(
             "pc --port 6000 --output wav:a:b.wav --volume 150 --delay -250 --name me \
              --playout-delay-ms 77 --once --allow-feedback --overwrite --list-devices --stats s.json \
-             --adaptive",
+             --adaptive --no-discovery",
         )
         .unwrap();
-        assert_eq!(settings.target, Some(Target { host: "pc".into(), port: 6000 }));
+        let target = Target { host: "pc".into(), port: 6000 };
+        assert_eq!(settings.wanted, Some(Wanted::Host(target)));
+        assert!(!settings.discovery && !settings.list_servers && !settings.json);
+        let listing = read("--list-servers --json").unwrap();
+        assert!(listing.discovery && listing.list_servers && listing.json);
         assert_eq!((settings.port, settings.volume_percent), (Some(6000), 150));
         assert_eq!(settings.output, Output::Wav("a:b.wav".into()));
         assert_eq!((settings.delay_ms, settings.name.as_str()), (Some(-250), "me"));
@@ -333,6 +388,8 @@ mod tests {
             ("pc --output wav:", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
             ("pc --port 0", "no server can listen on port 0"),
             ("pc pc2", "unexpected argument 'pc2' found"),
+            ("pc --list-servers", "cannot be used with"),
+            ("--list-servers --no-discovery", "cannot be used with"),
         ] {
             let error = refused(flags);
             assert!(error.contains(part), "{error}");
@@ -345,6 +402,7 @@ mod tests {
         for (flags, start) in [
             ("pc --device usb --output null", "--device chooses a sound card, and --output "),
             ("pc:6000 --port 7000", "“pc:6000” and --port 7000 name two ports. "),
+            ("--json", "--json says how --list-servers lists"),
             ("pc --playout-delay-ms 4", "--playout-delay-ms cannot be 4. "),
             ("pc --preset smoth", "preset “smoth”: there is no preset of this name. Did you "),
         ] {
@@ -362,7 +420,7 @@ mod tests {
 
     #[test]
     fn who_names_no_server_is_asked_for_it() {
-        assert_eq!(read("").unwrap().target, None);
+        assert_eq!(read("").unwrap().wanted, None);
         let (answer, shown) = ask(b"192.168.1.5\r\n", Some(6000));
         assert_eq!(answer.unwrap(), Target { host: "192.168.1.5".into(), port: 6000 });
         assert!(shown.starts_with("Address of the PC that plays"), "{shown}");

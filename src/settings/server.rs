@@ -89,6 +89,9 @@ pub struct ServerArgs {
     /// Do not show the page's address as a QR code.
     #[arg(long)]
     no_qr: bool,
+    /// Do not announce this server on the network: listeners must type its address.
+    #[arg(long)]
+    no_discovery: bool,
     /// List the sound devices and what can be captured, then stop.
     #[arg(long)]
     list_devices: bool,
@@ -117,6 +120,8 @@ pub struct ServerSettings {
     pub sources: Vec<Source>,
     /// What listeners see.
     pub name: String,
+    /// Whether to announce the server on the network.
+    pub discovery: bool,
     /// Where statistics go, if anywhere.
     pub stats: Option<StatsTarget>,
     /// The port of the page for browsers, if there is to be one; 0 takes a free one.
@@ -164,6 +169,7 @@ impl ServerArgs {
             preset_name: self.preset,
             origin,
             overrides,
+            discovery: !self.no_discovery,
             stats: self.stats,
             web: (!self.no_web).then_some(self.web),
             web_status: self.web_status,
@@ -216,6 +222,7 @@ mod tests {
             "max-clients",
             "max-queue-size",
             "name",
+            "no-discovery",
             "no-qr",
             "no-web",
             "playout-delay-ms",
@@ -243,7 +250,7 @@ mod tests {
         assert_eq!(settings.sources, [Kind::Loopback(None).into()]);
         assert_eq!(settings.name, computer::name());
         assert_eq!((settings.stats, settings.print_preset), (None, None));
-        assert!(!settings.list_devices);
+        assert!(!settings.list_devices && settings.discovery);
         assert_eq!((settings.web, settings.web_status), (Some(8080), Readers::Local));
         assert!(settings.qr);
     }
@@ -261,7 +268,8 @@ mod tests {
             "--source tone:1000 --name attic --bind ::1 --port 6000 --sample-rate 44100 \
              --channels 1 --chunk-size 256 --max-queue-size 9 --max-clients 0 \
              --listen-backlog 7 --playout-delay-ms 99 --codecs f32 --list-devices \
-             --print-preset live --stats - --web 8081 --web-status public --no-qr",
+             --print-preset live --stats - --no-discovery \
+             --web 8081 --web-status public --no-qr",
         )
         .unwrap();
         let preset = &settings.preset;
@@ -273,7 +281,7 @@ mod tests {
         assert_eq!(settings.sources, [Kind::Tone { hz: 1000.0 }.into()]);
         assert_eq!((settings.name.as_str(), settings.stats), ("attic", Some(StatsTarget::Stdout)));
         assert_eq!(settings.print_preset.as_deref(), Some("live"));
-        assert!(settings.list_devices && !settings.qr);
+        assert!(settings.list_devices && !settings.discovery && !settings.qr);
         assert_eq!((settings.web, settings.web_status), (Some(8081), Readers::Public));
     }
 

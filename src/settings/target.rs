@@ -18,6 +18,32 @@ pub struct Target {
     pub port: u16,
 }
 
+/// What a listener typed for a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// A host, as dots, colons or the lack of discovery show.
+    Host(Target),
+    /// A host if there is one of that name, else what a server on the network is called.
+    Word(String),
+}
+
+impl Wanted {
+    /// Reads `HOST`, `HOST:PORT`, `[IPv6]:PORT` or a server's name; `port` is that of `--port`. With
+    /// no `discovery` it can only be a host.
+    ///
+    /// # Errors
+    ///
+    /// As [`Target::parse`].
+    pub fn parse(typed: &str, port: Option<u16>, discovery: bool) -> Result<Self> {
+        let word = typed.trim();
+        let is_host = !discovery || word.contains(['.', ':', '/', '[']);
+        if is_host || word.is_empty() || word.len() > LONGEST_HOST {
+            return Target::parse(typed, port).map(Self::Host);
+        }
+        Ok(Self::Word(word.to_owned()))
+    }
+}
+
 impl Target {
     /// Reads `HOST`, `HOST:PORT` or `[IPv6]:PORT`; `port` is that of `--port`.
     ///
@@ -153,6 +179,24 @@ mod tests {
         for (typed, host, port) in cases {
             assert_eq!(read(typed), (host.to_owned(), port), "{typed}");
         }
+    }
+
+    #[test]
+    fn what_has_a_dot_or_a_colon_is_a_host_and_the_rest_may_be_a_servers_name() {
+        for host in ["192.168.1.5", "pc.local", "pc:6000", "::1", "[fd00::1]:6000"] {
+            let target = Target::parse(host, None).unwrap();
+            assert_eq!(Wanted::parse(host, None, true).unwrap(), Wanted::Host(target), "{host}");
+        }
+        for word in ["pc", "living room", " Küche "] {
+            let wanted = Wanted::parse(word, Some(6000), true).unwrap();
+            assert_eq!(wanted, Wanted::Word(word.trim().to_owned()));
+        }
+        let target = Target::parse("pc", Some(6000)).unwrap();
+        assert_eq!(Wanted::parse("pc", Some(6000), false).unwrap(), Wanted::Host(target));
+        for wrong in ["", "http://pc", "a/b", &"x".repeat(254)] {
+            assert_eq!(Wanted::parse(wrong, None, true).unwrap_err().exit_code(), 2);
+        }
+        assert_eq!(Wanted::parse("living room", None, false).unwrap_err().exit_code(), 2);
     }
 
     #[test]

@@ -71,7 +71,17 @@ fn quiet_leaves_the_screen_empty_and_statistics_leave_stdout_to_themselves() {
         assert!(stats["delay_ms"].is_number(), "{line}");
     }
     let mut command = server_command();
-    command.args(["--source", "none", "--bind", "127.0.0.1", "--port", "0", "--no-web", "-q"]);
+    command.args([
+        "--source",
+        "none",
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "-q",
+        "--no-discovery",
+        "--no-web",
+    ]);
     command.args(["--stats", "-"]);
     let mut quiet = Program::start(command);
     let line = quiet.wait_for("\"listeners\"");

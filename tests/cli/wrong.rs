@@ -36,6 +36,9 @@ fn check(rows: &[Row]) {
         without_sound(&mut command, &home);
         command.args(typed.split_whitespace());
         // A row that is wrongly accepted must not be heard outside of this machine.
+        if !typed.contains("--list-servers") {
+            command.arg("--no-discovery");
+        }
         if matches!(row.program, Server) {
             for (flag, value) in [("--bind", "127.0.0.1"), ("--port", "0")] {
                 if !typed.contains(flag) {
@@ -89,6 +92,8 @@ fn every_wrong_flag_is_one_line_that_says_what_to_do() {
         row(Server, "--source tone,level=loud", 2, &["level"]),
         row(Server, "--source tone --source none", 2, &["--source"]),
         row(Client, "", 2, &["no server was named", "auralync-client 192.168.1.100"]),
+        row(Client, "--json", 2, &["--list-servers"]),
+        row(Client, "pc --list-servers", 2, &["--list-servers", HELP]),
         row(Client, "--ones", 2, &["--once", HELP]),
         row(Client, "a b", 2, &[HELP]),
         row(Client, "http://pc", 2, &["://"]),

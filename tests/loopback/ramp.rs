@@ -111,7 +111,14 @@ fn a_server_that_is_killed_and_started_again_leaves_silence_of_the_right_length(
     listener.wait_for("was lost");
     let mut command = program::server_command();
     command
-        .args(["--bind", "127.0.0.1", "--port", &address.port().to_string(), "--no-web"])
+        .args([
+            "--no-discovery",
+            "--no-web",
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &address.port().to_string(),
+        ])
         .args(["--source", &source(&files[1])])
         .args(common)
         .args(UNHURRIED);

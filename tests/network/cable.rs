@@ -74,6 +74,19 @@ impl Cable {
         ip(&["-n", &self.switch, "link", "set", "ear", "master", "switch"]).unwrap();
     }
 
+    /// Takes the addresses that somebody would have had to give: what is left is IPv6 that both have
+    /// by themselves.
+    pub(crate) fn forget_addresses(&self) {
+        ip(&["-n", &self.pc, "-4", "addr", "flush", "dev", "cable"]).unwrap();
+        ip(&["-n", &self.ear, "-4", "addr", "flush", "dev", "cable"]).unwrap();
+    }
+
+    /// Gives the PC another address in place of the one that it has.
+    pub(crate) fn move_pc(&self, address: &str) {
+        ip(&["-n", &self.pc, "-4", "addr", "flush", "dev", "cable"]).unwrap();
+        ip(&["-n", &self.pc, "addr", "add", address, "dev", "cable"]).unwrap();
+    }
+
     /// Gives the listener another address in place of the one that it has.
     pub(crate) fn roam(&self) {
         ip(&["-n", &self.ear, "addr", "del", EAR, "dev", "cable"]).unwrap();

@@ -108,7 +108,8 @@ impl House {
 
 fn start_server(cable: &Cable, sound: &Path) -> Program {
     let mut command = cable.on_pc(env!("CARGO_BIN_EXE_auralync-server"));
-    command.args(["--preset", "low-latency", "--bind", PC, "--no-web", "--source", &source(sound)]);
+    command.args(["--preset", "low-latency", "--bind", PC, "--source", &source(sound)]);
+    command.args(["--no-discovery", "--no-web"]);
     let mut server = Program::start(command);
     server.wait_for("Ctrl-C stops.");
     server

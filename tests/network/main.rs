@@ -1,5 +1,5 @@
 //! The real programs in two network namespaces with a cable between them: what becomes of the sound
-//! when the network, or a program, goes away and comes back.
+//! when the network, or a program, goes away and comes back; and servers that are found by themselves.
 //!
 //! Where namespaces cannot be made (another system, no administrator) every test counts as ignored,
 //! and the reason is said.
@@ -13,7 +13,11 @@
 #[cfg(target_os = "linux")]
 mod cable;
 #[cfg(target_os = "linux")]
+mod discovery;
+#[cfg(target_os = "linux")]
 mod faults;
+#[cfg(target_os = "linux")]
+mod lies;
 #[cfg(target_os = "linux")]
 #[path = "../support/mod.rs"]
 mod support;
@@ -26,7 +30,7 @@ type Test = (&'static str, fn());
 
 #[cfg(target_os = "linux")]
 fn tests() -> (Vec<Test>, Result<(), String>) {
-    (faults::TESTS.to_vec(), cable::Cable::lay().map(drop))
+    ([faults::TESTS, discovery::TESTS].concat(), cable::Cable::lay().map(drop))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -37,6 +41,10 @@ fn tests() -> (Vec<Test>, Result<(), String>) {
 /// Runs the tests that the command line names, as the usual harness would, one after another.
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).collect::<Vec<_>>();
+    #[cfg(target_os = "linux")]
+    if arguments == [lies::LIE] {
+        lies::tell();
+    }
     let is_list = arguments.iter().any(|argument| argument == "--list");
     arguments.retain(|argument| !argument.starts_with('-'));
     let (mut tests, possible) = tests();

@@ -26,7 +26,7 @@ impl Room {
     /// seconds: a busy machine's stalls are nobody's doing.
     pub(crate) fn open(flags: &str) -> Self {
         let usual = "auralync-server --preset presets/smooth.toml --bind 127.0.0.1 --port 0 \
-                     --source tone:440 --sample-rate 44100 --name room -q \
+                     --source tone:440 --sample-rate 44100 --name room -q --no-discovery \
                      --playout-delay-ms 2000 --max-queue-size 200";
         let words = usual.split_whitespace().chain(flags.split_whitespace());
         let settings = ServerArgs::try_parse_from(words).unwrap().settings().unwrap();

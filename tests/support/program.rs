@@ -55,7 +55,9 @@ impl Heard {
 /// `auralync-server` with a real port of the system's choice, on this machine alone.
 pub(crate) fn server<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Program {
     let mut command = server_command();
-    command.args(["--bind", "127.0.0.1", "--port", "0", "--no-web"]).args(arguments);
+    command
+        .args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--no-web"])
+        .args(arguments);
     Program::start(command)
 }
 

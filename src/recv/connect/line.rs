@@ -7,7 +7,7 @@ use log::debug;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use super::explain;
+use super::reach::explain;
 use crate::error::{Error, Result, plain};
 use crate::recv::decode::{Conversation, Event};
 use crate::wire::{Deframer, Hello};

@@ -4,7 +4,7 @@
 mod rival;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::mpsc::TrySendError;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use mio::{Events, Poll, Token};
 use super::line::{Got, Line};
 use super::rescue::Rescue;
 use super::{Connect, End, Heard, Stream};
-use crate::clock::{BURST, BURST_SPACING_US, Learnt, ServerClock};
+use crate::clock::{Learnt, ServerClock};
 use crate::error::{Error, Result};
 use crate::recv::decode::Event;
 use crate::shutdown::Shutdown;
@@ -29,6 +29,9 @@ const WELCOME_WITHIN_US: u64 = 5_000_000;
 /// A server that is known by name may have another address after a long outage: its name is looked
 /// up again then. One that is known by its address is called for ever.
 const NAME_HOLDS_FOR_US: u64 = 30_000_000;
+
+/// And sooner where the server itself says where it is.
+const FOUND_HOLDS_FOR_US: u64 = 10_000_000;
 
 /// With `--once`, nothing for this long is the end.
 const ONCE_FOR_US: u64 = 5_000_000;
@@ -270,11 +273,12 @@ impl<'a> Session<'a> {
 
     /// How long the path to this server may be dead before it is looked for anew.
     fn give_up_after_us(&self) -> u64 {
-        let is_name = self.connect.target.host.parse::<IpAddr>().is_err();
-        match (self.connect.once, is_name) {
-            (true, _) => ONCE_FOR_US,
-            (false, true) => NAME_HOLDS_FOR_US,
-            (false, false) => u64::MAX,
+        let place = &self.connect.place;
+        match (self.connect.once, place.is_found(), place.may_change()) {
+            (true, _, _) => ONCE_FOR_US,
+            (false, true, _) => FOUND_HOLDS_FOR_US,
+            (false, false, true) => NAME_HOLDS_FOR_US,
+            (false, false, false) => u64::MAX,
         }
     }
 
@@ -316,13 +320,8 @@ impl<'a> Session<'a> {
         }
         self.pings += 1;
         self.line.say(Ping { client_us: now_us }.frame());
-        let wait = if self.pings < BURST {
-            BURST_SPACING_US
-        } else {
-            // ±25 % at random, so that a room's pings do not meet.
-            let usual = u64::from(self.ping_ms) * 1000;
-            usual * 3 / 4 + crate::send::random() % (usual / 2).max(1)
-        };
+        let random = crate::send::random();
+        let wait = self.clocks.clock.ping_after_us(self.pings, self.ping_ms, random);
         self.next_ping_us = now_us + wait;
     }
 

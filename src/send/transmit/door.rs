@@ -71,6 +71,11 @@ impl Transmit {
         self.seats.iter().flatten().filter(|seat| seat.listener.is_seated()).count()
     }
 
+    /// Whether nobody else is let in while `seated` listen.
+    pub(super) fn is_full(&self, seated: usize) -> bool {
+        self.room.max_clients != 0 && seated >= self.room.max_clients as usize
+    }
+
     /// Whether one more may sit.
     pub(super) fn admission(&self) -> Admission {
         let seated = self.seated();
@@ -80,7 +85,7 @@ impl Transmit {
         };
         let held = self.seats.len() - self.free.len();
         let (limited, most) = (self.room.max_clients != 0, self.room.max_clients as usize);
-        let full = limited && seated >= most;
+        let full = self.is_full(seated);
         let crowded = limited && held >= most * CONNECTIONS_PER_CLIENT + EXTRA_SEATS;
         if crowded || (full && refused() >= EXTRA_SEATS) {
             Admission::Crowded

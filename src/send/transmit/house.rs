@@ -81,6 +81,7 @@ impl Transmit {
         Snapshot {
             listeners,
             playout_delay_ms: self.room.welcome.playout_delay_ms,
+            full: self.is_full(self.seated()),
             dropped_before: self.dropped_before,
             cpu_ms: thread_cpu_ms(),
         }

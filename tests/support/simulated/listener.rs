@@ -5,9 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use auralync::Format;
-use auralync::clock::{
-    Arrivals, BURST, BURST_SPACING_US, CardClock, Learnt, Offset, ServerClock, Timeline, Trust,
-};
+use auralync::clock::{Arrivals, CardClock, Learnt, Offset, ServerClock, Timeline, Trust};
 use auralync::rate::RateConverter;
 use auralync::recv::decode::{self, Conversation, Event};
 use auralync::recv::resample::{BLOCK, Playout};
@@ -35,7 +33,7 @@ const TICK_US: f64 = 5_000.0;
 const LOOK_EVERY: u64 = 15;
 
 /// The ping of a room of ordinary size.
-const PING_US: f64 = 250_000.0;
+const PING_MS: u32 = 250;
 
 /// What a listener is made of.
 #[derive(Debug, Clone)]
@@ -217,11 +215,8 @@ impl Listener {
         }
         self.pinged += 1;
         self.pings.push_back((self.setting.path.reaches_pc(now), self.host.reads(now)));
-        let wait = if self.pinged < BURST {
-            BURST_SPACING_US as f64
-        } else {
-            PING_US * (0.75 + 0.5 * self.random.uniform())
-        };
+        let random = (self.random.uniform() * 1e9) as u64;
+        let wait = self.clock.ping_after_us(self.pinged, PING_MS, random) as f64;
         self.next_ping = now + wait;
     }
 
@@ -281,8 +276,8 @@ impl Listener {
         let frame = self.callbacks * PERIOD as u64;
         if self.callbacks > 0 {
             let frame = frame - PERIOD as u64;
-            // As measured: white, with late spikes.
-            let mut noise = self.random.normal() * 20.0;
+            // As measured: late from a sharp edge on, a few by milliseconds.
+            let mut noise = self.random.normal() * 8.0 + self.random.exponential() * 120.0;
             if self.random.chance(0.01) {
                 noise += self.random.uniform() * 4_000.0;
             }

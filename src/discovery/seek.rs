@@ -1,0 +1,191 @@
+//! Finds the server that a user means: by its address, by its name, or because it is the only one.
+
+use std::io::{BufRead, Write};
+use std::net::ToSocketAddrs;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::time::{Duration, Instant};
+
+use log::info;
+
+use super::browse::Browser;
+use super::choose;
+use super::follow::Whereabouts;
+use super::found::Found;
+use super::list::columns;
+use crate::error::{Error, Result};
+use crate::settings::{ClientSettings, Target, Wanted, ask, ask_for_host, host_missing};
+use crate::threads::{Priority, spawn};
+
+/// No server within this long: the user is told so.
+const GIVE_UP: Duration = Duration::from_secs(5);
+
+/// Looking that takes longer than this is mentioned.
+const SAY_SO: Duration = Duration::from_secs(1);
+
+/// The name system has this long before a server of the name is preferred to a host of the name.
+const RESOLVE: Duration = Duration::from_millis(1500);
+
+/// How often what was heard is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Finds the server that `settings` mean. Somebody sits there to be asked if `interactive`.
+///
+/// # Errors
+/// [`Error::Usage`] where a choice is needed and nobody can be asked; [`Error::NoServer`] and
+/// [`Error::Unresolved`] where there is none; [`Error::Internal`] if the system refuses to look.
+pub fn server(settings: &ClientSettings, interactive: bool) -> Result<Whereabouts> {
+    let port = settings.port;
+    match &settings.wanted {
+        Some(Wanted::Host(target)) => Ok(Whereabouts::Told(target.clone())),
+        Some(Wanted::Word(word)) => by_name(word, port),
+        None if settings.discovery => any(port, interactive),
+        None if interactive => by_hand(port),
+        None => Err(host_missing()),
+    }
+}
+
+/// The only server on the network, or the one that is picked from several.
+fn any(port: Option<u16>, interactive: bool) -> Result<Whereabouts> {
+    let found = look(None, port, &mut Browser::start()?, None)?;
+    let Seen::Servers(servers) = found else { return Err(choose::none(&[], None, port)) };
+    match &servers[..] {
+        [] if interactive => {
+            let mut stderr = std::io::stderr();
+            // The question says the rest.
+            let _ = writeln!(stderr, "{}.", choose::none(&[], None, port));
+            by_hand(port)
+        }
+        [] => Err(choose::none(&[], None, port)),
+        [only] => Ok(only.clone().into()),
+        several if interactive => {
+            let mut stdin = std::io::stdin().lock();
+            pick(several, &mut stdin, &mut std::io::stderr()).map(Whereabouts::from)
+        }
+        several => Err(choose::several(several, None)),
+    }
+}
+
+fn by_hand(port: Option<u16>) -> Result<Whereabouts> {
+    let mut stdin = std::io::stdin().lock();
+    ask_for_host(&mut stdin, &mut std::io::stderr(), port).map(Whereabouts::Told)
+}
+
+/// A host of that name if there is one, else the server that is called so.
+fn by_name(word: &str, port: Option<u16>) -> Result<Whereabouts> {
+    // What cannot be a host's name, such as two words, need not be looked up.
+    let host = Target::parse(word, port).ok();
+    let resolved = host.clone().map(resolve).transpose()?;
+    let mut browser = Browser::start()?;
+    match look(Some(word), port, &mut browser, resolved.as_ref())? {
+        Seen::Host => host.map(Whereabouts::Told).ok_or_else(host_missing),
+        Seen::Servers(servers) => match &servers[..] {
+            [] => Err(choose::none(&browser.servers(), Some(word), port)),
+            [one] => Ok(one.clone().into()),
+            several => Err(choose::several(several, Some(word))),
+        },
+    }
+}
+
+enum Seen {
+    /// The word is a host's name.
+    Host,
+    /// All that are meant.
+    Servers(Vec<Found>),
+}
+
+/// Looks until everybody who is meant had the time to answer, or nobody did for too long. `host`
+/// tells whether the name system knows the name.
+fn look(
+    name: Option<&str>,
+    port: Option<u16>,
+    browser: &mut Browser,
+    host: Option<&Receiver<bool>>,
+) -> Result<Seen> {
+    let begun = Instant::now();
+    let (mut first, mut said, mut asking) = (None, false, host.is_some());
+    loop {
+        browser.listen(LOOK);
+        let looked = begun.elapsed();
+        match host.map(Receiver::try_recv) {
+            Some(Ok(true)) => return Ok(Seen::Host),
+            Some(Ok(false) | Err(TryRecvError::Disconnected)) => asking = false,
+            Some(Err(TryRecvError::Empty)) | None => {}
+        }
+        let meant = choose::meant(&browser.servers(), name, port);
+        if !meant.is_empty() {
+            first = first.or(Some(looked));
+        }
+        let exact =
+            matches!((name, &meant[..]), (Some(name), [one]) if choose::is_called(one, name));
+        let may_decide = !asking || looked >= RESOLVE;
+        let is_settled = may_decide && (exact || choose::is_settled(looked, first));
+        if is_settled || looked >= GIVE_UP {
+            return Ok(Seen::Servers(meant));
+        }
+        if looked >= SAY_SO && !said {
+            info!("looking for servers on this network");
+            said = true;
+        }
+    }
+}
+
+/// Asks the name system, which can take longer than anybody wants to wait.
+fn resolve(host: Target) -> Result<Receiver<bool>> {
+    let (answer, answers) = sync_channel(1);
+    let _left_alone = spawn("resolver", Priority::Ordinary, move || {
+        let known = (host.host.as_str(), host.port).to_socket_addrs();
+        let _ = answer.send(known.is_ok_and(|mut addresses| addresses.next().is_some()));
+    })?;
+    Ok(answers)
+}
+
+/// Shows the servers with numbers and asks for one of them.
+fn pick(servers: &[Found], input: &mut impl BufRead, output: &mut impl Write) -> Result<Found> {
+    let rows: Vec<[String; 3]> = servers
+        .iter()
+        .zip(1..)
+        .map(|(found, number)| {
+            let full = if found.details.full { "full" } else { "" };
+            [format!("{number:>3}"), found.name.clone(), full.to_owned()]
+        })
+        .collect();
+    let broken = |error| Error::internal("cannot ask for the server", error);
+    writeln!(output, "Servers on this network:\n{}", columns(&rows)).map_err(broken)?;
+    let question = format!("Which one (1 to {})? ", servers.len());
+    let missing = choose::several(servers, None);
+    ask(input, output, &question, missing, |answer| choose::answered(servers, answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::found::example;
+    use super::*;
+
+    fn asked(answers: &str) -> (Result<Found>, String) {
+        let mut attic = example("attic", "192.0.2.1:5555");
+        attic.details.full = true;
+        let servers = [attic, example("cellar", "192.0.2.2:5555")];
+        let mut shown = Vec::new();
+        let answer = pick(&servers, &mut answers.as_bytes(), &mut shown);
+        (answer, String::from_utf8(shown).unwrap())
+    }
+
+    #[test]
+    fn one_of_several_is_picked_by_its_number() {
+        let (answer, shown) = asked("2\n");
+        assert_eq!(answer.unwrap().name, "cellar");
+        assert_eq!(
+            shown,
+            "Servers on this network:\n  1  attic   full\n  2  cellar\nWhich one (1 to 2)? "
+        );
+    }
+
+    #[test]
+    fn a_wrong_number_is_asked_again_and_no_answer_is_the_end() {
+        let (answer, shown) = asked("7\n1\n");
+        assert_eq!(answer.unwrap().name, "attic");
+        assert!(shown.contains("“7” is none of these servers. Type a number from 1 to 2"));
+        let (answer, _) = asked("");
+        assert!(answer.unwrap_err().to_string().starts_with("2 servers are on this network"));
+    }
+}
