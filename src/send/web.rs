@@ -97,10 +97,12 @@ impl Web {
         } else {
             (Status::Ok, Body::BuiltIn(file.bytes))
         };
-        Answer { status, fields: Vec::new(), body }
+        let answer = Answer { status, fields: Vec::new(), body }
             .with("Content-Type", file.content_type)
-            .with("Content-Security-Policy", page::POLICY)
-            .with("ETag", tag)
+            .with("ETag", tag);
+        // It is a document's; with every script it would be an eighth of the page's bytes.
+        let is_document = file.content_type.starts_with("text/html");
+        if is_document { answer.with("Content-Security-Policy", page::POLICY) } else { answer }
     }
 
     fn qr(&mut self, page: String) -> Answer {

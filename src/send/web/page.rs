@@ -12,6 +12,9 @@ pub struct PageFile {
 }
 
 const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const PICTURE: &str = "image/svg+xml; charset=utf-8";
 
 /// A line of the table: a path, a content type, a file in `web/`.
 macro_rules! files {
@@ -26,7 +29,22 @@ macro_rules! files {
 
 /// Every file. Content types: `text/javascript`, `text/css` and `image/svg+xml` with
 /// `; charset=utf-8`, `application/wasm`, `application/manifest+json`.
-pub const FILES: &[PageFile] = files![("/", HTML, "index.html")];
+pub const FILES: &[PageFile] = files![
+    ("/", HTML, "index.html"),
+    ("/app.js", SCRIPT, "app.js"),
+    ("/clock.js", SCRIPT, "clock.js"),
+    ("/icon.svg", PICTURE, "icon.svg"),
+    ("/jitter.js", SCRIPT, "jitter.js"),
+    ("/limiter.js", SCRIPT, "limiter.js"),
+    ("/listener.js", SCRIPT, "listener.js"),
+    ("/player.js", SCRIPT, "player.js"),
+    ("/resample.js", SCRIPT, "resample.js"),
+    ("/schedule.js", SCRIPT, "schedule.js"),
+    ("/style.css", STYLE, "style.css"),
+    ("/wire.js", SCRIPT, "wire.js"),
+    ("/worklet-sink.js", SCRIPT, "worklet-sink.js"),
+    ("/worklet.js", SCRIPT, "worklet.js"),
+];
 
 /// What the page may load and where it may connect to: its own server, and nothing else.
 pub const POLICY: &str = "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; \

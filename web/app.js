@@ -1,0 +1,181 @@
+// The page: what is tapped and typed goes to a listener, what the listener knows is shown.
+
+import {Listener, State} from './listener.js';
+
+const TRIM_STEP_MS = 5;
+const MOST_TRIM_MS = 1_000;
+
+const FIGURES_EVERY_MS = 500;
+
+// The meter falls by this share a second, and shows this many dB below full scale.
+const METER_FALLS = 3;
+const METER_DB = 50;
+
+const $ = (id) => document.getElementById(id);
+const main = document.querySelector('main');
+const meter = document.querySelector('.level');
+
+/** What is remembered from visit to visit; nothing where the browser keeps nothing. */
+const memory = {
+	get(key, otherwise) {
+		try {
+			return JSON.parse(localStorage.getItem(`auralync.${key}`)) ?? otherwise;
+		} catch {
+			return otherwise;
+		}
+	},
+	set(key, value) {
+		try {
+			localStorage.setItem(`auralync.${key}`, JSON.stringify(value));
+		} catch { /* then it holds for this visit */ }
+	},
+};
+
+const number = (value, least, most, otherwise) =>
+	(Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : otherwise);
+
+// iOS silences a page's own sound when the screen locks, but not a media element.
+const isApplePhone = /iP(hone|ad|od)/.test(navigator.userAgent)
+	|| (navigator.platform === 'MacIntel' && navigator.maxTouchPoints > 1);
+
+const wishes = {
+	url: new URL('/listen', location.href).href.replace(/^http/, 'ws'),
+	// Random per page load; crypto.randomUUID is for secure pages only.
+	id: Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(''),
+	name: String(memory.get('name', '')).slice(0, 64),
+	volume: number(memory.get('volume'), 0, 200, 100),
+	trimMs: number(memory.get('trimMs'), -MOST_TRIM_MS, MOST_TRIM_MS, 0),
+	throughElement: memory.get('throughElement', isApplePhone) === true,
+};
+
+let listener = null;
+
+function listen() {
+	try {
+		listener = new Listener(wishes, show);
+	} catch {
+		show('This browser cannot play sound from a page. Try Chrome, Firefox or Safari of the last years.');
+		return;
+	}
+	requestAnimationFrame(showLevel);
+	tellSystem();
+	show();
+}
+
+function leave() {
+	listener?.leave();
+	listener = null;
+	tellSystem();
+	show();
+}
+
+/** The lock screen and media keys. */
+function tellSystem() {
+	const {mediaSession} = navigator;
+	if (!mediaSession) return;
+	mediaSession.playbackState = listener ? 'playing' : 'paused';
+	if (listener && window.MediaMetadata) {
+		const artwork = [{src: new URL('icon.svg', location.href).href, sizes: 'any', type: 'image/svg+xml'}];
+		mediaSession.metadata = new MediaMetadata({title: listener.serverName || 'Listening', artist: 'AuraLync', artwork});
+	}
+	mediaSession.setActionHandler('play', () => { if (!listener) listen(); });
+	mediaSession.setActionHandler('pause', leave);
+	mediaSession.setActionHandler('stop', leave);
+}
+
+function show(problem = '') {
+	const state = listener?.state ?? 'idle';
+	main.dataset.state = state;
+	$('listen-label').textContent = listener ? 'Leave' : 'Listen';
+	setText($('status'), typeof problem === 'string' && problem ? problem : sentence());
+	$('figures').hidden = !listener;
+	if (listener?.serverName) {
+		setText($('server'), listener.serverName);
+		document.title = `${listener.serverName} · AuraLync`;
+		tellSystem();
+	}
+	showFigures();
+}
+
+function sentence() {
+	if (!listener) return 'Put on headphones and tap.';
+	if (listener.trouble) return listener.trouble;
+	if (listener.state === State.joining) return 'Joining …';
+	const extraMs = listener.player.figures()?.extraMs ?? 0;
+	return extraMs > 0
+		? `Sound comes late to this device: you hear it ${extraMs} ms after the others.`
+		: 'You are in step with everybody else.';
+}
+
+function showFigures() {
+	const figures = listener?.state === State.playing ? listener.player.figures() : null;
+	setText($('delay'), figures?.heardAfterMs != null ? `${Math.round(figures.heardAfterMs)} ms` : '–');
+	setText($('buffer'), figures ? `${Math.round(figures.bufferedMs)} ms` : '–');
+	setText($('codec'), figures ? figures.format : '–');
+}
+
+/** Screen readers and the browser's layout hear only of what changes. */
+function setText(element, text) {
+	if (element.textContent !== text) element.textContent = text;
+}
+
+let level = 0;
+let shownAt = 0;
+
+function showLevel(now) {
+	const db = 20 * Math.log10(Math.max(1e-6, listener?.player.peak() ?? 0));
+	const fallen = level - (METER_FALLS * (now - shownAt)) / 1e3;
+	shownAt = now;
+	level = Math.max(0, fallen, Math.min(1, 1 + db / METER_DB));
+	meter.style.setProperty('--level', level.toFixed(3));
+	if (listener) requestAnimationFrame(showLevel);
+}
+
+function showWishes() {
+	$('volume').value = wishes.volume;
+	$('volume-value').value = `${wishes.volume} %`;
+	$('trim-value').value = `${wishes.trimMs > 0 ? '+' : ''}${wishes.trimMs} ms`.replace('-', '−');
+	$('name').value = wishes.name;
+	$('element').checked = wishes.throughElement;
+}
+
+function wish(key, value) {
+	wishes[key] = value;
+	memory.set(key, value);
+	showWishes();
+}
+
+function trim(byMs) {
+	wish('trimMs', number(wishes.trimMs + byMs, -MOST_TRIM_MS, MOST_TRIM_MS, 0));
+	listener?.player.setTrim(wishes.trimMs);
+}
+
+$('listen').addEventListener('click', () => (listener ? leave() : listen()));
+$('volume').addEventListener('input', () => {
+	wish('volume', Number($('volume').value));
+	listener?.player.setVolume(wishes.volume);
+});
+$('earlier').addEventListener('click', () => trim(-TRIM_STEP_MS));
+$('later').addEventListener('click', () => trim(TRIM_STEP_MS));
+$('name').addEventListener('change', () => {
+	wish('name', $('name').value.trim());
+	listener?.rename(wishes.name);
+});
+$('element').addEventListener('change', () => {
+	wish('throughElement', $('element').checked);
+	if (!listener) return;
+	leave();
+	listen();
+});
+document.querySelector('form').addEventListener('submit', (event) => {
+	event.preventDefault();
+	document.activeElement?.blur();
+});
+document.addEventListener('visibilitychange', () => { if (!document.hidden) listener?.wake(); });
+window.addEventListener('pageshow', () => listener?.wake());
+window.addEventListener('online', () => listener?.wake());
+
+$('address').textContent = location.host;
+$('address').href = location.origin;
+setInterval(showFigures, FIGURES_EVERY_MS);
+showWishes();

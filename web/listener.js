@@ -1,0 +1,215 @@
+// A place at the server: connects, keeps the clock, hands sound to the player, and comes back by itself.
+
+import {BURST, BURST_SPACING_US, ServerClock} from './clock.js';
+import {Player} from './player.js';
+import * as wire from './wire.js';
+
+// Between two attempts: at first, then growing, at most; a full server is left alone for longer.
+const RETRY_MS = 250;
+const RETRY_GROWS = 1.6;
+const MOST_RETRY_MS = 3_000;
+const FULL_RETRY_MS = 10_000;
+const RETRY_RANDOM_MS = 250;
+
+// A connection that says nothing for so long is dead: servers send silence too.
+const SILENT_MS = 3_000;
+
+const TICK_MS = 1_000;
+
+// The close code of a full server.
+const TRY_LATER = 1013;
+
+const nowUs = () => Math.round(performance.now() * 1e3);
+
+export const State = {joining: 'joining', playing: 'playing', lost: 'lost', full: 'full', replaced: 'replaced'};
+
+export class Listener {
+	#url;
+	#id;
+	#name;
+	#onChange;
+	#player;
+	#socket = null;
+	#clock = new ServerClock();
+	#session = null;
+	#heardAt = 0;
+	#retryMs = RETRY_MS;
+	#retryTimer = 0;
+	#ticking;
+	#burstLeft = 0;
+	#pingTimer = 0;
+	#left = false;
+	state = State.joining;
+	serverName = '';
+	/** What went wrong, in a plain sentence; empty if nothing did. */
+	trouble = '';
+
+	/** Make it while a tap is handled: only then do browsers let sound out. */
+	constructor(wishes, onChange) {
+		this.#url = wishes.url;
+		this.#id = wishes.id;
+		this.#name = wishes.name;
+		this.#onChange = onChange;
+		this.#player = new Player(wishes, onChange);
+		this.#ticking = setInterval(() => this.#tick(), TICK_MS);
+		this.#connect();
+	}
+
+	get player() {
+		return this.#player;
+	}
+
+	/** The server learns the new name from a new connection; sound goes on meanwhile. */
+	rename(name) {
+		if (name === this.#name) return;
+		this.#name = name;
+		if (this.#socket?.readyState === WebSocket.OPEN) this.#connect();
+	}
+
+	leave() {
+		this.#left = true;
+		clearInterval(this.#ticking);
+		clearTimeout(this.#retryTimer);
+		this.#drop();
+		this.#player.close();
+	}
+
+	/** The page or the network is awake again: no need to wait. */
+	wake() {
+		this.#player.wake();
+		if (this.state === State.lost) this.#connect();
+	}
+
+	#connect() {
+		clearTimeout(this.#retryTimer);
+		this.#drop();
+		const socket = new WebSocket(this.#url);
+		socket.binaryType = 'arraybuffer';
+		this.#socket = socket;
+		this.#heardAt = performance.now();
+		socket.onopen = () => socket.send(wire.hello({id: this.#id, name: this.#name, codecs: wire.CODECS}));
+		socket.onmessage = ({data}) => this.#take(data);
+		socket.onclose = ({code}) => this.#lost(code);
+	}
+
+	/** Lets go of the connection without hearing of its end. */
+	#drop() {
+		clearTimeout(this.#pingTimer);
+		if (!this.#socket) return;
+		this.#socket.onclose = null;
+		this.#socket.onmessage = null;
+		this.#socket.close();
+		this.#socket = null;
+	}
+
+	#take(data) {
+		const now = nowUs();
+		this.#heardAt = performance.now();
+		try {
+			const message = wire.read(data);
+			switch (message?.kind) {
+				case 'welcome': this.#welcomed(message); break;
+				case 'audio': if (this.#session) this.#player.audio(message); break;
+				case 'pong': if (this.#clock.pong(message, now) === 'stepped') this.#burst(); break;
+				case 'notice': this.#noticed(message); break;
+				default:
+			}
+		} catch (error) {
+			if (!(error instanceof wire.Violation)) throw error;
+			this.#fail(State.lost, `What answers here does not speak AuraLync as this page does (${error.message}). Reload the page.`);
+			this.#retry(FULL_RETRY_MS);
+		}
+		if (this.state !== State.playing && this.#socket && this.#player.isPlaying) this.#change(State.playing, '');
+	}
+
+	#welcomed(welcome) {
+		if (welcome.session !== this.#session) this.#clock = new ServerClock();
+		this.#session = welcome.session;
+		this.#retryMs = RETRY_MS;
+		this.serverName = welcome.name;
+		this.#player.begin(welcome, this.#clock);
+		this.pingMs = welcome.pingMs;
+		this.#burst();
+		this.#onChange();
+	}
+
+	#burst() {
+		this.#burstLeft = BURST;
+		clearTimeout(this.#pingTimer);
+		this.#ping();
+	}
+
+	#ping() {
+		if (this.#socket?.readyState !== WebSocket.OPEN) return;
+		this.#socket.send(wire.ping(nowUs()));
+		this.#burstLeft -= 1;
+		// Listeners that came at once must not go on pinging at once.
+		const pauseMs = this.#burstLeft > 0 ? BURST_SPACING_US / 1e3 : this.pingMs * (0.75 + Math.random() / 2);
+		this.#pingTimer = setTimeout(() => this.#ping(), pauseMs);
+	}
+
+	#noticed({reason, text, playoutDelayMs, fromUs}) {
+		if (reason === 'playout_delay') this.#player.setDelay(playoutDelayMs, fromUs);
+		if (reason === 'full') this.#full();
+		if (reason === 'stopping') this.#fail(State.lost, 'The server was stopped. Sound comes back when it does.');
+		if (reason === 'replaced') this.#fail(State.replaced, 'This listener was taken over by another page.');
+		if (reason === 'violation') this.#fail(State.lost, `The server did not understand this page: ${text}`);
+		if (reason === 'stopping' || reason === 'violation') this.#retry();
+	}
+
+	#full() {
+		this.#fail(State.full, 'The server is full. Asking again every 10 seconds.');
+		this.#retry(FULL_RETRY_MS);
+	}
+
+	#lost(code) {
+		if (code === TRY_LATER) {
+			this.#full();
+			return;
+		}
+		this.#fail(State.lost, this.#session
+			? 'The server is gone. Sound comes back when it does.'
+			: 'The server does not answer. Trying again.');
+		this.#retry();
+	}
+
+	#fail(state, trouble) {
+		this.#drop();
+		this.#change(state, trouble);
+	}
+
+	#retry(pauseMs = this.#retryMs) {
+		if (this.#left) return;
+		this.#retryMs = Math.min(MOST_RETRY_MS, this.#retryMs * RETRY_GROWS);
+		clearTimeout(this.#retryTimer);
+		this.#retryTimer = setTimeout(() => this.#connect(), pauseMs + Math.random() * RETRY_RANDOM_MS);
+	}
+
+	#tick() {
+		if (this.#socket && performance.now() - this.#heardAt > SILENT_MS) this.#lost(0);
+		const figures = this.#player.figures();
+		if (figures && this.#socket?.readyState === WebSocket.OPEN && this.#session) this.#report(figures);
+	}
+
+	#report({bufferedMs, underruns, lost, ppm, outputLatencyMs, laterMs}) {
+		this.#socket.send(wire.report({
+			buffered_ms: tenths(bufferedMs),
+			underruns,
+			lost_frames: lost,
+			ppm: tenths(ppm),
+			output_latency_ms: tenths(outputLatencyMs),
+			extra_ms: Math.max(0, Math.ceil(laterMs)),
+		}));
+	}
+
+	#change(state, trouble) {
+		if (state === this.state && trouble === this.trouble) return;
+		this.state = state;
+		this.trouble = trouble;
+		this.#onChange();
+	}
+}
+
+function tenths(value) {
+	return Math.round(value * 10) / 10;
+}

@@ -1,0 +1,309 @@
+// Sound out of the browser: makes blocks ahead of their time and places them on the audio clock.
+//
+// Plain http on a home network has no AudioWorklet: blocks are then AudioBuffers, each started at the
+// very frame where the one before it ends.
+
+import {CardClock} from './clock.js';
+import {samples} from './wire.js';
+import {Schedule} from './schedule.js';
+
+const BLOCK = 512;
+
+// So far ahead sound is made where it is there: what a busy page survives unharmed.
+const FURTHEST_S = 0.25;
+
+// What is still missing this long before its turn, beside what the browser takes at once, is silence.
+const LATEST_S = 0.012;
+
+// What the browser takes at once, and how long sound takes to the ear, where it does not say.
+const ASSUMED_PERIOD_S = 0.01;
+const ASSUMED_LATENCY_S = 0.03;
+
+const PUMP_EVERY_MS = 10;
+
+// Stamps of the audio clock: every so often, so many before sound, believed for so long.
+const STAMP_EVERY_US = 100_000;
+const STAMPS_AT_FIRST = 8;
+const STAMPS_US = 10e6;
+const FRESH_MS = 100;
+
+// Sound is late if more than LATE of the last arrivals, came too late.
+const ARRIVALS = 40;
+const ARRIVALS_APART_US = 40_000;
+const LATE = 3;
+const LATER_STEP_MS = 10;
+const MOST_LATER_MS = 1_000;
+
+// Volume changes, and the end, glide with this time constant.
+const GLIDE_S = 0.01;
+
+const nowUs = () => Math.round(performance.now() * 1e3);
+
+/** Plays a stream in step with a server's clock. */
+export class Player {
+	#context;
+	#sink = null;
+	#gate;
+	#gain;
+	#limiter = null;
+	#volume;
+	#analyser;
+	#element = null;
+	#timer;
+	#card;
+	#stamps = 0;
+	#stampedUs = 0;
+	#clock = null;
+	#stream = null;
+	#schedule = null;
+	/** The output's frame that the next block begins with; null while nothing plays. */
+	#next = null;
+	#trimMs;
+	#extraMs = 0;
+	#arrivals = [];
+	#arrivedUs = 0;
+	#underruns = 0;
+	#waveform;
+	#onLater;
+
+	/**
+	 * Opens the sound output. Browsers allow it only while a tap is handled. `throughElement` plays
+	 * through a media element, which iOS keeps alive when it locks; `onLater` is told when sound has
+	 * to play later than the others'.
+	 */
+	constructor({volume, trimMs, throughElement}, onLater) {
+		const Context = window.AudioContext ?? window.webkitAudioContext;
+		const context = new Context({latencyHint: 'balanced'});
+		this.#context = context;
+		this.#onLater = onLater;
+		this.#trimMs = trimMs;
+		this.#card = new CardClock(context.sampleRate, STAMPS_US);
+		this.#gate = context.createGain();
+		this.#gain = context.createGain();
+		this.#analyser = context.createAnalyser();
+		this.#waveform = new Float32Array(this.#analyser.fftSize);
+		this.#gate.connect(this.#gain).connect(this.#analyser);
+		this.#analyser.connect(throughElement ? this.#mediaElement() : context.destination);
+		this.#gain.gain.value = volume / 100;
+		this.setVolume(volume);
+		if (navigator.audioSession) navigator.audioSession.type = 'playback';
+		context.onstatechange = () => this.wake();
+		this.wake();
+		this.#makeSink().then((sink) => { this.#sink = sink; });
+		this.#timer = setInterval(() => this.pump(), PUMP_EVERY_MS);
+	}
+
+	#mediaElement() {
+		const out = this.#context.createMediaStreamDestination();
+		this.#element = new Audio();
+		this.#element.srcObject = out.stream;
+		this.#element.play().catch(() => {});
+		return out;
+	}
+
+	async #makeSink() {
+		const context = this.#context;
+		if (context.audioWorklet) {
+			try {
+				const {WorkletSink} = await import('./worklet-sink.js');
+				await context.audioWorklet.addModule('worklet.js');
+				return new WorkletSink(context, this.#gate);
+			} catch { /* the other way plays as well */ }
+		}
+		return new BufferSink(context, this.#gate);
+	}
+
+	/** The output was put to sleep (a call, a locked screen) or the page was: goes on. */
+	wake() {
+		if (!['running', 'closed'].includes(this.#context.state)) this.#context.resume().catch(() => {});
+	}
+
+	get isPlaying() {
+		return this.#next !== null && this.#schedule?.heardAfterMs != null;
+	}
+
+	/** What the server says of its stream; `clock` is its clock. The same session goes on without a gap. */
+	begin(stream, clock) {
+		const same = this.#stream && this.#clock === clock && stream.codec === this.#stream.codec;
+		this.#stream = stream;
+		this.#clock = clock;
+		if (same) {
+			if (stream.playoutDelayMs !== this.#schedule.delayMs) this.#schedule.setDelay(stream.playoutDelayMs, 0);
+			return;
+		}
+		this.#schedule = new Schedule(stream, this.#context.sampleRate);
+		this.#next = null;
+		this.#arrivals = [];
+		this.#extraMs = 0;
+	}
+
+	setDelay(delayMs, fromUs) {
+		this.#schedule?.setDelay(delayMs, fromUs);
+		this.#arrivals = [];
+	}
+
+	audio(message) {
+		const {codec, channels} = this.#stream;
+		this.#schedule.insert(message.position, message.capturedUs, message.broken, samples(message, codec, channels));
+		this.pump();
+		this.#judgeArrival();
+	}
+
+	pump() {
+		const context = this.#context;
+		if (context.state !== 'running' || !this.#sink) return;
+		this.#stamp();
+		if (this.#stamps < STAMPS_AT_FIRST || !this.#clock?.known || !this.#schedule) return;
+		const nowFrame = context.currentTime * context.sampleRate;
+		const latest = nowFrame + this.#latestFrames;
+		if (this.#next !== null && this.#next < nowFrame + 128) {
+			this.#underruns += 1;
+			this.#next = null;
+		}
+		if (this.#next === null) {
+			this.#schedule.restart();
+			this.#next = Math.ceil(latest);
+		}
+		const furthest = nowFrame + FURTHEST_S * context.sampleRate;
+		while (this.#next < furthest) {
+			const block = this.#block(this.#next, this.#next < latest);
+			if (!block) break;
+			this.#sink.play(this.#next, block);
+			this.#next += BLOCK;
+		}
+		if (!this.isPlaying) this.#next = null;
+	}
+
+	#block(frame, now) {
+		const oursUs = this.#card.usAt(frame);
+		const frameUs = this.#card.usPerFrame * (1 + this.#clock.rate);
+		return this.#schedule.block(BLOCK, this.#clock.serverUs(oursUs), frameUs, this.#laterMs, now);
+	}
+
+	get #laterMs() {
+		return this.#extraMs + this.#trimMs;
+	}
+
+	get #latestFrames() {
+		return ((this.#context.baseLatency || ASSUMED_PERIOD_S) + LATEST_S) * this.#context.sampleRate;
+	}
+
+	#stamp() {
+		const us = nowUs();
+		if (this.#stamps >= STAMPS_AT_FIRST && us - this.#stampedUs < STAMP_EVERY_US) return;
+		const {frame, atUs} = this.#heardNow(us);
+		if (frame <= 0) return;
+		this.#stampedUs = us;
+		this.#stamps += 1;
+		this.#card.stamp(frame, atUs);
+	}
+
+	#heardNow(us) {
+		const context = this.#context;
+		const rate = context.sampleRate;
+		const stamp = context.getOutputTimestamp?.();
+		if (stamp?.performanceTime > 0 && stamp.contextTime > 0) {
+			// Before sound really runs, browsers repeat their first stamp. It is no stamp.
+			if (Math.abs(us / 1e3 - stamp.performanceTime) > FRESH_MS) return {frame: 0};
+			return {frame: stamp.contextTime * rate, atUs: stamp.performanceTime * 1e3};
+		}
+		const latencyS = context.outputLatency || (context.baseLatency ?? 0) + ASSUMED_LATENCY_S;
+		return {frame: (context.currentTime - latencyS) * rate, atUs: us};
+	}
+
+	/** Plays later where this output and network cannot make the server's delay. */
+	#judgeArrival() {
+		const us = nowUs();
+		if (us - this.#arrivedUs < ARRIVALS_APART_US || !this.#clock.known || this.#stamps < STAMPS_AT_FIRST) return;
+		const dueUs = this.#schedule.newestDueUs(this.#laterMs);
+		if (dueUs === null) return;
+		this.#arrivedUs = us;
+		const {currentTime, sampleRate} = this.#context;
+		const spare = this.#card.frameAt(this.#clock.oursUs(dueUs)) - currentTime * sampleRate - this.#latestFrames - BLOCK;
+		this.#arrivals = [...this.#arrivals, (spare / sampleRate) * 1e3].slice(-ARRIVALS);
+		const late = this.#arrivals.filter((ms) => ms < 0);
+		if (late.length <= LATE || this.#extraMs >= MOST_LATER_MS) return;
+		const worst = late.sort((a, b) => a - b)[Math.min(1, late.length - 1)];
+		this.#extraMs = Math.min(MOST_LATER_MS, this.#extraMs + LATER_STEP_MS * Math.ceil(-worst / LATER_STEP_MS));
+		this.#arrivals = [];
+		this.#onLater(this.#extraMs);
+	}
+
+	async setVolume(percent) {
+		this.#volume = percent;
+		this.#gain.gain.setTargetAtTime(percent / 100, this.#context.currentTime, GLIDE_S);
+		const {limiter} = percent > 100 ? await import('./limiter.js') : {};
+		const bends = this.#volume > 100;
+		if (bends === (this.#limiter !== null) || (bends && !limiter)) return;
+		this.#gain.disconnect();
+		this.#limiter?.output.disconnect();
+		this.#limiter = bends ? limiter(this.#context) : null;
+		this.#gain.connect(this.#limiter?.input ?? this.#analyser);
+		this.#limiter?.output.connect(this.#analyser);
+	}
+
+	setTrim(ms) {
+		this.#trimMs = ms;
+	}
+
+	peak() {
+		this.#analyser.getFloatTimeDomainData(this.#waveform);
+		return this.#waveform.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0);
+	}
+
+	figures() {
+		const context = this.#context;
+		const schedule = this.#schedule;
+		if (!schedule) return null;
+		const latencyUs = this.#card.known ? this.#card.usAt(context.currentTime * context.sampleRate) - nowUs() : 0;
+		return {
+			bufferedMs: schedule.bufferedMs + this.#scheduledMs,
+			heardAfterMs: schedule.heardAfterMs,
+			outputLatencyMs: Math.max(0, latencyUs / 1e3),
+			underruns: this.#underruns,
+			lost: schedule.counts.lost + schedule.counts.late,
+			ppm: this.#stamps ? schedule.ppm(this.#card.usPerFrame * (1 + (this.#clock?.rate ?? 0))) : 0,
+			extraMs: this.#extraMs,
+			laterMs: this.#laterMs,
+			format: `${this.#stream.codec}, ${this.#stream.rate / 1e3} kHz`,
+		};
+	}
+
+	get #scheduledMs() {
+		const {currentTime, sampleRate} = this.#context;
+		return this.#next === null ? 0 : Math.max(0, (this.#next / sampleRate - currentTime) * 1e3);
+	}
+
+	/** Fades out and closes the output, for good. */
+	close() {
+		clearInterval(this.#timer);
+		this.#schedule = null;
+		this.#context.onstatechange = null;
+		this.#gate.gain.setTargetAtTime(0, this.#context.currentTime, GLIDE_S);
+		setTimeout(() => {
+			this.#element?.pause();
+			this.#context.close().catch(() => {});
+		}, 5e3 * GLIDE_S);
+	}
+}
+
+/** Blocks as AudioBuffers. Their first frames are whole numbers of the output's, so they join without a seam. */
+class BufferSink {
+	#context;
+	#output;
+
+	constructor(context, output) {
+		this.#context = context;
+		this.#output = output;
+	}
+
+	play(frame, channels) {
+		const {sampleRate} = this.#context;
+		const buffer = this.#context.createBuffer(channels.length, channels[0].length, sampleRate);
+		channels.forEach((samples, channel) => buffer.getChannelData(channel).set(samples));
+		const source = this.#context.createBufferSource();
+		source.buffer = buffer;
+		source.connect(this.#output);
+		source.start(frame / sampleRate);
+	}
+}
