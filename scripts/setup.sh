@@ -6,6 +6,7 @@
 #   build      compile AuraLync with its sound card support
 #   lint       also check its formatting and style
 #   sound      run the tests that send real sound through a private PulseAudio
+#   page       run the tests of the page that listens, in a real browser
 #   network    run the tests that fail and mend networks of their own
 #   windows    link programs for Windows and pack them
 #   cross-std  compile Rust's standard library for systems that this machine's Rust does not know
@@ -19,6 +20,7 @@ fail() {
 
 # need PACKAGE COMMAND…: PACKAGE (its Debian name) is missing when COMMAND fails.
 packages=()
+page=
 need() {
     local package=$1
     shift
@@ -74,6 +76,14 @@ for job in "$@"; do
             need pulseaudio has_pulseaudio
         fi
         ;;
+    page)
+        if on_linux; then
+            page=yes
+            need chromium command -v chromium
+            need nodejs command -v node
+            need npm command -v npm
+        fi
+        ;;
     network)
         if on_linux; then
             need iproute2 command -v ip
@@ -92,7 +102,18 @@ for job in "$@"; do
     esac
 done
 
-[ ${#packages[@]} -gt 0 ] || exit 0
+# What the page's tests need from npm, as their lock file says; again only when that has changed.
+npm_packages() {
+    [ -n "$page" ] || return 0
+    (
+        cd tests/page
+        cmp -s package-lock.json node_modules/.installed-lock && exit 0
+        npm ci --no-audit --no-fund --loglevel=error >&2 || exit 1
+        cp package-lock.json node_modules/.installed-lock
+    ) || fail "npm cannot install what the page's tests need. Is there a network? Run: cd tests/page && npm ci"
+}
+
+[ ${#packages[@]} -gt 0 ] || { npm_packages; exit 0; }
 
 # Beside PipeWire, Debian's pulseaudio would take over the desktop's sound: the tests get their own copy.
 if [[ " ${packages[*]} " == *" pulseaudio "* ]] && command -v pipewire >/dev/null; then
@@ -101,7 +122,7 @@ if [[ " ${packages[*]} " == *" pulseaudio "* ]] && command -v pipewire >/dev/nul
     for package in "${packages[@]}"; do
         [ "$package" = pulseaudio ] || kept+=("$package")
     done
-    [ ${#kept[@]} -gt 0 ] || exit 0
+    [ ${#kept[@]} -gt 0 ] || { npm_packages; exit 0; }
     packages=("${kept[@]}")
 fi
 
@@ -139,3 +160,4 @@ install || {
     tail -n 15 "$log" >&2
     fail "apt-get could not install ${packages[*]}: its last words stand above. Install it by hand and try again."
 }
+npm_packages

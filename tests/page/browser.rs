@@ -1,0 +1,59 @@
+//! Chromium, driven through drive.js.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{ChildStdin, ChildStdout, Stdio};
+
+use serde_json::Value;
+
+use crate::support::sound_program::Guarded;
+use crate::support::sound_room::Room;
+
+/// A name that is not this machine's own, so that the page is not “secure” to the browser.
+const HOST: &str = "living-room.test";
+
+pub(crate) struct Browser {
+    says: BufReader<ChildStdout>,
+    hears: Option<ChildStdin>,
+    _program: Guarded,
+}
+
+impl Browser {
+    /// Starts a browser for the page at `port` that plays on the room's default output.
+    pub(crate) fn start(room: &Room, folder: &Path, port: u16) -> Self {
+        let mut command = room.command("node");
+        command
+            .current_dir(folder)
+            .arg("drive.js")
+            .arg(format!("http://{HOST}:{port}/"))
+            .arg("/usr/bin/chromium")
+            .arg(format!("--host-resolver-rules=MAP {HOST} 127.0.0.1"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|e| {
+            panic!("cannot start node: {e}. scripts/setup.sh page installs what this test needs")
+        });
+        let says = BufReader::new(child.stdout.take().unwrap());
+        let hears = child.stdin.take();
+        Self { says, hears, _program: Guarded(child) }
+    }
+
+    /// Gives one command and waits for what came of it.
+    pub(crate) fn ask(&mut self, command: &str) -> Value {
+        writeln!(self.hears.as_mut().unwrap(), "{command}").unwrap();
+        let mut line = String::new();
+        self.says.read_line(&mut line).unwrap();
+        let mut answer: Value =
+            serde_json::from_str(&line).unwrap_or_else(|e| panic!("{command}: {e} in “{line}”"));
+        assert!(answer["failed"].is_null(), "{command}: {answer}");
+        answer["done"].take()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // With nothing more to hear the browser is closed, and with it what it has started.
+        self.hears = None;
+        let _ = self.says.read_to_end(&mut Vec::new());
+    }
+}
