@@ -81,7 +81,7 @@ fn free_port() -> u16 {
 fn server(room: &Room, port: u16, web: u16) -> Program {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
     command.args(["--preset", "smooth", "--source", "loopback:pc", "--name", "Living room"]);
-    command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
+    command.args(["--bind", "127.0.0.1", "--no-discovery", "--port", &port.to_string()]);
     command.args(["--web", &web.to_string(), "--no-qr"]);
     let mut server = Program::start(command, room.path("server.log"));
     server.wait_for("Ctrl-C stops.");
