@@ -179,7 +179,7 @@ pub struct ListenerStats {
     /// Protocol version spoken.
     pub version: u32,
     /// Codec in use.
-    pub codec: &'static str,
+    pub codec: String,
     /// Seconds since it connected.
     pub connected_s: f64,
     /// Chunks waiting for it.
@@ -311,7 +311,7 @@ mod tests {
             address: ([127, 0, 0, 1], 5555).into(),
             name: String::new(),
             version: 2,
-            codec: "f32",
+            codec: "f32".into(),
             connected_s: 0.0,
             queued: 0,
             frames: 0,

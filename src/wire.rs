@@ -9,13 +9,15 @@ mod message;
 
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
-    AuralyncKey, Config, Hello, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report,
-    ServerFirst, Welcome,
+    AuralyncKey, Config, Hello, MAX_ALGORITHMIC_DELAY, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong,
+    Reason, Report, ServerFirst, Welcome,
 };
 
 use std::sync::Arc;
 
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
+
+use crate::codec::Codec;
 
 /// The newest protocol version that this code speaks.
 pub const VERSION: u32 = 2;
@@ -167,6 +169,7 @@ impl AudioHeader {
 /// One encoded chunk, ready for every listener: made once, shared by all.
 #[derive(Debug, Clone)]
 pub struct AudioFrame {
+    codec: Codec,
     header: AudioHeader,
     /// Generation one's length word; its payload is the tail of `bytes`.
     plain_header: [u8; PLAIN_HEADER],
@@ -178,7 +181,19 @@ impl AudioFrame {
     /// Encodes interleaved float samples as a float32 frame.
     #[must_use]
     pub fn float32(header: AudioHeader, samples: &[f32]) -> Self {
-        let payload = samples.len() * 4;
+        Self::new(Codec::Float32, header, samples.len() * 4, |payload| {
+            LittleEndian::write_f32_into(samples, payload);
+        })
+    }
+
+    /// A frame whose payload of `payload` bytes `fill` writes.
+    #[must_use]
+    pub fn new(
+        codec: Codec,
+        header: AudioHeader,
+        payload: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Self {
         let mut bytes = vec![0; AUDIO_HEADER + payload];
         BigEndian::write_u32(&mut bytes, TYPED | length_word(AUDIO_HEADER - 4 + payload));
         bytes[4] = kind::AUDIO;
@@ -186,10 +201,16 @@ impl AudioFrame {
         BigEndian::write_u32(&mut bytes[8..12], header.frames);
         BigEndian::write_u64(&mut bytes[12..20], header.position);
         BigEndian::write_u64(&mut bytes[20..28], header.captured_us);
-        LittleEndian::write_f32_into(samples, &mut bytes[AUDIO_HEADER..]);
+        fill(&mut bytes[AUDIO_HEADER..]);
         let mut plain_header = [0; PLAIN_HEADER];
         BigEndian::write_u32(&mut plain_header, length_word(payload));
-        Self { header, plain_header, bytes: bytes.into() }
+        Self { codec, header, plain_header, bytes: bytes.into() }
+    }
+
+    /// How the payload is packed.
+    #[must_use]
+    pub fn codec(&self) -> Codec {
+        self.codec
     }
 
     /// Position, time and flags.
@@ -204,7 +225,8 @@ impl AudioFrame {
         &self.bytes
     }
 
-    /// Length word and payload, for version 1 listeners: two slices, one vectored write.
+    /// Length word and payload, for version 1 listeners: two slices, one vectored write. They play
+    /// [`Codec::Float32`] only.
     #[must_use]
     pub fn plain(&self) -> (&[u8; PLAIN_HEADER], &[u8]) {
         (&self.plain_header, &self.bytes[AUDIO_HEADER..])

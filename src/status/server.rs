@@ -71,7 +71,7 @@ mod tests {
             address: ([192, 168, 1, 20], 53_412).into(),
             name: name.to_owned(),
             version: if name.is_empty() { 1 } else { 2 },
-            codec: "f32",
+            codec: "f32".into(),
             connected_s,
             queued: 0,
             frames: 0,
