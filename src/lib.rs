@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Dependencies point one way: binaries → [`send`] / [`recv`] → their stages → the vocabulary
-//! ([`wire`], [`mod@format`], [`clock`], [`discovery`], [`stats`], [`error`] …). Stages meet in
+//! ([`wire`], [`codec`], [`mod@format`], [`clock`], [`discovery`], [`stats`], [`error`] …). Stages meet in
 //! `send.rs` and `recv.rs`; only what drives another names it: `transmit` its `fanout` and the `web` page, and
 //! `resample` and `record` the `jitter` buffer that they read. `device` knows no stage and stages know no device.
 //! What decides anything takes time and bytes as arguments, so that hours can be simulated.
@@ -16,6 +16,7 @@ pub mod device;
 
 pub mod addresses;
 pub mod clock;
+pub mod codec;
 pub mod discovery;
 pub mod error;
 pub mod format;

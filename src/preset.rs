@@ -24,9 +24,6 @@ use limits::{
 /// The port that listeners try when none is given.
 pub const DEFAULT_PORT: u16 = 5555;
 
-/// The only way there is so far to pack sound: uncompressed float32.
-pub const CODECS: [&str; 1] = ["f32"];
-
 /// The stream's rate in Hz as long as nobody knows the sound card's.
 const ASSUMED_RATE: u32 = 48_000;
 
@@ -55,7 +52,8 @@ pub struct Preset {
     pub source: Option<Vec<String>>,
     /// What listeners see; `None` is this PC's name.
     pub name: Option<String>,
-    /// Codecs that listeners may choose from, each one of [`CODECS`]; `None` is all of them.
+    /// What [`Offers`](crate::codec::Offers) reads: codecs that listeners may choose from, and who
+    /// gets which.
     pub codecs: Option<Vec<String>>,
 }
 

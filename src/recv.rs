@@ -28,7 +28,7 @@ use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats, Lines, Loudest};
 use crate::status::{self, Key, Keyboard, Terminal};
 use crate::threads::{Priority, join, spawn};
-use crate::wire::Report;
+use crate::wire::{Hello, Report};
 use connect::{Connect, Seen};
 use controls::Controls;
 use play::{Choice, Play, Snapshot};
@@ -165,7 +165,10 @@ impl Client {
         );
         let network = Connect {
             place,
-            hello: decode::hello(format!("{:016x}", crate::send::random()), &settings.name),
+            hello: Hello {
+                codecs: crate::codec::wishes(&settings.codec),
+                ..decode::hello(format!("{:016x}", crate::send::random()), &settings.name)
+            },
             once: settings.once,
             own_output: own_output.filter(|_| !settings.allow_feedback),
             clock,
@@ -274,7 +277,7 @@ fn client_stats(
         connected: version != 0,
         version,
         frames_received: seen.frames.get(),
-        lost_frames: now.counts.lost,
+        lost_frames: now.counts.lost + seen.concealed.get(),
         chunks_refused: seen.refused.get(),
         late_frames: now.counts.late,
         buffered_ms: now.buffered_ms,

@@ -19,6 +19,8 @@ use std::time::Duration;
 use log::{info, warn};
 
 use crate::clock::Clock;
+use crate::codec::opus::Layout;
+use crate::codec::{Codec, Offers};
 use crate::discovery::announce::{Announcement, Announcer};
 use crate::discovery::record::Details;
 use crate::error::{Error, Result};
@@ -33,7 +35,6 @@ use crate::stats::{self, Lines, Loudest, ServerStats};
 use crate::status::{self, Terminal};
 use crate::threads::{Priority, join, spawn};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
-use encode::Codec;
 use produce::Producer;
 use transmit::{Change, Handle, Room, Snapshot, Transmit, sockets};
 use web::Web;
@@ -162,6 +163,7 @@ impl Server {
         let mut producer = Producer::new(
             format,
             preset.chunk_size,
+            Layout::for_delay(preset.playout_delay_ms),
             Arc::clone(&delay_ms),
             clock,
             Arc::clone(&counters),
@@ -290,6 +292,8 @@ fn room(settings: &ServerSettings, format: Format, captured_output: Option<Strin
         captured_output,
         max_clients: preset.max_clients,
         max_queue_size: preset.max_queue_size,
+        offers: offers(preset),
+        opus: Layout::for_delay(preset.playout_delay_ms),
     }
 }
 
@@ -308,6 +312,11 @@ fn announcement(settings: &ServerSettings, port: u16) -> Announcement {
     }
 }
 
+/// What listeners may have, and who gets what. The preset has been checked.
+fn offers(preset: &Preset) -> Offers {
+    preset.codecs.as_deref().and_then(|list| Offers::parse(list).ok()).unwrap_or_default()
+}
+
 /// Listeners learn of a new delay this long before it holds, so that all of them know in time.
 const NOTICE_US: u64 = 300_000;
 
@@ -317,6 +326,7 @@ fn change(preset: &Preset, now_us: u64) -> Change {
         playout_delay_ms: preset.playout_delay_ms,
         from_us: now_us + NOTICE_US,
         max_clients: preset.max_clients,
+        offers: offers(preset),
     }
 }
 

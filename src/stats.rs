@@ -181,7 +181,7 @@ pub struct ListenerStats {
     /// How it is connected: `tcp`, or `websocket` from a browser.
     pub via: &'static str,
     /// Codec in use.
-    pub codec: &'static str,
+    pub codec: String,
     /// Seconds since it connected.
     pub connected_s: f64,
     /// Chunks waiting for it.
@@ -314,7 +314,7 @@ mod tests {
             name: String::new(),
             version: 2,
             via: "tcp",
-            codec: "f32",
+            codec: "f32".into(),
             connected_s: 0.0,
             queued: 0,
             frames: 0,

@@ -11,13 +11,15 @@ pub mod websocket;
 
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
-    AuralyncKey, Config, Hello, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report,
-    ServerFirst, Welcome,
+    AuralyncKey, Config, Hello, MAX_ALGORITHMIC_DELAY, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong,
+    Reason, Report, ServerFirst, Welcome,
 };
 
 use std::sync::Arc;
 
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
+
+use crate::codec::Codec;
 
 /// The newest protocol version that this code speaks.
 pub const VERSION: u32 = 2;
@@ -172,6 +174,7 @@ impl AudioHeader {
 /// One encoded chunk, ready for every listener: made once, shared by all.
 #[derive(Debug, Clone)]
 pub struct AudioFrame {
+    codec: Codec,
     header: AudioHeader,
     /// Generation one's length word; its payload is the tail of `bytes`.
     plain_header: [u8; PLAIN_HEADER],
@@ -187,7 +190,19 @@ impl AudioFrame {
     /// Encodes interleaved float samples as a float32 frame.
     #[must_use]
     pub fn float32(header: AudioHeader, samples: &[f32]) -> Self {
-        let payload = samples.len() * 4;
+        Self::new(Codec::Float32, header, samples.len() * 4, |payload| {
+            LittleEndian::write_f32_into(samples, payload);
+        })
+    }
+
+    /// A frame whose payload of `payload` bytes `fill` writes.
+    #[must_use]
+    pub fn new(
+        codec: Codec,
+        header: AudioHeader,
+        payload: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Self {
         let mut bytes = vec![0; WEBSOCKET_ROOM + AUDIO_HEADER + payload];
         let (room, frame) = bytes.split_at_mut(WEBSOCKET_ROOM);
         websocket::write_header(room, frame.len());
@@ -197,10 +212,16 @@ impl AudioFrame {
         BigEndian::write_u32(&mut frame[8..12], header.frames);
         BigEndian::write_u64(&mut frame[12..20], header.position);
         BigEndian::write_u64(&mut frame[20..28], header.captured_us);
-        LittleEndian::write_f32_into(samples, &mut frame[AUDIO_HEADER..]);
+        fill(&mut frame[AUDIO_HEADER..]);
         let mut plain_header = [0; PLAIN_HEADER];
         BigEndian::write_u32(&mut plain_header, length_word(payload));
-        Self { header, plain_header, bytes: bytes.into() }
+        Self { codec, header, plain_header, bytes: bytes.into() }
+    }
+
+    /// How the payload is packed.
+    #[must_use]
+    pub fn codec(&self) -> Codec {
+        self.codec
     }
 
     /// Position, time and flags.
@@ -222,7 +243,8 @@ impl AudioFrame {
         &self.bytes[WEBSOCKET_ROOM - header..]
     }
 
-    /// Length word and payload, for version 1 listeners: two slices, one vectored write.
+    /// Length word and payload, for version 1 listeners: two slices, one vectored write. They play
+    /// [`Codec::Float32`] only.
     #[must_use]
     pub fn plain(&self) -> (&[u8; PLAIN_HEADER], &[u8]) {
         (&self.plain_header, &self.bytes[WEBSOCKET_ROOM + AUDIO_HEADER..])

@@ -12,6 +12,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use auralync::clock::Clock;
+use auralync::codec::Offers;
+use auralync::codec::opus::Layout;
 use auralync::format::Format;
 use auralync::send::transmit::sockets::{self, Buffering};
 use auralync::send::transmit::{Handle, Room, Snapshot, Transmit};
@@ -394,5 +396,7 @@ fn room(stream: Stream) -> Room {
         captured_output: None,
         max_clients: 0,
         max_queue_size: 100,
+        offers: Offers::default(),
+        opus: Layout::for_delay(PLAYOUT_DELAY_MS),
     }
 }

@@ -1,6 +1,7 @@
 //! What each key may be, apart from where it was written.
 
-use super::{CODECS, Wrong};
+use super::Wrong;
+use crate::codec::Offers;
 
 /// A key with a whole number.
 pub(super) struct Number {
@@ -68,12 +69,11 @@ pub(super) fn check_name(name: Option<&str>) -> Result<(), Wrong> {
 /// Codecs are ones that exist, and at least one.
 pub(super) fn check_codecs(codecs: Option<&[String]>) -> Result<(), Wrong> {
     let Some(codecs) = codecs else { return Ok(()) };
-    let why = if codecs.is_empty() {
-        "names none".to_owned()
-    } else if let Some(unknown) = codecs.iter().find(|codec| !CODECS.contains(&codec.as_str())) {
-        format!("names “{unknown}”, which does not exist")
-    } else {
-        return Ok(());
-    };
-    Err(Wrong { key: "codecs", why, fix: format!("There is: {}", CODECS.join(", ")) })
+    Offers::parse(codecs).map(drop).map_err(|why| Wrong {
+        key: "codecs",
+        why,
+        fix: "There is f32, s24, s16, opus, and opus:KBPS with 64 to 256; behind each may stand \
+              “up to” and a number of listeners"
+            .to_owned(),
+    })
 }

@@ -106,6 +106,8 @@ pub struct Seen {
     pub version: Counter,
     /// Frames received.
     pub frames: Counter,
+    /// Frames among them that the decoder made up, because the server dropped what was there.
+    pub concealed: Counter,
     /// Chunks that the playing thread was too busy to take.
     pub refused: Counter,
     /// Uncertainty of the server clock's estimate, in ns.

@@ -1,5 +1,8 @@
 //! What comes from the server → what it means. No socket, no clock: bytes in, events out.
 
+use crate::codec::opus::{LONGEST_CONCEALED, RATE};
+use crate::codec::{Codec, Decoder};
+use crate::format::Format;
 use crate::wire::{
     AudioHeader, Config, FLAG_BROKEN, Frame, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
     Pong, ServerFirst, VERSION, Violation, Welcome, kind, read_float32,
@@ -24,7 +27,18 @@ enum Stage {
     /// Our hello is on its way; plain audio until then is dropped.
     Greeted { config: Option<Config> },
     /// Welcomed: typed frames only.
-    Typed { welcome: Box<Welcome> },
+    Typed(Box<Stream>),
+}
+
+/// The sound of a version 2 server.
+#[derive(Debug)]
+struct Stream {
+    format: Format,
+    /// Frames by which decoded sound lags its positions.
+    delay: u64,
+    decoder: Decoder,
+    /// The position behind the last frame, once there was one.
+    next: Option<u64>,
 }
 
 /// What the server's bytes mean.
@@ -48,6 +62,8 @@ pub enum Event<'a> {
         broken: bool,
         /// How many frames.
         frames: u32,
+        /// How many of them are made up, because the server dropped what was there.
+        concealed: u32,
         /// Interleaved samples, safe to compute with.
         samples: &'a [f32],
     },
@@ -130,6 +146,7 @@ impl Conversation {
                     captured_us: None,
                     broken: false,
                     frames: config.chunk_size,
+                    concealed: 0,
                     samples: &self.samples,
                 })
             }
@@ -156,26 +173,15 @@ impl Conversation {
     }
 
     fn typed(&mut self, kind: u8, body: &[u8]) -> Result<Event<'_>, Violation> {
-        match (&self.stage, kind) {
+        match (&mut self.stage, kind) {
             (Stage::Greeted { .. }, kind::WELCOME) => {
                 let welcome = Welcome::read(body)?;
-                if welcome.codec != "f32" {
-                    let why = format!("codec {}, which this version does not play", welcome.codec);
-                    return Err(Violation::Unreadable { what: "welcome", why });
-                }
-                self.stage = Stage::Typed { welcome: Box::new(welcome.clone()) };
+                self.stage = Stage::Typed(Box::new(Stream::new(&welcome, &self.hello)?));
                 Ok(Event::Welcome(welcome))
             }
-            (Stage::Typed { welcome }, kind::AUDIO) => {
+            (Stage::Typed(stream), kind::AUDIO) => {
                 let (header, payload) = AudioHeader::split(body)?;
-                read_float32(payload, header.frames, welcome.format.channels, &mut self.samples)?;
-                Ok(Event::Audio {
-                    position: header.position,
-                    captured_us: Some(header.captured_us),
-                    broken: header.flags & FLAG_BROKEN != 0,
-                    frames: header.frames,
-                    samples: &self.samples,
-                })
+                stream.audio(header, payload, &mut self.samples)
             }
             (Stage::Typed { .. }, kind::PONG) => Ok(Event::Pong(Pong::read(body)?)),
             (Stage::Greeted { .. } | Stage::Typed { .. }, kind::NOTICE) => {
@@ -186,7 +192,70 @@ impl Conversation {
     }
 }
 
-/// A hello for this run of the client.
+impl Stream {
+    /// The sound that a welcome promises, if `hello` asked for its codec. float32 is in every list.
+    fn new(welcome: &Welcome, hello: &Hello) -> Result<Self, Violation> {
+        let unreadable = |why: &str| {
+            let codec = crate::format::printable(&welcome.codec, 40);
+            let why = format!("codec {codec}, which {why}");
+            Violation::Unreadable { what: "welcome", why }
+        };
+        let asked = |codec: &String| Codec::parse(codec).map(Codec::name) == Some(&welcome.codec);
+        let decoder = Decoder::new(&welcome.codec, welcome.format.channels)
+            .ok_or_else(|| unreadable("this version does not play"))?;
+        if !matches!(decoder, Decoder::Float32) && !hello.codecs.iter().any(asked) {
+            return Err(unreadable("nobody asked for"));
+        }
+        if matches!(decoder, Decoder::Opus(_)) && welcome.position_rate != RATE {
+            return Err(unreadable("counts at another rate than 48000 Hz"));
+        }
+        let delay = welcome.algorithmic_delay.into();
+        Ok(Self { format: welcome.format, delay, decoder, next: None })
+    }
+
+    /// Decodes a frame, and what is missing before it where the decoder can tell.
+    fn audio<'a>(
+        &mut self,
+        header: AudioHeader,
+        payload: &[u8],
+        samples: &'a mut Vec<f32>,
+    ) -> Result<Event<'a>, Violation> {
+        let broken = header.flags & FLAG_BROKEN != 0;
+        let gap = self.next.filter(|_| !broken).map_or(0, |next| {
+            // What was there before is not missing.
+            header.position.saturating_sub(next)
+        });
+        let mut made_up = Vec::new();
+        let mut concealed = 0;
+        if let Decoder::Opus(decoder) = &mut self.decoder {
+            if broken || gap > LONGEST_CONCEALED {
+                decoder.reset();
+            } else if gap > 0 {
+                concealed = decoder.conceal(gap, &mut made_up);
+            }
+        }
+        self.decoder.decode(payload, header.frames, self.format.channels, samples)?;
+        samples.splice(..0, made_up);
+        self.next = Some(header.position + u64::from(header.frames));
+
+        // The decoder's sound belongs before the position that it came with.
+        let from = header.position.saturating_sub(concealed);
+        let position = from.saturating_sub(self.delay);
+        let before_the_first = self.delay.saturating_sub(from) as usize;
+        samples.drain(..self.format.samples(before_the_first).min(samples.len()));
+        let earlier_us = self.format.micros(header.position - position).round() as u64;
+        Ok(Event::Audio {
+            position,
+            captured_us: Some(header.captured_us.saturating_sub(earlier_us)),
+            broken,
+            frames: self.format.frames(samples.len()) as u32,
+            concealed: concealed as u32,
+            samples,
+        })
+    }
+}
+
+/// A hello for this run of the client, for sound as it was captured.
 #[must_use]
 pub fn hello(id: String, name: &str) -> Hello {
     Hello { version: VERSION, id, name: name.to_owned(), codecs: vec!["f32".to_owned()] }
@@ -197,7 +266,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::format::Format;
     use crate::wire::{AudioFrame, AuralyncKey, SERVER_FULL};
 
     const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
@@ -241,8 +309,10 @@ mod tests {
         for position in [0, 2, 4] {
             let event = old.take(Frame::Plain(&[0; 16])).unwrap();
             let samples = [0.0; 4].as_slice();
-            let (captured_us, broken, frames) = (None, false, 2);
-            assert_eq!(event, Event::Audio { position, captured_us, broken, frames, samples });
+            let (captured_us, broken, frames, concealed) = (None, false, 2, 0);
+            let expected =
+                Event::Audio { position, captured_us, broken, frames, concealed, samples };
+            assert_eq!(event, expected);
         }
         assert!(old.take(Frame::Plain(&[0; 12])).is_err(), "a frame of another size");
     }
@@ -265,6 +335,7 @@ mod tests {
             captured_us: Some(8),
             broken: true,
             frames: 1,
+            concealed: 0,
             samples: &[0.5, 0.0],
         };
         assert_eq!(new.take(typed_frame(audio.typed())), Ok(expected));
@@ -286,6 +357,34 @@ mod tests {
         let frame = welcome("f32").frame();
         assert!(matches!(ghost.take(typed_frame(&frame)), Ok(Event::Welcome(_))));
         assert!(!ghost.is_refused() && !ghost.awaits_welcome());
+    }
+
+    #[test]
+    fn a_codec_that_was_not_asked_for_is_refused_and_float32_is_always_asked_for() {
+        for (asked, answer, is_fine) in [
+            ("s16", "f32", true),
+            ("s16", "s16", true),
+            ("f32", "s16", false),
+            ("s24", "opus", false),
+        ] {
+            let hello = Hello { codecs: vec![asked.into()], ..hello("id".into(), "me") };
+            let mut new = Conversation::new(hello, false);
+            let _ = new.take(Frame::Plain(&config(Some(2)).frame()[4..]));
+            let frame = welcome(answer).frame();
+            assert_eq!(new.take(typed_frame(&frame)).is_ok(), is_fine, "{asked}: {answer}");
+        }
+    }
+
+    #[test]
+    fn positions_at_another_rate_than_the_sounds_are_refused() {
+        for wrong in [
+            Welcome { position_rate: 44_100, ..welcome("f32") },
+            Welcome { algorithmic_delay: 1 << 20, ..welcome("f32") },
+        ] {
+            let mut new = conversation(false);
+            let _ = new.take(Frame::Plain(&config(Some(2)).frame()[4..]));
+            assert!(new.take(typed_frame(&wrong.frame())).is_err());
+        }
     }
 
     #[test]

@@ -10,9 +10,10 @@ use log::{error, info};
 
 use super::capture::{Captured, Piece};
 use super::chunk::Chunker;
-use super::encode::{Codec, encode};
+use super::encode::Encoders;
 use super::transmit::Handle;
 use crate::clock::Clock;
+use crate::codec::opus::Layout;
 use crate::error::Result;
 use crate::format::Format;
 use crate::shutdown::Shutdown;
@@ -43,6 +44,7 @@ pub(super) enum Card {
 /// The thread's state.
 pub(super) struct Producer {
     chunker: Chunker,
+    encoders: Encoders,
     input: Input,
     /// The playout delay in force, in ms.
     delay_ms: Arc<AtomicU32>,
@@ -69,6 +71,7 @@ impl Producer {
     pub(super) fn new(
         format: Format,
         chunk_size: u32,
+        layout: Layout,
         delay_ms: Arc<AtomicU32>,
         clock: Clock,
         counters: Arc<stats::Capture>,
@@ -76,7 +79,8 @@ impl Producer {
     ) -> Self {
         let patience = patience_us(delay_ms.load(Ordering::Relaxed));
         let chunker = Chunker::new(format, chunk_size, patience, clock.now_us());
-        Self { chunker, input: Input::Nothing, delay_ms, clock, counters, network }
+        let encoders = Encoders::new(format, layout);
+        Self { chunker, encoders, input: Input::Nothing, delay_ms, clock, counters, network }
     }
 
     /// Sound comes from a generator.
@@ -108,10 +112,12 @@ impl Producer {
             self.chunker.set_patience(patience_us(self.delay_ms.load(Ordering::Relaxed)));
             let now = self.clock.now_us();
             while let Some(chunk) = self.chunker.next_chunk(now) {
-                let frame = encode(Codec::Float32, chunk.header, chunk.samples);
-                if !self.network.send(frame) {
-                    self.counters.chunks_dropped.add(1);
-                }
+                let in_use = self.network.in_use();
+                self.encoders.encode(chunk.header, chunk.samples, in_use, |frame| {
+                    if !self.network.send(frame) {
+                        self.counters.chunks_dropped.add(1);
+                    }
+                });
             }
             self.counters.silence.set(self.chunker.silence());
             if let Some((ppm, uncertainty_us)) = self.chunker.card_clock() {

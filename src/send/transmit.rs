@@ -22,14 +22,16 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::fanout::{Asks, Listener, Log, Phase, Stopped};
 use super::web::Web;
 use crate::clock::Clock;
+use crate::codec::opus::{self, Layout};
+use crate::codec::{Codec, InUse, Offers};
 use crate::error::{Error, Result, plain};
 use crate::stats::{ListenerStats, ServerStats};
 use crate::wire::{AudioFrame, Config, Notice, Reason, Welcome};
 use web_door::WebDoor;
 
-/// Frames between the encoder and the loop. The loop takes them all at every turn, so more than a
+/// Frames between the encoders and the loop. The loop takes them all at every turn, so more than a
 /// few waiting means that it stands still; then the newest are dropped and counted.
-const QUEUE: usize = 64;
+const QUEUE: usize = 64 * Codec::COUNT;
 
 /// Sockets written between two looks at what else has happened.
 const SLICE: usize = 256;
@@ -59,7 +61,7 @@ enum Order {
 }
 
 /// What may change while the server runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// How long after its capture a sample is heard, in ms.
     pub playout_delay_ms: u32,
@@ -67,6 +69,8 @@ pub struct Change {
     pub from_us: u64,
     /// Most listeners at a time; 0: as many as the system lets in.
     pub max_clients: u32,
+    /// Codecs for those who join from now on.
+    pub offers: Offers,
 }
 
 /// The other threads' end of the loop.
@@ -74,10 +78,17 @@ pub struct Change {
 pub struct Handle {
     orders: SyncSender<Order>,
     waker: Arc<Waker>,
+    in_use: Arc<InUse>,
 }
 
 impl Handle {
-    /// Hands a frame to every listener. `false` if the loop was too busy to take it.
+    /// The codecs that anybody listens to.
+    #[must_use]
+    pub fn in_use(&self) -> &InUse {
+        &self.in_use
+    }
+
+    /// Hands a frame to every listener that has its codec. `false` if the loop was too busy to take it.
     #[must_use]
     pub fn send(&self, frame: AudioFrame) -> bool {
         let taken = self.orders.try_send(Order::Frame(frame)).is_ok();
@@ -88,7 +99,7 @@ impl Handle {
 
     /// Changes delay and limits, and tells the listeners.
     pub fn change(&self, change: Change) {
-        self.insist(|| Order::Change(change));
+        self.insist(|| Order::Change(change.clone()));
     }
 
     /// Tells which output is captured now. Listeners on this machine must come again, because one of
@@ -130,8 +141,37 @@ pub struct Room {
     pub captured_output: Option<String>,
     /// Most listeners at a time; 0: as many as the system lets in.
     pub max_clients: u32,
-    /// Chunks that may wait for one listener.
+    /// Chunks that may wait for one listener, or as long a time of another codec's frames.
     pub max_queue_size: u32,
+    /// Which codecs there are, and who gets what.
+    pub offers: Offers,
+    /// How Opus is cut.
+    pub opus: Layout,
+}
+
+impl Room {
+    /// How many frames of a codec may wait for one listener: as many as last as long as the chunks
+    /// that may, and at least one.
+    fn queue_bound(&self, codec: Codec) -> usize {
+        let Codec::Opus(_) = codec else {
+            return self.max_queue_size as usize;
+        };
+        let chunks = u64::from(self.max_queue_size) * u64::from(self.config.chunk_size);
+        let frames = chunks * u64::from(opus::RATE) / u64::from(self.config.sample_rate.max(1));
+        let most = (frames / u64::from(self.opus.frames)).max(1);
+        if self.max_queue_size <= 1 { 1 } else { most as usize }
+    }
+
+    /// What a welcome says of a codec.
+    fn describe(&self, codec: Codec, welcome: &mut Welcome) {
+        codec.name().clone_into(&mut welcome.codec);
+        if let Codec::Opus(_) = codec {
+            welcome.format.sample_rate = opus::RATE;
+            welcome.position_rate = opus::RATE;
+            welcome.chunk_size = self.opus.frames;
+            welcome.algorithmic_delay = self.opus.delay;
+        }
+    }
 }
 
 /// The state of the loop once a second.
@@ -171,7 +211,9 @@ pub struct Transmit {
     free: Vec<usize>,
     /// Seats that something happened to since they were last written.
     touched: Vec<usize>,
-    log: Log,
+    /// By [`Codec::index`].
+    logs: Vec<Log>,
+    in_use: Arc<InUse>,
     fresh_audio: bool,
     door_open: bool,
     accept_after_us: u64,
@@ -201,10 +243,12 @@ impl Transmit {
         let mut door = TcpListener::from_std(door);
         poll.registry().register(&mut door, DOOR, Interest::READABLE).map_err(failed)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
+        let in_use: Arc<InUse> = Arc::default();
         let (sender, orders) = sync_channel(QUEUE);
         let (snapshots, taken) = sync_channel(1);
         let transmit = Self {
-            log: Log::new(room.max_queue_size as usize),
+            logs: Codec::all().map(|codec| Log::new(room.queue_bound(codec))).into(),
+            in_use: Arc::clone(&in_use),
             room,
             clock,
             poll,
@@ -226,7 +270,7 @@ impl Transmit {
             buffer: Box::new([0; READ_BYTES]),
             stopping: false,
         };
-        Ok((transmit, Handle { orders: sender, waker }, taken))
+        Ok((transmit, Handle { orders: sender, waker, in_use }, taken))
     }
 
     /// Serves the page on a second listening socket.
@@ -302,7 +346,7 @@ impl Transmit {
         loop {
             match self.orders.try_recv() {
                 Ok(Order::Frame(frame)) => {
-                    self.log.push(frame);
+                    self.logs[frame.codec().index()].push(frame);
                     self.fresh_audio = true;
                 }
                 Ok(Order::Change(change)) => self.change(change),
@@ -323,6 +367,7 @@ impl Transmit {
 
     fn change(&mut self, change: Change) {
         self.room.max_clients = change.max_clients;
+        self.room.offers = change.offers;
         let before_ms = self.room.welcome.playout_delay_ms;
         if before_ms == change.playout_delay_ms {
             return;
@@ -468,14 +513,14 @@ impl Transmit {
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
-        if !seat.writable || !seat.listener.outbox.has_work(&self.log) {
+        let log = &self.logs[seat.listener.codec.index()];
+        if !seat.writable || !seat.listener.outbox.has_work(log) {
             return;
         }
         let max_age = max_age_us + seat.listener.extra_us();
         let before = seat.listener.outbox.counts().bytes;
         let stream = &mut seat.stream;
-        let result =
-            seat.listener.outbox.write(&self.log, now, max_age, |slices| send(stream, slices));
+        let result = seat.listener.outbox.write(log, now, max_age, |slices| send(stream, slices));
         let progress = seat.listener.outbox.counts().bytes != before;
         match result {
             Ok(Stopped::Empty) => seat.listener.wrote(progress, false, now),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::words::{client_port, delay, output, stats, volume, whole_number};
+use super::words::{client_port, codec, delay, output, stats, volume, whole_number};
 use super::{StatsTarget, Target, Verbosity, Wanted, computer};
 use crate::error::{Error, Result};
 use crate::preset;
@@ -56,6 +56,10 @@ pub struct ClientArgs {
     /// Play later by itself, step by step, as long as sound keeps running dry.
     #[arg(long)]
     adaptive: bool,
+    /// How the sound is packed for the network: auto (as the server thinks best), f32, s24, s16,
+    /// opus, or opus:KBPS with 64 to 256 kilobits a second.
+    #[arg(long, value_name = "CODEC", default_value = crate::codec::AUTO, value_parser = codec)]
+    codec: String,
     /// The name that the server shows for you, instead of this PC's name.
     #[arg(long)]
     name: Option<String>,
@@ -123,6 +127,8 @@ pub struct ClientSettings {
     pub delay_ms: Option<i32>,
     /// Whether to play later by itself where sound keeps running dry.
     pub adaptive: bool,
+    /// The codec wished for, or `auto`.
+    pub codec: String,
     /// What the server shows.
     pub name: String,
     /// The playout delay in milliseconds for a server that does not say one itself.
@@ -182,6 +188,7 @@ impl ClientArgs {
             volume_percent: self.volume,
             delay_ms: self.delay,
             adaptive: self.adaptive,
+            codec: self.codec,
             name: self.name.unwrap_or_else(computer::name),
             fallback_delay_ms: fallback_delay(self.preset.as_deref(), self.playout_delay_ms)?,
             delay_flags_given: self.preset.is_some() || self.playout_delay_ms.is_some(),
@@ -296,6 +303,7 @@ mod tests {
         let expected = [
             "adaptive",
             "allow-feedback",
+            "codec",
             "delay",
             "device",
             "json",
@@ -332,6 +340,7 @@ mod tests {
                 volume_percent: 100,
                 delay_ms: None,
                 adaptive: false,
+                codec: "auto".into(),
                 name: computer::name(),
                 fallback_delay_ms: 300,
                 delay_flags_given: true,
@@ -352,7 +361,7 @@ mod tests {
         let settings = read(
             "pc --port 6000 --output wav:a:b.wav --volume 150 --delay -250 --name me \
              --playout-delay-ms 77 --once --allow-feedback --overwrite --list-devices --stats s.json \
-             --adaptive --no-discovery",
+             --adaptive --no-discovery --codec opus:96",
         )
         .unwrap();
         let target = Target { host: "pc".into(), port: 6000 };
@@ -367,6 +376,7 @@ mod tests {
         assert!(settings.once && settings.allow_feedback);
         assert!(settings.overwrite && settings.list_devices && settings.adaptive);
         assert_eq!(settings.stats, Some(StatsTarget::File("s.json".into())));
+        assert_eq!(settings.codec, "opus:96");
         assert_eq!(read("pc --device usb").unwrap().device.as_deref(), Some("usb"));
     }
 
@@ -386,6 +396,7 @@ mod tests {
             ("pc --delay -5001", "the delay goes from -5000 to 5000 milliseconds"),
             ("pc --output mp3:x", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
             ("pc --output wav:", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
+            ("pc --codec opus:9", "it can be auto, f32, s24, s16, opus, or opus:KBPS with 64"),
             ("pc --port 0", "no server can listen on port 0"),
             ("pc pc2", "unexpected argument 'pc2' found"),
             ("pc --list-servers", "cannot be used with"),

@@ -67,7 +67,8 @@ pub struct ServerArgs {
     /// From this PC playing a sound to every listener hearing it, in milliseconds, 5 to 10000.
     #[arg(long, value_name = "MS", value_parser = whole_number::<u32>)]
     playout_delay_ms: Option<u32>,
-    /// How sound may be packed for the network, separated by commas; so far only f32.
+    /// How sound may be packed for the network, best first, separated by commas: f32, s24, s16,
+    /// opus, opus:KBPS. "f32 up to 6,opus" gives f32 while at most 6 listen.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     codecs: Option<Vec<String>>,
     /// The port of the page for phones and browsers; 0 takes a free one.
@@ -298,7 +299,7 @@ mod tests {
         for (flags, start) in [
             ("--chunk-size 4", "--chunk-size cannot be 4. It can be 16 to 8192 frames"),
             ("--channels 6", "--channels cannot be 6. "),
-            ("--codecs f32,opus", "--codecs names “opus”, which does not exist. There is: f32"),
+            ("--codecs f32,mp3", "--codecs names “mp3”, which does not exist. There is f32, s24, "),
             ("--playout-delay-ms 20", "--playout-delay-ms cannot be: a playout delay of 20 ms "),
         ] {
             let error = read(flags).unwrap_err();

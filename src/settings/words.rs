@@ -50,6 +50,14 @@ pub(super) fn delay(text: &str) -> Result<i32, String> {
     }
 }
 
+pub(super) fn codec(text: &str) -> Result<String, String> {
+    if text == crate::codec::AUTO || crate::codec::Codec::parse(text).is_some() {
+        return Ok(text.to_owned());
+    }
+    Err("it can be auto, f32, s24, s16, opus, or opus:KBPS with 64 to 256 kilobits a second"
+        .to_owned())
+}
+
 pub(super) fn output(text: &str) -> Result<Output, String> {
     match text.split_once(':') {
         None if text == "speaker" => Ok(Output::Speaker),

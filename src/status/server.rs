@@ -72,7 +72,7 @@ mod tests {
             name: name.to_owned(),
             version: if name.is_empty() { 1 } else { 2 },
             via: "tcp",
-            codec: "f32",
+            codec: "f32".into(),
             connected_s,
             queued: 0,
             frames: 0,

@@ -12,6 +12,9 @@ use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable};
 /// Longest id or name that is kept of a peer's, in characters.
 const MAX_NAME: usize = 64;
 
+/// Codecs of a hello that are looked at, the best first.
+const MAX_CODECS: usize = 16;
+
 /// The first thing a server says: generation one's config, with our key in it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Config {
@@ -152,6 +155,7 @@ impl Hello {
         let mut hello: Self = json("hello", body)?;
         hello.id = printable(&hello.id, MAX_NAME);
         hello.name = printable(&hello.name, MAX_NAME);
+        hello.codecs.truncate(MAX_CODECS);
         if hello.version < 2 || hello.id.is_empty() {
             let why = format!("version {} or an empty id", hello.version);
             return Err(Violation::Unreadable { what: "hello", why });
@@ -216,6 +220,16 @@ impl Welcome {
         if welcome.position_rate == 0 || welcome.position_rate > MAX_STREAM_RATE {
             return Err(unreadable(format!("a position rate of {} Hz", welcome.position_rate)));
         }
+        // Sound must be counted in the frames that it is heard in, or nobody could say what lies
+        // between two of them.
+        if welcome.position_rate != welcome.format.sample_rate {
+            let (rate, heard) = (welcome.position_rate, welcome.format.sample_rate);
+            return Err(unreadable(format!("positions at {rate} Hz of sound at {heard} Hz")));
+        }
+        if welcome.algorithmic_delay > MAX_ALGORITHMIC_DELAY {
+            let why = format!("an algorithmic delay of {} frames", welcome.algorithmic_delay);
+            return Err(unreadable(why));
+        }
         if welcome.playout_delay_ms > MAX_PLAYOUT_DELAY_MS {
             let why = format!("a playout delay of {} ms", welcome.playout_delay_ms);
             return Err(unreadable(why));
@@ -229,6 +243,9 @@ impl Welcome {
         json_frame(kind::WELCOME, self)
     }
 }
+
+/// Most frames by which decoded sound may lag its positions.
+pub const MAX_ALGORITHMIC_DELAY: u32 = 9_600;
 
 /// Longest playout delay that a client accepts, in ms; it sizes the jitter buffer.
 pub const MAX_PLAYOUT_DELAY_MS: u32 = 10_000;

@@ -8,6 +8,7 @@
 
 #[cfg(unix)]
 mod change;
+mod codecs;
 mod crowd;
 mod dry;
 #[cfg(unix)] // Stopping and freezing a program takes signals.

@@ -6,7 +6,8 @@ use super::vectors::{encode, kinds, session, unhex};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
+    include_str!("../../src/codec/opus.rs"),
     include_str!("../../src/format.rs"),
     include_str!("../../src/wire.rs"),
     include_str!("../../src/wire/message.rs"),

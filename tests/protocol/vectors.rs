@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use auralync::codec::{Codec, Decoder, pcm};
 use auralync::wire::{
     AudioFrame, AudioHeader, AuralyncKey, Config, Deframer, Frame, Hello, Limits, MAX_CLIENT_FRAME,
     MAX_JSON, MAX_SERVER_FRAME, Notice, Ping, Pong, Report, SERVER_FULL, ServerFirst, Violation,
@@ -120,7 +121,7 @@ pub(crate) fn encode(Step { message, fields, .. }: &Step) -> Vec<u8> {
                 position: number(fields, "position"),
                 captured_us: number(fields, "captured_us"),
             };
-            AudioFrame::float32(header, &samples(fields)).typed().to_vec()
+            audio(fields, header).typed().to_vec()
         }
         "ping" => Ping { client_us: number(fields, "client_us") }.frame(),
         "pong" => Pong {
@@ -136,6 +137,21 @@ pub(crate) fn encode(Step { message, fields, .. }: &Step) -> Vec<u8> {
             typed(number(fields, "kind").try_into().unwrap(), &unhex(body))
         }
         other => panic!("no message is called {other}"),
+    }
+}
+
+/// A frame of the codec that a vector names, or of float32. Integers come without dither.
+fn audio(fields: &Fields, header: AudioHeader) -> AudioFrame {
+    let samples = samples(fields);
+    match fields.get("codec").and_then(Value::as_str) {
+        None => AudioFrame::float32(header, &samples),
+        Some("s16") => AudioFrame::new(Codec::Int16, header, samples.len() * 2, |payload| {
+            pcm::write_int16(&samples, || 0.0, payload);
+        }),
+        Some("s24") => AudioFrame::new(Codec::Int24, header, samples.len() * 3, |payload| {
+            pcm::write_int24(&samples, payload);
+        }),
+        Some(other) => panic!("no codec is called {other}"),
     }
 }
 
@@ -175,12 +191,17 @@ fn read_typed(kind: u8, body: &[u8], like: &Step) -> Result<(String, Value), Vio
             let (header, payload) = AudioHeader::split(body)?;
             let channels = channels(like);
             let mut samples = Vec::new();
-            read_float32(payload, header.frames, channels, &mut samples)?;
+            let codec = like.fields.get("codec").and_then(Value::as_str);
+            let mut decoder = Decoder::new(codec.unwrap_or("f32"), channels).unwrap();
+            decoder.decode(payload, header.frames, channels, &mut samples)?;
             let AudioHeader { flags, frames, position, captured_us } = header;
-            let fields = json!({
+            let mut fields = json!({
                 "channels": channels, "flags": flags, "frames": frames, "position": position,
                 "captured_us": captured_us, "samples": samples,
             });
+            if let Some(codec) = codec {
+                fields["codec"] = codec.into();
+            }
             ("audio".into(), fields)
         }
         kind::PING => ("ping".into(), json!({"client_us": Ping::read(body)?.client_us})),

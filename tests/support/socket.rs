@@ -44,6 +44,11 @@ pub(crate) fn greet(socket: &mut TcpStream, id: &str) -> Vec<u8> {
     let hello =
         Hello { version: 2, id: id.into(), name: "test".into(), codecs: vec!["f32".into()] };
     socket.write_all(&hello.frame()).unwrap();
+    skip_to_welcome(socket)
+}
+
+/// The body of the welcome that follows a hello.
+pub(crate) fn skip_to_welcome(socket: &mut TcpStream) -> Vec<u8> {
     loop {
         let length = header(socket);
         let mut body = exactly(socket, (length & !wire::TYPED) as usize);

@@ -176,10 +176,11 @@ impl<'a> Session<'a> {
                 Event::Full => return Ok(Some(End::Full(self.line.address))),
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
-                Event::Audio { position, captured_us, broken, frames, samples } => {
+                Event::Audio { position, captured_us, broken, frames, concealed, samples } => {
                     let samples = samples.to_vec();
                     let heard = Heard::Audio { position, captured_us, arrived_us, broken, samples };
                     self.connect.seen.frames.add(u64::from(frames));
+                    self.connect.seen.concealed.add(u64::from(concealed));
                     tell(self.connect, heard);
                 }
                 Event::Pong(pong) => self.learn(pong, arrived_us),
@@ -238,9 +239,10 @@ impl<'a> Session<'a> {
         }
         if before.is_none() || !same_run {
             info!(
-                "connected to {}: {}, heard {} ms after the PC plays it",
+                "connected to {}: {}, {}, heard {} ms after the PC plays it",
                 label(&welcome.name, self.line.address),
                 welcome.format,
+                welcome.codec,
                 welcome.playout_delay_ms
             );
         }

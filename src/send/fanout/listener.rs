@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::inbox::{Heard, Inbox};
 use super::{Counts, Log, Outbox};
+use crate::codec::Codec;
 use crate::wire::websocket::{self, close};
 use crate::wire::{Hello, Notice, Ping, Reason, Report, SERVER_FULL, Violation, kind};
 
@@ -61,6 +62,8 @@ pub struct Listener {
     pub phase: Phase,
     /// What goes to it next.
     pub outbox: Outbox,
+    /// How its sound is packed: that log its outbox reads. Without a hello, float32.
+    pub codec: Codec,
     /// What its hello said: random per client run; empty before.
     pub id: String,
     /// What the person calls it; empty before a hello.
@@ -123,6 +126,7 @@ impl Listener {
             peer,
             phase,
             outbox,
+            codec: Codec::Float32,
             id: String::new(),
             name: String::new(),
             report: None,
@@ -145,6 +149,19 @@ impl Listener {
     #[must_use]
     pub fn is_browser(&self) -> bool {
         self.inbox.is_websocket()
+    }
+
+    /// The codec that must be encoded for it, if any.
+    #[must_use]
+    pub fn hears(&self) -> Option<Codec> {
+        self.is_seated().then_some(self.codec)
+    }
+
+    /// Whether it is there to listen: not one that has only just connected.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        let plain = self.phase == Phase::Plain && self.outbox.counts().frames > 0;
+        self.phase == Phase::Typed || plain
     }
 
     /// Reads what the peer sent, up to a hello. What follows a hello is read by the next call, with

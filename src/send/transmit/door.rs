@@ -8,6 +8,7 @@ use mio::{Interest, Token};
 
 use super::sockets::{self, Buffering};
 use super::{Seat, Transmit};
+use crate::codec::Codec;
 use crate::send::fanout::{Listener, Phase};
 use crate::wire::{Hello, Reason, VERSION};
 
@@ -105,7 +106,11 @@ impl Transmit {
                 return;
             }
             Admission::Wait => Listener::refused(peer, now),
-            Admission::Seat => Listener::seated(peer, self.room.config.frame(), &self.log, now),
+            Admission::Seat => {
+                self.in_use.add(Codec::Float32);
+                let log = &self.logs[Codec::Float32.index()];
+                Listener::seated(peer, self.room.config.frame(), log, now)
+            }
         };
         if let Some(index) = self.take_seat(stream, listener, false) {
             self.write(index);
@@ -175,6 +180,7 @@ impl Transmit {
         let ghost = self.ghost_of(&hello.id);
         let seated = self.seated();
         let captured_output = self.room.captured_output.clone();
+        let codec = self.codec_for(index, ghost, &hello);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
@@ -190,9 +196,22 @@ impl Transmit {
         welcome.ping_ms = welcome.ping_ms.max(u32::try_from(seated).unwrap_or(u32::MAX));
         welcome.version = hello.version.min(VERSION);
         welcome.captured_output = captured_output.filter(|_| same_machine);
+        self.room.describe(codec, &mut welcome);
+        self.in_use.add(codec);
         seat.replaces = ghost;
-        seat.listener.welcome(hello, welcome.frame(), &self.log);
-        info!("{} listens (version {})", seat.listener.label(), welcome.version);
+        seat.listener.codec = codec;
+        seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()]);
+        info!("{} listens (version {}, {codec})", seat.listener.label(), welcome.version);
+    }
+
+    /// What a newcomer hears. It keeps what it had on the connection that it takes the place of.
+    fn codec_for(&self, index: usize, ghost: Option<usize>, hello: &Hello) -> Codec {
+        let others = self.seats.iter().enumerate().filter(|(at, seat)| {
+            let listens = seat.as_ref().is_some_and(|seat| seat.listener.is_listening());
+            listens && *at != index && Some(*at) != ghost
+        });
+        let before = ghost.and_then(|at| Some(self.seats.get(at)?.as_ref()?.listener.codec));
+        self.room.offers.choose(&hello.codecs, others.count(), before)
     }
 
     /// Once a welcome is written, the same client's older connection goes.

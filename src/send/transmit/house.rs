@@ -26,6 +26,7 @@ impl Transmit {
         }
         self.housekeeping_us = now;
         self.keep_web_house(now);
+        self.in_use.set(self.seats.iter().flatten().filter_map(|seat| seat.listener.hears()));
         for index in 0..self.seats.len() {
             let Some(Some(seat)) = self.seats.get_mut(index) else {
                 continue;
@@ -67,9 +68,9 @@ impl Transmit {
                     name: listener.name.clone(),
                     version: if listener.phase == Phase::Typed { VERSION } else { 1 },
                     via: if listener.is_browser() { "websocket" } else { "tcp" },
-                    codec: "f32",
+                    codec: listener.codec.to_string(),
                     connected_s: now_us.saturating_sub(listener.since_us) as f64 / 1e6,
-                    queued: listener.outbox.queued(&self.log),
+                    queued: listener.outbox.queued(&self.logs[listener.codec.index()]),
                     frames: counts.frames,
                     bytes: counts.bytes,
                     dropped_full: counts.dropped_full,

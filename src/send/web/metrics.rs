@@ -109,7 +109,7 @@ mod tests {
             name: name.to_owned(),
             version: 2,
             via: "websocket",
-            codec: "f32",
+            codec: "f32".into(),
             connected_s: 1.5,
             queued: 1,
             frames: 2,

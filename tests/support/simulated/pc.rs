@@ -6,7 +6,6 @@ use std::sync::Arc;
 use auralync::Format;
 use auralync::send::capture::{self, Capture, Captured, Piece};
 use auralync::send::chunk::Chunker;
-use auralync::send::encode::{Codec, encode};
 use auralync::wire::{AudioFrame, AudioHeader, Pong};
 
 use super::oscillator::{Card, Host, Oscillator};
@@ -151,7 +150,7 @@ impl Pc {
             if !(self.withheld)(self.chunks - 1) {
                 // The loop that sends is another thread.
                 self.last_sent = now.max(self.last_sent);
-                send(&encode(Codec::Float32, header, chunk.samples), self.last_sent);
+                send(&AudioFrame::float32(header, chunk.samples), self.last_sent);
             }
         }
         let sleeps = self.chunker.due_in_us(now_us).clamp(500, 5_000) as f64;

@@ -1,0 +1,215 @@
+//! Opus, at 48 kHz: the one place that names the library.
+
+use ropus::{Application, Bitrate as Rate, Channels, DecodeMode, InbandFec};
+
+use super::Bitrate;
+use crate::error::{Error, Result};
+use crate::format::sanitise;
+use crate::wire::Violation;
+
+/// What Opus positions count, in Hz.
+pub const RATE: u32 = 48_000;
+
+/// Longest packet that is made or read, in bytes: what the standard lets one frame have.
+pub const MAX_PACKET: usize = 1275;
+
+/// Most frames in a packet: 120 ms.
+const MAX_PACKET_FRAMES: u32 = 5760;
+
+/// What is missing is concealed up to this long; beyond it is silence, behind a fade. In frames.
+pub const LONGEST_CONCEALED: u64 = 4800;
+
+/// Concealment works in steps of 2.5 ms, in frames.
+const CONCEAL_STEP: u64 = 120;
+
+/// Share of the bitrate that is left for sound when the frames' headers are taken off: so 128
+/// kbit/s are that on the wire too, with the longest frames.
+const SHARE_FOR_SOUND: f64 = 0.95;
+
+/// How a stream is cut, which the playout delay decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Frames in a packet.
+    pub frames: u32,
+    /// Frames by which decoded sound lags what was encoded.
+    pub delay: u32,
+}
+
+impl Layout {
+    /// Packets take a small share of the playout delay: 20 ms if there is time, else 10 or 5 ms
+    /// and the mode that looks less far ahead.
+    #[must_use]
+    pub fn for_delay(playout_delay_ms: u32) -> Self {
+        match playout_delay_ms {
+            0..60 => Self { frames: 240, delay: 120 },
+            60..150 => Self { frames: 480, delay: 120 },
+            _ => Self { frames: 960, delay: 312 },
+        }
+    }
+
+    fn application(self) -> Application {
+        if self.frames < 960 { Application::RestrictedLowDelay } else { Application::Audio }
+    }
+}
+
+/// Encodes one stream at one bitrate.
+pub struct Encoder {
+    inner: ropus::Encoder,
+    frames: usize,
+    channels: usize,
+    clipped: Vec<f32>,
+    packet: Box<[u8; MAX_PACKET]>,
+}
+
+impl Encoder {
+    /// # Errors
+    /// [`Error::Internal`] if the library refuses.
+    pub fn new(layout: Layout, channels: u16, bitrate: Bitrate) -> Result<Self> {
+        let failed = |e: String| Error::internal("cannot encode Opus", std::io::Error::other(e));
+        let layout_of = channels_of(channels)
+            .ok_or_else(|| failed(format!("{channels} channels are too many")))?;
+        let bits = f64::from(bitrate.kbps()) * 1e3 * SHARE_FOR_SOUND;
+        let inner = ropus::Encoder::builder(RATE, layout_of, layout.application())
+            .bitrate(Rate::Bits(bits as u32))
+            // Nothing is lost on TCP that a later packet could bring back.
+            .inband_fec(InbandFec::Disabled)
+            .build()
+            .map_err(|e| failed(e.to_string()))?;
+        Ok(Self {
+            inner,
+            frames: layout.frames as usize,
+            channels: channels.into(),
+            clipped: Vec::with_capacity(layout.frames as usize * usize::from(channels)),
+            packet: Box::new([0; MAX_PACKET]),
+        })
+    }
+
+    /// Frames by which decoded sound lags, as the library says.
+    #[must_use]
+    pub fn delay(&self) -> u32 {
+        self.inner.lookahead()
+    }
+
+    /// Encodes one packet's worth of interleaved samples; what is beyond full scale is clipped.
+    /// `None` for another number of samples.
+    pub fn encode(&mut self, samples: &[f32]) -> Option<&[u8]> {
+        if samples.len() != self.frames * self.channels {
+            return None;
+        }
+        self.clipped.clear();
+        self.clipped.extend(samples.iter().map(|sample| sample.clamp(-1.0, 1.0)));
+        sanitise(&mut self.clipped);
+        let length = self.inner.encode_float(&self.clipped, &mut self.packet[..]).ok()?;
+        self.packet.get(..length)
+    }
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoder").field("frames", &self.frames).finish_non_exhaustive()
+    }
+}
+
+/// Decodes one stream.
+pub struct Decoder {
+    inner: ropus::Decoder,
+    channels: usize,
+}
+
+impl Decoder {
+    /// `None` for more than two channels.
+    #[must_use]
+    pub fn new(channels: u16) -> Option<Self> {
+        let inner = ropus::Decoder::new(RATE, channels_of(channels)?).ok()?;
+        Some(Self { inner, channels: channels.into() })
+    }
+
+    /// Decodes a packet of `frames` frames into `out` (cleared first). One that cannot be decoded
+    /// is concealed.
+    ///
+    /// # Errors
+    /// [`Violation::Unreadable`] for a packet that is empty or too long, or holds another number of
+    /// frames.
+    pub fn decode(
+        &mut self,
+        packet: &[u8],
+        frames: u32,
+        out: &mut Vec<f32>,
+    ) -> std::result::Result<(), Violation> {
+        let unreadable = |why: String| Violation::Unreadable { what: "audio frame", why };
+        if packet.is_empty() || packet.len() > MAX_PACKET {
+            return Err(unreadable(format!("an Opus packet of {} bytes", packet.len())));
+        }
+        let is_cut = u64::from(frames).is_multiple_of(CONCEAL_STEP);
+        if !(1..=MAX_PACKET_FRAMES).contains(&frames) || !is_cut {
+            return Err(unreadable(format!("an Opus packet of {frames} frames")));
+        }
+        out.clear();
+        // Room for any packet, so that one of another length is found out.
+        out.resize(MAX_PACKET_FRAMES as usize * self.channels, 0.0);
+        match self.inner.decode_float(packet, out, DecodeMode::Normal) {
+            Ok(decoded) if decoded == frames as usize => {
+                out.truncate(decoded * self.channels);
+                make_safe(out);
+                Ok(())
+            }
+            Ok(decoded) => {
+                Err(unreadable(format!("an Opus packet of {decoded} frames instead of {frames}")))
+            }
+            Err(_) => {
+                out.clear();
+                self.conceal(frames.into(), out);
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds up to `frames` frames of what probably came next to `out`, in whole steps; returns how
+    /// many.
+    pub fn conceal(&mut self, frames: u64, out: &mut Vec<f32>) -> u64 {
+        let mut left = frames.min(LONGEST_CONCEALED) / CONCEAL_STEP * CONCEAL_STEP;
+        let concealed = left;
+        while left > 0 {
+            // The library conceals up to a whole frame at once.
+            let step = [960, 480, 240, 120].into_iter().find(|step| *step <= left).unwrap_or(120);
+            let start = out.len();
+            out.resize(start + step as usize * self.channels, 0.0);
+            if self.inner.decode_float(&[], &mut out[start..], DecodeMode::Normal).is_err() {
+                out[start..].fill(0.0);
+            }
+            make_safe(&mut out[start..]);
+            left -= step;
+        }
+        concealed
+    }
+
+    /// Forgets what came before.
+    pub fn reset(&mut self) {
+        if let Some(fresh) = u16::try_from(self.channels).ok().and_then(Self::new) {
+            *self = fresh;
+        }
+    }
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder").field("channels", &self.channels).finish_non_exhaustive()
+    }
+}
+
+/// Decoded sound is a little louder than full scale at most; corrupt packets may be anything.
+fn make_safe(samples: &mut [f32]) {
+    sanitise(samples);
+    samples.iter_mut().for_each(|sample| *sample = sample.clamp(-2.0, 2.0));
+}
+
+fn channels_of(channels: u16) -> Option<Channels> {
+    match channels {
+        1 => Some(Channels::Mono),
+        2 => Some(Channels::Stereo),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

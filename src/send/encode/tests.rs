@@ -1,0 +1,157 @@
+use super::*;
+use crate::codec::Bitrate;
+use crate::recv::decode::{Conversation, Event};
+use crate::wire::{AuralyncKey, Config, Frame, Hello, Welcome, kind};
+
+const WAVE_HZ: f64 = 700.0;
+
+/// A wave whose place can be told to a fraction of a frame, at `time` in seconds.
+fn wave(time: f64) -> f32 {
+    ((time * WAVE_HZ * std::f64::consts::TAU).sin() * 0.4
+        + (time * WAVE_HZ * 3.7 * std::f64::consts::TAU).sin() * 0.2) as f32
+}
+
+fn in_use(codecs: &[Codec]) -> InUse {
+    let in_use = InUse::default();
+    codecs.iter().for_each(|codec| in_use.add(*codec));
+    in_use
+}
+
+/// Two seconds of the wave in chunks, through every encoder in use; the stream's clock starts at
+/// one second, on position 5,000.
+fn frames(rate: u32, layout: Layout, in_use: &InUse) -> Vec<AudioFrame> {
+    let mut encoders = Encoders::new(Format { sample_rate: rate, channels: 1 }, layout);
+    let mut all = Vec::new();
+    for chunk in 0..u64::from(rate) * 2 / 512 {
+        let position = 5_000 + chunk * 512;
+        let time = |n: u64| (chunk * 512 + n) as f64 / f64::from(rate);
+        let samples: Vec<f32> = (0..512).map(|n| wave(time(n))).collect();
+        let captured_us = 1_000_000 + (time(0) * 1e6).round() as u64;
+        let header = AudioHeader { flags: 0, frames: 512, position, captured_us };
+        encoders.encode(header, &samples, in_use, |frame| all.push(frame));
+    }
+    all
+}
+
+/// A listener that was welcomed with a codec.
+fn listener(codec: Codec, rate: u32, layout: Layout) -> Conversation {
+    let is_opus = matches!(codec, Codec::Opus(_));
+    let hello =
+        Hello { version: 2, id: "x".into(), name: String::new(), codecs: vec![codec.to_string()] };
+    let mut conversation = Conversation::new(hello, false);
+    let auralync = Some(AuralyncKey { version: 2, hold: false });
+    let config = Config { sample_rate: rate, channels: 1, chunk_size: 512, auralync };
+    assert!(conversation.take(Frame::Plain(&config.frame()[4..])).is_ok());
+    let rate = if is_opus { 48_000 } else { rate };
+    let welcome = Welcome {
+        version: 2,
+        session: "1".into(),
+        name: String::new(),
+        format: Format { sample_rate: rate, channels: 1 },
+        codec: codec.name().into(),
+        chunk_size: 512,
+        position_rate: rate,
+        algorithmic_delay: if is_opus { layout.delay } else { 0 },
+        playout_delay_ms: 300,
+        ping_ms: 250,
+        accepts: std::collections::BTreeMap::new(),
+        captured_output: None,
+    };
+    let frame = welcome.frame();
+    let body = &frame[5..];
+    assert!(conversation.take(Frame::Typed { kind: kind::WELCOME, body }).is_ok());
+    conversation
+}
+
+#[test]
+fn an_opus_ear_and_a_pcm_ear_hear_the_same_sample_at_the_same_time() {
+    for (rate, delay_ms) in [(48_000, 300), (48_000, 80), (48_000, 25), (44_100, 300)] {
+        let layout = Layout::for_delay(delay_ms);
+        let codecs = Codec::all();
+        let frames = frames(rate, layout, &in_use(&codecs));
+        for codec in codecs {
+            let mut listener = listener(codec, rate, layout);
+            let heard_at = if matches!(codec, Codec::Opus(_)) { 48_000.0 } else { f64::from(rate) };
+            // How far the wave that is heard lies from where its time says, in µs: that shift
+            // which fits best.
+            let mut points = Vec::new();
+            for frame in frames.iter().filter(|frame| frame.codec() == codec) {
+                let body = &frame.typed()[5..];
+                let event = listener.take(Frame::Typed { kind: kind::AUDIO, body }).unwrap();
+                let Event::Audio { captured_us: Some(at_us), samples, .. } = event else {
+                    panic!("{event:?}");
+                };
+                for (n, sample) in samples.iter().enumerate() {
+                    let time = at_us as f64 / 1e6 - 1.0 + n as f64 / heard_at;
+                    if (0.5..1.5).contains(&time) {
+                        points.push((time, f64::from(*sample)));
+                    }
+                }
+            }
+            assert!(points.len() as f64 > heard_at * 0.9, "{codec} at {rate} Hz");
+            let error = |shift_us: f64| -> f64 {
+                let apart = |(time, sample): &(f64, f64)| {
+                    (f64::from(wave(time + shift_us / 1e6)) - sample).powi(2)
+                };
+                points.iter().map(apart).sum()
+            };
+            let best = (-60..=60).map(f64::from).min_by(|a, b| error(*a).total_cmp(&error(*b)));
+            let best = best.unwrap_or(f64::NAN);
+            println!("{codec} at {rate} Hz, {delay_ms} ms: {best} µs from its place");
+            assert!(best.abs() <= 15.0, "{codec} at {rate} Hz lies {best} µs off");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_encoded_that_nobody_uses() {
+    let layout = Layout::for_delay(300);
+    assert!(frames(48_000, layout, &in_use(&[])).is_empty());
+    let both = frames(48_000, layout, &in_use(&[Codec::Int16, Codec::Opus(Bitrate::default())]));
+    assert!(both.iter().all(|frame| matches!(frame.codec(), Codec::Int16 | Codec::Opus(_))));
+    let int16 = both.iter().filter(|frame| frame.codec() == Codec::Int16).count();
+    assert_eq!(int16, 96_000 / 512, "each chunk once");
+    let opus = both.len() - int16;
+    assert_eq!(opus, 96_000 / 512 * 512 / 960);
+}
+
+#[test]
+fn a_gap_that_opus_can_bridge_is_bridged_and_counted() {
+    let layout = Layout::for_delay(300);
+    let codec = Codec::Opus(Bitrate::default());
+    let frames = frames(48_000, layout, &in_use(&[codec]));
+    let mut listener = listener(codec, 48_000, layout);
+    let (mut next, mut made_up) = (None, 0);
+    for (n, frame) in frames.iter().enumerate() {
+        // One packet is missing, later two, later half a second.
+        if n == 20 || (30..32).contains(&n) || (40..65).contains(&n) {
+            continue;
+        }
+        let body = &frame.typed()[5..];
+        let event = listener.take(Frame::Typed { kind: kind::AUDIO, body }).unwrap();
+        let Event::Audio { position, frames, concealed, samples, .. } = event else { panic!() };
+        assert_eq!(samples.len(), frames as usize);
+        if n == 65 {
+            assert_eq!(position - next.unwrap(), 25 * 960, "too long to be made up");
+        } else {
+            assert_eq!(position, next.unwrap_or(position), "packet {n}");
+        }
+        next = Some(position + u64::from(frames));
+        made_up += concealed;
+    }
+    assert_eq!(made_up, 3 * 960);
+}
+
+#[test]
+fn silence_stays_silent_in_every_codec() {
+    let mut encoders =
+        Encoders::new(Format { sample_rate: 48_000, channels: 2 }, Layout::for_delay(300));
+    let header = AudioHeader { flags: 0, frames: 480, position: 0, captured_us: 0 };
+    let in_use = in_use(&[Codec::Int24, Codec::Int16]);
+    let mut seen = 0;
+    encoders.encode(header, &[0.0; 960], &in_use, |frame| {
+        assert!(frame.plain().1.iter().all(|byte| *byte == 0));
+        seen += 1;
+    });
+    assert_eq!(seen, 2);
+}

@@ -1,0 +1,95 @@
+//! Each listener gets the codec that it asks for, and all of them the same sound.
+
+use std::io::Write;
+
+use auralync::wire::{Hello, Welcome, kind};
+
+use crate::support::program::{client, server, wav};
+use crate::support::ramp::frames_on_disk;
+use crate::support::{Scratch, socket, wait_until};
+
+const RATE: u64 = 48_000;
+
+#[test]
+fn every_codec_is_heard_and_nobody_disturbs_another() {
+    let scratch = Scratch::new();
+    let flags = ["--source", "tone:1000", "--playout-delay-ms", "1500", "--sample-rate"];
+    for rate in ["48000", "44100"] {
+        let mut server = server(flags.iter().chain(&[rate]));
+        let codecs = ["auto", "f32", "s24", "s16", "opus", "opus:64"];
+        let gets = ["f32", "f32", "s24", "s16", "opus:128", "opus:64"];
+        let paths: Vec<_> =
+            (0..codecs.len()).map(|n| scratch.path(format!("{rate}-{n}.wav"))).collect();
+        let mut listeners: Vec<_> = codecs
+            .iter()
+            .zip(&paths)
+            .map(|(codec, path)| {
+                client(server.address(), ["--codec", codec, "--output", &wav(path)])
+            })
+            .collect();
+        for codec in gets {
+            server.wait_for(&format!("listens (version 2, {codec})"));
+        }
+        for path in &paths {
+            wait_until("two seconds of sound", || frames_on_disk(path, 2) > 2 * RATE);
+        }
+        for ((listener, path), codec) in listeners.iter_mut().zip(&paths).zip(codecs) {
+            assert_eq!(listener.stop().0.code, Some(0));
+            let samples: Vec<f32> =
+                hound::WavReader::open(path).unwrap().into_samples().map(Result::unwrap).collect();
+            let left: Vec<f32> = samples.into_iter().step_by(2).collect();
+            // Behind the silence before the tone: a sine without a break steps no further than
+            // its own slope.
+            let sound = &left[left.iter().position(|s| s.abs() > 0.05).unwrap() + 4800..];
+            let peak = sound.iter().fold(0.0_f32, |most, s| most.max(s.abs()));
+            let step = sound.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0_f32, f32::max);
+            let slope = peak * std::f32::consts::TAU * 1000.0 / 44_100.0;
+            assert!(peak > 0.05 && step < slope * 1.3, "{codec}: a step of {step}, peak {peak}");
+        }
+        assert!(server.is_running());
+    }
+}
+
+fn welcomed(server: std::net::SocketAddr, codecs: Vec<String>) -> (Welcome, u32) {
+    let mut socket = socket::connect(server);
+    let _config = socket::plain(&mut socket);
+    let hello = Hello { version: 2, id: "x".into(), name: String::new(), codecs };
+    socket.write_all(&hello.frame()).unwrap();
+    let body = socket::skip_to_welcome(&mut socket);
+    let welcome = Welcome::read(&body).unwrap();
+    loop {
+        if let (kind::AUDIO, body) = socket::typed(&mut socket) {
+            let frames = u32::from_be_bytes([body[3], body[4], body[5], body[6]]);
+            return (welcome, frames);
+        }
+    }
+}
+
+#[test]
+fn a_welcome_describes_its_codec_and_hundreds_of_wishes_are_answered() {
+    let mut server =
+        server(["--source", "tone", "--sample-rate", "44100", "--playout-delay-ms", "300"]);
+    let address = server.address();
+    let one = |codec: &str| welcomed(address, vec![codec.to_owned()]);
+    let (opus, frames) = one("opus:96");
+    assert_eq!((opus.codec.as_str(), opus.position_rate), ("opus", 48_000));
+    assert_eq!((opus.format.sample_rate, opus.algorithmic_delay), (48_000, 312));
+    assert_eq!((opus.chunk_size, frames), (960, 960));
+    let (int16, frames) = one("s16");
+    assert_eq!((int16.codec.as_str(), int16.position_rate), ("s16", 44_100));
+    assert_eq!((int16.algorithmic_delay, int16.chunk_size, frames), (0, 1024, 1024));
+    assert_eq!(one("quantum").0.codec, "f32");
+    let many = (0..300).map(|n| format!("c{n}")).collect();
+    assert_eq!(welcomed(address, many).0.codec, "f32");
+}
+
+#[test]
+fn who_comes_again_gets_what_it_asks_for_again() {
+    let mut server = server(["--source", "tone", "--playout-delay-ms", "300"]);
+    let address = server.address();
+    for _ in 0..3 {
+        // The same id: each takes the place of the one before.
+        assert_eq!(welcomed(address, vec!["opus".into()]).0.codec, "opus");
+        assert_eq!(welcomed(address, vec!["s24".into()]).0.codec, "s24");
+    }
+}
