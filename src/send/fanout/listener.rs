@@ -154,7 +154,8 @@ impl Listener {
     /// The codec that must be encoded for it, if any.
     #[must_use]
     pub fn hears(&self) -> Option<Codec> {
-        self.is_seated().then_some(self.codec)
+        let waits = self.phase == Phase::Plain && self.is_browser();
+        (self.is_seated() && !waits).then_some(self.codec)
     }
 
     /// Whether it is there to listen: not one that has only just connected.
