@@ -5,13 +5,14 @@
 //! that two thousand sockets to write keep no accept, pong or close waiting for long.
 
 mod door;
+mod handle;
 mod house;
 pub mod sockets;
 mod web_door;
 
 use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use log::debug;
@@ -25,8 +26,10 @@ use crate::clock::Clock;
 use crate::codec::opus::{self, Layout};
 use crate::codec::{Codec, InUse, Offers};
 use crate::error::{Error, Result, plain};
-use crate::stats::{ListenerStats, ServerStats};
-use crate::wire::{AudioFrame, Config, Notice, Reason, Welcome};
+use crate::stats::ListenerStats;
+use crate::wire::{Config, Notice, Reason, Welcome};
+use handle::Order;
+pub use handle::{Change, Handle};
 use web_door::WebDoor;
 
 /// Frames between the encoders and the loop. The loop takes them all at every turn, so more than a
@@ -50,85 +53,6 @@ const READ_BYTES: usize = 16 * 1024;
 const WAKER: Token = Token(usize::MAX);
 const DOOR: Token = Token(usize::MAX - 1);
 const WEB_DOOR: Token = Token(usize::MAX - 2);
-
-/// What the loop is told.
-enum Order {
-    Frame(AudioFrame),
-    Change(Change),
-    Captures(Option<String>),
-    Figures(Box<ServerStats>),
-    Stop,
-}
-
-/// What may change while the server runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// How long after its capture a sample is heard, in ms.
-    pub playout_delay_ms: u32,
-    /// The capture time from which the delay holds, in µs: the same sample for everybody.
-    pub from_us: u64,
-    /// Most listeners at a time; 0: as many as the system lets in.
-    pub max_clients: u32,
-    /// Codecs for those who join from now on.
-    pub offers: Offers,
-}
-
-/// The other threads' end of the loop.
-#[derive(Clone)]
-pub struct Handle {
-    orders: SyncSender<Order>,
-    waker: Arc<Waker>,
-    in_use: Arc<InUse>,
-}
-
-impl Handle {
-    /// The codecs that anybody listens to.
-    #[must_use]
-    pub fn in_use(&self) -> &InUse {
-        &self.in_use
-    }
-
-    /// Hands a frame to every listener that has its codec. `false` if the loop was too busy to take it.
-    #[must_use]
-    pub fn send(&self, frame: AudioFrame) -> bool {
-        let taken = self.orders.try_send(Order::Frame(frame)).is_ok();
-        // A wake that fails means that the loop is gone, and the join tells why.
-        let _ = self.waker.wake();
-        taken
-    }
-
-    /// Changes delay and limits, and tells the listeners.
-    pub fn change(&self, change: Change) {
-        self.insist(|| Order::Change(change.clone()));
-    }
-
-    /// Tells which output is captured now. Listeners on this machine must come again, because one of
-    /// them may play on it.
-    pub fn captures(&self, output: Option<String>) {
-        self.insist(|| Order::Captures(output.clone()));
-    }
-
-    /// What the page's visitors may read from now on. Where the loop is too busy, the next second's
-    /// figures do as well.
-    pub fn figures(&self, stats: ServerStats) {
-        let _ = self.orders.try_send(Order::Figures(Box::new(stats)));
-        let _ = self.waker.wake();
-    }
-
-    /// Tells every listener goodbye and ends the loop.
-    pub fn stop(&self) {
-        self.insist(|| Order::Stop);
-    }
-
-    /// Gives an order that must not be lost. The loop takes all that wait at every turn.
-    fn insist(&self, order: impl Fn() -> Order) {
-        while let Err(TrySendError::Full(_)) = self.orders.try_send(order()) {
-            let _ = self.waker.wake();
-            std::thread::yield_now();
-        }
-        let _ = self.waker.wake();
-    }
-}
 
 /// What the loop knows of its stream.
 #[derive(Debug, Clone)]

@@ -72,7 +72,7 @@ impl House {
         let server = start_server(&cable, &sound);
         let (recorded, stats) = (scratch.path("recorded.wav"), scratch.path("stats"));
         let mut command = cable.at_ear(env!("CARGO_BIN_EXE_auralync-client"));
-        command.args([PC, "--output", &wav(&recorded), "--stats"]).arg(&stats);
+        command.args([PC, "--codec", "f32", "--output", &wav(&recorded), "--stats"]).arg(&stats);
         let listener = Program::start(command);
         wait_until("sound", || frames_on_disk(&recorded, 2) > BEFORE);
         Self { scratch, cable, server, listener, recorded, stats }
