@@ -8,6 +8,7 @@
 
 #[cfg(unix)]
 mod change;
+#[cfg(unix)]
 mod codecs;
 mod crowd;
 mod dry;
