@@ -10,6 +10,7 @@
 #   network    run the tests that fail and mend networks of their own
 #   windows    link programs for Windows and pack them
 #   cross-std  compile Rust's standard library for systems that this machine's Rust does not know
+#   wasm       link the decoder that the page fetches
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -97,6 +98,9 @@ for job in "$@"; do
         need rustc-web test -x /usr/bin/rustc
         need cargo-web test -x /usr/bin/cargo
         need rust-web-src test -e /usr/lib/rustlib/src/rust/library/std
+        ;;
+    wasm)
+        need lld-22 command -v wasm-ld-22
         ;;
     *) fail "there is no job $job. The first lines of scripts/setup.sh list them." ;;
     esac
