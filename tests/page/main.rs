@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use browser::Browser;
-use support::sound_compare::{Window, compare, median, noise};
-use support::sound_program::{Program, wait_until};
+use support::sound_compare::{Window, compare, median};
+use support::sound_program::{Guarded, Program, wait_until};
 use support::sound_room::{EAR1, PC, RATE, Recorder, Room, Sink};
 
 /// What `--preset smooth` promises.
@@ -55,32 +55,37 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page")
 }
 
-fn music(room: &Room) -> PathBuf {
-    let path = room.path("music.wav");
-    let spec = hound::WavSpec {
-        channels: 2,
-        sample_rate: RATE,
-        bits_per_sample: 32,
-        sample_format: hound::SampleFormat::Float,
-    };
-    let noise = noise(MUSIC_S * RATE as usize, RATE);
-    let mut wav = hound::WavWriter::create(&path, spec).unwrap();
-    for (left, right) in noise.left.iter().zip(&noise.right) {
-        wav.write_sample(*left).unwrap();
-        wav.write_sample(*right).unwrap();
-    }
-    wav.finalize().unwrap();
-    path
-}
-
 /// A port that nobody uses: the page must find the server again where it was.
 fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
-fn server(room: &Room, port: u16, web: u16) -> Program {
+/// A room where the PC plays noise and is recorded, and ports for a server.
+struct Evening {
+    // Dropped first to last: what plays and records goes before its room.
+    _player: Guarded,
+    recorder: Recorder,
+    room: Room,
+    port: u16,
+    web: u16,
+}
+
+impl Evening {
+    fn begin() -> Self {
+        let mut room = Room::open();
+        // Browsers play on the default output; the server captures the one that it is told.
+        room.make_default(EAR1);
+        let music = room.noise(MUSIC_S);
+        let recorder = room.record();
+        let player = room.play(&music, PC);
+        wait_until("the PC plays", || recorder.hears(PC));
+        Self { _player: player, recorder, room, port: free_port(), web: free_port() }
+    }
+}
+
+fn server(room: &Room, preset: &str, port: u16, web: u16) -> Program {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
-    command.args(["--preset", "smooth", "--source", "loopback:pc", "--name", "Living room"]);
+    command.args(["--preset", preset, "--source", "loopback:pc", "--name", "Living room"]);
     command.args(["--bind", "127.0.0.1", "--no-discovery", "--port", &port.to_string()]);
     command.args(["--web", &web.to_string(), "--no-qr"]);
     let mut server = Program::start(command, room.path("server.log"));
@@ -115,15 +120,8 @@ fn the_pages_modules_pass_their_own_tests() {
 
 #[test]
 fn a_tap_on_a_page_from_plain_http_plays_in_step_and_comes_back_by_itself() {
-    let mut room = Room::open();
-    // Chromium plays on the default output; the server captures the one that it is told.
-    room.make_default(EAR1);
-    let music = music(&room);
-    let (port, web) = (free_port(), free_port());
-    let running = server(&room, port, web);
-    let recorder = room.record();
-    let _player = room.play(&music, PC);
-    wait_until("the PC plays", || recorder.hears(PC));
+    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let running = server(&room, "smooth", port, web);
 
     let mut browser = Browser::start(&room, &folder(), web);
     let opened = browser.ask("open");
@@ -162,7 +160,7 @@ fn a_tap_on_a_page_from_plain_http_plays_in_step_and_comes_back_by_itself() {
     drop(running);
     wait_until("it is silent without a server", || recorder.hears_nothing(EAR1));
     assert_eq!(browser.ask("show")["state"], "lost");
-    let _running = server(&room, port, web);
+    let _running = server(&room, "smooth", port, web);
     wait_until("sound is back by itself", || recorder.hears(EAR1));
     wait_until_right(&recorder, EAR1, PLAYOUT_DELAY_MS, 0.0);
 
@@ -182,13 +180,8 @@ fn a_tap_on_a_page_from_plain_http_plays_in_step_and_comes_back_by_itself() {
 #[test]
 #[ignore = "takes two minutes; run with --ignored --nocapture for the figures"]
 fn two_minutes_in_a_browser_are_whole_and_at_the_playout_delay() {
-    let mut room = Room::open();
-    room.make_default(EAR1);
-    let music = music(&room);
-    let (port, web) = (free_port(), free_port());
-    let _server = server(&room, port, web);
-    let recorder = room.record();
-    let _player = room.play(&music, PC);
+    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let _server = server(&room, "smooth", port, web);
     let mut browser = Browser::start(&room, &folder(), web);
     browser.ask("open");
     browser.ask("tap #listen");
