@@ -6,7 +6,7 @@
 #   build      compile AuraLync with its sound card support
 #   lint       also check its formatting and style
 #   sound      run the tests that send real sound through a private PulseAudio
-#   page       run the tests of the page that listens, in a real browser
+#   page       run the tests of the page that listens, in real browsers
 #   network    run the tests that fail and mend networks of their own
 #   windows    link programs for Windows and pack them
 #   cross-std  compile Rust's standard library for systems that this machine's Rust does not know
@@ -81,6 +81,7 @@ for job in "$@"; do
         if on_linux; then
             page=yes
             need chromium command -v chromium
+            need firefox-esr command -v firefox-esr
             need nodejs command -v node
             need npm command -v npm
         fi

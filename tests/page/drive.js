@@ -25,9 +25,9 @@ page.on('console', (message) => {
 
 const inPage = (...call) => page.evaluate(...call);
 
-/** Bytes of the files that were asked for before sound began. */
+/** Bytes of the files that were asked for before the first sound was handed to the output. */
 async function bytesToSound() {
-	const from = await inPage(() => performance.timeOrigin + (window.playingAt ?? Infinity));
+	const from = await inPage(() => performance.timeOrigin + (window.soundAt ?? Infinity));
 	return files.filter(({askedAt}) => askedAt <= from).reduce((sum, {bytes}) => sum + bytes, 0);
 }
 
@@ -43,10 +43,11 @@ const commands = {
 	async open(other = url) {
 		await page.goto(other);
 		return inPage(() => {
-			const main = document.querySelector('main');
-			new MutationObserver(() => {
-				if (main.dataset.state === 'playing') window.playingAt ??= performance.now();
-			}).observe(main, {attributes: true});
+			const {start} = AudioBufferSourceNode.prototype;
+			AudioBufferSourceNode.prototype.start = function noted(...when) {
+				window.soundAt ??= performance.now();
+				return start.apply(this, when);
+			};
 			return {
 				secure: isSecureContext,
 				worklet: 'audioWorklet' in AudioContext.prototype,
