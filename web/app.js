@@ -91,7 +91,7 @@ function sentence() {
 	if (!listener) return 'Put on headphones and tap.';
 	if (listener.trouble) return listener.trouble;
 	if (listener.state === State.joining) return 'Joining …';
-	if (wishes.lessData && listener.player.figures()?.codec !== 'opus') return 'This browser cannot do with less data.';
+	if (wishes.lessData && listener.player.figures()?.codec !== 'opus') return 'Less data does not work here at the moment.';
 	const extraMs = listener.player.figures()?.extraMs ?? 0;
 	return extraMs > 0
 		? `Sound comes late to this device: you hear it ${extraMs} ms after the others.`
