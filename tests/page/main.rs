@@ -252,7 +252,11 @@ fn a_delay_that_the_browser_cannot_make_is_exceeded_by_as_much_as_the_page_says(
         browser.ask("open");
         browser.ask("tap #listen");
         wait_until("it is heard", || recorder.hears(EAR1));
-        let promised_ms = || delay_ms + extra_ms(&browser.ask("show"));
+        let promised_ms = || {
+            let extra_ms = extra_ms(&browser.ask("show"));
+            println!("{preset}: {extra_ms} ms more");
+            delay_ms + extra_ms
+        };
         wait_until_heard(&recorder, EARLY_TOLERANCE_MS, 0.0, promised_ms);
         let shown = browser.ask("show");
         println!("{preset}: {shown}");
