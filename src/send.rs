@@ -155,6 +155,7 @@ impl Server {
         let port = door.local_addr().map_or(settings.preset.port, |address| address.port());
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         let figures = web_door.as_ref().map(|_| handle.clone());
+        let web = web_door.as_ref().and_then(|door| Some(door.local_addr().ok()?.port()));
         if let Some(door) = web_door {
             transmit.open_to_browsers(door, Web::new(settings.web_status))?;
         }
@@ -200,8 +201,8 @@ impl Server {
             ..settings.overrides.clone()
         };
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, fixed);
-        let announcer =
-            settings.discovery.then(|| Announcer::start(announcement(&settings, port))).flatten();
+        let what = announcement(&settings, port, web);
+        let announcer = settings.discovery.then(|| Announcer::start(what)).flatten();
         let report = Report { counters, clock, lines, status, figures, announcer };
         report.run(&snapshots, shutdown, &mut || {
             if let Some(preset) = watch.as_mut().and_then(Watch::look) {
@@ -298,7 +299,7 @@ fn room(settings: &ServerSettings, format: Format, captured_output: Option<Strin
 }
 
 /// What the network is told of this server.
-fn announcement(settings: &ServerSettings, port: u16) -> Announcement {
+fn announcement(settings: &ServerSettings, port: u16, web: Option<u16>) -> Announcement {
     Announcement {
         name: settings.name.clone(),
         bind: settings.preset.bind,
@@ -307,7 +308,7 @@ fn announcement(settings: &ServerSettings, port: u16) -> Announcement {
             version: VERSION,
             preset: settings.preset_name.clone(),
             full: false,
-            web: None,
+            web,
         },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use auralync::wire::{Hello, Welcome, kind};
+use auralync::wire::{AudioHeader, Hello, Ping, Pong, Welcome, kind};
 
 use crate::support::program::{client, server, wav};
 use crate::support::ramp::frames_on_disk;
@@ -91,5 +91,45 @@ fn who_comes_again_gets_what_it_asks_for_again() {
         // The same id: each takes the place of the one before.
         assert_eq!(welcomed(address, vec!["opus".into()]).0.codec, "opus");
         assert_eq!(welcomed(address, vec!["s24".into()]).0.codec, "s24");
+    }
+}
+
+/// How old the first sound is that a newcomer gets, at the time that it was welcomed, in ms.
+fn age_of_the_first_sound(server: std::net::SocketAddr, codec: &str) -> u64 {
+    let mut socket = socket::connect(server);
+    let _config = socket::plain(&mut socket);
+    let codecs = vec![codec.to_owned()];
+    let hello = Hello { version: 2, id: codec.into(), name: String::new(), codecs };
+    socket.write_all(&hello.frame()).unwrap();
+    let _welcome = socket::skip_to_welcome(&mut socket);
+    socket.write_all(&Ping { client_us: 0 }.frame()).unwrap();
+    let (mut captured_us, mut welcomed_us) = (None, None);
+    loop {
+        match socket::typed(&mut socket) {
+            (kind::AUDIO, body) => {
+                let (header, _) = AudioHeader::split(&body).unwrap();
+                captured_us.get_or_insert(header.captured_us);
+            }
+            (kind::PONG, body) => welcomed_us = Some(Pong::read(&body).unwrap().received_us),
+            _ => {}
+        }
+        if let (Some(captured_us), Some(welcomed_us)) = (captured_us, welcomed_us) {
+            return welcomed_us.saturating_sub(captured_us) / 1000;
+        }
+    }
+}
+
+#[test]
+fn a_newcomer_gets_sound_from_before_it_came_even_if_nobody_had_its_codec() {
+    let mut server = server(["--source", "tone", "--playout-delay-ms", "1000"]);
+    let address = server.address();
+    // All but a head start of a quarter of a second, and a chunk.
+    let expected = 650..=800;
+    wait_until("sound to remember", || {
+        expected.contains(&age_of_the_first_sound(address, "f32"))
+    });
+    for codec in ["opus:64", "s16", "opus", "s24", "f32", "opus"] {
+        let age_ms = age_of_the_first_sound(address, codec);
+        assert!(expected.contains(&age_ms), "{codec}: {age_ms} ms");
     }
 }

@@ -25,6 +25,10 @@ const EXTRA_SEATS: usize = 8;
 /// many that were told to go and have not gone yet, as when a whole room comes back at once.
 const CONNECTIONS_PER_CLIENT: usize = 2;
 
+/// A newcomer gets sound that it will hear no sooner than in this time, in µs: as long as it takes
+/// to learn the server's clock over a slow network, and to open a card.
+const HEAD_START_US: u64 = 250_000;
+
 /// Whether one more may sit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
@@ -181,12 +185,13 @@ impl Transmit {
         let seated = self.seated();
         let captured_output = self.room.captured_output.clone();
         let codec = self.codec_for(index, ghost, &hello);
+        let now = self.clock.now_us();
+        let from_us = (now + HEAD_START_US).saturating_sub(self.max_age_us(now)).min(now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
         if seat.listener.phase == Phase::Refused && ghost.is_none() {
             if seat.listener.is_browser() {
-                let now = self.clock.now_us();
                 seat.listener.close(Reason::Stopping, SERVER_IS_FULL, now);
             }
             return;
@@ -200,7 +205,7 @@ impl Transmit {
         self.in_use.add(codec);
         seat.replaces = ghost;
         seat.listener.codec = codec;
-        seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()]);
+        seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()], from_us);
         info!("{} listens (version {}, {codec})", seat.listener.label(), welcome.version);
     }
 
