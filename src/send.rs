@@ -19,7 +19,7 @@ use std::time::Duration;
 use log::{info, warn};
 
 use crate::clock::Clock;
-use crate::codec::opus::Layout;
+use crate::codec::opus::{self, Layout};
 use crate::codec::{Codec, Offers};
 use crate::discovery::announce::{Announcement, Announcer};
 use crate::discovery::record::Details;
@@ -161,10 +161,11 @@ impl Server {
         }
         let preset = &settings.preset;
         let delay_ms = Arc::new(AtomicU32::new(preset.playout_delay_ms));
+        let layout = Layout::for_delay(preset.playout_delay_ms);
         let mut producer = Producer::new(
             format,
             preset.chunk_size,
-            Layout::for_delay(preset.playout_delay_ms),
+            layout,
             Arc::clone(&delay_ms),
             clock,
             Arc::clone(&counters),
@@ -207,6 +208,14 @@ impl Server {
         report.run(&snapshots, shutdown, &mut || {
             if let Some(preset) = watch.as_mut().and_then(Watch::look) {
                 delay_ms.store(preset.playout_delay_ms, Ordering::Relaxed);
+                if !layout.suits(preset.playout_delay_ms) && offers(&preset).include_opus() {
+                    let ms = layout.frames * 1000 / opus::RATE;
+                    warn!(
+                        "Opus goes on in packets of {ms} ms, which are long for the new delay: \
+                         its listeners may play later than the others. Start the server again \
+                         for shorter ones"
+                    );
+                }
                 handle.change(change(&preset, clock.now_us()));
             }
             network.is_finished() || chunks.is_finished()

@@ -47,6 +47,12 @@ impl Layout {
         }
     }
 
+    /// Whether packets of this layout are as short as a delay asks for.
+    #[must_use]
+    pub fn suits(self, playout_delay_ms: u32) -> bool {
+        self.frames <= Self::for_delay(playout_delay_ms).frames
+    }
+
     fn application(self) -> Application {
         if self.frames < 960 { Application::RestrictedLowDelay } else { Application::Audio }
     }

@@ -52,7 +52,8 @@ impl Log {
 
     /// The number of the first frame captured at `from_us` or later.
     fn since(&self, from_us: u64) -> u64 {
-        let older = self.frames.iter().rev().skip_while(|frame| frame.header().captured_us >= from_us);
+        let older =
+            self.frames.iter().rev().skip_while(|frame| frame.header().captured_us >= from_us);
         self.first + older.count() as u64
     }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use auralync::wire::{AudioHeader, Hello, Ping, Pong, Welcome, kind};
 
-use crate::support::program::{client, server, wav};
+use crate::support::program::{Program, client, server, server_command, wav};
 use crate::support::ramp::frames_on_disk;
 use crate::support::{Scratch, socket, wait_until};
 
@@ -125,11 +125,36 @@ fn a_newcomer_gets_sound_from_before_it_came_even_if_nobody_had_its_codec() {
     let address = server.address();
     // All but a head start of a quarter of a second, and a chunk.
     let expected = 650..=800;
-    wait_until("sound to remember", || {
-        expected.contains(&age_of_the_first_sound(address, "f32"))
-    });
+    wait_until("sound to remember", || expected.contains(&age_of_the_first_sound(address, "f32")));
     for codec in ["opus:64", "s16", "opus", "s24", "f32", "opus"] {
         let age_ms = age_of_the_first_sound(address, codec);
         assert!(expected.contains(&age_ms), "{codec}: {age_ms} ms");
     }
+}
+
+#[test]
+fn a_recording_goes_on_in_its_codec_when_the_room_has_changed_meanwhile() {
+    let scratch = Scratch::new();
+    let preset_with = |codecs: &str| {
+        let file = scratch.file("room.toml", format!("codecs = {codecs}\n"));
+        file.to_str().unwrap().to_owned()
+    };
+    let flags = ["--source", "tone", "--sample-rate", "44100", "--preset"];
+    let preset = preset_with(r#"["f32", "opus"]"#);
+    let mut first = server(flags.iter().chain(&[preset.as_str()]));
+    let address = first.address();
+    let path = scratch.path("heard.wav");
+    let mut listener = client(address, ["--output", &wav(&path)]);
+    first.wait_for("listens (version 2, f32)");
+    wait_until("sound", || frames_on_disk(&path, 2) > 0);
+    first.kill();
+    let before = frames_on_disk(&path, 2);
+    let mut command = server_command();
+    command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
+    command.args(["--no-discovery", "--no-web"]).args(flags);
+    command.arg(preset_with(r#"["opus", "f32"]"#));
+    let mut second = Program::start(command);
+    second.wait_for("listens (version 2, f32)");
+    wait_until("sound again", || frames_on_disk(&path, 2) > before + 44_100);
+    assert!(listener.is_running());
 }

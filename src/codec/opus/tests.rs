@@ -90,6 +90,15 @@ fn every_layout_lags_by_as_much_as_its_welcome_says() {
     }
 }
 
+#[test]
+fn packets_suit_every_delay_that_is_no_shorter_than_their_own() {
+    for (begun_ms, suited, too_short) in [(300, 150, 149), (100, 60, 59), (20, 1, 0)] {
+        let layout = Layout::for_delay(begun_ms);
+        assert!(layout.suits(suited) && layout.suits(10_000), "{begun_ms}");
+        assert!(!layout.suits(too_short) || too_short == 0, "{begun_ms}");
+    }
+}
+
 /// What README and docs tell of quality and work; `--nocapture` shows it.
 #[test]
 fn opus_is_as_good_and_as_cheap_as_is_said() {

@@ -135,7 +135,8 @@ impl Run {
         let nothing = delay.ceil();
         let begun = start + nothing - delay;
         let length = u64::from(layout.frames);
-        let to_skip = nothing + ((begun.round() as u64).next_multiple_of(length) as f64 - begun).round();
+        let to_skip =
+            nothing + ((begun.round() as u64).next_multiple_of(length) as f64 - begun).round();
         Ok(Self {
             next: position,
             anchor: (position, 0),

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use log::{debug, info, warn};
 use mio::net::TcpStream;
 use mio::{Interest, Token};
+use socket2::SockRef;
 
-use super::sockets::{self, Buffering};
+use super::sockets;
 use super::{Seat, Transmit};
 use crate::codec::Codec;
 use crate::send::fanout::{Listener, Phase};
@@ -133,7 +134,8 @@ impl Transmit {
         if listener.phase == Phase::Refused {
             info!("{peer} was told that the server is full ({} listen)", self.seated());
         }
-        sockets::prepare(socket2::SockRef::from(&stream), self.buffering());
+        let buffering = self.room.buffering(Codec::Float32);
+        sockets::prepare(SockRef::from(&stream), buffering);
         let index = self.free.pop().unwrap_or_else(|| {
             self.seats.push(None);
             self.seats.len() - 1
@@ -156,16 +158,6 @@ impl Transmit {
         Some(index)
     }
 
-    pub(super) fn buffering(&self) -> Buffering {
-        let payload = self.room.config.payload_bytes();
-        let rate = self.room.config.sample_rate as usize;
-        Buffering {
-            frame_bytes: payload + crate::wire::AUDIO_HEADER,
-            bytes_per_second: rate * usize::from(self.room.config.channels) * 4,
-            playout_delay_ms: self.room.welcome.playout_delay_ms,
-        }
-    }
-
     /// The seat of a client run, unless a newer connection of the same run has been given it: each
     /// seat is given away once, however many ask for it at the same moment.
     pub(super) fn ghost_of(&self, id: &str) -> Option<usize> {
@@ -185,6 +177,7 @@ impl Transmit {
         let seated = self.seated();
         let captured_output = self.room.captured_output.clone();
         let codec = self.codec_for(index, ghost, &hello);
+        let buffering = self.room.buffering(codec);
         let now = self.clock.now_us();
         let from_us = (now + HEAD_START_US).saturating_sub(self.max_age_us(now)).min(now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
@@ -205,6 +198,7 @@ impl Transmit {
         self.in_use.add(codec);
         seat.replaces = ghost;
         seat.listener.codec = codec;
+        sockets::rebuffer(SockRef::from(&seat.stream), buffering);
         seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()], from_us);
         info!("{} listens (version {}, {codec})", seat.listener.label(), welcome.version);
     }
