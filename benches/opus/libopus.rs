@@ -45,7 +45,8 @@ fn in_folder(folder: &Path, samples: &[f32], kbps: f64) -> Result<Coded> {
     }
     writer.finalize()?;
     let said = run(Command::new("opusenc")
-        .args(["--comp", "9", "--bitrate", &format!("{kbps:.1}")])
+        // As ours: otherwise it takes many more bits than it is told, or fewer.
+        .args(["--cvbr", "--bitrate", &format!("{kbps:.1}")])
         .args([&original, &packed]))?;
     run(Command::new("opusdec").args(["--float", "--rate", "48000"]).args([&packed, &decoded]))?;
     let kbps = said

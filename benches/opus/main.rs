@@ -83,13 +83,9 @@ fn compare(seconds: usize, runs: usize) -> Result<()> {
             let cost = |percent: f64| format!("{percent:.2} %");
             let costs = (cost(ours.encoder_percent), cost(ours.decoder_percent));
             println!("{}", row(name, kbps, "ours", samples, &ours, costs));
-            match libopus::there_and_back(samples, ours.kbps) {
-                Ok(Some(theirs)) => {
-                    let costs = (String::new(), String::new());
-                    println!("{}", row(name, kbps, "libopus", samples, &theirs, costs));
-                }
-                Ok(None) => {}
-                Err(e) => return Err(e),
+            if let Some(theirs) = libopus::there_and_back(samples, ours.kbps)? {
+                let costs = (String::new(), String::new());
+                println!("{}", row(name, kbps, "libopus", samples, &theirs, costs));
             }
         }
     }

@@ -26,8 +26,9 @@ const CONCEAL_STEP: u64 = 120;
 /// kbit/s are that on the wire too, with the longest frames.
 const SHARE_FOR_SOUND: f64 = 0.95;
 
-/// How hard the encoder tries, 0 to 10: the library's own choice.
-const COMPLEXITY: u8 = 9;
+/// How hard the encoder tries, 0 to 10. From 8 on it takes half as long again, more than 1 % of a
+/// core, and what the ear masks stays the same (`cargo bench --bench opus`).
+const COMPLEXITY: u8 = 7;
 
 /// How a stream is cut, which the playout delay decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
