@@ -165,6 +165,7 @@ impl Client {
         );
         let network = Connect {
             place,
+            keeps_codec: own_output.is_none() && settings.codec == crate::codec::AUTO,
             hello: Hello {
                 codecs: crate::codec::wishes(&settings.codec),
                 ..decode::hello(format!("{:016x}", crate::send::random()), &settings.name)

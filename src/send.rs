@@ -19,7 +19,7 @@ use std::time::Duration;
 use log::{info, warn};
 
 use crate::clock::Clock;
-use crate::codec::opus::Layout;
+use crate::codec::opus::{self, Layout};
 use crate::codec::{Codec, Offers};
 use crate::discovery::announce::{Announcement, Announcer};
 use crate::discovery::record::Details;
@@ -155,15 +155,17 @@ impl Server {
         let port = door.local_addr().map_or(settings.preset.port, |address| address.port());
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         let figures = web_door.as_ref().map(|_| handle.clone());
+        let web = web_door.as_ref().and_then(|door| Some(door.local_addr().ok()?.port()));
         if let Some(door) = web_door {
             transmit.open_to_browsers(door, Web::new(settings.web_status))?;
         }
         let preset = &settings.preset;
         let delay_ms = Arc::new(AtomicU32::new(preset.playout_delay_ms));
+        let layout = Layout::for_delay(preset.playout_delay_ms);
         let mut producer = Producer::new(
             format,
             preset.chunk_size,
-            Layout::for_delay(preset.playout_delay_ms),
+            layout,
             Arc::clone(&delay_ms),
             clock,
             Arc::clone(&counters),
@@ -200,12 +202,20 @@ impl Server {
             ..settings.overrides.clone()
         };
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, fixed);
-        let announcer =
-            settings.discovery.then(|| Announcer::start(announcement(&settings, port))).flatten();
+        let what = announcement(&settings, port, web);
+        let announcer = settings.discovery.then(|| Announcer::start(what)).flatten();
         let report = Report { counters, clock, lines, status, figures, announcer };
         report.run(&snapshots, shutdown, &mut || {
             if let Some(preset) = watch.as_mut().and_then(Watch::look) {
                 delay_ms.store(preset.playout_delay_ms, Ordering::Relaxed);
+                if !layout.suits(preset.playout_delay_ms) && offers(&preset).include_opus() {
+                    let ms = layout.frames * 1000 / opus::RATE;
+                    warn!(
+                        "Opus goes on in packets of {ms} ms, which are long for the new delay: \
+                         its listeners may play later than the others. Start the server again \
+                         for shorter ones"
+                    );
+                }
                 handle.change(change(&preset, clock.now_us()));
             }
             network.is_finished() || chunks.is_finished()
@@ -298,7 +308,7 @@ fn room(settings: &ServerSettings, format: Format, captured_output: Option<Strin
 }
 
 /// What the network is told of this server.
-fn announcement(settings: &ServerSettings, port: u16) -> Announcement {
+fn announcement(settings: &ServerSettings, port: u16, web: Option<u16>) -> Announcement {
     Announcement {
         name: settings.name.clone(),
         bind: settings.preset.bind,
@@ -307,7 +317,7 @@ fn announcement(settings: &ServerSettings, port: u16) -> Announcement {
             version: VERSION,
             preset: settings.preset_name.clone(),
             full: false,
-            web: None,
+            web,
         },
     }
 }

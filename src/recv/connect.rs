@@ -15,6 +15,7 @@ use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::clock::{Clock, Offset};
+use crate::codec;
 use crate::discovery::follow::Whereabouts;
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -120,6 +121,9 @@ pub struct Connect {
     pub place: Whereabouts,
     /// How we introduce ourselves.
     pub hello: Hello,
+    /// Asks for the codec that it began with when it connects again: a file holds sound of one rate,
+    /// and Opus has a rate of its own.
+    pub keeps_codec: bool,
     /// Give up instead of trying again.
     pub once: bool,
     /// The output that we play on, which the server must not be capturing.
@@ -166,6 +170,10 @@ impl Connect {
                 }
                 Err(e) => End::Broken(e),
             };
+            if self.keeps_codec && !clocks.codec.is_empty() {
+                self.hello.codecs = codec::wishes(&clocks.codec);
+                self.keeps_codec = false;
+            }
             self.seen.version.set(0);
             let connected = self.seen.connections.get() != before;
             known |= connected;

@@ -1,6 +1,7 @@
 //! The playing thread: takes what the network gives and feeds the card, or the file, in time.
 
 mod card;
+mod early;
 mod extra;
 mod wishes;
 
@@ -24,6 +25,7 @@ use crate::mixdown::Upmix;
 use crate::shutdown::Shutdown;
 use crate::stats;
 use card::Attached;
+use early::{Early, Sound};
 use extra::Extra;
 
 /// Sleeps of the thread.
@@ -91,6 +93,8 @@ pub(super) struct Play {
     delays: SyncSender<u32>,
     snapshot_us: u64,
     stream: Option<Known>,
+    /// What came of the stream before it could be played.
+    early: Early,
     card: Option<Attached>,
     limiter: Option<Limiter>,
     connected: bool,
@@ -148,6 +152,7 @@ impl Play {
             delays,
             snapshot_us: 0,
             stream: None,
+            early: Early::default(),
             card: None,
             limiter: None,
             connected: false,
@@ -225,8 +230,12 @@ impl Play {
                     (None, Some(captured_us)) => (captured_us, broken),
                     (None, None) => return Ok(()),
                 };
-                self.set_up(position, captured_us)?;
-                self.insert(position, captured_us, broken, &samples);
+                let sound = Sound { position, captured_us, broken, samples };
+                if self.is_set_up() {
+                    self.insert(&sound);
+                } else {
+                    self.wait(sound)?;
+                }
             }
         }
         Ok(())
@@ -246,6 +255,7 @@ impl Play {
             if let Some(card) = &mut self.card {
                 card.feed.skip_written();
             }
+            self.early.take();
             self.dry.forget();
             self.extra.forget();
             self.offset = stream.session.is_none().then_some(Offset::NONE);
@@ -283,6 +293,7 @@ impl Play {
         );
         known.arrivals = Some(Arrivals::new(known.stream.format.sample_rate));
         known.recording = false;
+        self.early.take();
         self.offset = Some(Offset::NONE);
         if let Some(playout) = known.playout.take() {
             self.counted = add(self.counted, playout.counts());
@@ -309,9 +320,29 @@ impl Play {
         }
     }
 
+    /// Keeps sound until it can be played, and plays it if that is now.
+    fn wait(&mut self, sound: Sound) -> Result<()> {
+        let Some(known) = &self.stream else {
+            return Ok(());
+        };
+        // What came longer ago than the delay is past its time anyway.
+        let format = known.stream.format;
+        let most = format.samples(format.frames_in_ms(self.wanted_ms().max(0.0)));
+        self.early.push(sound, most);
+        if let Some(&Sound { position, captured_us, .. }) = self.early.first() {
+            self.set_up(position, captured_us)?;
+        }
+        if self.is_set_up() {
+            for sound in self.early.take() {
+                self.insert(&sound);
+            }
+        }
+        Ok(())
+    }
+
     /// Sets the player up on the first frame, once the server's clock is known.
     fn set_up(&mut self, position: u64, captured_us: u64) -> Result<()> {
-        if self.is_set_up() || self.stream.is_none() || self.offset.is_none() {
+        if self.offset.is_none() {
             return Ok(());
         }
         self.trim();
@@ -348,7 +379,8 @@ impl Play {
         self.stream.as_ref().is_some_and(|known| known.recording || known.playout.is_some())
     }
 
-    fn insert(&mut self, position: u64, captured_us: u64, broken: bool, samples: &[f32]) {
+    fn insert(&mut self, sound: &Sound) {
+        let Sound { position, captured_us, broken, ref samples } = *sound;
         if let Output::Recorder(recorder) = &mut self.output {
             recorder.insert(position, captured_us, broken, samples);
         } else if let Some(playout) = self.playout() {

@@ -109,7 +109,9 @@ impl Producer {
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
         while !shutdown.is_requested() {
             self.take_input();
-            self.chunker.set_patience(patience_us(self.delay_ms.load(Ordering::Relaxed)));
+            let delay_ms = self.delay_ms.load(Ordering::Relaxed);
+            self.chunker.set_patience(patience_us(delay_ms));
+            self.encoders.remember(u64::from(delay_ms) * 1000);
             let now = self.clock.now_us();
             while let Some(chunk) = self.chunker.next_chunk(now) {
                 let in_use = self.network.in_use();

@@ -49,6 +49,8 @@ const LINE: Token = Token(0);
 pub(super) struct Clocks {
     session: String,
     clock: ServerClock,
+    /// What the last server sent its sound in.
+    pub(super) codec: String,
 }
 
 /// One conversation.
@@ -260,8 +262,9 @@ impl<'a> Session<'a> {
         }
         if !same_run {
             let session = welcome.session.clone();
-            *self.clocks = Clocks { session, clock: ServerClock::default() };
+            (self.clocks.session, self.clocks.clock) = (session, ServerClock::default());
         }
+        self.clocks.codec.clone_from(&welcome.codec);
         let chunk_us = welcome.format.micros(u64::from(welcome.chunk_size)) as u64;
         self.rescue = Some(Rescue::new(now_us, chunk_us, self.give_up_after_us()));
         // A clock may have been asleep, or the path be another one.
