@@ -26,6 +26,7 @@ pub mod preset;
 pub mod program;
 pub mod qr;
 pub mod rate;
+pub mod recording;
 pub mod recv;
 pub mod send;
 pub mod settings;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::words::{client_port, codec, delay, output, stats, volume, whole_number};
+use super::words::{client_port, codec, delay, output, recording, stats, volume, whole_number};
 use super::{StatsTarget, Target, Verbosity, Wanted, computer};
 use crate::error::{Error, Result};
 use crate::preset;
@@ -75,7 +75,11 @@ pub struct ClientArgs {
     /// Play even on the device that the server captures, which may howl.
     #[arg(long)]
     allow_feedback: bool,
-    /// Replace the file of --output wav:FILE if there is one.
+    /// Also keep what is heard in this file: .wav, .flac or .opus. As loud as the server sends it,
+    /// whatever the volume here.
+    #[arg(long, value_name = "FILE", value_parser = recording)]
+    record: Option<PathBuf>,
+    /// Replace the file of --record or --output wav:FILE if there is one.
     #[arg(long)]
     overwrite: bool,
     /// List the sound devices, then stop.
@@ -139,7 +143,9 @@ pub struct ClientSettings {
     pub once: bool,
     /// Whether to play on the very device that the server captures.
     pub allow_feedback: bool,
-    /// Whether an existing WAV file may be replaced.
+    /// The file to record what is heard into.
+    pub record: Option<PathBuf>,
+    /// Whether files that exist may be replaced by recordings.
     pub overwrite: bool,
     /// Whether to list the sound devices and stop.
     pub list_devices: bool,
@@ -194,6 +200,7 @@ impl ClientArgs {
             delay_flags_given: self.preset.is_some() || self.playout_delay_ms.is_some(),
             once: self.once,
             allow_feedback: self.allow_feedback,
+            record: self.record,
             overwrite: self.overwrite,
             list_devices: self.list_devices,
             list_servers: self.list_servers,
@@ -318,6 +325,7 @@ mod tests {
             "port",
             "preset",
             "quiet",
+            "record",
             "stats",
             "verbose",
             "volume",
@@ -346,6 +354,7 @@ mod tests {
                 delay_flags_given: true,
                 once: false,
                 allow_feedback: false,
+                record: None,
                 overwrite: false,
                 list_devices: false,
                 list_servers: false,
@@ -361,7 +370,7 @@ mod tests {
         let settings = read(
             "pc --port 6000 --output wav:a:b.wav --volume 150 --delay -250 --name me \
              --playout-delay-ms 77 --once --allow-feedback --overwrite --list-devices --stats s.json \
-             --adaptive --no-discovery --codec opus:96",
+             --adaptive --no-discovery --codec opus:96 --record r.opus",
         )
         .unwrap();
         let target = Target { host: "pc".into(), port: 6000 };
@@ -376,7 +385,7 @@ mod tests {
         assert!(settings.once && settings.allow_feedback);
         assert!(settings.overwrite && settings.list_devices && settings.adaptive);
         assert_eq!(settings.stats, Some(StatsTarget::File("s.json".into())));
-        assert_eq!(settings.codec, "opus:96");
+        assert_eq!((settings.codec.as_str(), settings.record), ("opus:96", Some("r.opus".into())));
         assert_eq!(read("pc --device usb").unwrap().device.as_deref(), Some("usb"));
     }
 
@@ -397,6 +406,7 @@ mod tests {
             ("pc --output mp3:x", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
             ("pc --output wav:", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
             ("pc --codec opus:9", "it can be auto, f32, s24, s16, opus, or opus:KBPS with 64"),
+            ("pc --record a.mp3", "a recording's name ends in .wav, .flac or .opus"),
             ("pc --port 0", "no server can listen on port 0"),
             ("pc pc2", "unexpected argument 'pc2' found"),
             ("pc --list-servers", "cannot be used with"),
