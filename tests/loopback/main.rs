@@ -16,6 +16,7 @@ mod dry;
 mod ending;
 #[cfg(unix)]
 mod ramp;
+mod record;
 mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
