@@ -10,6 +10,7 @@ pub mod jitter;
 mod keep_card;
 mod play;
 pub mod resample;
+pub mod simulate;
 pub mod speaker;
 mod trim;
 
@@ -185,6 +186,8 @@ impl Client {
             player: to_player,
             reports,
             seen: Arc::clone(&seen),
+            simulation: settings.simulate.clone(),
+            tried: stats::Counter::default(),
             warn_of_delay_flags: settings.delay_flags_given,
         };
         let heard = stop.clone();
@@ -227,6 +230,8 @@ impl Client {
                     trim_ms: controls.trim.ms(),
                     extra_ms: last.extra_ms,
                     keys,
+                    is_recording: recordings.counters.files.get() > 0,
+                    is_simulated: settings.simulate.is_some(),
                 };
                 terminal.show(status::client::lines(&stats(level_dbfs), &view));
             }
