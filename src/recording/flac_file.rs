@@ -278,9 +278,13 @@ mod tests {
         fn whatever_the_samples_they_come_back(
             wild in prop::collection::vec(-8_388_608..8_388_608_i32, 2..600),
             quiet in prop::collection::vec(-300..300_i32, 0..6000),
+            zeros in 0..12,
         ) {
-            let mut samples: Vec<f32> =
-                wild.iter().chain(&quiet).map(|step| *step as f32 / FULL_SCALE).collect();
+            let mut samples: Vec<f32> = wild
+                .iter()
+                .chain(&quiet)
+                .map(|step| (step >> zeros << zeros) as f32 / FULL_SCALE)
+                .collect();
             samples.truncate(samples.len() / 2 * 2);
             prop_assert!(round_trip(&samples, STEREO) == samples);
         }

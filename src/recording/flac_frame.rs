@@ -68,7 +68,9 @@ fn assign(channels: &[Vec<i32>]) -> (u64, Vec<Channel>) {
 
 /// A channel of a block and the best way found to code it.
 struct Channel {
+    /// Without the zero bits at the end of every one, as sound of 16 bits has them.
     samples: Vec<i32>,
+    zeros: u32,
     bits: u32,
     way: Way,
     /// Bits that it takes.
@@ -88,12 +90,17 @@ enum Way {
 }
 
 impl Channel {
-    fn new(samples: Vec<i32>, bits: u32) -> Self {
+    fn new(mut samples: Vec<i32>, bits: u32) -> Self {
         let first = samples.first().copied().unwrap_or_default();
         if samples.iter().all(|sample| *sample == first) {
-            return Self { samples, bits, way: Way::Constant, size: u64::from(8 + bits) };
+            let size = u64::from(8 + bits);
+            return Self { samples, zeros: 0, bits, way: Way::Constant, size };
         }
-        let verbatim = 8 + samples.len() as u64 * u64::from(bits);
+        let zeros = samples.iter().fold(0, |all, sample| all | sample).trailing_zeros();
+        samples.iter_mut().for_each(|sample| *sample >>= zeros);
+        let bits = bits - zeros;
+        let header = u64::from(8 + zeros);
+        let verbatim = header + samples.len() as u64 * u64::from(bits);
         let (order, residual) = predict(&samples);
         // Every partition must be longer than the predictor.
         let divides = |order: u32| samples.len().is_multiple_of(1 << order);
@@ -101,7 +108,7 @@ impl Channel {
             .rev()
             .find(|order| divides(*order) && samples.len() >> order > MAX_ORDER)
             .unwrap_or(0);
-        let mut size = 8 + order as u64 * u64::from(bits) + 6;
+        let mut size = header + order as u64 * u64::from(bits) + 6;
         let mut parameters = Vec::new();
         for part in partitions(&residual, samples.len(), order, partition_order) {
             let (parameter, bits) = rice(part);
@@ -109,26 +116,26 @@ impl Channel {
             size += 5 + bits;
         }
         if size >= verbatim || samples.len() <= MAX_ORDER {
-            return Self { samples, bits, way: Way::Verbatim, size: verbatim };
+            return Self { samples, zeros, bits, way: Way::Verbatim, size: verbatim };
         }
         let way = Way::Predicted { order, residual, partition_order, parameters };
-        Self { samples, bits, way, size }
+        Self { samples, zeros, bits, way, size }
     }
 
     fn put(&self, to: &mut Bits) {
         match &self.way {
             Way::Constant => {
-                to.put(0, 8);
+                self.put_kind(0, to);
                 to.put_signed(self.samples.first().copied().unwrap_or_default(), self.bits);
             }
             Way::Verbatim => {
-                to.put(1 << 1, 8);
+                self.put_kind(1, to);
                 for sample in &self.samples {
                     to.put_signed(*sample, self.bits);
                 }
             }
             Way::Predicted { order, residual, partition_order, parameters } => {
-                to.put((8 | *order as u64) << 1, 8);
+                self.put_kind(8 | *order as u64, to);
                 for sample in &self.samples[..*order] {
                     to.put_signed(*sample, self.bits);
                 }
@@ -146,6 +153,14 @@ impl Channel {
                     }
                 }
             }
+        }
+    }
+
+    /// The first byte, and how many zero bits samples lack, in as many.
+    fn put_kind(&self, kind: u64, to: &mut Bits) {
+        to.put(kind << 1 | u64::from(self.zeros > 0), 8);
+        if self.zeros > 0 {
+            to.put(1, self.zeros);
         }
     }
 }
@@ -302,6 +317,9 @@ mod tests {
             })
             .collect();
         assert!(frame(0, &[noise.clone()]).len() < 4096 * 3 + 24);
+        // Sound of 16 bits takes no more for being written as 24.
+        let coarse: Vec<i32> = noise.iter().map(|sample| sample >> 8 << 8).collect();
+        assert!(frame(0, &[coarse]).len() < 4096 * 2 + 24);
         // The same on both sides is coded once.
         assert!(frame(0, &[noise.clone(), noise]).len() < 4096 * 3 + 32);
     }

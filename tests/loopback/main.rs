@@ -17,6 +17,8 @@ mod ending;
 #[cfg(unix)]
 mod ramp;
 mod record;
+#[cfg(unix)]
+mod simulate;
 mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
