@@ -343,7 +343,7 @@ impl Play {
             }
         }
         if let Some(card) = self.card.as_mut().filter(|_| known.playout.is_none()) {
-            card.upmix = Upmix::new(format.channels, card.format.channels)?;
+            card.upmix = Some(Upmix::new(format.channels, card.format.channels)?);
             known.playout = Some(Playout::new(format, card.format, chunk, depth_ms, make())?);
             self.limiter = Some(limiter(
                 Format { channels: format.channels, ..card.format },

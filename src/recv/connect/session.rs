@@ -61,6 +61,8 @@ pub(super) struct Session<'a> {
     rival: Option<Line>,
     /// Watches a version 2 server, once it has welcomed us.
     rescue: Option<Rescue>,
+    /// Why the server is about to close, in its own words.
+    farewell: Option<String>,
     pings: u32,
     next_ping_us: u64,
     ping_ms: u32,
@@ -85,6 +87,7 @@ impl<'a> Session<'a> {
             line,
             rival: None,
             rescue: None,
+            farewell: None,
             pings: 0,
             next_ping_us: 0,
             ping_ms: 250,
@@ -188,7 +191,7 @@ impl<'a> Session<'a> {
                     tell(self.connect, heard);
                 }
                 Event::Pong(pong) => self.learn(pong, arrived_us),
-                Event::Notice(notice) => self.notice(&notice),
+                Event::Notice(notice) => self.notice(notice),
             }
         }
         Ok(None)
@@ -206,7 +209,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn notice(&self, notice: &Notice) {
+    fn notice(&mut self, notice: Notice) {
         match (notice.reason, notice.playout_delay_ms) {
             (Reason::PlayoutDelay, Some(playout_delay_ms)) => {
                 info!("the server's delay is {playout_delay_ms} ms from here on");
@@ -215,7 +218,10 @@ impl<'a> Session<'a> {
                 let _ = self.connect.player.send(Heard::Delay { playout_delay_ms, from_us });
             }
             (Reason::PlayoutDelay | Reason::Unknown, _) => {}
-            (reason, _) => debug!("the server closes: {reason:?} {}", notice.text),
+            (reason, _) => {
+                debug!("the server closes: {reason:?}");
+                self.farewell = Some(notice.text).filter(|text| !text.is_empty());
+            }
         }
     }
 
@@ -331,10 +337,13 @@ impl<'a> Session<'a> {
         self.next_ping_us = now_us + wait;
     }
 
-    fn ended(&self) -> Result<End> {
+    fn ended(&mut self) -> Result<End> {
+        let address = self.line.address;
         if self.line.conversation.is_refused() {
             // Our seat was taken by somebody else meanwhile.
-            Ok(End::Full(self.line.address))
+            Ok(End::Full(address))
+        } else if let Some(why) = self.farewell.take() {
+            Err(Error::Dismissed { address, why })
         } else if self.line.conversation.has_begun() {
             Err(self.line.lost("the server closed it"))
         } else {
