@@ -164,16 +164,16 @@ impl Client {
             adaptive: settings.adaptive,
             controls: Arc::clone(&controls),
         };
-        let player = Play::new(
+        let mut player = Play::new(
             clock,
             heard,
             play_output,
-            recordings.taps(),
             choice,
             Arc::clone(&counters),
             snapshots_in,
             delays_in,
         );
+        player.record(recordings.taps());
         let network = Connect {
             place,
             hello: Hello {

@@ -316,7 +316,7 @@ mod tests {
                 (state as i32) >> 8
             })
             .collect();
-        assert!(frame(0, &[noise.clone()]).len() < 4096 * 3 + 24);
+        assert!(frame(0, std::slice::from_ref(&noise)).len() < 4096 * 3 + 24);
         // Sound of 16 bits takes no more for being written as 24.
         let coarse: Vec<i32> = noise.iter().map(|sample| sample >> 8 << 8).collect();
         assert!(frame(0, &[coarse]).len() < 4096 * 2 + 24);

@@ -58,6 +58,7 @@ pub(super) enum Output {
 }
 
 /// Where what is heard is recorded.
+#[derive(Default)]
 pub(super) struct Taps {
     /// The file that is the output: as loud as the user wants it.
     pub(super) output: Option<Tap>,
@@ -143,19 +144,18 @@ impl Play {
         clock: Clock,
         network: Receiver<Heard>,
         output: Output,
-        taps: Taps,
         choice: Choice,
         counters: Arc<stats::Playback>,
         snapshots: SyncSender<Snapshot>,
         delays: SyncSender<u32>,
     ) -> Self {
-        let is_cardless = matches!(output, Output::Cardless) || taps.heard.is_some();
+        let is_cardless = matches!(output, Output::Cardless);
         Self {
             clock,
             network,
             output,
             cardless: is_cardless.then(Cardless::default),
-            taps,
+            taps: Taps::default(),
             trim_ms: 0,
             volume_percent: choice.controls.volume_percent(),
             dry: Dry::new(choice.adaptive),
@@ -178,6 +178,14 @@ impl Play {
             fair_from_us: 0,
             counted: Counts::default(),
         }
+    }
+
+    /// What is heard is recorded there.
+    pub(super) fn record(&mut self, taps: Taps) {
+        if taps.heard.is_some() {
+            self.cardless.get_or_insert_default();
+        }
+        self.taps = taps;
     }
 
     /// Runs until `shutdown`.

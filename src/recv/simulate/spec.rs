@@ -99,7 +99,7 @@ impl Simulation {
                 let (length, period) = value.split_once('/')?;
                 let (length, period) = (micros(length)?, micros(period)?);
                 self.stall_us = Some((length as u64, period as u64));
-                let is_short = length >= 1.0 && length <= LONGEST_US;
+                let is_short = (1.0..=LONGEST_US).contains(&length);
                 Some(is_short && length < period && period <= LONGEST_PERIOD_US)
             }
             "seed" => {
