@@ -7,6 +7,7 @@ pub mod fanout;
 #[cfg(feature = "device")]
 mod keep_card;
 mod produce;
+mod record;
 pub mod transmit;
 pub mod web;
 
@@ -36,6 +37,7 @@ use crate::status::{self, Terminal};
 use crate::threads::{Priority, join, spawn};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 use produce::Producer;
+use record::Recordings;
 use transmit::{Change, Handle, Room, Snapshot, Transmit, sockets};
 use web::Web;
 
@@ -59,6 +61,7 @@ pub struct Server {
     /// The page's; a server can do without.
     web_door: Option<std::net::TcpListener>,
     lines: Lines,
+    recordings: Recordings,
     status: Option<Terminal>,
 }
 
@@ -93,6 +96,8 @@ impl Server {
             let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
+        // Last, so that nothing that keeps the server from starting leaves an empty file.
+        let recordings = Recordings::start(&settings, format)?;
         Ok(Self {
             settings,
             source: origin,
@@ -101,6 +106,7 @@ impl Server {
             door,
             web_door,
             lines,
+            recordings,
             status: None,
         })
     }
@@ -138,6 +144,12 @@ impl Server {
         }
     }
 
+    /// Begins and ends recordings while the server runs, where `--record-dir` gave them a folder.
+    #[must_use]
+    pub fn record_control(&self) -> Option<crate::recording::Control> {
+        self.recordings.control.clone()
+    }
+
     /// Shows who listens on that terminal while it runs.
     pub fn show_on(&mut self, terminal: Option<Terminal>) {
         self.status = terminal;
@@ -148,7 +160,8 @@ impl Server {
     /// # Errors
     /// What broke a thread that cannot be done without.
     pub fn run(self, shutdown: &Shutdown) -> Result<()> {
-        let Self { settings, source: origin, format, clock, door, web_door, lines, status } = self;
+        let Self { settings, format, clock, lines, mut recordings, status, .. } = self;
+        let (origin, door, web_door) = (self.source, self.door, self.web_door);
         let source = settings.sources.first().cloned().unwrap_or_default();
         let counters: Arc<stats::Capture> = Arc::default();
         let room = room(&settings, format, origin.captured_output());
@@ -171,6 +184,7 @@ impl Server {
             Arc::clone(&counters),
             handle.clone(),
         );
+        producer.record(recordings.take_taps(), &source.to_string());
         // Everything below ends with this, whether the user asks for it or a thread breaks.
         let stop = Shutdown::default();
         match origin {
@@ -204,7 +218,8 @@ impl Server {
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, fixed);
         let what = announcement(&settings, port, web);
         let announcer = settings.discovery.then(|| Announcer::start(what)).flatten();
-        let report = Report { counters, clock, lines, status, figures, announcer };
+        let recorded = Arc::clone(&recordings.counters);
+        let report = Report { counters, recorded, clock, lines, status, figures, announcer };
         report.run(&snapshots, shutdown, &mut || {
             if let Some(preset) = watch.as_mut().and_then(Watch::look) {
                 delay_ms.store(preset.playout_delay_ms, Ordering::Relaxed);
@@ -223,6 +238,7 @@ impl Server {
         stop.request();
         handle.stop();
         let chunks = join(chunks);
+        recordings.finish();
         join(network).and(chunks)
     }
 }
@@ -352,6 +368,7 @@ pub(crate) fn random() -> u64 {
 /// What the main thread does meanwhile: tells how it goes.
 struct Report {
     counters: Arc<stats::Capture>,
+    recorded: Arc<stats::Recording>,
     clock: Clock,
     lines: Lines,
     status: Option<Terminal>,
@@ -385,7 +402,8 @@ impl Report {
                 let delay_ms = snapshot.playout_delay_ms;
                 let level_dbfs = second.over(now_us, level_dbfs).unwrap_or(level_dbfs);
                 let uptime_us = now_us.saturating_sub(start_us);
-                let stats = server_stats(snapshot, &self.counters, uptime_us, level_dbfs);
+                let (counters, recorded) = (&self.counters, &self.recorded);
+                let stats = server_stats(snapshot, counters, recorded, uptime_us, level_dbfs);
                 self.lines.write(&stats);
                 if let Some(network) = &self.figures {
                     network.figures(stats.clone());
@@ -410,6 +428,7 @@ impl Report {
 fn server_stats(
     now: Snapshot,
     counters: &stats::Capture,
+    recorded: &stats::Recording,
     uptime_us: u64,
     level_dbfs: f32,
 ) -> ServerStats {
@@ -423,6 +442,9 @@ fn server_stats(
         card_ppm: counters.ppm.get(),
         card_uncertainty_us: counters.uncertainty_us.get(),
         loop_cpu_ms: now.cpu_ms,
+        recordings: recorded.files.get(),
+        recorded_frames: recorded.frames.get(),
+        record_lost_frames: recorded.lost.get(),
         listening: now.listeners.len(),
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),
         listeners: now.listeners,
