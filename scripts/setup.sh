@@ -6,6 +6,7 @@
 #   build      compile AuraLync with its sound card support
 #   lint       also check its formatting and style
 #   sound      run the tests that send real sound through a private PulseAudio
+#   files      let other programs read what was recorded
 #   page       run the tests of the page that listens, in real browsers
 #   network    run the tests that fail and mend networks of their own
 #   windows    link programs for Windows and pack them
@@ -75,6 +76,12 @@ for job in "$@"; do
         if on_linux; then
             need pulseaudio-utils command -v pactl
             need pulseaudio has_pulseaudio
+        fi
+        ;;
+    files)
+        if on_linux; then
+            need flac command -v flac
+            need opus-tools command -v opusdec
         fi
         ;;
     page)

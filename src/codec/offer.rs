@@ -39,6 +39,12 @@ impl Offers {
         list.iter().map(|text| offer(text)).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether anybody may get Opus.
+    #[must_use]
+    pub fn include_opus(&self) -> bool {
+        self.0.iter().any(|offer| matches!(offer.codec, Codec::Opus(_)))
+    }
+
     /// What a listener gets whose hello lists `wishes`, where `others` listen already. `before` is
     /// what it had on the connection that this one takes the place of. A listener that plays
     /// nothing that is allowed gets the first that it names: nobody is turned away for a codec.

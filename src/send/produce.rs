@@ -11,6 +11,7 @@ use log::{error, info};
 use super::capture::{Captured, Piece};
 use super::chunk::Chunker;
 use super::encode::Encoders;
+use super::record::Taps;
 use super::transmit::Handle;
 use crate::clock::Clock;
 use crate::codec::opus::Layout;
@@ -51,6 +52,10 @@ pub(super) struct Producer {
     clock: Clock,
     counters: Arc<stats::Capture>,
     network: Handle,
+    format: Format,
+    taps: Taps,
+    /// What the track of the one source is called.
+    source: String,
 }
 
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
@@ -80,7 +85,24 @@ impl Producer {
         let patience = patience_us(delay_ms.load(Ordering::Relaxed));
         let chunker = Chunker::new(format, chunk_size, patience, clock.now_us());
         let encoders = Encoders::new(format, layout);
-        Self { chunker, encoders, input: Input::Nothing, delay_ms, clock, counters, network }
+        Self {
+            chunker,
+            encoders,
+            input: Input::Nothing,
+            delay_ms,
+            clock,
+            counters,
+            network,
+            format,
+            taps: Taps::default(),
+            source: String::new(),
+        }
+    }
+
+    /// What is sent is recorded, and what comes from the source called `source`.
+    pub(super) fn record(&mut self, taps: Taps, source: &str) {
+        self.taps = taps;
+        self.source = source.to_owned();
     }
 
     /// Sound comes from a generator.
@@ -109,9 +131,18 @@ impl Producer {
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
         while !shutdown.is_requested() {
             self.take_input();
-            self.chunker.set_patience(patience_us(self.delay_ms.load(Ordering::Relaxed)));
+            let delay_ms = self.delay_ms.load(Ordering::Relaxed);
+            self.chunker.set_patience(patience_us(delay_ms));
+            self.encoders.remember(u64::from(delay_ms) * 1000);
             let now = self.clock.now_us();
             while let Some(chunk) = self.chunker.next_chunk(now) {
+                let (position, samples) = (chunk.header.position, chunk.samples);
+                if let Some(tap) = &mut self.taps.mix {
+                    tap.chunk(self.format, position, samples);
+                }
+                if let Some(tracks) = &mut self.taps.tracks {
+                    tracks.input(0, &self.source, self.format, position, samples);
+                }
                 let in_use = self.network.in_use();
                 self.encoders.encode(chunk.header, chunk.samples, in_use, |frame| {
                     if !self.network.send(frame) {

@@ -101,7 +101,7 @@ impl Served {
                 Ok(Asks::Nothing) => return,
                 Ok(Asks::Welcome(hello)) => {
                     assert_is_tame(&hello);
-                    self.listener.welcome(hello, typed(2, b"{}"), &self.log);
+                    self.listener.welcome(hello, typed(2, b"{}"), &self.log, 0);
                 }
                 Err(_) => return self.listener.close(Reason::Violation, "no", self.now_us),
             }
