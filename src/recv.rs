@@ -68,6 +68,9 @@ impl Client {
     /// # Errors
     /// Whatever keeps the client from starting, as a sentence for the user.
     pub fn open(settings: ClientSettings, place: Whereabouts) -> Result<Self> {
+        if let Some(path) = &settings.record {
+            refuse_at_once(path, settings.overwrite)?;
+        }
         let lines = Lines::open(settings.stats.as_ref())?;
         let output = match &settings.output {
             #[cfg(feature = "device")]
@@ -89,9 +92,6 @@ impl Client {
                 Where::Cardless
             }
         };
-        if let Some(path) = &settings.record {
-            refuse_at_once(path, settings.overwrite)?;
-        }
         Ok(Self { settings, place, output, lines, status: None })
     }
 

@@ -16,6 +16,7 @@ mod dry;
 mod ending;
 #[cfg(unix)]
 mod ramp;
+#[cfg(unix)]
 mod record;
 #[cfg(unix)]
 mod simulate;
