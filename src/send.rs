@@ -284,6 +284,7 @@ fn room(settings: &ServerSettings, format: Format, captured_output: Option<Strin
         playout_delay_ms: preset.playout_delay_ms,
         ping_ms: PING_MS,
         accepts: std::collections::BTreeMap::new(),
+        person: None,
         captured_output: None,
     };
     Room {

@@ -258,7 +258,13 @@ impl Stream {
 /// A hello for this run of the client, for sound as it was captured.
 #[must_use]
 pub fn hello(id: String, name: &str) -> Hello {
-    Hello { version: VERSION, id, name: name.to_owned(), codecs: vec!["f32".to_owned()] }
+    Hello {
+        version: VERSION,
+        id,
+        name: name.to_owned(),
+        codecs: vec!["f32".to_owned()],
+        talk: None,
+    }
 }
 
 #[cfg(test)]
@@ -288,6 +294,7 @@ mod tests {
             playout_delay_ms: 80,
             ping_ms: 250,
             accepts: BTreeMap::new(),
+            person: None,
             captured_output: None,
         }
     }

@@ -53,7 +53,7 @@ fn every_codec_is_heard_and_nobody_disturbs_another() {
 fn welcomed(server: std::net::SocketAddr, codecs: Vec<String>) -> (Welcome, u32) {
     let mut socket = socket::connect(server);
     let _config = socket::plain(&mut socket);
-    let hello = Hello { version: 2, id: "x".into(), name: String::new(), codecs };
+    let hello = Hello { version: 2, id: "x".into(), name: String::new(), codecs, talk: None };
     socket.write_all(&hello.frame()).unwrap();
     let body = socket::skip_to_welcome(&mut socket);
     let welcome = Welcome::read(&body).unwrap();
