@@ -5,7 +5,7 @@
 # usage: scripts/setup.sh JOB…
 #   build      compile AuraLync with its sound card support
 #   lint       also check its formatting and style
-#   sound      run the tests that send real sound through a private PulseAudio
+#   sound      run the tests that send real sound through a private PulseAudio, speech among it
 #   page       run the tests of the page that listens, in a real browser
 #   network    run the tests that fail and mend networks of their own
 #   windows    link programs for Windows and pack them
@@ -74,6 +74,7 @@ for job in "$@"; do
         if on_linux; then
             need pulseaudio-utils command -v pactl
             need pulseaudio has_pulseaudio
+            need espeak-ng command -v espeak-ng
         fi
         ;;
     page)

@@ -7,6 +7,7 @@ pub mod dry;
 pub mod jitter;
 #[cfg(feature = "device")]
 mod keep_card;
+pub(crate) mod people;
 mod play;
 pub mod record;
 pub mod resample;
@@ -23,14 +24,20 @@ use log::{info, warn};
 use crate::clock::Clock;
 use crate::discovery::follow::Whereabouts;
 use crate::error::Result;
+use crate::send::speak::{self, Speak};
 use crate::settings::{ClientSettings, Output};
 use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats, Lines, Loudest};
+use crate::status::client::Mouth;
 use crate::status::{self, Key, Keyboard, Terminal};
+use crate::talking::{Mode, Talking};
 use crate::threads::{Priority, join, spawn};
 use crate::wire::{Hello, Report};
+use connect::outbox::Outbox;
+use connect::talk::Voice;
 use connect::{Connect, Seen};
 use controls::Controls;
+use people::Gossip;
 use play::{Choice, Play, Snapshot};
 use record::Recorder;
 use trim::Trim;
@@ -56,8 +63,9 @@ pub struct Client {
 
 enum Where {
     Recorder(Box<Recorder>),
+    /// None yet, where somebody only talks until there is one.
     #[cfg(feature = "device")]
-    Card(Box<crate::device::OutputDevice>),
+    Card(Option<Box<crate::device::OutputDevice>>),
 }
 
 impl Client {
@@ -70,8 +78,12 @@ impl Client {
         let output = match &settings.output {
             #[cfg(feature = "device")]
             Output::Speaker => {
-                let device = crate::device::OutputDevice::find(settings.device.as_deref())?;
-                Where::Card(Box::new(device))
+                match crate::device::OutputDevice::find(settings.device.as_deref()) {
+                    Ok(device) => Where::Card(Some(Box::new(device))),
+                    // Who cannot hear can be heard; the card's keeper says what is wrong.
+                    Err(_) if settings.talk.is_some() => Where::Card(None),
+                    Err(e) => return Err(e),
+                }
             }
             #[cfg(not(feature = "device"))]
             Output::Speaker => {
@@ -91,7 +103,9 @@ impl Client {
     pub fn output_name(&self) -> String {
         match &self.output {
             #[cfg(feature = "device")]
-            Where::Card(device) => format!("“{}”", device.name()),
+            Where::Card(Some(device)) => format!("“{}”", device.name()),
+            #[cfg(feature = "device")]
+            Where::Card(None) => "the first output that there is".to_owned(),
             Where::Recorder(_) => match &self.settings.output {
                 Output::Wav(path) => path.display().to_string(),
                 _ => "nothing (--output null)".to_owned(),
@@ -126,17 +140,24 @@ impl Client {
         drop(delays);
 
         let trim = Trim::new(settings.delay_ms);
-        let controls = Arc::new(Controls::new(settings.volume_percent, trim));
+        let talking = settings.talk.map(|mode| Arc::new(Talking::new(mode)));
+        let said: Arc<stats::Talk> = Arc::default();
+        let controls = Arc::new(Controls::new(settings.volume_percent, trim, talking.clone()));
+        let voice =
+            talking.map(|talking| talk(&settings, talking, &said, clock, &stop)).transpose()?;
+        let talking = voice.as_ref().map(|voice| Arc::clone(&voice.talking));
         let (play_output, own_output) = match output {
             Where::Recorder(recorder) => (play::Output::Recorder(recorder), None),
             #[cfg(feature = "device")]
             Where::Card(device) => {
                 let (cards_in, cards) = sync_channel(4);
-                let own = device.id().to_owned();
-                controls.trim.on_device(&own, device.name());
+                let own = device.as_ref().map(|device| {
+                    controls.trim.on_device(device.id(), device.name());
+                    device.id().to_owned()
+                });
                 let keeper = keep_card::KeepCard {
                     name: settings.device.clone(),
-                    found: Some(*device),
+                    found: device.map(|device| *device),
                     delays,
                     controls: Arc::clone(&controls),
                     clock,
@@ -146,7 +167,7 @@ impl Client {
                 let stop = stop.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
                 let _keeper = spawn("card", Priority::Ordinary, move || keeper.run(&stop))?;
-                (play::Output::Card(cards), Some(own))
+                (play::Output::Card(cards), own)
             }
         };
         let choice = Choice {
@@ -167,6 +188,7 @@ impl Client {
             place,
             hello: Hello {
                 codecs: crate::codec::wishes(&settings.codec),
+                talk: voice.as_ref().map(|_| speak::announced(settings.talk_codec)),
                 ..decode::hello(format!("{:016x}", crate::send::random()), &settings.name)
             },
             once: settings.once,
@@ -176,15 +198,24 @@ impl Client {
             reports,
             seen: Arc::clone(&seen),
             warn_of_delay_flags: settings.delay_flags_given,
+            voice,
+            room: Arc::clone(&controls.room),
         };
         let heard = stop.clone();
         let player = spawn("player", Priority::Now, move || player.run(&heard))?;
         let heard = stop.clone();
         let network = spawn("network", Priority::Soon, move || network.run(&heard))?;
 
-        let keyboard = status.as_ref().and_then(Terminal::keyboard);
+        let pushes = settings.talk == Some(Mode::Push);
+        let keyboard = status.as_ref().and_then(|terminal| terminal.keyboard(pushes));
         let keys = keyboard.is_some();
+        if pushes && !keys {
+            warn!("there is no keyboard to push a key on, so nobody hears you. Use --talk=open");
+        }
         if let Some(keyboard) = keyboard {
+            if keyboard.tells_release() {
+                controls.expect_release();
+            }
             let (controls, shutdown, stop) =
                 (Arc::clone(&controls), shutdown.clone(), stop.clone());
             let _keys = spawn("keys", Priority::Ordinary, move || {
@@ -195,28 +226,48 @@ impl Client {
         let start_us = clock.now_us();
         let mut second = Loudest::every(Duration::from_secs(1), start_us);
         let mut moment = Loudest::every(status::EVERY, start_us);
+        let mut second_said = Loudest::every(Duration::from_secs(1), start_us);
+        let mut moment_said = Loudest::every(status::EVERY, start_us);
+        let mut gossip = Gossip::default();
         let mut last = Snapshot::default();
         while !shutdown.sleep(LOOK) && !player.is_finished() && !network.is_finished() {
             take_newest(&snapshots, &mut last);
             let now_us = clock.now_us();
             let level_dbfs = counters.peak.take_dbfs();
-            let stats =
-                |level_dbfs| client_stats(&last, &counters, &seen, now_us - start_us, level_dbfs);
+            let mic_level_dbfs = said.microphone.peak.take_dbfs();
+            let stats = |level_dbfs, mic_level_dbfs| {
+                let listening =
+                    client_stats(&last, &counters, &seen, now_us - start_us, level_dbfs);
+                with_talk(listening, talking.as_deref(), &said, mic_level_dbfs)
+            };
+            let mic_second = second_said.over(now_us, mic_level_dbfs);
             if let Some(level_dbfs) = second.over(now_us, level_dbfs) {
                 let _ = reports_in.try_send(report(&last, &counters));
-                lines.write(&stats(level_dbfs));
+                lines.write(&stats(level_dbfs, mic_second.unwrap_or(mic_level_dbfs)));
             }
-            if let Some(terminal) = &status
-                && let Some(level_dbfs) = moment.over(now_us, level_dbfs)
-            {
+            let Some(terminal) = &status else {
+                let news = gossip.news(&controls.room.others(), now_us);
+                news.iter().for_each(|sentence| info!("{sentence}"));
+                continue;
+            };
+            let mic_moment = moment_said.over(now_us, mic_level_dbfs);
+            if let Some(level_dbfs) = moment.over(now_us, level_dbfs) {
                 let view = status::client::View {
                     volume_percent: controls.volume_set_percent(),
                     deaf: controls.is_deaf(),
                     trim_ms: controls.trim.ms(),
                     extra_ms: last.extra_ms,
                     keys,
+                    mouth: talking.as_ref().map(|talking| Mouth {
+                        mode: talking.mode(),
+                        holds: controls.tells_release(),
+                        is_allowed: talking.is_allowed(),
+                        has_microphone: talking.has_microphone(),
+                    }),
+                    others: controls.room.others(),
                 };
-                terminal.show(status::client::lines(&stats(level_dbfs), &view));
+                let stats = stats(level_dbfs, mic_moment.unwrap_or(mic_level_dbfs));
+                terminal.show(status::client::lines(&stats, &view));
             }
         }
         stop.request();
@@ -228,7 +279,9 @@ impl Client {
         take_newest(&snapshots, &mut last);
         let level_dbfs = second.so_far(counters.peak.take_dbfs());
         let uptime_us = clock.now_us() - start_us;
-        lines.write(&client_stats(&last, &counters, &seen, uptime_us, level_dbfs));
+        let listened = client_stats(&last, &counters, &seen, uptime_us, level_dbfs);
+        let mic_level_dbfs = second_said.so_far(said.microphone.peak.take_dbfs());
+        lines.write(&with_talk(listened, talking.as_deref(), &said, mic_level_dbfs));
         outcome
     }
 }
@@ -292,7 +345,61 @@ fn client_stats(
         output_latency_ms: now.output_latency_ms,
         connections: seen.connections.get(),
         level_dbfs,
+        ..ClientStats::default()
     }
+}
+
+/// The same with what is known of the own voice.
+fn with_talk(
+    stats: ClientStats,
+    talking: Option<&Talking>,
+    said: &stats::Talk,
+    mic_level_dbfs: f32,
+) -> ClientStats {
+    ClientStats {
+        talking: talking.is_some_and(Talking::is_speaking),
+        muted: talking.is_some_and(Talking::is_muted),
+        mic_level_dbfs,
+        talk_frames_sent: said.sent.get(),
+        talk_frames_dropped: said.dropped.get(),
+        mic_overruns: said.microphone.overruns.get(),
+        ..stats
+    }
+}
+
+/// Starts to talk: a microphone, the thread that listens to it, and where what was said waits.
+fn talk(
+    settings: &ClientSettings,
+    talking: Arc<Talking>,
+    said: &Arc<stats::Talk>,
+    clock: Clock,
+    stop: &Shutdown,
+) -> Result<Voice> {
+    let outbox = Arc::new(Outbox::new(Arc::clone(said)));
+    let out = Arc::clone(&outbox);
+    let send = move |header, payload: &[u8]| out.put(header, payload);
+    let (speak, microphones) = Speak::new(settings.talk_codec, clock, Arc::clone(&talking), send)?;
+    let heard = stop.clone();
+    let _talk = spawn("talk", Priority::Now, move || speak.run(&heard))?;
+    #[cfg(feature = "device")]
+    {
+        let keeper = crate::send::keep_microphone::KeepMicrophone {
+            name: settings.microphone.clone(),
+            clock,
+            counters: Arc::clone(&said.microphone),
+            talking: Arc::clone(&talking),
+            talker: microphones,
+        };
+        let stop = stop.clone();
+        // Opening a microphone can take seconds; nobody waits for this thread to end.
+        let _keeper = spawn("microphone", Priority::Ordinary, move || keeper.run(&stop))?;
+    }
+    #[cfg(not(feature = "device"))]
+    {
+        drop(microphones);
+        warn!("this program was built without sound cards, so nobody can hear you");
+    }
+    Ok(Voice { talking, outbox })
 }
 
 /// Joins a thread that may be inside a system call that takes longer than a user waits.

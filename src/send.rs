@@ -6,8 +6,12 @@ pub mod encode;
 pub mod fanout;
 #[cfg(feature = "device")]
 mod keep_card;
+#[cfg(feature = "device")]
+pub(crate) mod keep_microphone;
 mod produce;
+pub mod speak;
 pub mod transmit;
+pub mod voice;
 pub mod web;
 
 use std::net::SocketAddr;

@@ -216,7 +216,7 @@ fn a_program_that_panics() {
     let Some(terminal) = Terminal::open() else {
         return;
     };
-    let mut keyboard = terminal.keyboard().unwrap();
+    let mut keyboard = terminal.keyboard(false).unwrap();
     terminal.show(vec!["░".to_owned()]);
     assert!(keyboard.pressed().is_ok());
     let _ = thread::spawn(|| panic!("something broke")).join();

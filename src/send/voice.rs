@@ -116,7 +116,8 @@ impl Band {
         let mut sum = 0.0;
         for sample in block {
             let sample = if sample.is_finite() { f64::from(*sample) } else { 0.0 };
-            let filtered = self.filters.iter_mut().fold(sample, |sample, filter| filter.pass(sample));
+            let filtered =
+                self.filters.iter_mut().fold(sample, |sample, filter| filter.pass(sample));
             sum += filtered * filtered;
         }
         sum / block.len().max(1) as f64

@@ -5,10 +5,14 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::words::{client_port, codec, delay, output, stats, volume, whole_number};
+use super::words::{
+    client_port, codec, delay, output, stats, talk, talk_codec, volume, whole_number,
+};
 use super::{StatsTarget, Target, Verbosity, Wanted, computer};
+use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::preset;
+use crate::talking::Mode;
 
 /// Longest answer to the question for a server that is read, in bytes: a host name and a port.
 const LONGEST_ANSWER: u64 = 1024;
@@ -28,6 +32,7 @@ const QUESTIONS: u32 = 3;
   auralync-client 192.168.1.100                        listen to the PC at this address
   auralync-client 192.168.1.100 --volume 60            quieter
   auralync-client 192.168.1.100 --output wav:film.wav  into a file instead of the headphones
+  auralync-client 192.168.1.100 --talk                 talk, too, where the server lets you
 
 Exit codes: 0 stopped as asked, 1 internal, 2 command line or preset, 3 sound device,
 4 network, 5 the other end is not AuraLync, 6 server full, 7 file."
@@ -60,6 +65,24 @@ pub struct ClientArgs {
     /// opus, or opus:KBPS with 64 to 256 kilobits a second.
     #[arg(long, value_name = "CODEC", default_value = crate::codec::AUTO, value_parser = codec)]
     codec: String,
+    /// Talk, too, where the server lets you: open (also without a word: whenever you speak) or push
+    /// (while you hold the space bar; where the terminal cannot tell, from one press to the next).
+    #[arg(
+        long,
+        value_name = "open|push",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "open",
+        value_parser = talk
+    )]
+    talk: Option<Mode>,
+    /// With --talk: the microphone, an id from --list-devices or a part of the name.
+    #[arg(long, value_name = "NAME")]
+    mic: Option<String>,
+    /// With --talk: how your voice is packed: opus, opus:KBPS with 64 to 256 kilobits a second, s16,
+    /// s24 or f32.
+    #[arg(long, value_name = "CODEC", default_value = "opus", value_parser = talk_codec)]
+    talk_codec: Codec,
     /// The name that the server shows for you, instead of this PC's name.
     #[arg(long)]
     name: Option<String>,
@@ -129,6 +152,12 @@ pub struct ClientSettings {
     pub adaptive: bool,
     /// The codec wished for, or `auto`.
     pub codec: String,
+    /// When the microphone's sound goes out; `None` only listens.
+    pub talk: Option<Mode>,
+    /// The microphone: an id or a part of its name; `None` is the default one.
+    pub microphone: Option<String>,
+    /// How its sound is packed.
+    pub talk_codec: Codec,
     /// What the server shows.
     pub name: String,
     /// The playout delay in milliseconds for a server that does not say one itself.
@@ -173,6 +202,12 @@ impl ClientArgs {
                 "Type both, or neither",
             ));
         }
+        if self.mic.is_some() && self.talk.is_none() {
+            return Err(Error::usage(
+                "--mic chooses a microphone to talk into, and --talk was not asked for",
+                "Type both, or neither",
+            ));
+        }
         if let Some(name) = &self.name {
             preset::check_name(name)?;
         }
@@ -189,6 +224,9 @@ impl ClientArgs {
             delay_ms: self.delay,
             adaptive: self.adaptive,
             codec: self.codec,
+            talk: self.talk,
+            microphone: self.mic,
+            talk_codec: self.talk_codec,
             name: self.name.unwrap_or_else(computer::name),
             fallback_delay_ms: fallback_delay(self.preset.as_deref(), self.playout_delay_ms)?,
             delay_flags_given: self.preset.is_some() || self.playout_delay_ms.is_some(),
@@ -309,6 +347,7 @@ mod tests {
             "json",
             "list-devices",
             "list-servers",
+            "mic",
             "name",
             "no-discovery",
             "once",
@@ -319,6 +358,8 @@ mod tests {
             "preset",
             "quiet",
             "stats",
+            "talk",
+            "talk-codec",
             "verbose",
             "volume",
         ];
@@ -341,6 +382,9 @@ mod tests {
                 delay_ms: None,
                 adaptive: false,
                 codec: "auto".into(),
+                talk: None,
+                microphone: None,
+                talk_codec: Codec::parse("opus:64").unwrap(),
                 name: computer::name(),
                 fallback_delay_ms: 300,
                 delay_flags_given: true,
@@ -381,6 +425,16 @@ mod tests {
     }
 
     #[test]
+    fn talk_alone_is_open_and_a_word_needs_its_equals_sign() {
+        let settings = read("--talk pc").unwrap();
+        assert_eq!((settings.talk, settings.wanted.is_some()), (Some(Mode::Open), true));
+        assert_eq!(read("pc --talk=open").unwrap().talk, Some(Mode::Open));
+        let settings = read("pc --talk=push --mic usb --talk-codec s16").unwrap();
+        assert_eq!((settings.talk, settings.talk_codec), (Some(Mode::Push), Codec::Int16));
+        assert_eq!(settings.microphone.as_deref(), Some("usb"));
+    }
+
+    #[test]
     fn without_flags_nobody_chose_the_delay() {
         assert!(!read("pc").unwrap().delay_flags_given);
         let both = read("pc --preset presets/live.toml --playout-delay-ms 30").unwrap();
@@ -397,6 +451,8 @@ mod tests {
             ("pc --output mp3:x", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
             ("pc --output wav:", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
             ("pc --codec opus:9", "it can be auto, f32, s24, s16, opus, or opus:KBPS with 64"),
+            ("pc --talk=loud", "it can be open (whenever you speak) or push (while you hold"),
+            ("pc --talk --talk-codec auto", "it can be opus, opus:KBPS with 64 to 256"),
             ("pc --port 0", "no server can listen on port 0"),
             ("pc pc2", "unexpected argument 'pc2' found"),
             ("pc --list-servers", "cannot be used with"),
@@ -413,6 +469,7 @@ mod tests {
         for (flags, start) in [
             ("pc --device usb --output null", "--device chooses a sound card, and --output "),
             ("pc:6000 --port 7000", "“pc:6000” and --port 7000 name two ports. "),
+            ("pc --mic usb", "--mic chooses a microphone to talk into, and --talk was not"),
             ("--json", "--json says how --list-servers lists"),
             ("pc --playout-delay-ms 4", "--playout-delay-ms cannot be 4. "),
             ("pc --preset smoth", "preset “smoth”: there is no preset of this name. Did you "),

@@ -1,5 +1,6 @@
 //! Speech by espeak-ng, and noises of rooms.
 
+#[cfg(target_os = "linux")]
 use std::process::Command;
 
 use super::*;
@@ -8,9 +9,10 @@ const RATE: usize = 48_000;
 const BLOCK: usize = RATE * BLOCK_MS / 1000;
 
 /// What is sent of the time before the voice was heard of, in blocks.
-const LOOK_BACK: usize = crate::send::speak::LOOK_BACK;
+const LOOK_BACK: usize = super::super::speak::LOOK_BACK;
 
 /// Words that begin with every kind of sound, with voices of both sexes and three languages.
+#[cfg(target_os = "linux")]
 const WORDS: [(&str, &str); 26] = [
     ("en", "apple"),
     ("en", "hello"),
@@ -40,12 +42,14 @@ const WORDS: [(&str, &str); 26] = [
     ("fr", "chaise"),
 ];
 
+#[cfg(target_os = "linux")] // Where setup.sh can install espeak-ng.
 #[test]
 fn the_first_50_ms_of_a_word_are_never_cut() {
     let mut latencies = Vec::new();
     for (voice, word) in WORDS {
         let spoken = espeak(voice, word);
-        for (level_db, noise_db) in [(-20.0, -75.0), (-20.0, -45.0), (-40.0, -75.0), (-30.0, -50.0)] {
+        for (level_db, noise_db) in [(-20.0, -75.0), (-20.0, -45.0), (-40.0, -75.0), (-30.0, -50.0)]
+        {
             for noise in [white as fn(usize) -> Vec<f32>, fan] {
                 // Two seconds of the room, the word, and the room again.
                 let mut sound = at_db(&noise(RATE * 2 + spoken.len() + RATE), noise_db);
@@ -54,10 +58,14 @@ fn the_first_50_ms_of_a_word_are_never_cut() {
                 sound[start..].iter_mut().zip(&said).for_each(|(sound, said)| *sound += said);
                 let passes = passes(&sound);
                 let onset = start + onset(&said);
-                let first = (onset / BLOCK..=(onset + RATE / 20) / BLOCK).find(|block| !passes[*block]);
+                let first =
+                    (onset / BLOCK..=(onset + RATE / 20) / BLOCK).find(|block| !passes[*block]);
                 let opened = opened(&sound, onset / BLOCK).unwrap_or(99);
                 latencies.push(opened);
-                assert_eq!(first, None, "“{word}” ({voice}) at {level_db} dB in {noise_db} dB: opened after {opened}");
+                assert_eq!(
+                    first, None,
+                    "“{word}” ({voice}) at {level_db} dB in {noise_db} dB: opened after {opened}"
+                );
             }
         }
     }
@@ -77,13 +85,15 @@ fn at_most_a_fiftieth_of_any_noise_passes() {
     for (name, noise) in noises {
         for db in [-70.0, -50.0, -30.0] {
             let passes = passes(&at_db(&noise(60 * RATE), db));
-            let share = passes.iter().filter(|passes| **passes).count() as f64 / passes.len() as f64;
+            let share =
+                passes.iter().filter(|passes| **passes).count() as f64 / passes.len() as f64;
             println!("{name} noise at {db} dB: {:.2} % passes", share * 100.0);
             assert!(share <= 0.02, "{:.2} % of {name} noise at {db} dB passes", share * 100.0);
         }
     }
 }
 
+#[cfg(target_os = "linux")] // Where setup.sh can install espeak-ng.
 #[test]
 fn a_sentence_passes_as_one_and_the_silence_after_it_does_not() {
     let said = at_db(&espeak("en", "Did you see that? I think he was there before."), -20.0);
@@ -123,6 +133,7 @@ fn passes(sound: &[f32]) -> Vec<bool> {
 }
 
 /// How many blocks after `from` it first opens.
+#[cfg(target_os = "linux")]
 fn opened(sound: &[f32], from: usize) -> Option<usize> {
     let mut voice = Voice::new(RATE as u32);
     let open: Vec<bool> = sound.chunks_exact(BLOCK).map(|block| voice.hear(block)).collect();
@@ -130,6 +141,7 @@ fn opened(sound: &[f32], from: usize) -> Option<usize> {
 }
 
 /// Where a word begins: the first 5 ms within 35 dB of its loudest.
+#[cfg(target_os = "linux")]
 fn onset(word: &[f32]) -> usize {
     let power = |piece: &[f32]| piece.iter().map(|sample| sample * sample).sum::<f32>();
     let pieces: Vec<f32> = word.chunks(RATE / 200).map(power).collect();
@@ -139,9 +151,11 @@ fn onset(word: &[f32]) -> usize {
 }
 
 /// What espeak-ng says, at 48 kHz.
+#[cfg(target_os = "linux")]
 fn espeak(voice: &str, text: &str) -> Vec<f32> {
     let out = Command::new("espeak-ng").args(["-v", voice, "--stdout", text]).output();
-    let wav = out.expect("espeak-ng is needed: run scripts/setup.sh speech, which installs it").stdout;
+    let wav =
+        out.expect("espeak-ng is needed: run scripts/setup.sh sound, which installs it").stdout;
     // A plain WAV of 16 bits, mono, at 22,050 Hz, behind a header of 44 bytes.
     assert_eq!(&wav[24..28], 22_050_u32.to_le_bytes(), "espeak-ng's rate");
     let samples: Vec<f32> = wav[44..]
@@ -176,7 +190,8 @@ fn white(frames: usize) -> Vec<f32> {
 
 /// White noise through one-pole filters an octave and a half apart, which add up to −3 dB an octave.
 fn pink(frames: usize) -> Vec<f32> {
-    let mut poles = [(0.0, 20.0), (0.0, 60.0), (0.0, 180.0), (0.0, 540.0), (0.0, 1_620.0), (0.0, 4_860.0)];
+    let mut poles =
+        [(0.0, 20.0), (0.0, 60.0), (0.0, 180.0), (0.0, 540.0), (0.0, 1_620.0), (0.0, 4_860.0)];
     let mut pass = |sample: f32| {
         poles
             .iter_mut()
