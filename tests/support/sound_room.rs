@@ -24,6 +24,9 @@ pub(crate) const PC: Sink = Sink { name: "pc", channels: "front-left,front-right
 pub(crate) const EAR1: Sink = Sink { name: "ear1", channels: "rear-left,rear-right", first: 2 };
 pub(crate) const EAR2: Sink = Sink { name: "ear2", channels: "front-center,lfe", first: 4 };
 
+/// What is played here is what somebody says into a microphone, once one is plugged in.
+pub(crate) const MOUTH: Sink = Sink { name: "mouth", channels: "side-left,side-right", first: 6 };
+
 const CHANNELS: usize = 8;
 const FRAME_BYTES: usize = 4 * CHANNELS;
 const CHANNEL_MAP: &str =
@@ -131,6 +134,33 @@ impl Room {
     pub(crate) fn unplug(&mut self, sink: Sink) {
         let index = self.modules.remove(sink.name).expect("it is plugged in");
         self.pactl(&["unload-module", &index]);
+    }
+
+    /// Plugs in `microphone`, which hears what [`MOUTH`] plays.
+    pub(crate) fn plug_microphone(&mut self) {
+        if !self.modules.contains_key(MOUTH.name) {
+            self.plug(MOUTH);
+        }
+        let index = self.pactl(&[
+            "load-module",
+            "module-remap-source",
+            "source_name=microphone",
+            "master=mouth.monitor",
+            &format!("rate={RATE}"),
+            "channels=1",
+            "channel_map=mono",
+            "source_properties=device.description=microphone",
+        ]);
+        self.modules.insert("microphone", index);
+    }
+
+    pub(crate) fn unplug_microphone(&mut self) {
+        let index = self.modules.remove("microphone").expect("it is plugged in");
+        self.pactl(&["unload-module", &index]);
+    }
+
+    pub(crate) fn make_default_source(&self, name: &str) {
+        self.pactl(&["set-default-source", name]);
     }
 
     pub(crate) fn make_default(&self, sink: Sink) {
