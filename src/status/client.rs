@@ -104,9 +104,9 @@ fn speaking(stats: &ClientStats, mouth: &Mouth, keys: bool) -> String {
         return "you only listen: the server lets nobody speak".to_owned();
     }
     let now = match stats {
+        ClientStats { muted: true, .. } => return "muted: m ends that".to_owned(),
         _ if !mouth.is_allowed => "not connected",
         _ if !mouth.has_microphone => "microphone missing",
-        ClientStats { muted: true, .. } => return "muted: m ends that".to_owned(),
         ClientStats { talking: true, .. } => "you speak",
         _ => "you are silent",
     };
