@@ -7,6 +7,7 @@ pub mod fanout;
 #[cfg(feature = "device")]
 mod keep_card;
 mod produce;
+pub mod talk;
 pub mod transmit;
 pub mod web;
 

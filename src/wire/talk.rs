@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::message::{MAX_NAME, json, json_frame, json_within};
 use super::{
     AUDIO_HEADER, AudioHeader, MAX_ALGORITHMIC_DELAY, MAX_CLIENT_FRAME, PLAIN_HEADER, Violation,
-    Welcome, header_bytes, kind,
+    Welcome, header_bytes, kind, typed,
 };
 use crate::codec::{Codec, opus};
 use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable};
@@ -183,7 +183,20 @@ impl People {
     /// The whole typed frame.
     #[must_use]
     pub fn frame(&self) -> Vec<u8> {
-        json_frame(kind::PEOPLE, self)
+        Self::frame_around(self.you, &Self::list(&self.people))
+    }
+
+    /// The list alone, for many [frames](Self::frame_around) that differ in who reads them.
+    #[must_use]
+    pub fn list(people: &[Person]) -> String {
+        // Our own structs of numbers and texts always serialise.
+        serde_json::to_string(people).unwrap_or_default()
+    }
+
+    /// The whole typed frame for person number `you` around a [list](Self::list).
+    #[must_use]
+    pub fn frame_around(you: u32, list: &str) -> Vec<u8> {
+        typed(kind::PEOPLE, format!("{{\"you\":{you},\"people\":{list}}}").as_bytes())
     }
 }
 
