@@ -2,6 +2,7 @@
 
 pub mod capture;
 pub mod chunk;
+pub mod combine;
 pub mod encode;
 pub mod fanout;
 #[cfg(feature = "device")]
