@@ -174,6 +174,24 @@ impl InUse {
     }
 }
 
+/// Whether a payload can hold `frames` frames, as far as that can be told without decoding it.
+///
+/// # Errors
+/// [`Violation::Unreadable`] if it cannot.
+pub fn check_payload(
+    codec: Codec,
+    payload: &[u8],
+    frames: u32,
+    channels: u16,
+) -> Result<(), Violation> {
+    match codec {
+        Codec::Float32 => pcm::check_length(payload, frames, channels, 4),
+        Codec::Int24 => pcm::check_length(payload, frames, channels, 3),
+        Codec::Int16 => pcm::check_length(payload, frames, channels, 2),
+        Codec::Opus(_) => opus::check_packet(payload, frames),
+    }
+}
+
 /// Turns payloads of one codec into samples.
 #[derive(Debug)]
 pub enum Decoder {

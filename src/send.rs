@@ -2,22 +2,26 @@
 
 pub mod capture;
 pub mod chunk;
+pub mod combine;
 pub mod encode;
 pub mod fanout;
 #[cfg(feature = "device")]
 mod keep_card;
 #[cfg(feature = "device")]
 pub(crate) mod keep_microphone;
+mod own_mixes;
 mod produce;
 pub mod speak;
+pub mod talk;
 pub mod transmit;
 pub mod voice;
+pub mod voice_activity;
 pub mod web;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use log::{info, warn};
@@ -173,6 +177,12 @@ impl Server {
             Arc::clone(&counters),
             handle.clone(),
         );
+        if settings.talk {
+            let (people, room) = sync_channel(talk::QUEUE);
+            transmit.let_listeners_speak(people);
+            let layout = Layout::for_delay(preset.playout_delay_ms);
+            producer.let_people_speak(format, layout, room, settings.duck_db.into())?;
+        }
         // Everything below ends with this, whether the user asks for it or a thread breaks.
         let stop = Shutdown::default();
         match origin {

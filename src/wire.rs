@@ -112,6 +112,9 @@ pub enum Violation {
         /// What is wrong with it.
         why: String,
     },
+    /// Far more of a microphone's sound than there is time for.
+    #[error("far more of its microphone's sound than there is time for")]
+    TooMuchTalk,
     /// What a WebSocket may not do.
     #[error("{0}")]
     WebSocket(#[from] websocket::Misuse),

@@ -30,9 +30,9 @@ enum Stage {
     Typed(Box<Stream>),
 }
 
-/// The sound of a version 2 server.
+/// The sound of a version 2 server, or of a talker.
 #[derive(Debug)]
-struct Stream {
+pub struct Stream {
     format: Format,
     /// Frames by which decoded sound lags its positions.
     delay: u64,
@@ -216,8 +216,25 @@ impl Stream {
         Ok(Self { format: welcome.format, delay, decoder, next: None })
     }
 
-    /// Decodes a frame, and what is missing before it where the decoder can tell.
-    fn audio<'a>(
+    /// Sound in the codec that is called `codec`, which lags its positions by `delay` frames; `None`
+    /// for a codec that does not exist.
+    #[must_use]
+    pub fn of(codec: &str, format: Format, delay: u64) -> Option<Self> {
+        let decoder = Decoder::new(codec, format.channels)?;
+        Some(Self { format, delay, decoder, next: None })
+    }
+
+    /// Nothing is missing before the next frame, wherever it is.
+    pub fn pause(&mut self) {
+        self.next = None;
+    }
+
+    /// Decodes a frame into `samples`, and what is missing before it where the decoder can tell. The
+    /// event is always [`Event::Audio`].
+    ///
+    /// # Errors
+    /// The [`Violation`] of a payload that cannot be as many frames.
+    pub fn audio<'a>(
         &mut self,
         header: AudioHeader,
         payload: &[u8],

@@ -210,6 +210,11 @@ impl Playout {
         self.state.map(|state| state.out)
     }
 
+    /// Playing ends here, and begins anew with the next sound that is there in time.
+    pub fn pause(&mut self) {
+        self.state = None;
+    }
+
     /// Whether sound has begun.
     #[must_use]
     pub fn is_playing(&self) -> bool {

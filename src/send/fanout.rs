@@ -9,8 +9,12 @@
 
 mod inbox;
 mod listener;
+mod own;
+mod talker;
 
 pub use listener::{Asks, Listener, Overdue, Phase};
+pub use own::Own;
+pub use talker::{TalkCounts, Talker};
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -114,12 +118,16 @@ pub struct Outbox {
     generation: Generation,
     /// The next frame of the log to write; `None` sends no audio.
     cursor: Option<u64>,
+    /// Sound from this position on is another log's.
+    until: Option<u64>,
     started: Option<Started>,
     /// Written before anything else, once: the config or the welcome.
     greeting: Option<Vec<u8>>,
     /// The newest unanswered ping: the client's time, and when it was read.
     ping: Option<(u64, u64)>,
     notice: Option<Vec<u8>>,
+    /// Who is there; the newest wins.
+    people: Option<Vec<u8>>,
     /// The answer to a WebSocket's own ping; the newest wins.
     websocket_pong: Option<Vec<u8>>,
     last_word: Option<Vec<u8>>,
@@ -150,10 +158,12 @@ impl Outbox {
         Self {
             generation: Generation::Plain,
             cursor,
+            until: None,
             started: None,
             greeting,
             ping: None,
             notice: None,
+            people: None,
             websocket_pong: None,
             last_word: None,
             counts: Counts::default(),
@@ -191,6 +201,35 @@ impl Outbox {
         }
     }
 
+    /// Queues a list of people; a newer one takes the place of one not yet begun.
+    pub fn people(&mut self, frame: Vec<u8>) {
+        if self.generation != Generation::Plain && self.last_word.is_none() {
+            self.people = Some(self.framed(frame));
+        }
+    }
+
+    /// No sound comes, until there is a log to [go on in](Self::go_on_in).
+    pub fn wait(&mut self) {
+        self.cursor = None;
+    }
+
+    /// Sound from `position` on will come from another log.
+    fn end_at(&mut self, position: u64) {
+        self.until = Some(position);
+    }
+
+    /// Whether nothing before the position where the log ends for this listener waits any more.
+    fn is_through(&self, log: &Log) -> bool {
+        let next = self.cursor.and_then(|cursor| log.get(cursor.max(log.first)));
+        next.is_none_or(|frame| self.until.is_some_and(|until| frame.header().position >= until))
+    }
+
+    /// Goes on at the beginning of `log`.
+    fn go_on_in(&mut self, log: &Log) {
+        self.cursor = Some(log.first);
+        self.until = None;
+    }
+
     /// Ends the conversation: what is started is finished, then `last_word`, then
     /// [`Stopped::Finished`]. A plain listener has no frame for a last word.
     pub fn finish(&mut self, last_word: &Notice) {
@@ -204,6 +243,7 @@ impl Outbox {
         self.cursor = None;
         self.ping = None;
         self.notice = None;
+        self.people = None;
         self.websocket_pong = None;
         self.last_word = Some(last_word);
     }
@@ -241,6 +281,7 @@ impl Outbox {
             || self.greeting.is_some()
             || self.ping.is_some()
             || self.notice.is_some()
+            || self.people.is_some()
             || self.websocket_pong.is_some()
             || self.last_word.is_some()
     }
@@ -313,7 +354,8 @@ impl Outbox {
         }
         let last_word = self.last_word.as_mut().filter(|word| !word.is_empty());
         let bytes = self.notice.take().or_else(|| self.websocket_pong.take());
-        let bytes = bytes.or_else(|| last_word.map(std::mem::take))?;
+        let bytes =
+            bytes.or_else(|| self.people.take()).or_else(|| last_word.map(std::mem::take))?;
         Some(Started::Control { bytes, written: 0, ping: None })
     }
 
@@ -325,6 +367,10 @@ impl Outbox {
             number = log.first;
         }
         while let Some(frame) = log.get(number) {
+            if self.until.is_some_and(|until| frame.header().position >= until) {
+                self.cursor = Some(number);
+                return None;
+            }
             if frame.header().captured_us.saturating_add(max_age_us) >= now_us {
                 break;
             }

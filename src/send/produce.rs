@@ -1,6 +1,8 @@
 //! The chunking thread: takes what the source gives, cuts it, encodes each chunk once, wakes the
 //! network loop.
 
+mod people;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,8 +11,11 @@ use std::time::Duration;
 use log::{error, info};
 
 use super::capture::{Captured, Piece};
-use super::chunk::Chunker;
+use super::chunk::{Chunk, Chunker};
+use super::combine::{Combine, Id, Role, Settings};
 use super::encode::Encoders;
+use super::own_mixes::OwnMixes;
+use super::talk::Message;
 use super::transmit::Handle;
 use crate::clock::Clock;
 use crate::codec::opus::Layout;
@@ -19,6 +24,8 @@ use crate::format::Format;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::stats;
+use crate::wire::AudioHeader;
+use people::People;
 
 /// Shortest and longest sleep of the thread: how late a chunk may be noticed, and how often a
 /// quiet server wakes.
@@ -51,7 +58,17 @@ pub(super) struct Producer {
     clock: Clock,
     counters: Arc<stats::Capture>,
     network: Handle,
+    conference: Option<Conference>,
 }
+
+/// The film and the people who speak, where listeners may.
+struct Conference {
+    mix: Combine,
+    people: People,
+}
+
+/// The film's number in the mix.
+const FILM: Id = Id(0);
 
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 enum Input {
@@ -80,7 +97,36 @@ impl Producer {
         let patience = patience_us(delay_ms.load(Ordering::Relaxed));
         let chunker = Chunker::new(format, chunk_size, patience, clock.now_us());
         let encoders = Encoders::new(format, layout);
-        Self { chunker, encoders, input: Input::Nothing, delay_ms, clock, counters, network }
+        Self {
+            chunker,
+            encoders,
+            input: Input::Nothing,
+            delay_ms,
+            clock,
+            counters,
+            network,
+            conference: None,
+        }
+    }
+
+    /// Lets people speak, of whom `room` tells. The film steps back by `duck_db` meanwhile.
+    ///
+    /// # Errors
+    /// If the system gives no thread for their mixes.
+    pub(super) fn let_people_speak(
+        &mut self,
+        format: Format,
+        layout: Layout,
+        room: Receiver<Message>,
+        duck_db: f32,
+    ) -> Result<()> {
+        let own_mixes = OwnMixes::start(format, layout, &self.network, &self.counters)?;
+        let mut mix = Combine::new(format);
+        mix.add(FILM, Role::Film, Settings::default());
+        mix.set_duck_db(duck_db);
+        let people = People::new(format, room, own_mixes);
+        self.conference = Some(Conference { mix, people });
+        Ok(())
     }
 
     /// Sound comes from a generator.
@@ -111,13 +157,23 @@ impl Producer {
             self.take_input();
             self.chunker.set_patience(patience_us(self.delay_ms.load(Ordering::Relaxed)));
             let now = self.clock.now_us();
+            if let Some(Conference { mix, people }) = &mut self.conference {
+                people.listen(mix);
+            }
             while let Some(chunk) = self.chunker.next_chunk(now) {
+                let (header, samples) = match &mut self.conference {
+                    Some(conference) => conference.mix(chunk),
+                    None => (chunk.header, chunk.samples),
+                };
                 let in_use = self.network.in_use();
-                self.encoders.encode(chunk.header, chunk.samples, in_use, |frame| {
+                self.encoders.encode(header, samples, in_use, |frame| {
                     if !self.network.send(frame) {
                         self.counters.chunks_dropped.add(1);
                     }
                 });
+                if let Some(Conference { mix, people }) = &mut self.conference {
+                    people.hear(header, mix);
+                }
             }
             self.counters.silence.set(self.chunker.silence());
             if let Some((ppm, uncertainty_us)) = self.chunker.card_clock() {
@@ -162,6 +218,20 @@ impl Producer {
                 }
             }
         }
+    }
+}
+
+impl Conference {
+    /// The chunk with what people say in it, as everybody hears it who has no mix of their own. It
+    /// leaves the mix later than it came, so what it begins with was captured earlier.
+    fn mix(&mut self, film: Chunk<'_>) -> (AudioHeader, &[f32]) {
+        let format = self.mix.format();
+        let delay_us = format.micros(self.mix.delay_frames() as u64).round() as u64;
+        self.mix.begin(film.header.frames as usize);
+        self.mix.input(FILM, film.samples, false);
+        self.people.speak(&film.header, &mut self.mix);
+        let captured_us = film.header.captured_us.saturating_sub(delay_us);
+        (AudioHeader { captured_us, ..film.header }, self.mix.common())
     }
 }
 

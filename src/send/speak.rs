@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(encoder.delay(), Layout::VOICE.delay);
         assert_eq!(
             Layout::VOICE.frames as usize * 1000,
-            super::super::voice::BLOCK_MS * RATE as usize
+            super::super::voice_activity::BLOCK_MS * RATE as usize
         );
     }
 }

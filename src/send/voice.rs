@@ -1,166 +1,213 @@
-//! Whether somebody speaks: blocks of a microphone's sound in, open or closed out.
+//! One talker's sound, brought to the timeline of the mix.
 //!
-//! Pure: time passes by blocks of 10 ms. A voice is what stands out of the room's steady noise in one
-//! of two bands: where vowels are, or where an s or an f is. The noise's level is the least that each
-//! band has had of late, since even people who talk without a pause leave gaps between their sounds.
+//! Pure: time is an argument. What was captured at `t − lag` stands in the mix where the film that
+//! was captured at `t` stands. The mix plays the part of a listener's card: frames wait in its
+//! jitter buffer and are bent to its clock, so a microphone's own clock never leaves a gap. The
+//! [`Lag`] is as short as the talker's frames come in time for.
 
-use std::collections::VecDeque;
-use std::f64::consts::TAU;
+mod lag;
 
-/// Samples are looked at in blocks of this length, in ms.
-pub const BLOCK_MS: usize = 10;
+use crate::clock::{CardClock, Offset, Timeline};
+use crate::error::Result;
+use crate::format::Format;
+use crate::mixdown::Mixdown;
+use crate::recv::decode::{Event, Stream};
+use crate::recv::resample::{BLOCK, Playout};
+use crate::send::talk::Spoken;
+use crate::wire::{FLAG_BROKEN, FLAG_LAST, Microphone};
+pub use lag::Lag;
 
-/// Where the vowels are, above hum and rumble, and where the hissing sounds are, in Hz.
-const BANDS_HZ: [(f64, f64); 2] = [(200.0, 4_000.0), (4_000.0, 8_000.0)];
+/// Positions and capture times further apart than this do not belong together, in µs: no clock of a
+/// client's errs as much, and no frame is as long.
+const INCONSISTENT_US: f64 = 50_000.0;
 
-/// What stands out of the noise by this ratio of powers (6.5 dB) is a voice …
-const OPENS_AT: f64 = 4.5;
+/// After a silence this long the place of the sound is found anew, in µs: by then what was learnt of
+/// the microphone's clock may be off by as much as one can hear.
+const FORGOTTEN_US: u64 = 2_000_000;
 
-/// … and while there is one, what stands out by this (5 dB).
-const STAYS_AT: f64 = 3.2;
+/// How much sooner than it is mixed sound must be there, in µs: what the resampler looks ahead, a
+/// fade, and a block.
+const AHEAD_US: f64 = 2_500.0;
 
-/// Nothing softer opens, in mean square: −65 dBFS is below the noise of ordinary microphones.
-const SOFTEST: f64 = 3.2e-7;
+/// Sound that may wait for its time, in ms: the longest lag, and what comes before its turn.
+const HOLDS_MS: u32 = lag::LONGEST_MS + 200;
 
-/// Blocks of voice say how long the pauses are that belong to it: so many each …
-const HANGOVER_PER_BLOCK: u32 = 5;
+/// The lag for which the fades around what is missing are made: they must not need more time.
+const USUAL_LAG_MS: u32 = 20;
 
-/// … up to this many. A pause between two words is hardly ever longer; a click of a block or two
-/// is not waited for.
-const LONGEST_HANGOVER: u32 = 40;
+/// Who is silent for this long has ended, in ms: longer than a frame that was held up.
+const ENDED_MS: f64 = 100.0;
 
-/// The noise is the least power of so many stretches of so many blocks each: 2 s in all, longer
-/// than anybody speaks without a gap, and soon enough over for a fan that was just switched on.
-const STRETCHES: usize = 8;
-const STRETCH: u32 = 25;
-
-/// How much of a block's power enters what the least is sought of: a single weak block says little.
-const SMOOTHING: f64 = 0.3;
-
-/// Tells a voice from noise.
-#[derive(Debug, Clone)]
+/// One talker's sound.
+#[derive(Debug)]
 pub struct Voice {
-    bands: [Band; 2],
-    is_open: bool,
-    /// Blocks that a pause may last yet.
-    patience: u32,
+    talk: Format,
+    mix: Format,
+    stream: Stream,
+    samples: Vec<f32>,
+    playout: Option<Playout>,
+    mixdown: Mixdown,
+    lag: Lag,
+    /// Position and capture time of the newest frame, as it came.
+    newest: Option<(u64, u64)>,
+    /// The mix's frame that comes next out of the playout, and what has come out and is not mixed.
+    made: u64,
+    ready: Vec<f32>,
+    out: Vec<f32>,
+    /// Frames of the mix since there was anything to play.
+    dry: usize,
+    /// Frames that were not worth hearing.
+    wrong: u64,
 }
 
 impl Voice {
-    /// For mono sound of `rate_hz`.
+    /// A talker whose sound comes as `microphone` says, for a mix in `mix` format.
+    /// `None` for sound that cannot be taken.
+    ///
+    /// # Errors
+    /// If the channels cannot be brought to the mix's.
+    pub fn new(microphone: &Microphone, mix: Format) -> Result<Option<Self>> {
+        let Some(talk) = microphone.format() else {
+            return Ok(None);
+        };
+        let delay = u64::from(microphone.algorithmic_delay);
+        let Some(stream) = Stream::of(&microphone.codec, talk, delay) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            talk,
+            mix,
+            stream,
+            samples: Vec::new(),
+            playout: None,
+            mixdown: Mixdown::new(talk.channels, mix.channels, None)?,
+            lag: Lag::default(),
+            newest: None,
+            made: 0,
+            ready: Vec::new(),
+            out: Vec::new(),
+            dry: 0,
+            wrong: 0,
+        }))
+    }
+
+    /// How much later than the film this talker stands in the mix, in µs.
     #[must_use]
-    pub fn new(rate_hz: u32) -> Self {
-        let bands = BANDS_HZ.map(|(from, to)| Band::new(from, to, f64::from(rate_hz)));
-        Self { bands, is_open: false, patience: 0 }
+    pub fn lag_us(&self) -> f64 {
+        self.lag.us()
     }
 
-    /// Takes the next [`BLOCK_MS`] of mono samples; whether there is a voice, or a pause that
-    /// belongs to it.
-    pub fn hear(&mut self, block: &[f32]) -> bool {
-        let ratio = if self.patience > 0 { STAYS_AT } else { OPENS_AT };
-        let stands_out = self.bands.each_mut().map(|band| band.stands_out(block, ratio));
-        if stands_out.contains(&true) {
-            self.is_open = true;
-            self.patience = (self.patience + HANGOVER_PER_BLOCK).min(LONGEST_HANGOVER);
-        } else {
-            self.patience = self.patience.saturating_sub(1);
-            self.is_open &= self.patience > 0;
+    /// Frames that could not be decoded.
+    #[must_use]
+    pub fn wrong(&self) -> u64 {
+        self.wrong
+    }
+
+    /// Takes a talk frame.
+    ///
+    /// # Errors
+    /// If the sound's rate cannot be brought to the mix's.
+    pub fn take(&mut self, spoken: &Spoken) -> Result<()> {
+        let mut header = spoken.header;
+        let begins = self.newest.is_none_or(|(position, captured_us)| {
+            let moved = header.position as f64 - position as f64;
+            let moved_us = moved * 1e6 / f64::from(self.talk.sample_rate);
+            let passed_us = header.captured_us as f64 - captured_us as f64;
+            let is_old = header.captured_us.saturating_sub(captured_us) > FORGOTTEN_US;
+            is_old || (moved_us - passed_us).abs() > INCONSISTENT_US
+        });
+        if begins {
+            header.flags |= FLAG_BROKEN;
         }
-        self.is_open
-    }
-}
-
-/// A band and its noise.
-#[derive(Debug, Clone)]
-struct Band {
-    /// Two of either kind in a row: 24 dB an octave.
-    filters: [Filter; 4],
-    smoothed: Option<f64>,
-    /// The least smoothed power of past stretches, oldest first, and of the one that goes on.
-    least: VecDeque<f64>,
-    least_now: f64,
-    blocks: u32,
-}
-
-impl Band {
-    fn new(from_hz: f64, to_hz: f64, rate_hz: f64) -> Self {
-        let (high, low) = (Filter::high_pass(from_hz, rate_hz), Filter::low_pass(to_hz, rate_hz));
-        Self {
-            filters: [high, high, low, low],
-            smoothed: None,
-            least: VecDeque::with_capacity(STRETCHES),
-            least_now: f64::INFINITY,
-            blocks: 0,
+        let is_backwards = self.newest.is_some_and(|(position, _)| header.position < position);
+        self.newest = Some((header.position, header.captured_us));
+        let decoded = self.stream.audio(header, &spoken.payload, &mut self.samples);
+        let Ok(Event::Audio { position, captured_us, broken, samples, .. }) = decoded else {
+            self.wrong += 1;
+            return Ok(());
+        };
+        if broken && is_backwards {
+            // Nothing of what lies ahead of it will ever be heard.
+            self.playout = None;
         }
+        let captured_us = captured_us.unwrap_or(header.captured_us);
+        let needed_us = spoken.came_us as f64 - captured_us as f64 + AHEAD_US;
+        let least_us = self.talk.micros(u64::from(header.frames)) + AHEAD_US;
+        let is_changed = self.lag.note(spoken.came_us, needed_us.max(least_us), begins);
+        let playout = match &mut self.playout {
+            Some(playout) => playout,
+            none => none.insert(player(self.talk, self.mix, position, captured_us)?),
+        };
+        if is_changed {
+            playout.timeline().set_delay_us(self.lag.us());
+        }
+        playout.insert(position, captured_us, broken, samples);
+        if header.flags & FLAG_LAST != 0 {
+            self.stream.pause();
+        }
+        Ok(())
     }
 
-    /// Whether the block's power in this band is more than `ratio` times the noise's.
-    fn stands_out(&mut self, block: &[f32], ratio: f64) -> bool {
-        let power = self.power(block);
-        let smoothed = self.smoothed.map_or(power, |before| before + (power - before) * SMOOTHING);
-        self.smoothed = Some(smoothed);
-        self.least_now = self.least_now.min(smoothed);
-        let noise = self.least.iter().copied().fold(self.least_now, f64::min);
-        self.blocks += 1;
-        if self.blocks == STRETCH {
-            if self.least.len() == STRETCHES {
-                self.least.pop_front();
+    /// What the talker says during the `frames` frames of the mix that begin at `position`. `clock`
+    /// says when the mix's frames were captured.
+    pub fn speak(&mut self, position: u64, frames: usize, clock: &CardClock) {
+        self.out.clear();
+        let Some(playout) = &mut self.playout else {
+            return;
+        };
+        let waiting = self.mix.frames(self.ready.len()) as u64;
+        if self.made.checked_sub(waiting) != Some(position) {
+            self.ready.clear();
+            self.made = position;
+        }
+        let end = position + frames as u64;
+        let mut is_heard = !self.ready.is_empty();
+        while self.made < end {
+            if playout.buffered() > 0 {
+                self.dry = 0;
+            } else {
+                self.dry = self.dry.saturating_add(BLOCK);
+                if self.dry > self.mix.frames_in_ms(ENDED_MS) {
+                    playout.pause();
+                }
             }
-            self.least.push_back(self.least_now);
-            (self.least_now, self.blocks) = (f64::INFINITY, 0);
+            if let Some(block) = playout.block(self.made as f64, clock) {
+                is_heard = true;
+                self.mixdown.apply(block, &mut self.ready);
+            } else {
+                self.ready.resize(self.ready.len() + self.mix.samples(BLOCK), 0.0);
+            }
+            self.made += BLOCK as u64;
         }
-        power > (noise * ratio).max(SOFTEST)
+        let samples = self.mix.samples(frames).min(self.ready.len());
+        if is_heard {
+            self.out.extend(self.ready.drain(..samples));
+        } else {
+            self.ready.clear();
+            self.made = end;
+        }
     }
 
-    fn power(&mut self, block: &[f32]) -> f64 {
-        let mut sum = 0.0;
-        for sample in block {
-            let sample = if sample.is_finite() { f64::from(*sample) } else { 0.0 };
-            let filtered =
-                self.filters.iter_mut().fold(sample, |sample, filter| filter.pass(sample));
-            sum += filtered * filtered;
-        }
-        sum / block.len().max(1) as f64
+    /// The talker's share of the chunk that was asked for last, interleaved, in the mix's format;
+    /// empty while nobody speaks.
+    #[must_use]
+    pub fn spoken(&self) -> &[f32] {
+        &self.out
+    }
+
+    /// Whether films should step back for this talker.
+    #[must_use]
+    pub fn is_speaking(&self) -> bool {
+        !self.out.is_empty() && self.dry == 0
     }
 }
 
-/// A filter of second order (Robert Bristow-Johnson, “Cookbook formulae for audio equalizer biquad
-/// filter coefficients”), Butterworth.
-#[derive(Debug, Clone, Copy)]
-struct Filter {
-    b: [f64; 3],
-    a: [f64; 2],
-    state: [f64; 2],
-}
-
-impl Filter {
-    fn low_pass(hz: f64, rate_hz: f64) -> Self {
-        Self::new(hz, rate_hz, |cos| [(1.0 - cos) / 2.0, 1.0 - cos, (1.0 - cos) / 2.0])
-    }
-
-    fn high_pass(hz: f64, rate_hz: f64) -> Self {
-        Self::new(hz, rate_hz, |cos| [(1.0 + cos) / 2.0, -1.0 - cos, (1.0 + cos) / 2.0])
-    }
-
-    fn new(hz: f64, rate_hz: f64, b: impl Fn(f64) -> [f64; 3]) -> Self {
-        // A corner beyond what the rate can carry would make it swing up.
-        let (sin, cos) = (TAU * (hz / rate_hz).min(0.45)).sin_cos();
-        let alpha = sin / std::f64::consts::SQRT_2;
-        let a0 = 1.0 + alpha;
-        Self {
-            b: b(cos).map(|b| b / a0),
-            a: [-2.0 * cos / a0, (1.0 - alpha) / a0],
-            state: [0.0; 2],
-        }
-    }
-
-    /// Transposed direct form II.
-    fn pass(&mut self, sample: f64) -> f64 {
-        let out = self.b[0] * sample + self.state[0];
-        self.state[0] = self.b[1] * sample - self.a[0] * out + self.state[1];
-        self.state[1] = self.b[2] * sample - self.a[1] * out;
-        out
-    }
+/// A player whose card is the mix. Both clocks are the server's.
+fn player(talk: Format, mix: Format, position: u64, captured_us: u64) -> Result<Playout> {
+    let timeline = Timeline::new(talk.sample_rate, position, captured_us, Offset::NONE, 0.0);
+    let mut playout = Playout::new(talk, mix, 1, USUAL_LAG_MS, timeline)?;
+    playout.make_room_for(HOLDS_MS);
+    Ok(playout)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use clap::Parser;
 
-use super::words::{address, stats, whole_number};
+use super::words::{address, duck, stats, whole_number};
 use super::{StatsTarget, Verbosity, computer};
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
@@ -13,6 +13,13 @@ use crate::source::Source;
 
 /// The port of the page for browsers.
 const DEFAULT_WEB_PORT: u16 = 8080;
+
+/// The preset of a conference with no film, where none is named: there is no picture to wait for.
+const CONFERENCE_PRESET: &str = "live";
+
+/// By how many dB a film steps back for voices, unless a person says otherwise: half as loud, and
+/// one still follows it.
+const DEFAULT_DUCK_DB: u8 = 12;
 
 /// What is typed behind `auralync-server`. A flag that is missing leaves the preset's value.
 #[derive(Debug, Parser)]
@@ -30,9 +37,9 @@ Exit codes: 0 stopped as asked, 1 internal, 2 command line or preset, 3 sound de
 )]
 pub struct ServerArgs {
     /// The preset to start from: smooth, low-latency, stable, live, one of your own, or a
-    /// .toml file.
-    #[arg(long, value_name = "PRESET", default_value = preset::DEFAULT)]
-    preset: String,
+    /// .toml file. Without it smooth, or live for --source none --talk.
+    #[arg(long, value_name = "PRESET")]
+    preset: Option<String>,
     /// What to send: loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH,
     /// tone, tone:HZ or none.
     #[arg(long, value_name = "SOURCE")]
@@ -93,6 +100,13 @@ pub struct ServerArgs {
     /// Do not announce this server on the network: listeners must type its address.
     #[arg(long)]
     no_discovery: bool,
+    /// Let listeners speak: everybody hears what is sent and everybody else, and nobody themselves.
+    #[arg(long)]
+    talk: bool,
+    /// By how many decibels what is sent steps back while somebody speaks, 0 to 60; 0 leaves it.
+    #[arg(long, value_name = "DB", default_value_t = DEFAULT_DUCK_DB, value_parser = duck,
+        requires = "talk")]
+    duck: u8,
     /// List the sound devices and what can be captured, then stop.
     #[arg(long)]
     list_devices: bool,
@@ -131,6 +145,10 @@ pub struct ServerSettings {
     pub web_status: Readers,
     /// Whether to show the page's address as a QR code.
     pub qr: bool,
+    /// Whether listeners may speak.
+    pub talk: bool,
+    /// By how many dB the film steps back while somebody does.
+    pub duck_db: u8,
     /// Whether to list the sound devices and stop.
     pub list_devices: bool,
     /// The preset to print before stopping.
@@ -161,13 +179,17 @@ impl ServerArgs {
             name: self.name,
             codecs: self.codecs,
         };
-        let (preset, origin) = preset::load(&self.preset)?;
+        let preset_name = self.preset.unwrap_or_else(|| {
+            let is_conference = self.talk && overrides.source.as_deref() == Some(&["none".into()]);
+            if is_conference { CONFERENCE_PRESET } else { preset::DEFAULT }.to_owned()
+        });
+        let (preset, origin) = preset::load(&preset_name)?;
         let preset = preset.with(overrides.clone())?;
         Ok(ServerSettings {
             sources: sources(&preset)?,
             name: preset.name.clone().unwrap_or_else(computer::name),
             preset,
-            preset_name: self.preset,
+            preset_name,
             origin,
             overrides,
             discovery: !self.no_discovery,
@@ -175,6 +197,8 @@ impl ServerArgs {
             web: (!self.no_web).then_some(self.web),
             web_status: self.web_status,
             qr: !self.no_qr,
+            talk: self.talk,
+            duck_db: self.duck,
             list_devices: self.list_devices,
             print_preset: self.print_preset,
             level: self.verbosity.level(),
@@ -218,6 +242,7 @@ mod tests {
             "channels",
             "chunk-size",
             "codecs",
+            "duck",
             "list-devices",
             "listen-backlog",
             "max-clients",
@@ -234,6 +259,7 @@ mod tests {
             "sample-rate",
             "source",
             "stats",
+            "talk",
             "verbose",
             "web",
             "web-status",

@@ -44,6 +44,16 @@ pub(super) fn volume(text: &str) -> Result<u16, String> {
     }
 }
 
+/// Beyond this a film is not heard at all.
+const DEEPEST_DUCK_DB: u8 = 60;
+
+pub(super) fn duck(text: &str) -> Result<u8, String> {
+    match whole_number(text)? {
+        decibels if decibels <= DEEPEST_DUCK_DB => Ok(decibels),
+        _ => Err(format!("a film steps back by 0 to {DEEPEST_DUCK_DB} decibels")),
+    }
+}
+
 pub(super) fn delay(text: &str) -> Result<i32, String> {
     // The hint about the picture shows a real minus sign, which then gets pasted.
     match whole_number(&text.replace('−', "-"))? {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::message::{MAX_NAME, json, json_frame, json_within};
 use super::{
     AUDIO_HEADER, AudioHeader, MAX_ALGORITHMIC_DELAY, MAX_CLIENT_FRAME, PLAIN_HEADER, Violation,
-    Welcome, header_bytes, kind,
+    Welcome, header_bytes, kind, typed,
 };
 use crate::codec::{Codec, opus};
 use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable};
@@ -183,7 +183,20 @@ impl People {
     /// The whole typed frame.
     #[must_use]
     pub fn frame(&self) -> Vec<u8> {
-        json_frame(kind::PEOPLE, self)
+        Self::frame_around(self.you, &Self::list(&self.people))
+    }
+
+    /// The list alone, for many [frames](Self::frame_around) that differ in who reads them.
+    #[must_use]
+    pub fn list(people: &[Person]) -> String {
+        // Our own structs of numbers and texts always serialise.
+        serde_json::to_string(people).unwrap_or_default()
+    }
+
+    /// The whole typed frame for person number `you` around a [list](Self::list).
+    #[must_use]
+    pub fn frame_around(you: u32, list: &str) -> Vec<u8> {
+        typed(kind::PEOPLE, format!("{{\"you\":{you},\"people\":{list}}}").as_bytes())
     }
 }
 
@@ -262,11 +275,11 @@ mod tests {
             is_deaf: false,
             is_speaking: false,
         };
-        let people = People { you: u32::MAX, people: vec![person; MAX_PEOPLE + 1] };
-        let longest = People { people: people.people[1..].to_vec(), ..people };
-        assert!(longest.frame().len() <= PLAIN_HEADER + MAX_PEOPLE_BYTES);
-        assert!(People::read(&longest.frame()[5..]).is_ok());
-        let more = People { people: [longest.people.clone(), longest.people].concat(), you: 1 };
+        let people = People { you: u32::MAX, people: vec![person.clone(); MAX_PEOPLE] };
+        assert!(people.frame().len() <= PLAIN_HEADER + MAX_PEOPLE_BYTES);
+        assert_eq!(People::read(&people.frame()[5..]), Ok(people));
+        let short = Person { name: String::new(), ..person };
+        let more = People { you: 1, people: vec![short; MAX_PEOPLE + 1] };
         assert_eq!(People::read(&more.frame()[5..]).map(|read| read.people.len()), Ok(MAX_PEOPLE));
     }
 }

@@ -1,20 +1,23 @@
-//! A client that talks, through microphones of a private PulseAudio, to a server that keeps what it
-//! hears.
-#![cfg(all(feature = "device", target_os = "linux"))]
+//! Listeners who speak, through the real server over loopback.
+
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "a test that cannot go on should stop where it stands"
 )]
 
-#[path = "../support"]
-#[allow(dead_code, reason = "the other tests of real sound use the rest")]
-mod support {
-    pub(crate) mod room_server;
-    pub(crate) mod sound_compare;
-    pub(crate) mod sound_program;
-    pub(crate) mod sound_room;
-}
+mod mix_minus;
+mod people;
+mod person;
+#[path = "../support/mod.rs"]
+mod support;
+mod wrong;
 
-mod microphone;
-mod refused;
+use support::program::{Program, server};
+
+/// A conference: no film, and a playout delay that no busy machine exceeds.
+fn conference(arguments: &[&str]) -> Program {
+    let usual = ["--source", "none", "--talk", "--max-clients", "0", "--sample-rate", "48000"];
+    let patient = ["--playout-delay-ms", "2000", "--max-queue-size", "1000"];
+    server([&usual[..], &patient, arguments].concat())
+}

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::voice::Voice;
+use super::super::voice_activity::VoiceActivity;
 use crate::talking::Lets;
 use crate::wire::{AudioHeader, FLAG_LAST};
 
@@ -16,7 +16,7 @@ pub(in crate::send) const LOOK_BACK: usize = 5;
 /// Cuts utterances out of chunks.
 #[derive(Debug)]
 pub(super) struct Gate {
-    voice: Voice,
+    voice: VoiceActivity,
     is_open: bool,
     /// The newest that did not go out, oldest first.
     before: VecDeque<(AudioHeader, Vec<f32>)>,
@@ -26,7 +26,7 @@ impl Gate {
     /// For mono chunks of 10 ms at `rate_hz`.
     pub(super) fn new(rate_hz: u32) -> Self {
         let before = VecDeque::with_capacity(LOOK_BACK);
-        Self { voice: Voice::new(rate_hz), is_open: false, before }
+        Self { voice: VoiceActivity::new(rate_hz), is_open: false, before }
     }
 
     /// Whether an utterance goes on.

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 
-use crate::microphone::talker;
+use crate::speech::talker;
 use crate::support::room_server::RoomServer;
 use crate::support::sound_program::{Program, wait_until};
 use crate::support::sound_room::Room;
