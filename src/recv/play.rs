@@ -331,7 +331,7 @@ impl Play {
                 self.limiter = Some(limiter(format, self.volume_percent));
             }
             (Output::Card(_), Some(card)) if known.playout.is_none() => {
-                card.upmix = Upmix::new(format.channels, card.format.channels)?;
+                card.upmix = Some(Upmix::new(format.channels, card.format.channels)?);
                 known.playout = Some(Playout::new(format, card.format, chunk, depth_ms, make())?);
                 self.limiter = Some(limiter(
                     Format { channels: format.channels, ..card.format },
