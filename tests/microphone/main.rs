@@ -16,5 +16,6 @@ mod support {
     pub(crate) mod sound_room;
 }
 
+mod mouth_to_ear;
 mod refused;
 mod speech;

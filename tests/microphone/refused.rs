@@ -6,14 +6,14 @@ use std::net::{Ipv4Addr, TcpListener};
 use crate::speech::talker;
 use crate::support::room_server::RoomServer;
 use crate::support::sound_program::{Program, wait_until};
-use crate::support::sound_room::Room;
+use crate::support::sound_room::{MIC1, Room};
 
 #[test]
 fn a_server_that_lets_nobody_speak_is_listened_to_and_the_microphone_stays_closed() {
     let mut room = Room::open();
-    room.plug_microphone();
+    room.plug_microphone(MIC1);
     let server = RoomServer::open(false);
-    let mut talker = talker(&room, &server, &["--talk", "--mic", "microphone"]);
+    let mut talker = talker(&room, &server, &["--talk", "--mic", MIC1.name]);
     talker.wait_for("this server lets nobody speak, so you only listen");
     server.hang_up();
     wait_until("it is back", || server.heard().hellos.len() == 2);

@@ -8,7 +8,7 @@ use auralync::codec::Decoder;
 use crate::support::room_server::{RoomServer, Said};
 use crate::support::sound_compare::{find, likeness, median};
 use crate::support::sound_program::{Guarded, Program, wait_until};
-use crate::support::sound_room::{self, EAR1, MOUTH, Room};
+use crate::support::sound_room::{self, EAR1, MIC1, MOUTH, Room};
 
 const RATE: u32 = 48_000;
 const FRAME: u64 = 480;
@@ -79,10 +79,10 @@ fn times(said: &[Said], which: impl Fn(&Said) -> bool) -> usize {
 #[test]
 fn what_is_said_goes_out_in_time_and_nothing_else_does() {
     let mut room = Room::open();
-    room.plug_microphone();
+    room.plug_microphone(MIC1);
     let server = RoomServer::open(true);
-    let mut talker = talker(&room, &server, &["--talk", "--mic", "microphone"]);
-    talker.wait_for("you can be heard, through “microphone”");
+    let mut talker = talker(&room, &server, &["--talk", "--mic", MIC1.name]);
+    talker.wait_for("you can be heard, through “mic1”");
     let _speech = say(&room, SENTENCE);
     wait_until("something is heard", || server.heard().said.len() > 100);
     wait_until("the sentence has ended", || server.heard().said.last().is_some_and(Said::is_last));
@@ -118,10 +118,10 @@ fn what_is_said_goes_out_in_time_and_nothing_else_does() {
 #[test]
 fn a_voice_comes_through_as_it_is_in_every_codec() {
     let mut room = Room::open();
-    room.plug_microphone();
+    room.plug_microphone(MIC1);
     for codec in ["s16", "f32", "opus:96"] {
         let server = RoomServer::open(true);
-        let flags = ["--talk", "--mic", "microphone", "--talk-codec", codec];
+        let flags = ["--talk", "--mic", MIC1.name, "--talk-codec", codec];
         let mut talker = talker(&room, &server, &flags);
         talker.wait_for("you can be heard");
         let recorder = room.record();
@@ -173,20 +173,20 @@ fn resampled(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
 #[test]
 fn a_microphone_that_is_unplugged_while_one_speaks_is_said_once_and_talked_into_when_it_is_back() {
     let mut room = Room::open();
-    room.plug_microphone();
+    room.plug_microphone(MIC1);
     let server = RoomServer::open(true);
-    let mut talker = talker(&room, &server, &["--talk=open", "--mic", "microphone"]);
+    let mut talker = talker(&room, &server, &["--talk=open", "--mic", MIC1.name]);
     talker.wait_for("you can be heard");
     let long = [SENTENCE; 6].join(" ");
     let _speech = say(&room, &long);
     wait_until("something is heard", || server.heard().said.len() > 50);
 
-    room.unplug_microphone();
-    talker.wait_for("“microphone” delivers no more");
+    room.unplug_microphone(MIC1);
+    talker.wait_for("“mic1” delivers no more");
     wait_until("the utterance has ended", || server.heard().said.last().is_some_and(Said::is_last));
     let before = server.heard().said.len();
-    room.plug_microphone();
-    talker.wait_for("you can be heard again, through “microphone”");
+    room.plug_microphone(MIC1);
+    talker.wait_for("you can be heard again, through “mic1”");
     let _more = say(&room, &long);
     wait_until("something is heard again", || server.heard().said.len() > before + 50);
     assert_eq!(talker.times_said("delivers no more"), 1, "{}", talker.said());
@@ -208,9 +208,9 @@ fn without_a_microphone_one_listens_and_talks_as_soon_as_there_is_one() {
         line[key].as_f64()
     };
     wait_until("it listens", || last("frames_received").is_some_and(|frames| frames > 48_000.0));
-    room.plug_microphone();
-    room.make_default_source("microphone");
-    talker.wait_for("you can be heard again, through “microphone”");
+    room.plug_microphone(MIC1);
+    room.make_default_source(MIC1.name);
+    talker.wait_for("you can be heard again, through “mic1”");
     let _speech = say(&room, SENTENCE);
     wait_until("something is heard", || server.heard().said.len() > 50);
     assert_eq!(talker.times_said("nobody can hear you"), 1, "{}", talker.said());
@@ -220,9 +220,9 @@ fn without_a_microphone_one_listens_and_talks_as_soon_as_there_is_one() {
 #[test]
 fn a_talker_talks_on_after_its_connection_was_lost() {
     let mut room = Room::open();
-    room.plug_microphone();
+    room.plug_microphone(MIC1);
     let server = RoomServer::open(true);
-    let mut talker = talker(&room, &server, &["--talk", "--mic", "microphone"]);
+    let mut talker = talker(&room, &server, &["--talk", "--mic", MIC1.name]);
     talker.wait_for("you can be heard");
     let _speech = say(&room, &[SENTENCE; 6].join(" "));
     wait_until("something is heard", || server.heard().said.len() > 50);
@@ -240,11 +240,11 @@ fn a_talker_talks_on_after_its_connection_was_lost() {
 #[test]
 fn a_talker_whose_output_vanishes_talks_on() {
     let mut room = Room::open();
-    room.plug_microphone();
+    room.plug_microphone(MIC1);
     let server = RoomServer::open(true);
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
     command.args([&server.address.to_string(), "--device", EAR1.name]);
-    command.args(["--talk", "--mic", "microphone"]);
+    command.args(["--talk", "--mic", MIC1.name]);
     let mut talker = Program::start(command, room.path("talker.log"));
     talker.wait_for("you can be heard");
     let _speech = say(&room, &[SENTENCE; 8].join(" "));
@@ -255,7 +255,7 @@ fn a_talker_whose_output_vanishes_talks_on() {
     wait_until("it talks on", || server.heard().said.len() > before + 100);
     talker.stop();
 
-    let flags = ["--device", "no such output", "--talk", "--mic", "microphone"];
+    let flags = ["--device", "no such output", "--talk", "--mic", MIC1.name];
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
     command.arg(server.address.to_string()).args(flags);
     let mut talker = Program::start(command, room.path("talker2.log"));

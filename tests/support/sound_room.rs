@@ -24,8 +24,13 @@ pub(crate) const PC: Sink = Sink { name: "pc", channels: "front-left,front-right
 pub(crate) const EAR1: Sink = Sink { name: "ear1", channels: "rear-left,rear-right", first: 2 };
 pub(crate) const EAR2: Sink = Sink { name: "ear2", channels: "front-center,lfe", first: 4 };
 
-/// What is played here is what somebody says into a microphone, once one is plugged in.
+/// What is played here is what two people say into their microphones, once those are plugged in: one
+/// into each channel.
 pub(crate) const MOUTH: Sink = Sink { name: "mouth", channels: "side-left,side-right", first: 6 };
+
+/// The microphones of two people.
+pub(crate) const MIC1: Microphone = Microphone { name: "mic1", channel: "front-left" };
+pub(crate) const MIC2: Microphone = Microphone { name: "mic2", channel: "front-right" };
 
 const CHANNELS: usize = 8;
 const FRAME_BYTES: usize = 4 * CHANNELS;
@@ -44,6 +49,13 @@ pub(crate) struct Sink {
     pub(crate) name: &'static str,
     channels: &'static str,
     first: usize,
+}
+
+/// An input that programs can record from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Microphone {
+    pub(crate) name: &'static str,
+    channel: &'static str,
 }
 
 pub(crate) struct Room {
@@ -136,26 +148,29 @@ impl Room {
         self.pactl(&["unload-module", &index]);
     }
 
-    /// Plugs in `microphone`, which hears what [`MOUTH`] plays.
-    pub(crate) fn plug_microphone(&mut self) {
+    /// Plugs in a microphone, which hears one channel of what [`MOUTH`] plays.
+    pub(crate) fn plug_microphone(&mut self, microphone: Microphone) {
         if !self.modules.contains_key(MOUTH.name) {
             self.plug(MOUTH);
         }
+        let Microphone { name, channel } = microphone;
         let index = self.pactl(&[
             "load-module",
             "module-remap-source",
-            "source_name=microphone",
+            &format!("source_name={name}"),
             "master=mouth.monitor",
             &format!("rate={RATE}"),
             "channels=1",
             "channel_map=mono",
-            "source_properties=device.description=microphone",
+            &format!("master_channel_map={channel}"),
+            "remix=no",
+            &format!("source_properties=device.description={name}"),
         ]);
-        self.modules.insert("microphone", index);
+        self.modules.insert(name, index);
     }
 
-    pub(crate) fn unplug_microphone(&mut self) {
-        let index = self.modules.remove("microphone").expect("it is plugged in");
+    pub(crate) fn unplug_microphone(&mut self, microphone: Microphone) {
+        let index = self.modules.remove(microphone.name).expect("it is plugged in");
         self.pactl(&["unload-module", &index]);
     }
 
