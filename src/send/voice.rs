@@ -14,7 +14,7 @@ use crate::mixdown::Mixdown;
 use crate::recv::decode::{Event, Stream};
 use crate::recv::resample::{BLOCK, Playout};
 use crate::send::talk::Spoken;
-use crate::wire::{FLAG_BROKEN, FLAG_LAST, Microphone};
+use crate::wire::{FLAG_BROKEN, FLAG_HELD, FLAG_LAST, Microphone};
 pub use lag::Lag;
 
 /// Positions and capture times further apart than this do not belong together, in µs: no clock of a
@@ -50,6 +50,8 @@ pub struct Voice {
     lag: Lag,
     /// Position and capture time of the newest frame, as it came.
     newest: Option<(u64, u64)>,
+    /// Nothing has come since a silence but what was held.
+    has_just_begun: bool,
     /// The mix's frame that comes next out of the playout, and what has come out and is not mixed.
     made: u64,
     ready: Vec<f32>,
@@ -83,6 +85,7 @@ impl Voice {
             mixdown: Mixdown::new(talk.channels, mix.channels, None)?,
             lag: Lag::default(),
             newest: None,
+            has_just_begun: false,
             made: 0,
             ready: Vec::new(),
             out: Vec::new(),
@@ -118,6 +121,7 @@ impl Voice {
         });
         if begins {
             header.flags |= FLAG_BROKEN;
+            self.has_just_begun = true;
         }
         let is_backwards = self.newest.is_some_and(|(position, _)| header.position < position);
         self.newest = Some((header.position, header.captured_us));
@@ -133,7 +137,10 @@ impl Voice {
         let captured_us = captured_us.unwrap_or(header.captured_us);
         let needed_us = spoken.came_us as f64 - captured_us as f64 + AHEAD_US;
         let least_us = self.talk.micros(u64::from(header.frames)) + AHEAD_US;
-        let is_changed = self.lag.note(spoken.came_us, needed_us.max(least_us), begins);
+        let is_changed = header.flags & FLAG_HELD == 0 && {
+            let begins = std::mem::take(&mut self.has_just_begun);
+            self.lag.note(spoken.came_us, needed_us.max(least_us), begins)
+        };
         let playout = match &mut self.playout {
             Some(playout) => playout,
             none => none.insert(player(self.talk, self.mix, position, captured_us)?),

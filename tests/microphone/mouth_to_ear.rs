@@ -53,7 +53,7 @@ fn talk(room: &Room) -> PathBuf {
 fn talker(room: &Room, address: &str, ear: Sink, microphone: Microphone) -> Program {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
     command.args([address, "--device", ear.name, "--mic", microphone.name, "--talk"]);
-    command.args(["--name", ear.name, "-v"]);
+    command.args(["--name", ear.name]);
     Program::start(command, room.path(&format!("{}.log", ear.name)))
 }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::super::voice_activity::VoiceActivity;
 use crate::talking::Lets;
-use crate::wire::{AudioHeader, FLAG_LAST};
+use crate::wire::{AudioHeader, FLAG_HELD, FLAG_LAST};
 
 /// Chunks before the one in which a voice was heard that go out with it: words begin softly. They
 /// come late to whoever hears, as far as the server has time for them.
@@ -58,6 +58,9 @@ impl Gate {
                 send(AudioHeader { flags: header.flags | FLAG_LAST, ..header }, &faded);
             }
             (false, true) => {
+                for (header, _) in &mut self.before {
+                    header.flags |= FLAG_HELD;
+                }
                 self.before.push_back((header, samples.to_vec()));
                 if let Some((_, first)) = self.before.front_mut() {
                     *first = faded(first, |share| share);
@@ -117,6 +120,7 @@ mod tests {
                     assert_eq!((samples.len(), header.frames), (CHUNK, CHUNK as u32));
                     let number = header.position / CHUNK as u64;
                     assert_eq!(header.captured_us, number * 10_000);
+                    assert_eq!(header.flags & FLAG_HELD != 0, number + 1 < self.next);
                     sent.push(number);
                     if header.flags & FLAG_LAST != 0 {
                         last.push(number);
