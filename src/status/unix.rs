@@ -15,7 +15,8 @@ use rustix::termios::{
     tcsetattr,
 };
 
-use super::keys::{self, Stroke};
+use super::escapes::strokes;
+use super::keys::Stroke;
 
 /// How often a key is looked for. To wait in a read would not do: what waits there while a shell
 /// puts us in the background is stopped, and may wait for a whole line afterwards.
@@ -133,7 +134,7 @@ impl Keys {
                 before.tells_all = true;
             }
         }
-        let strokes: Vec<Stroke> = keys::strokes(&read()?).collect();
+        let strokes: Vec<Stroke> = strokes(&read()?).collect();
         if strokes.contains(&Stroke::Suspend) {
             // A terminal that tells every key leaves to us what its driver does otherwise.
             before.restore();
