@@ -83,7 +83,12 @@ pub fn read_int24(
     Ok(())
 }
 
-pub(super) fn check_length(payload: &[u8], frames: u32, channels: u16, size: u64) -> Result<(), Violation> {
+pub(super) fn check_length(
+    payload: &[u8],
+    frames: u32,
+    channels: u16,
+    size: u64,
+) -> Result<(), Violation> {
     let wanted = u64::from(frames) * u64::from(channels) * size;
     if wanted == payload.len() as u64 && frames > 0 {
         return Ok(());

@@ -151,7 +151,11 @@ impl Person {
         match self.socket.read(&mut bytes) {
             Ok(0) => self.has_ended = true,
             Ok(count) => self.deframer.push(&bytes[..count]),
-            Err(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                ) => {}
             Err(_) => self.has_ended = true,
         }
         let now_us = self.us();
@@ -200,7 +204,11 @@ impl Person {
         let channels = usize::from(self.welcome.format.channels);
         for pair in self.heard.windows(2) {
             let next = pair[0].header.position + u64::from(pair[0].header.frames);
-            assert_eq!(pair[1].header.position, next, "a gap or an overlap");
+            assert_eq!(
+                pair[1].header.position, next,
+                "a gap or an overlap after {:?}, before {:?}",
+                pair[0].header, pair[1].header
+            );
         }
         let late = self.heard.iter().filter(|heard| heard.header.captured_us >= from_us);
         late.flat_map(|heard| heard.samples.iter().step_by(channels).copied()).collect()

@@ -141,14 +141,12 @@ mod tests {
     fn who_sends_a_hundred_times_real_time_is_heard_at_twice_that_and_then_closed() {
         let mut talker = talker();
         let mut taken = 0;
-        let error = (0..10_000).find_map(|n| {
-            match talker.take(&body(NOW_US), NOW_US + n * 100) {
-                Ok(spoken) => {
-                    taken += u32::from(spoken.is_some());
-                    None
-                }
-                Err(error) => Some(error),
+        let error = (0..10_000).find_map(|n| match talker.take(&body(NOW_US), NOW_US + n * 100) {
+            Ok(spoken) => {
+                taken += u32::from(spoken.is_some());
+                None
             }
+            Err(error) => Some(error),
         });
         assert_eq!(error, Some(Violation::TooMuchTalk));
         assert_eq!(taken, 200, "two seconds of sound");

@@ -147,7 +147,14 @@ impl Transmit {
             return None;
         }
         debug!("{peer} connected");
-        let seat = Seat { stream, listener, writable: true, in_touched: false, replaces: None, connection: 0 };
+        let seat = Seat {
+            stream,
+            listener,
+            writable: true,
+            in_touched: false,
+            replaces: None,
+            connection: 0,
+        };
         self.seats[index] = Some(seat);
         Some(index)
     }

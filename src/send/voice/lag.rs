@@ -100,9 +100,8 @@ mod tests {
     /// Frames every 10 ms for `seconds`, each of which needs what `needed` says of its number.
     fn listen(lag: &mut Lag, from_us: u64, seconds: u64, needed: impl Fn(u64) -> f64) -> u32 {
         let frames = seconds * 1_000_000 / FRAME_US;
-        let changed = (0..frames).filter(|n| {
-            lag.note(from_us + n * FRAME_US, needed(*n), n % 300 == 0)
-        });
+        let changed =
+            (0..frames).filter(|n| lag.note(from_us + n * FRAME_US, needed(*n), n % 300 == 0));
         u32::try_from(changed.count()).unwrap()
     }
 
