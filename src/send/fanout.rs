@@ -118,6 +118,8 @@ pub struct Outbox {
     generation: Generation,
     /// The next frame of the log to write; `None` sends no audio.
     cursor: Option<u64>,
+    /// The position behind the last sound that was begun.
+    reached: u64,
     /// Sound from this position on is another log's.
     until: Option<u64>,
     started: Option<Started>,
@@ -158,6 +160,7 @@ impl Outbox {
         Self {
             generation: Generation::Plain,
             cursor,
+            reached: 0,
             until: None,
             started: None,
             greeting,
@@ -213,9 +216,12 @@ impl Outbox {
         self.cursor = None;
     }
 
-    /// Sound from `position` on will come from another log.
-    fn end_at(&mut self, position: u64) {
-        self.until = Some(position);
+    /// Sound from `position` on will come from another log, or from behind what has been begun.
+    /// Returns from where.
+    fn end_at(&mut self, position: u64) -> u64 {
+        let until = position.max(self.reached);
+        self.until = Some(until);
+        until
     }
 
     /// Whether nothing before the position where the log ends for this listener waits any more.
@@ -330,6 +336,7 @@ impl Outbox {
             };
             self.counts.bytes += written as u64;
             self.cursor = Some(number + 1);
+            self.reached = frame.header().position + u64::from(frame.header().frames);
             if written == length {
                 self.counts.frames += 1;
             } else {

@@ -25,10 +25,6 @@ const INCONSISTENT_US: f64 = 50_000.0;
 /// the microphone's clock may be off by as much as one can hear.
 const FORGOTTEN_US: u64 = 2_000_000;
 
-/// How much sooner than it is mixed sound must be there, in µs: what the resampler looks ahead, a
-/// fade, and a block.
-const AHEAD_US: f64 = 2_500.0;
-
 /// Sound that may wait for its time, in ms: the longest lag, and what comes before its turn.
 const HOLDS_MS: u32 = lag::LONGEST_MS + 200;
 
@@ -135,17 +131,16 @@ impl Voice {
             self.playout = None;
         }
         let captured_us = captured_us.unwrap_or(header.captured_us);
-        let needed_us = spoken.came_us as f64 - captured_us as f64 + AHEAD_US;
-        let least_us = self.talk.micros(u64::from(header.frames)) + AHEAD_US;
-        let is_changed = header.flags & FLAG_HELD == 0 && {
-            let begins = std::mem::take(&mut self.has_just_begun);
-            self.lag.note(spoken.came_us, needed_us.max(least_us), begins)
-        };
         let playout = match &mut self.playout {
             Some(playout) => playout,
             none => none.insert(player(self.talk, self.mix, position, captured_us)?),
         };
-        if is_changed {
+        let took_us = spoken.came_us as f64 - captured_us as f64;
+        let least_us = self.talk.micros(u64::from(header.frames));
+        let needed_us = took_us.max(least_us) + playout.ahead_us();
+        if header.flags & FLAG_HELD == 0
+            && self.lag.note(spoken.came_us, needed_us, std::mem::take(&mut self.has_just_begun))
+        {
             playout.timeline().set_delay_us(self.lag.us());
         }
         playout.insert(position, captured_us, broken, samples);

@@ -112,7 +112,7 @@ fn a_listeners_own_wish_for_a_volume_changes_their_mix_alone_without_a_gap() {
 
 #[test]
 fn from_mouth_to_ear_takes_no_longer_than_the_frames_need() {
-    let mut server = conference(&["--codecs", "f32"]);
+    let mut server = conference(&["--codecs", "f32", "-v"]);
     let address = server.address();
     let mut talker = Person::join_in_time(address, "talker", "f32", microphone("opus"));
     let mut listener = Person::join(address, "listener", "f32", None);
@@ -126,7 +126,8 @@ fn from_mouth_to_ear_takes_no_longer_than_the_frames_need() {
     listener.listen_until("the wave", |listener| {
         listener.heard.last().is_some_and(|heard| heard.header.captured_us > said_us + 2_500_000)
     });
-    let _talker = speaking.join().unwrap();
+    drop(speaking.join().unwrap());
+    println!("{}", server.wait_for("ms behind"));
     let begins_us = said_us as f64 + 2e6;
     let captured_us = listener.heard.iter().find_map(|heard| {
         let loud = heard.samples.iter().position(|sample| sample.abs() > 0.03)?;

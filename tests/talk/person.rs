@@ -204,7 +204,11 @@ impl Person {
         let channels = usize::from(self.welcome.format.channels);
         for pair in self.heard.windows(2) {
             let next = pair[0].header.position + u64::from(pair[0].header.frames);
-            assert_eq!(pair[1].header.position, next, "a gap or an overlap");
+            assert_eq!(
+                pair[1].header.position, next,
+                "a gap or an overlap after {:?}, before {:?}",
+                pair[0].header, pair[1].header
+            );
         }
         let late = self.heard.iter().filter(|heard| heard.header.captured_us >= from_us);
         late.flat_map(|heard| heard.samples.iter().step_by(channels).copied()).collect()

@@ -30,7 +30,7 @@ struct Run {
     converter: Option<RateConverter>,
     /// Waits for the converter, at the stream's rate.
     unconverted: Vec<f32>,
-    /// Frames of the converter's output that lie before the stretch.
+    /// Frames at 48 kHz that lie before the first packet.
     to_skip: usize,
     /// Waits for a whole packet, at 48 kHz.
     pending: Vec<f32>,
@@ -76,7 +76,7 @@ impl OpusFeed {
         let goes_on = |run: &Run| run.next == header.position && !is_broken;
         let mut run = match self.run.take().filter(goes_on) {
             Some(run) => run,
-            None => Run::new(self.format, header.position, is_broken)?,
+            None => Run::new(self.format, self.layout, header.position, is_broken)?,
         };
         run.next = header.position + self.format.frames(samples.len()) as u64;
         run.anchor = (header.position, header.captured_us);
@@ -108,7 +108,7 @@ impl OpusFeed {
 }
 
 impl Run {
-    fn new(format: Format, position: u64, is_broken: bool) -> Result<Self> {
+    fn new(format: Format, layout: Layout, position: u64, is_broken: bool) -> Result<Self> {
         let converter = if format.sample_rate == RATE {
             None
         } else {
@@ -117,7 +117,12 @@ impl Run {
         let delay = converter.as_ref().map_or(0.0, RateConverter::delay);
         let start = position as f64 * f64::from(RATE) / f64::from(format.sample_rate);
         // What the converter makes first lies before the stretch, and is nothing.
-        let to_skip = delay.ceil();
+        let before = delay.ceil();
+        // Packets of all runs begin at the same positions, so that a listener can go from one to
+        // another without a gap.
+        let packet = u64::from(layout.frames);
+        let beyond = (start + before - delay).round() as u64 % packet;
+        let to_skip = before + ((packet - beyond) % packet) as f64;
         Ok(Self {
             next: position,
             anchor: (position, 0),
@@ -133,7 +138,9 @@ impl Run {
     /// Adds samples to what is pending, at 48 kHz.
     fn convert(&mut self, samples: &[f32], channels: usize) {
         let Some(converter) = &mut self.converter else {
-            self.pending.extend_from_slice(samples);
+            let skipped = self.to_skip.min(samples.len() / channels);
+            self.to_skip -= skipped;
+            self.pending.extend_from_slice(&samples[skipped * channels..]);
             return;
         };
         self.unconverted.extend_from_slice(samples);

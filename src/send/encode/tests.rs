@@ -118,7 +118,19 @@ fn nothing_is_encoded_that_nobody_uses() {
     let int16 = both.iter().filter(|frame| frame.codec() == Codec::Int16).count();
     assert_eq!(int16, 96_000 / 512, "each chunk once");
     let opus = both.len() - int16;
-    assert_eq!(opus, 96_000 / 512 * 512 / 960);
+    // Whole packets that begin at a multiple of their length.
+    let (first, end) = (5_000_usize, 5_000 + 96_000 / 512 * 512);
+    assert_eq!(opus, end / 960 - first.div_ceil(960));
+}
+
+#[test]
+fn packets_begin_where_those_of_every_other_run_begin() {
+    for (rate, delay_ms) in [(48_000, 300), (48_000, 25), (44_100, 80)] {
+        let layout = Layout::for_delay(delay_ms);
+        let frames = frames(rate, layout, &in_use(&[Codec::Opus(Bitrate::default())]));
+        let place = |frame: &AudioFrame| frame.header().position % u64::from(layout.frames);
+        assert!(frames.iter().all(|frame| place(frame) == 0), "{rate} Hz, {delay_ms} ms");
+    }
 }
 
 #[test]
