@@ -1,5 +1,6 @@
 //! Joins the receiving stages: makes the rings and queues, starts and joins the threads.
 
+pub mod cardless;
 pub mod connect;
 mod controls;
 pub mod decode;
@@ -9,8 +10,8 @@ pub mod jitter;
 mod keep_card;
 pub(crate) mod people;
 mod play;
-pub mod record;
 pub mod resample;
+pub mod simulate;
 pub mod speaker;
 mod trim;
 
@@ -24,6 +25,7 @@ use log::{info, warn};
 use crate::clock::Clock;
 use crate::discovery::follow::Whereabouts;
 use crate::error::Result;
+use crate::recording::{Failure, Recorder, refuse_at_once};
 use crate::send::speak::{self, Speak};
 use crate::settings::{ClientSettings, Output};
 use crate::shutdown::Shutdown;
@@ -38,8 +40,7 @@ use connect::talk::Voice;
 use connect::{Connect, Seen};
 use controls::Controls;
 use people::Gossip;
-use play::{Choice, Play, Snapshot};
-use record::Recorder;
+use play::{Choice, Play, Snapshot, Taps};
 use trim::Trim;
 
 /// Messages from the network to the playing thread, which takes them all every few milliseconds:
@@ -62,7 +63,8 @@ pub struct Client {
 }
 
 enum Where {
-    Recorder(Box<Recorder>),
+    /// Nowhere, or into the file of `--output wav:FILE`.
+    Cardless,
     /// None yet, where somebody only talks until there is one.
     #[cfg(feature = "device")]
     Card(Option<Box<crate::device::OutputDevice>>),
@@ -93,8 +95,15 @@ impl Client {
                     fix: "Use --output wav:FILE, or build with --features device".to_owned(),
                 });
             }
-            output => Where::Recorder(Box::new(Recorder::new(output, settings.overwrite)?)),
+            Output::Null => Where::Cardless,
+            Output::Wav(path) => {
+                refuse_at_once(path, settings.overwrite)?;
+                Where::Cardless
+            }
         };
+        if let Some(path) = &settings.record {
+            refuse_at_once(path, settings.overwrite)?;
+        }
         Ok(Self { settings, place, output, lines, status: None })
     }
 
@@ -106,7 +115,7 @@ impl Client {
             Where::Card(Some(device)) => format!("“{}”", device.name()),
             #[cfg(feature = "device")]
             Where::Card(None) => "the first output that there is".to_owned(),
-            Where::Recorder(_) => match &self.settings.output {
+            Where::Cardless => match &self.settings.output {
                 Output::Wav(path) => path.display().to_string(),
                 _ => "nothing (--output null)".to_owned(),
             },
@@ -147,7 +156,7 @@ impl Client {
             talking.map(|talking| talk(&settings, talking, &said, clock, &stop)).transpose()?;
         let talking = voice.as_ref().map(|voice| Arc::clone(&voice.talking));
         let (play_output, own_output) = match output {
-            Where::Recorder(recorder) => (play::Output::Recorder(recorder), None),
+            Where::Cardless => (play::Output::Cardless, None),
             #[cfg(feature = "device")]
             Where::Card(device) => {
                 let (cards_in, cards) = sync_channel(4);
@@ -170,12 +179,13 @@ impl Client {
                 (play::Output::Card(cards), own)
             }
         };
+        let recordings = Recordings::start(&settings)?;
         let choice = Choice {
             fallback_delay_ms: settings.fallback_delay_ms,
             adaptive: settings.adaptive,
             controls: Arc::clone(&controls),
         };
-        let player = Play::new(
+        let mut player = Play::new(
             clock,
             heard,
             play_output,
@@ -184,8 +194,10 @@ impl Client {
             snapshots_in,
             delays_in,
         );
+        player.record(recordings.taps());
         let network = Connect {
             place,
+            keeps_codec: own_output.is_none() && settings.codec == crate::codec::AUTO,
             hello: Hello {
                 codecs: crate::codec::wishes(&settings.codec),
                 talk: voice.as_ref().map(|_| speak::announced(settings.talk_codec)),
@@ -197,6 +209,8 @@ impl Client {
             player: to_player,
             reports,
             seen: Arc::clone(&seen),
+            simulation: settings.simulate.clone(),
+            tried: stats::Counter::default(),
             warn_of_delay_flags: settings.delay_flags_given,
             voice,
             room: Arc::clone(&controls.room),
@@ -236,8 +250,10 @@ impl Client {
             let level_dbfs = counters.peak.take_dbfs();
             let mic_level_dbfs = said.microphone.peak.take_dbfs();
             let stats = |level_dbfs, mic_level_dbfs| {
+                let uptime_us = now_us - start_us;
+                let recorded = &recordings.counters;
                 let listening =
-                    client_stats(&last, &counters, &seen, now_us - start_us, level_dbfs);
+                    client_stats(&last, &counters, &seen, recorded, uptime_us, level_dbfs);
                 with_talk(listening, talking.as_deref(), &said, mic_level_dbfs)
             };
             let mic_second = second_said.over(now_us, mic_level_dbfs);
@@ -265,6 +281,8 @@ impl Client {
                         has_microphone: talking.has_microphone(),
                     }),
                     others: controls.room.others(),
+                    is_recording: recordings.counters.files.get() > 0,
+                    is_simulated: settings.simulate.is_some(),
                 };
                 let stats = stats(level_dbfs, mic_moment.unwrap_or(mic_level_dbfs));
                 terminal.show(status::client::lines(&stats, &view));
@@ -275,14 +293,57 @@ impl Client {
             info!("stopping");
         }
         let outcome = join_soon(network).and(join_soon(player));
+        let recorded = recordings.finish();
         controls.trim.save();
         take_newest(&snapshots, &mut last);
         let level_dbfs = second.so_far(counters.peak.take_dbfs());
         let uptime_us = clock.now_us() - start_us;
-        let listened = client_stats(&last, &counters, &seen, uptime_us, level_dbfs);
+        let listened = client_stats(&last, &counters, &seen, &recorded, uptime_us, level_dbfs);
         let mic_level_dbfs = second_said.so_far(said.microphone.peak.take_dbfs());
         lines.write(&with_talk(listened, talking.as_deref(), &said, mic_level_dbfs));
         outcome
+    }
+}
+
+/// The threads that write what is heard into files.
+#[derive(Default)]
+struct Recordings {
+    /// Of `--output wav:FILE`.
+    output: Option<Recorder>,
+    /// Of `--record`.
+    heard: Option<Recorder>,
+    counters: Arc<stats::Recording>,
+}
+
+impl Recordings {
+    fn start(settings: &ClientSettings) -> Result<Self> {
+        let mut recordings = Self::default();
+        if let Output::Wav(path) = &settings.output {
+            // Without its file such an output is none.
+            let output = Recorder::start(settings.overwrite, Failure::IsKept, Arc::default())?;
+            output.begin(path.clone(), None)?;
+            recordings.output = Some(output);
+        }
+        if let Some(path) = &settings.record {
+            let counters = Arc::clone(&recordings.counters);
+            let heard = Recorder::start(settings.overwrite, Failure::IsSaid, counters)?;
+            heard.begin(path.clone(), None)?;
+            recordings.heard = Some(heard);
+        }
+        Ok(recordings)
+    }
+
+    fn taps(&self) -> Taps {
+        let tap = |recorder: &Option<Recorder>| recorder.as_ref().map(Recorder::tap);
+        Taps { output: tap(&self.output), heard: tap(&self.heard) }
+    }
+
+    /// Completes the files; what was counted.
+    fn finish(self) -> Arc<stats::Recording> {
+        for recorder in [self.output, self.heard].into_iter().flatten() {
+            recorder.finish();
+        }
+        self.counters
     }
 }
 
@@ -321,6 +382,7 @@ fn client_stats(
     now: &Snapshot,
     counters: &stats::Playback,
     seen: &Seen,
+    recorded: &stats::Recording,
     uptime_us: u64,
     level_dbfs: f32,
 ) -> ClientStats {
@@ -343,6 +405,9 @@ fn client_stats(
         clock_uncertainty_us: seen.uncertainty_ns.get() as f64 / 1e3,
         card_uncertainty_us: now.card_uncertainty_us,
         output_latency_ms: now.output_latency_ms,
+        recordings: recorded.files.get(),
+        recorded_frames: recorded.frames.get(),
+        record_lost_frames: recorded.lost.get(),
         connections: seen.connections.get(),
         level_dbfs,
         ..ClientStats::default()

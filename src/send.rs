@@ -11,6 +11,7 @@ mod keep_card;
 pub(crate) mod keep_microphone;
 mod own_mixes;
 mod produce;
+mod record;
 pub mod speak;
 pub mod talk;
 pub mod transmit;
@@ -27,7 +28,7 @@ use std::time::Duration;
 use log::{info, warn};
 
 use crate::clock::Clock;
-use crate::codec::opus::Layout;
+use crate::codec::opus::{self, Layout};
 use crate::codec::{Codec, Offers};
 use crate::discovery::announce::{Announcement, Announcer};
 use crate::discovery::record::Details;
@@ -44,6 +45,7 @@ use crate::status::{self, Terminal};
 use crate::threads::{Priority, join, spawn};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 use produce::Producer;
+use record::Recordings;
 use transmit::{Change, Handle, Room, Snapshot, Transmit, sockets};
 use web::Web;
 
@@ -67,6 +69,7 @@ pub struct Server {
     /// The page's; a server can do without.
     web_door: Option<std::net::TcpListener>,
     lines: Lines,
+    recordings: Recordings,
     status: Option<Terminal>,
 }
 
@@ -101,6 +104,8 @@ impl Server {
             let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
+        // Last, so that nothing that keeps the server from starting leaves an empty file.
+        let recordings = Recordings::start(&settings, format)?;
         Ok(Self {
             settings,
             source: origin,
@@ -109,6 +114,7 @@ impl Server {
             door,
             web_door,
             lines,
+            recordings,
             status: None,
         })
     }
@@ -146,6 +152,12 @@ impl Server {
         }
     }
 
+    /// Begins and ends recordings while the server runs, where `--record-dir` gave them a folder.
+    #[must_use]
+    pub fn record_control(&self) -> Option<crate::recording::Control> {
+        self.recordings.control.clone()
+    }
+
     /// Shows who listens on that terminal while it runs.
     pub fn show_on(&mut self, terminal: Option<Terminal>) {
         self.status = terminal;
@@ -156,22 +168,25 @@ impl Server {
     /// # Errors
     /// What broke a thread that cannot be done without.
     pub fn run(self, shutdown: &Shutdown) -> Result<()> {
-        let Self { settings, source: origin, format, clock, door, web_door, lines, status } = self;
+        let Self { settings, format, clock, lines, mut recordings, status, .. } = self;
+        let (origin, door, web_door) = (self.source, self.door, self.web_door);
         let source = settings.sources.first().cloned().unwrap_or_default();
         let counters: Arc<stats::Capture> = Arc::default();
         let room = room(&settings, format, origin.captured_output());
         let port = door.local_addr().map_or(settings.preset.port, |address| address.port());
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         let figures = web_door.as_ref().map(|_| handle.clone());
+        let web = web_door.as_ref().and_then(|door| Some(door.local_addr().ok()?.port()));
         if let Some(door) = web_door {
             transmit.open_to_browsers(door, Web::new(settings.web_status))?;
         }
         let preset = &settings.preset;
         let delay_ms = Arc::new(AtomicU32::new(preset.playout_delay_ms));
+        let layout = Layout::for_delay(preset.playout_delay_ms);
         let mut producer = Producer::new(
             format,
             preset.chunk_size,
-            Layout::for_delay(preset.playout_delay_ms),
+            layout,
             Arc::clone(&delay_ms),
             clock,
             Arc::clone(&counters),
@@ -183,6 +198,7 @@ impl Server {
             let layout = Layout::for_delay(preset.playout_delay_ms);
             producer.let_people_speak(format, layout, room, settings.duck_db.into())?;
         }
+        producer.record(recordings.take_taps(), &source.to_string());
         // Everything below ends with this, whether the user asks for it or a thread breaks.
         let stop = Shutdown::default();
         match origin {
@@ -214,12 +230,21 @@ impl Server {
             ..settings.overrides.clone()
         };
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, fixed);
-        let announcer =
-            settings.discovery.then(|| Announcer::start(announcement(&settings, port))).flatten();
-        let report = Report { counters, clock, lines, status, figures, announcer };
+        let what = announcement(&settings, port, web);
+        let announcer = settings.discovery.then(|| Announcer::start(what)).flatten();
+        let recorded = Arc::clone(&recordings.counters);
+        let report = Report { counters, recorded, clock, lines, status, figures, announcer };
         report.run(&snapshots, shutdown, &mut || {
             if let Some(preset) = watch.as_mut().and_then(Watch::look) {
                 delay_ms.store(preset.playout_delay_ms, Ordering::Relaxed);
+                if !layout.suits(preset.playout_delay_ms) && offers(&preset).include_opus() {
+                    let ms = layout.frames * 1000 / opus::RATE;
+                    warn!(
+                        "Opus goes on in packets of {ms} ms, which are long for the new delay: \
+                         its listeners may play later than the others. Start the server again \
+                         for shorter ones"
+                    );
+                }
                 handle.change(change(&preset, clock.now_us()));
             }
             network.is_finished() || chunks.is_finished()
@@ -227,6 +252,7 @@ impl Server {
         stop.request();
         handle.stop();
         let chunks = join(chunks);
+        recordings.finish();
         join(network).and(chunks)
     }
 }
@@ -313,7 +339,7 @@ fn room(settings: &ServerSettings, format: Format, captured_output: Option<Strin
 }
 
 /// What the network is told of this server.
-fn announcement(settings: &ServerSettings, port: u16) -> Announcement {
+fn announcement(settings: &ServerSettings, port: u16, web: Option<u16>) -> Announcement {
     Announcement {
         name: settings.name.clone(),
         bind: settings.preset.bind,
@@ -322,7 +348,7 @@ fn announcement(settings: &ServerSettings, port: u16) -> Announcement {
             version: VERSION,
             preset: settings.preset_name.clone(),
             full: false,
-            web: None,
+            web,
         },
     }
 }
@@ -357,6 +383,7 @@ pub(crate) fn random() -> u64 {
 /// What the main thread does meanwhile: tells how it goes.
 struct Report {
     counters: Arc<stats::Capture>,
+    recorded: Arc<stats::Recording>,
     clock: Clock,
     lines: Lines,
     status: Option<Terminal>,
@@ -390,7 +417,8 @@ impl Report {
                 let delay_ms = snapshot.playout_delay_ms;
                 let level_dbfs = second.over(now_us, level_dbfs).unwrap_or(level_dbfs);
                 let uptime_us = now_us.saturating_sub(start_us);
-                let stats = server_stats(snapshot, &self.counters, uptime_us, level_dbfs);
+                let (counters, recorded) = (&self.counters, &self.recorded);
+                let stats = server_stats(snapshot, counters, recorded, uptime_us, level_dbfs);
                 self.lines.write(&stats);
                 if let Some(network) = &self.figures {
                     network.figures(stats.clone());
@@ -415,6 +443,7 @@ impl Report {
 fn server_stats(
     now: Snapshot,
     counters: &stats::Capture,
+    recorded: &stats::Recording,
     uptime_us: u64,
     level_dbfs: f32,
 ) -> ServerStats {
@@ -428,6 +457,9 @@ fn server_stats(
         card_ppm: counters.ppm.get(),
         card_uncertainty_us: counters.uncertainty_us.get(),
         loop_cpu_ms: now.cpu_ms,
+        recordings: recorded.files.get(),
+        recorded_frames: recorded.frames.get(),
+        record_lost_frames: recorded.lost.get(),
         listening: now.listeners.len(),
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),
         listeners: now.listeners,

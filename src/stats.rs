@@ -153,6 +153,17 @@ pub struct Talk {
     pub dropped: Counter,
 }
 
+/// Counters of a recorder.
+#[derive(Debug, Default)]
+pub struct Recording {
+    /// Files that are being written.
+    pub files: Counter,
+    /// Frames of sound written, all files together.
+    pub frames: Counter,
+    /// Frames that the disk was too slow for: silence in the files.
+    pub lost: Counter,
+}
+
 /// One line of the server's `--stats`.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ServerStats {
@@ -172,6 +183,12 @@ pub struct ServerStats {
     pub card_uncertainty_us: f64,
     /// CPU time of the network loop, in ms, since the start (0 where the system does not say).
     pub loop_cpu_ms: f64,
+    /// Files that are being recorded.
+    pub recordings: u64,
+    /// Frames recorded, all files together, since the start.
+    pub recorded_frames: u64,
+    /// Frames that the disk was too slow for, since the start.
+    pub record_lost_frames: u64,
     /// How many are listening.
     pub listening: usize,
     /// Audio frames that fell out of any listener's queue, since the start.
@@ -249,6 +266,12 @@ pub struct ClientStats {
     pub output_latency_ms: f64,
     /// Connections made so far.
     pub connections: u64,
+    /// Files that are being recorded.
+    pub recordings: u64,
+    /// Frames recorded.
+    pub recorded_frames: u64,
+    /// Frames that the disk was too slow for.
+    pub record_lost_frames: u64,
     /// Peak level played in the last second, dBFS.
     pub level_dbfs: f32,
     /// Whether sound of the own microphone goes out.

@@ -15,6 +15,7 @@ use super::chunk::{Chunk, Chunker};
 use super::combine::{Combine, Id, Role, Settings};
 use super::encode::Encoders;
 use super::own_mixes::OwnMixes;
+use super::record::Taps;
 use super::talk::Message;
 use super::transmit::Handle;
 use crate::clock::Clock;
@@ -59,6 +60,10 @@ pub(super) struct Producer {
     counters: Arc<stats::Capture>,
     network: Handle,
     conference: Option<Conference>,
+    format: Format,
+    taps: Taps,
+    /// What the track of the one source is called.
+    source: String,
 }
 
 /// The film and the people who speak, where listeners may.
@@ -106,7 +111,16 @@ impl Producer {
             counters,
             network,
             conference: None,
+            format,
+            taps: Taps::default(),
+            source: String::new(),
         }
+    }
+
+    /// What is sent is recorded, and what comes from the source called `source`.
+    pub(super) fn record(&mut self, taps: Taps, source: &str) {
+        self.taps = taps;
+        self.source = source.to_owned();
     }
 
     /// Lets people speak, of whom `room` tells. The film steps back by `duck_db` meanwhile.
@@ -155,16 +169,25 @@ impl Producer {
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
         while !shutdown.is_requested() {
             self.take_input();
-            self.chunker.set_patience(patience_us(self.delay_ms.load(Ordering::Relaxed)));
+            let delay_ms = self.delay_ms.load(Ordering::Relaxed);
+            self.chunker.set_patience(patience_us(delay_ms));
+            self.encoders.remember(u64::from(delay_ms) * 1000);
             let now = self.clock.now_us();
             if let Some(Conference { mix, people }) = &mut self.conference {
                 people.listen(mix);
             }
             while let Some(chunk) = self.chunker.next_chunk(now) {
+                if let Some(tracks) = &mut self.taps.tracks {
+                    let (position, samples) = (chunk.header.position, chunk.samples);
+                    tracks.input(0, &self.source, self.format, position, samples);
+                }
                 let (header, samples) = match &mut self.conference {
                     Some(conference) => conference.mix(chunk),
                     None => (chunk.header, chunk.samples),
                 };
+                if let Some(tap) = &mut self.taps.mix {
+                    tap.chunk(self.format, header.position, samples);
+                }
                 let in_use = self.network.in_use();
                 self.encoders.encode(header, samples, in_use, |frame| {
                     if !self.network.send(frame) {

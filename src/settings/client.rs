@@ -2,16 +2,18 @@
 
 use std::io::{BufRead, Read, Write};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Parser;
 
 use super::words::{
-    client_port, codec, delay, output, stats, talk, talk_codec, volume, whole_number,
+    client_port, codec, delay, output, recording, stats, talk, talk_codec, volume, whole_number,
 };
 use super::{StatsTarget, Target, Verbosity, Wanted, computer};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::preset;
+use crate::recv::simulate::Simulation;
 use crate::talking::Mode;
 
 /// Longest answer to the question for a server that is read, in bytes: a host name and a port.
@@ -98,9 +100,17 @@ pub struct ClientArgs {
     /// Play even on the device that the server captures, which may howl.
     #[arg(long)]
     allow_feedback: bool,
-    /// Replace the file of --output wav:FILE if there is one.
+    /// Also keep what is heard in this file: .wav, .flac or .opus. As loud as the server sends it,
+    /// whatever the volume here.
+    #[arg(long, value_name = "FILE", value_parser = recording)]
+    record: Option<PathBuf>,
+    /// Replace the file of --record or --output wav:FILE if there is one.
     #[arg(long)]
     overwrite: bool,
+    /// Listen as if over a bad network, for example loss=2%,jitter=30ms,delay=20ms,rate=2mbit,
+    /// stall=500ms/30s,quality=50%,seed=7.
+    #[arg(long, value_name = "WORDS", value_parser = Simulation::from_str)]
+    simulate: Option<Simulation>,
     /// List the sound devices, then stop.
     #[arg(long)]
     list_devices: bool,
@@ -132,7 +142,7 @@ pub enum Output {
 }
 
 /// What a client is asked to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ClientSettings {
     /// The server, if one was named. Without it, see [`seek`](crate::discovery::seek).
     pub wanted: Option<Wanted>,
@@ -168,8 +178,12 @@ pub struct ClientSettings {
     pub once: bool,
     /// Whether to play on the very device that the server captures.
     pub allow_feedback: bool,
-    /// Whether an existing WAV file may be replaced.
+    /// The file to record what is heard into.
+    pub record: Option<PathBuf>,
+    /// Whether files that exist may be replaced by recordings.
     pub overwrite: bool,
+    /// The bad network to listen over.
+    pub simulate: Option<Simulation>,
     /// Whether to list the sound devices and stop.
     pub list_devices: bool,
     /// Whether to list the servers on the network and stop.
@@ -232,7 +246,9 @@ impl ClientArgs {
             delay_flags_given: self.preset.is_some() || self.playout_delay_ms.is_some(),
             once: self.once,
             allow_feedback: self.allow_feedback,
+            record: self.record,
             overwrite: self.overwrite,
+            simulate: self.simulate,
             list_devices: self.list_devices,
             list_servers: self.list_servers,
             json: self.json,
@@ -357,6 +373,8 @@ mod tests {
             "port",
             "preset",
             "quiet",
+            "record",
+            "simulate",
             "stats",
             "talk",
             "talk-codec",
@@ -390,7 +408,9 @@ mod tests {
                 delay_flags_given: true,
                 once: false,
                 allow_feedback: false,
+                record: None,
                 overwrite: false,
+                simulate: None,
                 list_devices: false,
                 list_servers: false,
                 json: false,
@@ -405,7 +425,7 @@ mod tests {
         let settings = read(
             "pc --port 6000 --output wav:a:b.wav --volume 150 --delay -250 --name me \
              --playout-delay-ms 77 --once --allow-feedback --overwrite --list-devices --stats s.json \
-             --adaptive --no-discovery --codec opus:96",
+             --adaptive --no-discovery --codec opus:96 --record r.opus --simulate loss=5%",
         )
         .unwrap();
         let target = Target { host: "pc".into(), port: 6000 };
@@ -420,7 +440,8 @@ mod tests {
         assert!(settings.once && settings.allow_feedback);
         assert!(settings.overwrite && settings.list_devices && settings.adaptive);
         assert_eq!(settings.stats, Some(StatsTarget::File("s.json".into())));
-        assert_eq!(settings.codec, "opus:96");
+        assert_eq!((settings.codec.as_str(), settings.record), ("opus:96", Some("r.opus".into())));
+        assert_eq!(settings.simulate, "loss=5%".parse().ok());
         assert_eq!(read("pc --device usb").unwrap().device.as_deref(), Some("usb"));
     }
 
@@ -453,6 +474,8 @@ mod tests {
             ("pc --codec opus:9", "it can be auto, f32, s24, s16, opus, or opus:KBPS with 64"),
             ("pc --talk=loud", "it can be open (whenever you speak) or push (while you hold"),
             ("pc --talk --talk-codec auto", "it can be opus, opus:KBPS with 64 to 256"),
+            ("pc --record a.mp3", "a recording's name ends in .wav, .flac or .opus"),
+            ("pc --simulate bad", "“bad” says nothing of a network; it can be"),
             ("pc --port 0", "no server can listen on port 0"),
             ("pc pc2", "unexpected argument 'pc2' found"),
             ("pc --list-servers", "cannot be used with"),

@@ -25,6 +25,10 @@ pub struct View {
     pub mouth: Option<Mouth>,
     /// Who else is there, where the server says.
     pub others: Vec<Other>,
+    /// Whether what is heard is recorded.
+    pub is_recording: bool,
+    /// Whether the network is a simulated one.
+    pub is_simulated: bool,
 }
 
 /// Where somebody who talks stands.
@@ -72,6 +76,12 @@ pub fn lines(stats: &ClientStats, view: &View) -> Vec<String> {
     );
     if view.extra_ms > 0 {
         line += &format!("  {} ms after the others", view.extra_ms);
+    }
+    if view.is_recording {
+        line += "  recording";
+    }
+    if view.is_simulated {
+        line += "  simulated network";
     }
     lines.push(line);
     if let Some(mouth) = &view.mouth {
@@ -246,6 +256,12 @@ mod tests {
         let crowd = (0..128).map(|n| other(n, &"x".repeat(64), true)).collect();
         let shown = lines(&stats(), &View { others: crowd, ..View::default() });
         assert!(shown[2].ends_with("more") && shown[2].len() < 400, "{}", shown[2]);
+    }
+
+    #[test]
+    fn a_recording_and_a_simulated_network_are_named() {
+        let view = View { is_recording: true, is_simulated: true, ..View::default() };
+        assert!(lines(&stats(), &view)[1].ends_with("  recording  simulated network"));
     }
 
     #[test]
