@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use auralync::codec::opus::{Encoder, Layout};
-use auralync::codec::{Bitrate, Codec, Decoder};
+use auralync::codec::{Bitrate, Decoder};
 use auralync::wire::{
     AudioHeader, Deframer, Frame, Hello, Limits, MAX_SERVER_FRAME, Microphone, Notice, People,
     Ping, Pong, Welcome, Wish, kind, talk_frame,
@@ -217,16 +217,36 @@ impl Person {
     pub(crate) fn person(&self) -> u32 {
         self.welcome.person.unwrap()
     }
-
-    pub(crate) fn codec(&self) -> Codec {
-        Codec::parse(&self.welcome.codec).unwrap()
-    }
 }
 
-/// Somebody speaks for `length`, `sample` of each frame's number, and listens meanwhile. A frame
-/// leaves when its last sample has been captured.
+/// How much longer the first frame of somebody's takes who speaks [at ease](converse_at_ease): the
+/// server then waits that long for all of them, and no stall of a busy machine leaves a gap.
+const EASE_US: u64 = 400_000;
+
+/// Somebody speaks for `length`, `sample` of each frame's number, and listens meanwhile. What they
+/// say may come late without being missed. Returns when the first sample was captured.
+pub(crate) fn converse_at_ease(
+    person: &mut Person,
+    length: Duration,
+    sample: impl Fn(u64) -> f32,
+) -> u64 {
+    let start_us = person.server_us() - EASE_US;
+    converse_from(person, start_us, length, sample);
+    start_us
+}
+
+/// The same where every frame leaves as soon as its last sample has been captured.
 pub(crate) fn converse(person: &mut Person, length: Duration, sample: impl Fn(u64) -> f32) {
     let start_us = person.server_us();
+    converse_from(person, start_us, length, sample);
+}
+
+fn converse_from(
+    person: &mut Person,
+    start_us: u64,
+    length: Duration,
+    sample: impl Fn(u64) -> f32,
+) {
     let first = person.said;
     let frames = length.as_micros() as u64 * u64::from(RATE) / 1_000_000;
     while person.said - first < frames && !person.has_ended {

@@ -340,6 +340,8 @@ impl Listener {
         }
         self.phase = Phase::Closing;
         self.phase_until_us = now_us + CLOSING_FOR_US;
+        // One that was closed for a flood has time to hear why, before more of it ends all.
+        self.second = Second { started_us: now_us, ..Second::default() };
     }
 
     /// The last word is written: wait for the peer to close.
