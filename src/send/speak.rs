@@ -153,7 +153,7 @@ impl<S: FnMut(AudioHeader, &[u8])> Speak<S> {
 
 /// Makes payloads of chunks.
 enum Packer {
-    Opus(Encoder),
+    Opus(Box<Encoder>),
     Pcm(Codec, Dither),
 }
 
@@ -161,7 +161,7 @@ impl Packer {
     fn new(codec: Codec) -> Result<Self> {
         Ok(match codec {
             Codec::Opus(bitrate) => {
-                Self::Opus(Encoder::new(Layout::VOICE, FORMAT.channels, bitrate)?)
+                Self::Opus(Box::new(Encoder::new(Layout::VOICE, FORMAT.channels, bitrate)?))
             }
             codec => Self::Pcm(codec, Dither::default()),
         })
