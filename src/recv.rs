@@ -13,6 +13,7 @@ mod play;
 pub mod resample;
 pub mod simulate;
 pub mod speaker;
+mod talk;
 mod trim;
 
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::clock::Clock;
 use crate::discovery::follow::Whereabouts;
 use crate::error::Result;
 use crate::recording::{Failure, Recorder, refuse_at_once};
-use crate::send::speak::{self, Speak};
+use crate::send::speak;
 use crate::settings::{ClientSettings, Output};
 use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats, Lines, Loudest};
@@ -35,8 +36,6 @@ use crate::status::{self, Key, Keyboard, Terminal};
 use crate::talking::{Mode, Talking};
 use crate::threads::{Priority, join, spawn};
 use crate::wire::{Hello, Report};
-use connect::outbox::Outbox;
-use connect::talk::Voice;
 use connect::{Connect, Seen};
 use controls::Controls;
 use people::Gossip;
@@ -152,8 +151,9 @@ impl Client {
         let talking = settings.talk.map(|mode| Arc::new(Talking::new(mode)));
         let said: Arc<stats::Talk> = Arc::default();
         let controls = Arc::new(Controls::new(settings.volume_percent, trim, talking.clone()));
-        let voice =
-            talking.map(|talking| talk(&settings, talking, &said, clock, &stop)).transpose()?;
+        let voice = talking
+            .map(|talking| talk::start(&settings, talking, &said, clock, &stop))
+            .transpose()?;
         let talking = voice.as_ref().map(|voice| Arc::clone(&voice.talking));
         let (play_output, own_output) = match output {
             Where::Cardless => (play::Output::Cardless, None),
@@ -254,7 +254,7 @@ impl Client {
                 let recorded = &recordings.counters;
                 let listening =
                     client_stats(&last, &counters, &seen, recorded, uptime_us, level_dbfs);
-                with_talk(listening, talking.as_deref(), &said, mic_level_dbfs)
+                talk::stats(listening, talking.as_deref(), &said, mic_level_dbfs)
             };
             let mic_second = second_said.over(now_us, mic_level_dbfs);
             if let Some(level_dbfs) = second.over(now_us, level_dbfs) {
@@ -300,7 +300,7 @@ impl Client {
         let uptime_us = clock.now_us() - start_us;
         let listened = client_stats(&last, &counters, &seen, &recorded, uptime_us, level_dbfs);
         let mic_level_dbfs = second_said.so_far(said.microphone.peak.take_dbfs());
-        lines.write(&with_talk(listened, talking.as_deref(), &said, mic_level_dbfs));
+        lines.write(&talk::stats(listened, talking.as_deref(), &said, mic_level_dbfs));
         outcome
     }
 }
@@ -412,59 +412,6 @@ fn client_stats(
         level_dbfs,
         ..ClientStats::default()
     }
-}
-
-/// The same with what is known of the own voice.
-fn with_talk(
-    stats: ClientStats,
-    talking: Option<&Talking>,
-    said: &stats::Talk,
-    mic_level_dbfs: f32,
-) -> ClientStats {
-    ClientStats {
-        talking: talking.is_some_and(Talking::is_speaking),
-        muted: talking.is_some_and(Talking::is_muted),
-        mic_level_dbfs,
-        talk_frames_sent: said.sent.get(),
-        talk_frames_dropped: said.dropped.get(),
-        mic_overruns: said.microphone.overruns.get(),
-        ..stats
-    }
-}
-
-/// Starts to talk: a microphone, the thread that listens to it, and where what was said waits.
-fn talk(
-    settings: &ClientSettings,
-    talking: Arc<Talking>,
-    said: &Arc<stats::Talk>,
-    clock: Clock,
-    stop: &Shutdown,
-) -> Result<Voice> {
-    let outbox = Arc::new(Outbox::new(Arc::clone(said)));
-    let out = Arc::clone(&outbox);
-    let send = move |header, payload: &[u8]| out.put(header, payload);
-    let (speak, microphones) = Speak::new(settings.talk_codec, clock, Arc::clone(&talking), send)?;
-    let heard = stop.clone();
-    let _talk = spawn("talk", Priority::Now, move || speak.run(&heard))?;
-    #[cfg(feature = "device")]
-    {
-        let keeper = crate::send::keep_microphone::KeepMicrophone {
-            name: settings.microphone.clone(),
-            clock,
-            counters: Arc::clone(&said.microphone),
-            talking: Arc::clone(&talking),
-            talker: microphones,
-        };
-        let stop = stop.clone();
-        // Opening a microphone can take seconds; nobody waits for this thread to end.
-        let _keeper = spawn("microphone", Priority::Ordinary, move || keeper.run(&stop))?;
-    }
-    #[cfg(not(feature = "device"))]
-    {
-        drop(microphones);
-        warn!("this program was built without sound cards, so nobody can hear you");
-    }
-    Ok(Voice { talking, outbox })
 }
 
 /// Joins a thread that may be inside a system call that takes longer than a user waits.

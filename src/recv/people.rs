@@ -87,16 +87,16 @@ impl Room {
         true
     }
 
-    /// What a server should know that has been told `told` (everything, from a welcome on).
+    /// What a server should know that has been told `told` since its welcome. Before that it may
+    /// remember what has changed meanwhile, so it is told everything once.
     pub(crate) fn news_for(&self, told: &Wish) -> Option<Wish> {
         let state = self.lock();
-        let changed = |now: bool, told: Option<bool>| (now != told.unwrap_or(false)).then_some(now);
-        let usual = |who: &u32| told.volumes.get(who).copied().unwrap_or(USUAL_PERCENT);
-        let volumes = state.volumes.iter().filter(|&(who, percent)| usual(who) != *percent);
+        let is_news = |(who, percent): &(&u32, &u16)| told.volumes.get(who) != Some(percent);
+        let volumes = state.volumes.iter().filter(is_news);
         let wish = Wish {
             name: None,
-            muted: changed(state.muted, told.muted),
-            deaf: changed(state.deaf, told.deaf),
+            muted: (told.muted != Some(state.muted)).then_some(state.muted),
+            deaf: (told.deaf != Some(state.deaf)).then_some(state.deaf),
             volumes: volumes.map(|(who, percent)| (*who, *percent)).collect(),
         };
         (wish != Wish::default()).then_some(wish)
@@ -212,12 +212,15 @@ mod tests {
         room.select_next();
         (0..15).for_each(|_| assert!(room.turn(true)));
         assert_eq!(selected(&room), Some((5, 200)));
-        let news = room.news_for(&Wish::default()).unwrap();
-        assert_eq!((news.volumes.clone(), news.muted, news.deaf), ([(5, 200)].into(), None, None));
-        assert_eq!(room.news_for(&news), None);
+        let all = room.news_for(&Wish::default()).unwrap();
+        assert_eq!(
+            (&all.volumes, all.muted, all.deaf),
+            (&[(5, 200)].into(), Some(false), Some(false))
+        );
+        assert_eq!(room.news_for(&all), None);
         (0..10).for_each(|_| assert!(room.turn(false)));
-        let back = room.news_for(&news).unwrap();
-        assert_eq!(back.volumes, [(5, 100)].into(), "even the usual, once something else was told");
+        let back = room.news_for(&all).unwrap();
+        assert_eq!((back.volumes, back.muted), ([(5, 100)].into(), None), "even the usual");
     }
 
     #[test]
@@ -225,7 +228,7 @@ mod tests {
         let room = room();
         room.wish(true, false);
         let muted = room.news_for(&Wish::default()).unwrap();
-        assert_eq!((muted.muted, muted.deaf), (Some(true), None));
+        assert_eq!((muted.muted, muted.deaf), (Some(true), Some(false)));
         room.wish(false, true);
         let news = room.news_for(&muted).unwrap();
         assert_eq!((news.muted, news.deaf), (Some(false), Some(true)));
@@ -238,7 +241,7 @@ mod tests {
         room.turn(false);
         room.leave(true);
         assert_eq!(room.others(), []);
-        assert!(room.news_for(&Wish::default()).is_some());
+        assert_eq!(room.news_for(&Wish::default()).unwrap().volumes, [(5, 90)].into());
         room.enter(People { you: 2, people: vec![person(7, "", true)] });
         assert_eq!(selected(&room), None);
         room.enter(People { you: 2, people: vec![person(5, "Anna", true)] });
@@ -247,7 +250,7 @@ mod tests {
         room.select_next();
         room.turn(false);
         room.leave(false);
-        assert_eq!(room.news_for(&Wish::default()), None);
+        assert!(room.news_for(&Wish::default()).unwrap().volumes.is_empty());
     }
 
     #[test]

@@ -147,16 +147,24 @@ fn a_voice_comes_through_as_it_is_in_every_codec() {
     }
 }
 
-/// The second sound is to be found in the first.
+/// Most pieces of the second sound are to be found in the first, as they are: a busy machine loses a
+/// few.
 #[track_caller]
 fn assert_alike(played: &[f32], heard: &[f32], what: &str) {
-    let rate = sound_room::RATE as usize;
-    // From the middle of what was said.
-    let piece = &heard[heard.len() / 2..heard.len() / 2 + rate / 2];
-    let at = find(piece, played);
-    let (like, gain) = likeness(&played[at..at + piece.len()], piece, 1);
-    println!("{what}: likeness {like:.4}, gain {gain:.3}");
-    assert!(like > 0.95 && (0.85..1.15).contains(&gain), "{what}: {like} {gain}");
+    const PIECE: usize = sound_room::RATE as usize / 10;
+    let is_loud = |piece: &&[f32]| piece.iter().any(|sample| sample.abs() > 0.05);
+    let found: Vec<(f64, f64)> = heard
+        .chunks_exact(PIECE)
+        .filter(is_loud)
+        .map(|piece| {
+            let at = find(piece, played);
+            likeness(&played[at..at + PIECE], piece, 1)
+        })
+        .collect();
+    let like = median(found.iter().map(|one| one.0));
+    let gain = median(found.iter().map(|one| one.1));
+    println!("{what}: {} pieces, likeness {like:.4}, gain {gain:.3}", found.len());
+    assert!(found.len() > 5 && like > 0.95 && (0.85..1.15).contains(&gain), "{what}: {found:?}");
 }
 
 fn resampled(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
