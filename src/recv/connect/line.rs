@@ -64,7 +64,7 @@ impl Line {
             let _ = SockRef::from(&stream).set_recv_buffer_size(network.most_held());
         }
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Err(e) = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(NOT_SENT) {
+        if let Err(e) = SockRef::from(&stream).set_tcp_notsent_lowat(NOT_SENT) {
             debug!("{address}: {e}");
         }
         let conversation = Conversation::new(hello, known);
