@@ -1,6 +1,8 @@
 //! The chunking thread: takes what the source gives, cuts it, encodes each chunk once, wakes the
 //! network loop.
 
+pub(super) mod beside;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,6 +12,8 @@ use log::{error, info};
 
 use super::capture::{Captured, Piece};
 use super::chunk::Chunker;
+use super::combine::{Combine, Role, Settings};
+use super::desk::{Asked, Fitting};
 use super::encode::Encoders;
 use super::transmit::Handle;
 use crate::clock::Clock;
@@ -19,6 +23,8 @@ use crate::format::Format;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::stats;
+use crate::wire::AudioHeader;
+use beside::{Beside, CARRIER, Prepared};
 
 /// Shortest and longest sleep of the thread: how late a chunk may be noticed, and how often a
 /// quiet server wakes.
@@ -44,6 +50,11 @@ pub(super) enum Card {
 /// The thread's state.
 pub(super) struct Producer {
     chunker: Chunker,
+    combine: Combine,
+    /// By how much later sound leaves the mix than it came, in µs.
+    behind_us: u64,
+    beside: Beside,
+    orders: Receiver<Asked>,
     encoders: Encoders,
     input: Input,
     /// The playout delay in force, in ms.
@@ -68,19 +79,38 @@ struct Generating {
 }
 
 impl Producer {
+    /// The carrier is called `name` and stands in the mix as `settings` say.
     pub(super) fn new(
-        format: Format,
-        chunk_size: u32,
+        fitting: &Fitting,
         layout: Layout,
-        delay_ms: Arc<AtomicU32>,
-        clock: Clock,
+        (name, settings): (&str, Settings),
+        orders: Receiver<Asked>,
         counters: Arc<stats::Capture>,
         network: Handle,
     ) -> Self {
-        let patience = patience_us(delay_ms.load(Ordering::Relaxed));
-        let chunker = Chunker::new(format, chunk_size, patience, clock.now_us());
-        let encoders = Encoders::new(format, layout);
-        Self { chunker, encoders, input: Input::Nothing, delay_ms, clock, counters, network }
+        let Fitting { mix, chunk_size, delay_ms, clock } = fitting.clone();
+        let patience = patience_us(fitting.delay_ms());
+        let mut combine = Combine::new(mix);
+        combine.add(CARRIER, Role::Film, settings);
+        let behind_us = mix.micros(combine.delay_frames() as u64).round() as u64;
+        Self {
+            chunker: Chunker::new(mix, chunk_size, patience, clock.now_us()),
+            combine,
+            behind_us,
+            beside: Beside::new(mix, name),
+            orders,
+            encoders: Encoders::new(mix, layout),
+            input: Input::Nothing,
+            delay_ms,
+            clock,
+            counters,
+            network,
+        }
+    }
+
+    /// Takes a source in beside the carrier.
+    pub(super) fn add(&mut self, source: Prepared) -> Result<()> {
+        self.beside.add(source, &mut self.combine)
     }
 
     /// Sound comes from a generator.
@@ -108,12 +138,19 @@ impl Producer {
     /// Runs until `shutdown`.
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
         while !shutdown.is_requested() {
+            self.take_orders();
             self.take_input();
+            self.beside.take_input();
             self.chunker.set_patience(patience_us(self.delay_ms.load(Ordering::Relaxed)));
             let now = self.clock.now_us();
             while let Some(chunk) = self.chunker.next_chunk(now) {
+                self.combine.begin(chunk.header.frames as usize);
+                self.combine.input(CARRIER, chunk.samples, false);
+                self.beside.give(&chunk.header, &mut self.combine);
+                let captured_us = chunk.header.captured_us.saturating_sub(self.behind_us);
+                let header = AudioHeader { captured_us, ..chunk.header };
                 let in_use = self.network.in_use();
-                self.encoders.encode(chunk.header, chunk.samples, in_use, |frame| {
+                self.encoders.encode(header, self.combine.common(), in_use, |frame| {
                     if !self.network.send(frame) {
                         self.counters.chunks_dropped.add(1);
                     }
@@ -129,6 +166,19 @@ impl Producer {
             std::thread::sleep(Duration::from_micros(sleep));
         }
         Ok(())
+    }
+
+    fn take_orders(&mut self) {
+        while let Ok(Asked { order, answer }) = self.orders.try_recv() {
+            let (is_playing, has_ended) = match &self.input {
+                Input::Nothing => (false, true),
+                Input::Cards { captured, .. } => (captured.is_some(), false),
+                Input::Generator(_) => (true, false),
+            };
+            self.beside.set_carrier(is_playing, has_ended);
+            // Who no longer waits for the answer has gone.
+            let _ = answer.try_send(self.beside.obey(order, &mut self.combine));
+        }
     }
 
     fn take_input(&mut self) {
