@@ -161,12 +161,33 @@ pub struct ServerStats {
     pub card_uncertainty_us: f64,
     /// CPU time of the network loop, in ms, since the start (0 where the system does not say).
     pub loop_cpu_ms: f64,
+    /// What is mixed, the one that gives the others their time first.
+    pub sources: Vec<SourceStats>,
     /// How many are listening.
     pub listening: usize,
     /// Audio frames that fell out of any listener's queue, since the start.
     pub dropped_frames: u64,
     /// Each listener.
     pub listeners: Vec<ListenerStats>,
+}
+
+/// One source in [`ServerStats`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct SourceStats {
+    /// Its number, for as long as the server runs.
+    pub id: u64,
+    /// What it is: its kind and name.
+    pub name: String,
+    /// Its level in the mix, in dB.
+    pub level_db: f32,
+    /// Whether it is muted.
+    pub is_muted: bool,
+    /// Where it stands between left (−1) and right (1).
+    pub pan: f32,
+    /// Its highest sample in the last second, before level, mute and pan, in dBFS.
+    pub level_dbfs: f32,
+    /// `playing`, `waiting` (it delivers nothing at the moment), or `ended`.
+    pub state: &'static str,
 }
 
 /// One listener in [`ServerStats`].
@@ -329,6 +350,7 @@ mod tests {
         for (keys, part) in [
             (keys(&client), of_client),
             (keys(&server), of_server),
+            (keys(&SourceStats::default()), of_server),
             (keys(&listener), of_server),
             (keys(&listener.report), of_server),
         ] {
