@@ -142,6 +142,17 @@ pub struct Playback {
     pub peak: Peak,
 }
 
+/// Counters of a recorder.
+#[derive(Debug, Default)]
+pub struct Recording {
+    /// Files that are being written.
+    pub files: Counter,
+    /// Frames of sound written, all files together.
+    pub frames: Counter,
+    /// Frames that the disk was too slow for: silence in the files.
+    pub lost: Counter,
+}
+
 /// One line of the server's `--stats`.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ServerStats {
@@ -161,6 +172,12 @@ pub struct ServerStats {
     pub card_uncertainty_us: f64,
     /// CPU time of the network loop, in ms, since the start (0 where the system does not say).
     pub loop_cpu_ms: f64,
+    /// Files that are being recorded.
+    pub recordings: u64,
+    /// Frames recorded, all files together, since the start.
+    pub recorded_frames: u64,
+    /// Frames that the disk was too slow for, since the start.
+    pub record_lost_frames: u64,
     /// What is mixed, the one that gives the others their time first.
     pub sources: Vec<SourceStats>,
     /// How many are listening.
@@ -259,6 +276,12 @@ pub struct ClientStats {
     pub output_latency_ms: f64,
     /// Connections made so far.
     pub connections: u64,
+    /// Files that are being recorded.
+    pub recordings: u64,
+    /// Frames recorded.
+    pub recorded_frames: u64,
+    /// Frames that the disk was too slow for.
+    pub record_lost_frames: u64,
     /// Peak level played in the last second, dBFS.
     pub level_dbfs: f32,
 }

@@ -281,16 +281,27 @@ pub fn read_float32(
     channels: u16,
     out: &mut Vec<f32>,
 ) -> Result<(), Violation> {
-    let wanted = u64::from(frames) * u64::from(channels) * 4;
-    if wanted != payload.len() as u64 || frames == 0 {
-        let why = format!("{frames} frames need {wanted} bytes, {} came", payload.len());
-        return Err(Violation::Unreadable { what: "audio frame", why });
-    }
+    check_length(payload, frames, channels, 4)?;
     out.clear();
     out.resize(payload.len() / 4, 0.0);
     LittleEndian::read_f32_into(payload, out);
     crate::format::sanitise(out);
     Ok(())
+}
+
+/// Refuses a payload that does not hold exactly so many frames of samples of `size` bytes.
+pub(crate) fn check_length(
+    payload: &[u8],
+    frames: u32,
+    channels: u16,
+    size: usize,
+) -> Result<(), Violation> {
+    let wanted = u64::from(frames) * u64::from(channels) * size as u64;
+    if wanted == payload.len() as u64 && frames > 0 {
+        return Ok(());
+    }
+    let why = format!("{frames} frames need {wanted} bytes, {} came", payload.len());
+    Err(Violation::Unreadable { what: "audio frame", why })
 }
 
 #[cfg(test)]

@@ -132,6 +132,23 @@ impl Conversation {
         }
     }
 
+    /// Whether that frame would be sound at this stage.
+    #[must_use]
+    pub fn is_sound(&self, frame: &Frame<'_>) -> bool {
+        match (&self.stage, frame) {
+            (Stage::Plain { .. }, Frame::Plain(_)) => true,
+            (Stage::Typed(_), Frame::Typed { kind: what, .. }) => *what == kind::AUDIO,
+            _ => false,
+        }
+    }
+
+    /// A frame of sound will never come. Only a first-generation server's have to be counted.
+    pub fn lose(&mut self) {
+        if let Stage::Plain { config, position } = &mut self.stage {
+            *position += u64::from(config.chunk_size);
+        }
+    }
+
     fn plain(&mut self, payload: &[u8]) -> Result<Event<'_>, Violation> {
         match &mut self.stage {
             Stage::Waiting => self.first(payload),

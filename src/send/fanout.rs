@@ -54,6 +54,13 @@ impl Log {
         self.first + self.frames.len() as u64
     }
 
+    /// The number of the first frame captured at `from_us` or later.
+    fn since(&self, from_us: u64) -> u64 {
+        let older =
+            self.frames.iter().rev().skip_while(|frame| frame.header().captured_us >= from_us);
+        self.first + older.count() as u64
+    }
+
     fn get(&self, number: u64) -> Option<&AudioFrame> {
         let index = number.checked_sub(self.first)?;
         self.frames.get(usize::try_from(index).ok()?)
@@ -122,6 +129,9 @@ pub struct Outbox {
     reached: u64,
     /// Sound from this position on is another log's.
     until: Option<u64>,
+    /// What was captured before this is not for this listener, in µs: the log also gets frames for
+    /// others who begin earlier.
+    from_us: u64,
     started: Option<Started>,
     /// Written before anything else, once: the config or the welcome.
     greeting: Option<Vec<u8>>,
@@ -137,10 +147,11 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox that begins with `greeting`, then plain audio from the log's end on.
+    /// An outbox that begins with `greeting`, then plain audio captured from `now_us` on: such a
+    /// listener plays what comes when it comes, so that older sound would make it late for ever.
     #[must_use]
-    pub fn plain(greeting: Vec<u8>, log: &Log) -> Self {
-        Self::new(Some(greeting), Some(log.end()))
+    pub fn plain(greeting: Vec<u8>, log: &Log, now_us: u64) -> Self {
+        Self { from_us: now_us, ..Self::new(Some(greeting), Some(log.end())) }
     }
 
     /// An outbox that says one thing and no more, but stays open for a hello.
@@ -162,6 +173,7 @@ impl Outbox {
             cursor,
             reached: 0,
             until: None,
+            from_us: 0,
             started: None,
             greeting,
             ping: None,
@@ -174,12 +186,14 @@ impl Outbox {
     }
 
     /// Turns to typed frames: what is started is finished, what is queued is discarded, `welcome`
-    /// comes next, and audio from the log's end on. A greeting not yet begun still goes first.
-    pub fn upgrade(&mut self, welcome: Vec<u8>, log: &Log) {
+    /// comes next, and audio captured from `from_us` on, as far back as the log goes. A greeting
+    /// not yet begun still goes first.
+    pub fn upgrade(&mut self, welcome: Vec<u8>, log: &Log, from_us: u64) {
         if self.generation == Generation::Plain {
             self.generation = Generation::Typed;
         }
-        self.cursor = Some(log.end());
+        self.cursor = Some(log.since(from_us));
+        self.from_us = from_us;
         let welcome = self.framed(welcome);
         match &mut self.greeting {
             Some(greeting) => greeting.extend(welcome),
@@ -378,10 +392,13 @@ impl Outbox {
                 self.cursor = Some(number);
                 return None;
             }
-            if frame.header().captured_us.saturating_add(max_age_us) >= now_us {
-                break;
+            let captured_us = frame.header().captured_us;
+            if captured_us >= self.from_us {
+                if captured_us.saturating_add(max_age_us) >= now_us {
+                    break;
+                }
+                self.counts.dropped_old += 1;
             }
-            self.counts.dropped_old += 1;
             number += 1;
         }
         self.cursor = Some(number);

@@ -17,6 +17,7 @@ use super::combine::{Combine, Role, Settings};
 use super::desk::{Asked, Fitting};
 use super::encode::Encoders;
 use super::own_mixes::OwnMixes;
+use super::record::Taps;
 use super::talk::Message;
 use super::transmit::Handle;
 use crate::clock::Clock;
@@ -68,6 +69,10 @@ pub(super) struct Producer {
     network: Handle,
     /// Who may speak, where listeners may.
     people: Option<People>,
+    format: Format,
+    taps: Taps,
+    /// What the track of the carrier is called.
+    source: String,
 }
 
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
@@ -112,7 +117,16 @@ impl Producer {
             counters,
             network,
             people: None,
+            format: mix,
+            taps: Taps::default(),
+            source: String::new(),
         }
+    }
+
+    /// What is sent is recorded, and what comes from the source called `source`.
+    pub(super) fn record(&mut self, taps: Taps, source: &str) {
+        self.taps = taps;
+        self.source = source.to_owned();
     }
 
     /// Takes a source in beside the carrier.
@@ -126,14 +140,13 @@ impl Producer {
     /// If the system gives no thread for their mixes.
     pub(super) fn let_people_speak(
         &mut self,
-        format: Format,
         layout: Layout,
         room: Receiver<Message>,
         duck_db: f32,
     ) -> Result<()> {
-        let own_mixes = OwnMixes::start(format, layout, &self.network, &self.counters)?;
+        let own_mixes = OwnMixes::start(self.format, layout, &self.network, &self.counters)?;
         self.combine.set_duck_db(duck_db);
-        self.people = Some(People::new(format, room, own_mixes));
+        self.people = Some(People::new(self.format, room, own_mixes));
         Ok(())
     }
 
@@ -165,7 +178,9 @@ impl Producer {
             self.take_orders();
             self.take_input();
             self.beside.take_input();
-            self.chunker.set_patience(patience_us(self.delay_ms.load(Ordering::Relaxed)));
+            let delay_ms = self.delay_ms.load(Ordering::Relaxed);
+            self.chunker.set_patience(patience_us(delay_ms));
+            self.encoders.remember(u64::from(delay_ms) * 1000);
             let now = self.clock.now_us();
             if let Some(people) = &mut self.people {
                 people.listen(&mut self.combine);
@@ -179,6 +194,12 @@ impl Producer {
                 }
                 let captured_us = chunk.header.captured_us.saturating_sub(self.behind_us);
                 let header = AudioHeader { captured_us, ..chunk.header };
+                if let Some(tracks) = &mut self.taps.tracks {
+                    tracks.input(0, &self.source, self.format, header.position, chunk.samples);
+                }
+                if let Some(tap) = &mut self.taps.mix {
+                    tap.chunk(self.format, header.position, self.combine.common());
+                }
                 let in_use = self.network.in_use();
                 self.encoders.encode(header, self.combine.common(), in_use, |frame| {
                     if !self.network.send(frame) {

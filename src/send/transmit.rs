@@ -8,10 +8,11 @@ mod door;
 mod handle;
 mod house;
 mod people;
+mod room;
 pub mod sockets;
 mod web_door;
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
@@ -24,14 +25,14 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::fanout::{Asks, Listener, Log, Own, Phase, Stopped};
 use super::web::Web;
 use crate::clock::Clock;
-use crate::codec::opus::{self, Layout};
-use crate::codec::{Codec, InUse, Offers};
+use crate::codec::{Codec, InUse};
 use crate::error::{Error, Result, plain};
 use crate::stats::ListenerStats;
-use crate::wire::{Config, Notice, Reason, Violation, Welcome};
+use crate::wire::{Notice, Reason, Violation};
 use handle::Order;
 pub use handle::{Change, Handle};
 use people::Gathering;
+pub use room::Room;
 use web_door::WebDoor;
 
 /// Frames between the encoders and the loop: a few of each codec's, and of each talker's. The loop
@@ -56,50 +57,6 @@ const READ_BYTES: usize = 16 * 1024;
 const WAKER: Token = Token(usize::MAX);
 const DOOR: Token = Token(usize::MAX - 1);
 const WEB_DOOR: Token = Token(usize::MAX - 2);
-
-/// What the loop knows of its stream.
-#[derive(Debug, Clone)]
-pub struct Room {
-    /// The first thing that every listener hears.
-    pub config: Config,
-    /// What a hello is answered with, but for what depends on the listener.
-    pub welcome: Welcome,
-    /// The output whose sound is captured: told to listeners on this machine.
-    pub captured_output: Option<String>,
-    /// Most listeners at a time; 0: as many as the system lets in.
-    pub max_clients: u32,
-    /// Chunks that may wait for one listener, or as long a time of another codec's frames.
-    pub max_queue_size: u32,
-    /// Which codecs there are, and who gets what.
-    pub offers: Offers,
-    /// How Opus is cut.
-    pub opus: Layout,
-}
-
-impl Room {
-    /// How many frames of a codec may wait for one listener: as many as last as long as the chunks
-    /// that may, and at least one.
-    fn queue_bound(&self, codec: Codec) -> usize {
-        let Codec::Opus(_) = codec else {
-            return self.max_queue_size as usize;
-        };
-        let chunks = u64::from(self.max_queue_size) * u64::from(self.config.chunk_size);
-        let frames = chunks * u64::from(opus::RATE) / u64::from(self.config.sample_rate.max(1));
-        let most = (frames / u64::from(self.opus.frames)).max(1);
-        if self.max_queue_size <= 1 { 1 } else { most as usize }
-    }
-
-    /// What a welcome says of a codec.
-    fn describe(&self, codec: Codec, welcome: &mut Welcome) {
-        codec.name().clone_into(&mut welcome.codec);
-        if let Codec::Opus(_) = codec {
-            welcome.format.sample_rate = opus::RATE;
-            welcome.position_rate = opus::RATE;
-            welcome.chunk_size = self.opus.frames;
-            welcome.algorithmic_delay = self.opus.delay;
-        }
-    }
-}
 
 /// The state of the loop once a second.
 #[derive(Debug, Clone, Default)]
@@ -464,8 +421,10 @@ impl Transmit {
         }
         let max_age = max_age_us + seat.listener.extra_us();
         let before = seat.listener.outbox.counts().bytes;
-        let stream = &mut seat.stream;
-        let result = seat.listener.outbox.write(log, now, max_age, |slices| send(stream, slices));
+        let stream = &seat.stream;
+        let apart = matches!(seat.listener.codec, Codec::Opus(_));
+        let send = |slices: &[IoSlice<'_>]| sockets::send(stream, slices, apart);
+        let result = seat.listener.outbox.write(log, now, max_age, send);
         let progress = seat.listener.outbox.counts().bytes != before;
         match result {
             Ok(Stopped::Empty) => seat.listener.wrote(progress, false, now),
@@ -481,13 +440,5 @@ impl Transmit {
             Err(e) => return self.leave(index, &format!("was lost ({})", plain(&e))),
         }
         self.replace_ghost(index);
-    }
-}
-
-/// One slice is a plain `send`; two are gathered.
-fn send(stream: &mut TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    match slices {
-        [one] => stream.write(one),
-        many => stream.write_vectored(many),
     }
 }

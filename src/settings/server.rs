@@ -1,10 +1,11 @@
 //! `auralync-server`'s command line.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::words::{address, duck, stats, whole_number};
+use super::words::{address, duck, recording, stats, whole_number};
 use super::{StatsTarget, Verbosity, computer};
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
@@ -108,6 +109,19 @@ pub struct ServerArgs {
     #[arg(long, value_name = "DB", default_value_t = DEFAULT_DUCK_DB, value_parser = duck,
         requires = "talk")]
     duck: u8,
+    /// Keep what is sent in this file: .wav, .flac or .opus.
+    #[arg(long, value_name = "FILE", value_parser = recording)]
+    record: Option<PathBuf>,
+    /// Keep each source and each person who speaks in a file of its own in this folder, all of
+    /// which begin with the same moment.
+    #[arg(long, value_name = "FOLDER")]
+    record_tracks: Option<PathBuf>,
+    /// The folder for recordings that are begun while the server runs.
+    #[arg(long, value_name = "FOLDER")]
+    record_dir: Option<PathBuf>,
+    /// Replace the files of --record and --record-tracks if there are any.
+    #[arg(long)]
+    overwrite: bool,
     /// List the sound devices and what can be captured, then stop.
     #[arg(long)]
     list_devices: bool,
@@ -150,6 +164,14 @@ pub struct ServerSettings {
     pub talk: bool,
     /// By how many dB the film steps back while somebody does.
     pub duck_db: u8,
+    /// The file to record what is sent into.
+    pub record: Option<PathBuf>,
+    /// The folder to record each input of the mix into.
+    pub record_tracks: Option<PathBuf>,
+    /// The folder for recordings that are begun while the server runs.
+    pub record_dir: Option<PathBuf>,
+    /// Whether files that exist may be replaced by recordings.
+    pub overwrite: bool,
     /// Whether to list the sound devices and stop.
     pub list_devices: bool,
     /// The preset to print before stopping.
@@ -200,6 +222,10 @@ impl ServerArgs {
             qr: !self.no_qr,
             talk: self.talk,
             duck_db: self.duck,
+            record: self.record,
+            record_tracks: self.record_tracks,
+            record_dir: self.record_dir,
+            overwrite: self.overwrite,
             list_devices: self.list_devices,
             print_preset: self.print_preset,
             level: self.verbosity.level(),
@@ -266,11 +292,15 @@ mod tests {
             "no-discovery",
             "no-qr",
             "no-web",
+            "overwrite",
             "playout-delay-ms",
             "port",
             "preset",
             "print-preset",
             "quiet",
+            "record",
+            "record-dir",
+            "record-tracks",
             "sample-rate",
             "source",
             "stats",
@@ -311,7 +341,8 @@ mod tests {
              --channels 1 --chunk-size 256 --max-queue-size 9 --max-clients 0 \
              --listen-backlog 7 --playout-delay-ms 99 --codecs f32 --list-devices \
              --print-preset live --stats - --no-discovery \
-             --web 8081 --web-status public --no-qr",
+             --web 8081 --web-status public --no-qr --record a.flac --record-tracks t \
+             --record-dir d --overwrite",
         )
         .unwrap();
         let preset = &settings.preset;
@@ -325,6 +356,10 @@ mod tests {
         assert_eq!(settings.print_preset.as_deref(), Some("live"));
         assert!(settings.list_devices && !settings.discovery && !settings.qr);
         assert_eq!((settings.web, settings.web_status), (Some(8081), Readers::Public));
+        assert_eq!(settings.record, Some("a.flac".into()));
+        assert_eq!(settings.record_tracks, Some("t".into()));
+        assert_eq!(settings.record_dir, Some("d".into()));
+        assert!(settings.overwrite);
     }
 
     #[test]

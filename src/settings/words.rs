@@ -77,6 +77,14 @@ pub(super) fn output(text: &str) -> Result<Output, String> {
     }
 }
 
+pub(super) fn recording(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match crate::recording::Kind::of(&path) {
+        Ok(_) => Ok(path),
+        Err(_) => Err("a recording's name ends in .wav, .flac or .opus".to_owned()),
+    }
+}
+
 pub(super) fn stats(text: &str) -> Result<StatsTarget, String> {
     match text {
         "" => Err("write the name of a file, or - for standard output".to_owned()),

@@ -49,6 +49,8 @@ const LINE: Token = Token(0);
 pub(super) struct Clocks {
     session: String,
     clock: ServerClock,
+    /// What the last server sent its sound in.
+    pub(super) codec: String,
 }
 
 /// One conversation.
@@ -61,6 +63,8 @@ pub(super) struct Session<'a> {
     rival: Option<Line>,
     /// Watches a version 2 server, once it has welcomed us.
     rescue: Option<Rescue>,
+    /// Why the server is about to close, in its own words.
+    farewell: Option<String>,
     pings: u32,
     next_ping_us: u64,
     ping_ms: u32,
@@ -85,6 +89,7 @@ impl<'a> Session<'a> {
             line,
             rival: None,
             rescue: None,
+            farewell: None,
             pings: 0,
             next_ping_us: 0,
             ping_ms: 250,
@@ -128,13 +133,16 @@ impl<'a> Session<'a> {
                 due_us = due_us.min(self.next_ping_us);
             }
         }
+        let lines = [Some(&self.line), self.rival.as_ref()];
+        let arrives_us = lines.into_iter().flatten().filter_map(Line::next_us).min();
+        let due_us = due_us.min(arrives_us.unwrap_or(u64::MAX));
         Duration::from_micros(due_us.saturating_sub(now_us))
     }
 
     /// Reads the connection in use and acts on all that came.
     fn hear(&mut self, buffer: &mut [u8]) -> Result<Option<End>> {
         loop {
-            let end = match self.line.read(buffer) {
+            let end = match self.line.read(buffer, self.connect.clock.now_us()) {
                 Ok(Got::Nothing) => return Ok(None),
                 Ok(Got::Bytes) => {
                     self.delivered();
@@ -177,14 +185,15 @@ impl<'a> Session<'a> {
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
                 Event::Audio { position, captured_us, broken, frames, concealed, samples } => {
-                    let samples = samples.to_vec();
+                    let mut samples = samples.to_vec();
+                    self.line.spoil(&mut samples);
                     let heard = Heard::Audio { position, captured_us, arrived_us, broken, samples };
                     self.connect.seen.frames.add(u64::from(frames));
                     self.connect.seen.concealed.add(u64::from(concealed));
                     tell(self.connect, heard);
                 }
                 Event::Pong(pong) => self.learn(pong, arrived_us),
-                Event::Notice(notice) => self.notice(&notice),
+                Event::Notice(notice) => self.notice(notice),
             }
         }
         Ok(None)
@@ -202,7 +211,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn notice(&self, notice: &Notice) {
+    fn notice(&mut self, notice: Notice) {
         match (notice.reason, notice.playout_delay_ms) {
             (Reason::PlayoutDelay, Some(playout_delay_ms)) => {
                 info!("the server's delay is {playout_delay_ms} ms from here on");
@@ -211,7 +220,10 @@ impl<'a> Session<'a> {
                 let _ = self.connect.player.send(Heard::Delay { playout_delay_ms, from_us });
             }
             (Reason::PlayoutDelay | Reason::Unknown, _) => {}
-            (reason, _) => debug!("the server closes: {reason:?} {}", notice.text),
+            (reason, _) => {
+                debug!("the server closes: {reason:?}");
+                self.farewell = Some(notice.text).filter(|text| !text.is_empty());
+            }
         }
     }
 
@@ -254,8 +266,9 @@ impl<'a> Session<'a> {
         }
         if !same_run {
             let session = welcome.session.clone();
-            *self.clocks = Clocks { session, clock: ServerClock::default() };
+            (self.clocks.session, self.clocks.clock) = (session, ServerClock::default());
         }
+        self.clocks.codec.clone_from(&welcome.codec);
         let chunk_us = welcome.format.micros(u64::from(welcome.chunk_size)) as u64;
         self.rescue = Some(Rescue::new(now_us, chunk_us, self.give_up_after_us()));
         // A clock may have been asleep, or the path be another one.
@@ -327,10 +340,13 @@ impl<'a> Session<'a> {
         self.next_ping_us = now_us + wait;
     }
 
-    fn ended(&self) -> Result<End> {
+    fn ended(&mut self) -> Result<End> {
+        let address = self.line.address;
         if self.line.conversation.is_refused() {
             // Our seat was taken by somebody else meanwhile.
-            Ok(End::Full(self.line.address))
+            Ok(End::Full(address))
+        } else if let Some(why) = self.farewell.take() {
+            Err(Error::Dismissed { address, why })
         } else if self.line.conversation.has_begun() {
             Err(self.line.lost("the server closed it"))
         } else {

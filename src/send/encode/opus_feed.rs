@@ -1,5 +1,6 @@
 //! The stream cut anew for Opus: at 48 kHz, in packets, once for all bitrates.
 
+use super::recent::Recent;
 use crate::codec::opus::{Encoder, Layout, RATE};
 use crate::codec::{Codec, InUse};
 use crate::error::Result;
@@ -44,20 +45,33 @@ impl OpusFeed {
         Self { format, layout, encoders: Vec::new(), run: None }
     }
 
-    /// Keeps encoders for the bitrates that are used, and no others.
-    pub(super) fn use_only(&mut self, in_use: &InUse) -> Result<()> {
+    /// Keeps encoders for the bitrates that are used, and no others. A new one begins with the
+    /// chunks of `recent`, which lead up to the next one taken.
+    pub(super) fn use_only(
+        &mut self,
+        in_use: &InUse,
+        recent: &Recent,
+        mut send: impl FnMut(AudioFrame),
+    ) -> Result<()> {
         self.encoders.retain(|(codec, _)| in_use.contains(*codec));
+        if self.encoders.is_empty() {
+            self.run = None;
+        }
         for codec in Codec::all() {
             if let Codec::Opus(bitrate) = codec
                 && in_use.contains(codec)
                 && self.encoders.iter().all(|(running, _)| *running != codec)
             {
                 let encoder = Encoder::new(self.layout, self.format.channels, bitrate)?;
-                self.encoders.push((codec, encoder));
+                let mut newcomer = Self::new(self.format, self.layout);
+                newcomer.encoders.push((codec, encoder));
+                for (header, samples) in recent.chunks() {
+                    newcomer.take(header, samples, &mut send)?;
+                }
+                self.encoders.append(&mut newcomer.encoders);
+                // All runs are cut at the same positions.
+                self.run = self.run.take().or(newcomer.run);
             }
-        }
-        if self.encoders.is_empty() {
-            self.run = None;
         }
         Ok(())
     }
@@ -108,6 +122,7 @@ impl OpusFeed {
 }
 
 impl Run {
+    /// The first packet begins at the first whole multiple of its length.
     fn new(format: Format, layout: Layout, position: u64, is_broken: bool) -> Result<Self> {
         let converter = if format.sample_rate == RATE {
             None
@@ -117,12 +132,11 @@ impl Run {
         let delay = converter.as_ref().map_or(0.0, RateConverter::delay);
         let start = position as f64 * f64::from(RATE) / f64::from(format.sample_rate);
         // What the converter makes first lies before the stretch, and is nothing.
-        let before = delay.ceil();
-        // Packets of all runs begin at the same positions, so that a listener can go from one to
-        // another without a gap.
-        let packet = u64::from(layout.frames);
-        let beyond = (start + before - delay).round() as u64 % packet;
-        let to_skip = before + ((packet - beyond) % packet) as f64;
+        let nothing = delay.ceil();
+        let begun = start + nothing - delay;
+        let length = u64::from(layout.frames);
+        let to_skip =
+            nothing + ((begun.round() as u64).next_multiple_of(length) as f64 - begun).round();
         Ok(Self {
             next: position,
             anchor: (position, 0),
@@ -137,20 +151,20 @@ impl Run {
 
     /// Adds samples to what is pending, at 48 kHz.
     fn convert(&mut self, samples: &[f32], channels: usize) {
+        let (to_skip, pending) = (&mut self.to_skip, &mut self.pending);
+        let mut keep = |block: &[f32]| {
+            let skipped = (*to_skip).min(block.len() / channels);
+            *to_skip -= skipped;
+            pending.extend_from_slice(&block[skipped * channels..]);
+        };
         let Some(converter) = &mut self.converter else {
-            let skipped = self.to_skip.min(samples.len() / channels);
-            self.to_skip -= skipped;
-            self.pending.extend_from_slice(&samples[skipped * channels..]);
-            return;
+            return keep(samples);
         };
         self.unconverted.extend_from_slice(samples);
         let mut read = 0;
         while let Some(input) = self.unconverted.get(read..read + converter.needed() * channels) {
             read += input.len();
-            let block = converter.block(input);
-            let skipped = self.to_skip.min(BLOCK);
-            self.to_skip -= skipped;
-            self.pending.extend_from_slice(&block[skipped * channels..]);
+            keep(converter.block(input));
         }
         self.unconverted.drain(..read);
     }

@@ -122,7 +122,7 @@ impl Second {
 impl Listener {
     /// A listener that has a seat: `config` first, then plain audio.
     pub fn seated(peer: SocketAddr, config: Vec<u8>, log: &Log, now_us: u64) -> Self {
-        Self::new(peer, Phase::Plain, Outbox::plain(config, log), now_us)
+        Self::new(peer, Phase::Plain, Outbox::plain(config, log, now_us), now_us)
     }
 
     /// One too many. It hears so at once; a hello with a known id still gets it that seat.
@@ -304,12 +304,12 @@ impl Listener {
         }
     }
 
-    /// Gives the seat that a hello asked for.
-    pub fn welcome(&mut self, hello: Hello, welcome: Vec<u8>, log: &Log) {
+    /// Gives the seat that a hello asked for; its sound begins with what was captured at `from_us`.
+    pub fn welcome(&mut self, hello: Hello, welcome: Vec<u8>, log: &Log, from_us: u64) {
         self.phase = Phase::Typed;
         self.id = hello.id;
         self.name = hello.name;
-        self.outbox.upgrade(welcome, log);
+        self.outbox.upgrade(welcome, log, from_us);
         if self.talker.is_some() {
             // In everybody's sound it might hear itself.
             self.outbox.wait();

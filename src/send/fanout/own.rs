@@ -82,8 +82,8 @@ mod tests {
             rooms in prop::collection::vec(0..200_usize, 60),
         ) {
             let mut common = Log::new(1_000);
-            let mut outbox = Outbox::plain(Vec::new(), &common);
-            outbox.upgrade(Vec::new(), &common);
+            let mut outbox = Outbox::plain(Vec::new(), &common, 0);
+            outbox.upgrade(Vec::new(), &common, 0);
             let mut own: Option<Own> = None;
             let mut taken = Vec::new();
             for number in 0..60 {

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use log::{debug, info, warn};
 use mio::net::TcpStream;
 use mio::{Interest, Token};
+use socket2::SockRef;
 
-use super::sockets::{self, Buffering};
+use super::sockets;
 use super::{Seat, Transmit};
 use crate::codec::Codec;
 use crate::send::fanout::{Listener, Phase, Talker};
@@ -24,6 +25,10 @@ const EXTRA_SEATS: usize = 8;
 /// Connections in all, for each listener that `max_clients` allows: everybody who listens, and as
 /// many that were told to go and have not gone yet, as when a whole room comes back at once.
 const CONNECTIONS_PER_CLIENT: usize = 2;
+
+/// A newcomer gets sound that it will hear no sooner than in this time, in µs: as long as it takes
+/// to learn the server's clock over a slow network, and to open a card.
+const HEAD_START_US: u64 = 250_000;
 
 /// Whether one more may sit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +134,8 @@ impl Transmit {
         if listener.phase == Phase::Refused {
             info!("{peer} was told that the server is full ({} listen)", self.seated());
         }
-        sockets::prepare(socket2::SockRef::from(&stream), self.buffering());
+        let buffering = self.room.buffering(Codec::Float32);
+        sockets::prepare(SockRef::from(&stream), buffering);
         let index = self.free.pop().unwrap_or_else(|| {
             self.seats.push(None);
             self.seats.len() - 1
@@ -159,16 +165,6 @@ impl Transmit {
         Some(index)
     }
 
-    pub(super) fn buffering(&self) -> Buffering {
-        let payload = self.room.config.payload_bytes();
-        let rate = self.room.config.sample_rate as usize;
-        Buffering {
-            frame_bytes: payload + crate::wire::AUDIO_HEADER,
-            bytes_per_second: rate * usize::from(self.room.config.channels) * 4,
-            playout_delay_ms: self.room.welcome.playout_delay_ms,
-        }
-    }
-
     /// The seat of a client run, unless a newer connection of the same run has been given it: each
     /// seat is given away once, however many ask for it at the same moment.
     pub(super) fn ghost_of(&self, id: &str) -> Option<usize> {
@@ -188,12 +184,14 @@ impl Transmit {
         let seated = self.seated();
         let captured_output = self.room.captured_output.clone();
         let codec = self.codec_for(index, ghost, &hello);
+        let buffering = self.room.buffering(codec);
+        let now = self.clock.now_us();
+        let from_us = (now + HEAD_START_US).saturating_sub(self.max_age_us(now)).min(now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
         if seat.listener.phase == Phase::Refused && ghost.is_none() {
             if seat.listener.is_browser() {
-                let now = self.clock.now_us();
                 seat.listener.close(Reason::Stopping, SERVER_IS_FULL, now);
             }
             return;
@@ -211,11 +209,12 @@ impl Transmit {
             seat.listener.talker = hello.talk.take().and_then(Talker::new);
         }
         let talks = if seat.listener.talker.is_some() { " and talks" } else { "" };
+        sockets::rebuffer(SockRef::from(&seat.stream), buffering);
         self.number(index, ghost, &mut welcome);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
-        seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()]);
+        seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()], from_us);
         info!("{} listens{talks} (version {}, {codec})", seat.listener.label(), welcome.version);
         self.introduce(index, true);
     }
