@@ -523,6 +523,7 @@ fn server_stats(
         recordings: recorded.files.get(),
         recorded_frames: recorded.frames.get(),
         record_lost_frames: recorded.lost.get(),
+        talk_refused: now.talk_refused,
         listening: now.listeners.len(),
         sources: Vec::new(),
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),
