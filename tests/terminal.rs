@@ -212,7 +212,7 @@ fn an_error_stands_on_a_terminal_that_is_as_it_was() {
     server.stop();
     let (code, screen) = window.ended();
     assert_eq!(code, 4);
-    assert_only_the_log(&screen, &["connected to “PC”", "auralync-client: the connection to"]);
+    assert_only_the_log(&screen, &["connected to “PC”", "auralync-client: 127.0.0.1:"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The chunking thread: takes what the source gives, cuts it, encodes each chunk once, wakes the
 //! network loop.
 
+pub(super) mod beside;
 mod people;
 
 use std::sync::Arc;
@@ -11,8 +12,9 @@ use std::time::Duration;
 use log::{error, info};
 
 use super::capture::{Captured, Piece};
-use super::chunk::{Chunk, Chunker};
-use super::combine::{Combine, Id, Role, Settings};
+use super::chunk::Chunker;
+use super::combine::{Combine, Role, Settings};
+use super::desk::{Asked, Fitting};
 use super::encode::Encoders;
 use super::own_mixes::OwnMixes;
 use super::record::Taps;
@@ -26,6 +28,7 @@ use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::stats;
 use crate::wire::AudioHeader;
+use beside::{Beside, CARRIER, Prepared};
 use people::People;
 
 /// Shortest and longest sleep of the thread: how late a chunk may be noticed, and how often a
@@ -52,6 +55,11 @@ pub(crate) enum Card {
 /// The thread's state.
 pub(super) struct Producer {
     chunker: Chunker,
+    combine: Combine,
+    /// By how much later sound leaves the mix than it came, in µs.
+    behind_us: u64,
+    beside: Beside,
+    orders: Receiver<Asked>,
     encoders: Encoders,
     input: Input,
     /// The playout delay in force, in ms.
@@ -59,21 +67,13 @@ pub(super) struct Producer {
     clock: Clock,
     counters: Arc<stats::Capture>,
     network: Handle,
-    conference: Option<Conference>,
+    /// Who may speak, where listeners may.
+    people: Option<People>,
     format: Format,
     taps: Taps,
-    /// What the track of the one source is called.
+    /// What the track of the carrier is called.
     source: String,
 }
-
-/// The film and the people who speak, where listeners may.
-struct Conference {
-    mix: Combine,
-    people: People,
-}
-
-/// The film's number in the mix.
-const FILM: Id = Id(0);
 
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 enum Input {
@@ -90,28 +90,34 @@ struct Generating {
 }
 
 impl Producer {
+    /// The carrier is called `name` and stands in the mix as `settings` say.
     pub(super) fn new(
-        format: Format,
-        chunk_size: u32,
+        fitting: &Fitting,
         layout: Layout,
-        delay_ms: Arc<AtomicU32>,
-        clock: Clock,
+        (name, settings): (&str, Settings),
+        orders: Receiver<Asked>,
         counters: Arc<stats::Capture>,
         network: Handle,
     ) -> Self {
-        let patience = patience_us(delay_ms.load(Ordering::Relaxed));
-        let chunker = Chunker::new(format, chunk_size, patience, clock.now_us());
-        let encoders = Encoders::new(format, layout);
+        let Fitting { mix, chunk_size, delay_ms, clock } = fitting.clone();
+        let patience = patience_us(fitting.delay_ms());
+        let mut combine = Combine::new(mix);
+        combine.add(CARRIER, Role::Film, settings);
+        let behind_us = mix.micros(combine.delay_frames() as u64).round() as u64;
         Self {
-            chunker,
-            encoders,
+            chunker: Chunker::new(mix, chunk_size, patience, clock.now_us()),
+            combine,
+            behind_us,
+            beside: Beside::new(mix, name),
+            orders,
+            encoders: Encoders::new(mix, layout),
             input: Input::Nothing,
             delay_ms,
             clock,
             counters,
             network,
-            conference: None,
-            format,
+            people: None,
+            format: mix,
             taps: Taps::default(),
             source: String::new(),
         }
@@ -123,23 +129,24 @@ impl Producer {
         self.source = source.to_owned();
     }
 
-    /// Lets people speak, of whom `room` tells. The film steps back by `duck_db` meanwhile.
+    /// Takes a source in beside the carrier.
+    pub(super) fn add(&mut self, source: Prepared) -> Result<()> {
+        self.beside.add(source, &mut self.combine)
+    }
+
+    /// Lets people speak, of whom `room` tells. Films step back by `duck_db` meanwhile.
     ///
     /// # Errors
     /// If the system gives no thread for their mixes.
     pub(super) fn let_people_speak(
         &mut self,
-        format: Format,
         layout: Layout,
         room: Receiver<Message>,
         duck_db: f32,
     ) -> Result<()> {
-        let own_mixes = OwnMixes::start(format, layout, &self.network, &self.counters)?;
-        let mut mix = Combine::new(format);
-        mix.add(FILM, Role::Film, Settings::default());
-        mix.set_duck_db(duck_db);
-        let people = People::new(format, room, own_mixes);
-        self.conference = Some(Conference { mix, people });
+        let own_mixes = OwnMixes::start(self.format, layout, &self.network, &self.counters)?;
+        self.combine.set_duck_db(duck_db);
+        self.people = Some(People::new(self.format, room, own_mixes));
         Ok(())
     }
 
@@ -168,34 +175,45 @@ impl Producer {
     /// Runs until `shutdown`.
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
         while !shutdown.is_requested() {
+            self.take_orders();
             self.take_input();
+            self.beside.take_input();
             let delay_ms = self.delay_ms.load(Ordering::Relaxed);
             self.chunker.set_patience(patience_us(delay_ms));
             self.encoders.remember(u64::from(delay_ms) * 1000);
             let now = self.clock.now_us();
-            if let Some(Conference { mix, people }) = &mut self.conference {
-                people.listen(mix);
+            if let Some(people) = &mut self.people {
+                people.listen(&mut self.combine);
             }
             while let Some(chunk) = self.chunker.next_chunk(now) {
-                if let Some(tracks) = &mut self.taps.tracks {
-                    let (position, samples) = (chunk.header.position, chunk.samples);
-                    tracks.input(0, &self.source, self.format, position, samples);
+                self.combine.begin(chunk.header.frames as usize);
+                self.combine.input(CARRIER, chunk.samples, false);
+                self.beside.give(&chunk.header, &mut self.combine);
+                if let Some(people) = &mut self.people {
+                    people.speak(&chunk.header, &mut self.combine);
                 }
-                let (header, samples) = match &mut self.conference {
-                    Some(conference) => conference.mix(chunk),
-                    None => (chunk.header, chunk.samples),
-                };
+                let captured_us = chunk.header.captured_us.saturating_sub(self.behind_us);
+                let header = AudioHeader { captured_us, ..chunk.header };
+                if let Some(tracks) = &mut self.taps.tracks {
+                    let (format, position) = (self.format, header.position);
+                    tracks.input(0, &self.source, format, position, chunk.samples);
+                    if let Some(people) = &self.people {
+                        people.spoken(|id, name, samples| {
+                            tracks.input(id, name, format, position, samples);
+                        });
+                    }
+                }
                 if let Some(tap) = &mut self.taps.mix {
-                    tap.chunk(self.format, header.position, samples);
+                    tap.chunk(self.format, header.position, self.combine.common());
                 }
                 let in_use = self.network.in_use();
-                self.encoders.encode(header, samples, in_use, |frame| {
+                self.encoders.encode(header, self.combine.common(), in_use, |frame| {
                     if !self.network.send(frame) {
                         self.counters.chunks_dropped.add(1);
                     }
                 });
-                if let Some(Conference { mix, people }) = &mut self.conference {
-                    people.hear(header, mix);
+                if let Some(people) = &mut self.people {
+                    people.hear(header, &mut self.combine);
                 }
             }
             self.counters.silence.set(self.chunker.silence());
@@ -208,6 +226,19 @@ impl Producer {
             std::thread::sleep(Duration::from_micros(sleep));
         }
         Ok(())
+    }
+
+    fn take_orders(&mut self) {
+        while let Ok(Asked { order, answer }) = self.orders.try_recv() {
+            let (is_playing, has_ended) = match &self.input {
+                Input::Nothing => (false, true),
+                Input::Cards { captured, .. } => (captured.is_some(), false),
+                Input::Generator(_) => (true, false),
+            };
+            self.beside.set_carrier(is_playing, has_ended);
+            // Who no longer waits for the answer has gone.
+            let _ = answer.try_send(self.beside.obey(order, &mut self.combine));
+        }
     }
 
     fn take_input(&mut self) {
@@ -241,20 +272,6 @@ impl Producer {
                 }
             }
         }
-    }
-}
-
-impl Conference {
-    /// The chunk with what people say in it, as everybody hears it who has no mix of their own. It
-    /// leaves the mix later than it came, so what it begins with was captured earlier.
-    fn mix(&mut self, film: Chunk<'_>) -> (AudioHeader, &[f32]) {
-        let format = self.mix.format();
-        let delay_us = format.micros(self.mix.delay_frames() as u64).round() as u64;
-        self.mix.begin(film.header.frames as usize);
-        self.mix.input(FILM, film.samples, false);
-        self.people.speak(&film.header, &mut self.mix);
-        let captured_us = film.header.captured_us.saturating_sub(delay_us);
-        (AudioHeader { captured_us, ..film.header }, self.mix.common())
     }
 }
 

@@ -10,7 +10,7 @@ use super::{StatsTarget, Verbosity, computer};
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
 use crate::send::web::Readers;
-use crate::source::Source;
+use crate::source::{MAX_SOURCES, Source};
 
 /// The port of the page for browsers.
 const DEFAULT_WEB_PORT: u16 = 8080;
@@ -42,7 +42,8 @@ pub struct ServerArgs {
     #[arg(long, value_name = "PRESET")]
     preset: Option<String>,
     /// What to send: loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH,
-    /// tone, tone:HZ or none.
+    /// tone, tone:HZ or none. Several times: all of them, mixed. ,level=-6dB ,muted ,pan=-1…1
+    /// ,loudness=-23 ,loop and ,ch=1+2 may follow.
     #[arg(long, value_name = "SOURCE")]
     source: Vec<String>,
     /// The name that listeners see, instead of this PC's name.
@@ -145,7 +146,7 @@ pub struct ServerSettings {
     pub origin: Origin,
     /// What the flags say, to put on top again when the preset's file changes.
     pub overrides: Overrides,
-    /// What to send; exactly one.
+    /// What to send, mixed: at least one, and the first gives the others their time.
     pub sources: Vec<Source>,
     /// What listeners see.
     pub name: String,
@@ -233,14 +234,28 @@ impl ServerArgs {
 }
 
 fn sources(preset: &Preset) -> Result<Vec<Source>> {
-    match preset.source.as_deref() {
-        None => Ok(vec![Source::default()]),
-        Some([one]) => Ok(vec![one.parse()?]),
-        Some(several) => Err(Error::usage(
-            format!("{} sources were given, and only one can be sent so far", several.len()),
-            "Give one --source",
-        )),
+    let Some(specs) = preset.source.as_deref() else {
+        return Ok(vec![Source::default()]);
+    };
+    if specs.len() > MAX_SOURCES {
+        return Err(Error::usage(
+            format!("{} sources were given, and {MAX_SOURCES} can be mixed", specs.len()),
+            "Leave some out",
+        ));
     }
+    let mut sources: Vec<Source> = Vec::new();
+    for spec in specs {
+        let source: Source = spec.parse()?;
+        if sources.iter().any(|other| other.kind == source.kind) {
+            let kind = crate::format::printable(&source.kind.to_string(), 200);
+            return Err(Error::usage(
+                format!("the source “{kind}” was given twice"),
+                "Give each once; ,level= makes one louder",
+            ));
+        }
+        sources.push(source);
+    }
+    Ok(sources)
 }
 
 #[cfg(test)]
@@ -348,10 +363,18 @@ mod tests {
     }
 
     #[test]
-    fn more_sources_than_one_are_refused() {
+    fn several_sources_are_mixed_and_none_of_them_twice() {
+        let settings = read("--source tone --source loopback,level=-6dB").unwrap();
+        let kinds: Vec<_> = settings.sources.iter().map(|source| &source.kind).collect();
+        assert_eq!(kinds, [&Kind::Tone { hz: 440.0 }, &Kind::Loopback(None)]);
+        assert_eq!(settings.sources[1].level_db, -6.0);
         assert_eq!(
-            read("--source tone --source loopback").unwrap_err().to_string(),
-            "2 sources were given, and only one can be sent so far. Give one --source"
+            read("--source tone --source none --source tone:440,muted").unwrap_err().to_string(),
+            "the source “tone:440” was given twice. Give each once; ,level= makes one louder"
+        );
+        let many: String = (0..129).map(|n| format!("--source tone:{} ", 100 + n)).collect();
+        assert!(
+            read(&many).unwrap_err().to_string().starts_with("129 sources were given, and 128")
         );
     }
 

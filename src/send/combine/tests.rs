@@ -68,7 +68,7 @@ fn a_lone_input_passes_bit_for_bit_one_millisecond_later() {
         heard.extend_from_slice(combine.common());
     }
     let delay = STEREO.samples(combine.delay_frames());
-    assert_eq!(delay, 2 * 48);
+    assert_eq!(delay, 2 * 58);
     assert!(heard[..delay].iter().all(|sample| *sample == 0.0));
     assert!(heard[delay..] == sound[..sound.len() - delay]);
 }
@@ -273,7 +273,8 @@ fn ducked(depth_db: f32, chunk_frames: usize) -> Vec<f64> {
         heard.extend_from_slice(combine.common());
         at += chunk_frames;
     }
-    heard[combine.delay_frames()..].chunks(96).map(|p| db(amplitude(p, 500.0) / 0.5)).collect()
+    let periods = heard[combine.delay_frames()..].chunks_exact(96);
+    periods.map(|period| db(amplitude(period, 500.0) / 0.5)).collect()
 }
 
 #[test]

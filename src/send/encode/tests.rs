@@ -123,16 +123,6 @@ fn nothing_is_encoded_that_nobody_uses() {
 }
 
 #[test]
-fn packets_begin_where_those_of_every_other_run_begin() {
-    for (rate, delay_ms) in [(48_000, 300), (48_000, 25), (44_100, 80)] {
-        let layout = Layout::for_delay(delay_ms);
-        let frames = frames(rate, layout, &in_use(&[Codec::Opus(Bitrate::default())]));
-        let place = |frame: &AudioFrame| frame.header().position % u64::from(layout.frames);
-        assert!(frames.iter().all(|frame| place(frame) == 0), "{rate} Hz, {delay_ms} ms");
-    }
-}
-
-#[test]
 fn who_comes_late_gets_what_was_said_before_once_and_without_a_gap() {
     let opus = |kbps| Codec::Opus(Bitrate::nearest(kbps));
     let (early, late) = ([Codec::Float32, opus(128)], [Codec::Int16, opus(64)]);

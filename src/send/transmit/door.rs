@@ -209,11 +209,11 @@ impl Transmit {
             seat.listener.talker = hello.talk.take().and_then(Talker::new);
         }
         let talks = if seat.listener.talker.is_some() { " and talks" } else { "" };
+        sockets::rebuffer(SockRef::from(&seat.stream), buffering);
         self.number(index, ghost, &mut welcome);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
-        sockets::rebuffer(SockRef::from(&seat.stream), buffering);
         seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()], from_us);
         info!("{} listens{talks} (version {}, {codec})", seat.listener.label(), welcome.version);
         self.introduce(index, true);
