@@ -3,6 +3,7 @@
 #![cfg(all(feature = "device", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(dead_code, reason = "the tests of microphones use the rest")]
 mod support {
     pub(crate) mod sound_compare;
     pub(crate) mod sound_program;

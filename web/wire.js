@@ -50,8 +50,8 @@ function jsonFrame(kind, message) {
 	return view.buffer;
 }
 
-export function hello({id, name, codecs}) {
-	return jsonFrame(Kind.hello, {version: VERSION, id, name, codecs});
+export function hello({id, name, codecs, talk}) {
+	return jsonFrame(Kind.hello, {version: VERSION, id, name, codecs, talk});
 }
 
 export function ping(clientUs) {

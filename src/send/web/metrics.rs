@@ -40,14 +40,12 @@ pub fn text(stats: &ServerStats) -> String {
         family(&mut text, "auralync", key);
         line(&mut text, "auralync", key, "", value);
     }
-    let listeners: Vec<_> = all
-        .get("listeners")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
-        .map(|listener| (labels(listener), listener))
-        .collect();
+    let each = |list: &str| -> Vec<_> {
+        let list = all.get(list).and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(Value::as_object).map(|one| (labels(one), one)).collect()
+    };
+    samples(&mut text, "auralync_source", &each("sources"));
+    let listeners = each("listeners");
     samples(&mut text, "auralync_listener", &listeners);
     let reports: Vec<_> = listeners
         .into_iter()
@@ -119,6 +117,7 @@ mod tests {
             dropped_full: 4,
             dropped_old: 5,
             report,
+            person: None,
         }
     }
 
