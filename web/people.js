@@ -64,6 +64,7 @@ class Room {
 	#isMuted = false;
 	#isDeaf = false;
 	#pressedAt = null;
+	#wasWanted = false;
 	#levelTimer = 0;
 	#trouble = '';
 	#hasLeft = false;
@@ -159,22 +160,20 @@ class Room {
 		item.innerHTML = `<span class="who"><span class="name"></span><small></small></span>${isYou ? '' : `
 			<input type="range" min="0" max="${MAX_VOLUME_PERCENT}" step="${PERCENT_STEP}"><output></output>`}`;
 		const [called, state, volume, output] = ['.name', 'small', 'input', 'output'].map((what) => item.querySelector(what));
-		const row = {item, called, state, volume, output};
+		const row = {item, name, called, state, volume, output};
 		this.#rows.set(person, row);
 		if (isYou) return row;
-		const known = volumes.byPerson.get(person) ?? (name && volumes.byName.get(name));
+		const known = volumes.byPerson.get(person) ?? volumes.byName.get(name);
 		this.#showVolume(row, known ?? USUAL_PERCENT);
-		if (known !== undefined && known !== '' && !volumes.byPerson.has(person)) this.#turn(person, name, known);
-		volume.oninput = () => {
-			this.#showVolume(row, Number(volume.value));
-			this.#turn(person, row.called.textContent, Number(volume.value));
-		};
+		if (known !== undefined && !volumes.byPerson.has(person)) this.#turn(person, row, known);
+		volume.oninput = () => this.#turn(person, row, Number(volume.value));
 		return row;
 	}
 
-	#turn(person, name, percent) {
+	#turn(person, row, percent) {
+		this.#showVolume(row, percent);
 		volumes.byPerson.set(person, percent);
-		volumes.byName.set(name, percent);
+		if (row.name) volumes.byName.set(row.name, percent);
 		this.#ask({volumes: {[person]: percent}});
 	}
 
@@ -183,16 +182,18 @@ class Room {
 		output.value = `${percent} %`;
 	}
 
-	#showPerson({item, called, state, volume}, {person, name, canTalk, isMuted, isDeaf, isSpeaking}, isYou) {
+	#showPerson(row, {person, name, canTalk, isMuted, isDeaf, isSpeaking}, isYou) {
+		const {item, called, state, volume} = row;
 		const shown = name || `Listener ${person}`;
+		row.name = name;
 		setText(called, isYou ? `${shown} (you)` : shown);
-		const says = isSpeaking ? 'speaking' : isDeaf ? 'hears nothing' : canTalk && isMuted ? 'muted' : canTalk ? 'can talk' : 'listens';
-		setText(state, says);
+		setText(state, stateOf({canTalk, isMuted, isDeaf, isSpeaking}));
 		item.toggleAttribute('data-speaking', isSpeaking);
 		if (volume && volume.ariaLabel !== `Volume of ${shown}`) volume.ariaLabel = `Volume of ${shown}`;
 	}
 
 	#press() {
+		if (this.#pressedAt !== null) return;
 		this.#pressedAt = performance.now();
 		this.#wasWanted = this.#isWanted;
 		this.#want(true);
@@ -205,7 +206,6 @@ class Room {
 		this.#pressedAt = null;
 		if (!isTap || this.#wasWanted) this.#want(false);
 	}
-	#wasWanted = false;
 
 	#want(isWanted) {
 		this.#isWanted = isWanted;
@@ -287,7 +287,14 @@ class Room {
 		if (!this.#isWanted) return HOW_TO_TALK;
 		if (!this.#microphone) return 'Allow this page to use the microphone.';
 		if (this.#isMuted) return 'You are muted: nobody hears you.';
-		// A welcome without a microphone is one that has not been answered yet.
+		if (!this.#microphone.mayTalk) return 'One moment: the server has not agreed to this microphone.';
 		return 'You are heard.';
 	}
+}
+
+function stateOf({canTalk, isMuted, isDeaf, isSpeaking}) {
+	if (isSpeaking) return 'speaking';
+	if (isDeaf) return 'hears nothing';
+	if (!canTalk) return 'listens';
+	return isMuted ? 'muted' : 'can talk';
 }

@@ -3,13 +3,11 @@
 // It is sent as s16: a page that may use a microphone is so far one on the server's own machine, where
 // Opus would save nothing and cost some ms.
 
-import {CardClock} from './clock.js';
+import {Arrivals} from './arrivals.js';
 import {Flag, MAX_TALK_BYTES, talk} from './wire-room.js';
 
-// Pieces of sound show the audio clock against ours by when they come: so many before anything is sent,
-// believed for so long.
-const ARRIVALS_AT_FIRST = 20;
-const ARRIVALS_US = 10e6;
+// So many pieces of sound show when they are heard before anything is sent.
+const PIECES_AT_FIRST = 20;
 
 // How long sound takes from the mouth to the page, where the browser does not say.
 const ASSUMED_LATENCY_S = 0.01;
@@ -48,8 +46,8 @@ class Microphone {
 	#stream;
 	#source;
 	#pieces;
-	#clock;
-	#arrivals = 0;
+	#arrivals;
+	#came = 0;
 	#latencyUs;
 	#isWanted = false;
 	#isMuted = false;
@@ -64,7 +62,7 @@ class Microphone {
 		const [track] = stream.getAudioTracks();
 		this.#listener = listener;
 		this.#stream = stream;
-		this.#clock = new CardClock(context.sampleRate, ARRIVALS_US);
+		this.#arrivals = new Arrivals(context.sampleRate);
 		this.#latencyUs = 1e6 * (track.getSettings().latency ?? ASSUMED_LATENCY_S);
 		if (navigator.audioSession) navigator.audioSession.type = 'play-and-record';
 		track.onended = onEnd;
@@ -91,15 +89,15 @@ class Microphone {
 	}
 
 	#take({frame, samples}) {
-		const stepped = this.#clock.stamp(frame + samples.length, nowUs());
-		this.#arrivals += 1;
+		const stepped = this.#arrivals.came(frame + samples.length, nowUs());
+		this.#came += 1;
 		this.level = samples.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), this.level * LEVEL_FALLS);
 		const {welcome, clock} = this.#listener;
-		const isReady = this.mayTalk && clock.known && this.#arrivals >= ARRIVALS_AT_FIRST;
+		const isReady = this.mayTalk && clock.known && this.#came >= PIECES_AT_FIRST;
 		const isOn = isReady && this.#isWanted && !this.#isMuted;
 		if (!isOn && !this.#isTalking) return;
 		const isNew = this.#talkedOn !== welcome;
-		const capturedUs = Math.round(clock.serverUs(this.#clock.usAt(frame) - this.#latencyUs));
+		const capturedUs = Math.round(clock.serverUs(this.#arrivals.usAt(frame) - this.#latencyUs));
 		const flags = (isNew || stepped ? Flag.broken : 0) | (isOn ? 0 : Flag.last);
 		const isSent = this.#listener.send(talk({flags, position: frame, capturedUs: Math.max(0, capturedUs)}, samples));
 		this.#isTalking = isOn && isSent;

@@ -33,6 +33,7 @@ macro_rules! files {
 pub const FILES: &[PageFile] = files![
     ("/", HTML, "index.html"),
     ("/app.js", SCRIPT, "app.js"),
+    ("/arrivals.js", SCRIPT, "arrivals.js"),
     ("/clock.js", SCRIPT, "clock.js"),
     ("/icon.svg", PICTURE, "icon.svg"),
     ("/jitter.js", SCRIPT, "jitter.js"),
