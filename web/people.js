@@ -189,7 +189,7 @@ class Room {
 		setText(called, isYou ? `${shown} (you)` : shown);
 		setText(state, stateOf({canTalk, isMuted, isDeaf, isSpeaking}));
 		item.toggleAttribute('data-speaking', isSpeaking);
-		if (volume && volume.ariaLabel !== `Volume of ${shown}`) volume.ariaLabel = `Volume of ${shown}`;
+		if (volume?.getAttribute('aria-label') !== `Volume of ${shown}`) volume?.setAttribute('aria-label', `Volume of ${shown}`);
 	}
 
 	#press() {
@@ -269,10 +269,10 @@ class Room {
 	}
 
 	#showState() {
-		$('talk').ariaPressed = String(this.#isWanted);
+		$('talk').setAttribute('aria-pressed', this.#isWanted);
 		$('mute').hidden = !this.#microphone;
-		$('mute').ariaPressed = String(this.#isMuted);
-		$('deafen').ariaPressed = String(this.#isDeaf);
+		$('mute').setAttribute('aria-pressed', this.#isMuted);
+		$('deafen').setAttribute('aria-pressed', this.#isDeaf);
 		const says = $('talk-says');
 		says.toggleAttribute('data-trouble', this.#trouble !== '');
 		setText(says, this.#sentence());

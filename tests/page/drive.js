@@ -94,7 +94,7 @@ const commands = {
 				isRoomShown: document.querySelector('#people')?.hidden === false,
 				talkSays: document.querySelector('#talk-says')?.textContent,
 				isTalkShown: document.querySelector('#talk')?.hidden === false,
-				isTalkOn: document.querySelector('#talk')?.ariaPressed === 'true',
+				isTalkOn: document.querySelector('#talk')?.getAttribute('aria-pressed') === 'true',
 				lockScreen: [navigator.mediaSession?.playbackState, navigator.mediaSession?.metadata?.title],
 			};
 		}),
