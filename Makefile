@@ -22,7 +22,7 @@ demo-mix: ## three generated files mixed, one of which ends: their levels and th
 	@cargo run --release --locked --quiet --example demo-mix
 
 test: ## every check a change must pass, with real sound through a private PulseAudio
-	@scripts/setup.sh build sound page network
+	@scripts/setup.sh build sound files page network
 	cargo test --locked --no-fail-fast
 	cargo test --locked --no-fail-fast --no-default-features
 

@@ -100,8 +100,8 @@ fn fan_a_chunk_out(bencher: Bencher<'_, '_>, listeners: usize) {
     let frame = AudioFrame::float32(audio_header(1024, 0), &tone(1024));
     let mut outboxes: Vec<Outbox> = (0..listeners)
         .map(|_| {
-            let mut outbox = Outbox::plain(Vec::new(), &log);
-            outbox.upgrade(Vec::new(), &log);
+            let mut outbox = Outbox::plain(Vec::new(), &log, 0);
+            outbox.upgrade(Vec::new(), &log, 0);
             outbox
         })
         .collect();

@@ -131,6 +131,17 @@ pub enum Error {
         why: String,
     },
 
+    /// The server ended the connection, and said why.
+    #[error(
+        "{address} ended the connection: {why}. Sound comes back when that server takes listeners again"
+    )]
+    Dismissed {
+        /// The other end.
+        address: SocketAddr,
+        /// What the server said.
+        why: String,
+    },
+
     /// A file cannot be read or written.
     #[error("{}: {why}. {fix}", path.display())]
     File {
@@ -209,7 +220,8 @@ impl Error {
             | Self::NoServer { .. }
             | Self::Refused { .. }
             | Self::NoAnswer { .. }
-            | Self::Lost { .. } => exit::NETWORK,
+            | Self::Lost { .. }
+            | Self::Dismissed { .. } => exit::NETWORK,
             Self::NotAuraLync { .. } => exit::PEER,
             Self::ServerFull { .. } => exit::FULL,
             Self::File { .. } => exit::FILE,

@@ -56,16 +56,9 @@ pub fn status(level: log::LevelFilter, stats: Option<&StatsTarget>) -> Option<Te
 /// Shows log lines of `level` and above on stderr, above the status if there is one; `RUST_LOG` says otherwise.
 pub fn show_log(name: &'static str, level: log::LevelFilter) {
     let mut log = env_logger::Builder::new();
-    // The file decoder complains while it guesses formats, the sound server's client about what is
-    // lost; our own sentences say what matters.
-    log.filter_level(level)
-        .filter_module("symphonia", log::LevelFilter::Off)
-        .filter_module("symphonia_core", log::LevelFilter::Off)
-        .filter_module("symphonia_bundle_mp3", log::LevelFilter::Off)
-        .filter_module("symphonia_format_ogg", log::LevelFilter::Off)
-        .filter_module("mio", log::LevelFilter::Info)
-        .filter_module("pulseaudio", log::LevelFilter::Off)
-        .parse_default_env();
+    // Libraries complain while they guess formats or wait for a sound server, and tell what Windows
+    // did for them; our own sentences say what matters.
+    log.filter_level(log::LevelFilter::Off).filter_module("auralync", level).parse_default_env();
     log.format(move |out, record| {
         let time = out.timestamp_seconds();
         match record.level() {

@@ -1,5 +1,6 @@
 //! Joins the receiving stages: makes the rings and queues, starts and joins the threads.
 
+pub mod cardless;
 pub mod connect;
 mod controls;
 pub mod decode;
@@ -7,10 +8,12 @@ pub mod dry;
 pub mod jitter;
 #[cfg(feature = "device")]
 mod keep_card;
+pub(crate) mod people;
 mod play;
-pub mod record;
 pub mod resample;
+pub mod simulate;
 pub mod speaker;
+mod talk;
 mod trim;
 
 use std::sync::Arc;
@@ -23,16 +26,20 @@ use log::{info, warn};
 use crate::clock::Clock;
 use crate::discovery::follow::Whereabouts;
 use crate::error::Result;
+use crate::recording::{Failure, Recorder, refuse_at_once};
+use crate::send::speak;
 use crate::settings::{ClientSettings, Output};
 use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats, Lines, Loudest};
+use crate::status::client::Mouth;
 use crate::status::{self, Key, Keyboard, Terminal};
+use crate::talking::{Mode, Talking};
 use crate::threads::{Priority, join, spawn};
 use crate::wire::{Hello, Report};
 use connect::{Connect, Seen};
 use controls::Controls;
-use play::{Choice, Play, Snapshot};
-use record::Recorder;
+use people::Gossip;
+use play::{Choice, Play, Snapshot, Taps};
 use trim::Trim;
 
 /// Messages from the network to the playing thread, which takes them all every few milliseconds:
@@ -55,9 +62,11 @@ pub struct Client {
 }
 
 enum Where {
-    Recorder(Box<Recorder>),
+    /// Nowhere, or into the file of `--output wav:FILE`.
+    Cardless,
+    /// None yet, where somebody only talks until there is one.
     #[cfg(feature = "device")]
-    Card(Box<crate::device::OutputDevice>),
+    Card(Option<Box<crate::device::OutputDevice>>),
 }
 
 impl Client {
@@ -66,12 +75,19 @@ impl Client {
     /// # Errors
     /// Whatever keeps the client from starting, as a sentence for the user.
     pub fn open(settings: ClientSettings, place: Whereabouts) -> Result<Self> {
+        if let Some(path) = &settings.record {
+            refuse_at_once(path, settings.overwrite)?;
+        }
         let lines = Lines::open(settings.stats.as_ref())?;
         let output = match &settings.output {
             #[cfg(feature = "device")]
             Output::Speaker => {
-                let device = crate::device::OutputDevice::find(settings.device.as_deref())?;
-                Where::Card(Box::new(device))
+                match crate::device::OutputDevice::find(settings.device.as_deref()) {
+                    Ok(device) => Where::Card(Some(Box::new(device))),
+                    // Who cannot hear can be heard; the card's keeper says what is wrong.
+                    Err(_) if settings.talk.is_some() => Where::Card(None),
+                    Err(e) => return Err(e),
+                }
             }
             #[cfg(not(feature = "device"))]
             Output::Speaker => {
@@ -81,7 +97,11 @@ impl Client {
                     fix: "Use --output wav:FILE, or build with --features device".to_owned(),
                 });
             }
-            output => Where::Recorder(Box::new(Recorder::new(output, settings.overwrite)?)),
+            Output::Null => Where::Cardless,
+            Output::Wav(path) => {
+                refuse_at_once(path, settings.overwrite)?;
+                Where::Cardless
+            }
         };
         Ok(Self { settings, place, output, lines, status: None })
     }
@@ -91,8 +111,10 @@ impl Client {
     pub fn output_name(&self) -> String {
         match &self.output {
             #[cfg(feature = "device")]
-            Where::Card(device) => format!("“{}”", device.name()),
-            Where::Recorder(_) => match &self.settings.output {
+            Where::Card(Some(device)) => format!("“{}”", device.name()),
+            #[cfg(feature = "device")]
+            Where::Card(None) => "the first output that there is".to_owned(),
+            Where::Cardless => match &self.settings.output {
                 Output::Wav(path) => path.display().to_string(),
                 _ => "nothing (--output null)".to_owned(),
             },
@@ -126,17 +148,25 @@ impl Client {
         drop(delays);
 
         let trim = Trim::new(settings.delay_ms);
-        let controls = Arc::new(Controls::new(settings.volume_percent, trim));
+        let talking = settings.talk.map(|mode| Arc::new(Talking::new(mode)));
+        let said: Arc<stats::Talk> = Arc::default();
+        let controls = Arc::new(Controls::new(settings.volume_percent, trim, talking.clone()));
+        let voice = talking
+            .map(|talking| talk::start(&settings, talking, &said, clock, &stop))
+            .transpose()?;
+        let talking = voice.as_ref().map(|voice| Arc::clone(&voice.talking));
         let (play_output, own_output) = match output {
-            Where::Recorder(recorder) => (play::Output::Recorder(recorder), None),
+            Where::Cardless => (play::Output::Cardless, None),
             #[cfg(feature = "device")]
             Where::Card(device) => {
                 let (cards_in, cards) = sync_channel(4);
-                let own = device.id().to_owned();
-                controls.trim.on_device(&own, device.name());
+                let own = device.as_ref().map(|device| {
+                    controls.trim.on_device(device.id(), device.name());
+                    device.id().to_owned()
+                });
                 let keeper = keep_card::KeepCard {
                     name: settings.device.clone(),
-                    found: Some(*device),
+                    found: device.map(|device| *device),
                     delays,
                     controls: Arc::clone(&controls),
                     clock,
@@ -146,15 +176,16 @@ impl Client {
                 let stop = stop.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
                 let _keeper = spawn("card", Priority::Ordinary, move || keeper.run(&stop))?;
-                (play::Output::Card(cards), Some(own))
+                (play::Output::Card(cards), own)
             }
         };
+        let recordings = Recordings::start(&settings)?;
         let choice = Choice {
             fallback_delay_ms: settings.fallback_delay_ms,
             adaptive: settings.adaptive,
             controls: Arc::clone(&controls),
         };
-        let player = Play::new(
+        let mut player = Play::new(
             clock,
             heard,
             play_output,
@@ -163,10 +194,13 @@ impl Client {
             snapshots_in,
             delays_in,
         );
+        player.record(recordings.taps());
         let network = Connect {
             place,
+            keeps_codec: own_output.is_none() && settings.codec == crate::codec::AUTO,
             hello: Hello {
                 codecs: crate::codec::wishes(&settings.codec),
+                talk: voice.as_ref().map(|_| speak::announced(settings.talk_codec)),
                 ..decode::hello(format!("{:016x}", crate::send::random()), &settings.name)
             },
             once: settings.once,
@@ -175,16 +209,27 @@ impl Client {
             player: to_player,
             reports,
             seen: Arc::clone(&seen),
+            simulation: settings.simulate.clone(),
+            tried: stats::Counter::default(),
             warn_of_delay_flags: settings.delay_flags_given,
+            voice,
+            room: Arc::clone(&controls.room),
         };
         let heard = stop.clone();
         let player = spawn("player", Priority::Now, move || player.run(&heard))?;
         let heard = stop.clone();
         let network = spawn("network", Priority::Soon, move || network.run(&heard))?;
 
-        let keyboard = status.as_ref().and_then(Terminal::keyboard);
+        let pushes = settings.talk == Some(Mode::Push);
+        let keyboard = status.as_ref().and_then(|terminal| terminal.keyboard(pushes));
         let keys = keyboard.is_some();
+        if pushes && !keys {
+            warn!("there is no keyboard to push a key on, so nobody hears you. Use --talk=open");
+        }
         if let Some(keyboard) = keyboard {
+            if keyboard.tells_release() {
+                controls.expect_release();
+            }
             let (controls, shutdown, stop) =
                 (Arc::clone(&controls), shutdown.clone(), stop.clone());
             let _keys = spawn("keys", Priority::Ordinary, move || {
@@ -195,28 +240,52 @@ impl Client {
         let start_us = clock.now_us();
         let mut second = Loudest::every(Duration::from_secs(1), start_us);
         let mut moment = Loudest::every(status::EVERY, start_us);
+        let mut second_said = Loudest::every(Duration::from_secs(1), start_us);
+        let mut moment_said = Loudest::every(status::EVERY, start_us);
+        let mut gossip = Gossip::default();
         let mut last = Snapshot::default();
         while !shutdown.sleep(LOOK) && !player.is_finished() && !network.is_finished() {
             take_newest(&snapshots, &mut last);
             let now_us = clock.now_us();
             let level_dbfs = counters.peak.take_dbfs();
-            let stats =
-                |level_dbfs| client_stats(&last, &counters, &seen, now_us - start_us, level_dbfs);
+            let mic_level_dbfs = said.microphone.peak.take_dbfs();
+            let stats = |level_dbfs, mic_level_dbfs| {
+                let uptime_us = now_us - start_us;
+                let recorded = &recordings.counters;
+                let listening =
+                    client_stats(&last, &counters, &seen, recorded, uptime_us, level_dbfs);
+                talk::stats(listening, talking.as_deref(), &said, mic_level_dbfs)
+            };
+            let mic_second = second_said.over(now_us, mic_level_dbfs);
             if let Some(level_dbfs) = second.over(now_us, level_dbfs) {
                 let _ = reports_in.try_send(report(&last, &counters));
-                lines.write(&stats(level_dbfs));
+                lines.write(&stats(level_dbfs, mic_second.unwrap_or(mic_level_dbfs)));
             }
-            if let Some(terminal) = &status
-                && let Some(level_dbfs) = moment.over(now_us, level_dbfs)
-            {
+            let Some(terminal) = &status else {
+                let news = gossip.news(&controls.room.others(), now_us);
+                news.iter().for_each(|sentence| info!("{sentence}"));
+                continue;
+            };
+            let mic_moment = moment_said.over(now_us, mic_level_dbfs);
+            if let Some(level_dbfs) = moment.over(now_us, level_dbfs) {
                 let view = status::client::View {
                     volume_percent: controls.volume_set_percent(),
                     deaf: controls.is_deaf(),
                     trim_ms: controls.trim.ms(),
                     extra_ms: last.extra_ms,
                     keys,
+                    mouth: talking.as_ref().map(|talking| Mouth {
+                        mode: talking.mode(),
+                        holds: controls.tells_release(),
+                        is_allowed: talking.is_allowed(),
+                        has_microphone: talking.has_microphone(),
+                    }),
+                    others: controls.room.others(),
+                    is_recording: recordings.counters.files.get() > 0,
+                    is_simulated: settings.simulate.is_some(),
                 };
-                terminal.show(status::client::lines(&stats(level_dbfs), &view));
+                let stats = stats(level_dbfs, mic_moment.unwrap_or(mic_level_dbfs));
+                terminal.show(status::client::lines(&stats, &view));
             }
         }
         stop.request();
@@ -224,12 +293,57 @@ impl Client {
             info!("stopping");
         }
         let outcome = join_soon(network).and(join_soon(player));
+        let recorded = recordings.finish();
         controls.trim.save();
         take_newest(&snapshots, &mut last);
         let level_dbfs = second.so_far(counters.peak.take_dbfs());
         let uptime_us = clock.now_us() - start_us;
-        lines.write(&client_stats(&last, &counters, &seen, uptime_us, level_dbfs));
+        let listened = client_stats(&last, &counters, &seen, &recorded, uptime_us, level_dbfs);
+        let mic_level_dbfs = second_said.so_far(said.microphone.peak.take_dbfs());
+        lines.write(&talk::stats(listened, talking.as_deref(), &said, mic_level_dbfs));
         outcome
+    }
+}
+
+/// The threads that write what is heard into files.
+#[derive(Default)]
+struct Recordings {
+    /// Of `--output wav:FILE`.
+    output: Option<Recorder>,
+    /// Of `--record`.
+    heard: Option<Recorder>,
+    counters: Arc<stats::Recording>,
+}
+
+impl Recordings {
+    fn start(settings: &ClientSettings) -> Result<Self> {
+        let mut recordings = Self::default();
+        if let Output::Wav(path) = &settings.output {
+            // Without its file such an output is none.
+            let output = Recorder::start(settings.overwrite, Failure::IsKept, Arc::default())?;
+            output.begin(path.clone(), None)?;
+            recordings.output = Some(output);
+        }
+        if let Some(path) = &settings.record {
+            let counters = Arc::clone(&recordings.counters);
+            let heard = Recorder::start(settings.overwrite, Failure::IsSaid, counters)?;
+            heard.begin(path.clone(), None)?;
+            recordings.heard = Some(heard);
+        }
+        Ok(recordings)
+    }
+
+    fn taps(&self) -> Taps {
+        let tap = |recorder: &Option<Recorder>| recorder.as_ref().map(Recorder::tap);
+        Taps { output: tap(&self.output), heard: tap(&self.heard) }
+    }
+
+    /// Completes the files; what was counted.
+    fn finish(self) -> Arc<stats::Recording> {
+        for recorder in [self.output, self.heard].into_iter().flatten() {
+            recorder.finish();
+        }
+        self.counters
     }
 }
 
@@ -268,6 +382,7 @@ fn client_stats(
     now: &Snapshot,
     counters: &stats::Playback,
     seen: &Seen,
+    recorded: &stats::Recording,
     uptime_us: u64,
     level_dbfs: f32,
 ) -> ClientStats {
@@ -290,8 +405,12 @@ fn client_stats(
         clock_uncertainty_us: seen.uncertainty_ns.get() as f64 / 1e3,
         card_uncertainty_us: now.card_uncertainty_us,
         output_latency_ms: now.output_latency_ms,
+        recordings: recorded.files.get(),
+        recorded_frames: recorded.frames.get(),
+        record_lost_frames: recorded.lost.get(),
         connections: seen.connections.get(),
         level_dbfs,
+        ..ClientStats::default()
     }
 }
 

@@ -8,22 +8,30 @@ pub mod encode;
 pub mod fanout;
 #[cfg(feature = "device")]
 mod keep_card;
+#[cfg(feature = "device")]
+pub(crate) mod keep_microphone;
+mod own_mixes;
 mod produce;
 mod read_ahead;
+mod record;
+pub mod speak;
+pub mod talk;
 pub mod track;
 pub mod transmit;
+pub mod voice;
+pub mod voice_activity;
 pub mod web;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use log::{info, warn};
 
 use crate::clock::Clock;
-use crate::codec::opus::Layout;
+use crate::codec::opus::{self, Layout};
 use crate::codec::{Codec, Offers};
 use crate::discovery::announce::{Announcement, Announcer};
 use crate::discovery::record::Details;
@@ -42,6 +50,7 @@ use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 use desk::{Asked, Desk, Fitting};
 use produce::Producer;
 use produce::beside::Prepared;
+use record::Recordings;
 use transmit::{Change, Handle, Room, Snapshot, Transmit, sockets};
 use web::Web;
 
@@ -68,6 +77,7 @@ pub struct Server {
     /// The page's; a server can do without.
     web_door: Option<std::net::TcpListener>,
     lines: Lines,
+    recordings: Recordings,
     status: Option<Terminal>,
 }
 
@@ -119,6 +129,8 @@ impl Server {
             let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
+        // Last, so that nothing that keeps the server from starting leaves an empty file.
+        let recordings = Recordings::start(&settings, format)?;
         Ok(Self {
             settings,
             source: origin,
@@ -130,6 +142,7 @@ impl Server {
             door,
             web_door,
             lines,
+            recordings,
             status: None,
         })
     }
@@ -182,6 +195,12 @@ impl Server {
         }
     }
 
+    /// Begins and ends recordings while the server runs, where `--record-dir` gave them a folder.
+    #[must_use]
+    pub fn record_control(&self) -> Option<crate::recording::Control> {
+        self.recordings.control.clone()
+    }
+
     /// Shows who listens on that terminal while it runs.
     pub fn show_on(&mut self, terminal: Option<Terminal>) {
         self.status = terminal;
@@ -193,7 +212,7 @@ impl Server {
     /// What broke a thread that cannot be done without.
     pub fn run(self, shutdown: &Shutdown) -> Result<()> {
         let Self { settings, source: origin, beside, desk, orders, fitting, .. } = self;
-        let Self { format, door, web_door, lines, status, .. } = self;
+        let Self { format, door, web_door, lines, mut recordings, status, .. } = self;
         let clock = fitting.clock;
         let (source, _) = carrier(&settings);
         let counters: Arc<stats::Capture> = Arc::default();
@@ -201,19 +220,27 @@ impl Server {
         let port = door.local_addr().map_or(settings.preset.port, |address| address.port());
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         let figures = web_door.as_ref().map(|_| handle.clone());
+        let web = web_door.as_ref().and_then(|door| Some(door.local_addr().ok()?.port()));
         if let Some(door) = web_door {
             transmit.open_to_browsers(door, Web::new(settings.web_status))?;
         }
         let preset = &settings.preset;
         let delay_ms = Arc::clone(&fitting.delay_ms);
+        let layout = Layout::for_delay(preset.playout_delay_ms);
         let mut producer = Producer::new(
             &fitting,
-            Layout::for_delay(preset.playout_delay_ms),
+            layout,
             (&source.kind.to_string(), desk::settings(&source)),
             orders,
             Arc::clone(&counters),
             handle.clone(),
         );
+        producer.record(recordings.take_taps(), &source.to_string());
+        if settings.talk {
+            let (people, room) = sync_channel(talk::QUEUE);
+            transmit.let_listeners_speak(people);
+            producer.let_people_speak(layout, room, settings.duck_db.into())?;
+        }
         beside.into_iter().try_for_each(|source| producer.add(source))?;
         // Everything below ends with this, whether the user asks for it or a thread breaks.
         let stop = Shutdown::default();
@@ -246,12 +273,21 @@ impl Server {
             ..settings.overrides.clone()
         };
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, fixed);
-        let announcer =
-            settings.discovery.then(|| Announcer::start(announcement(&settings, port))).flatten();
-        let report = Report { counters, desk, clock, lines, status, figures, announcer };
+        let what = announcement(&settings, port, web);
+        let announcer = settings.discovery.then(|| Announcer::start(what)).flatten();
+        let recorded = Arc::clone(&recordings.counters);
+        let report = Report { counters, desk, recorded, clock, lines, status, figures, announcer };
         report.run(&snapshots, shutdown, &mut || {
             if let Some(preset) = watch.as_mut().and_then(Watch::look) {
                 delay_ms.store(preset.playout_delay_ms, Ordering::Relaxed);
+                if !layout.suits(preset.playout_delay_ms) && offers(&preset).include_opus() {
+                    let ms = layout.frames * 1000 / opus::RATE;
+                    warn!(
+                        "Opus goes on in packets of {ms} ms, which are long for the new delay: \
+                         its listeners may play later than the others. Start the server again \
+                         for shorter ones"
+                    );
+                }
                 handle.change(change(&preset, clock.now_us()));
             }
             network.is_finished() || chunks.is_finished()
@@ -259,6 +295,7 @@ impl Server {
         stop.request();
         handle.stop();
         let chunks = join(chunks);
+        recordings.finish();
         join(network).and(chunks)
     }
 }
@@ -351,6 +388,7 @@ fn room(settings: &ServerSettings, format: Format, captured_output: Option<Strin
         playout_delay_ms: preset.playout_delay_ms,
         ping_ms: PING_MS,
         accepts: std::collections::BTreeMap::new(),
+        person: None,
         captured_output: None,
     };
     Room {
@@ -365,7 +403,7 @@ fn room(settings: &ServerSettings, format: Format, captured_output: Option<Strin
 }
 
 /// What the network is told of this server.
-fn announcement(settings: &ServerSettings, port: u16) -> Announcement {
+fn announcement(settings: &ServerSettings, port: u16, web: Option<u16>) -> Announcement {
     Announcement {
         name: settings.name.clone(),
         bind: settings.preset.bind,
@@ -374,7 +412,7 @@ fn announcement(settings: &ServerSettings, port: u16) -> Announcement {
             version: VERSION,
             preset: settings.preset_name.clone(),
             full: false,
-            web: None,
+            web,
         },
     }
 }
@@ -410,6 +448,7 @@ pub(crate) fn random() -> u64 {
 struct Report {
     counters: Arc<stats::Capture>,
     desk: Desk,
+    recorded: Arc<stats::Recording>,
     clock: Clock,
     lines: Lines,
     status: Option<Terminal>,
@@ -443,7 +482,8 @@ impl Report {
                 let delay_ms = snapshot.playout_delay_ms;
                 let level_dbfs = second.over(now_us, level_dbfs).unwrap_or(level_dbfs);
                 let uptime_us = now_us.saturating_sub(start_us);
-                let mut stats = server_stats(snapshot, &self.counters, uptime_us, level_dbfs);
+                let (counters, recorded) = (&self.counters, &self.recorded);
+                let mut stats = server_stats(snapshot, counters, recorded, uptime_us, level_dbfs);
                 // Where the mix does not answer, the server is ending.
                 stats.sources = self.desk.list().unwrap_or_default();
                 self.lines.write(&stats);
@@ -470,6 +510,7 @@ impl Report {
 fn server_stats(
     now: Snapshot,
     counters: &stats::Capture,
+    recorded: &stats::Recording,
     uptime_us: u64,
     level_dbfs: f32,
 ) -> ServerStats {
@@ -483,6 +524,10 @@ fn server_stats(
         card_ppm: counters.ppm.get(),
         card_uncertainty_us: counters.uncertainty_us.get(),
         loop_cpu_ms: now.cpu_ms,
+        recordings: recorded.files.get(),
+        recorded_frames: recorded.frames.get(),
+        record_lost_frames: recorded.lost.get(),
+        talk_refused: now.talk_refused,
         listening: now.listeners.len(),
         sources: Vec::new(),
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),

@@ -3,6 +3,7 @@
 #![cfg(all(feature = "device", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(dead_code, reason = "the tests of microphones use the rest")]
 mod support {
     pub(crate) mod sound_compare;
     pub(crate) mod sound_program;
@@ -35,24 +36,6 @@ const COMPARED_S: f64 = 3.0;
 
 /// How much later than it was played a sound is looked for.
 const SEARCHED_MS: u32 = 250;
-
-fn music(room: &Room) -> PathBuf {
-    let path = room.path("music.wav");
-    let spec = hound::WavSpec {
-        channels: 2,
-        sample_rate: RATE,
-        bits_per_sample: 32,
-        sample_format: hound::SampleFormat::Float,
-    };
-    let noise = noise(MUSIC_S * RATE as usize, RATE);
-    let mut wav = hound::WavWriter::create(&path, spec).unwrap();
-    for (left, right) in noise.left.iter().zip(&noise.right) {
-        wav.write_sample(*left).unwrap();
-        wav.write_sample(*right).unwrap();
-    }
-    wav.finalize().unwrap();
-    path
-}
 
 fn server(room: &Room, source: &str) -> (Program, String) {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
@@ -125,7 +108,7 @@ fn delay_ms(windows: &[Window]) -> f64 {
 #[test]
 fn listeners_hear_what_the_pc_plays_together_and_after_the_playout_delay() {
     let mut room = Room::open();
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let (server, address) = server(&room, "loopback:pc");
     let listeners = [EAR1, EAR2].map(|ear| listener(&room, &address, ear));
     let recorder = room.record();
@@ -155,7 +138,7 @@ fn listeners_hear_what_the_pc_plays_together_and_after_the_playout_delay() {
 #[test]
 fn loopback_alone_captures_the_default_output_and_follows_it() {
     let mut room = Room::open();
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let (mut server, address) = server(&room, "loopback");
     assert!(server.said().contains("“Monitor of pc”"), "{}", server.said());
     let _listener = listener(&room, &address, EAR1);
@@ -174,7 +157,7 @@ fn loopback_alone_captures_the_default_output_and_follows_it() {
 #[test]
 fn a_chosen_output_is_kept_when_the_default_one_changes() {
     let mut room = Room::open();
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let (mut server, address) = server(&room, "loopback:pc");
     room.make_default(EAR1);
     let mut listener = listener(&room, &address, EAR1);
@@ -197,7 +180,7 @@ fn an_unplugged_output_is_said_once_on_either_side_and_sound_resumes_when_it_is_
     let mut room = Room::open();
     // PulseAudio moves what plays and records to another place whenever its default changes.
     room.make_default(EAR2);
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let (mut server, address) = server(&room, "loopback:pc");
     let mut listener = listener(&room, &address, EAR1);
     let recorder = room.record();
@@ -233,7 +216,7 @@ fn an_unplugged_output_is_said_once_on_either_side_and_sound_resumes_when_it_is_
 #[test]
 fn sound_resumes_when_the_sound_server_is_restarted() {
     let mut room = Room::open();
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let (mut server, address) = server(&room, "loopback:pc");
     let mut listener = listener(&room, &address, EAR1);
     let recorder = room.record();
@@ -263,7 +246,7 @@ fn sound_resumes_when_the_sound_server_is_restarted() {
 fn an_output_that_comes_back_at_another_rate_is_played_on_at_that() {
     let mut room = Room::open();
     room.make_default(EAR2);
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let (mut server, address) = server(&room, "loopback:pc");
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
     command.args([&address, "--device", EAR1.name, "-v"]);
@@ -292,7 +275,7 @@ fn an_output_that_comes_back_at_another_rate_is_played_on_at_that() {
 #[test]
 fn a_player_that_pauses_and_seeks_leaves_no_stale_tail_and_no_burst() {
     let mut room = Room::open();
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let (mut server, address) = server(&room, "loopback:pc");
     let mut listener = listener(&room, &address, EAR1);
     let recorder = room.record();
@@ -325,7 +308,7 @@ fn a_player_that_pauses_and_seeks_leaves_no_stale_tail_and_no_burst() {
 #[test]
 fn nothing_is_lost_of_an_ordinary_player_whom_nobody_else_records() {
     let room = Room::open();
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let stats = room.path("server.json");
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
     command.args(["--source", "loopback:pc", "--bind", "127.0.0.1", "--port", "0"]);
@@ -367,6 +350,51 @@ fn a_listener_on_the_captured_output_is_refused_unless_feedback_is_allowed() {
     let mut allowed = start(&["--allow-feedback"], "allowed.log");
     allowed.wait_for("connected to");
     allowed.stop();
+}
+
+#[test]
+fn what_is_played_on_a_card_is_recorded_sample_by_sample_as_it_was_sent() {
+    let room = Room::open();
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: RATE,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    // Every sample tells its number; below −6 dB no limiter touches it.
+    let told = |number: u32| (number + 1) as f32 / (1 << 24) as f32;
+    let ramp = room.path("ramp.wav");
+    let mut wav = hound::WavWriter::create(&ramp, spec).unwrap();
+    for number in 0..60 * RATE {
+        wav.write_sample(told(number)).unwrap();
+        wav.write_sample(-told(number)).unwrap();
+    }
+    wav.finalize().unwrap();
+
+    let (_server, address) = server(&room, &format!("file:{}", ramp.display()));
+    let heard = room.path("heard.wav");
+    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+    command.args([&address, "--device", EAR1.name, "--volume", "20", "--codec", "f32"]);
+    command.arg("--record").arg(&heard);
+    let mut listener = Program::start(command, room.path("recording.log"));
+    let bytes = || std::fs::metadata(&heard).map_or(0, |file| file.len());
+    wait_until("three seconds of recording", || bytes() > u64::from(3 * RATE) * 8);
+    listener.stop();
+
+    let samples: Vec<f32> =
+        hound::WavReader::open(&heard).unwrap().into_samples().map(Result::unwrap).collect();
+    let frames: Vec<_> = samples.chunks_exact(2).collect();
+    let first = frames.iter().position(|frame| frame[0] != 0.0).unwrap();
+    let number = (f64::from(frames[first][0]) * f64::from(1 << 24)).round() as u32 - 1;
+    let mut right = 0;
+    for (frame, number) in frames[first..].iter().zip(number..) {
+        // What came too late for 80 ms on a busy machine is silence in its place.
+        if **frame != [0.0, 0.0] {
+            assert_eq!(**frame, [told(number), -told(number)]);
+            right += 1;
+        }
+    }
+    assert!(right > 2 * RATE, "{right} of {} frames", frames.len());
 }
 
 #[test]

@@ -21,6 +21,9 @@ const ASSUMED_LATENCY_S = 0.03;
 
 const PUMP_EVERY_MS = 10;
 
+// What arrives is not worth a look more often than this: short chunks come hundreds of times a second.
+const PUMP_AT_MOST_EVERY_US = 4_000;
+
 // Stamps of the audio clock: every so often, so many before sound, believed for so long.
 const STAMP_EVERY_US = 100_000;
 const STAMPS_AT_FIRST = 8;
@@ -55,6 +58,7 @@ export class Player {
 	#stampedUs = 0;
 	#clock = null;
 	#stream = null;
+	#opus = null;
 	#schedule = null;
 	/** The output's frame that the next block begins with; null while nothing plays. */
 	#next = null;
@@ -62,6 +66,7 @@ export class Player {
 	#extraMs = 0;
 	#arrivals = [];
 	#arrivedUs = 0;
+	#pumpedUs = 0;
 	#underruns = 0;
 	#waveform;
 	#onLater;
@@ -122,8 +127,11 @@ export class Player {
 		return this.#next !== null && this.#schedule?.heardAfterMs != null;
 	}
 
-	/** What the server says of its stream; `clock` is its clock. The same session goes on without a gap. */
-	begin(stream, clock) {
+	/**
+	 * What the server says of its stream; `clock` is its clock, `opus` makes decoders (opus.js). The same
+	 * session goes on without a gap.
+	 */
+	begin(stream, clock, opus) {
 		const same = this.#stream && this.#clock === clock && stream.codec === this.#stream.codec;
 		this.#stream = stream;
 		this.#clock = clock;
@@ -131,6 +139,8 @@ export class Player {
 			if (stream.playoutDelayMs !== this.#schedule.delayMs) this.#schedule.setDelay(stream.playoutDelayMs, 0);
 			return;
 		}
+		this.#opus?.close();
+		this.#opus = stream.codec === 'opus' ? opus(stream.channels, (...sound) => this.#insert(...sound)) : null;
 		this.#schedule = new Schedule(stream, this.#context.sampleRate);
 		this.#next = null;
 		this.#arrivals = [];
@@ -144,12 +154,18 @@ export class Player {
 
 	audio(message) {
 		const {codec, channels} = this.#stream;
-		this.#schedule.insert(message.position, message.capturedUs, message.broken, samples(message, codec, channels));
-		this.pump();
+		if (this.#opus) this.#opus.take(message);
+		else this.#insert(message, samples(message, codec, channels));
+	}
+
+	#insert({position, capturedUs, broken}, channels) {
+		this.#schedule.insert(position, capturedUs, broken, channels);
+		if (nowUs() - this.#pumpedUs >= PUMP_AT_MOST_EVERY_US) this.pump();
 		this.#judgeArrival();
 	}
 
 	pump() {
+		this.#pumpedUs = nowUs();
 		const context = this.#context;
 		if (context.state !== 'running' || !this.#sink) return;
 		this.#stamp();
@@ -223,7 +239,8 @@ export class Player {
 		this.#arrivals = [...this.#arrivals, (spare / sampleRate) * 1e3].slice(-ARRIVALS);
 		const late = this.#arrivals.filter((ms) => ms < 0);
 		if (late.length <= LATE || this.#extraMs >= MOST_LATER_MS) return;
-		const worst = late.sort((a, b) => a - b)[Math.min(1, late.length - 1)];
+		// By as much as leaves no more than that late: a stall of the page must not cost everything after it.
+		const worst = late.sort((a, b) => a - b)[LATE];
 		this.#extraMs = Math.min(MOST_LATER_MS, this.#extraMs + LATER_STEP_MS * Math.ceil(-worst / LATER_STEP_MS));
 		this.#arrivals = [];
 		this.#onLater(this.#extraMs);
@@ -232,7 +249,7 @@ export class Player {
 	async setVolume(percent) {
 		this.#volume = percent;
 		this.#gain.gain.setTargetAtTime(percent / 100, this.#context.currentTime, GLIDE_S);
-		const {limiter} = percent > 100 ? await import('./limiter.js') : {};
+		const {limiter} = percent > 100 ? await import('./limiter.js').catch(() => ({})) : {};
 		const bends = this.#volume > 100;
 		if (bends === (this.#limiter !== null) || (bends && !limiter)) return;
 		this.#gain.disconnect();
@@ -265,7 +282,8 @@ export class Player {
 			ppm: this.#stamps ? schedule.ppm(this.#card.usPerFrame * (1 + (this.#clock?.rate ?? 0))) : 0,
 			extraMs: this.#extraMs,
 			laterMs: this.#laterMs,
-			format: `${this.#stream.codec}, ${this.#stream.rate / 1e3} kHz`,
+			codec: this.#stream.codec,
+			kHz: this.#stream.positionRate / 1e3,
 		};
 	}
 
@@ -277,6 +295,7 @@ export class Player {
 	/** Fades out and closes the output, for good. */
 	close() {
 		clearInterval(this.#timer);
+		this.#opus?.close();
 		this.#schedule = null;
 		this.#context.onstatechange = null;
 		this.#gate.gain.setTargetAtTime(0, this.#context.currentTime, GLIDE_S);

@@ -16,7 +16,7 @@ use super::line::{Line, median, ppm};
 
 /// The newest stamps that the line is fitted to, in µs. Long enough to average the noise to a few
 /// µs, short enough to follow a crystal that warms up.
-const WINDOW_US: f64 = 10e6;
+const WINDOW_US: f64 = 20e6;
 
 /// The same of times that are a model's already: they need little, and whoever came later should
 /// soon know as much.
@@ -25,7 +25,8 @@ const TOLD_WINDOW_US: f64 = 4e6;
 /// Stamps closer together than this add cost, not knowledge.
 const SPACING_US: f64 = 9_500.0;
 
-/// At most this many stamps are kept: the window at that spacing.
+/// At most this many stamps are kept: what tells is their number, and at that spacing they take half
+/// the window.
 const CAPACITY: usize = 1024;
 
 /// Sound servers need a few callbacks before their stamps mean anything.

@@ -26,12 +26,16 @@ const GATE: f64 = 3.0;
 /// A floor under the gate: below it everything is noise of the same kind.
 const GATE_FLOOR_US: f64 = 30.0;
 
-/// A line bends if the edges of its quarters are not straight by more than this. The edge of
-/// 2.5 s of stamps moves by 20 µs at most while the card does not.
+/// A line bends if the edges of its parts are not straight by more than this. The edge of 2.5 s of
+/// stamps moves by 20 µs at most while the card does not.
 const BENT_US: f64 = 80.0;
 
-/// A quarter with fewer stamps than this has no edge to speak of.
-const FEWEST_OF_QUARTER: usize = 12;
+/// How long a part of a line is looked at for a bend, in µs; shorter lines have four parts.
+const PART_US: f64 = 2.5e6;
+const FEWEST_PARTS: f64 = 4.0;
+
+/// A part with fewer stamps than this has no edge to speak of.
+const FEWEST_OF_PART: usize = 12;
 
 /// Where the line bends, this much of it is believed.
 const STRAIGHT_US: f64 = 3e6;
@@ -135,13 +139,14 @@ fn is_bent(stamps: &[Stamp], line: Line) -> bool {
     let (Some(first), Some(last)) = (stamps.first(), stamps.last()) else {
         return false;
     };
-    let quarter = (last.1 - first.1) / 4.0;
-    let edges = (0..4).filter_map(|n| {
-        let from = first.1 + f64::from(n) * quarter;
-        let from = stamps.partition_point(|stamp| stamp.1 < from);
-        let to = stamps.partition_point(|stamp| stamp.1 <= first.1 + f64::from(n + 1) * quarter);
+    let span = last.1 - first.1;
+    let parts = (span / PART_US).round().max(FEWEST_PARTS);
+    let edges = (0..parts as usize).filter_map(|n| {
+        let start = |n: usize| first.1 + n as f64 * span / parts;
+        let from = stamps.partition_point(|stamp| stamp.1 < start(n));
+        let to = stamps.partition_point(|stamp| stamp.1 <= start(n + 1));
         let residuals = stamps[from..to].iter().map(|stamp| stamp.1 - line.time_of(stamp.0));
-        (to - from >= FEWEST_OF_QUARTER).then(|| quantile(residuals, EDGE_SHARE))
+        (to - from >= FEWEST_OF_PART).then(|| quantile(residuals, EDGE_SHARE))
     });
     let (lowest, highest) =
         edges.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), e| (low.min(e), high.max(e)));

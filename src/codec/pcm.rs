@@ -2,7 +2,7 @@
 
 use byteorder::{ByteOrder, LittleEndian};
 
-use crate::wire::Violation;
+use crate::wire::{Violation, check_length};
 
 /// Full scale of 16 bits: what 1.0 becomes, in every writer and reader.
 pub const FULL_16: f32 = 32_767.0;
@@ -61,10 +61,7 @@ pub fn read_int16(
     channels: u16,
     out: &mut Vec<f32>,
 ) -> Result<(), Violation> {
-    check_length(payload, frames, channels, 2)?;
-    out.clear();
-    out.extend(payload.chunks_exact(2).map(|b| f32::from(LittleEndian::read_i16(b)) / FULL_16));
-    Ok(())
+    read(payload, frames, channels, 2, out, |b| f32::from(LittleEndian::read_i16(b)) / FULL_16)
 }
 
 /// Reads 24-bit samples into `out` (cleared first).
@@ -77,19 +74,21 @@ pub fn read_int24(
     channels: u16,
     out: &mut Vec<f32>,
 ) -> Result<(), Violation> {
-    check_length(payload, frames, channels, 3)?;
-    out.clear();
-    out.extend(payload.chunks_exact(3).map(|b| LittleEndian::read_i24(b) as f32 / FULL_24));
-    Ok(())
+    read(payload, frames, channels, 3, out, |b| LittleEndian::read_i24(b) as f32 / FULL_24)
 }
 
-fn check_length(payload: &[u8], frames: u32, channels: u16, size: u64) -> Result<(), Violation> {
-    let wanted = u64::from(frames) * u64::from(channels) * size;
-    if wanted == payload.len() as u64 && frames > 0 {
-        return Ok(());
-    }
-    let why = format!("{frames} frames need {wanted} bytes, {} came", payload.len());
-    Err(Violation::Unreadable { what: "audio frame", why })
+fn read(
+    payload: &[u8],
+    frames: u32,
+    channels: u16,
+    size: usize,
+    out: &mut Vec<f32>,
+    sample: impl Fn(&[u8]) -> f32,
+) -> Result<(), Violation> {
+    check_length(payload, frames, channels, size)?;
+    out.clear();
+    out.extend(payload.chunks_exact(size).map(sample));
+    Ok(())
 }
 
 #[cfg(test)]

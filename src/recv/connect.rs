@@ -1,9 +1,11 @@
 //! Connects to the server, keeps trying, and turns its bytes into messages for the playing thread.
 
 mod line;
+pub mod outbox;
 mod reach;
 mod rescue;
 mod session;
+pub mod talk;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,15 +16,19 @@ use log::{debug, warn};
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
+use super::people::Room;
 use crate::clock::{Clock, Offset};
+use crate::codec;
 use crate::discovery::follow::Whereabouts;
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::recv::simulate::{Network, Simulation};
 use crate::shutdown::Shutdown;
 use crate::stats::Counter;
 use crate::wire::{Hello, Report};
 use line::Line;
 use session::{Clocks, Session};
+use talk::Voice;
 
 /// An attempt lasts no longer than this, over all of the host's addresses.
 const ATTEMPT: Duration = Duration::from_secs(3);
@@ -120,6 +126,9 @@ pub struct Connect {
     pub place: Whereabouts,
     /// How we introduce ourselves.
     pub hello: Hello,
+    /// Asks for the codec that it began with when it connects again: a file holds sound of one rate,
+    /// and Opus has a rate of its own.
+    pub keeps_codec: bool,
     /// Give up instead of trying again.
     pub once: bool,
     /// The output that we play on, which the server must not be capturing.
@@ -132,8 +141,16 @@ pub struct Connect {
     pub reports: Receiver<Report>,
     /// What others may see.
     pub seen: Arc<Seen>,
+    /// A bad network to try things on.
+    pub simulation: Option<Simulation>,
+    /// Connections tried so far: each has a schedule of its own.
+    pub tried: Counter,
     /// The user chose a delay, which only a first-generation server lets us choose.
     pub warn_of_delay_flags: bool,
+    /// The microphone, where this client talks.
+    pub voice: Option<Voice>,
+    /// Who is there, and what is wished of them.
+    pub(crate) room: Arc<Room>,
 }
 
 /// How a connection ended.
@@ -159,13 +176,17 @@ impl Connect {
             let end = match self.attempt() {
                 Ok((stream, address)) => {
                     let (hello, now_us) = (self.hello.clone(), self.clock.now_us());
-                    let line = Line::made(stream, address, hello, known, now_us);
+                    let line = Line::made(stream, address, hello, known, self.network(), now_us);
                     Session::new(&self, line, &mut clocks)
                         .and_then(|session| session.run(shutdown))
                         .unwrap_or_else(End::Broken)
                 }
                 Err(e) => End::Broken(e),
             };
+            if self.keeps_codec && !clocks.codec.is_empty() {
+                self.hello.codecs = codec::wishes(&clocks.codec);
+                self.keeps_codec = false;
+            }
             self.seen.version.set(0);
             let connected = self.seen.connections.get() != before;
             known |= connected;
@@ -174,6 +195,7 @@ impl Connect {
             } else {
                 self.place.missed();
             }
+            self.room.leave(true);
             if connected {
                 // A server that ends every conversation at once is not called without a pause.
                 if begun.elapsed() >= WORKED {
@@ -206,6 +228,13 @@ impl Connect {
                 return Ok(());
             }
         }
+    }
+
+    /// The network of the next connection, if one is simulated.
+    fn network(&self) -> Option<Network> {
+        let simulation = self.simulation.as_ref()?;
+        self.tried.add(1);
+        Some(Network::new(simulation, self.tried.get()))
     }
 
     /// One attempt over all addresses of the server.

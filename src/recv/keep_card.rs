@@ -24,7 +24,7 @@ use crate::stats;
 const PERIOD_SHARE: f64 = 1.0 / 6.0;
 const SHORTEST_PERIOD_MS: f64 = 2.5;
 const ORDINARY_PERIOD_MS: f64 = 10.0;
-const LONG_PERIOD_SHARE: f64 = 1.0 / 10.0;
+const LONG_PERIOD_SHARE: f64 = 1.0 / 15.0;
 const LONGEST_PERIOD_MS: f64 = 50.0;
 
 /// Sound on its way from the playing thread to the callback, at most, in ms: the longest lead and

@@ -95,6 +95,12 @@ impl Combine {
         }
     }
 
+    /// Rate and channels.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
     /// Frames by which every mix leaves later than its inputs came.
     #[must_use]
     pub fn delay_frames(&self) -> usize {

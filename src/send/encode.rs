@@ -1,16 +1,17 @@
 //! Chunks of sound → the bytes that listeners get: each codec once, and only while it is used.
 
 mod opus_feed;
+mod recent;
 
 use log::warn;
 
 use crate::codec::opus::Layout;
 use crate::codec::pcm::{Dither, write_int16, write_int24};
 use crate::codec::{Codec, InUse};
-use crate::error::Result;
 use crate::format::Format;
 use crate::wire::{AudioFrame, AudioHeader};
 use opus_feed::OpusFeed;
+use recent::Recent;
 
 /// Encodes interleaved samples as one frame of a codec that has a fixed size per sample; Opus cuts
 /// its own, and gets none here.
@@ -38,12 +39,16 @@ pub fn encode_pcm(
     Some(frame)
 }
 
-/// All encoders of one stream.
+/// All encoders of one stream. They remember what came last, so that a codec that somebody begins
+/// to use is encoded from before that moment on: a listener's playout delay is full at once.
 #[derive(Debug)]
 pub struct Encoders {
     dither: Dither,
     opus: OpusFeed,
     is_opus_broken: bool,
+    recent: Recent,
+    /// By [`Codec::index`], the position behind the last frame.
+    encoded: [u64; Codec::COUNT],
 }
 
 impl Encoders {
@@ -54,10 +59,19 @@ impl Encoders {
             dither: Dither::default(),
             opus: OpusFeed::new(format, layout),
             is_opus_broken: false,
+            recent: Recent::default(),
+            encoded: [0; Codec::COUNT],
         }
     }
 
-    /// Encodes a chunk for everybody and hands each frame that is complete to `send`.
+    /// How long sound is remembered for listeners who come later, in µs: no longer than the
+    /// playout delay, since what is older is heard by nobody.
+    pub fn remember(&mut self, keep_us: u64) {
+        self.recent.set_length(keep_us);
+    }
+
+    /// Encodes a chunk for everybody and hands each frame that is complete to `send`; before it,
+    /// what is remembered, for those who begin with it.
     pub fn encode(
         &mut self,
         header: AudioHeader,
@@ -65,29 +79,35 @@ impl Encoders {
         in_use: &InUse,
         mut send: impl FnMut(AudioFrame),
     ) {
-        for codec in [Codec::Float32, Codec::Int24, Codec::Int16] {
-            if in_use.contains(codec)
-                && let Some(frame) = encode_pcm(codec, header, samples, &mut self.dither)
-            {
+        let encoded = &mut self.encoded;
+        // What a codec has had when it was in use before is not encoded again.
+        let mut send_new = |frame: AudioFrame| {
+            let AudioHeader { position, frames, .. } = *frame.header();
+            let until = &mut encoded[frame.codec().index()];
+            if position >= *until {
+                *until = position + u64::from(frames);
                 send(frame);
             }
-        }
-        if let Err(e) = self.opus(header, samples, in_use, &mut send)
+        };
+        let opus = self.opus.use_only(in_use, &self.recent, &mut send_new);
+        if let Err(e) = opus.and_then(|()| self.opus.take(header, samples, &mut send_new))
             && !std::mem::replace(&mut self.is_opus_broken, true)
         {
             warn!("listeners with Opus hear nothing: {e}");
         }
-    }
-
-    fn opus(
-        &mut self,
-        header: AudioHeader,
-        samples: &[f32],
-        in_use: &InUse,
-        send: impl FnMut(AudioFrame),
-    ) -> Result<()> {
-        self.opus.use_only(in_use)?;
-        self.opus.take(header, samples, send)
+        self.recent.push(header, samples);
+        for codec in [Codec::Float32, Codec::Int24, Codec::Int16] {
+            if !in_use.contains(codec) {
+                continue;
+            }
+            let until = self.encoded[codec.index()];
+            for (header, samples) in self.recent.chunks().filter(|(h, _)| h.position >= until) {
+                if let Some(frame) = encode_pcm(codec, header, samples, &mut self.dither) {
+                    send(frame);
+                }
+                self.encoded[codec.index()] = header.position + u64::from(header.frames);
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! network loop.
 
 pub(super) mod beside;
+mod people;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,6 +16,9 @@ use super::chunk::Chunker;
 use super::combine::{Combine, Role, Settings};
 use super::desk::{Asked, Fitting};
 use super::encode::Encoders;
+use super::own_mixes::OwnMixes;
+use super::record::Taps;
+use super::talk::Message;
 use super::transmit::Handle;
 use crate::clock::Clock;
 use crate::codec::opus::Layout;
@@ -25,6 +29,7 @@ use crate::soundless::Generator;
 use crate::stats;
 use crate::wire::AudioHeader;
 use beside::{Beside, CARRIER, Prepared};
+use people::People;
 
 /// Shortest and longest sleep of the thread: how late a chunk may be noticed, and how often a
 /// quiet server wakes.
@@ -42,7 +47,7 @@ const LONGEST_CATCH_UP_US: u64 = 500_000;
 
 /// A card that was opened, or lost.
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
-pub(super) enum Card {
+pub(crate) enum Card {
     Plugged { captured: Captured, format: Format },
     Lost,
 }
@@ -62,6 +67,12 @@ pub(super) struct Producer {
     clock: Clock,
     counters: Arc<stats::Capture>,
     network: Handle,
+    /// Who may speak, where listeners may.
+    people: Option<People>,
+    format: Format,
+    taps: Taps,
+    /// What the track of the carrier is called.
+    source: String,
 }
 
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
@@ -105,12 +116,38 @@ impl Producer {
             clock,
             counters,
             network,
+            people: None,
+            format: mix,
+            taps: Taps::default(),
+            source: String::new(),
         }
+    }
+
+    /// What is sent is recorded, and what comes from the source called `source`.
+    pub(super) fn record(&mut self, taps: Taps, source: &str) {
+        self.taps = taps;
+        self.source = source.to_owned();
     }
 
     /// Takes a source in beside the carrier.
     pub(super) fn add(&mut self, source: Prepared) -> Result<()> {
         self.beside.add(source, &mut self.combine)
+    }
+
+    /// Lets people speak, of whom `room` tells. Films step back by `duck_db` meanwhile.
+    ///
+    /// # Errors
+    /// If the system gives no thread for their mixes.
+    pub(super) fn let_people_speak(
+        &mut self,
+        layout: Layout,
+        room: Receiver<Message>,
+        duck_db: f32,
+    ) -> Result<()> {
+        let own_mixes = OwnMixes::start(self.format, layout, &self.network, &self.counters)?;
+        self.combine.set_duck_db(duck_db);
+        self.people = Some(People::new(self.format, room, own_mixes));
+        Ok(())
     }
 
     /// Sound comes from a generator.
@@ -141,20 +178,43 @@ impl Producer {
             self.take_orders();
             self.take_input();
             self.beside.take_input();
-            self.chunker.set_patience(patience_us(self.delay_ms.load(Ordering::Relaxed)));
+            let delay_ms = self.delay_ms.load(Ordering::Relaxed);
+            self.chunker.set_patience(patience_us(delay_ms));
+            self.encoders.remember(u64::from(delay_ms) * 1000);
             let now = self.clock.now_us();
+            if let Some(people) = &mut self.people {
+                people.listen(&mut self.combine);
+            }
             while let Some(chunk) = self.chunker.next_chunk(now) {
                 self.combine.begin(chunk.header.frames as usize);
                 self.combine.input(CARRIER, chunk.samples, false);
                 self.beside.give(&chunk.header, &mut self.combine);
+                if let Some(people) = &mut self.people {
+                    people.speak(&chunk.header, &mut self.combine);
+                }
                 let captured_us = chunk.header.captured_us.saturating_sub(self.behind_us);
                 let header = AudioHeader { captured_us, ..chunk.header };
+                if let Some(tracks) = &mut self.taps.tracks {
+                    let (format, position) = (self.format, header.position);
+                    tracks.input(0, &self.source, format, position, chunk.samples);
+                    if let Some(people) = &self.people {
+                        people.spoken(|id, name, samples| {
+                            tracks.input(id, name, format, position, samples);
+                        });
+                    }
+                }
+                if let Some(tap) = &mut self.taps.mix {
+                    tap.chunk(self.format, header.position, self.combine.common());
+                }
                 let in_use = self.network.in_use();
                 self.encoders.encode(header, self.combine.common(), in_use, |frame| {
                     if !self.network.send(frame) {
                         self.counters.chunks_dropped.add(1);
                     }
                 });
+                if let Some(people) = &mut self.people {
+                    people.hear(header, &mut self.combine);
+                }
             }
             self.counters.silence.set(self.chunker.silence());
             if let Some((ppm, uncertainty_us)) = self.chunker.card_clock() {

@@ -166,7 +166,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::soundless::WavFile;
+    use crate::recording::WavFile;
     use crate::soundless::scratch::Scratch;
     use crate::source::Kind;
 

@@ -7,34 +7,38 @@
 mod door;
 mod handle;
 mod house;
+mod people;
+mod room;
 pub mod sockets;
 mod web_door;
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
-use log::debug;
+use log::{debug, info};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::fanout::{Asks, Listener, Log, Phase, Stopped};
+use super::fanout::{Asks, Listener, Log, Own, Phase, Stopped};
 use super::web::Web;
 use crate::clock::Clock;
-use crate::codec::opus::{self, Layout};
-use crate::codec::{Codec, InUse, Offers};
+use crate::codec::{Codec, InUse};
 use crate::error::{Error, Result, plain};
 use crate::stats::ListenerStats;
-use crate::wire::{Config, Notice, Reason, Welcome};
+use crate::wire::{Notice, Reason, Violation};
 use handle::Order;
 pub use handle::{Change, Handle};
+use people::Gathering;
+pub use room::Room;
 use web_door::WebDoor;
 
-/// Frames between the encoders and the loop. The loop takes them all at every turn, so more than a
-/// few waiting means that it stands still; then the newest are dropped and counted.
-const QUEUE: usize = 64 * Codec::COUNT;
+/// Frames between the encoders and the loop: a few of each codec's, and of each talker's. The loop
+/// takes them all at every turn, so more than a few waiting means that it stands still; then the
+/// newest are dropped and counted.
+const QUEUE: usize = 2048;
 
 /// Sockets written between two looks at what else has happened.
 const SLICE: usize = 256;
@@ -54,50 +58,6 @@ const WAKER: Token = Token(usize::MAX);
 const DOOR: Token = Token(usize::MAX - 1);
 const WEB_DOOR: Token = Token(usize::MAX - 2);
 
-/// What the loop knows of its stream.
-#[derive(Debug, Clone)]
-pub struct Room {
-    /// The first thing that every listener hears.
-    pub config: Config,
-    /// What a hello is answered with, but for what depends on the listener.
-    pub welcome: Welcome,
-    /// The output whose sound is captured: told to listeners on this machine.
-    pub captured_output: Option<String>,
-    /// Most listeners at a time; 0: as many as the system lets in.
-    pub max_clients: u32,
-    /// Chunks that may wait for one listener, or as long a time of another codec's frames.
-    pub max_queue_size: u32,
-    /// Which codecs there are, and who gets what.
-    pub offers: Offers,
-    /// How Opus is cut.
-    pub opus: Layout,
-}
-
-impl Room {
-    /// How many frames of a codec may wait for one listener: as many as last as long as the chunks
-    /// that may, and at least one.
-    fn queue_bound(&self, codec: Codec) -> usize {
-        let Codec::Opus(_) = codec else {
-            return self.max_queue_size as usize;
-        };
-        let chunks = u64::from(self.max_queue_size) * u64::from(self.config.chunk_size);
-        let frames = chunks * u64::from(opus::RATE) / u64::from(self.config.sample_rate.max(1));
-        let most = (frames / u64::from(self.opus.frames)).max(1);
-        if self.max_queue_size <= 1 { 1 } else { most as usize }
-    }
-
-    /// What a welcome says of a codec.
-    fn describe(&self, codec: Codec, welcome: &mut Welcome) {
-        codec.name().clone_into(&mut welcome.codec);
-        if let Codec::Opus(_) = codec {
-            welcome.format.sample_rate = opus::RATE;
-            welcome.position_rate = opus::RATE;
-            welcome.chunk_size = self.opus.frames;
-            welcome.algorithmic_delay = self.opus.delay;
-        }
-    }
-}
-
 /// The state of the loop once a second.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
@@ -109,6 +69,8 @@ pub struct Snapshot {
     pub full: bool,
     /// Audio frames dropped for listeners that have left.
     pub dropped_before: u64,
+    /// Talk frames that the mix was too busy to take.
+    pub talk_refused: u64,
     /// CPU time that the loop's thread has used, in ms; 0 where the system does not say.
     pub cpu_ms: f64,
 }
@@ -120,6 +82,8 @@ struct Seat {
     in_touched: bool,
     /// The connection that this one takes the place of, once its welcome is written.
     replaces: Option<usize>,
+    /// Tells the connections of one person apart.
+    connection: u64,
 }
 
 /// The loop.
@@ -129,6 +93,7 @@ pub struct Transmit {
     poll: Poll,
     door: TcpListener,
     web: Option<WebDoor>,
+    gathering: Option<Gathering>,
     orders: Receiver<Order>,
     snapshots: SyncSender<Snapshot>,
     seats: Vec<Option<Seat>>,
@@ -178,6 +143,7 @@ impl Transmit {
             poll,
             door,
             web: None,
+            gathering: None,
             orders,
             snapshots,
             seats: Vec::new(),
@@ -218,6 +184,7 @@ impl Transmit {
             self.turn(&mut events, Some(timeout))?;
             self.write_round(&mut events)?;
             self.keep_house();
+            self.tell_people(self.clock.now_us());
             self.tell_state();
         }
         self.say_goodbye(&mut events)
@@ -273,6 +240,7 @@ impl Transmit {
                     self.logs[frame.codec().index()].push(frame);
                     self.fresh_audio = true;
                 }
+                Ok(Order::Own { person, frame }) => self.hear_own(person, frame),
                 Ok(Order::Change(change)) => self.change(change),
                 Ok(Order::Captures(output)) => self.captures(output),
                 Ok(Order::Figures(stats)) => {
@@ -386,13 +354,23 @@ impl Transmit {
             match seat.listener.read(&self.buffer[..count], now) {
                 Ok(Asks::Nothing) => return,
                 Ok(Asks::Welcome(hello)) => self.welcome(index, hello),
+                Ok(Asks::Mix(spoken)) => self.hand_on(index, spoken),
+                Ok(Asks::Change) => self.introduce(index, false),
                 Err(_) if seat.listener.is_leaving() => {
                     return self.leave(index, "was told to go and talked on");
                 }
                 Err(violation) => {
                     let label = seat.listener.label();
-                    debug!("{label} broke the protocol: {violation}");
-                    let text = "what this listener sent is not AuraLync's protocol";
+                    let text = match violation {
+                        Violation::TooMuchTalk => {
+                            info!("{label} sent {violation}, and is told to go");
+                            "the microphone sent far more sound than there is time for"
+                        }
+                        _ => {
+                            debug!("{label} broke the protocol: {violation}");
+                            "what this listener sent is not AuraLync's protocol"
+                        }
+                    };
                     seat.listener.close(Reason::Violation, text, now);
                     return;
                 }
@@ -438,13 +416,17 @@ impl Transmit {
             return;
         };
         let log = &self.logs[seat.listener.codec.index()];
+        seat.listener.turn_to_own(log);
+        let log = Own::read_or(seat.listener.own.as_ref(), log);
         if !seat.writable || !seat.listener.outbox.has_work(log) {
             return;
         }
         let max_age = max_age_us + seat.listener.extra_us();
         let before = seat.listener.outbox.counts().bytes;
-        let stream = &mut seat.stream;
-        let result = seat.listener.outbox.write(log, now, max_age, |slices| send(stream, slices));
+        let stream = &seat.stream;
+        let apart = matches!(seat.listener.codec, Codec::Opus(_));
+        let send = |slices: &[IoSlice<'_>]| sockets::send(stream, slices, apart);
+        let result = seat.listener.outbox.write(log, now, max_age, send);
         let progress = seat.listener.outbox.counts().bytes != before;
         match result {
             Ok(Stopped::Empty) => seat.listener.wrote(progress, false, now),
@@ -460,13 +442,5 @@ impl Transmit {
             Err(e) => return self.leave(index, &format!("was lost ({})", plain(&e))),
         }
         self.replace_ghost(index);
-    }
-}
-
-/// One slice is a plain `send`; two are gathered.
-fn send(stream: &mut TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    match slices {
-        [one] => stream.write(one),
-        many => stream.write_vectored(many),
     }
 }

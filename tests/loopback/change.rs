@@ -25,7 +25,7 @@ fn saving_the_preset_moves_everybody_to_the_new_delay_and_loses_nothing() {
     let arguments = ["--output".as_ref(), output.as_ref(), "--stats".as_ref(), stats.as_os_str()];
     let mut listener = client(server.address(), arguments);
     wait_until("sound", || frames_on_disk(&recorded, 2) > 0);
-    for delay_ms in [400, 60] {
+    for delay_ms in [400, 50] {
         preset(delay_ms);
         listener.wait_for(&format!("the server's delay is {delay_ms} ms from here on"));
         wait_until("the new delay", || {
@@ -33,6 +33,8 @@ fn saving_the_preset_moves_everybody_to_the_new_delay_and_loses_nothing() {
             (last - f64::from(delay_ms)).abs() < 20.0
         });
     }
+    // Made for 100 ms.
+    server.wait_for("Opus goes on in packets of 10 ms");
     scratch.file("room.toml", "playout_delay_ms = 1\n");
     server.wait_for("Going on as before");
     // It would fit the chunks in the file, but those are fixed while the server runs.

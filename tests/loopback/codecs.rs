@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use auralync::wire::{Hello, Welcome, kind};
+use auralync::wire::{AudioHeader, Hello, Ping, Pong, Welcome, kind};
 
-use crate::support::program::{client, server, wav};
+use crate::support::program::{Program, client, server, server_command, wav};
 use crate::support::ramp::frames_on_disk;
 use crate::support::{Scratch, socket, wait_until};
 
@@ -53,7 +53,7 @@ fn every_codec_is_heard_and_nobody_disturbs_another() {
 fn welcomed(server: std::net::SocketAddr, codecs: Vec<String>) -> (Welcome, u32) {
     let mut socket = socket::connect(server);
     let _config = socket::plain(&mut socket);
-    let hello = Hello { version: 2, id: "x".into(), name: String::new(), codecs };
+    let hello = Hello { version: 2, id: "x".into(), name: String::new(), codecs, talk: None };
     socket.write_all(&hello.frame()).unwrap();
     let body = socket::skip_to_welcome(&mut socket);
     let welcome = Welcome::read(&body).unwrap();
@@ -92,4 +92,69 @@ fn who_comes_again_gets_what_it_asks_for_again() {
         assert_eq!(welcomed(address, vec!["opus".into()]).0.codec, "opus");
         assert_eq!(welcomed(address, vec!["s24".into()]).0.codec, "s24");
     }
+}
+
+/// How old the first sound is that a newcomer gets, at the time that it was welcomed, in ms.
+fn age_of_the_first_sound(server: std::net::SocketAddr, codec: &str) -> u64 {
+    let mut socket = socket::connect(server);
+    let _config = socket::plain(&mut socket);
+    let codecs = vec![codec.to_owned()];
+    let hello = Hello { version: 2, id: codec.into(), name: String::new(), codecs, talk: None };
+    socket.write_all(&hello.frame()).unwrap();
+    let _welcome = socket::skip_to_welcome(&mut socket);
+    socket.write_all(&Ping { client_us: 0 }.frame()).unwrap();
+    let (mut captured_us, mut welcomed_us) = (None, None);
+    loop {
+        match socket::typed(&mut socket) {
+            (kind::AUDIO, body) => {
+                let (header, _) = AudioHeader::split(&body).unwrap();
+                captured_us.get_or_insert(header.captured_us);
+            }
+            (kind::PONG, body) => welcomed_us = Some(Pong::read(&body).unwrap().received_us),
+            _ => {}
+        }
+        if let (Some(captured_us), Some(welcomed_us)) = (captured_us, welcomed_us) {
+            return welcomed_us.saturating_sub(captured_us) / 1000;
+        }
+    }
+}
+
+#[test]
+fn a_newcomer_gets_sound_from_before_it_came_even_if_nobody_had_its_codec() {
+    let mut server = server(["--source", "tone", "--playout-delay-ms", "1000"]);
+    let address = server.address();
+    // All but a head start of a quarter of a second, and a chunk.
+    let expected = 650..=800;
+    wait_until("sound to remember", || expected.contains(&age_of_the_first_sound(address, "f32")));
+    for codec in ["opus:64", "s16", "opus", "s24", "f32", "opus"] {
+        let age_ms = age_of_the_first_sound(address, codec);
+        assert!(expected.contains(&age_ms), "{codec}: {age_ms} ms");
+    }
+}
+
+#[test]
+fn a_recording_goes_on_in_its_codec_when_the_room_has_changed_meanwhile() {
+    let scratch = Scratch::new();
+    let preset_with = |codecs: &str| {
+        let file = scratch.file("room.toml", format!("codecs = {codecs}\n"));
+        file.to_str().unwrap().to_owned()
+    };
+    let flags = ["--source", "tone", "--sample-rate", "44100", "--preset"];
+    let preset = preset_with(r#"["f32", "opus"]"#);
+    let mut first = server(flags.iter().chain(&[preset.as_str()]));
+    let address = first.address();
+    let path = scratch.path("heard.wav");
+    let mut listener = client(address, ["--output", &wav(&path)]);
+    first.wait_for("listens (version 2, f32)");
+    wait_until("sound", || frames_on_disk(&path, 2) > 0);
+    first.kill();
+    let before = frames_on_disk(&path, 2);
+    let mut command = server_command();
+    command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
+    command.args(["--no-discovery", "--no-web"]).args(flags);
+    command.arg(preset_with(r#"["opus", "f32"]"#));
+    let mut second = Program::start(command);
+    second.wait_for("listens (version 2, f32)");
+    wait_until("sound again", || frames_on_disk(&path, 2) > before + 44_100);
+    assert!(listener.is_running());
 }

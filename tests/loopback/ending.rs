@@ -35,7 +35,10 @@ fn ctrl_c_and_sigterm_stop_both_programs_within_a_second_with_code_0() {
             listener.wait_for("connected to");
             let (ended, took) = server.stop_by(signal);
             assert_eq!(ended.code, Some(0), "{ended:?}");
-            assert_eq!(listener.wait().code, Some(4), "the listener hears of it and gives up");
+            let listened = listener.wait();
+            assert_eq!(listened.code, Some(4), "the listener hears of it and gives up");
+            let why = listened.stderr.last().unwrap();
+            assert!(why.contains("ended the connection: the server was stopped"), "{why}");
             took
         });
     }

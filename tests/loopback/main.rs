@@ -18,6 +18,10 @@ mod ending;
 mod mixing;
 #[cfg(unix)]
 mod ramp;
+#[cfg(unix)]
+mod record;
+#[cfg(unix)]
+mod simulate;
 mod strangers;
 #[path = "../support/mod.rs"]
 mod support;

@@ -13,6 +13,7 @@ use mio::{Events, Poll, Token};
 
 use super::line::{Got, Line};
 use super::rescue::Rescue;
+use super::talk::Talk;
 use super::{Connect, End, Heard, Stream};
 use crate::clock::{Learnt, ServerClock};
 use crate::error::{Error, Result};
@@ -49,6 +50,8 @@ const LINE: Token = Token(0);
 pub(super) struct Clocks {
     session: String,
     clock: ServerClock,
+    /// What the last server sent its sound in.
+    pub(super) codec: String,
 }
 
 /// One conversation.
@@ -61,9 +64,12 @@ pub(super) struct Session<'a> {
     rival: Option<Line>,
     /// Watches a version 2 server, once it has welcomed us.
     rescue: Option<Rescue>,
+    /// Why the server is about to close, in its own words.
+    farewell: Option<String>,
     pings: u32,
     next_ping_us: u64,
     ping_ms: u32,
+    talk: Talk,
 }
 
 impl<'a> Session<'a> {
@@ -78,6 +84,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self> {
         let poll = Poll::new().map_err(cannot_wait)?;
         line.register(poll.registry(), LINE)?;
+        connect.wake_when_said(poll.registry())?;
         Ok(Self {
             connect,
             clocks,
@@ -85,9 +92,11 @@ impl<'a> Session<'a> {
             line,
             rival: None,
             rescue: None,
+            farewell: None,
             pings: 0,
             next_ping_us: 0,
             ping_ms: 250,
+            talk: Talk::default(),
         })
     }
 
@@ -128,13 +137,16 @@ impl<'a> Session<'a> {
                 due_us = due_us.min(self.next_ping_us);
             }
         }
+        let lines = [Some(&self.line), self.rival.as_ref()];
+        let arrives_us = lines.into_iter().flatten().filter_map(Line::next_us).min();
+        let due_us = due_us.min(arrives_us.unwrap_or(u64::MAX));
         Duration::from_micros(due_us.saturating_sub(now_us))
     }
 
     /// Reads the connection in use and acts on all that came.
     fn hear(&mut self, buffer: &mut [u8]) -> Result<Option<End>> {
         loop {
-            let end = match self.line.read(buffer) {
+            let end = match self.line.read(buffer, self.connect.clock.now_us()) {
                 Ok(Got::Nothing) => return Ok(None),
                 Ok(Got::Bytes) => {
                     self.delivered();
@@ -177,14 +189,16 @@ impl<'a> Session<'a> {
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
                 Event::Audio { position, captured_us, broken, frames, concealed, samples } => {
-                    let samples = samples.to_vec();
+                    let mut samples = samples.to_vec();
+                    self.line.spoil(&mut samples);
                     let heard = Heard::Audio { position, captured_us, arrived_us, broken, samples };
                     self.connect.seen.frames.add(u64::from(frames));
                     self.connect.seen.concealed.add(u64::from(concealed));
                     tell(self.connect, heard);
                 }
                 Event::Pong(pong) => self.learn(pong, arrived_us),
-                Event::Notice(notice) => self.notice(&notice),
+                Event::Notice(notice) => self.notice(notice),
+                Event::People(people) => self.connect.room.enter(people),
             }
         }
         Ok(None)
@@ -202,7 +216,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn notice(&self, notice: &Notice) {
+    fn notice(&mut self, notice: Notice) {
         match (notice.reason, notice.playout_delay_ms) {
             (Reason::PlayoutDelay, Some(playout_delay_ms)) => {
                 info!("the server's delay is {playout_delay_ms} ms from here on");
@@ -211,13 +225,17 @@ impl<'a> Session<'a> {
                 let _ = self.connect.player.send(Heard::Delay { playout_delay_ms, from_us });
             }
             (Reason::PlayoutDelay | Reason::Unknown, _) => {}
-            (reason, _) => debug!("the server closes: {reason:?} {}", notice.text),
+            (reason, _) => {
+                debug!("the server closes: {reason:?}");
+                self.farewell = Some(notice.text).filter(|text| !text.is_empty());
+            }
         }
     }
 
     fn begin_plain(&mut self, config: &Config) {
         info!("connected to {} (first generation): {}", self.line.address, config.format());
         self.rescue = None;
+        self.talk.is_plain(self.connect);
         self.begin(
             1,
             Stream {
@@ -252,10 +270,12 @@ impl<'a> Session<'a> {
                  decides the delay itself. --delay moves this listener"
             );
         }
+        self.talk.welcomed(self.connect, &welcome, !same_run);
         if !same_run {
             let session = welcome.session.clone();
-            *self.clocks = Clocks { session, clock: ServerClock::default() };
+            (self.clocks.session, self.clocks.clock) = (session, ServerClock::default());
         }
+        self.clocks.codec.clone_from(&welcome.codec);
         let chunk_us = welcome.format.micros(u64::from(welcome.chunk_size)) as u64;
         self.rescue = Some(Rescue::new(now_us, chunk_us, self.give_up_after_us()));
         // A clock may have been asleep, or the path be another one.
@@ -306,7 +326,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Queues the pings and reports that are due. None while nothing comes: the system would hand
+    /// Queues the pings and reports that are due, and what was said. None while nothing comes: the system would hand
     /// them over all at once when the path is back, which is a flood.
     fn ask(&mut self) {
         let is_well = self.rescue.as_ref().is_some_and(|rescue| !rescue.is_dead());
@@ -317,6 +337,7 @@ impl<'a> Session<'a> {
             self.line.say(report.frame());
         }
         let now_us = self.now_us();
+        self.talk.say(self.connect, &mut self.line, &self.clocks.clock, now_us);
         if now_us < self.next_ping_us {
             return;
         }
@@ -327,10 +348,13 @@ impl<'a> Session<'a> {
         self.next_ping_us = now_us + wait;
     }
 
-    fn ended(&self) -> Result<End> {
+    fn ended(&mut self) -> Result<End> {
+        let address = self.line.address;
         if self.line.conversation.is_refused() {
             // Our seat was taken by somebody else meanwhile.
-            Ok(End::Full(self.line.address))
+            Ok(End::Full(address))
+        } else if let Some(why) = self.farewell.take() {
+            Err(Error::Dismissed { address, why })
         } else if self.line.conversation.has_begun() {
             Err(self.line.lost("the server closed it"))
         } else {

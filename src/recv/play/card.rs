@@ -1,7 +1,7 @@
 //! The playing thread's side of a card: keeps its ring filled just far enough, and plays later where
 //! the card or the network cannot keep the delay.
 
-use log::{info, warn};
+use log::info;
 
 use super::extra::STEP_MS;
 use super::{Card, Known, Output, Play, Plugged, add};
@@ -36,7 +36,8 @@ pub(super) struct Attached {
     pub(super) feed: Feed,
     pub(super) format: Format,
     pub(super) clock: CardClock,
-    pub(super) upmix: Upmix,
+    /// From the stream in play to this card.
+    pub(super) upmix: Option<Upmix>,
     pub(super) mixed: Vec<f32>,
     pub(super) block: Vec<f32>,
     /// Frames that the callback may ask for at once.
@@ -65,23 +66,17 @@ impl Play {
             let Card::Plugged(Plugged { feed, format, period }) = card else {
                 continue;
             };
-            let channels = self.stream.as_ref().map_or(2, |known| known.stream.format.channels);
-            match Upmix::new(channels.clamp(1, 2), format.channels) {
-                Ok(upmix) => {
-                    self.card = Some(Attached {
-                        feed,
-                        format,
-                        clock: CardClock::new(format.sample_rate),
-                        upmix,
-                        mixed: vec![0.0; format.samples(BLOCK)],
-                        block: Vec::new(),
-                        period,
-                        latency_us: 0.0,
-                        fresh: false,
-                    });
-                }
-                Err(e) => warn!("{e}"),
-            }
+            self.card = Some(Attached {
+                feed,
+                format,
+                clock: CardClock::new(format.sample_rate),
+                upmix: None,
+                mixed: vec![0.0; format.samples(BLOCK)],
+                block: Vec::new(),
+                period,
+                latency_us: 0.0,
+                fresh: false,
+            });
         }
     }
 
@@ -109,7 +104,7 @@ impl Play {
         let Some(Known { playout: Some(playout), stream, .. }) = &mut self.stream else {
             return;
         };
-        let Some(limiter) = &mut self.limiter else {
+        let (Some(limiter), Some(upmix)) = (&mut self.limiter, card.upmix) else {
             return;
         };
         let lead = card.period + card.format.frames_in_ms(lead_ms);
@@ -130,7 +125,7 @@ impl Play {
             card.block.clear();
             card.block.extend_from_slice(block);
             limiter.process(&mut card.block);
-            let frames = card.upmix.apply(&card.block, &mut card.mixed);
+            let frames = upmix.apply(&card.block, &mut card.mixed);
             debug_assert_eq!(frames * channels, card.block.len());
             let samples = &card.mixed[..card.format.samples(frames)];
             if card.feed.write(samples) < frames {

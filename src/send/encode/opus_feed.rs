@@ -1,5 +1,6 @@
 //! The stream cut anew for Opus: at 48 kHz, in packets, once for all bitrates.
 
+use super::recent::Recent;
 use crate::codec::opus::{Encoder, Layout, RATE};
 use crate::codec::{Codec, InUse};
 use crate::error::Result;
@@ -30,7 +31,7 @@ struct Run {
     converter: Option<RateConverter>,
     /// Waits for the converter, at the stream's rate.
     unconverted: Vec<f32>,
-    /// Frames of the converter's output that lie before the stretch.
+    /// Frames at 48 kHz that lie before the first packet.
     to_skip: usize,
     /// Waits for a whole packet, at 48 kHz.
     pending: Vec<f32>,
@@ -44,20 +45,33 @@ impl OpusFeed {
         Self { format, layout, encoders: Vec::new(), run: None }
     }
 
-    /// Keeps encoders for the bitrates that are used, and no others.
-    pub(super) fn use_only(&mut self, in_use: &InUse) -> Result<()> {
+    /// Keeps encoders for the bitrates that are used, and no others. A new one begins with the
+    /// chunks of `recent`, which lead up to the next one taken.
+    pub(super) fn use_only(
+        &mut self,
+        in_use: &InUse,
+        recent: &Recent,
+        mut send: impl FnMut(AudioFrame),
+    ) -> Result<()> {
         self.encoders.retain(|(codec, _)| in_use.contains(*codec));
+        if self.encoders.is_empty() {
+            self.run = None;
+        }
         for codec in Codec::all() {
             if let Codec::Opus(bitrate) = codec
                 && in_use.contains(codec)
                 && self.encoders.iter().all(|(running, _)| *running != codec)
             {
                 let encoder = Encoder::new(self.layout, self.format.channels, bitrate)?;
-                self.encoders.push((codec, encoder));
+                let mut newcomer = Self::new(self.format, self.layout);
+                newcomer.encoders.push((codec, encoder));
+                for (header, samples) in recent.chunks() {
+                    newcomer.take(header, samples, &mut send)?;
+                }
+                self.encoders.append(&mut newcomer.encoders);
+                // All runs are cut at the same positions.
+                self.run = self.run.take().or(newcomer.run);
             }
-        }
-        if self.encoders.is_empty() {
-            self.run = None;
         }
         Ok(())
     }
@@ -76,7 +90,7 @@ impl OpusFeed {
         let goes_on = |run: &Run| run.next == header.position && !is_broken;
         let mut run = match self.run.take().filter(goes_on) {
             Some(run) => run,
-            None => Run::new(self.format, header.position, is_broken)?,
+            None => Run::new(self.format, self.layout, header.position, is_broken)?,
         };
         run.next = header.position + self.format.frames(samples.len()) as u64;
         run.anchor = (header.position, header.captured_us);
@@ -108,7 +122,8 @@ impl OpusFeed {
 }
 
 impl Run {
-    fn new(format: Format, position: u64, is_broken: bool) -> Result<Self> {
+    /// The first packet begins at the first whole multiple of its length.
+    fn new(format: Format, layout: Layout, position: u64, is_broken: bool) -> Result<Self> {
         let converter = if format.sample_rate == RATE {
             None
         } else {
@@ -117,7 +132,11 @@ impl Run {
         let delay = converter.as_ref().map_or(0.0, RateConverter::delay);
         let start = position as f64 * f64::from(RATE) / f64::from(format.sample_rate);
         // What the converter makes first lies before the stretch, and is nothing.
-        let to_skip = delay.ceil();
+        let nothing = delay.ceil();
+        let begun = start + nothing - delay;
+        let length = u64::from(layout.frames);
+        let to_skip =
+            nothing + ((begun.round() as u64).next_multiple_of(length) as f64 - begun).round();
         Ok(Self {
             next: position,
             anchor: (position, 0),
@@ -132,18 +151,20 @@ impl Run {
 
     /// Adds samples to what is pending, at 48 kHz.
     fn convert(&mut self, samples: &[f32], channels: usize) {
+        let (to_skip, pending) = (&mut self.to_skip, &mut self.pending);
+        let mut keep = |block: &[f32]| {
+            let skipped = (*to_skip).min(block.len() / channels);
+            *to_skip -= skipped;
+            pending.extend_from_slice(&block[skipped * channels..]);
+        };
         let Some(converter) = &mut self.converter else {
-            self.pending.extend_from_slice(samples);
-            return;
+            return keep(samples);
         };
         self.unconverted.extend_from_slice(samples);
         let mut read = 0;
         while let Some(input) = self.unconverted.get(read..read + converter.needed() * channels) {
             read += input.len();
-            let block = converter.block(input);
-            let skipped = self.to_skip.min(BLOCK);
-            self.to_skip -= skipped;
-            self.pending.extend_from_slice(&block[skipped * channels..]);
+            keep(converter.block(input));
         }
         self.unconverted.drain(..read);
     }

@@ -36,8 +36,13 @@ fn frames(rate: u32, layout: Layout, in_use: &InUse) -> Vec<AudioFrame> {
 /// A listener that was welcomed with a codec.
 fn listener(codec: Codec, rate: u32, layout: Layout) -> Conversation {
     let is_opus = matches!(codec, Codec::Opus(_));
-    let hello =
-        Hello { version: 2, id: "x".into(), name: String::new(), codecs: vec![codec.to_string()] };
+    let hello = Hello {
+        version: 2,
+        id: "x".into(),
+        name: String::new(),
+        codecs: vec![codec.to_string()],
+        talk: None,
+    };
     let mut conversation = Conversation::new(hello, false);
     let auralync = Some(AuralyncKey { version: 2, hold: false });
     let config = Config { sample_rate: rate, channels: 1, chunk_size: 512, auralync };
@@ -55,6 +60,7 @@ fn listener(codec: Codec, rate: u32, layout: Layout) -> Conversation {
         playout_delay_ms: 300,
         ping_ms: 250,
         accepts: std::collections::BTreeMap::new(),
+        person: None,
         captured_output: None,
     };
     let frame = welcome.frame();
@@ -112,7 +118,53 @@ fn nothing_is_encoded_that_nobody_uses() {
     let int16 = both.iter().filter(|frame| frame.codec() == Codec::Int16).count();
     assert_eq!(int16, 96_000 / 512, "each chunk once");
     let opus = both.len() - int16;
-    assert_eq!(opus, 96_000 / 512 * 512 / 960);
+    let end = 5_000 + 96_000 / 512 * 512;
+    assert_eq!(opus, end / 960 - 5_000_usize.div_ceil(960), "cut at whole multiples");
+}
+
+#[test]
+fn who_comes_late_gets_what_was_said_before_once_and_without_a_gap() {
+    let opus = |kbps| Codec::Opus(Bitrate::nearest(kbps));
+    let (early, late) = ([Codec::Float32, opus(128)], [Codec::Int16, opus(64)]);
+    for rate in [48_000, 44_100] {
+        let layout = Layout::for_delay(300);
+        let mut encoders = Encoders::new(Format { sample_rate: rate, channels: 1 }, layout);
+        encoders.remember(400_000);
+        let in_use = in_use(&early);
+        let mut all: Vec<AudioFrame> = Vec::new();
+        // Two seconds. Others come, go, and come again within what is remembered.
+        let chunk_us = |n: u64| (n as f64 * 512e6 / f64::from(rate)).round() as u64;
+        for n in 0..u64::from(rate) * 2 / 512 {
+            match n {
+                150 => late.into_iter().for_each(|codec| in_use.add(codec)),
+                160 => in_use.set(early.into_iter()),
+                165 => late.into_iter().for_each(|codec| in_use.add(codec)),
+                _ => {}
+            }
+            let captured_us = chunk_us(n);
+            let header = AudioHeader { flags: 0, frames: 512, position: n * 512, captured_us };
+            encoders.encode(header, &[0.25; 512], &in_use, |frame| all.push(frame));
+        }
+        let of = |codec: Codec| -> Vec<AudioHeader> {
+            all.iter().filter(|f| f.codec() == codec).map(|f| *f.header()).collect()
+        };
+        for codec in early.into_iter().chain(late) {
+            let headers = of(codec);
+            for pair in headers.windows(2) {
+                let next = pair[0].position + u64::from(pair[0].frames);
+                assert_eq!(pair[1].position, next, "{codec} at {rate} Hz");
+            }
+            if let Codec::Opus(_) = codec {
+                assert!(headers.iter().all(|h| h.position % 960 == 0), "{codec} at {rate} Hz");
+            }
+        }
+        for codec in late {
+            // 400 ms before chunk 150, and not much less.
+            let first_us = of(codec)[0].captured_us;
+            let came_us = chunk_us(150);
+            assert!((350_000..=412_000).contains(&(came_us - first_us)), "{codec}: {first_us}");
+        }
+    }
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn drain(outbox: &mut Outbox, log: &Log, now_us: u64, socket: &mut Socket) -> St
 fn a_listener_hears_from_the_moment_it_joined() {
     let mut log = Log::new(10);
     (0..5).for_each(|n| log.push(frame(n)));
-    let mut outbox = Outbox::plain(Vec::new(), &log);
+    let mut outbox = Outbox::plain(Vec::new(), &log, 0);
     (5..8).for_each(|n| log.push(frame(n)));
     let mut socket = Socket::open();
     assert_eq!(drain(&mut outbox, &log, 80_000, &mut socket), Stopped::Empty);
@@ -97,9 +97,40 @@ fn a_listener_hears_from_the_moment_it_joined() {
 }
 
 #[test]
+fn a_late_joiner_begins_with_the_oldest_sound_that_it_can_still_play() {
+    let mut log = Log::new(10);
+    (0..5).for_each(|n| log.push(frame(n)));
+    let mut outbox = Outbox::websocket(Vec::new());
+    outbox.upgrade(Vec::new(), &log, 2 * FRAME_US);
+    assert_eq!(outbox.queued(&log), 3);
+    (5..7).for_each(|n| log.push(frame(n)));
+    let mut socket = Socket::open();
+    drain(&mut outbox, &log, 70_000, &mut socket);
+    assert_eq!(numbers(&unwrapped(&socket.taken)), [2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn older_sound_that_comes_for_somebody_else_is_neither_sent_nor_counted() {
+    let mut log = Log::new(20);
+    let mut plain = Outbox::plain(Vec::new(), &log, 6 * FRAME_US);
+    let mut typed = Outbox::websocket(Vec::new());
+    typed.upgrade(Vec::new(), &log, 4 * FRAME_US);
+    (0..9).for_each(|n| log.push(frame(n)));
+    for (outbox, heard) in [(&mut plain, [6, 7, 8].as_slice()), (&mut typed, &[4, 5, 6, 7, 8])] {
+        let mut socket = Socket::open();
+        // Late enough for the first ones to be too old as well.
+        drain(outbox, &log, DELAY_US + 2 * FRAME_US, &mut socket);
+        let websocket = outbox.generation == Generation::WebSocket;
+        let bytes = if websocket { unwrapped(&socket.taken) } else { socket.taken };
+        assert_eq!(numbers(&bytes), heard);
+        assert_eq!((outbox.counts().dropped_old, outbox.counts().dropped_full), (0, 0));
+    }
+}
+
+#[test]
 fn at_the_bound_the_oldest_whole_frames_fall_out_and_are_counted() {
     let mut log = Log::new(4);
-    let mut outbox = Outbox::plain(Vec::new(), &log);
+    let mut outbox = Outbox::plain(Vec::new(), &log, 0);
     (0..10).for_each(|n| log.push(frame(n)));
     assert_eq!(outbox.queued(&log), 4);
     let mut socket = Socket::open();
@@ -111,7 +142,7 @@ fn at_the_bound_the_oldest_whole_frames_fall_out_and_are_counted() {
 #[test]
 fn a_frame_too_old_to_be_heard_is_dropped_when_it_would_be_written() {
     let mut log = Log::new(100);
-    let mut outbox = Outbox::plain(Vec::new(), &log);
+    let mut outbox = Outbox::plain(Vec::new(), &log, 0);
     (0..10).for_each(|n| log.push(frame(n)));
     let mut socket = Socket::open();
     drain(&mut outbox, &log, DELAY_US + 3 * FRAME_US, &mut socket);
@@ -122,7 +153,7 @@ fn a_frame_too_old_to_be_heard_is_dropped_when_it_would_be_written() {
 #[test]
 fn a_started_frame_is_finished_whatever_its_age() {
     let mut log = Log::new(2);
-    let mut outbox = Outbox::plain(Vec::new(), &log);
+    let mut outbox = Outbox::plain(Vec::new(), &log, 0);
     log.push(frame(0));
     let mut socket = Socket { taken: Vec::new(), room: 2 };
     assert_eq!(drain(&mut outbox, &log, 0, &mut socket), Stopped::Blocked);
@@ -135,11 +166,11 @@ fn a_started_frame_is_finished_whatever_its_age() {
 #[test]
 fn an_upgrade_finishes_the_started_frame_and_discards_the_queued_ones() {
     let mut log = Log::new(100);
-    let mut outbox = Outbox::plain(Vec::new(), &log);
+    let mut outbox = Outbox::plain(Vec::new(), &log, 0);
     (0..3).for_each(|n| log.push(frame(n)));
     let mut socket = Socket { taken: Vec::new(), room: 100 };
     drain(&mut outbox, &log, 0, &mut socket);
-    outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log);
+    outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log, 3 * FRAME_US);
     (3..5).for_each(|n| log.push(frame(n)));
     socket.room = usize::MAX;
     drain(&mut outbox, &log, 0, &mut socket);
@@ -151,8 +182,8 @@ fn an_upgrade_finishes_the_started_frame_and_discards_the_queued_ones() {
 #[test]
 fn a_hello_that_came_before_the_config_went_out_does_not_swallow_it() {
     let log = Log::new(100);
-    let mut outbox = Outbox::plain(b"config".to_vec(), &log);
-    outbox.upgrade(b"welcome".to_vec(), &log);
+    let mut outbox = Outbox::plain(b"config".to_vec(), &log, 0);
+    outbox.upgrade(b"welcome".to_vec(), &log, 0);
     let mut socket = Socket::open();
     drain(&mut outbox, &log, 0, &mut socket);
     assert_eq!(socket.taken, b"configwelcome");
@@ -161,7 +192,7 @@ fn a_hello_that_came_before_the_config_went_out_does_not_swallow_it() {
 #[test]
 fn only_the_newest_ping_is_answered_with_the_time_its_bytes_leave() {
     let log = Log::new(100);
-    let mut outbox = Outbox::plain(Vec::new(), &log);
+    let mut outbox = Outbox::plain(Vec::new(), &log, 0);
     let mut socket = Socket { taken: Vec::new(), room: 0 };
     outbox.ping(1, 10);
     assert_eq!(drain(&mut outbox, &log, 100, &mut socket), Stopped::Blocked);
@@ -176,8 +207,8 @@ fn only_the_newest_ping_is_answered_with_the_time_its_bytes_leave() {
 #[test]
 fn control_goes_before_audio_but_never_into_a_frame() {
     let mut log = Log::new(100);
-    let mut outbox = Outbox::plain(Vec::new(), &log);
-    outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log);
+    let mut outbox = Outbox::plain(Vec::new(), &log, 0);
+    outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log, 0);
     (0..2).for_each(|n| log.push(frame(n)));
     let mut socket = Socket { taken: Vec::new(), room: 500 };
     drain(&mut outbox, &log, 0, &mut socket);
@@ -193,8 +224,8 @@ fn control_goes_before_audio_but_never_into_a_frame() {
 #[test]
 fn a_last_word_comes_after_the_started_frame_and_nothing_after_it() {
     let mut log = Log::new(100);
-    let mut outbox = Outbox::plain(Vec::new(), &log);
-    outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log);
+    let mut outbox = Outbox::plain(Vec::new(), &log, 0);
+    outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log, 0);
     (0..3).for_each(|n| log.push(frame(n)));
     let mut socket = Socket { taken: Vec::new(), room: 100 };
     drain(&mut outbox, &log, 0, &mut socket);
@@ -208,7 +239,7 @@ fn a_last_word_comes_after_the_started_frame_and_nothing_after_it() {
 #[test]
 fn a_plain_listener_is_finished_without_a_word() {
     let log = Log::new(100);
-    let mut outbox = Outbox::plain(Vec::new(), &log);
+    let mut outbox = Outbox::plain(Vec::new(), &log, 0);
     outbox.finish(&Notice::because(Reason::Stopping, "bye"));
     let mut socket = Socket::open();
     assert_eq!(drain(&mut outbox, &log, 0, &mut socket), Stopped::Finished);
@@ -229,10 +260,10 @@ proptest! {
         let mut outbox = if websocket {
             Outbox::websocket(Vec::new())
         } else {
-            Outbox::plain(Vec::new(), &log)
+            Outbox::plain(Vec::new(), &log, 0)
         };
         if framing > 0 {
-            outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log);
+            outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log, 0);
         }
         let mut socket = Socket { taken: Vec::new(), room: 0 };
         let mut pushed = 0;

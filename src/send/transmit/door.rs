@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use log::{debug, info, warn};
 use mio::net::TcpStream;
 use mio::{Interest, Token};
+use socket2::SockRef;
 
-use super::sockets::{self, Buffering};
+use super::sockets;
 use super::{Seat, Transmit};
 use crate::codec::Codec;
-use crate::send::fanout::{Listener, Phase};
+use crate::send::fanout::{Listener, Phase, Talker};
 use crate::wire::{Hello, Reason, VERSION};
 
 /// Accepts in one turn.
@@ -24,6 +25,10 @@ const EXTRA_SEATS: usize = 8;
 /// Connections in all, for each listener that `max_clients` allows: everybody who listens, and as
 /// many that were told to go and have not gone yet, as when a whole room comes back at once.
 const CONNECTIONS_PER_CLIENT: usize = 2;
+
+/// A newcomer gets sound that it will hear no sooner than in this time, in µs: as long as it takes
+/// to learn the server's clock over a slow network, and to open a card.
+const HEAD_START_US: u64 = 250_000;
 
 /// Whether one more may sit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +134,8 @@ impl Transmit {
         if listener.phase == Phase::Refused {
             info!("{peer} was told that the server is full ({} listen)", self.seated());
         }
-        sockets::prepare(socket2::SockRef::from(&stream), self.buffering());
+        let buffering = self.room.buffering(Codec::Float32);
+        sockets::prepare(SockRef::from(&stream), buffering);
         let index = self.free.pop().unwrap_or_else(|| {
             self.seats.push(None);
             self.seats.len() - 1
@@ -147,19 +153,16 @@ impl Transmit {
             return None;
         }
         debug!("{peer} connected");
-        let seat = Seat { stream, listener, writable: true, in_touched: false, replaces: None };
+        let seat = Seat {
+            stream,
+            listener,
+            writable: true,
+            in_touched: false,
+            replaces: None,
+            connection: 0,
+        };
         self.seats[index] = Some(seat);
         Some(index)
-    }
-
-    pub(super) fn buffering(&self) -> Buffering {
-        let payload = self.room.config.payload_bytes();
-        let rate = self.room.config.sample_rate as usize;
-        Buffering {
-            frame_bytes: payload + crate::wire::AUDIO_HEADER,
-            bytes_per_second: rate * usize::from(self.room.config.channels) * 4,
-            playout_delay_ms: self.room.welcome.playout_delay_ms,
-        }
     }
 
     /// The seat of a client run, unless a newer connection of the same run has been given it: each
@@ -176,17 +179,19 @@ impl Transmit {
 
     /// Answers a hello. A known id takes the older connection's place; a listener that was told
     /// that the server is full gets a seat only so.
-    pub(super) fn welcome(&mut self, index: usize, hello: Hello) {
+    pub(super) fn welcome(&mut self, index: usize, mut hello: Hello) {
         let ghost = self.ghost_of(&hello.id);
         let seated = self.seated();
         let captured_output = self.room.captured_output.clone();
         let codec = self.codec_for(index, ghost, &hello);
+        let buffering = self.room.buffering(codec);
+        let now = self.clock.now_us();
+        let from_us = (now + HEAD_START_US).saturating_sub(self.max_age_us(now)).min(now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
         if seat.listener.phase == Phase::Refused && ghost.is_none() {
             if seat.listener.is_browser() {
-                let now = self.clock.now_us();
                 seat.listener.close(Reason::Stopping, SERVER_IS_FULL, now);
             }
             return;
@@ -200,8 +205,18 @@ impl Transmit {
         self.in_use.add(codec);
         seat.replaces = ghost;
         seat.listener.codec = codec;
-        seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()]);
-        info!("{} listens (version {}, {codec})", seat.listener.label(), welcome.version);
+        if self.gathering.is_some() {
+            seat.listener.talker = hello.talk.take().and_then(Talker::new);
+        }
+        let talks = if seat.listener.talker.is_some() { " and talks" } else { "" };
+        sockets::rebuffer(SockRef::from(&seat.stream), buffering);
+        self.number(index, ghost, &mut welcome);
+        let Some(Some(seat)) = self.seats.get_mut(index) else {
+            return;
+        };
+        seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()], from_us);
+        info!("{} listens{talks} (version {}, {codec})", seat.listener.label(), welcome.version);
+        self.introduce(index, true);
     }
 
     /// What a newcomer hears. It keeps what it had on the connection that it takes the place of.

@@ -1,17 +1,25 @@
 //! Listening sockets and what every accepted one is set to.
 
-use std::io;
+use std::io::{self, IoSlice, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use log::debug;
+use mio::net::TcpStream;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::error::{Error, Result};
 
-/// Unsent bytes that the kernel may hold per listener, at least. Sound behind this cannot be
-/// dropped any more, so it is a fraction of every playout delay.
-const MIN_UNSENT: u32 = 16 * 1024;
+/// Sound that the kernel may hold unsent for a listener, in ms, or two frames where they are
+/// longer. What is behind this cannot be dropped any more.
+const MAX_UNSENT_MS: usize = 40;
+
+/// Where the send buffer as a whole is bounded, it also holds what is on its way: this much sound
+/// at least, in ms, and as many bytes.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const MIN_SEND_BUFFER_MS: usize = 250;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const MIN_SEND_BUFFER: usize = 4 * 1024;
 
 /// A peer that acknowledges nothing for this long is gone.
 const USER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -134,19 +142,52 @@ pub fn prepare(socket: SockRef<'_>, buffering: Buffering) {
     let _ = socket.set_tclass_v6(DSCP_EF);
 }
 
+/// Bounds what the kernel holds back of a listener's sound, once its codec is known.
+pub fn rebuffer(socket: SockRef<'_>, buffering: Buffering) {
+    if let Err(e) = limit_unsent(&socket, buffering) {
+        debug!("buffering not set: {e}");
+    }
+}
+
 /// On Linux the *unsent* bytes are bounded and the send buffer is left to the kernel: it also
 /// holds what is on its way, and must grow with the path.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn limit_unsent(socket: &SockRef<'_>, buffering: Buffering) -> io::Result<()> {
-    let two_frames = u32::try_from(buffering.frame_bytes * 2).unwrap_or(u32::MAX);
-    socket.set_tcp_notsent_lowat(two_frames.max(MIN_UNSENT))
+    let unsent = buffering.bytes_per_second * MAX_UNSENT_MS / 1000;
+    let unsent = unsent.max(buffering.frame_bytes * 2);
+    socket.set_tcp_notsent_lowat(u32::try_from(unsent).unwrap_or(u32::MAX))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn limit_unsent(socket: &SockRef<'_>, buffering: Buffering) -> io::Result<()> {
-    let milliseconds = buffering.playout_delay_ms.max(250) as usize;
+    let milliseconds = (buffering.playout_delay_ms as usize).max(MIN_SEND_BUFFER_MS);
     let bytes = buffering.bytes_per_second * milliseconds / 1000;
-    socket.set_send_buffer_size(bytes.max(MIN_UNSENT as usize).max(buffering.frame_bytes * 2))
+    socket.set_send_buffer_size(bytes.max(MIN_SEND_BUFFER).max(buffering.frame_bytes * 2))
+}
+
+/// One non-blocking write. What is sent `apart` is never joined with what comes later.
+///
+/// # Errors
+/// What the system says, `WouldBlock` included.
+pub fn send(mut stream: &TcpStream, slices: &[IoSlice<'_>], apart: bool) -> io::Result<usize> {
+    match slices {
+        [one] if apart => send_apart(stream, one),
+        [one] => stream.write(one),
+        many => stream.write_vectored(many),
+    }
+}
+
+/// Linux bounds what is unsent only where it begins a new segment, and it fills one up to 64 KiB as
+/// long as it has not left: seconds of Opus. The end of a record ends the segment too.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn send_apart(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    use rustix::net::SendFlags;
+    Ok(rustix::net::send(stream, bytes, SendFlags::EOR | SendFlags::NOSIGNAL)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn send_apart(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    stream.write(bytes)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -220,5 +261,38 @@ mod tests {
         let elsewhere = Ipv4Addr::new(192, 0, 2, 1).into();
         let text = listen(Some(elsewhere), 0, 16).unwrap_err().to_string();
         assert!(text.contains("this PC has no such address"), "{text}");
+    }
+
+    /// Bytes that a listener who reads nothing can be sent until its socket takes no more.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn taken(buffering: Buffering, apart: bool) -> usize {
+        let door = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.set_recv_buffer_size(64 * 1024).unwrap();
+        listener.connect(&door.local_addr().unwrap().into()).unwrap();
+        let (stream, _) = door.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        prepare(SockRef::from(&stream), buffering);
+        let stream = TcpStream::from_std(stream);
+        let frame = vec![1; buffering.frame_bytes];
+        let mut taken = 0;
+        while let Ok(count) = send(&stream, &[IoSlice::new(&frame)], apart) {
+            taken += count;
+            // Each frame comes at a time of its own: this one is on its way before the next.
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        taken
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn the_system_hides_no_more_of_opus_than_of_other_codecs() {
+        let opus = Buffering { frame_bytes: 350, bytes_per_second: 17_000, playout_delay_ms: 300 };
+        let as_if_float32 = Buffering { bytes_per_second: 384_000, ..opus };
+        let (little, more) = (taken(opus, true), taken(as_if_float32, true));
+        // What the listener's own system holds is in both.
+        assert!(little + 8 * 1024 < more, "{little} of {more}");
+        let joined = taken(opus, false);
+        assert!(little * 3 < joined, "{little} of {joined}");
     }
 }

@@ -10,11 +10,13 @@ use crate::stats::ServerStats;
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Keys that only ever grow; all others come and go.
-const COUNTERS: [&str; 11] = [
+const COUNTERS: [&str; 13] = [
     "capture_overruns",
     "silence_frames",
     "chunks_dropped",
     "loop_cpu_ms",
+    "recorded_frames",
+    "record_lost_frames",
     "dropped_frames",
     "frames",
     "bytes",
@@ -115,6 +117,7 @@ mod tests {
             dropped_full: 4,
             dropped_old: 5,
             report,
+            person: None,
         }
     }
 

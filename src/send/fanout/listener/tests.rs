@@ -6,7 +6,7 @@ fn listener() -> Listener {
 }
 
 fn hello() -> Hello {
-    Hello { version: 2, id: "x".into(), name: "n".into(), codecs: vec![] }
+    Hello { version: 2, id: "x".into(), name: "n".into(), codecs: vec![], talk: None }
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn half_a_hello_is_given_five_seconds() {
 fn a_second_hello_closes() {
     let mut twice = listener();
     assert_eq!(twice.read(&hello().frame(), 0), Ok(Asks::Welcome(hello())));
-    twice.welcome(hello(), Vec::new(), &Log::new(4));
+    twice.welcome(hello(), Vec::new(), &Log::new(4), 0);
     assert!(twice.read(&hello().frame(), 0).is_err());
 }
 
@@ -36,7 +36,7 @@ fn what_follows_a_hello_in_the_same_packet_is_read_once_it_is_welcomed() {
     let report = Report { underruns: 7, ..Report::default() };
     let words = [hello().frame(), report.frame(), hello().frame()].concat();
     assert_eq!(eager.read(&words, 0), Ok(Asks::Welcome(hello())));
-    eager.welcome(hello(), Vec::new(), &Log::new(4));
+    eager.welcome(hello(), Vec::new(), &Log::new(4), 0);
     assert!(eager.read(&[], 0).is_err(), "the second hello");
     assert_eq!(eager.report, Some(report));
 }
@@ -44,7 +44,7 @@ fn what_follows_a_hello_in_the_same_packet_is_read_once_it_is_welcomed() {
 #[test]
 fn twenty_pings_a_second_are_answered_and_one_more_closes() {
     let mut eager = listener();
-    eager.welcome(hello(), Vec::new(), &Log::new(4));
+    eager.welcome(hello(), Vec::new(), &Log::new(4), 0);
     let ping = Ping { client_us: 1 }.frame();
     for second in 1..4 {
         for _ in 0..MAX_PINGS_PER_SECOND {
@@ -127,7 +127,7 @@ fn a_browser_speaks_first_and_has_five_seconds_for_it() {
     assert_eq!(silent.overdue(HELLO_WITHIN_US + 1), Some(Overdue::HalfHello));
     assert_eq!(written(&mut silent), b"101", "and hears nothing before that");
     silent.read(&masked(2, &hello().frame()), 1).unwrap();
-    silent.welcome(hello(), typed(kind::WELCOME, b"{}"), &Log::new(4));
+    silent.welcome(hello(), typed(kind::WELCOME, b"{}"), &Log::new(4), 0);
     assert_eq!(written(&mut silent), websocket::binary(&typed(kind::WELCOME, b"{}")));
     assert_eq!(silent.overdue(u64::MAX / 2), None);
 }
@@ -172,7 +172,7 @@ fn what_a_browser_did_wrong_decides_the_code_it_is_closed_with() {
 #[test]
 fn a_welcomed_browser_is_told_goodbye_twice_and_one_too_many_to_come_again() {
     let mut seated = browser(false);
-    seated.welcome(hello(), Vec::new(), &Log::new(4));
+    seated.welcome(hello(), Vec::new(), &Log::new(4), 0);
     written(&mut seated);
     seated.close(Reason::Stopping, "bye", 0);
     let notice = Notice::because(Reason::Stopping, "bye").frame();

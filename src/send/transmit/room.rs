@@ -1,0 +1,77 @@
+//! What is the same for all listeners of a stream, and what depends on their codec.
+
+use super::sockets::Buffering;
+use crate::codec::opus::{self, Layout};
+use crate::codec::{Codec, Offers};
+use crate::wire::{AUDIO_HEADER, Config, Welcome};
+
+/// What the loop knows of its stream.
+#[derive(Debug, Clone)]
+pub struct Room {
+    /// The first thing that every listener hears.
+    pub config: Config,
+    /// What a hello is answered with, but for what depends on the listener.
+    pub welcome: Welcome,
+    /// The output whose sound is captured: told to listeners on this machine.
+    pub captured_output: Option<String>,
+    /// Most listeners at a time; 0: as many as the system lets in.
+    pub max_clients: u32,
+    /// Chunks that may wait for one listener, or as long a time of another codec's frames.
+    pub max_queue_size: u32,
+    /// Which codecs there are, and who gets what.
+    pub offers: Offers,
+    /// How Opus is cut.
+    pub opus: Layout,
+}
+
+impl Room {
+    /// How many frames of a codec may wait for one listener: as many as last as long as the chunks
+    /// that may, and at least one.
+    pub(super) fn queue_bound(&self, codec: Codec) -> usize {
+        let Codec::Opus(_) = codec else {
+            return self.max_queue_size as usize;
+        };
+        let chunks = u64::from(self.max_queue_size) * u64::from(self.config.chunk_size);
+        let frames = chunks * u64::from(opus::RATE) / u64::from(self.config.sample_rate.max(1));
+        let most = (frames / u64::from(self.opus.frames)).max(1);
+        if self.max_queue_size <= 1 { 1 } else { most as usize }
+    }
+
+    /// What a listener with a codec is sent.
+    pub(super) fn buffering(&self, codec: Codec) -> Buffering {
+        let Config { chunk_size, sample_rate, channels, .. } = self.config;
+        let bits_per_sample = match codec {
+            Codec::Float32 => 32,
+            Codec::Int24 => 24,
+            Codec::Int16 => 16,
+            Codec::Opus(bitrate) => {
+                let bytes_per_second = usize::from(bitrate.kbps()) * 1000 / 8;
+                let packets_per_second = opus::RATE / self.opus.frames.max(1);
+                let headers = AUDIO_HEADER * packets_per_second as usize;
+                return Buffering {
+                    frame_bytes: bytes_per_second / packets_per_second.max(1) as usize
+                        + AUDIO_HEADER,
+                    bytes_per_second: bytes_per_second + headers,
+                    playout_delay_ms: self.welcome.playout_delay_ms,
+                };
+            }
+        };
+        let frame = usize::from(channels) * bits_per_sample / 8;
+        Buffering {
+            frame_bytes: chunk_size as usize * frame + AUDIO_HEADER,
+            bytes_per_second: sample_rate as usize * frame,
+            playout_delay_ms: self.welcome.playout_delay_ms,
+        }
+    }
+
+    /// What a welcome says of a codec.
+    pub(super) fn describe(&self, codec: Codec, welcome: &mut Welcome) {
+        codec.name().clone_into(&mut welcome.codec);
+        if let Codec::Opus(_) = codec {
+            welcome.format.sample_rate = opus::RATE;
+            welcome.position_rate = opus::RATE;
+            welcome.chunk_size = self.opus.frames;
+            welcome.algorithmic_delay = self.opus.delay;
+        }
+    }
+}
