@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use auralync::Result;
 use auralync::format::{Format, dbfs};
+use auralync::recording::WavFile;
 use auralync::send::combine::{Combine, Id, Role, Settings};
-use auralync::soundless::{Generator, WavFile};
+use auralync::soundless::Generator;
 use auralync::source::Kind;
 
 const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
