@@ -8,14 +8,18 @@ pub mod encode;
 pub mod fanout;
 #[cfg(feature = "device")]
 mod keep_card;
+#[cfg(feature = "device")]
+pub(crate) mod keep_microphone;
 mod own_mixes;
 mod produce;
 mod read_ahead;
 mod record;
+pub mod speak;
 pub mod talk;
 pub mod track;
 pub mod transmit;
 pub mod voice;
+pub mod voice_activity;
 pub mod web;
 
 use std::net::SocketAddr;

@@ -142,6 +142,17 @@ pub struct Playback {
     pub peak: Peak,
 }
 
+/// Counters of what a listener says.
+#[derive(Debug, Default)]
+pub struct Talk {
+    /// What its microphone delivers.
+    pub microphone: std::sync::Arc<Capture>,
+    /// Frames of sound handed to the connection.
+    pub sent: Counter,
+    /// Frames of sound that fell out because the connection did not take them in time.
+    pub dropped: Counter,
+}
+
 /// Counters of a recorder.
 #[derive(Debug, Default)]
 pub struct Recording {
@@ -308,6 +319,18 @@ pub struct ClientStats {
     pub record_lost_frames: u64,
     /// Peak level played in the last second, dBFS.
     pub level_dbfs: f32,
+    /// Whether sound of the own microphone goes out.
+    pub talking: bool,
+    /// Whether nobody is to hear it.
+    pub muted: bool,
+    /// Peak level of the microphone in the last second, dBFS.
+    pub mic_level_dbfs: f32,
+    /// Frames of 10 ms of it that were sent.
+    pub talk_frames_sent: u64,
+    /// The same that fell out because the connection did not take them in time.
+    pub talk_frames_dropped: u64,
+    /// Frames of it that were lost because this PC was too busy.
+    pub mic_overruns: u64,
 }
 
 /// Where `--stats` lines go.

@@ -47,7 +47,7 @@ const LONGEST_CATCH_UP_US: u64 = 500_000;
 
 /// A card that was opened, or lost.
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
-pub(super) enum Card {
+pub(crate) enum Card {
     Plugged { captured: Captured, format: Format },
     Lost,
 }
