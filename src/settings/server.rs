@@ -335,6 +335,28 @@ mod tests {
     }
 
     #[test]
+    fn a_conference_without_a_film_takes_live_unless_a_preset_is_named() {
+        let preset_of = |flags: &str| {
+            let words = std::iter::once("auralync-server").chain(flags.split_whitespace());
+            let settings = ServerArgs::try_parse_from(words).unwrap().settings().unwrap();
+            (settings.preset_name, settings.talk, settings.duck_db)
+        };
+        for (flags, preset, talk, duck) in [
+            ("--source none --talk", "live", true, 12),
+            ("--source none --talk --preset smooth", "smooth", true, 12),
+            ("--source none", "smooth", false, 12),
+            ("--source tone --talk --duck 0", "smooth", true, 0),
+            ("--talk --duck 60", "smooth", true, 60),
+        ] {
+            assert_eq!(preset_of(flags), (preset.to_owned(), talk, duck), "{flags}");
+        }
+        for wrong in ["--talk --duck 61", "--talk --duck -1", "--talk --duck x", "--duck 6"] {
+            let words = std::iter::once("auralync-server").chain(wrong.split_whitespace());
+            assert!(ServerArgs::try_parse_from(words).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn every_flag_reaches_its_setting() {
         let settings = read(
             "--source tone:1000 --name attic --bind ::1 --port 6000 --sample-rate 44100 \
