@@ -126,6 +126,7 @@ impl Producer {
     /// What is sent is recorded, and what comes from the source called `source`.
     pub(super) fn record(&mut self, taps: Taps, source: &str) {
         self.taps = taps;
+        self.taps.leave_out(self.combine.delay_frames());
         self.source = source.to_owned();
     }
 

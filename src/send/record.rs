@@ -28,13 +28,23 @@ pub(super) struct Recordings {
 pub(super) struct Taps {
     mix: Option<Tap>,
     tracks: Option<RecordTracks>,
+    /// Frames of the mix, from the first on, that are left out.
+    ahead: usize,
 }
 
 impl Taps {
+    /// The mix comes out this many frames later than its inputs go in: without those it begins with
+    /// the sample that the tracks begin with.
+    pub(super) fn leave_out(&mut self, frames: usize) {
+        self.ahead = frames;
+    }
+
     /// Takes what is sent of the chunk at `position`, interleaved.
     pub(super) fn mix(&mut self, format: Format, position: u64, samples: &[f32]) {
         if let Some(tap) = &mut self.mix {
-            tap.chunk(format, position, samples);
+            let left_out = self.ahead.min(format.frames(samples.len()));
+            self.ahead -= left_out;
+            tap.chunk(format, position + left_out as u64, &samples[format.samples(left_out)..]);
         }
     }
 
