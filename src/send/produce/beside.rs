@@ -27,6 +27,7 @@ pub(super) const CARRIER: Id = Id(0);
 const LONGEST_NAME: usize = 200;
 
 /// A second card's sound is cut this fine on its way: less would cost, more would come later.
+#[cfg(feature = "device")]
 const CARD_CHUNK_MS: f64 = 3.0;
 
 /// A source that has been opened, off the chunking thread.
