@@ -18,7 +18,7 @@ demo: ## a server on a tone and three listeners on this machine, and what each o
 	@cargo run --release --locked --quiet --example demo
 
 test: ## every check a change must pass, with real sound through a private PulseAudio
-	@scripts/setup.sh build sound page network
+	@scripts/setup.sh build sound files page network
 	cargo test --locked --no-fail-fast
 	cargo test --locked --no-fail-fast --no-default-features
 

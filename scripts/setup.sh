@@ -6,10 +6,12 @@
 #   build      compile AuraLync with its sound card support
 #   lint       also check its formatting and style
 #   sound      run the tests that send real sound through a private PulseAudio
-#   page       run the tests of the page that listens, in a real browser
+#   files      let other programs read what was recorded
+#   page       run the tests of the page that listens, in real browsers
 #   network    run the tests that fail and mend networks of their own
 #   windows    link programs for Windows and pack them
 #   cross-std  compile Rust's standard library for systems that this machine's Rust does not know
+#   wasm       link the decoder that the page fetches
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -76,10 +78,17 @@ for job in "$@"; do
             need pulseaudio has_pulseaudio
         fi
         ;;
+    files)
+        if on_linux; then
+            need flac command -v flac
+            need opus-tools command -v opusdec
+        fi
+        ;;
     page)
         if on_linux; then
             page=yes
             need chromium command -v chromium
+            need firefox-esr command -v firefox-esr
             need nodejs command -v node
             need npm command -v npm
         fi
@@ -97,6 +106,9 @@ for job in "$@"; do
         need rustc-web test -x /usr/bin/rustc
         need cargo-web test -x /usr/bin/cargo
         need rust-web-src test -e /usr/lib/rustlib/src/rust/library/std
+        ;;
+    wasm)
+        need lld-22 command -v wasm-ld-22
         ;;
     *) fail "there is no job $job. The first lines of scripts/setup.sh list them." ;;
     esac

@@ -11,7 +11,7 @@ pub use offer::Offers;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::wire::{Violation, read_float32};
+use crate::wire::{Violation, check_length, read_float32};
 
 /// Bitrates that Opus is encoded at, in kbit/s. Each in use costs an encoder.
 pub const BITRATES: [u16; 5] = [64, 96, 128, 192, 256];
@@ -171,6 +171,24 @@ impl InUse {
     #[must_use]
     pub fn contains(&self, codec: Codec) -> bool {
         self.0.load(Ordering::Relaxed) & (1 << codec.index()) != 0
+    }
+}
+
+/// Whether a payload can hold `frames` frames, as far as that can be told without decoding it.
+///
+/// # Errors
+/// [`Violation::Unreadable`] if it cannot.
+pub fn check_payload(
+    codec: Codec,
+    payload: &[u8],
+    frames: u32,
+    channels: u16,
+) -> Result<(), Violation> {
+    match codec {
+        Codec::Float32 => check_length(payload, frames, channels, 4),
+        Codec::Int24 => check_length(payload, frames, channels, 3),
+        Codec::Int16 => check_length(payload, frames, channels, 2),
+        Codec::Opus(_) => opus::check_packet(payload, frames),
     }
 }
 

@@ -7,8 +7,8 @@
 //!
 //! Dependencies point one way: binaries → [`send`] / [`recv`] → their stages → the vocabulary
 //! ([`wire`], [`codec`], [`mod@format`], [`clock`], [`discovery`], [`stats`], [`error`] …). Stages meet in
-//! `send.rs` and `recv.rs`; only what drives another names it: `transmit` its `fanout` and the `web` page, and
-//! `resample` and `record` the `jitter` buffer that they read. `device` knows no stage and stages know no device.
+//! `send.rs` and `recv.rs`; only what drives another names it: `transmit` its `fanout` and the `web` page,
+//! `resample` and `cardless` the `jitter` buffer that they read, `connect` the network that `simulate` puts before it. `device` knows no stage and stages know no device.
 //! What decides anything takes time and bytes as arguments, so that hours can be simulated.
 
 #[cfg(feature = "device")]
@@ -21,11 +21,14 @@ pub mod discovery;
 pub mod error;
 pub mod format;
 pub mod limiter;
+pub mod loudness;
 pub mod mixdown;
 pub mod preset;
 pub mod program;
 pub mod qr;
+mod ramp;
 pub mod rate;
+pub mod recording;
 pub mod recv;
 pub mod send;
 pub mod settings;

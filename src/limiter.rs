@@ -7,7 +7,10 @@
 //!
 //! May run on the audio thread: no allocation, lock, log or syscall after [`Limiter::new`].
 
+pub mod true_peak;
+
 use crate::format::{Format, sanitise};
+use crate::ramp::Ramp;
 
 /// Highest volume, in percent: +6 dB.
 pub const MAX_VOLUME: u16 = 200;
@@ -60,7 +63,7 @@ impl Limiter {
         let rate = f64::from(format.sample_rate.max(1));
         Self {
             channels: usize::from(format.channels.max(1)),
-            volume: Ramp::new(frames(VOLUME_RAMP_S * rate)),
+            volume: Ramp::new(1.0, frames(VOLUME_RAMP_S * rate)),
             peak: KNEE,
             hold: 0,
             gain: 1.0,
@@ -125,51 +128,6 @@ fn bend(sample: f32) -> f32 {
     let room = 1.0 - KNEE;
     let bent = KNEE + room * (over / (room + over));
     bent.copysign(sample)
-}
-
-/// A value that moves to its target in even steps.
-#[derive(Debug, Clone)]
-struct Ramp {
-    value: f32,
-    target: f32,
-    step: f32,
-    steps_left: u32,
-    /// Length of a whole move.
-    steps: u32,
-    started: bool,
-}
-
-impl Ramp {
-    fn new(steps: u32) -> Self {
-        Self { value: 1.0, target: 1.0, step: 0.0, steps_left: 0, steps, started: false }
-    }
-
-    fn aim(&mut self, target: f32) {
-        self.target = target;
-        if self.started {
-            self.steps_left = self.steps;
-            self.step = (target - self.value) / self.steps as f32;
-        } else {
-            self.value = target;
-        }
-    }
-
-    fn next(&mut self) -> f32 {
-        self.started = true;
-        match self.steps_left {
-            0 => {}
-            1 => {
-                // The sum of the steps misses the target by rounding; 100 % must be exactly 1.
-                self.value = self.target;
-                self.steps_left = 0;
-            }
-            _ => {
-                self.value += self.step;
-                self.steps_left -= 1;
-            }
-        }
-        self.value
-    }
 }
 
 fn frames(exact: f64) -> u32 {

@@ -1,5 +1,6 @@
 //! Joins the receiving stages: makes the rings and queues, starts and joins the threads.
 
+pub mod cardless;
 pub mod connect;
 mod controls;
 pub mod decode;
@@ -8,8 +9,8 @@ pub mod jitter;
 #[cfg(feature = "device")]
 mod keep_card;
 mod play;
-pub mod record;
 pub mod resample;
+pub mod simulate;
 pub mod speaker;
 mod trim;
 
@@ -23,6 +24,7 @@ use log::{info, warn};
 use crate::clock::Clock;
 use crate::discovery::follow::Whereabouts;
 use crate::error::Result;
+use crate::recording::{Failure, Recorder, refuse_at_once};
 use crate::settings::{ClientSettings, Output};
 use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats, Lines, Loudest};
@@ -31,8 +33,7 @@ use crate::threads::{Priority, join, spawn};
 use crate::wire::{Hello, Report};
 use connect::{Connect, Seen};
 use controls::Controls;
-use play::{Choice, Play, Snapshot};
-use record::Recorder;
+use play::{Choice, Play, Snapshot, Taps};
 use trim::Trim;
 
 /// Messages from the network to the playing thread, which takes them all every few milliseconds:
@@ -55,7 +56,8 @@ pub struct Client {
 }
 
 enum Where {
-    Recorder(Box<Recorder>),
+    /// Nowhere, or into the file of `--output wav:FILE`.
+    Cardless,
     #[cfg(feature = "device")]
     Card(Box<crate::device::OutputDevice>),
 }
@@ -81,8 +83,15 @@ impl Client {
                     fix: "Use --output wav:FILE, or build with --features device".to_owned(),
                 });
             }
-            output => Where::Recorder(Box::new(Recorder::new(output, settings.overwrite)?)),
+            Output::Null => Where::Cardless,
+            Output::Wav(path) => {
+                refuse_at_once(path, settings.overwrite)?;
+                Where::Cardless
+            }
         };
+        if let Some(path) = &settings.record {
+            refuse_at_once(path, settings.overwrite)?;
+        }
         Ok(Self { settings, place, output, lines, status: None })
     }
 
@@ -92,7 +101,7 @@ impl Client {
         match &self.output {
             #[cfg(feature = "device")]
             Where::Card(device) => format!("“{}”", device.name()),
-            Where::Recorder(_) => match &self.settings.output {
+            Where::Cardless => match &self.settings.output {
                 Output::Wav(path) => path.display().to_string(),
                 _ => "nothing (--output null)".to_owned(),
             },
@@ -128,7 +137,7 @@ impl Client {
         let trim = Trim::new(settings.delay_ms);
         let controls = Arc::new(Controls::new(settings.volume_percent, trim));
         let (play_output, own_output) = match output {
-            Where::Recorder(recorder) => (play::Output::Recorder(recorder), None),
+            Where::Cardless => (play::Output::Cardless, None),
             #[cfg(feature = "device")]
             Where::Card(device) => {
                 let (cards_in, cards) = sync_channel(4);
@@ -149,12 +158,13 @@ impl Client {
                 (play::Output::Card(cards), Some(own))
             }
         };
+        let recordings = Recordings::start(&settings)?;
         let choice = Choice {
             fallback_delay_ms: settings.fallback_delay_ms,
             adaptive: settings.adaptive,
             controls: Arc::clone(&controls),
         };
-        let player = Play::new(
+        let mut player = Play::new(
             clock,
             heard,
             play_output,
@@ -163,6 +173,7 @@ impl Client {
             snapshots_in,
             delays_in,
         );
+        player.record(recordings.taps());
         let network = Connect {
             place,
             keeps_codec: own_output.is_none() && settings.codec == crate::codec::AUTO,
@@ -176,6 +187,8 @@ impl Client {
             player: to_player,
             reports,
             seen: Arc::clone(&seen),
+            simulation: settings.simulate.clone(),
+            tried: stats::Counter::default(),
             warn_of_delay_flags: settings.delay_flags_given,
         };
         let heard = stop.clone();
@@ -201,8 +214,10 @@ impl Client {
             take_newest(&snapshots, &mut last);
             let now_us = clock.now_us();
             let level_dbfs = counters.peak.take_dbfs();
-            let stats =
-                |level_dbfs| client_stats(&last, &counters, &seen, now_us - start_us, level_dbfs);
+            let stats = |level_dbfs| {
+                let uptime_us = now_us - start_us;
+                client_stats(&last, &counters, &seen, &recordings.counters, uptime_us, level_dbfs)
+            };
             if let Some(level_dbfs) = second.over(now_us, level_dbfs) {
                 let _ = reports_in.try_send(report(&last, &counters));
                 lines.write(&stats(level_dbfs));
@@ -216,6 +231,8 @@ impl Client {
                     trim_ms: controls.trim.ms(),
                     extra_ms: last.extra_ms,
                     keys,
+                    is_recording: recordings.counters.files.get() > 0,
+                    is_simulated: settings.simulate.is_some(),
                 };
                 terminal.show(status::client::lines(&stats(level_dbfs), &view));
             }
@@ -225,12 +242,55 @@ impl Client {
             info!("stopping");
         }
         let outcome = join_soon(network).and(join_soon(player));
+        let recorded = recordings.finish();
         controls.trim.save();
         take_newest(&snapshots, &mut last);
         let level_dbfs = second.so_far(counters.peak.take_dbfs());
         let uptime_us = clock.now_us() - start_us;
-        lines.write(&client_stats(&last, &counters, &seen, uptime_us, level_dbfs));
+        lines.write(&client_stats(&last, &counters, &seen, &recorded, uptime_us, level_dbfs));
         outcome
+    }
+}
+
+/// The threads that write what is heard into files.
+#[derive(Default)]
+struct Recordings {
+    /// Of `--output wav:FILE`.
+    output: Option<Recorder>,
+    /// Of `--record`.
+    heard: Option<Recorder>,
+    counters: Arc<stats::Recording>,
+}
+
+impl Recordings {
+    fn start(settings: &ClientSettings) -> Result<Self> {
+        let mut recordings = Self::default();
+        if let Output::Wav(path) = &settings.output {
+            // Without its file such an output is none.
+            let output = Recorder::start(settings.overwrite, Failure::IsKept, Arc::default())?;
+            output.begin(path.clone(), None)?;
+            recordings.output = Some(output);
+        }
+        if let Some(path) = &settings.record {
+            let counters = Arc::clone(&recordings.counters);
+            let heard = Recorder::start(settings.overwrite, Failure::IsSaid, counters)?;
+            heard.begin(path.clone(), None)?;
+            recordings.heard = Some(heard);
+        }
+        Ok(recordings)
+    }
+
+    fn taps(&self) -> Taps {
+        let tap = |recorder: &Option<Recorder>| recorder.as_ref().map(Recorder::tap);
+        Taps { output: tap(&self.output), heard: tap(&self.heard) }
+    }
+
+    /// Completes the files; what was counted.
+    fn finish(self) -> Arc<stats::Recording> {
+        for recorder in [self.output, self.heard].into_iter().flatten() {
+            recorder.finish();
+        }
+        self.counters
     }
 }
 
@@ -269,6 +329,7 @@ fn client_stats(
     now: &Snapshot,
     counters: &stats::Playback,
     seen: &Seen,
+    recorded: &stats::Recording,
     uptime_us: u64,
     level_dbfs: f32,
 ) -> ClientStats {
@@ -291,6 +352,9 @@ fn client_stats(
         clock_uncertainty_us: seen.uncertainty_ns.get() as f64 / 1e3,
         card_uncertainty_us: now.card_uncertainty_us,
         output_latency_ms: now.output_latency_ms,
+        recordings: recorded.files.get(),
+        recorded_frames: recorded.frames.get(),
+        record_lost_frames: recorded.lost.get(),
         connections: seen.connections.get(),
         level_dbfs,
     }

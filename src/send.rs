@@ -2,18 +2,26 @@
 
 pub mod capture;
 pub mod chunk;
+pub mod combine;
+pub mod desk;
 pub mod encode;
 pub mod fanout;
 #[cfg(feature = "device")]
 mod keep_card;
+mod own_mixes;
 mod produce;
+mod read_ahead;
+mod record;
+pub mod talk;
+pub mod track;
 pub mod transmit;
+pub mod voice;
 pub mod web;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use log::{info, warn};
@@ -35,7 +43,10 @@ use crate::stats::{self, Lines, Loudest, ServerStats};
 use crate::status::{self, Terminal};
 use crate::threads::{Priority, join, spawn};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
+use desk::{Asked, Desk, Fitting};
 use produce::Producer;
+use produce::beside::Prepared;
+use record::Recordings;
 use transmit::{Change, Handle, Room, Snapshot, Transmit, sockets};
 use web::Web;
 
@@ -53,12 +64,16 @@ const PING_MS: u32 = 250;
 pub struct Server {
     settings: ServerSettings,
     source: Origin,
+    beside: Vec<Prepared>,
+    desk: Desk,
+    orders: Receiver<Asked>,
+    fitting: Fitting,
     format: Format,
-    clock: Clock,
     door: std::net::TcpListener,
     /// The page's; a server can do without.
     web_door: Option<std::net::TcpListener>,
     lines: Lines,
+    recordings: Recordings,
     status: Option<Terminal>,
 }
 
@@ -75,7 +90,7 @@ impl Server {
     /// # Errors
     /// Whatever keeps the server from starting, as a sentence for the user.
     pub fn open(settings: ServerSettings) -> Result<Self> {
-        let source = settings.sources.first().cloned().unwrap_or_default();
+        let (source, others) = carrier(&settings);
         let origin = Origin::open(&source, &settings)?;
         let sample_rate =
             settings.preset.sample_rate.unwrap_or_else(|| stream_rate(origin.format().sample_rate));
@@ -85,6 +100,23 @@ impl Server {
         // The delay must hold two chunks at the rate that it turned out to be.
         let rate = Overrides { sample_rate: Some(sample_rate), ..Overrides::default() };
         let settings = ServerSettings { preset: settings.preset.with(rate)?, ..settings };
+        let fitting = Fitting {
+            mix: format,
+            chunk_size: settings.preset.chunk_size,
+            delay_ms: Arc::new(AtomicU32::new(settings.preset.playout_delay_ms)),
+            clock: Clock::start(),
+        };
+        let mut beside: Vec<Prepared> = Vec::new();
+        for other in &others {
+            let prepared = Prepared::open(other, &fitting)?;
+            prepared.refuse(origin.device_id(), &source.kind.to_string())?;
+            beside
+                .iter()
+                .map(Prepared::identity)
+                .try_for_each(|(id, name)| prepared.refuse(id, name))?;
+            beside.push(prepared);
+        }
+        let (desk, orders) = Desk::new(fitting.clone());
         let lines = Lines::open(settings.stats.as_ref())?;
         sockets::make_room_for(settings.preset.max_clients);
         let preset = &settings.preset;
@@ -93,14 +125,20 @@ impl Server {
             let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
+        // Last, so that nothing that keeps the server from starting leaves an empty file.
+        let recordings = Recordings::start(&settings, format)?;
         Ok(Self {
             settings,
             source: origin,
+            beside,
+            desk,
+            orders,
+            fitting,
             format,
-            clock: Clock::start(),
             door,
             web_door,
             lines,
+            recordings,
             status: None,
         })
     }
@@ -125,9 +163,24 @@ impl Server {
         self.format
     }
 
+    /// The handle by which sources are changed while it runs.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        self.desk.clone()
+    }
+
     /// What is captured, in words.
     #[must_use]
     pub fn source_name(&self) -> String {
+        let first = self.first_name();
+        match self.beside.len() {
+            0 => first,
+            1 => format!("{first} and one more source"),
+            n => format!("{first} and {n} more sources"),
+        }
+    }
+
+    fn first_name(&self) -> String {
         match &self.source {
             #[cfg(feature = "device")]
             Origin::Card(device) => format!("what “{}” delivers", device.name()),
@@ -136,6 +189,12 @@ impl Server {
                 source.to_string()
             }
         }
+    }
+
+    /// Begins and ends recordings while the server runs, where `--record-dir` gave them a folder.
+    #[must_use]
+    pub fn record_control(&self) -> Option<crate::recording::Control> {
+        self.recordings.control.clone()
     }
 
     /// Shows who listens on that terminal while it runs.
@@ -148,8 +207,10 @@ impl Server {
     /// # Errors
     /// What broke a thread that cannot be done without.
     pub fn run(self, shutdown: &Shutdown) -> Result<()> {
-        let Self { settings, source: origin, format, clock, door, web_door, lines, status } = self;
-        let source = settings.sources.first().cloned().unwrap_or_default();
+        let Self { settings, source: origin, beside, desk, orders, fitting, .. } = self;
+        let Self { format, door, web_door, lines, mut recordings, status, .. } = self;
+        let clock = fitting.clock;
+        let (source, _) = carrier(&settings);
         let counters: Arc<stats::Capture> = Arc::default();
         let room = room(&settings, format, origin.captured_output());
         let port = door.local_addr().map_or(settings.preset.port, |address| address.port());
@@ -160,17 +221,23 @@ impl Server {
             transmit.open_to_browsers(door, Web::new(settings.web_status))?;
         }
         let preset = &settings.preset;
-        let delay_ms = Arc::new(AtomicU32::new(preset.playout_delay_ms));
+        let delay_ms = Arc::clone(&fitting.delay_ms);
         let layout = Layout::for_delay(preset.playout_delay_ms);
         let mut producer = Producer::new(
-            format,
-            preset.chunk_size,
+            &fitting,
             layout,
-            Arc::clone(&delay_ms),
-            clock,
+            (&source.kind.to_string(), desk::settings(&source)),
+            orders,
             Arc::clone(&counters),
             handle.clone(),
         );
+        producer.record(recordings.take_taps(), &source.to_string());
+        if settings.talk {
+            let (people, room) = sync_channel(talk::QUEUE);
+            transmit.let_listeners_speak(people);
+            producer.let_people_speak(layout, room, settings.duck_db.into())?;
+        }
+        beside.into_iter().try_for_each(|source| producer.add(source))?;
         // Everything below ends with this, whether the user asks for it or a thread breaks.
         let stop = Shutdown::default();
         match origin {
@@ -184,7 +251,7 @@ impl Server {
                     delay_ms: Arc::clone(&delay_ms),
                     clock,
                     counters: Arc::clone(&counters),
-                    network: handle.clone(),
+                    network: Some(handle.clone()),
                 };
                 let heard = stop.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
@@ -204,7 +271,8 @@ impl Server {
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, fixed);
         let what = announcement(&settings, port, web);
         let announcer = settings.discovery.then(|| Announcer::start(what)).flatten();
-        let report = Report { counters, clock, lines, status, figures, announcer };
+        let recorded = Arc::clone(&recordings.counters);
+        let report = Report { counters, desk, recorded, clock, lines, status, figures, announcer };
         report.run(&snapshots, shutdown, &mut || {
             if let Some(preset) = watch.as_mut().and_then(Watch::look) {
                 delay_ms.store(preset.playout_delay_ms, Ordering::Relaxed);
@@ -223,6 +291,7 @@ impl Server {
         stop.request();
         handle.stop();
         let chunks = join(chunks);
+        recordings.finish();
         join(network).and(chunks)
     }
 }
@@ -237,12 +306,7 @@ impl Origin {
                 crate::device::InputDevice::find(&source.kind).map(|d| Self::Card(Box::new(d)))
             }
             #[cfg(not(feature = "device"))]
-            Kind::Loopback(_) | Kind::Device(_) => Err(Error::NoDevice {
-                what: "no sound can be captured".to_owned(),
-                why: "this program was built without sound cards".to_owned(),
-                fix: "Use --source tone or --source file:PATH, or build with --features device"
-                    .to_owned(),
-            }),
+            Kind::Loopback(_) | Kind::Device(_) => Err(no_cards()),
             kind => Generator::open(kind, source.looped, fallback).map(Self::Generator),
         }
     }
@@ -255,12 +319,38 @@ impl Origin {
         }
     }
 
+    fn device_id(&self) -> Option<&str> {
+        match self {
+            Self::Generator(_) => None,
+            #[cfg(feature = "device")]
+            Self::Card(device) => Some(device.id()),
+        }
+    }
+
     fn captured_output(&self) -> Option<String> {
         match self {
             Self::Generator(_) => None,
             #[cfg(feature = "device")]
             Self::Card(device) => device.captured_output_id().map(str::to_owned),
         }
+    }
+}
+
+/// The source that gives all others their time, and these.
+fn carrier(settings: &ServerSettings) -> (Source, Vec<Source>) {
+    match &settings.sources[..] {
+        [first, others @ ..] => (first.clone(), others.to_vec()),
+        [] => (Source::default(), Vec::new()),
+    }
+}
+
+/// What is said of a card where there can be none.
+#[cfg(not(feature = "device"))]
+fn no_cards() -> Error {
+    Error::NoDevice {
+        what: "no sound can be captured".to_owned(),
+        why: "this program was built without sound cards".to_owned(),
+        fix: "Use --source tone or --source file:PATH, or build with --features device".to_owned(),
     }
 }
 
@@ -294,6 +384,7 @@ fn room(settings: &ServerSettings, format: Format, captured_output: Option<Strin
         playout_delay_ms: preset.playout_delay_ms,
         ping_ms: PING_MS,
         accepts: std::collections::BTreeMap::new(),
+        person: None,
         captured_output: None,
     };
     Room {
@@ -352,6 +443,8 @@ pub(crate) fn random() -> u64 {
 /// What the main thread does meanwhile: tells how it goes.
 struct Report {
     counters: Arc<stats::Capture>,
+    desk: Desk,
+    recorded: Arc<stats::Recording>,
     clock: Clock,
     lines: Lines,
     status: Option<Terminal>,
@@ -385,7 +478,10 @@ impl Report {
                 let delay_ms = snapshot.playout_delay_ms;
                 let level_dbfs = second.over(now_us, level_dbfs).unwrap_or(level_dbfs);
                 let uptime_us = now_us.saturating_sub(start_us);
-                let stats = server_stats(snapshot, &self.counters, uptime_us, level_dbfs);
+                let (counters, recorded) = (&self.counters, &self.recorded);
+                let mut stats = server_stats(snapshot, counters, recorded, uptime_us, level_dbfs);
+                // Where the mix does not answer, the server is ending.
+                stats.sources = self.desk.list().unwrap_or_default();
                 self.lines.write(&stats);
                 if let Some(network) = &self.figures {
                     network.figures(stats.clone());
@@ -410,6 +506,7 @@ impl Report {
 fn server_stats(
     now: Snapshot,
     counters: &stats::Capture,
+    recorded: &stats::Recording,
     uptime_us: u64,
     level_dbfs: f32,
 ) -> ServerStats {
@@ -423,7 +520,11 @@ fn server_stats(
         card_ppm: counters.ppm.get(),
         card_uncertainty_us: counters.uncertainty_us.get(),
         loop_cpu_ms: now.cpu_ms,
+        recordings: recorded.files.get(),
+        recorded_frames: recorded.frames.get(),
+        record_lost_frames: recorded.lost.get(),
         listening: now.listeners.len(),
+        sources: Vec::new(),
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),
         listeners: now.listeners,
     }

@@ -1,9 +1,8 @@
-//! Sources and outputs that need no sound card: a tone, silence, sound files, a WAV recording.
+//! Sources that need no sound card: a tone, silence, sound files.
 
 mod compressed;
 mod sound_file;
 mod tone;
-mod wav_file;
 mod wav_reader;
 
 #[cfg(test)]
@@ -14,8 +13,6 @@ pub(crate) mod scratch;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::source::Kind;
-
-pub use wav_file::WavFile;
 
 use sound_file::SoundFile;
 use tone::Tone;
@@ -148,7 +145,7 @@ mod tests {
         let scratch = scratch::Scratch::new();
         let path = scratch.path("own.wav");
         let own = Format { sample_rate: 22_050, channels: 1 };
-        let mut file = WavFile::create(&path, own, false).unwrap();
+        let mut file = crate::recording::WavFile::create(&path, own, false).unwrap();
         file.write(&[0.1, 0.2, 0.3]).unwrap();
         file.finish().unwrap();
 

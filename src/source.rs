@@ -1,4 +1,5 @@
-//! What a server sends: the `--source` spec, `KIND[:NAME][,level=-6dB][,muted][,loop][,ch=1+2]`.
+//! What a server sends: the `--source` spec,
+//! `KIND[:NAME][,level=-6dB][,muted][,pan=-0.5][,loudness=-23][,loop][,ch=1+2]`.
 //!
 //! Only the trailing words are taken off the end, so a NAME may hold commas, colons and `@`. A
 //! name that itself ends in one of the words cannot be written.
@@ -12,13 +13,23 @@ use crate::{Error, Result};
 /// Level changes that a source takes, in dB: below it nothing is heard, above it everything clips.
 pub const LEVEL_DB: std::ops::RangeInclusive<f32> = -96.0..=24.0;
 
+/// Sides that a source can stand on: left, right, and between.
+pub const PAN: std::ops::RangeInclusive<f32> = -1.0..=1.0;
+
+/// Loudness that a source can be brought to, in LUFS: from a whisper to louder than any record.
+pub const LOUDNESS_LUFS: std::ops::RangeInclusive<f32> = -50.0..=-5.0;
+
+/// Most sources of a server. Each costs a thread.
+pub const MAX_SOURCES: usize = 128;
+
 /// Frequencies that `tone` plays, in Hz: what people hear.
 pub const TONE_HZ: std::ops::RangeInclusive<f64> = 20.0..=20_000.0;
 
 /// The frequency of `tone` without a number, in Hz: concert pitch.
 pub const DEFAULT_TONE_HZ: f64 = 440.0;
 
-const SPEC: &str = "Write --source KIND[:NAME][,level=-6dB][,muted][,loop][,ch=1+2], where KIND is \
+const SPEC: &str = "Write --source KIND[:NAME][,level=-6dB][,muted][,pan=-0.5][,loudness=-23][,loop]\
+                    [,ch=1+2], where KIND is \
                     loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH, \
                     tone, tone:HZ or none. --list-devices shows what can stand for OUTPUT and INPUT";
 
@@ -31,6 +42,10 @@ pub struct Source {
     pub level_db: f32,
     /// Whether it starts silent.
     pub muted: bool,
+    /// Where it stands between left (−1) and right (1), within [`PAN`].
+    pub pan: f32,
+    /// The loudness that it is brought to before its level, in LUFS, within [`LOUDNESS_LUFS`].
+    pub loudness_lufs: Option<f32>,
     /// Whether a file starts again at its end.
     pub looped: bool,
     /// The two input channels to take as left and right, counted from 1; `None` mixes all down.
@@ -58,7 +73,15 @@ pub enum Kind {
 impl From<Kind> for Source {
     /// That kind, all of its channels, at its own level.
     fn from(kind: Kind) -> Self {
-        Self { kind, level_db: 0.0, muted: false, looped: false, channels: None }
+        Self {
+            kind,
+            level_db: 0.0,
+            muted: false,
+            pan: 0.0,
+            loudness_lufs: None,
+            looped: false,
+            channels: None,
+        }
     }
 }
 
@@ -102,6 +125,8 @@ impl Source {
             ("loop", _) => return Err("only a file can be played in a loop".to_owned()),
             (word, kind) => match word.split_once('=') {
                 Some(("level", level)) => self.level_db = parse_level(level)?,
+                Some(("pan", pan)) => self.pan = parse_pan(pan)?,
+                Some(("loudness", lufs)) => self.loudness_lufs = Some(parse_loudness(lufs)?),
                 Some(("ch", _)) if matches!(kind, Kind::Tone { .. } | Kind::None) => {
                     return Err("it has no channels to choose from".to_owned());
                 }
@@ -122,6 +147,12 @@ impl fmt::Display for Source {
         }
         if self.muted {
             f.write_str(",muted")?;
+        }
+        if self.pan != 0.0 {
+            write!(f, ",pan={}", self.pan)?;
+        }
+        if let Some(lufs) = self.loudness_lufs {
+            write!(f, ",loudness={lufs}")?;
         }
         if self.looped {
             f.write_str(",loop")?;
@@ -190,8 +221,7 @@ fn split_words(spec: &str) -> (&str, Vec<&str>) {
 fn is_word(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     matches!(text.as_str(), "muted" | "loop")
-        || text.starts_with("level=")
-        || text.starts_with("ch=")
+        || ["level=", "pan=", "loudness=", "ch="].iter().any(|word| text.starts_with(word))
 }
 
 fn parse_level(text: &str) -> std::result::Result<f32, String> {
@@ -201,6 +231,23 @@ fn parse_level(text: &str) -> std::result::Result<f32, String> {
             "“{text}” is not a level between {} and {} dB, such as -6dB",
             LEVEL_DB.start(),
             LEVEL_DB.end()
+        )
+    })
+}
+
+fn parse_pan(text: &str) -> std::result::Result<f32, String> {
+    text.trim().parse().ok().filter(|pan| PAN.contains(pan)).ok_or_else(|| {
+        format!("“{text}” is not a place between -1 (left) and 1 (right), such as pan=0.5")
+    })
+}
+
+fn parse_loudness(text: &str) -> std::result::Result<f32, String> {
+    let number = text.strip_suffix("lufs").unwrap_or(text).trim();
+    number.parse().ok().filter(|lufs| LOUDNESS_LUFS.contains(lufs)).ok_or_else(|| {
+        format!(
+            "“{text}” is not a loudness between {} and {} LUFS, such as loudness=-23",
+            LOUDNESS_LUFS.start(),
+            LOUDNESS_LUFS.end()
         )
     })
 }
@@ -250,7 +297,9 @@ mod tests {
 
     #[test]
     fn trailing_words_come_in_any_order_and_any_case() {
-        let source = parse("file:film.flac,loop,CH=3+4,level=-6.5dB,Muted");
+        let source =
+            parse("file:film.flac,loop,CH=3+4,level=-6.5dB,PAN=-0.5,Muted,loudness=-23LUFS");
+        assert_eq!((source.pan, source.loudness_lufs), (-0.5, Some(-23.0)));
         assert_eq!(source.kind, Kind::File("film.flac".into()));
         assert_eq!(source.level_db, -6.5);
         assert!(source.muted && source.looped);
@@ -280,6 +329,11 @@ mod tests {
             ("loopback,level=loud", "not a level"),
             ("loopback,level=nan", "not a level"),
             ("loopback,level=25dB", "not a level"),
+            ("loopback,pan=left", "not a place"),
+            ("loopback,pan=1.1", "not a place"),
+            ("tone,pan=NaN", "not a place"),
+            ("tone,loudness=-4", "not a loudness"),
+            ("tone,loudness=nan", "not a loudness"),
             ("loopback,ch=0+1", "not two channels"),
             ("loopback,ch=1", "not two channels"),
             ("loopback,ch=1+99999", "not two channels"),
@@ -309,6 +363,8 @@ mod tests {
             hz in 20.0..20_000.0,
             level_db in -96.0f32..24.0,
             muted: bool,
+            pan in -1.0f32..1.0,
+            loudness_lufs in proptest::option::of(-50.0f32..-5.0),
             looped: bool,
             channels in proptest::option::of((1..100u16, 1..100u16)),
         ) {
@@ -328,6 +384,8 @@ mod tests {
                 kind,
                 level_db,
                 muted,
+                pan,
+                loudness_lufs,
             };
             prop_assert_eq!(source.to_string().parse::<Source>().unwrap(), source);
         }

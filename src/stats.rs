@@ -142,6 +142,17 @@ pub struct Playback {
     pub peak: Peak,
 }
 
+/// Counters of a recorder.
+#[derive(Debug, Default)]
+pub struct Recording {
+    /// Files that are being written.
+    pub files: Counter,
+    /// Frames of sound written, all files together.
+    pub frames: Counter,
+    /// Frames that the disk was too slow for: silence in the files.
+    pub lost: Counter,
+}
+
 /// One line of the server's `--stats`.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ServerStats {
@@ -161,12 +172,39 @@ pub struct ServerStats {
     pub card_uncertainty_us: f64,
     /// CPU time of the network loop, in ms, since the start (0 where the system does not say).
     pub loop_cpu_ms: f64,
+    /// Files that are being recorded.
+    pub recordings: u64,
+    /// Frames recorded, all files together, since the start.
+    pub recorded_frames: u64,
+    /// Frames that the disk was too slow for, since the start.
+    pub record_lost_frames: u64,
+    /// What is mixed, the one that gives the others their time first.
+    pub sources: Vec<SourceStats>,
     /// How many are listening.
     pub listening: usize,
     /// Audio frames that fell out of any listener's queue, since the start.
     pub dropped_frames: u64,
     /// Each listener.
     pub listeners: Vec<ListenerStats>,
+}
+
+/// One source in [`ServerStats`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct SourceStats {
+    /// Its number, for as long as the server runs.
+    pub id: u64,
+    /// What it is: its kind and name.
+    pub name: String,
+    /// Its level in the mix, in dB.
+    pub level_db: f32,
+    /// Whether it is muted.
+    pub is_muted: bool,
+    /// Where it stands between left (−1) and right (1).
+    pub pan: f32,
+    /// Its highest sample in the last second, before level, mute and pan, in dBFS.
+    pub level_dbfs: f32,
+    /// `playing`, `waiting` (it delivers nothing at the moment), or `ended`.
+    pub state: &'static str,
 }
 
 /// One listener in [`ServerStats`].
@@ -238,6 +276,12 @@ pub struct ClientStats {
     pub output_latency_ms: f64,
     /// Connections made so far.
     pub connections: u64,
+    /// Files that are being recorded.
+    pub recordings: u64,
+    /// Frames recorded.
+    pub recorded_frames: u64,
+    /// Frames that the disk was too slow for.
+    pub record_lost_frames: u64,
     /// Peak level played in the last second, dBFS.
     pub level_dbfs: f32,
 }
@@ -329,6 +373,7 @@ mod tests {
         for (keys, part) in [
             (keys(&client), of_client),
             (keys(&server), of_server),
+            (keys(&SourceStats::default()), of_server),
             (keys(&listener), of_server),
             (keys(&listener.report), of_server),
         ] {

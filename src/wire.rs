@@ -7,12 +7,17 @@
 mod deframe;
 pub mod http;
 mod message;
+mod talk;
 pub mod websocket;
 
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
     AuralyncKey, Config, Hello, MAX_ALGORITHMIC_DELAY, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong,
     Reason, Report, ServerFirst, Welcome,
+};
+pub use talk::{
+    FLAG_LAST, LOWEST_TALK_RATE, MAX_PEOPLE, MAX_PEOPLE_BYTES, MAX_TALK_BYTES, MAX_VOLUME_PERCENT,
+    Microphone, People, Person, Wish, talk_frame,
 };
 
 use std::sync::Arc;
@@ -46,6 +51,12 @@ pub mod kind {
     pub const REPORT: u8 = 6;
     /// Server → client: JSON, what changes or why you are being closed.
     pub const NOTICE: u8 = 7;
+    /// Client → server: timed sound of its microphone.
+    pub const TALK: u8 = 8;
+    /// Client → server: JSON, what a listener changes about itself.
+    pub const WISH: u8 = 9;
+    /// Server → client: JSON, who is there and who speaks.
+    pub const PEOPLE: u8 = 10;
 }
 
 /// Longest frame (kind and body) that a server takes from a client, in bytes.
@@ -101,6 +112,9 @@ pub enum Violation {
         /// What is wrong with it.
         why: String,
     },
+    /// Far more of a microphone's sound than there is time for.
+    #[error("far more of its microphone's sound than there is time for")]
+    TooMuchTalk,
     /// What a WebSocket may not do.
     #[error("{0}")]
     WebSocket(#[from] websocket::Misuse),
@@ -133,7 +147,8 @@ fn length_word(length: usize) -> u32 {
 /// What an audio frame says about its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioHeader {
-    /// Bit 0: [`FLAG_BROKEN`]; the others are written zero and ignored.
+    /// Bit 0: [`FLAG_BROKEN`]; in a talk frame bit 1: [`FLAG_LAST`]. The others are written zero and
+    /// ignored.
     pub flags: u8,
     /// How many frames the payload holds, at the welcome's `position_rate`.
     pub frames: u32,
@@ -171,6 +186,16 @@ impl AudioHeader {
     }
 }
 
+/// Writes the first [`AUDIO_HEADER`] bytes of an audio or talk frame with `payload` bytes behind them.
+fn header_bytes(frame: &mut [u8], kind: u8, header: AudioHeader, payload: usize) {
+    BigEndian::write_u32(frame, TYPED | length_word(AUDIO_HEADER - PLAIN_HEADER + payload));
+    frame[4] = kind;
+    frame[5] = header.flags;
+    BigEndian::write_u32(&mut frame[8..12], header.frames);
+    BigEndian::write_u64(&mut frame[12..20], header.position);
+    BigEndian::write_u64(&mut frame[20..28], header.captured_us);
+}
+
 /// One encoded chunk, ready for every listener: made once, shared by all.
 #[derive(Debug, Clone)]
 pub struct AudioFrame {
@@ -206,12 +231,7 @@ impl AudioFrame {
         let mut bytes = vec![0; WEBSOCKET_ROOM + AUDIO_HEADER + payload];
         let (room, frame) = bytes.split_at_mut(WEBSOCKET_ROOM);
         websocket::write_header(room, frame.len());
-        BigEndian::write_u32(frame, TYPED | length_word(AUDIO_HEADER - 4 + payload));
-        frame[4] = kind::AUDIO;
-        frame[5] = header.flags;
-        BigEndian::write_u32(&mut frame[8..12], header.frames);
-        BigEndian::write_u64(&mut frame[12..20], header.position);
-        BigEndian::write_u64(&mut frame[20..28], header.captured_us);
+        header_bytes(frame, kind::AUDIO, header, payload);
         fill(&mut frame[AUDIO_HEADER..]);
         let mut plain_header = [0; PLAIN_HEADER];
         BigEndian::write_u32(&mut plain_header, length_word(payload));

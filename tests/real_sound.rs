@@ -36,24 +36,6 @@ const COMPARED_S: f64 = 3.0;
 /// How much later than it was played a sound is looked for.
 const SEARCHED_MS: u32 = 250;
 
-fn music(room: &Room) -> PathBuf {
-    let path = room.path("music.wav");
-    let spec = hound::WavSpec {
-        channels: 2,
-        sample_rate: RATE,
-        bits_per_sample: 32,
-        sample_format: hound::SampleFormat::Float,
-    };
-    let noise = noise(MUSIC_S * RATE as usize, RATE);
-    let mut wav = hound::WavWriter::create(&path, spec).unwrap();
-    for (left, right) in noise.left.iter().zip(&noise.right) {
-        wav.write_sample(*left).unwrap();
-        wav.write_sample(*right).unwrap();
-    }
-    wav.finalize().unwrap();
-    path
-}
-
 fn server(room: &Room, source: &str) -> (Program, String) {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
     command.args(["--preset", "low-latency", "--source", source]);
@@ -125,7 +107,7 @@ fn delay_ms(windows: &[Window]) -> f64 {
 #[test]
 fn listeners_hear_what_the_pc_plays_together_and_after_the_playout_delay() {
     let mut room = Room::open();
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let (server, address) = server(&room, "loopback:pc");
     let listeners = [EAR1, EAR2].map(|ear| listener(&room, &address, ear));
     let recorder = room.record();
@@ -155,7 +137,7 @@ fn listeners_hear_what_the_pc_plays_together_and_after_the_playout_delay() {
 #[test]
 fn loopback_alone_captures_the_default_output_and_follows_it() {
     let mut room = Room::open();
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let (mut server, address) = server(&room, "loopback");
     assert!(server.said().contains("“Monitor of pc”"), "{}", server.said());
     let _listener = listener(&room, &address, EAR1);
@@ -174,7 +156,7 @@ fn loopback_alone_captures_the_default_output_and_follows_it() {
 #[test]
 fn a_chosen_output_is_kept_when_the_default_one_changes() {
     let mut room = Room::open();
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let (mut server, address) = server(&room, "loopback:pc");
     room.make_default(EAR1);
     let mut listener = listener(&room, &address, EAR1);
@@ -197,7 +179,7 @@ fn an_unplugged_output_is_said_once_on_either_side_and_sound_resumes_when_it_is_
     let mut room = Room::open();
     // PulseAudio moves what plays and records to another place whenever its default changes.
     room.make_default(EAR2);
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let (mut server, address) = server(&room, "loopback:pc");
     let mut listener = listener(&room, &address, EAR1);
     let recorder = room.record();
@@ -233,7 +215,7 @@ fn an_unplugged_output_is_said_once_on_either_side_and_sound_resumes_when_it_is_
 #[test]
 fn sound_resumes_when_the_sound_server_is_restarted() {
     let mut room = Room::open();
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let (mut server, address) = server(&room, "loopback:pc");
     let mut listener = listener(&room, &address, EAR1);
     let recorder = room.record();
@@ -263,7 +245,7 @@ fn sound_resumes_when_the_sound_server_is_restarted() {
 fn an_output_that_comes_back_at_another_rate_is_played_on_at_that() {
     let mut room = Room::open();
     room.make_default(EAR2);
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let (mut server, address) = server(&room, "loopback:pc");
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
     command.args([&address, "--device", EAR1.name, "-v"]);
@@ -292,7 +274,7 @@ fn an_output_that_comes_back_at_another_rate_is_played_on_at_that() {
 #[test]
 fn a_player_that_pauses_and_seeks_leaves_no_stale_tail_and_no_burst() {
     let mut room = Room::open();
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let (mut server, address) = server(&room, "loopback:pc");
     let mut listener = listener(&room, &address, EAR1);
     let recorder = room.record();
@@ -325,7 +307,7 @@ fn a_player_that_pauses_and_seeks_leaves_no_stale_tail_and_no_burst() {
 #[test]
 fn nothing_is_lost_of_an_ordinary_player_whom_nobody_else_records() {
     let room = Room::open();
-    let music = music(&room);
+    let music = room.noise(MUSIC_S);
     let stats = room.path("server.json");
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
     command.args(["--source", "loopback:pc", "--bind", "127.0.0.1", "--port", "0"]);

@@ -5,15 +5,8 @@ import {Listener, State} from './listener.js';
 const TRIM_STEP_MS = 5;
 const MOST_TRIM_MS = 1_000;
 
-const FIGURES_EVERY_MS = 500;
-
-// The meter falls by this share a second, and shows this many dB below full scale.
-const METER_FALLS = 3;
-const METER_DB = 50;
-
 const $ = (id) => document.getElementById(id);
 const main = document.querySelector('main');
-const meter = document.querySelector('.level');
 
 /** What is remembered from visit to visit; nothing where the browser keeps nothing. */
 const memory = {
@@ -46,9 +39,11 @@ const wishes = {
 	volume: number(memory.get('volume'), 0, 200, 100),
 	trimMs: number(memory.get('trimMs'), -MOST_TRIM_MS, MOST_TRIM_MS, 0),
 	throughElement: memory.get('throughElement', isApplePhone) === true,
+	lessData: memory.get('lessData', false) === true,
 };
 
 let listener = null;
+let stopShowing = null;
 
 function listen() {
 	try {
@@ -57,30 +52,26 @@ function listen() {
 		show('This browser cannot play sound from a page. Try Chrome, Firefox or Safari of the last years.');
 		return;
 	}
-	requestAnimationFrame(showLevel);
-	tellSystem();
 	show();
 }
 
 function leave() {
 	listener?.leave();
 	listener = null;
-	tellSystem();
+	if (stopShowing) {
+		stopShowing();
+		stopShowing = null;
+		showPlaying();
+	}
 	show();
 }
 
-/** The lock screen and media keys. */
-function tellSystem() {
-	const {mediaSession} = navigator;
-	if (!mediaSession) return;
-	mediaSession.playbackState = listener ? 'playing' : 'paused';
-	if (listener && window.MediaMetadata) {
-		const artwork = [{src: new URL('icon.svg', location.href).href, sizes: 'any', type: 'image/svg+xml'}];
-		mediaSession.metadata = new MediaMetadata({title: listener.serverName || 'Listening', artist: 'AuraLync', artwork});
-	}
-	mediaSession.setActionHandler('play', () => { if (!listener) listen(); });
-	mediaSession.setActionHandler('pause', leave);
-	mediaSession.setActionHandler('stop', leave);
+/** Level, figures, lock screen: they come after the first sound. */
+async function showPlaying() {
+	const {showPlaying: begin, tellSystem} = await import('./playing.js').catch(() => ({}));
+	if (!begin) return;
+	if (listener) stopShowing ??= begin(listener.player);
+	tellSystem(listener !== null, listener?.serverName, {listen: () => listener ?? listen(), leave});
 }
 
 function show(problem = '') {
@@ -92,43 +83,24 @@ function show(problem = '') {
 	if (listener?.serverName) {
 		setText($('server'), listener.serverName);
 		document.title = `${listener.serverName} · AuraLync`;
-		tellSystem();
 	}
-	showFigures();
+	if (state === State.playing) showPlaying();
 }
 
 function sentence() {
 	if (!listener) return 'Put on headphones and tap.';
 	if (listener.trouble) return listener.trouble;
 	if (listener.state === State.joining) return 'Joining …';
+	if (wishes.lessData && listener.player.figures()?.codec !== 'opus') return 'Less data does not work here at the moment.';
 	const extraMs = listener.player.figures()?.extraMs ?? 0;
 	return extraMs > 0
 		? `Sound comes late to this device: you hear it ${extraMs} ms after the others.`
 		: 'You are in step with everybody else.';
 }
 
-function showFigures() {
-	const figures = listener?.state === State.playing ? listener.player.figures() : null;
-	setText($('delay'), figures?.heardAfterMs != null ? `${Math.round(figures.heardAfterMs)} ms` : '–');
-	setText($('buffer'), figures ? `${Math.round(figures.bufferedMs)} ms` : '–');
-	setText($('codec'), figures ? figures.format : '–');
-}
-
 /** Screen readers and the browser's layout hear only of what changes. */
 function setText(element, text) {
 	if (element.textContent !== text) element.textContent = text;
-}
-
-let level = 0;
-let shownAt = 0;
-
-function showLevel(now) {
-	const db = 20 * Math.log10(Math.max(1e-6, listener?.player.peak() ?? 0));
-	const fallen = level - (METER_FALLS * (now - shownAt)) / 1e3;
-	shownAt = now;
-	level = Math.max(0, fallen, Math.min(1, 1 + db / METER_DB));
-	meter.style.setProperty('--level', level.toFixed(3));
-	if (listener) requestAnimationFrame(showLevel);
 }
 
 function showWishes() {
@@ -137,6 +109,7 @@ function showWishes() {
 	$('trim-value').value = `${wishes.trimMs > 0 ? '+' : ''}${wishes.trimMs} ms`.replace('-', '−');
 	$('name').value = wishes.name;
 	$('element').checked = wishes.throughElement;
+	$('less').checked = wishes.lessData;
 }
 
 function wish(key, value) {
@@ -167,6 +140,10 @@ $('element').addEventListener('change', () => {
 	leave();
 	listen();
 });
+$('less').addEventListener('change', () => {
+	wish('lessData', $('less').checked);
+	listener?.setLessData(wishes.lessData);
+});
 document.querySelector('form').addEventListener('submit', (event) => {
 	event.preventDefault();
 	document.activeElement?.blur();
@@ -177,5 +154,4 @@ window.addEventListener('online', () => listener?.wake());
 
 $('address').textContent = location.host;
 $('address').href = location.origin;
-setInterval(showFigures, FIGURES_EVERY_MS);
 showWishes();

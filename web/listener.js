@@ -16,6 +16,15 @@ const SILENT_MS = 3_000;
 
 const TICK_MS = 1_000;
 
+// Sound does not wait longer than this for what decodes Opus.
+const OPUS_WITHIN_MS = 1_000;
+
+// By then the first sound is out, and nothing has to share the network with it.
+const OPUS_AFTER_MS = 2_000;
+
+// What is asked for, best first: as the server likes, less of the network, or the best sound.
+const CODECS = {auto: ['auto', 's16', 'opus'], less: ['opus', 's16'], more: ['s16', 'opus']};
+
 // The close code of a full server.
 const TRY_LATER = 1013;
 
@@ -23,10 +32,20 @@ const nowUs = () => Math.round(performance.now() * 1e3);
 
 export const State = {joining: 'joining', playing: 'playing', lost: 'lost', full: 'full', replaced: 'replaced'};
 
+/** Makes Opus decoders, once that is here. */
+let opus = null;
+let fetching = null;
+
+function fetchOpus() {
+	fetching ??= import('./opus.js').then(({load}) => load()).then((make) => { opus = make; }, () => { fetching = null; });
+	return fetching;
+}
+
 export class Listener {
 	#url;
 	#id;
 	#name;
+	#data;
 	#onChange;
 	#player;
 	#socket = null;
@@ -49,6 +68,7 @@ export class Listener {
 		this.#url = wishes.url;
 		this.#id = wishes.id;
 		this.#name = wishes.name;
+		this.#data = wishes.lessData ? 'less' : 'auto';
 		this.#onChange = onChange;
 		this.#player = new Player(wishes, onChange);
 		this.#ticking = setInterval(() => this.#tick(), TICK_MS);
@@ -63,6 +83,12 @@ export class Listener {
 	rename(name) {
 		if (name === this.#name) return;
 		this.#name = name;
+		if (this.#socket?.readyState === WebSocket.OPEN) this.#connect();
+	}
+
+	/** Joins anew with Opus, or without. Nobody else ever changes what a listener gets. */
+	setLessData(isWanted) {
+		this.#data = isWanted ? 'less' : 'more';
 		if (this.#socket?.readyState === WebSocket.OPEN) this.#connect();
 	}
 
@@ -87,9 +113,18 @@ export class Listener {
 		socket.binaryType = 'arraybuffer';
 		this.#socket = socket;
 		this.#heardAt = performance.now();
-		socket.onopen = () => socket.send(wire.hello({id: this.#id, name: this.#name, codecs: wire.CODECS}));
+		socket.onopen = () => this.#greet(socket);
 		socket.onmessage = ({data}) => this.#take(data);
 		socket.onclose = ({code}) => this.#lost(code);
+	}
+
+	async #greet(socket) {
+		// A secure page decodes by itself; elsewhere the first sound comes before a decoder does.
+		const mayWait = this.#data === 'less' || window.AudioDecoder;
+		if (mayWait && !opus) await Promise.race([fetchOpus(), new Promise((wake) => { setTimeout(wake, OPUS_WITHIN_MS); })]);
+		if (this.#socket !== socket) return;
+		const codecs = CODECS[this.#data].filter((codec) => codec !== 'opus' || opus);
+		socket.send(wire.hello({id: this.#id, name: this.#name, codecs}));
 	}
 
 	/** Lets go of the connection without hearing of its end. */
@@ -119,15 +154,19 @@ export class Listener {
 			this.#fail(State.lost, `What answers here does not speak AuraLync as this page does (${error.message}). Reload the page.`);
 			this.#retry(FULL_RETRY_MS);
 		}
-		if (this.state !== State.playing && this.#socket && this.#player.isPlaying) this.#change(State.playing, '');
+		if (this.state !== State.playing && this.#socket && this.#player.isPlaying) {
+			this.#change(State.playing, '');
+			setTimeout(fetchOpus, OPUS_AFTER_MS);
+		}
 	}
 
 	#welcomed(welcome) {
+		if (welcome.codec === 'opus' && !opus) throw new wire.Violation('the server chose a codec that was not offered');
 		if (welcome.session !== this.#session) this.#clock = new ServerClock();
 		this.#session = welcome.session;
 		this.#retryMs = RETRY_MS;
 		this.serverName = welcome.name;
-		this.#player.begin(welcome, this.#clock);
+		this.#player.begin(welcome, this.#clock, opus);
 		this.pingMs = welcome.pingMs;
 		this.#burst();
 		this.#onChange();
@@ -150,7 +189,6 @@ export class Listener {
 
 	#noticed({reason, text, playoutDelayMs, fromUs}) {
 		if (reason === 'playout_delay') this.#player.setDelay(playoutDelayMs, fromUs);
-		if (reason === 'full') this.#full();
 		if (reason === 'stopping') this.#fail(State.lost, 'The server was stopped. Sound comes back when it does.');
 		if (reason === 'replaced') this.#fail(State.replaced, 'This listener was taken over by another page.');
 		if (reason === 'violation') this.#fail(State.lost, `The server did not understand this page: ${text}`);

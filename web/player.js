@@ -55,6 +55,7 @@ export class Player {
 	#stampedUs = 0;
 	#clock = null;
 	#stream = null;
+	#opus = null;
 	#schedule = null;
 	/** The output's frame that the next block begins with; null while nothing plays. */
 	#next = null;
@@ -122,8 +123,11 @@ export class Player {
 		return this.#next !== null && this.#schedule?.heardAfterMs != null;
 	}
 
-	/** What the server says of its stream; `clock` is its clock. The same session goes on without a gap. */
-	begin(stream, clock) {
+	/**
+	 * What the server says of its stream; `clock` is its clock, `opus` makes decoders (opus.js). The same
+	 * session goes on without a gap.
+	 */
+	begin(stream, clock, opus) {
 		const same = this.#stream && this.#clock === clock && stream.codec === this.#stream.codec;
 		this.#stream = stream;
 		this.#clock = clock;
@@ -131,6 +135,8 @@ export class Player {
 			if (stream.playoutDelayMs !== this.#schedule.delayMs) this.#schedule.setDelay(stream.playoutDelayMs, 0);
 			return;
 		}
+		this.#opus?.close();
+		this.#opus = stream.codec === 'opus' ? opus(stream.channels, (...sound) => this.#insert(...sound)) : null;
 		this.#schedule = new Schedule(stream, this.#context.sampleRate);
 		this.#next = null;
 		this.#arrivals = [];
@@ -144,7 +150,12 @@ export class Player {
 
 	audio(message) {
 		const {codec, channels} = this.#stream;
-		this.#schedule.insert(message.position, message.capturedUs, message.broken, samples(message, codec, channels));
+		if (this.#opus) this.#opus.take(message);
+		else this.#insert(message, samples(message, codec, channels));
+	}
+
+	#insert({position, capturedUs, broken}, channels) {
+		this.#schedule.insert(position, capturedUs, broken, channels);
 		this.pump();
 		this.#judgeArrival();
 	}
@@ -232,7 +243,7 @@ export class Player {
 	async setVolume(percent) {
 		this.#volume = percent;
 		this.#gain.gain.setTargetAtTime(percent / 100, this.#context.currentTime, GLIDE_S);
-		const {limiter} = percent > 100 ? await import('./limiter.js') : {};
+		const {limiter} = percent > 100 ? await import('./limiter.js').catch(() => ({})) : {};
 		const bends = this.#volume > 100;
 		if (bends === (this.#limiter !== null) || (bends && !limiter)) return;
 		this.#gain.disconnect();
@@ -265,7 +276,8 @@ export class Player {
 			ppm: this.#stamps ? schedule.ppm(this.#card.usPerFrame * (1 + (this.#clock?.rate ?? 0))) : 0,
 			extraMs: this.#extraMs,
 			laterMs: this.#laterMs,
-			format: `${this.#stream.codec}, ${this.#stream.rate / 1e3} kHz`,
+			codec: this.#stream.codec,
+			kHz: this.#stream.positionRate / 1e3,
 		};
 	}
 
@@ -277,6 +289,7 @@ export class Player {
 	/** Fades out and closes the output, for good. */
 	close() {
 		clearInterval(this.#timer);
+		this.#opus?.close();
 		this.#schedule = null;
 		this.#context.onstatechange = null;
 		this.#gate.gain.setTargetAtTime(0, this.#context.currentTime, GLIDE_S);

@@ -16,6 +16,7 @@ const TYPED = 0x8000_0000;
 const HEADER = 5;
 const AUDIO_HEADER = 28;
 const MAX_SAMPLE = 16;
+const OPUS_RATE = 48_000;
 
 // Times and positions at and above 2⁶² have one of these bits.
 const TWO_BITS = 0x4000_0000;
@@ -30,9 +31,6 @@ const SAMPLES = {
 	s24: {bytes: 3, read: (view, at) => (view.getUint16(at, true) + view.getInt8(at + 2) * 65_536) / 8_388_607},
 	s16: {bytes: 2, read: (view, at) => view.getInt16(at, true) / 32_767},
 };
-
-// Best first.
-export const CODECS = ['s16'];
 
 function sane(sample) {
 	return Number.isFinite(sample) ? Math.min(MAX_SAMPLE, Math.max(-MAX_SAMPLE, sample)) : 0;
@@ -52,8 +50,8 @@ function jsonFrame(kind, message) {
 	return view.buffer;
 }
 
-export function hello({id, name, codecs}) {
-	return jsonFrame(Kind.hello, {version: VERSION, id, name, codecs});
+export function hello({id, name, codecs, talk}) {
+	return jsonFrame(Kind.hello, {version: VERSION, id, name, codecs, talk});
 }
 
 export function ping(clientUs) {
@@ -102,7 +100,8 @@ function text(value) {
 
 function welcome(said) {
 	if (typeof said.session !== 'string' || !said.session) throw new Violation('session is missing');
-	if (!Object.hasOwn(SAMPLES, said.codec)) throw new Violation('the server chose a codec that was not offered');
+	const isOpus = said.codec === 'opus';
+	if (!isOpus && !Object.hasOwn(SAMPLES, said.codec)) throw new Violation('the server chose a codec that was not offered');
 	return {
 		kind: 'welcome',
 		version: whole(said.version, 1, VERSION, 'version'),
@@ -111,7 +110,7 @@ function welcome(said) {
 		rate: whole(said.format?.sample_rate, 1, MAX_STREAM_RATE, 'sample_rate'),
 		channels: whole(said.format?.channels, 1, MAX_STREAM_CHANNELS, 'channels'),
 		codec: said.codec,
-		positionRate: whole(said.position_rate, 1, MAX_STREAM_RATE, 'position_rate'),
+		positionRate: whole(said.position_rate, isOpus ? OPUS_RATE : 1, isOpus ? OPUS_RATE : MAX_STREAM_RATE, 'position_rate'),
 		algorithmicDelay: whole(said.algorithmic_delay ?? 0, 0, MAX_STREAM_RATE, 'algorithmic_delay'),
 		playoutDelayMs: whole(said.playout_delay_ms, 0, MAX_PLAYOUT_DELAY_MS, 'playout_delay_ms'),
 		pingMs: Math.min(10_000, Math.max(100, whole(said.ping_ms, 0, 2 ** 32, 'ping_ms'))),

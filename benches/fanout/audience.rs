@@ -301,6 +301,7 @@ impl Reader {
                 id,
                 name: "audience".to_owned(),
                 codecs: vec!["f32".to_owned()],
+                talk: None,
             };
             let hello = hello.frame();
             let hello = if self.unwrap.is_some() { masked(&hello) } else { hello };

@@ -391,6 +391,7 @@ fn room(stream: Stream) -> Room {
             playout_delay_ms: PLAYOUT_DELAY_MS,
             ping_ms: 250,
             accepts: std::collections::BTreeMap::new(),
+            person: None,
             captured_output: None,
         },
         captured_output: None,

@@ -31,9 +31,13 @@ fn main() -> ExitCode {
         let quiet =
             settings.stats == Some(StatsTarget::Stdout) || settings.level < log::LevelFilter::Info;
         let (level, stats) = (settings.level, settings.stats.clone());
+        let network = settings.simulate.as_ref();
+        let network =
+            network.map(|n| format!(" over a simulated network ({n})")).unwrap_or_default();
         let mut client = Client::open(settings, place)?;
         if !quiet {
-            print(format_args!("Listening to {server} on {}. Ctrl-C stops.", client.output_name()));
+            let output = client.output_name();
+            print(format_args!("Listening to {server} on {output}{network}. Ctrl-C stops."));
         }
         client.show_on(program::status(level, stats.as_ref()));
         client.run(&shutdown)

@@ -52,10 +52,7 @@ impl Offers {
     pub fn choose(&self, wishes: &[String], others: usize, before: Option<Codec>) -> Codec {
         let wishes = &wishes[..wishes.len().min(MOST_WISHES)];
         let playable: Vec<Word> = wishes.iter().filter_map(|text| Word::parse(text)).collect();
-        let plays = |codec: Codec| {
-            let float = codec == Codec::Float32;
-            float || playable.iter().any(|word| word.codec.name() == codec.name())
-        };
+        let plays = |codec: Codec| playable.iter().any(|word| word.codec.name() == codec.name());
         let chosen = if wishes.first().is_some_and(|first| first == AUTO) {
             let mut offers = self.0.iter().filter(|offer| plays(offer.codec));
             let has_room = |offer: &&Offer| offer.up_to.is_none_or(|up_to| others < up_to as usize);
@@ -118,6 +115,8 @@ mod tests {
             assert_eq!(gets(&smooth, &ALL, others), codec, "{others}");
         }
         assert_eq!(gets(&smooth, &["auto", "s16"], 99), "s16", "it plays nothing else");
+        assert_eq!(gets(&smooth, &["auto", "s16", "opus"], 0), "s16", "it did not name float32");
+        assert_eq!(gets(&smooth, &["auto"], 0), "f32", "everybody plays that");
         let bounded = offers(&["f32 up to 1", "opus:64 up to 2"]).unwrap();
         assert_eq!(gets(&bounded, &ALL, 9), "opus:64", "the last goes on for ever");
     }

@@ -132,6 +132,35 @@ impl std::fmt::Debug for Encoder {
     }
 }
 
+/// Whether a packet says that it holds `frames` frames (RFC 6716, section 3.1).
+///
+/// # Errors
+/// [`Violation::Unreadable`] if it does not, or is empty or too long.
+pub fn check_packet(packet: &[u8], frames: u32) -> std::result::Result<(), Violation> {
+    if packet.len() <= MAX_PACKET && packet_frames(packet) == Some(frames) {
+        return Ok(());
+    }
+    let why = format!("an Opus packet of {} bytes that is not of {frames} frames", packet.len());
+    Err(Violation::Unreadable { what: "audio frame", why })
+}
+
+/// Frames at 48 kHz in a packet, by its first two bytes; `None` where there are none or too many.
+fn packet_frames(packet: &[u8]) -> Option<u32> {
+    let first = *packet.first()?;
+    let config = usize::from(first >> 3);
+    let each = match config {
+        0..12 => [480, 960, 1920, 2880][config % 4],
+        12..16 => [480, 960][config % 2],
+        _ => [120, 240, 480, 960][config % 4],
+    };
+    let count = match first & 3 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => u32::from(*packet.get(1)? & 63),
+    };
+    Some(each * count).filter(|frames| (1..=MAX_PACKET_FRAMES).contains(frames))
+}
+
 /// Decodes one stream.
 pub struct Decoder {
     inner: ropus::Decoder,

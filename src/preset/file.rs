@@ -31,7 +31,7 @@ const KEYS: [&str; 12] = [
 ];
 
 /// Most sources or codecs that one list may name. More is not a preset.
-const LONGEST_LIST: usize = 64;
+const LONGEST_LIST: usize = crate::source::MAX_SOURCES;
 
 /// Reads a preset's text. `place` is what errors call the file; keys that are absent come from
 /// `base`.

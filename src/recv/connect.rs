@@ -19,6 +19,7 @@ use crate::codec;
 use crate::discovery::follow::Whereabouts;
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::recv::simulate::{Network, Simulation};
 use crate::shutdown::Shutdown;
 use crate::stats::Counter;
 use crate::wire::{Hello, Report};
@@ -136,6 +137,10 @@ pub struct Connect {
     pub reports: Receiver<Report>,
     /// What others may see.
     pub seen: Arc<Seen>,
+    /// A bad network to try things on.
+    pub simulation: Option<Simulation>,
+    /// Connections tried so far: each has a schedule of its own.
+    pub tried: Counter,
     /// The user chose a delay, which only a first-generation server lets us choose.
     pub warn_of_delay_flags: bool,
 }
@@ -163,7 +168,7 @@ impl Connect {
             let end = match self.attempt() {
                 Ok((stream, address)) => {
                     let (hello, now_us) = (self.hello.clone(), self.clock.now_us());
-                    let line = Line::made(stream, address, hello, known, now_us);
+                    let line = Line::made(stream, address, hello, known, self.network(), now_us);
                     Session::new(&self, line, &mut clocks)
                         .and_then(|session| session.run(shutdown))
                         .unwrap_or_else(End::Broken)
@@ -214,6 +219,13 @@ impl Connect {
                 return Ok(());
             }
         }
+    }
+
+    /// The network of the next connection, if one is simulated.
+    fn network(&self) -> Option<Network> {
+        let simulation = self.simulation.as_ref()?;
+        self.tried.add(1);
+        Some(Network::new(simulation, self.tried.get()))
     }
 
     /// One attempt over all addresses of the server.

@@ -30,9 +30,9 @@ enum Stage {
     Typed(Box<Stream>),
 }
 
-/// The sound of a version 2 server.
+/// The sound of a version 2 server, or of a talker.
 #[derive(Debug)]
-struct Stream {
+pub struct Stream {
     format: Format,
     /// Frames by which decoded sound lags its positions.
     delay: u64,
@@ -132,6 +132,23 @@ impl Conversation {
         }
     }
 
+    /// Whether that frame would be sound at this stage.
+    #[must_use]
+    pub fn is_sound(&self, frame: &Frame<'_>) -> bool {
+        match (&self.stage, frame) {
+            (Stage::Plain { .. }, Frame::Plain(_)) => true,
+            (Stage::Typed(_), Frame::Typed { kind: what, .. }) => *what == kind::AUDIO,
+            _ => false,
+        }
+    }
+
+    /// A frame of sound will never come. Only a first-generation server's have to be counted.
+    pub fn lose(&mut self) {
+        if let Stage::Plain { config, position } = &mut self.stage {
+            *position += u64::from(config.chunk_size);
+        }
+    }
+
     fn plain(&mut self, payload: &[u8]) -> Result<Event<'_>, Violation> {
         match &mut self.stage {
             Stage::Waiting => self.first(payload),
@@ -213,8 +230,25 @@ impl Stream {
         Ok(Self { format: welcome.format, delay, decoder, next: None })
     }
 
-    /// Decodes a frame, and what is missing before it where the decoder can tell.
-    fn audio<'a>(
+    /// Sound in the codec that is called `codec`, which lags its positions by `delay` frames; `None`
+    /// for a codec that does not exist.
+    #[must_use]
+    pub fn of(codec: &str, format: Format, delay: u64) -> Option<Self> {
+        let decoder = Decoder::new(codec, format.channels)?;
+        Some(Self { format, delay, decoder, next: None })
+    }
+
+    /// Nothing is missing before the next frame, wherever it is.
+    pub fn pause(&mut self) {
+        self.next = None;
+    }
+
+    /// Decodes a frame into `samples`, and what is missing before it where the decoder can tell. The
+    /// event is always [`Event::Audio`].
+    ///
+    /// # Errors
+    /// The [`Violation`] of a payload that cannot be as many frames.
+    pub fn audio<'a>(
         &mut self,
         header: AudioHeader,
         payload: &[u8],
@@ -258,7 +292,13 @@ impl Stream {
 /// A hello for this run of the client, for sound as it was captured.
 #[must_use]
 pub fn hello(id: String, name: &str) -> Hello {
-    Hello { version: VERSION, id, name: name.to_owned(), codecs: vec!["f32".to_owned()] }
+    Hello {
+        version: VERSION,
+        id,
+        name: name.to_owned(),
+        codecs: vec!["f32".to_owned()],
+        talk: None,
+    }
 }
 
 #[cfg(test)]
@@ -288,6 +328,7 @@ mod tests {
             playout_delay_ms: 80,
             ping_ms: 250,
             accepts: BTreeMap::new(),
+            person: None,
             captured_output: None,
         }
     }

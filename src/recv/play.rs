@@ -1,4 +1,4 @@
-//! The playing thread: takes what the network gives and feeds the card, or the file, in time.
+//! The playing thread: takes what the network gives and feeds the card, or files, in time.
 
 mod card;
 mod early;
@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use log::{debug, warn};
 
+use super::cardless::Cardless;
 use super::connect::{Heard, Stream};
 use super::controls::Controls;
 use super::dry::Dry;
-use super::record::Recorder;
 use super::resample::{Counts, Playout};
 use super::speaker::Feed;
 use crate::clock::{Arrivals, Clock, Offset, Timeline, Trust};
@@ -22,6 +22,7 @@ use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::Limiter;
 use crate::mixdown::Upmix;
+use crate::recording::Tap;
 use crate::shutdown::Shutdown;
 use crate::stats;
 use card::Attached;
@@ -55,7 +56,16 @@ pub(super) struct Plugged {
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 pub(super) enum Output {
     Card(Receiver<Card>),
-    Recorder(Box<Recorder>),
+    Cardless,
+}
+
+/// Where what is heard is recorded.
+#[derive(Default)]
+pub(super) struct Taps {
+    /// The file that is the output: as loud as the user wants it.
+    pub(super) output: Option<Tap>,
+    /// Beside whatever output: as the stream carries it.
+    pub(super) heard: Option<Tap>,
 }
 
 /// The thread's state, now and then.
@@ -86,6 +96,9 @@ pub(super) struct Play {
     clock: Clock,
     network: Receiver<Heard>,
     output: Output,
+    /// The stream in time, where something else than a card is to have it.
+    cardless: Option<Cardless>,
+    taps: Taps,
     choice: Choice,
     counters: Arc<stats::Playback>,
     snapshots: SyncSender<Snapshot>,
@@ -126,7 +139,8 @@ struct Known {
     trust: Trust,
     /// Set up once the first frame and the server's clock are known.
     playout: Option<Playout>,
-    recording: bool,
+    /// The same of [`Play::cardless`].
+    is_cardless_set_up: bool,
 }
 
 impl Play {
@@ -139,10 +153,13 @@ impl Play {
         snapshots: SyncSender<Snapshot>,
         delays: SyncSender<u32>,
     ) -> Self {
+        let is_cardless = matches!(output, Output::Cardless);
         Self {
             clock,
             network,
             output,
+            cardless: is_cardless.then(Cardless::default),
+            taps: Taps::default(),
             trim_ms: 0,
             volume_percent: choice.controls.volume_percent(),
             dry: Dry::new(choice.adaptive),
@@ -168,19 +185,19 @@ impl Play {
         }
     }
 
+    /// What is heard is recorded there.
+    pub(super) fn record(&mut self, taps: Taps) {
+        if taps.heard.is_some() {
+            self.cardless.get_or_insert_default();
+        }
+        self.taps = taps;
+    }
+
     /// Runs until `shutdown`.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) if the recording cannot go on.
+    /// [`Error::File`](crate::Error::File) if the file that is the output cannot go on.
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
-        let result = self.play(shutdown);
-        if let Output::Recorder(recorder) = self.output {
-            recorder.finish();
-        }
-        result
-    }
-
-    fn play(&mut self, shutdown: &Shutdown) -> Result<()> {
         while !shutdown.is_requested() {
             while let Ok(heard) = self.network.try_recv() {
                 self.hear(heard)?;
@@ -190,7 +207,7 @@ impl Play {
             self.feed_card();
             self.mind_lateness();
             self.mind_dryness();
-            self.record()?;
+            self.play_without_card()?;
             self.hand_out();
             let tick = (self.lead_ms() * 1e3 / 3.0).clamp(SHORTEST_TICK_US, LONGEST_TICK_US);
             let tick = Duration::from_micros(tick as u64);
@@ -211,9 +228,7 @@ impl Play {
             Heard::Offset(_) if self.is_timed_by_arrivals() => {}
             Heard::Offset(offset) => {
                 self.offset = Some(offset);
-                if let Some(timeline) = self.timeline() {
-                    timeline.set_offset(offset);
-                }
+                self.timelines().for_each(|timeline| timeline.set_offset(offset));
             }
             Heard::Delay { playout_delay_ms, from_us } => {
                 self.change_delay(playout_delay_ms, from_us)
@@ -231,7 +246,7 @@ impl Play {
                     (None, None) => return Ok(()),
                 };
                 let sound = Sound { position, captured_us, broken, samples };
-                if self.is_set_up() {
+                if self.is_set_up() && !self.needs_set_up() {
                     self.insert(&sound);
                 } else {
                     self.wait(sound)?;
@@ -262,7 +277,8 @@ impl Play {
             let arrivals =
                 stream.session.is_none().then(|| Arrivals::new(stream.format.sample_rate));
             let trust = Trust::default();
-            self.stream = Some(Known { stream, arrivals, trust, playout: None, recording: false });
+            self.stream =
+                Some(Known { stream, arrivals, trust, playout: None, is_cardless_set_up: false });
         }
         let _ = self.delays.try_send(self.wanted_ms().max(0.0) as u32);
         self.expect(true);
@@ -278,9 +294,10 @@ impl Play {
         if self.is_timed_by_arrivals() {
             return;
         }
-        let captured_us = self.timeline().map(|timeline| timeline.captured_at(position as f64));
+        let captured_us =
+            self.timelines().next().map(|timeline| timeline.captured_at(position as f64));
         // Without a card there is nothing to play on, and no timeline for that reason.
-        let could_play = matches!(self.output, Output::Recorder(_)) || self.card.is_some();
+        let could_play = self.cardless.is_some() || self.card.is_some();
         let Some(known) = self.stream.as_mut().filter(|_| could_play) else {
             return;
         };
@@ -292,7 +309,7 @@ impl Play {
              in step with others. Restart the server if this goes on"
         );
         known.arrivals = Some(Arrivals::new(known.stream.format.sample_rate));
-        known.recording = false;
+        known.is_cardless_set_up = false;
         self.early.take();
         self.offset = Some(Offset::NONE);
         if let Some(playout) = known.playout.take() {
@@ -313,10 +330,12 @@ impl Play {
         let _ = self.delays.try_send(total_ms.max(0.0) as u32);
         self.make_room();
         let by_arrivals = self.is_timed_by_arrivals();
-        match self.timeline() {
-            Some(timeline) if by_arrivals => timeline.set_delay_us(total_ms * 1e3),
-            Some(timeline) => timeline.set_delay_from(from_us, total_ms * 1e3),
-            None => {}
+        for timeline in self.timelines() {
+            if by_arrivals {
+                timeline.set_delay_us(total_ms * 1e3);
+            } else {
+                timeline.set_delay_from(from_us, total_ms * 1e3);
+            }
         }
     }
 
@@ -342,7 +361,7 @@ impl Play {
 
     /// Sets the player up on the first frame, once the server's clock is known.
     fn set_up(&mut self, position: u64, captured_us: u64) -> Result<()> {
-        if self.offset.is_none() {
+        if !self.needs_set_up() || self.offset.is_none() {
             return Ok(());
         }
         self.trim();
@@ -355,35 +374,45 @@ impl Play {
         let make =
             || Timeline::new(format.sample_rate, position, captured_us, offset, heard_ms * 1e3);
         let depth_ms = heard_ms.max(f64::from(delay_ms)) as u32;
-        match (&mut self.output, &mut self.card) {
-            (Output::Recorder(recorder), _) if !known.recording => {
-                recorder.stream(format, chunk, depth_ms, position, make())?;
-                known.recording = true;
+        if let Some(cardless) = self.cardless.as_mut().filter(|_| !known.is_cardless_set_up) {
+            cardless.stream(format, chunk, depth_ms, position, make());
+            known.is_cardless_set_up = true;
+            if matches!(self.output, Output::Cardless) {
                 self.limiter = Some(limiter(format, self.volume_percent));
             }
-            (Output::Card(_), Some(card)) if known.playout.is_none() => {
-                card.upmix = Some(Upmix::new(format.channels, card.format.channels)?);
-                known.playout = Some(Playout::new(format, card.format, chunk, depth_ms, make())?);
-                self.limiter = Some(limiter(
-                    Format { channels: format.channels, ..card.format },
-                    self.volume_percent,
-                ));
-            }
-            _ => {}
+        }
+        if let Some(card) = self.card.as_mut().filter(|_| known.playout.is_none()) {
+            card.upmix = Some(Upmix::new(format.channels, card.format.channels)?);
+            known.playout = Some(Playout::new(format, card.format, chunk, depth_ms, make())?);
+            self.limiter = Some(limiter(
+                Format { channels: format.channels, ..card.format },
+                self.volume_percent,
+            ));
         }
         Ok(())
     }
 
+    /// Whether something that wants the stream in play does not have it yet.
+    fn needs_set_up(&self) -> bool {
+        self.stream.as_ref().is_some_and(|known| {
+            (self.cardless.is_some() && !known.is_cardless_set_up)
+                || (self.card.is_some() && known.playout.is_none())
+        })
+    }
+
     /// Whether the next frame of the stream in play has a place to go.
     fn is_set_up(&self) -> bool {
-        self.stream.as_ref().is_some_and(|known| known.recording || known.playout.is_some())
+        self.stream
+            .as_ref()
+            .is_some_and(|known| known.is_cardless_set_up || known.playout.is_some())
     }
 
     fn insert(&mut self, sound: &Sound) {
         let Sound { position, captured_us, broken, ref samples } = *sound;
-        if let Output::Recorder(recorder) = &mut self.output {
-            recorder.insert(position, captured_us, broken, samples);
-        } else if let Some(playout) = self.playout() {
+        if let Some(cardless) = &mut self.cardless {
+            cardless.insert(position, captured_us, broken, samples);
+        }
+        if let Some(playout) = self.playout() {
             playout.insert(position, captured_us, broken, samples);
         }
     }
@@ -392,13 +421,15 @@ impl Play {
         self.stream.as_mut()?.playout.as_mut()
     }
 
-    fn timeline(&mut self) -> Option<&mut Timeline> {
-        if let Output::Recorder(recorder) = &mut self.output {
-            // Until a new server's first frame has come, the recorder still holds the old one's
-            // timeline, and that has the old one's clock.
-            return self.stream.as_ref().filter(|known| known.recording).and(recorder.timeline());
-        }
-        self.stream.as_mut()?.playout.as_mut().map(Playout::timeline)
+    /// The timelines of the stream in play, of each that has it.
+    fn timelines(&mut self) -> impl Iterator<Item = &mut Timeline> {
+        let Self { stream, cardless, .. } = self;
+        // Until a new server's first frame has come, the old one's timeline is still there, and that
+        // has the old one's clock.
+        let is_set_up = stream.as_ref().is_some_and(|known| known.is_cardless_set_up);
+        let without_card = cardless.as_mut().filter(|_| is_set_up).and_then(Cardless::timeline);
+        let playout = stream.as_mut().and_then(|known| known.playout.as_mut());
+        playout.map(Playout::timeline).into_iter().chain(without_card)
     }
 
     fn expect(&mut self, expecting: bool) {
@@ -422,18 +453,30 @@ impl Play {
         self.delay_ms() + f64::from(self.trim_ms) + f64::from(self.extra.ms())
     }
 
-    fn record(&mut self) -> Result<()> {
+    /// Plays to an output without a card, and records what any output plays.
+    fn play_without_card(&mut self) -> Result<()> {
         let now_us = self.clock.now_us();
-        let (Output::Recorder(recorder), Some(limiter)) = (&mut self.output, &mut self.limiter)
-        else {
+        let is_output = matches!(self.output, Output::Cardless);
+        let Some(cardless) = &mut self.cardless else {
             return Ok(());
         };
-        let before = recorder.frames();
-        recorder.advance(now_us, self.connected, limiter, |samples| {
-            self.counters.peak.note(samples);
-        })?;
-        self.counters.frames.add(recorder.frames() - before);
-        Ok(())
+        let before = cardless.frames();
+        cardless.advance(now_us, self.connected, |format, samples| {
+            if let Some(tap) = &mut self.taps.heard {
+                tap.sound(format, samples);
+            }
+            if is_output && let Some(limiter) = &mut self.limiter {
+                limiter.process(samples);
+                self.counters.peak.note(samples);
+                if let Some(tap) = &mut self.taps.output {
+                    tap.sound(format, samples);
+                }
+            }
+        });
+        if is_output {
+            self.counters.frames.add(cardless.frames() - before);
+        }
+        self.taps.output.as_ref().and_then(Tap::failure).map_or(Ok(()), Err)
     }
 
     fn hand_out(&mut self) {
@@ -456,10 +499,10 @@ impl Play {
             snapshot.ppm = card.clock.ppm();
             snapshot.card_uncertainty_us = card.clock.uncertainty_us();
         }
-        if let Output::Recorder(recorder) = &self.output {
-            snapshot.counts = add(snapshot.counts, recorder.counts());
-            snapshot.buffered_ms = ms(recorder.buffered());
-            snapshot.delay_ms = recorder.delay_us(now_us) / 1e3;
+        if let (Output::Cardless, Some(cardless)) = (&self.output, &self.cardless) {
+            snapshot.counts = add(snapshot.counts, cardless.counts());
+            snapshot.buffered_ms = ms(cardless.buffered());
+            snapshot.delay_ms = cardless.delay_us(now_us) / 1e3;
         } else if let Some(playout) = self.playout() {
             snapshot.counts = add(snapshot.counts, playout.counts());
             snapshot.buffered_ms = ms(playout.buffered());

@@ -210,6 +210,18 @@ impl Playout {
         self.state.map(|state| state.out)
     }
 
+    /// How much sooner than it comes out sound must be there, in µs: what the converter looks ahead,
+    /// a fade, and a block.
+    #[must_use]
+    pub fn ahead_us(&self) -> f64 {
+        (self.held_back() + self.fade as f64) * self.stream.micros(1) + self.block_us()
+    }
+
+    /// Playing ends here, and begins anew with the next sound that is there in time.
+    pub fn pause(&mut self) {
+        self.state = None;
+    }
+
     /// Whether sound has begun.
     #[must_use]
     pub fn is_playing(&self) -> bool {

@@ -9,8 +9,12 @@
 
 mod inbox;
 mod listener;
+mod own;
+mod talker;
 
 pub use listener::{Asks, Listener, Overdue, Phase};
+pub use own::Own;
+pub use talker::{TalkCounts, Talker};
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -121,6 +125,10 @@ pub struct Outbox {
     generation: Generation,
     /// The next frame of the log to write; `None` sends no audio.
     cursor: Option<u64>,
+    /// The position behind the last sound that was begun.
+    reached: u64,
+    /// Sound from this position on is another log's.
+    until: Option<u64>,
     /// What was captured before this is not for this listener, in µs: the log also gets frames for
     /// others who begin earlier.
     from_us: u64,
@@ -130,6 +138,8 @@ pub struct Outbox {
     /// The newest unanswered ping: the client's time, and when it was read.
     ping: Option<(u64, u64)>,
     notice: Option<Vec<u8>>,
+    /// Who is there; the newest wins.
+    people: Option<Vec<u8>>,
     /// The answer to a WebSocket's own ping; the newest wins.
     websocket_pong: Option<Vec<u8>>,
     last_word: Option<Vec<u8>>,
@@ -161,11 +171,14 @@ impl Outbox {
         Self {
             generation: Generation::Plain,
             cursor,
+            reached: 0,
+            until: None,
             from_us: 0,
             started: None,
             greeting,
             ping: None,
             notice: None,
+            people: None,
             websocket_pong: None,
             last_word: None,
             counts: Counts::default(),
@@ -205,6 +218,38 @@ impl Outbox {
         }
     }
 
+    /// Queues a list of people; a newer one takes the place of one not yet begun.
+    pub fn people(&mut self, frame: Vec<u8>) {
+        if self.generation != Generation::Plain && self.last_word.is_none() {
+            self.people = Some(self.framed(frame));
+        }
+    }
+
+    /// No sound comes, until there is a log to [go on in](Self::go_on_in).
+    pub fn wait(&mut self) {
+        self.cursor = None;
+    }
+
+    /// Sound from `position` on will come from another log, or from behind what has been begun.
+    /// Returns from where.
+    fn end_at(&mut self, position: u64) -> u64 {
+        let until = position.max(self.reached);
+        self.until = Some(until);
+        until
+    }
+
+    /// Whether nothing before the position where the log ends for this listener waits any more.
+    fn is_through(&self, log: &Log) -> bool {
+        let next = self.cursor.and_then(|cursor| log.get(cursor.max(log.first)));
+        next.is_none_or(|frame| self.until.is_some_and(|until| frame.header().position >= until))
+    }
+
+    /// Goes on at the beginning of `log`.
+    fn go_on_in(&mut self, log: &Log) {
+        self.cursor = Some(log.first);
+        self.until = None;
+    }
+
     /// Ends the conversation: what is started is finished, then `last_word`, then
     /// [`Stopped::Finished`]. A plain listener has no frame for a last word.
     pub fn finish(&mut self, last_word: &Notice) {
@@ -218,6 +263,7 @@ impl Outbox {
         self.cursor = None;
         self.ping = None;
         self.notice = None;
+        self.people = None;
         self.websocket_pong = None;
         self.last_word = Some(last_word);
     }
@@ -255,6 +301,7 @@ impl Outbox {
             || self.greeting.is_some()
             || self.ping.is_some()
             || self.notice.is_some()
+            || self.people.is_some()
             || self.websocket_pong.is_some()
             || self.last_word.is_some()
     }
@@ -303,6 +350,7 @@ impl Outbox {
             };
             self.counts.bytes += written as u64;
             self.cursor = Some(number + 1);
+            self.reached = frame.header().position + u64::from(frame.header().frames);
             if written == length {
                 self.counts.frames += 1;
             } else {
@@ -327,7 +375,8 @@ impl Outbox {
         }
         let last_word = self.last_word.as_mut().filter(|word| !word.is_empty());
         let bytes = self.notice.take().or_else(|| self.websocket_pong.take());
-        let bytes = bytes.or_else(|| last_word.map(std::mem::take))?;
+        let bytes =
+            bytes.or_else(|| self.people.take()).or_else(|| last_word.map(std::mem::take))?;
         Some(Started::Control { bytes, written: 0, ping: None })
     }
 
@@ -339,6 +388,10 @@ impl Outbox {
             number = log.first;
         }
         while let Some(frame) = log.get(number) {
+            if self.until.is_some_and(|until| frame.header().position >= until) {
+                self.cursor = Some(number);
+                return None;
+            }
             let captured_us = frame.header().captured_us;
             if captured_us >= self.from_us {
                 if captured_us.saturating_add(max_age_us) >= now_us {

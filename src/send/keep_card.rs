@@ -29,6 +29,9 @@ const PERIOD_SHARE: f64 = 1.0 / 6.0;
 const LONGEST_PERIOD_MS: f64 = 50.0;
 const SHORTEST_PERIOD_MS: f64 = 2.5;
 
+/// Fewer ms than this hold no jitter buffer at all.
+const SHORTEST_TRACK_DELAY_MS: f64 = 10.0;
+
 /// The keeper of one card.
 pub(super) struct KeepCard {
     pub(super) source: Source,
@@ -38,8 +41,8 @@ pub(super) struct KeepCard {
     pub(super) clock: Clock,
     pub(super) counters: Arc<stats::Capture>,
     pub(super) producer: SyncSender<Card>,
-    /// Is told which output is captured.
-    pub(super) network: Handle,
+    /// Is told which output is captured, where it is the carrier's.
+    pub(super) network: Option<Handle>,
 }
 
 /// The card that is captured.
@@ -95,7 +98,9 @@ impl KeepCard {
             stream.period_frames()
         );
         let _ = self.producer.send(Card::Plugged { captured, format });
-        self.network.captures(device.captured_output_id().map(str::to_owned));
+        if let Some(network) = &self.network {
+            network.captures(device.captured_output_id().map(str::to_owned));
+        }
         Ok(stream)
     }
 
@@ -166,4 +171,10 @@ impl KeepCard {
 /// How long a period should be for a playout delay.
 fn period_ms(delay_ms: u32) -> f64 {
     (f64::from(delay_ms) * PERIOD_SHARE).clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS)
+}
+
+/// How long after the carrier's a second card's sound of the same moment is heard, in ms: two of its
+/// periods, one to be filled and one to come late.
+pub(super) fn track_delay_ms(delay_ms: u32) -> u32 {
+    (2.0 * period_ms(delay_ms)).ceil().max(SHORTEST_TRACK_DELAY_MS) as u32
 }

@@ -1,6 +1,9 @@
 //! The chunking thread: takes what the source gives, cuts it, encodes each chunk once, wakes the
 //! network loop.
 
+pub(super) mod beside;
+mod people;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,7 +13,12 @@ use log::{error, info};
 
 use super::capture::{Captured, Piece};
 use super::chunk::Chunker;
+use super::combine::{Combine, Role, Settings};
+use super::desk::{Asked, Fitting};
 use super::encode::Encoders;
+use super::own_mixes::OwnMixes;
+use super::record::Taps;
+use super::talk::Message;
 use super::transmit::Handle;
 use crate::clock::Clock;
 use crate::codec::opus::Layout;
@@ -19,6 +27,9 @@ use crate::format::Format;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::stats;
+use crate::wire::AudioHeader;
+use beside::{Beside, CARRIER, Prepared};
+use people::People;
 
 /// Shortest and longest sleep of the thread: how late a chunk may be noticed, and how often a
 /// quiet server wakes.
@@ -44,6 +55,11 @@ pub(super) enum Card {
 /// The thread's state.
 pub(super) struct Producer {
     chunker: Chunker,
+    combine: Combine,
+    /// By how much later sound leaves the mix than it came, in µs.
+    behind_us: u64,
+    beside: Beside,
+    orders: Receiver<Asked>,
     encoders: Encoders,
     input: Input,
     /// The playout delay in force, in ms.
@@ -51,6 +67,12 @@ pub(super) struct Producer {
     clock: Clock,
     counters: Arc<stats::Capture>,
     network: Handle,
+    /// Who may speak, where listeners may.
+    people: Option<People>,
+    format: Format,
+    taps: Taps,
+    /// What the track of the carrier is called.
+    source: String,
 }
 
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
@@ -68,19 +90,64 @@ struct Generating {
 }
 
 impl Producer {
+    /// The carrier is called `name` and stands in the mix as `settings` say.
     pub(super) fn new(
-        format: Format,
-        chunk_size: u32,
+        fitting: &Fitting,
         layout: Layout,
-        delay_ms: Arc<AtomicU32>,
-        clock: Clock,
+        (name, settings): (&str, Settings),
+        orders: Receiver<Asked>,
         counters: Arc<stats::Capture>,
         network: Handle,
     ) -> Self {
-        let patience = patience_us(delay_ms.load(Ordering::Relaxed));
-        let chunker = Chunker::new(format, chunk_size, patience, clock.now_us());
-        let encoders = Encoders::new(format, layout);
-        Self { chunker, encoders, input: Input::Nothing, delay_ms, clock, counters, network }
+        let Fitting { mix, chunk_size, delay_ms, clock } = fitting.clone();
+        let patience = patience_us(fitting.delay_ms());
+        let mut combine = Combine::new(mix);
+        combine.add(CARRIER, Role::Film, settings);
+        let behind_us = mix.micros(combine.delay_frames() as u64).round() as u64;
+        Self {
+            chunker: Chunker::new(mix, chunk_size, patience, clock.now_us()),
+            combine,
+            behind_us,
+            beside: Beside::new(mix, name),
+            orders,
+            encoders: Encoders::new(mix, layout),
+            input: Input::Nothing,
+            delay_ms,
+            clock,
+            counters,
+            network,
+            people: None,
+            format: mix,
+            taps: Taps::default(),
+            source: String::new(),
+        }
+    }
+
+    /// What is sent is recorded, and what comes from the source called `source`.
+    pub(super) fn record(&mut self, taps: Taps, source: &str) {
+        self.taps = taps;
+        self.source = source.to_owned();
+    }
+
+    /// Takes a source in beside the carrier.
+    pub(super) fn add(&mut self, source: Prepared) -> Result<()> {
+        self.beside.add(source, &mut self.combine)
+    }
+
+    /// Lets people speak, of whom `room` tells. Films step back by `duck_db` meanwhile.
+    ///
+    /// # Errors
+    /// If the system gives no thread for their mixes.
+    pub(super) fn let_people_speak(
+        &mut self,
+        layout: Layout,
+        room: Receiver<Message>,
+        duck_db: f32,
+    ) -> Result<()> {
+        let own_mixes = OwnMixes::start(self.format, layout, &self.network, &self.counters)?;
+        self.combine.set_duck_db(duck_db);
+        self.people = Some(People::new(self.format, room, own_mixes));
+        Ok(())
     }
 
     /// Sound comes from a generator.
@@ -108,18 +175,40 @@ impl Producer {
     /// Runs until `shutdown`.
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
         while !shutdown.is_requested() {
+            self.take_orders();
             self.take_input();
+            self.beside.take_input();
             let delay_ms = self.delay_ms.load(Ordering::Relaxed);
             self.chunker.set_patience(patience_us(delay_ms));
             self.encoders.remember(u64::from(delay_ms) * 1000);
             let now = self.clock.now_us();
+            if let Some(people) = &mut self.people {
+                people.listen(&mut self.combine);
+            }
             while let Some(chunk) = self.chunker.next_chunk(now) {
+                self.combine.begin(chunk.header.frames as usize);
+                self.combine.input(CARRIER, chunk.samples, false);
+                self.beside.give(&chunk.header, &mut self.combine);
+                if let Some(people) = &mut self.people {
+                    people.speak(&chunk.header, &mut self.combine);
+                }
+                let captured_us = chunk.header.captured_us.saturating_sub(self.behind_us);
+                let header = AudioHeader { captured_us, ..chunk.header };
+                if let Some(tracks) = &mut self.taps.tracks {
+                    tracks.input(0, &self.source, self.format, header.position, chunk.samples);
+                }
+                if let Some(tap) = &mut self.taps.mix {
+                    tap.chunk(self.format, header.position, self.combine.common());
+                }
                 let in_use = self.network.in_use();
-                self.encoders.encode(chunk.header, chunk.samples, in_use, |frame| {
+                self.encoders.encode(header, self.combine.common(), in_use, |frame| {
                     if !self.network.send(frame) {
                         self.counters.chunks_dropped.add(1);
                     }
                 });
+                if let Some(people) = &mut self.people {
+                    people.hear(header, &mut self.combine);
+                }
             }
             self.counters.silence.set(self.chunker.silence());
             if let Some((ppm, uncertainty_us)) = self.chunker.card_clock() {
@@ -131,6 +220,19 @@ impl Producer {
             std::thread::sleep(Duration::from_micros(sleep));
         }
         Ok(())
+    }
+
+    fn take_orders(&mut self) {
+        while let Ok(Asked { order, answer }) = self.orders.try_recv() {
+            let (is_playing, has_ended) = match &self.input {
+                Input::Nothing => (false, true),
+                Input::Cards { captured, .. } => (captured.is_some(), false),
+                Input::Generator(_) => (true, false),
+            };
+            self.beside.set_carrier(is_playing, has_ended);
+            // Who no longer waits for the answer has gone.
+            let _ = answer.try_send(self.beside.obey(order, &mut self.combine));
+        }
     }
 
     fn take_input(&mut self) {

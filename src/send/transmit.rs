@@ -7,6 +7,7 @@
 mod door;
 mod handle;
 mod house;
+mod people;
 mod room;
 pub mod sockets;
 mod web_door;
@@ -16,26 +17,28 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
-use log::debug;
+use log::{debug, info};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::fanout::{Asks, Listener, Log, Phase, Stopped};
+use super::fanout::{Asks, Listener, Log, Own, Phase, Stopped};
 use super::web::Web;
 use crate::clock::Clock;
 use crate::codec::{Codec, InUse};
 use crate::error::{Error, Result, plain};
 use crate::stats::ListenerStats;
-use crate::wire::{Notice, Reason};
+use crate::wire::{Notice, Reason, Violation};
 use handle::Order;
 pub use handle::{Change, Handle};
+use people::Gathering;
 pub use room::Room;
 use web_door::WebDoor;
 
-/// Frames between the encoders and the loop. The loop takes them all at every turn, so more than a
-/// few waiting means that it stands still; then the newest are dropped and counted.
-const QUEUE: usize = 64 * Codec::COUNT;
+/// Frames between the encoders and the loop: a few of each codec's, and of each talker's. The loop
+/// takes them all at every turn, so more than a few waiting means that it stands still; then the
+/// newest are dropped and counted.
+const QUEUE: usize = 2048;
 
 /// Sockets written between two looks at what else has happened.
 const SLICE: usize = 256;
@@ -77,6 +80,8 @@ struct Seat {
     in_touched: bool,
     /// The connection that this one takes the place of, once its welcome is written.
     replaces: Option<usize>,
+    /// Tells the connections of one person apart.
+    connection: u64,
 }
 
 /// The loop.
@@ -86,6 +91,7 @@ pub struct Transmit {
     poll: Poll,
     door: TcpListener,
     web: Option<WebDoor>,
+    gathering: Option<Gathering>,
     orders: Receiver<Order>,
     snapshots: SyncSender<Snapshot>,
     seats: Vec<Option<Seat>>,
@@ -135,6 +141,7 @@ impl Transmit {
             poll,
             door,
             web: None,
+            gathering: None,
             orders,
             snapshots,
             seats: Vec::new(),
@@ -175,6 +182,7 @@ impl Transmit {
             self.turn(&mut events, Some(timeout))?;
             self.write_round(&mut events)?;
             self.keep_house();
+            self.tell_people(self.clock.now_us());
             self.tell_state();
         }
         self.say_goodbye(&mut events)
@@ -230,6 +238,7 @@ impl Transmit {
                     self.logs[frame.codec().index()].push(frame);
                     self.fresh_audio = true;
                 }
+                Ok(Order::Own { person, frame }) => self.hear_own(person, frame),
                 Ok(Order::Change(change)) => self.change(change),
                 Ok(Order::Captures(output)) => self.captures(output),
                 Ok(Order::Figures(stats)) => {
@@ -343,13 +352,23 @@ impl Transmit {
             match seat.listener.read(&self.buffer[..count], now) {
                 Ok(Asks::Nothing) => return,
                 Ok(Asks::Welcome(hello)) => self.welcome(index, hello),
+                Ok(Asks::Mix(spoken)) => self.hand_on(index, spoken),
+                Ok(Asks::Change) => self.introduce(index, false),
                 Err(_) if seat.listener.is_leaving() => {
                     return self.leave(index, "was told to go and talked on");
                 }
                 Err(violation) => {
                     let label = seat.listener.label();
-                    debug!("{label} broke the protocol: {violation}");
-                    let text = "what this listener sent is not AuraLync's protocol";
+                    let text = match violation {
+                        Violation::TooMuchTalk => {
+                            info!("{label} sent {violation}, and is told to go");
+                            "the microphone sent far more sound than there is time for"
+                        }
+                        _ => {
+                            debug!("{label} broke the protocol: {violation}");
+                            "what this listener sent is not AuraLync's protocol"
+                        }
+                    };
                     seat.listener.close(Reason::Violation, text, now);
                     return;
                 }
@@ -395,6 +414,8 @@ impl Transmit {
             return;
         };
         let log = &self.logs[seat.listener.codec.index()];
+        seat.listener.turn_to_own(log);
+        let log = Own::read_or(seat.listener.own.as_ref(), log);
         if !seat.writable || !seat.listener.outbox.has_work(log) {
             return;
         }

@@ -100,9 +100,14 @@ impl Web {
         let answer = Answer { status, fields: Vec::new(), body }
             .with("Content-Type", file.content_type)
             .with("ETag", tag);
-        // It is a document's; with every script it would be an eighth of the page's bytes.
-        let is_document = file.content_type.starts_with("text/html");
-        if is_document { answer.with("Content-Security-Policy", page::POLICY) } else { answer }
+        // They are a document's; with every script they would be an eighth of the page's bytes.
+        if file.content_type.starts_with("text/html") {
+            answer
+                .with("Content-Security-Policy", page::POLICY)
+                .with("Referrer-Policy", "no-referrer")
+        } else {
+            answer
+        }
     }
 
     fn qr(&mut self, page: String) -> Answer {

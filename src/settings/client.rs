@@ -2,13 +2,15 @@
 
 use std::io::{BufRead, Read, Write};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Parser;
 
-use super::words::{client_port, codec, delay, output, stats, volume, whole_number};
+use super::words::{client_port, codec, delay, output, recording, stats, volume, whole_number};
 use super::{StatsTarget, Target, Verbosity, Wanted, computer};
 use crate::error::{Error, Result};
 use crate::preset;
+use crate::recv::simulate::Simulation;
 
 /// Longest answer to the question for a server that is read, in bytes: a host name and a port.
 const LONGEST_ANSWER: u64 = 1024;
@@ -75,9 +77,17 @@ pub struct ClientArgs {
     /// Play even on the device that the server captures, which may howl.
     #[arg(long)]
     allow_feedback: bool,
-    /// Replace the file of --output wav:FILE if there is one.
+    /// Also keep what is heard in this file: .wav, .flac or .opus. As loud as the server sends it,
+    /// whatever the volume here.
+    #[arg(long, value_name = "FILE", value_parser = recording)]
+    record: Option<PathBuf>,
+    /// Replace the file of --record or --output wav:FILE if there is one.
     #[arg(long)]
     overwrite: bool,
+    /// Listen as if over a bad network, for example loss=2%,jitter=30ms,delay=20ms,rate=2mbit,
+    /// stall=500ms/30s,quality=50%,seed=7.
+    #[arg(long, value_name = "WORDS", value_parser = Simulation::from_str)]
+    simulate: Option<Simulation>,
     /// List the sound devices, then stop.
     #[arg(long)]
     list_devices: bool,
@@ -109,7 +119,7 @@ pub enum Output {
 }
 
 /// What a client is asked to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ClientSettings {
     /// The server, if one was named. Without it, see [`seek`](crate::discovery::seek).
     pub wanted: Option<Wanted>,
@@ -139,8 +149,12 @@ pub struct ClientSettings {
     pub once: bool,
     /// Whether to play on the very device that the server captures.
     pub allow_feedback: bool,
-    /// Whether an existing WAV file may be replaced.
+    /// The file to record what is heard into.
+    pub record: Option<PathBuf>,
+    /// Whether files that exist may be replaced by recordings.
     pub overwrite: bool,
+    /// The bad network to listen over.
+    pub simulate: Option<Simulation>,
     /// Whether to list the sound devices and stop.
     pub list_devices: bool,
     /// Whether to list the servers on the network and stop.
@@ -194,7 +208,9 @@ impl ClientArgs {
             delay_flags_given: self.preset.is_some() || self.playout_delay_ms.is_some(),
             once: self.once,
             allow_feedback: self.allow_feedback,
+            record: self.record,
             overwrite: self.overwrite,
+            simulate: self.simulate,
             list_devices: self.list_devices,
             list_servers: self.list_servers,
             json: self.json,
@@ -318,6 +334,8 @@ mod tests {
             "port",
             "preset",
             "quiet",
+            "record",
+            "simulate",
             "stats",
             "verbose",
             "volume",
@@ -346,7 +364,9 @@ mod tests {
                 delay_flags_given: true,
                 once: false,
                 allow_feedback: false,
+                record: None,
                 overwrite: false,
+                simulate: None,
                 list_devices: false,
                 list_servers: false,
                 json: false,
@@ -361,7 +381,7 @@ mod tests {
         let settings = read(
             "pc --port 6000 --output wav:a:b.wav --volume 150 --delay -250 --name me \
              --playout-delay-ms 77 --once --allow-feedback --overwrite --list-devices --stats s.json \
-             --adaptive --no-discovery --codec opus:96",
+             --adaptive --no-discovery --codec opus:96 --record r.opus --simulate loss=5%",
         )
         .unwrap();
         let target = Target { host: "pc".into(), port: 6000 };
@@ -376,7 +396,8 @@ mod tests {
         assert!(settings.once && settings.allow_feedback);
         assert!(settings.overwrite && settings.list_devices && settings.adaptive);
         assert_eq!(settings.stats, Some(StatsTarget::File("s.json".into())));
-        assert_eq!(settings.codec, "opus:96");
+        assert_eq!((settings.codec.as_str(), settings.record), ("opus:96", Some("r.opus".into())));
+        assert_eq!(settings.simulate, "loss=5%".parse().ok());
         assert_eq!(read("pc --device usb").unwrap().device.as_deref(), Some("usb"));
     }
 
@@ -397,6 +418,8 @@ mod tests {
             ("pc --output mp3:x", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
             ("pc --output wav:", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
             ("pc --codec opus:9", "it can be auto, f32, s24, s16, opus, or opus:KBPS with 64"),
+            ("pc --record a.mp3", "a recording's name ends in .wav, .flac or .opus"),
+            ("pc --simulate bad", "“bad” says nothing of a network; it can be"),
             ("pc --port 0", "no server can listen on port 0"),
             ("pc pc2", "unexpected argument 'pc2' found"),
             ("pc --list-servers", "cannot be used with"),

@@ -1,18 +1,26 @@
 //! `auralync-server`'s command line.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::words::{address, stats, whole_number};
+use super::words::{address, duck, recording, stats, whole_number};
 use super::{StatsTarget, Verbosity, computer};
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
 use crate::send::web::Readers;
-use crate::source::Source;
+use crate::source::{MAX_SOURCES, Source};
 
 /// The port of the page for browsers.
 const DEFAULT_WEB_PORT: u16 = 8080;
+
+/// The preset of a conference with no film, where none is named: there is no picture to wait for.
+const CONFERENCE_PRESET: &str = "live";
+
+/// By how many dB a film steps back for voices, unless a person says otherwise: half as loud, and
+/// one still follows it.
+const DEFAULT_DUCK_DB: u8 = 12;
 
 /// What is typed behind `auralync-server`. A flag that is missing leaves the preset's value.
 #[derive(Debug, Parser)]
@@ -30,11 +38,12 @@ Exit codes: 0 stopped as asked, 1 internal, 2 command line or preset, 3 sound de
 )]
 pub struct ServerArgs {
     /// The preset to start from: smooth, low-latency, stable, live, one of your own, or a
-    /// .toml file.
-    #[arg(long, value_name = "PRESET", default_value = preset::DEFAULT)]
-    preset: String,
+    /// .toml file. Without it smooth, or live for --source none --talk.
+    #[arg(long, value_name = "PRESET")]
+    preset: Option<String>,
     /// What to send: loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH,
-    /// tone, tone:HZ or none.
+    /// tone, tone:HZ or none. Several times: all of them, mixed. ,level=-6dB ,muted ,pan=-1…1
+    /// ,loudness=-23 ,loop and ,ch=1+2 may follow.
     #[arg(long, value_name = "SOURCE")]
     source: Vec<String>,
     /// The name that listeners see, instead of this PC's name.
@@ -93,6 +102,26 @@ pub struct ServerArgs {
     /// Do not announce this server on the network: listeners must type its address.
     #[arg(long)]
     no_discovery: bool,
+    /// Let listeners speak: everybody hears what is sent and everybody else, and nobody themselves.
+    #[arg(long)]
+    talk: bool,
+    /// By how many decibels what is sent steps back while somebody speaks, 0 to 60; 0 leaves it.
+    #[arg(long, value_name = "DB", default_value_t = DEFAULT_DUCK_DB, value_parser = duck,
+        requires = "talk")]
+    duck: u8,
+    /// Keep what is sent in this file: .wav, .flac or .opus.
+    #[arg(long, value_name = "FILE", value_parser = recording)]
+    record: Option<PathBuf>,
+    /// Keep each source and each person who speaks in a file of its own in this folder, all of
+    /// which begin with the same moment.
+    #[arg(long, value_name = "FOLDER")]
+    record_tracks: Option<PathBuf>,
+    /// The folder for recordings that are begun while the server runs.
+    #[arg(long, value_name = "FOLDER")]
+    record_dir: Option<PathBuf>,
+    /// Replace the files of --record and --record-tracks if there are any.
+    #[arg(long)]
+    overwrite: bool,
     /// List the sound devices and what can be captured, then stop.
     #[arg(long)]
     list_devices: bool,
@@ -117,7 +146,7 @@ pub struct ServerSettings {
     pub origin: Origin,
     /// What the flags say, to put on top again when the preset's file changes.
     pub overrides: Overrides,
-    /// What to send; exactly one.
+    /// What to send, mixed: at least one, and the first gives the others their time.
     pub sources: Vec<Source>,
     /// What listeners see.
     pub name: String,
@@ -131,6 +160,18 @@ pub struct ServerSettings {
     pub web_status: Readers,
     /// Whether to show the page's address as a QR code.
     pub qr: bool,
+    /// Whether listeners may speak.
+    pub talk: bool,
+    /// By how many dB the film steps back while somebody does.
+    pub duck_db: u8,
+    /// The file to record what is sent into.
+    pub record: Option<PathBuf>,
+    /// The folder to record each input of the mix into.
+    pub record_tracks: Option<PathBuf>,
+    /// The folder for recordings that are begun while the server runs.
+    pub record_dir: Option<PathBuf>,
+    /// Whether files that exist may be replaced by recordings.
+    pub overwrite: bool,
     /// Whether to list the sound devices and stop.
     pub list_devices: bool,
     /// The preset to print before stopping.
@@ -161,13 +202,17 @@ impl ServerArgs {
             name: self.name,
             codecs: self.codecs,
         };
-        let (preset, origin) = preset::load(&self.preset)?;
+        let preset_name = self.preset.unwrap_or_else(|| {
+            let is_conference = self.talk && overrides.source.as_deref() == Some(&["none".into()]);
+            if is_conference { CONFERENCE_PRESET } else { preset::DEFAULT }.to_owned()
+        });
+        let (preset, origin) = preset::load(&preset_name)?;
         let preset = preset.with(overrides.clone())?;
         Ok(ServerSettings {
             sources: sources(&preset)?,
             name: preset.name.clone().unwrap_or_else(computer::name),
             preset,
-            preset_name: self.preset,
+            preset_name,
             origin,
             overrides,
             discovery: !self.no_discovery,
@@ -175,6 +220,12 @@ impl ServerArgs {
             web: (!self.no_web).then_some(self.web),
             web_status: self.web_status,
             qr: !self.no_qr,
+            talk: self.talk,
+            duck_db: self.duck,
+            record: self.record,
+            record_tracks: self.record_tracks,
+            record_dir: self.record_dir,
+            overwrite: self.overwrite,
             list_devices: self.list_devices,
             print_preset: self.print_preset,
             level: self.verbosity.level(),
@@ -183,14 +234,28 @@ impl ServerArgs {
 }
 
 fn sources(preset: &Preset) -> Result<Vec<Source>> {
-    match preset.source.as_deref() {
-        None => Ok(vec![Source::default()]),
-        Some([one]) => Ok(vec![one.parse()?]),
-        Some(several) => Err(Error::usage(
-            format!("{} sources were given, and only one can be sent so far", several.len()),
-            "Give one --source",
-        )),
+    let Some(specs) = preset.source.as_deref() else {
+        return Ok(vec![Source::default()]);
+    };
+    if specs.len() > MAX_SOURCES {
+        return Err(Error::usage(
+            format!("{} sources were given, and {MAX_SOURCES} can be mixed", specs.len()),
+            "Leave some out",
+        ));
     }
+    let mut sources: Vec<Source> = Vec::new();
+    for spec in specs {
+        let source: Source = spec.parse()?;
+        if sources.iter().any(|other| other.kind == source.kind) {
+            let kind = crate::format::printable(&source.kind.to_string(), 200);
+            return Err(Error::usage(
+                format!("the source “{kind}” was given twice"),
+                "Give each once; ,level= makes one louder",
+            ));
+        }
+        sources.push(source);
+    }
+    Ok(sources)
 }
 
 #[cfg(test)]
@@ -218,6 +283,7 @@ mod tests {
             "channels",
             "chunk-size",
             "codecs",
+            "duck",
             "list-devices",
             "listen-backlog",
             "max-clients",
@@ -226,14 +292,19 @@ mod tests {
             "no-discovery",
             "no-qr",
             "no-web",
+            "overwrite",
             "playout-delay-ms",
             "port",
             "preset",
             "print-preset",
             "quiet",
+            "record",
+            "record-dir",
+            "record-tracks",
             "sample-rate",
             "source",
             "stats",
+            "talk",
             "verbose",
             "web",
             "web-status",
@@ -270,7 +341,8 @@ mod tests {
              --channels 1 --chunk-size 256 --max-queue-size 9 --max-clients 0 \
              --listen-backlog 7 --playout-delay-ms 99 --codecs f32 --list-devices \
              --print-preset live --stats - --no-discovery \
-             --web 8081 --web-status public --no-qr",
+             --web 8081 --web-status public --no-qr --record a.flac --record-tracks t \
+             --record-dir d --overwrite",
         )
         .unwrap();
         let preset = &settings.preset;
@@ -284,13 +356,25 @@ mod tests {
         assert_eq!(settings.print_preset.as_deref(), Some("live"));
         assert!(settings.list_devices && !settings.discovery && !settings.qr);
         assert_eq!((settings.web, settings.web_status), (Some(8081), Readers::Public));
+        assert_eq!(settings.record, Some("a.flac".into()));
+        assert_eq!(settings.record_tracks, Some("t".into()));
+        assert_eq!(settings.record_dir, Some("d".into()));
+        assert!(settings.overwrite);
     }
 
     #[test]
-    fn more_sources_than_one_are_refused() {
+    fn several_sources_are_mixed_and_none_of_them_twice() {
+        let settings = read("--source tone --source loopback,level=-6dB").unwrap();
+        let kinds: Vec<_> = settings.sources.iter().map(|source| &source.kind).collect();
+        assert_eq!(kinds, [&Kind::Tone { hz: 440.0 }, &Kind::Loopback(None)]);
+        assert_eq!(settings.sources[1].level_db, -6.0);
         assert_eq!(
-            read("--source tone --source loopback").unwrap_err().to_string(),
-            "2 sources were given, and only one can be sent so far. Give one --source"
+            read("--source tone --source none --source tone:440,muted").unwrap_err().to_string(),
+            "the source “tone:440” was given twice. Give each once; ,level= makes one louder"
+        );
+        let many: String = (0..129).map(|n| format!("--source tone:{} ", 100 + n)).collect();
+        assert!(
+            read(&many).unwrap_err().to_string().starts_with("129 sources were given, and 128")
         );
     }
 

@@ -42,6 +42,16 @@ pub(super) fn volume(text: &str) -> Result<u16, String> {
     }
 }
 
+/// Beyond this a film is not heard at all.
+const DEEPEST_DUCK_DB: u8 = 60;
+
+pub(super) fn duck(text: &str) -> Result<u8, String> {
+    match whole_number(text)? {
+        decibels if decibels <= DEEPEST_DUCK_DB => Ok(decibels),
+        _ => Err(format!("a film steps back by 0 to {DEEPEST_DUCK_DB} decibels")),
+    }
+}
+
 pub(super) fn delay(text: &str) -> Result<i32, String> {
     // The hint about the picture shows a real minus sign, which then gets pasted.
     match whole_number(&text.replace('−', "-"))? {
@@ -64,6 +74,14 @@ pub(super) fn output(text: &str) -> Result<Output, String> {
         None if text == "null" => Ok(Output::Null),
         Some(("wav", path)) if !path.is_empty() => Ok(Output::Wav(path.into())),
         _ => Err("it can be speaker, wav:FILE (a sound file) or null (nothing)".to_owned()),
+    }
+}
+
+pub(super) fn recording(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match crate::recording::Kind::of(&path) {
+        Ok(_) => Ok(path),
+        Err(_) => Err("a recording's name ends in .wav, .flac or .opus".to_owned()),
     }
 }
 

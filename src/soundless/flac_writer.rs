@@ -1,5 +1,7 @@
 //! The simplest FLAC there is, for tests: 16 bits, nothing compressed.
 
+use crate::recording::crc;
+
 /// Makes a FLAC file of interleaved samples in blocks of `block` frames.
 pub(crate) fn flac(sample_rate: u32, channels: u16, samples: &[i16], block: usize) -> Vec<u8> {
     let channels = usize::from(channels);
@@ -33,21 +35,4 @@ fn flac_block(number: u8, channels: usize, samples: &[i16]) -> Vec<u8> {
     let check = crc(&bytes, 16, 0x8005);
     bytes.extend(check.to_be_bytes());
     bytes
-}
-
-fn crc(bytes: &[u8], bits: u32, polynomial: u16) -> u16 {
-    let top = 1_u16 << (bits - 1);
-    let mask = top | (top - 1);
-    let mut crc = 0_u16;
-    for byte in bytes {
-        crc ^= u16::from(*byte) << (bits - 8);
-        for _ in 0..8 {
-            let carry = crc & top != 0;
-            crc = crc << 1 & mask;
-            if carry {
-                crc ^= polynomial;
-            }
-        }
-    }
-    crc
 }

@@ -183,7 +183,7 @@ mod tests {
         let scratch = Scratch::new();
         let path = scratch.path("made.wav");
         let format = Format { sample_rate: 48_000, channels: 2 };
-        let mut file = crate::soundless::WavFile::create(&path, format, false).unwrap();
+        let mut file = crate::recording::WavFile::create(&path, format, false).unwrap();
         file.write(samples).unwrap();
         file.finish().unwrap();
         std::fs::read(path).unwrap()

@@ -16,6 +16,10 @@ pub struct View {
     pub extra_ms: u32,
     /// Whether keys are taken.
     pub keys: bool,
+    /// Whether what is heard is recorded.
+    pub is_recording: bool,
+    /// Whether the network is a simulated one.
+    pub is_simulated: bool,
 }
 
 /// The lines to show, the most important first in each. The level in `stats` is the latest, not a
@@ -33,6 +37,12 @@ pub fn lines(stats: &ClientStats, view: &View) -> Vec<String> {
     );
     if view.extra_ms > 0 {
         line += &format!("  {} ms after the others", view.extra_ms);
+    }
+    if view.is_recording {
+        line += "  recording";
+    }
+    if view.is_simulated {
+        line += "  simulated network";
     }
     lines.push(line);
     if view.keys {
@@ -92,6 +102,12 @@ mod tests {
         let lines = lines(&stats(), &view);
         assert!(lines[1].contains("deaf") && lines[1].contains("20 ms after the others"));
         assert_eq!(lines[2], Key::HELP);
+    }
+
+    #[test]
+    fn a_recording_and_a_simulated_network_are_named() {
+        let view = View { is_recording: true, is_simulated: true, ..View::default() };
+        assert!(lines(&stats(), &view)[1].ends_with("  recording  simulated network"));
     }
 
     #[test]

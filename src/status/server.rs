@@ -26,6 +26,9 @@ pub fn lines(stats: &ServerStats, playout_delay_ms: u32) -> Vec<String> {
     if stats.capture_overruns > 0 {
         lines[0] += &format!("  overruns {}", stats.capture_overruns);
     }
+    if stats.recordings > 0 {
+        lines[0] += "  recording";
+    }
     // Longest here first, so that lines keep their place while others come and go.
     let mut listeners: Vec<&ListenerStats> = stats.listeners.iter().collect();
     listeners.sort_by(|a, b| {

@@ -222,7 +222,6 @@ impl Answer {
         let always = [
             ("Cache-Control", "no-cache"),
             ("X-Content-Type-Options", "nosniff"),
-            ("Referrer-Policy", "no-referrer"),
             ("Connection", "close"),
         ];
         let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));

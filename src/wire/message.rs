@@ -6,11 +6,12 @@ use byteorder::{BigEndian, ByteOrder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::talk::Microphone;
 use super::{MAX_AUDIO_PAYLOAD, MAX_JSON, SERVER_FULL, VERSION, Violation, kind, plain, typed};
 use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable};
 
 /// Longest id or name that is kept of a peer's, in characters.
-const MAX_NAME: usize = 64;
+pub(super) const MAX_NAME: usize = 64;
 
 /// Codecs of a hello that are looked at, the best first.
 const MAX_CODECS: usize = 16;
@@ -144,6 +145,9 @@ pub struct Hello {
     /// Codecs that the client plays, best first.
     #[serde(default)]
     pub codecs: Vec<String>,
+    /// There if the client wants to speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub talk: Option<Microphone>,
 }
 
 impl Hello {
@@ -196,9 +200,13 @@ pub struct Welcome {
     pub playout_delay_ms: u32,
     /// How often the server wants to be pinged, in ms.
     pub ping_ms: u32,
-    /// Kinds of client frames that may be longer than the standard limit: kind → bytes.
+    /// Kinds of client frames that may be longer than the standard limit, or that may come only if
+    /// they are named here: kind → bytes.
     #[serde(default)]
     pub accepts: BTreeMap<String, u32>,
+    /// The client's own number among the people, where the server lets listeners speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<u32>,
     /// The output whose sound is captured, only towards a client on the server's own machine: it
     /// must not play there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -414,10 +422,19 @@ impl Pong {
     }
 }
 
-fn json<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, Violation> {
-    if body.len() > MAX_JSON {
+pub(super) fn json<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, Violation> {
+    json_within(MAX_JSON, what, body)
+}
+
+/// Reads one JSON object of at most `limit` bytes.
+pub(super) fn json_within<T: DeserializeOwned>(
+    limit: usize,
+    what: &'static str,
+    body: &[u8],
+) -> Result<T, Violation> {
+    if body.len() > limit {
         let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
-        return Err(Violation::TooLong { length, limit: MAX_JSON });
+        return Err(Violation::TooLong { length, limit });
     }
     // Lists would do as well for serde, and `[]` as a report that says nothing.
     if body.trim_ascii_start().first() != Some(&b'{') {
@@ -426,7 +443,7 @@ fn json<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, Viola
     serde_json::from_slice(body).map_err(|e| Violation::Unreadable { what, why: e.to_string() })
 }
 
-fn json_frame<T: Serialize>(kind: u8, message: &T) -> Vec<u8> {
+pub(super) fn json_frame<T: Serialize>(kind: u8, message: &T) -> Vec<u8> {
     // Our own structs of numbers, texts and string-keyed maps always serialise.
     typed(kind, &serde_json::to_vec(message).unwrap_or_default())
 }

@@ -109,6 +109,10 @@ fn every_wrong_flag_is_one_line_that_says_what_to_do() {
         row(Client, "pc --delay 5001", 2, &["-5000 to 5000"]),
         row(Client, "pc --output mp3:x", 2, &["wav:FILE"]),
         row(Client, "pc --output wav:", 2, &["wav:FILE"]),
+        row(Client, "pc --simulate loss=2", 2, &["“loss=2”", "loss=2%, delay=20ms"]),
+        row(Client, "pc --simulate loss=200%", 2, &["0% to 100%"]),
+        row(Client, "pc --record film.mp3", 2, &[".wav, .flac or .opus"]),
+        row(Server, "--record film", 2, &[".wav, .flac or .opus"]),
         row(Client, "pc --output null --device x", 2, &["--device", "--output"]),
         row(Client, "pc --preset smoth", 2, &["smooth"]),
         row(Client, "pc --playout-delay-ms 10001", 2, &["5 to 10000"]),
@@ -197,6 +201,7 @@ fn a_file_that_cannot_be_played_or_written_is_exit_code_7() {
         ),
         row(Client, format!("pc --output wav:{}", there.display()), 7, &["--overwrite"]),
         row(Client, "pc --output wav:/nowhere/heard.wav", 7, &["folder does not exist"]),
+        row(Client, "pc --record /nowhere/heard.opus", 7, &["folder does not exist"]),
         row(Client, "pc --overwrite --output wav:/", 7, &["this is a folder"]),
         row(Client, "pc --output null --stats /nowhere/stats", 7, &["/nowhere/stats"]),
     ]);

@@ -53,7 +53,7 @@ fn every_codec_is_heard_and_nobody_disturbs_another() {
 fn welcomed(server: std::net::SocketAddr, codecs: Vec<String>) -> (Welcome, u32) {
     let mut socket = socket::connect(server);
     let _config = socket::plain(&mut socket);
-    let hello = Hello { version: 2, id: "x".into(), name: String::new(), codecs };
+    let hello = Hello { version: 2, id: "x".into(), name: String::new(), codecs, talk: None };
     socket.write_all(&hello.frame()).unwrap();
     let body = socket::skip_to_welcome(&mut socket);
     let welcome = Welcome::read(&body).unwrap();
@@ -99,7 +99,7 @@ fn age_of_the_first_sound(server: std::net::SocketAddr, codec: &str) -> u64 {
     let mut socket = socket::connect(server);
     let _config = socket::plain(&mut socket);
     let codecs = vec![codec.to_owned()];
-    let hello = Hello { version: 2, id: codec.into(), name: String::new(), codecs };
+    let hello = Hello { version: 2, id: codec.into(), name: String::new(), codecs, talk: None };
     socket.write_all(&hello.frame()).unwrap();
     let _welcome = socket::skip_to_welcome(&mut socket);
     socket.write_all(&Ping { client_us: 0 }.frame()).unwrap();

@@ -16,6 +16,9 @@ mod dry;
 mod ending;
 #[cfg(unix)]
 mod ramp;
+mod record;
+#[cfg(unix)]
+mod simulate;
 mod strangers;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! Chromium, driven through drive.js.
+//! Chromium or Firefox, driven through drive.js.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -19,15 +19,14 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser for the page at `port` that plays on the room's default output.
-    pub(crate) fn start(room: &Room, folder: &Path, port: u16) -> Self {
+    /// Starts a browser (`chromium` or `firefox`) for the page at `port` that plays on the room's
+    /// default output.
+    pub(crate) fn start(kind: &str, room: &Room, folder: &Path, port: u16) -> Self {
         let mut command = room.command("node");
         command
             .current_dir(folder)
-            .arg("drive.js")
-            .arg(format!("http://{HOST}:{port}/"))
-            .arg("/usr/bin/chromium")
-            .arg(format!("--host-resolver-rules=MAP {HOST} 127.0.0.1"))
+            .args(["drive.js", kind, HOST])
+            .arg(port.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| {

@@ -1,40 +1,59 @@
 // A browser on the page, driven line by line: each line on stdin is one command, answered by one line of
-// JSON on stdout. tests/page/main.rs gives the commands and listens to what the browser plays.
+// JSON on stdout. tests/page gives the commands and listens to what the browser plays.
 //
-// usage: node drive.js URL CHROMIUM [BROWSER-FLAG…]
+// usage: node drive.js chromium|firefox HOST PORT
+//
+// HOST leads to this machine.
 
+import {readFileSync, writeFileSync} from 'node:fs';
 import {createInterface} from 'node:readline';
 
-import {chromium} from 'playwright-core';
+import {decodeAll, packetsOf} from './decode.js';
 
-const [url, executablePath, ...flags] = process.argv.slice(2);
+const [kind, host, port] = process.argv.slice(2);
+const url = `http://${host}:${port}/`;
+const {open} = await import(`./${kind}.js`);
+const {browser, page} = await open(host);
 
-const browser = await chromium.launch({
-	executablePath,
-	// Tests often run as root, where Chromium's sandbox cannot be.
-	args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', ...flags],
-	ignoreDefaultArgs: ['--mute-audio'],
-});
-const context = await browser.newContext();
-const page = await context.newPage();
 const errors = [];
-let bytes = 0;
 page.on('pageerror', (error) => errors.push(String(error.stack ?? error)));
 page.on('console', (message) => {
+	const type = message.type();
 	// A server that is gone is what the browser itself writes here; the page says so in words.
-	if (message.type() === 'error' && !/WebSocket|net::ERR_/.test(message.text())) errors.push(message.text());
-});
-page.on('response', async (response) => {
-	const {requestHeadersSize: _, responseBodySize, responseHeadersSize} = await response.request().sizes();
-	bytes += responseBodySize + responseHeadersSize;
+	if (type === 'error' && !/WebSocket|net::ERR_|can.t establish a connection/.test(message.text())) errors.push(message.text());
 });
 
-const text = (selector) => page.locator(selector).textContent();
+const inPage = (...call) => page.evaluate(...call);
+
+/** Bytes of the files that were asked for before the first sound was handed to the output. */
+async function bytesToSound() {
+	const from = await inPage(() => performance.timeOrigin + (window.soundAt ?? Infinity));
+	return files.filter(({askedAt}) => askedAt <= from).reduce((sum, {bytes}) => sum + bytes, 0);
+}
+
+const files = [];
+if (kind === 'chromium') {
+	page.on('response', async (response) => {
+		const {responseBodySize, responseHeadersSize} = await response.request().sizes();
+		files.push({askedAt: response.request().timing().startTime, bytes: responseBodySize + responseHeadersSize});
+	});
+}
 
 const commands = {
 	async open(other = url) {
 		await page.goto(other);
-		return page.evaluate(() => ({secure: isSecureContext, worklet: 'audioWorklet' in AudioContext.prototype}));
+		return inPage(() => {
+			const {start} = AudioBufferSourceNode.prototype;
+			AudioBufferSourceNode.prototype.start = function noted(...when) {
+				window.soundAt ??= performance.now();
+				return start.apply(this, when);
+			};
+			return {
+				secure: isSecureContext,
+				worklet: 'audioWorklet' in AudioContext.prototype,
+				decodes: 'AudioDecoder' in window,
+			};
+		});
 	},
 	/** Taps as a finger would. */
 	tap: (selector) => page.click(selector),
@@ -42,23 +61,35 @@ const commands = {
 		await page.focus(selector);
 		await page.keyboard.press(key);
 	},
-	set: (selector, ...value) => page.locator(selector).evaluate((input, to) => {
+	set: (selector, ...value) => inPage(([where, to]) => {
+		const input = document.querySelector(where);
 		input.value = to;
 		input.dispatchEvent(new Event('input', {bubbles: true}));
 		input.dispatchEvent(new Event('change', {bubbles: true}));
-	}, value.join(' ')),
+	}, [selector, value.join(' ')]),
 	show: async () => ({
-		state: await page.locator('main').getAttribute('data-state'),
-		status: await text('#status'),
-		delay: await text('#delay'),
-		buffer: await text('#buffer'),
-		codec: await text('#codec'),
-		server: await text('#server'),
-		trim: await text('#trim-value'),
-		volume: await text('#volume-value'),
-		bytes,
+		...await inPage(() => {
+			const text = (selector) => document.querySelector(selector).textContent;
+			return {
+				state: document.querySelector('main').dataset.state,
+				status: text('#status'),
+				delay: text('#delay'),
+				buffer: text('#buffer'),
+				codec: text('#codec'),
+				server: text('#server'),
+				trim: text('#trim-value'),
+				volume: text('#volume-value'),
+				lockScreen: [navigator.mediaSession?.playbackState, navigator.mediaSession?.metadata?.title],
+			};
+		}),
+		bytes: await bytesToSound(),
 		errors,
 	}),
+	/** What the page makes of a file of Opus packets, as another file. */
+	async decode(packets, into) {
+		const samples = await inPage(decodeAll, ['/opus.js', packetsOf(readFileSync(packets))]);
+		writeFileSync(into, Float32Array.from(samples));
+	},
 	reload: () => page.reload(),
 	picture: async (path, width, height, scheme) => {
 		await page.setViewportSize({width: Number(width), height: Number(height)});

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod browser;
+mod opus;
 #[path = "../support"]
 mod support {
     pub(crate) mod sound_compare;
@@ -18,9 +19,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use browser::Browser;
-use support::sound_compare::{Window, compare, median, noise};
-use support::sound_program::{Program, wait_until};
-use support::sound_room::{EAR1, PC, RATE, Recorder, Room, Sink};
+use support::sound_compare::{Window, compare, median};
+use support::sound_program::{Guarded, Program, wait_until};
+use support::sound_room::{EAR1, PC, RATE, Recorder, Room};
 
 /// What `--preset smooth` promises.
 const PLAYOUT_DELAY_MS: f64 = 300.0;
@@ -31,8 +32,17 @@ const DELAY_TOLERANCE_MS: f64 = 15.0;
 /// … and more roughly in its first seconds, on a machine that is busy with tests.
 const EARLY_TOLERANCE_MS: f64 = 20.0;
 
+/// Firefox says later than others when its sound is heard: 25 to 35 ms were seen.
+const FIREFOX_TOLERANCE_MS: f64 = 50.0;
+
 /// How much later than it was played a sound is looked for.
 const SEARCHED_MS: u32 = 450;
+
+/// What reaches the ear within this many bytes and seconds of a tap.
+const MOST_BYTES_TO_SOUND: f64 = 60_000.0;
+const SOUND_WITHIN_S: f64 = 1.5;
+
+const IN_STEP: &str = "You are in step with everybody else.";
 
 /// Longer than the test takes.
 const MUSIC_S: usize = 180;
@@ -55,56 +65,73 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page")
 }
 
-fn music(room: &Room) -> PathBuf {
-    let path = room.path("music.wav");
-    let spec = hound::WavSpec {
-        channels: 2,
-        sample_rate: RATE,
-        bits_per_sample: 32,
-        sample_format: hound::SampleFormat::Float,
-    };
-    let noise = noise(MUSIC_S * RATE as usize, RATE);
-    let mut wav = hound::WavWriter::create(&path, spec).unwrap();
-    for (left, right) in noise.left.iter().zip(&noise.right) {
-        wav.write_sample(*left).unwrap();
-        wav.write_sample(*right).unwrap();
-    }
-    wav.finalize().unwrap();
-    path
-}
-
 /// A port that nobody uses: the page must find the server again where it was.
 fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
-fn server(room: &Room, port: u16, web: u16) -> Program {
+/// A room where the PC plays noise and is recorded, and ports for a server.
+struct Evening {
+    // Dropped first to last: what plays and records goes before its room.
+    _player: Guarded,
+    recorder: Recorder,
+    room: Room,
+    port: u16,
+    web: u16,
+}
+
+impl Evening {
+    fn begin() -> Self {
+        let mut room = Room::open();
+        // Browsers play on the default output; the server captures the one that it is told.
+        room.make_default(EAR1);
+        let music = room.noise(MUSIC_S);
+        let recorder = room.record();
+        let player = room.play(&music, PC);
+        wait_until("the PC plays", || recorder.hears(PC));
+        Self { _player: player, recorder, room, port: free_port(), web: free_port() }
+    }
+}
+
+fn server(room: &Room, preset: &str, port: u16, web: u16) -> Program {
+    server_with(room, preset, port, web, &[])
+}
+
+fn server_with(room: &Room, preset: &str, port: u16, web: u16, more: &[&str]) -> Program {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
-    command.args(["--preset", "smooth", "--source", "loopback:pc", "--name", "Living room"]);
+    command.args(["--preset", preset, "--source", "loopback:pc", "--name", "Living room"]);
     command.args(["--bind", "127.0.0.1", "--no-discovery", "--port", &port.to_string()]);
-    command.args(["--web", &web.to_string(), "--no-qr"]);
+    command.args(["--web", &web.to_string(), "--no-qr"]).args(more);
     let mut server = Program::start(command, room.path("server.log"));
     server.wait_for("Ctrl-C stops.");
     server
 }
 
 /// Waits until what the browser plays is what the PC plays, `delay_ms` later and `gain_db` louder.
-fn wait_until_right(recorder: &Recorder, ear: Sink, delay_ms: f64, gain_db: f64) -> Vec<Window> {
-    let mut heard = Vec::new();
+fn wait_until_right(recorder: &Recorder, delay_ms: f64, gain_db: f64) {
+    wait_until_heard(recorder, EARLY_TOLERANCE_MS, gain_db, || delay_ms);
+}
+
+/// The same for a delay that the page may change meanwhile, give or take `within_ms`.
+fn wait_until_heard(
+    recorder: &Recorder,
+    within_ms: f64,
+    gain_db: f64,
+    mut delay_ms: impl FnMut() -> f64,
+) {
     wait_until("the right sound is heard at the right time", || {
         let from = recorder.seconds();
         wait_until("enough is recorded", || recorder.seconds() > from + COMPARED_S);
         let played = recorder.played(PC, from);
-        heard = compare(&played, &recorder.played(ear, from), RATE, SEARCHED_MS);
+        let heard = compare(&played, &recorder.played(EAR1, from), RATE, SEARCHED_MS);
         let whole: Vec<&Window> = heard.iter().filter(|w| w.likeness > 0.9).collect();
-        let delay = median(whole.iter().map(|w| w.delay_ms));
+        let is_ms = median(whole.iter().map(|w| w.delay_ms));
         let gain = median(whole.iter().map(|w| w.gain_db));
-        println!("{} of {} whole, {delay:.2} ms, {gain:.2} dB", whole.len(), heard.len());
+        println!("{} of {} whole, {is_ms:.2} ms, {gain:.2} dB", whole.len(), heard.len());
         (heard.len() - whole.len()) * DAMAGED_ONE_IN <= heard.len()
-            && (delay - delay_ms).abs() < EARLY_TOLERANCE_MS
+            && (is_ms - delay_ms()).abs() < within_ms
             && (gain - gain_db).abs() < 1.0
     });
-    heard
 }
 
 #[test]
@@ -115,17 +142,10 @@ fn the_pages_modules_pass_their_own_tests() {
 
 #[test]
 fn a_tap_on_a_page_from_plain_http_plays_in_step_and_comes_back_by_itself() {
-    let mut room = Room::open();
-    // Chromium plays on the default output; the server captures the one that it is told.
-    room.make_default(EAR1);
-    let music = music(&room);
-    let (port, web) = (free_port(), free_port());
-    let running = server(&room, port, web);
-    let recorder = room.record();
-    let _player = room.play(&music, PC);
-    wait_until("the PC plays", || recorder.hears(PC));
+    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let running = server(&room, "smooth", port, web);
 
-    let mut browser = Browser::start(&room, &folder(), web);
+    let mut browser = Browser::start("chromium", &room, &folder(), web);
     let opened = browser.ask("open");
     assert_eq!(opened["secure"], false, "an address in a home network is not secure");
     assert_eq!(opened["worklet"], false);
@@ -136,18 +156,31 @@ fn a_tap_on_a_page_from_plain_http_plays_in_step_and_comes_back_by_itself() {
     let (first, _) = recorder.heard(EAR1, tapped, recorder.seconds()).unwrap();
     let shown = browser.ask("show");
     println!("sound {:.2} s after the tap, {} bytes", first - tapped, shown["bytes"]);
-    assert!(shown["bytes"].as_u64().unwrap() <= 60_000, "{shown}");
+    let bytes = shown["bytes"].as_f64().unwrap();
+    assert!((1.0..=MOST_BYTES_TO_SOUND).contains(&bytes), "{shown}");
+    assert!(first - tapped < SOUND_WITHIN_S, "{:.2} s", first - tapped);
     assert_eq!(shown["server"], "Living room");
-    wait_until_right(&recorder, EAR1, PLAYOUT_DELAY_MS, 0.0);
+    wait_until_right(&recorder, PLAYOUT_DELAY_MS, 0.0);
     let shown = browser.ask("show");
     assert_eq!(shown["state"], "playing", "{shown}");
-    assert_eq!(shown["status"], "You are in step with everybody else.");
+    assert_eq!(shown["status"], IN_STEP);
+    assert_eq!(shown["lockScreen"], serde_json::json!(["playing", "Living room"]));
 
+    // Less data on an insecure page: the decoder that came after the first sound.
+    browser.ask("tap #less");
+    wait_until("it is Opus", || browser.ask("show")["codec"] == "opus, 48 kHz");
+    wait_until_right(&recorder, PLAYOUT_DELAY_MS, 0.0);
+    assert_eq!(browser.ask("show")["status"], IN_STEP);
+    browser.ask("tap #less");
+    wait_until("it is s16 again", || browser.ask("show")["codec"] == "s16, 40 kHz");
+
+    browser.ask("set #volume 200");
+    wait_until_right(&recorder, PLAYOUT_DELAY_MS, 6.02);
     browser.ask("set #volume 50");
     for _ in 0..PRESSES {
         browser.ask("tap #later");
     }
-    wait_until_right(&recorder, EAR1, PLAYOUT_DELAY_MS + MOVED_MS, -6.02);
+    wait_until_right(&recorder, PLAYOUT_DELAY_MS + MOVED_MS, -6.02);
     browser.ask("reload");
     let shown = browser.ask("show");
     assert_eq!(shown["trim"], "+40 ms", "timing is remembered: {shown}");
@@ -162,9 +195,9 @@ fn a_tap_on_a_page_from_plain_http_plays_in_step_and_comes_back_by_itself() {
     drop(running);
     wait_until("it is silent without a server", || recorder.hears_nothing(EAR1));
     assert_eq!(browser.ask("show")["state"], "lost");
-    let _running = server(&room, port, web);
+    let _running = server(&room, "smooth", port, web);
     wait_until("sound is back by itself", || recorder.hears(EAR1));
-    wait_until_right(&recorder, EAR1, PLAYOUT_DELAY_MS, 0.0);
+    wait_until_right(&recorder, PLAYOUT_DELAY_MS, 0.0);
 
     browser.ask("tap #listen");
     wait_until("it is silent after leaving", || recorder.hears_nothing(EAR1));
@@ -173,23 +206,99 @@ fn a_tap_on_a_page_from_plain_http_plays_in_step_and_comes_back_by_itself() {
     // Browsers trust this machine itself, and play through the audio thread there.
     let opened = browser.ask(&format!("open http://127.0.0.1:{web}/"));
     assert_eq!((&opened["secure"], &opened["worklet"]), (&true.into(), &true.into()));
+    assert_eq!(opened["decodes"], true);
+    opus::decodes_as_the_programs_do(&room, &mut browser);
+    browser.ask("tap #less");
     browser.ask("tap #listen");
     wait_until("a secure page is heard", || recorder.hears(EAR1));
-    wait_until_right(&recorder, EAR1, PLAYOUT_DELAY_MS, 0.0);
+    wait_until_right(&recorder, PLAYOUT_DELAY_MS, 0.0);
+    let shown = browser.ask("show");
+    assert_eq!((&shown["codec"], &shown["status"]), (&"opus, 48 kHz".into(), &IN_STEP.into()));
+    // Through a media element, by a delay that no browser tells.
+    browser.ask("tap #element");
+    wait_until("it is heard through an element", || recorder.hears(EAR1));
     assert_eq!(browser.ask("show")["errors"], serde_json::json!([]));
+}
+
+#[test]
+fn firefox_plays_the_page_without_an_error() {
+    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let _server = server(&room, "smooth", port, web);
+    let mut browser = Browser::start("firefox", &room, &folder(), web);
+    assert_eq!(browser.ask("open")["secure"], false);
+    browser.ask("tap #listen");
+    wait_until("Firefox is heard", || recorder.hears(EAR1));
+    wait_until_heard(&recorder, FIREFOX_TOLERANCE_MS, 0.0, || PLAYOUT_DELAY_MS);
+    browser.ask("tap #less");
+    wait_until("it is Opus", || browser.ask("show")["codec"] == "opus, 48 kHz");
+    wait_until_heard(&recorder, FIREFOX_TOLERANCE_MS, 0.0, || PLAYOUT_DELAY_MS);
+    let shown = browser.ask("show");
+    assert_eq!((&shown["state"], &shown["status"]), (&"playing".into(), &IN_STEP.into()));
+    opus::decodes_as_the_programs_do(&room, &mut browser);
+
+    browser.ask(&format!("open http://127.0.0.1:{web}/"));
+    opus::decodes_as_the_programs_do(&room, &mut browser);
+    browser.ask("tap #listen");
+    wait_until("a secure page is heard", || recorder.hears(EAR1));
+    assert_eq!(browser.ask("show")["errors"], serde_json::json!([]));
+}
+
+#[test]
+fn a_delay_that_the_browser_cannot_make_is_exceeded_by_as_much_as_the_page_says() {
+    for (preset, delay_ms) in [("low-latency", 80.0), ("live", 25.0)] {
+        let Evening { room, port, web, recorder, _player } = Evening::begin();
+        let _server = server(&room, preset, port, web);
+        let mut browser = Browser::start("chromium", &room, &folder(), web);
+        browser.ask("open");
+        browser.ask("tap #listen");
+        wait_until("it is heard", || recorder.hears(EAR1));
+        let promised_ms = || delay_ms + extra_ms(&browser.ask("show"));
+        wait_until_heard(&recorder, EARLY_TOLERANCE_MS, 0.0, promised_ms);
+        let shown = browser.ask("show");
+        println!("{preset}: {shown}");
+        assert_eq!(shown["errors"], serde_json::json!([]));
+    }
+}
+
+/// How much later than the others the page says that it plays.
+fn extra_ms(shown: &serde_json::Value) -> f64 {
+    let said = shown["status"].as_str().unwrap();
+    if said == IN_STEP {
+        return 0.0;
+    }
+    let ms = said
+        .strip_prefix("Sound comes late to this device: you hear it ")
+        .and_then(|rest| rest.strip_suffix(" ms after the others."));
+    ms.and_then(|ms| ms.parse().ok()).unwrap_or_else(|| panic!("the page says: {said}"))
+}
+
+#[test]
+fn a_page_waits_at_a_full_server_and_comes_in_when_somebody_leaves() {
+    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let _server = server_with(&room, "smooth", port, web, &["--max-clients", "1"]);
+    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+    command.args([&format!("127.0.0.1:{port}"), "--output", "null"]);
+    let mut first = Program::start(command, room.path("client.log"));
+    first.wait_for("connected");
+    let mut browser = Browser::start("chromium", &room, &folder(), web);
+    browser.ask("open");
+    browser.ask("tap #listen");
+    wait_until("the page says that the server is full", || {
+        browser.ask("show")["status"] == "The server is full. Asking again every 10 seconds."
+    });
+    assert!(recorder.hears_nothing(EAR1));
+    first.stop();
+    wait_until("it comes in by itself", || recorder.hears(EAR1));
+    let shown = browser.ask("show");
+    assert_eq!((&shown["state"], &shown["errors"]), (&"playing".into(), &serde_json::json!([])));
 }
 
 #[test]
 #[ignore = "takes two minutes; run with --ignored --nocapture for the figures"]
 fn two_minutes_in_a_browser_are_whole_and_at_the_playout_delay() {
-    let mut room = Room::open();
-    room.make_default(EAR1);
-    let music = music(&room);
-    let (port, web) = (free_port(), free_port());
-    let _server = server(&room, port, web);
-    let recorder = room.record();
-    let _player = room.play(&music, PC);
-    let mut browser = Browser::start(&room, &folder(), web);
+    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let _server = server(&room, "smooth", port, web);
+    let mut browser = Browser::start("chromium", &room, &folder(), web);
     browser.ask("open");
     browser.ask("tap #listen");
     wait_until("the browser is heard", || recorder.hears(EAR1));

@@ -99,6 +99,7 @@ impl Served {
         loop {
             match self.listener.read(bytes, self.now_us) {
                 Ok(Asks::Nothing) => return,
+                Ok(Asks::Mix(_) | Asks::Change) => {}
                 Ok(Asks::Welcome(hello)) => {
                     assert_is_tame(&hello);
                     self.listener.welcome(hello, typed(2, b"{}"), &self.log, 0);

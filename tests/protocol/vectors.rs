@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use auralync::codec::{Codec, Decoder, pcm};
 use auralync::wire::{
-    AudioFrame, AudioHeader, AuralyncKey, Config, Deframer, Frame, Hello, Limits, MAX_CLIENT_FRAME,
-    MAX_JSON, MAX_SERVER_FRAME, Notice, Ping, Pong, Report, SERVER_FULL, ServerFirst, Violation,
-    Welcome, kind, plain, read_float32, typed,
+    AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Config, Deframer, Frame, Hello, Limits,
+    MAX_CLIENT_FRAME, MAX_JSON, MAX_SERVER_FRAME, Notice, People, Ping, Pong, Report, SERVER_FULL,
+    ServerFirst, Violation, Welcome, Wish, kind, plain, read_float32, talk_frame, typed,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -114,15 +114,13 @@ pub(crate) fn encode(Step { message, fields, .. }: &Step) -> Vec<u8> {
         }
         "hello" => of::<Hello>(fields).frame(),
         "welcome" => of::<Welcome>(fields).frame(),
-        "audio" => {
-            let header = AudioHeader {
-                flags: number(fields, "flags").try_into().unwrap(),
-                frames: number(fields, "frames").try_into().unwrap(),
-                position: number(fields, "position"),
-                captured_us: number(fields, "captured_us"),
-            };
-            audio(fields, header).typed().to_vec()
+        "audio" => audio(fields, header(fields)).typed().to_vec(),
+        "talk" => {
+            let header = header(fields);
+            talk_frame(header, &audio(fields, header).typed()[AUDIO_HEADER..]).unwrap()
         }
+        "wish" => of::<Wish>(fields).frame(),
+        "people" => of::<People>(fields).frame(),
         "ping" => Ping { client_us: number(fields, "client_us") }.frame(),
         "pong" => Pong {
             client_us: number(fields, "client_us"),
@@ -137,6 +135,15 @@ pub(crate) fn encode(Step { message, fields, .. }: &Step) -> Vec<u8> {
             typed(number(fields, "kind").try_into().unwrap(), &unhex(body))
         }
         other => panic!("no message is called {other}"),
+    }
+}
+
+fn header(fields: &Fields) -> AudioHeader {
+    AudioHeader {
+        flags: number(fields, "flags").try_into().unwrap(),
+        frames: number(fields, "frames").try_into().unwrap(),
+        position: number(fields, "position"),
+        captured_us: number(fields, "captured_us"),
     }
 }
 
@@ -187,7 +194,7 @@ fn read_typed(kind: u8, body: &[u8], like: &Step) -> Result<(String, Value), Vio
     Ok(match kind {
         kind::HELLO => ("hello".into(), fields(serde_json::to_value(Hello::read(body)?))),
         kind::WELCOME => ("welcome".into(), fields(serde_json::to_value(Welcome::read(body)?))),
-        kind::AUDIO => {
+        kind::AUDIO | kind::TALK => {
             let (header, payload) = AudioHeader::split(body)?;
             let channels = channels(like);
             let mut samples = Vec::new();
@@ -202,8 +209,10 @@ fn read_typed(kind: u8, body: &[u8], like: &Step) -> Result<(String, Value), Vio
             if let Some(codec) = codec {
                 fields["codec"] = codec.into();
             }
-            ("audio".into(), fields)
+            (if kind == kind::TALK { "talk" } else { "audio" }.into(), fields)
         }
+        kind::WISH => ("wish".into(), fields(serde_json::to_value(Wish::read(body)?))),
+        kind::PEOPLE => ("people".into(), fields(serde_json::to_value(People::read(body)?))),
         kind::PING => ("ping".into(), json!({"client_us": Ping::read(body)?.client_us})),
         kind::PONG => {
             let Pong { client_us, received_us, sent_us } = Pong::read(body)?;
@@ -312,7 +321,7 @@ pub(crate) fn kinds() -> Vec<(u8, String)> {
             (value.trim_end_matches(';').parse().unwrap(), name.to_lowercase())
         })
         .collect();
-    assert!(kinds.contains(&(kind::NOTICE, "notice".to_owned())), "{kinds:?}");
+    assert!(kinds.contains(&(kind::PEOPLE, "people".to_owned())), "{kinds:?}");
     kinds
 }
 

@@ -41,8 +41,13 @@ pub(crate) fn typed(socket: &mut TcpStream) -> (u8, Vec<u8>) {
 
 /// Says hello after the config and skips to the welcome, whose body this is.
 pub(crate) fn greet(socket: &mut TcpStream, id: &str) -> Vec<u8> {
-    let hello =
-        Hello { version: 2, id: id.into(), name: "test".into(), codecs: vec!["f32".into()] };
+    let hello = Hello {
+        version: 2,
+        id: id.into(),
+        name: "test".into(),
+        codecs: vec!["f32".into()],
+        talk: None,
+    };
     socket.write_all(&hello.frame()).unwrap();
     skip_to_welcome(socket)
 }

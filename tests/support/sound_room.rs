@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::sound_compare::Recording;
+use super::sound_compare::{self, Recording};
 use super::sound_program::{Guarded, wait_until};
 
 /// A null sink cuts its clock to whole microseconds per block: only at a rate whose frames last
@@ -135,6 +135,25 @@ impl Room {
 
     pub(crate) fn make_default(&self, sink: Sink) {
         self.pactl(&["set-default-sink", sink.name]);
+    }
+
+    /// A WAV file of so many seconds of noise, each run the same.
+    pub(crate) fn noise(&self, seconds: usize) -> PathBuf {
+        let path = self.path("music.wav");
+        let spec = hound::WavSpec {
+            channels: 2,
+            sample_rate: RATE,
+            bits_per_sample: 32,
+            sample_format: hound::SampleFormat::Float,
+        };
+        let noise = sound_compare::noise(seconds * RATE as usize, RATE);
+        let mut wav = hound::WavWriter::create(&path, spec).unwrap();
+        for (left, right) in noise.left.iter().zip(&noise.right) {
+            wav.write_sample(*left).unwrap();
+            wav.write_sample(*right).unwrap();
+        }
+        wav.finalize().unwrap();
+        path
     }
 
     /// Plays a WAV file on `sink` until what is returned is dropped.

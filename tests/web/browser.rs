@@ -141,7 +141,7 @@ impl WebSocket {
 
 pub(crate) fn hello(id: &str) -> Vec<u8> {
     let codecs = vec!["f32".into()];
-    Hello { version: 2, id: id.into(), name: "a phone".into(), codecs }.frame()
+    Hello { version: 2, id: id.into(), name: "a phone".into(), codecs, talk: None }.frame()
 }
 
 /// A frame as clients must send it.

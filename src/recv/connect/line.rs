@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use log::debug;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
 
 use super::reach::explain;
 use crate::error::{Error, Result, plain};
 use crate::recv::decode::{Conversation, Event};
+use crate::recv::simulate::Network;
 use crate::wire::{Deframer, Hello};
 
 /// What reading gave.
@@ -32,7 +34,11 @@ pub(super) struct Line {
     /// When it was opened, in µs of our clock.
     pub(super) since_us: u64,
     stream: TcpStream,
+    /// Stands between the socket and the conversation, if one is simulated.
+    network: Option<Network>,
     is_made: bool,
+    /// The server has closed, and what it sent before may still be on the way.
+    has_ended: bool,
     deframer: Deframer,
     /// Bytes that the socket has not taken: hellos, pings and reports, a few hundred at most.
     unsent: Vec<u8>,
@@ -45,14 +51,21 @@ impl Line {
         address: SocketAddr,
         hello: Hello,
         known: bool,
+        network: Option<Network>,
         now_us: u64,
     ) -> Self {
+        if let Some(network) = &network {
+            // Else the system would take in what the simulated network has no room for.
+            let _ = SockRef::from(&stream).set_recv_buffer_size(network.most_held());
+        }
         let conversation = Conversation::new(hello, known);
         Self {
             address,
             since_us: now_us,
             stream,
+            network,
             is_made: true,
+            has_ended: false,
             deframer: Deframer::new(conversation.limits()),
             conversation,
             unsent: Vec::new(),
@@ -63,9 +76,14 @@ impl Line {
     ///
     /// # Errors
     /// What the system says at once.
-    pub(super) fn call(address: SocketAddr, hello: Hello, now_us: u64) -> Result<Self> {
+    pub(super) fn call(
+        address: SocketAddr,
+        hello: Hello,
+        network: Option<Network>,
+        now_us: u64,
+    ) -> Result<Self> {
         let stream = TcpStream::connect(address).map_err(|e| explain(&e, address))?;
-        Ok(Self { is_made: false, ..Self::made(stream, address, hello, true, now_us) })
+        Ok(Self { is_made: false, ..Self::made(stream, address, hello, true, network, now_us) })
     }
 
     /// Lets `registry` tell when there is something to read or to write.
@@ -96,22 +114,52 @@ impl Line {
         Ok(self.is_made)
     }
 
-    /// Reads what is there, as far as it fits into `buffer`.
+    /// Reads what has come by `now_us`, as far as it fits into `buffer`.
     ///
     /// # Errors
     /// [`Error::Lost`] if the connection is.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
+    pub(super) fn read(&mut self, buffer: &mut [u8], now_us: u64) -> Result<Got> {
         loop {
-            return match self.stream.read(buffer) {
-                Ok(0) => Ok(Got::End),
-                Ok(count) => {
-                    self.deframer.push(&buffer[..count]);
-                    Ok(Got::Bytes)
+            if let Some(network) = &mut self.network {
+                if let Some(bytes) = network.give(now_us) {
+                    self.deframer.push(&bytes);
+                    return Ok(Got::Bytes);
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Got::Nothing),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => Err(self.lost(plain(&e))),
-            };
+                match (network.has_room(), self.has_ended && network.is_empty()) {
+                    (_, true) => return Ok(Got::End),
+                    (false, _) => return Ok(Got::Nothing),
+                    (true, false) => {}
+                }
+            }
+            match self.stream.read(buffer) {
+                Ok(0) if self.network.as_ref().is_some_and(|network| !network.is_empty()) => {
+                    self.has_ended = true;
+                    return Ok(Got::Nothing);
+                }
+                Ok(0) => return Ok(Got::End),
+                Ok(count) => match &mut self.network {
+                    Some(network) => network.take(now_us, &buffer[..count]),
+                    None => {
+                        self.deframer.push(&buffer[..count]);
+                        return Ok(Got::Bytes);
+                    }
+                },
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(Got::Nothing),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(self.lost(plain(&e))),
+            }
+        }
+    }
+
+    /// When more arrives over the simulated network, in µs.
+    pub(super) fn next_us(&self) -> Option<u64> {
+        self.network.as_ref()?.next_us()
+    }
+
+    /// Spoils decoded samples as the simulated network does.
+    pub(super) fn spoil(&mut self, samples: &mut [f32]) {
+        if let Some(network) = &mut self.network {
+            network.add_noise(samples);
         }
     }
 
@@ -124,7 +172,15 @@ impl Line {
         self.deframer.set_limits(self.conversation.limits());
         let event = match self.deframer.next_frame() {
             Ok(None) => return Ok(None),
-            Ok(Some(frame)) => self.conversation.take(frame),
+            Ok(Some(frame)) => {
+                let is_lost = self.conversation.is_sound(&frame)
+                    && self.network.as_mut().is_some_and(Network::loses_frame);
+                if is_lost {
+                    self.conversation.lose();
+                    return Ok(Some(Event::Nothing));
+                }
+                self.conversation.take(frame)
+            }
             Err(violation) => Err(violation),
         };
         event.map(Some).map_err(|why| Error::NotAuraLync { address, why: why.to_string() })

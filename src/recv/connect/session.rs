@@ -133,13 +133,16 @@ impl<'a> Session<'a> {
                 due_us = due_us.min(self.next_ping_us);
             }
         }
+        let lines = [Some(&self.line), self.rival.as_ref()];
+        let arrives_us = lines.into_iter().flatten().filter_map(Line::next_us).min();
+        let due_us = due_us.min(arrives_us.unwrap_or(u64::MAX));
         Duration::from_micros(due_us.saturating_sub(now_us))
     }
 
     /// Reads the connection in use and acts on all that came.
     fn hear(&mut self, buffer: &mut [u8]) -> Result<Option<End>> {
         loop {
-            let end = match self.line.read(buffer) {
+            let end = match self.line.read(buffer, self.connect.clock.now_us()) {
                 Ok(Got::Nothing) => return Ok(None),
                 Ok(Got::Bytes) => {
                     self.delivered();
@@ -182,7 +185,8 @@ impl<'a> Session<'a> {
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
                 Event::Audio { position, captured_us, broken, frames, concealed, samples } => {
-                    let samples = samples.to_vec();
+                    let mut samples = samples.to_vec();
+                    self.line.spoil(&mut samples);
                     let heard = Heard::Audio { position, captured_us, arrived_us, broken, samples };
                     self.connect.seen.frames.add(u64::from(frames));
                     self.connect.seen.concealed.add(u64::from(concealed));

@@ -48,17 +48,16 @@ impl Play {
     pub(super) fn apply_delay(&mut self) {
         self.make_room();
         let wanted_us = self.wanted_ms() * 1e3;
-        if let Some(timeline) = self.timeline() {
-            timeline.set_delay_us(wanted_us);
-        }
+        self.timelines().for_each(|timeline| timeline.set_delay_us(wanted_us));
     }
 
     /// Makes room for a longer delay.
     pub(super) fn make_room(&mut self) {
         let depth_ms = self.wanted_ms().max(self.delay_ms()) as u32;
-        if let Output::Recorder(recorder) = &mut self.output {
-            recorder.make_room_for(depth_ms);
-        } else if let Some(playout) = self.playout() {
+        if let Some(cardless) = &mut self.cardless {
+            cardless.make_room_for(depth_ms);
+        }
+        if let Some(playout) = self.playout() {
             playout.make_room_for(depth_ms);
         }
     }
@@ -114,10 +113,10 @@ impl Play {
     fn lost(&self) -> u64 {
         let known = self.stream.as_ref();
         let playing = known.and_then(|known| known.playout.as_ref()).map(|p| p.counts().lost);
-        let recorded = match &self.output {
-            Output::Recorder(recorder) => recorder.counts().lost,
+        let without_card = match &self.output {
+            Output::Cardless => self.cardless.as_ref().map_or(0, |all| all.counts().lost),
             Output::Card(_) => 0,
         };
-        self.counted.lost + playing.unwrap_or(0) + recorded
+        self.counted.lost + playing.unwrap_or(0) + without_card
     }
 }

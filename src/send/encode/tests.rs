@@ -36,8 +36,13 @@ fn frames(rate: u32, layout: Layout, in_use: &InUse) -> Vec<AudioFrame> {
 /// A listener that was welcomed with a codec.
 fn listener(codec: Codec, rate: u32, layout: Layout) -> Conversation {
     let is_opus = matches!(codec, Codec::Opus(_));
-    let hello =
-        Hello { version: 2, id: "x".into(), name: String::new(), codecs: vec![codec.to_string()] };
+    let hello = Hello {
+        version: 2,
+        id: "x".into(),
+        name: String::new(),
+        codecs: vec![codec.to_string()],
+        talk: None,
+    };
     let mut conversation = Conversation::new(hello, false);
     let auralync = Some(AuralyncKey { version: 2, hold: false });
     let config = Config { sample_rate: rate, channels: 1, chunk_size: 512, auralync };
@@ -55,6 +60,7 @@ fn listener(codec: Codec, rate: u32, layout: Layout) -> Conversation {
         playout_delay_ms: 300,
         ping_ms: 250,
         accepts: std::collections::BTreeMap::new(),
+        person: None,
         captured_output: None,
     };
     let frame = welcome.frame();

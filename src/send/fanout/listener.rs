@@ -1,12 +1,16 @@
 //! One listener's conversation: what its bytes mean and when its time is up. No socket, no clock.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::inbox::{Heard, Inbox};
-use super::{Counts, Log, Outbox};
+use super::{Counts, Log, Outbox, Own, Talker};
 use crate::codec::Codec;
+use crate::send::talk::Spoken;
 use crate::wire::websocket::{self, close};
-use crate::wire::{Hello, Notice, Ping, Reason, Report, SERVER_FULL, Violation, kind};
+use crate::wire::{
+    AudioFrame, Hello, MAX_PEOPLE, Notice, Ping, Reason, Report, SERVER_FULL, Violation, Wish, kind,
+};
 
 /// A first byte but no whole hello within this: closed.
 const HELLO_WITHIN_US: u64 = 5_000_000;
@@ -25,6 +29,9 @@ const MAX_PINGS_PER_SECOND: u32 = 20;
 
 /// More bytes than this in a second close: no client of ours comes near it.
 const MAX_BYTES_PER_SECOND: usize = 64 * 1024;
+
+/// The same of a listener that may talk: stereo float32 at 192 kHz, and some of it twice.
+const MAX_TALK_BYTES_PER_SECOND: usize = 2 * 1024 * 1024;
 
 /// Added to what a listener plays late on purpose, at most, in µs.
 const MAX_EXTRA_US: u64 = 10_000_000;
@@ -51,6 +58,10 @@ pub enum Asks {
     Nothing,
     /// It wants to be welcomed.
     Welcome(Hello),
+    /// It said something that belongs into the mix.
+    Mix(Spoken),
+    /// It changed something about itself that others see, or that the mix depends on.
+    Change,
 }
 
 /// One listener.
@@ -70,6 +81,18 @@ pub struct Listener {
     pub name: String,
     /// What it reported last.
     pub report: Option<Report>,
+    /// Its number among the people, where listeners may speak.
+    pub person: Option<u32>,
+    /// There if it may speak.
+    pub talker: Option<Talker>,
+    /// Whether nobody shall hear it.
+    pub is_muted: bool,
+    /// Whether it has turned its sound off.
+    pub is_deaf: bool,
+    /// How loud it wants to hear other people, by number, in percent, where that is not 100.
+    pub volumes: BTreeMap<u32, u16>,
+    /// Sound that is for it alone.
+    pub own: Option<Own>,
     /// When it connected.
     pub since_us: u64,
     inbox: Inbox,
@@ -130,6 +153,12 @@ impl Listener {
             id: String::new(),
             name: String::new(),
             report: None,
+            person: None,
+            talker: None,
+            is_muted: false,
+            is_deaf: false,
+            volumes: BTreeMap::new(),
+            own: None,
             since_us: now_us,
             inbox: Inbox::stream(),
             close_code: None,
@@ -155,7 +184,8 @@ impl Listener {
     #[must_use]
     pub fn hears(&self) -> Option<Codec> {
         let waits = self.phase == Phase::Plain && self.is_browser();
-        (self.is_seated() && !waits).then_some(self.codec)
+        let is_alone = self.talker.is_some() || self.own.as_ref().is_some_and(Own::is_read);
+        (self.is_seated() && !waits && !is_alone).then_some(self.codec)
     }
 
     /// Whether it is there to listen: not one that has only just connected.
@@ -165,8 +195,9 @@ impl Listener {
         self.phase == Phase::Typed || plain
     }
 
-    /// Reads what the peer sent, up to a hello. What follows a hello is read by the next call, with
-    /// no bytes if none have come: an answer must not depend on where TCP cut the stream.
+    /// Reads what the peer sent, up to the first frame that asks for something. What follows it is
+    /// read by the next call, with no bytes if none have come: an answer must not depend on where
+    /// TCP cut the stream.
     ///
     /// # Errors
     /// The [`Violation`] for which it must be closed.
@@ -175,8 +206,12 @@ impl Listener {
             self.second = Second { started_us: now_us, ..Second::default() };
         }
         self.second.bytes += bytes.len();
-        if self.second.bytes > MAX_BYTES_PER_SECOND {
-            return Err(too_much("bytes"));
+        let (most, flood) = match &self.talker {
+            Some(_) => (MAX_TALK_BYTES_PER_SECOND, Violation::TooMuchTalk),
+            None => (MAX_BYTES_PER_SECOND, too_much("bytes")),
+        };
+        if self.second.bytes > most {
+            return Err(flood);
         }
         if matches!(self.phase, Phase::Closing | Phase::Lingering) {
             return Ok(Asks::Nothing);
@@ -210,10 +245,63 @@ impl Listener {
                     self.outbox.ping(Ping::read(body)?.client_us, now_us);
                 }
                 (kind::REPORT, Phase::Typed) => self.report = Some(Report::read(body)?),
+                (kind::TALK, Phase::Typed) => {
+                    if let Some(talker) = self.talker.as_mut().filter(|_| !self.is_muted)
+                        && let Some(spoken) = talker.take(body, now_us)?
+                    {
+                        return Ok(Asks::Mix(spoken));
+                    }
+                }
+                (kind::WISH, Phase::Typed) if self.person.is_some() => {
+                    let wish = Wish::read(body)?;
+                    self.grant(wish);
+                    return Ok(Asks::Change);
+                }
                 _ => {}
             }
         }
         Ok(Asks::Nothing)
+    }
+
+    /// Changes what a listener may change about itself.
+    fn grant(&mut self, wish: Wish) {
+        if let Some(name) = wish.name {
+            self.name = name;
+        }
+        self.is_muted = wish.muted.unwrap_or(self.is_muted);
+        self.is_deaf = wish.deaf.unwrap_or(self.is_deaf);
+        for (person, percent) in wish.volumes {
+            if percent == 100 {
+                self.volumes.remove(&person);
+            } else if self.volumes.len() < MAX_PEOPLE || self.volumes.contains_key(&person) {
+                self.volumes.insert(person, percent);
+            }
+        }
+    }
+
+    /// Whether somebody speaks into its microphone and is heard.
+    #[must_use]
+    pub fn is_speaking(&self, now_us: u64) -> bool {
+        !self.is_muted && self.talker.as_ref().is_some_and(|talker| talker.is_speaking(now_us))
+    }
+
+    /// Takes sound that is for this listener alone, from now on instead of everybody's.
+    pub fn hear_own(&mut self, frame: AudioFrame, bound: usize) {
+        if frame.codec() != self.codec || self.is_leaving() {
+            return;
+        }
+        match &mut self.own {
+            Some(own) => own.push(frame),
+            None => self.own = Some(Own::begin(frame, bound, &mut self.outbox)),
+        }
+    }
+
+    /// Turns to its own sound, if there is any and everybody's before it is written.
+    pub fn turn_to_own(&mut self, common: &Log) {
+        let is_leaving = self.is_leaving();
+        if let Some(own) = self.own.as_mut().filter(|_| !is_leaving) {
+            own.turn(&mut self.outbox, common);
+        }
     }
 
     /// Gives the seat that a hello asked for; its sound begins with what was captured at `from_us`.
@@ -222,6 +310,10 @@ impl Listener {
         self.id = hello.id;
         self.name = hello.name;
         self.outbox.upgrade(welcome, log, from_us);
+        if self.talker.is_some() {
+            // In everybody's sound it might hear itself.
+            self.outbox.wait();
+        }
     }
 
     /// Whether it has been told to go.
@@ -248,6 +340,8 @@ impl Listener {
         }
         self.phase = Phase::Closing;
         self.phase_until_us = now_us + CLOSING_FOR_US;
+        // One that was closed for a flood has time to hear why, before more of it ends all.
+        self.second = Second { started_us: now_us, ..Second::default() };
     }
 
     /// The last word is written: wait for the peer to close.

@@ -10,7 +10,7 @@ use socket2::SockRef;
 use super::sockets;
 use super::{Seat, Transmit};
 use crate::codec::Codec;
-use crate::send::fanout::{Listener, Phase};
+use crate::send::fanout::{Listener, Phase, Talker};
 use crate::wire::{Hello, Reason, VERSION};
 
 /// Accepts in one turn.
@@ -153,7 +153,14 @@ impl Transmit {
             return None;
         }
         debug!("{peer} connected");
-        let seat = Seat { stream, listener, writable: true, in_touched: false, replaces: None };
+        let seat = Seat {
+            stream,
+            listener,
+            writable: true,
+            in_touched: false,
+            replaces: None,
+            connection: 0,
+        };
         self.seats[index] = Some(seat);
         Some(index)
     }
@@ -172,7 +179,7 @@ impl Transmit {
 
     /// Answers a hello. A known id takes the older connection's place; a listener that was told
     /// that the server is full gets a seat only so.
-    pub(super) fn welcome(&mut self, index: usize, hello: Hello) {
+    pub(super) fn welcome(&mut self, index: usize, mut hello: Hello) {
         let ghost = self.ghost_of(&hello.id);
         let seated = self.seated();
         let captured_output = self.room.captured_output.clone();
@@ -198,9 +205,18 @@ impl Transmit {
         self.in_use.add(codec);
         seat.replaces = ghost;
         seat.listener.codec = codec;
+        if self.gathering.is_some() {
+            seat.listener.talker = hello.talk.take().and_then(Talker::new);
+        }
+        let talks = if seat.listener.talker.is_some() { " and talks" } else { "" };
         sockets::rebuffer(SockRef::from(&seat.stream), buffering);
+        self.number(index, ghost, &mut welcome);
+        let Some(Some(seat)) = self.seats.get_mut(index) else {
+            return;
+        };
         seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()], from_us);
-        info!("{} listens (version {}, {codec})", seat.listener.label(), welcome.version);
+        info!("{} listens{talks} (version {}, {codec})", seat.listener.label(), welcome.version);
+        self.introduce(index, true);
     }
 
     /// What a newcomer hears. It keeps what it had on the connection that it takes the place of.

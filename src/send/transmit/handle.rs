@@ -12,6 +12,7 @@ use crate::wire::AudioFrame;
 /// What the loop is told.
 pub(super) enum Order {
     Frame(AudioFrame),
+    Own { person: u32, frame: AudioFrame },
     Change(Change),
     Captures(Option<String>),
     Figures(Box<ServerStats>),
@@ -49,7 +50,17 @@ impl Handle {
     /// Hands a frame to every listener that has its codec. `false` if the loop was too busy to take it.
     #[must_use]
     pub fn send(&self, frame: AudioFrame) -> bool {
-        let taken = self.orders.try_send(Order::Frame(frame)).is_ok();
+        self.offer(Order::Frame(frame))
+    }
+
+    /// Hands a frame to one person alone. `false` if the loop was too busy to take it.
+    #[must_use]
+    pub fn send_to(&self, person: u32, frame: AudioFrame) -> bool {
+        self.offer(Order::Own { person, frame })
+    }
+
+    fn offer(&self, order: Order) -> bool {
+        let taken = self.orders.try_send(order).is_ok();
         // A wake that fails means that the loop is gone, and the join tells why.
         let _ = self.waker.wake();
         taken

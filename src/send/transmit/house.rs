@@ -8,7 +8,7 @@ use mio::Events;
 use super::door::SERVER_IS_FULL;
 use super::{HOUSEKEEPING_US, Seat, Snapshot, Transmit};
 use crate::error::Result;
-use crate::send::fanout::{Overdue, Phase};
+use crate::send::fanout::{Overdue, Own, Phase};
 use crate::stats::ListenerStats;
 use crate::wire::{Reason, VERSION};
 
@@ -70,7 +70,10 @@ impl Transmit {
                     via: if listener.is_browser() { "websocket" } else { "tcp" },
                     codec: listener.codec.to_string(),
                     connected_s: now_us.saturating_sub(listener.since_us) as f64 / 1e6,
-                    queued: listener.outbox.queued(&self.logs[listener.codec.index()]),
+                    queued: listener.outbox.queued(Own::read_or(
+                        listener.own.as_ref(),
+                        &self.logs[listener.codec.index()],
+                    )),
                     frames: counts.frames,
                     bytes: counts.bytes,
                     dropped_full: counts.dropped_full,
@@ -95,6 +98,7 @@ impl Transmit {
         };
         let _ = self.poll.registry().deregister(&mut seat.stream);
         self.free.push(index);
+        self.forget(seat.listener.person, index);
         let counts = seat.listener.outbox.counts();
         self.dropped_before += counts.dropped_full + counts.dropped_old;
         let account = seat.listener.account(self.clock.now_us());

@@ -10,11 +10,13 @@ use crate::stats::ServerStats;
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Keys that only ever grow; all others come and go.
-const COUNTERS: [&str; 11] = [
+const COUNTERS: [&str; 13] = [
     "capture_overruns",
     "silence_frames",
     "chunks_dropped",
     "loop_cpu_ms",
+    "recorded_frames",
+    "record_lost_frames",
     "dropped_frames",
     "frames",
     "bytes",
@@ -38,14 +40,12 @@ pub fn text(stats: &ServerStats) -> String {
         family(&mut text, "auralync", key);
         line(&mut text, "auralync", key, "", value);
     }
-    let listeners: Vec<_> = all
-        .get("listeners")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
-        .map(|listener| (labels(listener), listener))
-        .collect();
+    let each = |list: &str| -> Vec<_> {
+        let list = all.get(list).and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(Value::as_object).map(|one| (labels(one), one)).collect()
+    };
+    samples(&mut text, "auralync_source", &each("sources"));
+    let listeners = each("listeners");
     samples(&mut text, "auralync_listener", &listeners);
     let reports: Vec<_> = listeners
         .into_iter()

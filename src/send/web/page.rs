@@ -14,6 +14,7 @@ pub struct PageFile {
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
+const WASM: &str = "application/wasm";
 const PICTURE: &str = "image/svg+xml; charset=utf-8";
 
 /// A line of the table: a path, a content type, a file in `web/`.
@@ -37,7 +38,10 @@ pub const FILES: &[PageFile] = files![
     ("/jitter.js", SCRIPT, "jitter.js"),
     ("/limiter.js", SCRIPT, "limiter.js"),
     ("/listener.js", SCRIPT, "listener.js"),
+    ("/opus.js", SCRIPT, "opus.js"),
+    ("/opus.wasm", WASM, "opus.wasm"),
     ("/player.js", SCRIPT, "player.js"),
+    ("/playing.js", SCRIPT, "playing.js"),
     ("/resample.js", SCRIPT, "resample.js"),
     ("/schedule.js", SCRIPT, "schedule.js"),
     ("/style.css", STYLE, "style.css"),

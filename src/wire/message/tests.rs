@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::{Deframer, Frame, Limits};
+use crate::wire::{Deframer, Frame, Limits, People, Wish};
 
 fn config() -> Config {
     Config { sample_rate: 44_100, channels: 2, chunk_size: 1024, auralync: None }
@@ -56,7 +56,7 @@ fn a_config_that_cannot_be_played_is_refused() {
 #[test]
 fn a_hello_with_escapes_or_a_huge_name_is_tamed() {
     let name = format!("\u{1b}[31m{}", "x".repeat(1000));
-    let hello = Hello { version: 2, id: "a".into(), name, codecs: vec![] };
+    let hello = Hello { version: 2, id: "a".into(), name, codecs: vec![], talk: None };
     let read = Hello::read(&hello.frame()[5..]).unwrap();
     assert_eq!(read.name.chars().count(), MAX_NAME);
     assert!(read.name.starts_with("[31mx"));
@@ -98,7 +98,7 @@ proptest! {
     fn any_hello_survives_the_wire(id in "[a-z0-9]{1,64}", name in "\\PC{0,40}") {
         // What breaks lines or turns them round counts as printable there, and goes here.
         let name = printable(&name, MAX_NAME);
-        let hello = Hello { version: 2, id, name, codecs: vec!["f32".into()] };
+        let hello = Hello { version: 2, id, name, codecs: vec!["f32".into()], talk: None };
         let mut deframer = Deframer::new(Limits { plain: 0, typed: 4096 });
         deframer.push(&hello.frame());
         let Ok(Some(Frame::Typed { kind: kind::HELLO, body })) = deframer.next_frame() else {
@@ -111,6 +111,7 @@ proptest! {
     fn no_body_makes_a_reader_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = (Hello::read(&body), Welcome::read(&body), Report::read(&body));
         let _ = (Notice::read(&body), Ping::read(&body), Pong::read(&body));
+        let _ = (Wish::read(&body), People::read(&body));
         let _ = (ServerFirst::read(&body), crate::wire::AudioHeader::split(&body));
     }
 }

@@ -369,6 +369,7 @@ fn greet(conversation: &mut Conversation, deframer: &mut Deframer, old: bool) {
             playout_delay_ms: 300,
             ping_ms: 250,
             accepts: BTreeMap::new(),
+            person: None,
             captured_output: None,
         };
         bytes.extend(welcome.frame());

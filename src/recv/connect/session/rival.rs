@@ -67,7 +67,8 @@ impl Session<'_> {
     /// Opens a second connection to the same server.
     fn call(&mut self) -> Result<()> {
         let address = self.line.address;
-        match Line::call(address, self.connect.hello.clone(), self.now_us()) {
+        let hello = self.connect.hello.clone();
+        match Line::call(address, hello, self.connect.network(), self.now_us()) {
             Ok(mut rival) => {
                 rival.register(self.poll.registry(), RIVAL)?;
                 self.rival = Some(rival);
@@ -84,10 +85,11 @@ impl Session<'_> {
 
     /// Listens on the second connection until it has a greeting for us: then it is the first.
     pub(super) fn hear_rival(&mut self, buffer: &mut [u8]) -> Result<Option<End>> {
+        let now_us = self.now_us();
         let (Some(rival), Some(rescue)) = (&mut self.rival, &mut self.rescue) else {
             return Ok(None);
         };
-        match greeting(rival, rescue, buffer) {
+        match greeting(rival, rescue, buffer, now_us) {
             Ok(None) => return Ok(None),
             Ok(Some(greeting)) => {
                 if let Some(rival) = self.rival.take() {
@@ -129,13 +131,18 @@ enum Greeting {
 }
 
 /// Listens on a second connection for what the server says of itself.
-fn greeting(rival: &mut Line, rescue: &mut Rescue, buffer: &mut [u8]) -> Result<Option<Greeting>> {
+fn greeting(
+    rival: &mut Line,
+    rescue: &mut Rescue,
+    buffer: &mut [u8],
+    now_us: u64,
+) -> Result<Option<Greeting>> {
     if !rival.is_made()? {
         return Ok(None);
     }
     rescue.reached();
     loop {
-        match rival.read(buffer)? {
+        match rival.read(buffer, now_us)? {
             Got::Bytes => {}
             Got::Nothing => break,
             Got::End => return Err(rival.lost("the server closed it")),

@@ -6,7 +6,7 @@ fn listener() -> Listener {
 }
 
 fn hello() -> Hello {
-    Hello { version: 2, id: "x".into(), name: "n".into(), codecs: vec![] }
+    Hello { version: 2, id: "x".into(), name: "n".into(), codecs: vec![], talk: None }
 }
 
 #[test]

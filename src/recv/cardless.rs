@@ -1,42 +1,27 @@
-//! Outputs with no card: a WAV file, or nowhere. Nothing is resampled: every sample is written when
-//! it would have been heard, and what is missing is silence of its length.
-
-use std::path::Path;
-
-use log::error;
+//! Sound in time, without a card: every sample comes out when it would be heard, and what is missing
+//! is silence of its length. Nothing is resampled.
+//!
+//! Pure: time is an argument. Outputs that need no card play this, and so do recordings.
 
 use crate::clock::Timeline;
-use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::limiter::Limiter;
+use crate::recording::LONGEST_GAP_MS;
 use crate::recv::jitter::Jitter;
 use crate::recv::resample::Counts;
-use crate::settings::Output;
-use crate::soundless::WavFile;
 
-/// The header is rewritten this often, in µs: a crash costs no more.
-const CHECKPOINT_US: u64 = 1_000_000;
-
-/// Frames written at a time.
+/// Frames that come out at a time.
 const PIECE: usize = 1024;
 
-/// After a stall this much silence is made up for at most, in ms: a suspended laptop writes no
-/// hours of it.
-const LONGEST_GAP_MS: f64 = 10_000.0;
-
-/// A timeline that lies this far behind what is written, in ms, began anew: the server's computer
+/// A timeline that lies this far behind what has come out, in ms, began anew: the server's computer
 /// was asleep, and its clock with it.
 const BACK_MS: f64 = 1_000.0;
 
 /// Positions that lie this much apart from time, in µs, lie elsewhere; less is a clock's noise.
 const APART_US: f64 = 5_000.0;
 
-/// A recording, or its absence.
-pub struct Recorder {
-    output: Output,
-    overwrite: bool,
-    file: Option<(WavFile, Format)>,
-    checkpoint_us: u64,
+/// Streams, one after the other, by time.
+#[derive(Default)]
+pub struct Cardless {
     stream: Option<Stream>,
     /// What was playing before `stream`, and the position that it no longer reaches.
     ending: Option<(Stream, u64)>,
@@ -50,37 +35,13 @@ struct Stream {
     delay_ms: u32,
     jitter: Jitter,
     timeline: Timeline,
-    /// The next position to be written, once the first has come.
+    /// The next position to come out, once the first has come.
     next: Option<u64>,
 }
 
-impl Recorder {
-    /// For `--output wav:PATH` or `null`. The file is made when the first stream tells its format,
-    /// but what can be known before is refused at once.
-    ///
-    /// # Errors
-    /// [`Error::File`] for a file that exists, or whose folder does not.
-    pub fn new(output: &Output, overwrite: bool) -> Result<Self> {
-        if let Output::Wav(path) = output {
-            refuse_at_once(path, overwrite)?;
-        }
-        Ok(Self {
-            output: output.clone(),
-            overwrite,
-            file: None,
-            checkpoint_us: 0,
-            stream: None,
-            ending: None,
-            counts: Counts::default(),
-            frames: 0,
-        })
-    }
-
-    /// A new stream, of which the frame at `position` comes first. It goes on in the same file, at
-    /// the moment it belongs to; until then the old one does.
-    ///
-    /// # Errors
-    /// [`Error::File`] if the file cannot be made, or holds another format.
+impl Cardless {
+    /// A new stream, of which the frame at `position` comes first. It goes on behind the old one,
+    /// at the moment it belongs to; until then the old one does.
     pub fn stream(
         &mut self,
         format: Format,
@@ -88,26 +49,9 @@ impl Recorder {
         delay_ms: u32,
         position: u64,
         timeline: Timeline,
-    ) -> Result<()> {
-        if let Output::Wav(path) = &self.output {
-            match &self.file {
-                None => {
-                    let file = WavFile::create(path, format, self.overwrite)?;
-                    self.file = Some((file, format));
-                }
-                Some((_, begun)) if *begun != format => {
-                    return Err(Error::file(
-                        path,
-                        format!("the server now sends {format}, the file holds {begun}"),
-                        "Record what follows into another file",
-                    ));
-                }
-                Some(_) => {}
-            }
-        }
+    ) {
         let jitter = Jitter::new(format, chunk, delay_ms);
         self.follow(Stream { format, chunk, delay_ms, jitter, timeline, next: None }, position);
-        Ok(())
     }
 
     /// Lets `new` follow what is playing, from its frame at `position` on.
@@ -178,55 +122,34 @@ impl Recorder {
         self.stream.as_mut().map(|stream| &mut stream.timeline)
     }
 
-    /// Writes everything that has been heard by `now_us`, and shows it to `heard`.
-    ///
-    /// # Errors
-    /// [`Error::File`] if the disk is full or gone.
+    /// Gives everything that is heard until `now_us` to `heard`, whole frames in that format.
+    /// `is_expecting` says that sound should be coming: else what is missing is not lost.
     pub fn advance(
         &mut self,
         now_us: u64,
-        expecting: bool,
-        limiter: &mut Limiter,
-        heard: impl FnMut(&[f32]),
-    ) -> Result<()> {
-        self.write_due(now_us, expecting, limiter, heard)?;
-        if now_us.saturating_sub(self.checkpoint_us) >= CHECKPOINT_US {
-            self.checkpoint_us = now_us;
-            if let Some((file, _)) = &mut self.file {
-                file.checkpoint()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn write_due(
-        &mut self,
-        now_us: u64,
-        expecting: bool,
-        limiter: &mut Limiter,
-        mut heard: impl FnMut(&[f32]),
-    ) -> Result<()> {
+        is_expecting: bool,
+        mut heard: impl FnMut(Format, &mut [f32]),
+    ) {
         if let Some((old, until)) = &mut self.ending {
             let due = (old.timeline.position_at(now_us as f64).max(0.0) as u64).min(*until);
             let (from, ended) = (old.next.unwrap_or(due), due == *until);
-            let written = Writing { file: &mut self.file, limiter, heard: &mut heard }
-                .write(old, from, due)?;
-            self.frames += written.frames;
+            self.frames += old.give(from, due, &mut heard).frames;
             if !ended {
-                return Ok(());
+                return;
             }
             self.ending = None;
         }
         let Some(stream) = &mut self.stream else {
-            return Ok(());
+            return;
         };
         if let Some(next) = stream.next {
             stream.timeline.reach(next as f64);
         }
         let due = stream.timeline.position_at(now_us as f64);
-        if stream.next.is_some_and(|next| {
-            next as f64 - due > BACK_MS * stream.format.frames_in_ms(1.0) as f64
-        }) {
+        if stream
+            .next
+            .is_some_and(|next| next as f64 - due > stream.format.frames_in_ms(BACK_MS) as f64)
+        {
             stream.next = None;
             stream.jitter.set_reader(due.max(0.0) as u64);
         }
@@ -240,17 +163,15 @@ impl Recorder {
                 {
                     start.max(due as u64)
                 }
-                _ => return Ok(()),
+                _ => return,
             },
         };
         let due = due.max(0.0) as u64;
-        let written = Writing { file: &mut self.file, limiter, heard: &mut heard }
-            .write(stream, from, due)?;
-        self.frames += written.frames;
-        if expecting {
-            self.counts.lost += written.missing;
+        let given = stream.give(from, due, &mut heard);
+        self.frames += given.frames;
+        if is_expecting {
+            self.counts.lost += given.missing;
         }
-        Ok(())
     }
 
     /// What has happened so far.
@@ -259,7 +180,7 @@ impl Recorder {
         self.counts
     }
 
-    /// Frames written so far.
+    /// Frames that have come out so far.
     #[must_use]
     pub fn frames(&self) -> u64 {
         self.frames
@@ -271,7 +192,7 @@ impl Recorder {
         self.stream.as_ref().map_or(0, |stream| stream.jitter.ahead())
     }
 
-    /// How long after its capture the last written sample was written, in µs.
+    /// How long after its capture the last sample came out, in µs.
     #[must_use]
     pub fn delay_us(&self, now_us: u64) -> f64 {
         self.stream.as_ref().map_or(0.0, |stream| {
@@ -281,76 +202,32 @@ impl Recorder {
             now_us as f64 - stream.timeline.captured_at(next as f64)
         })
     }
-
-    /// Completes the file.
-    pub fn finish(self) {
-        if let Some((file, _)) = self.file
-            && let Err(e) = file.finish()
-        {
-            error!("{e}");
-        }
-    }
 }
 
-/// Where sound is written to.
-struct Writing<'a, F> {
-    file: &'a mut Option<(WavFile, Format)>,
-    limiter: &'a mut Limiter,
-    heard: &'a mut F,
-}
-
-/// What was written.
-#[derive(Default)]
-struct Written {
+/// What came out.
+struct Given {
     frames: u64,
     missing: u64,
 }
 
-impl<F: FnMut(&[f32])> Writing<'_, F> {
-    /// Writes the frames of `stream` from `from` until `due`.
-    fn write(self, stream: &mut Stream, from: u64, due: u64) -> Result<Written> {
-        let Stream { format, jitter, next, .. } = stream;
+impl Stream {
+    /// Gives the frames from `from` until `due` to `heard`, a piece at a time.
+    fn give(&mut self, from: u64, due: u64, heard: &mut impl FnMut(Format, &mut [f32])) -> Given {
+        let format = self.format;
         let longest = format.frames_in_ms(LONGEST_GAP_MS) as u64;
         let mut at = from.max(due.saturating_sub(longest));
         let mut piece = vec![0.0; format.samples(PIECE)];
-        let mut written = Written::default();
+        let mut given = Given { frames: 0, missing: 0 };
         while at < due {
             let frames = usize::try_from(due - at).unwrap_or(PIECE).min(PIECE);
             let samples = &mut piece[..format.samples(frames)];
-            written.missing += jitter.read(at, samples) as u64;
-            self.limiter.process(samples);
-            (self.heard)(samples);
-            if let Some((file, _)) = self.file {
-                file.write(samples)?;
-            }
+            given.missing += self.jitter.read(at, samples) as u64;
+            heard(format, samples);
             at += frames as u64;
-            written.frames += frames as u64;
+            given.frames += frames as u64;
         }
-        *next = Some(at.max(from));
-        Ok(written)
-    }
-}
-
-/// A recording that cannot be made: better said before the server is asked.
-fn refuse_at_once(path: &Path, overwrite: bool) -> Result<()> {
-    if path.is_dir() {
-        return Err(Error::file(path, "this is a folder", "Add a file's name to it"));
-    }
-    if path.exists() && !overwrite {
-        return Err(Error::file(
-            path,
-            "this file already exists",
-            "Choose another name, or add --overwrite to replace it",
-        ));
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match folder {
-        Some(folder) if !folder.is_dir() => Err(Error::file(
-            path,
-            "its folder does not exist",
-            "Make the folder, or choose another",
-        )),
-        _ => Ok(()),
+        self.next = Some(at.max(from));
+        given
     }
 }
 
@@ -376,86 +253,84 @@ mod tests {
         Timeline::new(SLOW.sample_rate, position, captured_ms * 1000, offset, delay_us)
     }
 
-    fn recorder(first: Timeline) -> Recorder {
-        let mut recorder = Recorder::new(&Output::Null, false).unwrap();
-        recorder.stream(SLOW, 10, DELAY_MS, 0, first).unwrap();
-        recorder
+    fn cardless(first: Timeline) -> Cardless {
+        let mut cardless = Cardless::default();
+        cardless.stream(SLOW, 10, DELAY_MS, 0, first);
+        cardless
     }
 
-    /// What is written until then, a few milliseconds at a time.
-    fn advance(recorder: &mut Recorder, until_ms: u64, written: &mut Vec<f32>) {
-        let mut limiter = Limiter::new(SLOW);
+    /// What comes out until then, a few milliseconds at a time.
+    fn advance(cardless: &mut Cardless, until_ms: u64, written: &mut Vec<f32>) {
         for ms in (0..=until_ms).step_by(7).chain([until_ms]) {
-            let take = |samples: &[f32]| written.extend_from_slice(samples);
-            recorder.advance(ms * 1000, true, &mut limiter, take).unwrap();
+            cardless.advance(ms * 1000, true, |_, samples| written.extend_from_slice(samples));
         }
     }
 
     #[test]
     fn another_server_begins_when_its_first_frame_is_due_and_silence_fills_the_rest() {
-        let mut recorder = recorder(timeline(0, 0, 0.0));
-        recorder.insert(0, 0, false, &ramp(0..200));
+        let mut cardless = cardless(timeline(0, 0, 0.0));
+        cardless.insert(0, 0, false, &ramp(0..200));
         let mut written = Vec::new();
-        advance(&mut recorder, 150, &mut written);
+        advance(&mut cardless, 150, &mut written);
         assert_eq!(written, ramp(5..50), "it begins with what is due when it is looked at");
 
         // Heard from 500 ms of our clock on; the old server's next sample from 150 on.
-        recorder.stream(SLOW, 10, DELAY_MS, 1000, timeline(1000, 0, 400.0)).unwrap();
-        recorder.insert(1000, 0, false, &ramp(1000..1200));
-        advance(&mut recorder, 560, &mut written);
+        cardless.stream(SLOW, 10, DELAY_MS, 1000, timeline(1000, 0, 400.0));
+        cardless.insert(1000, 0, false, &ramp(1000..1200));
+        advance(&mut cardless, 560, &mut written);
         assert_eq!(written, [ramp(5..200), vec![0.0; 200], ramp(1000..1060)].concat());
     }
 
     #[test]
     fn another_server_whose_sound_is_due_already_goes_on_at_that_moment() {
-        let mut recorder = recorder(timeline(0, 0, 0.0));
-        recorder.insert(0, 0, false, &ramp(0..200));
+        let mut cardless = cardless(timeline(0, 0, 0.0));
+        cardless.insert(0, 0, false, &ramp(0..200));
         let mut written = Vec::new();
-        advance(&mut recorder, 150, &mut written);
+        advance(&mut cardless, 150, &mut written);
         // Heard from 120 ms on: thirty of its frames are past.
-        recorder.stream(SLOW, 10, DELAY_MS, 1000, timeline(1000, 0, 20.0)).unwrap();
-        recorder.insert(1000, 0, false, &ramp(1000..1200));
-        advance(&mut recorder, 200, &mut written);
+        cardless.stream(SLOW, 10, DELAY_MS, 1000, timeline(1000, 0, 20.0));
+        cardless.insert(1000, 0, false, &ramp(1000..1200));
+        advance(&mut cardless, 200, &mut written);
         assert_eq!(written, [ramp(5..50), ramp(1030..1080)].concat());
     }
 
     #[test]
     fn a_server_that_pauses_loses_nothing_of_what_comes_before_and_after() {
-        let mut recorder = recorder(timeline(0, 0, 0.0));
-        recorder.insert(0, 0, false, &ramp(0..200));
+        let mut cardless = cardless(timeline(0, 0, 0.0));
+        cardless.insert(0, 0, false, &ramp(0..200));
         let mut written = Vec::new();
         // A pause is known only when it is over: by then its first silence is written.
-        advance(&mut recorder, 450, &mut written);
+        advance(&mut cardless, 450, &mut written);
         assert_eq!(written, [ramp(5..200), vec![0.0; 150]].concat());
-        recorder.insert(200, 500_000, true, &ramp(200..400));
-        advance(&mut recorder, 700, &mut written);
+        cardless.insert(200, 500_000, true, &ramp(200..400));
+        advance(&mut cardless, 700, &mut written);
         assert_eq!(written, [ramp(5..200), vec![0.0; 300], ramp(200..300)].concat());
     }
 
     #[test]
     fn a_server_whose_clock_stood_still_for_an_hour_is_written_on_at_once() {
-        let mut recorder = recorder(timeline(0, 0, 0.0));
-        recorder.insert(0, 0, false, &ramp(0..200));
+        let mut cardless = cardless(timeline(0, 0, 0.0));
+        cardless.insert(0, 0, false, &ramp(0..200));
         let mut written = Vec::new();
-        advance(&mut recorder, 20_000, &mut written);
+        advance(&mut cardless, 20_000, &mut written);
         // It sends what comes after position 200, as if nothing had happened, and its clock says so.
         let asleep_us = -19_800e3;
         let offset = Offset { offset_us: asleep_us, ..Offset::NONE };
-        recorder.timeline().unwrap().set_offset(offset);
-        advance(&mut recorder, 20_001, &mut written);
-        recorder.insert(200, 200_000, false, &ramp(200..600));
+        cardless.timeline().unwrap().set_offset(offset);
+        advance(&mut cardless, 20_001, &mut written);
+        cardless.insert(200, 200_000, false, &ramp(200..600));
         written.clear();
-        advance(&mut recorder, 20_300, &mut written);
+        advance(&mut cardless, 20_300, &mut written);
         assert_eq!(written, ramp(204..400), "it begins with what is due when it is looked at");
     }
 
     #[test]
     fn a_broken_timeline_whose_positions_kept_time_changes_nothing() {
-        let mut recorder = recorder(timeline(0, 0, 0.0));
-        recorder.insert(0, 0, false, &ramp(0..200));
-        recorder.insert(300, 300_000, true, &ramp(300..400));
+        let mut cardless = cardless(timeline(0, 0, 0.0));
+        cardless.insert(0, 0, false, &ramp(0..200));
+        cardless.insert(300, 300_000, true, &ramp(300..400));
         let mut written = Vec::new();
-        advance(&mut recorder, 450, &mut written);
+        advance(&mut cardless, 450, &mut written);
         assert_eq!(written, [ramp(5..200), vec![0.0; 100], ramp(300..350)].concat());
     }
 }

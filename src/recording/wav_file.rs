@@ -1,12 +1,11 @@
 //! A float32 WAV file that is readable at every moment of its making, however long it gets.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::soundless::MAX_CHANNELS;
+use crate::soundless::{MAX_CHANNELS, MAX_SAMPLE_RATE};
 
 /// Bytes before the first sample: RIFF, room for the 64-bit sizes, format, frame count, data.
 const HEADER_BYTES: u64 = 94;
@@ -14,8 +13,8 @@ const HEADER_BYTES: u64 = 94;
 /// Bytes of a float32 sample.
 const SAMPLE_BYTES: u64 = 4;
 
-/// Bytes held back before they go to the disk: a third of a second of 48 kHz stereo, in one call.
-const BUFFER_BYTES: usize = 128 * 1024;
+/// Samples turned into bytes at a time.
+const PIECE: usize = 1024;
 
 /// A 32-bit size that says "look in the `ds64` chunk".
 const SIZE_IS_ELSEWHERE: u32 = u32::MAX;
@@ -25,15 +24,11 @@ const SIZE_IS_ELSEWHERE: u32 = u32::MAX;
 /// Dropped without [`finish`](Self::finish), it is still completed as far as the disk allows.
 #[derive(Debug)]
 pub struct WavFile {
-    file: File,
-    path: PathBuf,
+    disk: Disk,
     format: Format,
-    /// Not yet on the disk, at most [`BUFFER_BYTES`].
-    pending: Vec<u8>,
-    /// Bytes of sound on the disk.
-    written: u64,
     /// Bytes of sound that the header on the disk tells of.
     announced: u64,
+    bytes: Vec<u8>,
 }
 
 impl WavFile {
@@ -45,31 +40,15 @@ impl WavFile {
     /// file cannot be made. [`Error::Internal`] when `format` is none.
     pub fn create(path: &Path, format: Format, overwrite: bool) -> Result<Self> {
         if !(1..=MAX_CHANNELS).contains(&format.channels)
-            || !(1..=super::MAX_SAMPLE_RATE).contains(&format.sample_rate)
+            || !(1..=MAX_SAMPLE_RATE).contains(&format.sample_rate)
         {
             return Err(Error::internal(
                 format!("cannot write {} as WAV", path.display()),
                 format!("there is no such format as {format}"),
             ));
         }
-        let mut options = OpenOptions::new();
-        options.write(true);
-        if overwrite {
-            options.create(true).truncate(true);
-        } else {
-            // One step, so that nobody's file of the same moment is lost either.
-            options.create_new(true);
-        }
-        let mut file = options.open(path).map_err(|error| cannot_write(path, &error))?;
-        file.write_all(&header(format, 0)).map_err(|error| cannot_write(path, &error))?;
-        Ok(Self {
-            file,
-            path: path.to_owned(),
-            format,
-            pending: Vec::with_capacity(BUFFER_BYTES),
-            written: 0,
-            announced: 0,
-        })
+        let disk = Disk::create(path, overwrite, &header(format, 0))?;
+        Ok(Self { disk, format, announced: 0, bytes: Vec::new() })
     }
 
     /// Appends interleaved samples, whole frames.
@@ -79,24 +58,36 @@ impl WavFile {
     /// [`Error::File`] when the disk does not take them. What came before is kept, and a later
     /// call goes on from there.
     pub fn write(&mut self, samples: &[f32]) -> Result<()> {
-        for sample in samples {
-            if self.pending.len() + SAMPLE_BYTES as usize > BUFFER_BYTES {
-                self.flush().map_err(|error| cannot_write(&self.path, &error))?;
-            }
-            self.pending.extend_from_slice(&sample.to_le_bytes());
+        for piece in samples.chunks(PIECE) {
+            self.bytes.clear();
+            self.bytes.extend(piece.iter().flat_map(|sample| sample.to_le_bytes()));
+            self.disk.append(&self.bytes)?;
         }
         Ok(())
+    }
+
+    /// Appends so many frames of silence, which take no room on most disks.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn silence(&mut self, frames: u64) -> Result<()> {
+        self.disk.append_hole(frames.saturating_mul(self.frame_bytes()))
     }
 
     /// Makes everything written so far readable, whatever happens to this process afterwards.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] when the disk does not take it.
+    /// [`Error::File`] when the disk does not take it, or when somebody has removed the file.
     pub fn checkpoint(&mut self) -> Result<()> {
-        self.flush()
-            .and_then(|()| self.announce())
-            .map_err(|error| cannot_write(&self.path, &error))
+        self.disk.flush()?;
+        let written = self.disk.written() - HEADER_BYTES;
+        if self.announced != written {
+            self.disk.rewrite_start(&header(self.format, written))?;
+            self.announced = written;
+        }
+        self.disk.check_that_it_exists()
     }
 
     /// Completes the file.
@@ -108,28 +99,8 @@ impl WavFile {
         self.checkpoint()
     }
 
-    /// Sends the pending bytes to the disk.
-    fn flush(&mut self) -> io::Result<()> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        // A write that failed half way has moved the position; and so has the header.
-        self.file.seek(SeekFrom::Start(HEADER_BYTES + self.written))?;
-        self.file.write_all(&self.pending)?;
-        self.written += self.pending.len() as u64;
-        self.pending.clear();
-        Ok(())
-    }
-
-    /// Brings the header up to date.
-    fn announce(&mut self) -> io::Result<()> {
-        if self.announced == self.written {
-            return Ok(());
-        }
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(&header(self.format, self.written))?;
-        self.announced = self.written;
-        Ok(())
+    fn frame_bytes(&self) -> u64 {
+        u64::from(self.format.channels) * SAMPLE_BYTES
     }
 }
 
@@ -182,32 +153,6 @@ fn header(format: Format, data_bytes: u64) -> Vec<u8> {
     bytes.extend_from_slice(b"data");
     bytes.extend_from_slice(&small(data_bytes).to_le_bytes());
     bytes
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> Error {
-    let (why, fix) = match error.kind() {
-        ErrorKind::AlreadyExists => (
-            "there is already a file of this name",
-            "Choose another name, or add --overwrite to replace it",
-        ),
-        ErrorKind::NotFound => {
-            ("its folder does not exist", "Create the folder first, or choose another one")
-        }
-        ErrorKind::IsADirectory => ("this is a folder", "Add a file name"),
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            ("writing here is not allowed", "Choose a folder of your own")
-        }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => (
-            "the disk is full",
-            "Free some space and start again; what was recorded until now can be played",
-        ),
-        ErrorKind::FileTooLarge => (
-            "this disk takes no files as large as that",
-            "Record to a disk of another kind (not FAT); what was recorded until now can be played",
-        ),
-        _ => return Error::file(path, error, "Choose another place to write to"),
-    };
-    Error::file(path, why, fix)
 }
 
 #[cfg(test)]
@@ -321,12 +266,11 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_is_one_clear_line_and_takes_no_more_memory() {
+    fn a_full_disk_is_one_clear_line() {
         let mut file = WavFile::create(Path::new("/dev/full"), STEREO, true);
         if let Ok(file) = &mut file {
             assert!(file.write(&ramp(100_000)).is_err());
             assert!(file.write(&ramp(100_000)).is_err());
-            assert!(file.pending.capacity() <= 2 * BUFFER_BYTES);
         }
         let error = match file {
             Ok(file) => file.finish().unwrap_err(),
@@ -385,8 +329,8 @@ mod tests {
         let scratch = Scratch::new();
         let path = scratch.path("long.wav");
         let mut file = WavFile::create(&path, STEREO, false).unwrap();
-        // A hole in the file stands for three hours of silence.
-        file.written = 1 << 32;
+        // Three hours.
+        file.silence(1 << 29).unwrap();
         file.write(&[0.25, -0.5]).unwrap();
         file.finish().unwrap();
 

@@ -1,0 +1,220 @@
+//! Brings a source to a loudness and keeps it there, slowly.
+//!
+//! Loudness is measured as ITU-R BS.1770-4 and EBU R 128 say, over the last minute of sound. Silence
+//! and pauses are no sound, so they raise nothing. The gain follows within seconds at first, then so
+//! slowly that nobody hears it move.
+//!
+//! Pure: no allocation but in [`Loudness::new`].
+
+use std::collections::VecDeque;
+use std::f64::consts::{PI, SQRT_2};
+
+use crate::format::Format;
+
+/// The gain is within this, in dB: more would make a noise of what is nearly silent.
+pub const MOST_GAIN_DB: f64 = 20.0;
+
+/// Steps in which loudness is measured: blocks of 400 ms overlap by 75 %.
+const STEP_S: f64 = 0.1;
+const STEPS_IN_BLOCK: usize = 4;
+
+/// A minute of blocks counts.
+const HISTORY: usize = 600;
+
+/// Quieter than this a block is silence, in LUFS (BS.1770's absolute gate).
+const SILENCE_LUFS: f64 = -70.0;
+
+/// Blocks so much below the average do not count, in LU (its relative gate).
+const RELATIVE_GATE_LU: f64 = 10.0;
+
+/// A block so much below what was heard so far is a pause, in LU: a minute of them must not be all
+/// that is remembered.
+const PAUSE_LU: f64 = 20.0;
+
+/// The gain moves so fast at most, in dB per step: at first until so many blocks were heard, then up
+/// and down. Too loud is worse than too quiet.
+const BLOCKS_AT_FIRST: usize = 60;
+const AT_FIRST_DB: f64 = 0.6;
+const UP_DB: f64 = 0.03;
+const DOWN_DB: f64 = 0.2;
+
+/// Measures a source and says by what to multiply it.
+#[derive(Debug, Clone)]
+pub struct Loudness {
+    target_lufs: f64,
+    channels: usize,
+    filters: Vec<Weighting>,
+    coefficients: Coefficients,
+    step_frames: usize,
+    /// Frames and energy of the step that is filling.
+    frames: usize,
+    energy: f64,
+    /// Mean squares of the last steps.
+    steps: VecDeque<f64>,
+    /// Mean squares of the blocks that count.
+    blocks: VecDeque<f64>,
+    gain_db: f64,
+}
+
+impl Loudness {
+    /// For interleaved sound of `format` that is to be as loud as `target_lufs`, in LUFS.
+    #[must_use]
+    pub fn new(format: Format, target_lufs: f32) -> Self {
+        let channels = usize::from(format.channels.max(1));
+        let rate = f64::from(format.sample_rate.max(1));
+        Self {
+            target_lufs: f64::from(target_lufs),
+            channels,
+            filters: vec![Weighting::default(); channels],
+            coefficients: Coefficients::new(rate),
+            step_frames: (STEP_S * rate).round().max(1.0) as usize,
+            frames: 0,
+            energy: 0.0,
+            steps: VecDeque::with_capacity(STEPS_IN_BLOCK + 1),
+            blocks: VecDeque::with_capacity(HISTORY + 1),
+            gain_db: 0.0,
+        }
+    }
+
+    /// Measures whole frames and returns by what to multiply their like from now on.
+    pub fn measure(&mut self, samples: &[f32]) -> f32 {
+        for frame in samples.chunks_exact(self.channels) {
+            for (filter, sample) in self.filters.iter_mut().zip(frame) {
+                let weighted = filter.next(f64::from(*sample), &self.coefficients);
+                self.energy += weighted * weighted;
+            }
+            self.frames += 1;
+            if self.frames == self.step_frames {
+                self.end_step();
+            }
+        }
+        10_f64.powf(self.gain_db / 20.0) as f32
+    }
+
+    /// The gain now, in dB.
+    #[must_use]
+    pub fn gain_db(&self) -> f64 {
+        self.gain_db
+    }
+
+    fn end_step(&mut self) {
+        self.steps.push_back(self.energy / self.step_frames as f64);
+        (self.frames, self.energy) = (0, 0.0);
+        if self.steps.len() < STEPS_IN_BLOCK {
+            return;
+        }
+        let block = self.steps.iter().sum::<f64>() / STEPS_IN_BLOCK as f64;
+        self.steps.pop_front();
+        let pause = self.loudness().map_or(SILENCE_LUFS, |heard| heard - PAUSE_LU);
+        if lufs(block) <= pause.max(SILENCE_LUFS) {
+            return;
+        }
+        if self.blocks.len() == HISTORY {
+            self.blocks.pop_front();
+        }
+        self.blocks.push_back(block);
+        self.steer();
+    }
+
+    fn steer(&mut self) {
+        let Some(heard) = self.loudness() else {
+            return;
+        };
+        let wanted = (self.target_lufs - heard).clamp(-MOST_GAIN_DB, MOST_GAIN_DB);
+        let (down, up) = if self.blocks.len() < BLOCKS_AT_FIRST {
+            (AT_FIRST_DB, AT_FIRST_DB)
+        } else {
+            (DOWN_DB, UP_DB)
+        };
+        self.gain_db += (wanted - self.gain_db).clamp(-down, up);
+    }
+
+    /// The gated loudness of what counts, in LUFS; `None` before anything was heard.
+    fn loudness(&self) -> Option<f64> {
+        let all = mean(self.blocks.iter().copied())?;
+        let gate = lufs(all) - RELATIVE_GATE_LU;
+        mean(self.blocks.iter().copied().filter(|block| lufs(*block) > gate)).map(lufs)
+    }
+}
+
+fn mean(blocks: impl Iterator<Item = f64>) -> Option<f64> {
+    let (count, sum) = blocks.fold((0_u32, 0.0), |(count, sum), block| (count + 1, sum + block));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
+/// BS.1770's loudness of a mean square, in LUFS.
+fn lufs(mean_square: f64) -> f64 {
+    -0.691 + 10.0 * mean_square.max(1e-20).log10()
+}
+
+/// The K-weighting of BS.1770: a shelf for the head, then a high pass.
+#[derive(Debug, Clone, Copy)]
+struct Coefficients {
+    shelf: Biquad,
+    high_pass: Biquad,
+}
+
+/// Numerator and denominator, the latter's first being 1.
+#[derive(Debug, Clone, Copy)]
+struct Biquad {
+    b: [f64; 3],
+    a: [f64; 2],
+}
+
+impl Coefficients {
+    /// BS.1770 gives the filters at 48 kHz; these are the analogue ones that they come from, as B.
+    /// De Man found them (“Evaluation of implementations of the EBU R128 loudness measurement”,
+    /// AES 145, 2018), for any rate.
+    fn new(rate: f64) -> Self {
+        const SHELF_HZ: f64 = 1_681.974_450_955_533;
+        const SHELF_DB: f64 = 3.999_843_853_973_347;
+        const SHELF_Q: f64 = 1.0 / SQRT_2;
+        const SHELF_BEND: f64 = 0.499_666_774_154_541_6;
+        const HIGH_PASS_HZ: f64 = 38.135_470_876_024_44;
+        const HIGH_PASS_Q: f64 = 0.500_327_037_323_877_3;
+
+        let high = 10_f64.powf(SHELF_DB / 20.0);
+        let bend = high.powf(SHELF_BEND);
+        let (k, q) = ((PI * SHELF_HZ / rate).tan(), SHELF_Q);
+        let whole = 1.0 + k / q + k * k;
+        let shelf = Biquad {
+            b: [
+                (high + bend * k / q + k * k) / whole,
+                2.0 * (k * k - high) / whole,
+                (high - bend * k / q + k * k) / whole,
+            ],
+            a: [2.0 * (k * k - 1.0) / whole, (1.0 - k / q + k * k) / whole],
+        };
+        let (k, q) = ((PI * HIGH_PASS_HZ / rate).tan(), HIGH_PASS_Q);
+        let whole = 1.0 + k / q + k * k;
+        let high_pass = Biquad {
+            b: [1.0, -2.0, 1.0],
+            a: [2.0 * (k * k - 1.0) / whole, (1.0 - k / q + k * k) / whole],
+        };
+        Self { shelf, high_pass }
+    }
+}
+
+/// One channel's filters: what each remembers (transposed direct form II).
+#[derive(Debug, Clone, Copy, Default)]
+struct Weighting {
+    shelf: [f64; 2],
+    high_pass: [f64; 2],
+}
+
+impl Weighting {
+    fn next(&mut self, sample: f64, coefficients: &Coefficients) -> f64 {
+        let shelved = pass(&coefficients.shelf, &mut self.shelf, sample);
+        pass(&coefficients.high_pass, &mut self.high_pass, shelved)
+    }
+}
+
+fn pass(biquad: &Biquad, memory: &mut [f64; 2], sample: f64) -> f64 {
+    let out = biquad.b[0] * sample + memory[0];
+    memory[0] = biquad.b[1] * sample - biquad.a[0] * out + memory[1];
+    memory[1] = biquad.b[2] * sample - biquad.a[1] * out;
+    out
+}
+
+#[cfg(test)]
+mod tests;

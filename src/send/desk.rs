@@ -1,0 +1,150 @@
+//! The desk at which sources are turned up and down, taken in and out while the server runs.
+//!
+//! Whoever has a [`Desk`] asks the chunking thread, which answers within a few ms.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use super::combine::{Id, Settings};
+use super::produce::beside::Prepared;
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::format::Format;
+use crate::source::{LEVEL_DB, PAN, Source};
+use crate::stats::SourceStats;
+
+/// Orders that wait for the chunking thread: it takes them every few ms, and who asks waits.
+const ORDERS: usize = 16;
+
+/// An answer that takes longer will not come: the server is ending.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// What can be asked of the mix.
+pub(super) enum Order {
+    Level(Id, f32),
+    Mute(Id, bool),
+    Pan(Id, f32),
+    Add(Box<Prepared>),
+    Remove(Id),
+    List,
+}
+
+/// An order, and where its answer goes: all sources as they are then.
+pub(super) struct Asked {
+    pub(super) order: Order,
+    pub(super) answer: SyncSender<Result<Vec<SourceStats>>>,
+}
+
+/// What a new source must fit.
+#[derive(Clone)]
+pub(super) struct Fitting {
+    pub(super) mix: Format,
+    pub(super) chunk_size: u32,
+    /// The playout delay in force, in ms.
+    pub(super) delay_ms: Arc<AtomicU32>,
+    pub(super) clock: Clock,
+}
+
+impl Fitting {
+    pub(super) fn delay_ms(&self) -> u32 {
+        self.delay_ms.load(Ordering::Relaxed)
+    }
+}
+
+/// A handle on the sources of a server. Each method answers with all of them as they are then.
+#[derive(Clone)]
+pub struct Desk {
+    orders: SyncSender<Asked>,
+    fitting: Fitting,
+}
+
+impl Desk {
+    /// A desk, and where its orders arrive.
+    pub(super) fn new(fitting: Fitting) -> (Self, Receiver<Asked>) {
+        let (orders, arrive) = sync_channel(ORDERS);
+        (Self { orders, fitting }, arrive)
+    }
+
+    /// The sources as they are.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the server is ending.
+    pub fn list(&self) -> Result<Vec<SourceStats>> {
+        self.ask(Order::List)
+    }
+
+    /// Sets a source's level, in dB, within [`LEVEL_DB`].
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a source that is not there, or a level that is none.
+    pub fn set_level(&self, source: u64, db: f32) -> Result<Vec<SourceStats>> {
+        if !LEVEL_DB.contains(&db) {
+            let (least, most) = (LEVEL_DB.start(), LEVEL_DB.end());
+            return Err(Error::usage(
+                format!("a level of {db} dB cannot be set"),
+                format!("Choose one between {least} and {most} dB"),
+            ));
+        }
+        self.ask(Order::Level(Id(source), db))
+    }
+
+    /// Mutes a source, or lets it be heard again.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a source that is not there.
+    pub fn set_muted(&self, source: u64, is_muted: bool) -> Result<Vec<SourceStats>> {
+        self.ask(Order::Mute(Id(source), is_muted))
+    }
+
+    /// Moves a source between left (−1) and right (1).
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a source that is not there, or a place that is none.
+    pub fn set_pan(&self, source: u64, pan: f32) -> Result<Vec<SourceStats>> {
+        if !PAN.contains(&pan) {
+            return Err(Error::usage(
+                format!("a source cannot stand at {pan}"),
+                "Choose a place between -1 (left) and 1 (right)",
+            ));
+        }
+        self.ask(Order::Pan(Id(source), pan))
+    }
+
+    /// Takes a source in. Opening it can take seconds, which nobody who listens notices.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being opened; [`Error::Usage`] where it is there already, or the mix
+    /// is full.
+    pub fn add(&self, source: &Source) -> Result<Vec<SourceStats>> {
+        let prepared = Prepared::open(source, &self.fitting)?;
+        self.ask(Order::Add(Box::new(prepared)))
+    }
+
+    /// Takes a source out.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a source that is not there, and for the first one, which gives all
+    /// others their time.
+    pub fn remove(&self, source: u64) -> Result<Vec<SourceStats>> {
+        self.ask(Order::Remove(Id(source)))
+    }
+
+    fn ask(&self, order: Order) -> Result<Vec<SourceStats>> {
+        let (answer, arrives) = sync_channel(1);
+        let ends = |_| Error::internal("cannot ask the mix", "the server is ending");
+        self.orders.try_send(Asked { order, answer }).map_err(|_| ends(()))?;
+        arrives.recv_timeout(ANSWER).map_err(|_| ends(()))?
+    }
+}
+
+/// How a source begins.
+pub(super) fn settings(source: &Source) -> Settings {
+    Settings {
+        level_db: source.level_db,
+        is_muted: source.muted,
+        pan: source.pan,
+        loudness_lufs: source.loudness_lufs,
+    }
+}

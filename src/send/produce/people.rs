@@ -1,0 +1,169 @@
+//! People in the mix: what they say goes in, and each who needs it gets a mix of their own.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Receiver;
+
+use log::{debug, warn};
+
+use crate::clock::CardClock;
+use crate::format::Format;
+use crate::send::combine::{Combine, Id, Personal, Role, Settings};
+use crate::send::own_mixes::OwnMixes;
+use crate::send::talk::{Message, Presence, QUEUE};
+use crate::send::voice::Voice;
+use crate::wire::{AudioHeader, FLAG_BROKEN};
+
+/// Numbers of voices in the mix begin here; sources have those below.
+const FIRST_VOICE: u64 = 1 << 32;
+
+/// Everybody who is there.
+pub(super) struct People {
+    format: Format,
+    room: Receiver<Message>,
+    own_mixes: OwnMixes,
+    /// When the mix's frames were captured.
+    clock: CardClock,
+    people: BTreeMap<u32, Somebody>,
+}
+
+struct Somebody {
+    presence: Presence,
+    voice: Option<Voice>,
+    ear: Option<Personal>,
+}
+
+impl Somebody {
+    /// What this person is in the mix. Each connection is another: its sound begins anew.
+    fn id(&self) -> Id {
+        Id(FIRST_VOICE + self.presence.connection)
+    }
+}
+
+impl People {
+    /// People that `room` tells of, in a mix of that format.
+    pub(super) fn new(format: Format, room: Receiver<Message>, own_mixes: OwnMixes) -> Self {
+        let clock = CardClock::told(format.sample_rate);
+        Self { format, room, own_mixes, clock, people: BTreeMap::new() }
+    }
+
+    /// Learns who is there and what they say. Between two chunks.
+    pub(super) fn listen(&mut self, mix: &mut Combine) {
+        for _ in 0..QUEUE {
+            match self.room.try_recv() {
+                Ok(Message::Here { person, presence }) => self.here(person, presence, mix),
+                Ok(Message::Left { person }) => {
+                    self.leave(person, mix);
+                    self.own_mixes.forget(person);
+                }
+                Ok(Message::Said { person, spoken }) => {
+                    let somebody = self.people.get_mut(&person);
+                    if let Some(voice) = somebody.and_then(|somebody| somebody.voice.as_mut())
+                        && let Err(e) = voice.take(&spoken)
+                    {
+                        warn!("person {person} cannot be heard: {e}");
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn here(&mut self, person: u32, presence: Presence, mix: &mut Combine) {
+        let connection = presence.connection;
+        if self.people.get(&person).is_some_and(|old| old.presence.connection != connection) {
+            self.leave(person, mix);
+        }
+        let is_new = !self.people.contains_key(&person);
+        let somebody = self.people.entry(person).or_insert_with(|| {
+            let somebody = Somebody { presence: presence.clone(), voice: None, ear: None };
+            let microphone = presence.microphone.as_ref();
+            let voice = microphone.map(|microphone| Voice::new(microphone, self.format));
+            let voice = voice.and_then(|voice| {
+                voice.unwrap_or_else(|e| {
+                    warn!("person {person} cannot be heard: {e}");
+                    None
+                })
+            });
+            if voice.is_some() {
+                mix.add(somebody.id(), Role::Voice, Settings::default());
+            }
+            Somebody { voice, ..somebody }
+        });
+        let id = somebody.id();
+        mix.set_muted(id, presence.is_muted);
+        if presence.needs_own_mix() && somebody.ear.is_none() {
+            somebody.ear = Some(mix.listener(somebody.voice.is_some().then_some(id)));
+        }
+        let before = std::mem::replace(&mut somebody.presence, presence);
+        if is_new {
+            for (other, percent) in self.wishes_about(person) {
+                self.set_volume(other, id, percent);
+            }
+        }
+        let wishes = self.people.get(&person).map(|now| now.presence.volumes.clone());
+        let wishes = wishes.unwrap_or_default();
+        let given_up = before.volumes.keys().filter(|who| !wishes.contains_key(who));
+        let given_up = given_up.map(|who| (*who, 100)).collect::<Vec<_>>();
+        for (who, percent) in wishes.into_iter().chain(given_up) {
+            if let Some(id) = self.people.get(&who).map(Somebody::id) {
+                self.set_volume(person, id, percent);
+            }
+        }
+    }
+
+    /// Who wants to hear `person` how loud.
+    fn wishes_about(&self, person: u32) -> Vec<(u32, u16)> {
+        let wish = |somebody: &Somebody| somebody.presence.volumes.get(&person).copied();
+        self.people.iter().filter_map(|(who, somebody)| Some((*who, wish(somebody)?))).collect()
+    }
+
+    fn set_volume(&mut self, listener: u32, of: Id, percent: u16) {
+        let somebody = self.people.get_mut(&listener);
+        if let Some(ear) = somebody.and_then(|somebody| somebody.ear.as_mut()) {
+            ear.set_volume(of, percent);
+        }
+    }
+
+    fn leave(&mut self, person: u32, mix: &mut Combine) {
+        if let Some(somebody) = self.people.remove(&person) {
+            let id = somebody.id();
+            mix.remove(id);
+            if let Some(voice) = &somebody.voice {
+                let (lag_ms, wrong) = (voice.lag_us() / 1e3, voice.wrong());
+                debug!("person {person} stood {lag_ms:.1} ms behind; {wrong} frames were wrong");
+            }
+            // What others wished about a voice that will never sound again.
+            for other in self.people.values_mut() {
+                if let Some(ear) = &mut other.ear {
+                    ear.set_volume(id, 100);
+                }
+            }
+        }
+    }
+
+    /// Gives the mix what everybody says during the chunk that begins as `header` says.
+    pub(super) fn speak(&mut self, header: &AudioHeader, mix: &mut Combine) {
+        let is_broken = header.flags & FLAG_BROKEN != 0;
+        if is_broken || self.clock.time_of(0.0).is_none() {
+            self.clock.anchor(header.position, header.captured_us);
+        }
+        let _ = self.clock.stamp(header.position, header.captured_us, header.captured_us);
+        for somebody in self.people.values_mut() {
+            let id = somebody.id();
+            if let Some(voice) = &mut somebody.voice {
+                voice.speak(header.position, header.frames as usize, &self.clock);
+                mix.input(id, voice.spoken(), voice.is_speaking());
+            }
+        }
+    }
+
+    /// Has the chunk encoded for everybody who needs a mix of their own.
+    pub(super) fn hear(&mut self, header: AudioHeader, mix: &mut Combine) {
+        for (person, somebody) in &mut self.people {
+            if let Some(ear) = &mut somebody.ear {
+                let codec = somebody.presence.codec;
+                self.own_mixes.encode(*person, codec, header, mix.personal(ear));
+            }
+        }
+    }
+}

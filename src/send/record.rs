@@ -1,0 +1,71 @@
+//! What the server records: the mix as it is sent, and each of its inputs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::format::Format;
+use crate::recording::{Control, Failure, RecordTracks, Recorder, Tap};
+use crate::settings::ServerSettings;
+use crate::stats;
+
+/// The threads that write what is sent into files.
+#[derive(Default)]
+pub(super) struct Recordings {
+    /// Of `--record` and `--record-dir`.
+    mix: Option<Recorder>,
+    /// Of `--record-tracks`.
+    tracks: Option<Recorder>,
+    taps: Taps,
+    /// Begins and ends recordings of the mix while the server runs, where there is a folder for it.
+    pub(super) control: Option<Control>,
+    pub(super) counters: Arc<stats::Recording>,
+}
+
+/// Where the chunking thread gives what is recorded.
+#[derive(Debug, Default)]
+pub(super) struct Taps {
+    pub(super) mix: Option<Tap>,
+    pub(super) tracks: Option<RecordTracks>,
+}
+
+impl Recordings {
+    /// Makes the files, as far as they are known already.
+    pub(super) fn start(settings: &ServerSettings, format: Format) -> Result<Self> {
+        let mut recordings = Self::default();
+        let start = |recordings: &Self| {
+            let counters = Arc::clone(&recordings.counters);
+            Recorder::start(settings.overwrite, Failure::IsSaid, counters)
+        };
+        if let Some(folder) = &settings.record_tracks {
+            let recorder = start(&recordings)?;
+            let tracks = RecordTracks::new(&recorder, folder, settings.overwrite)?;
+            recordings.taps.tracks = Some(tracks);
+            recordings.tracks = Some(recorder);
+        }
+        if settings.record.is_none() && settings.record_dir.is_none() {
+            return Ok(recordings);
+        }
+        let recorder = start(&recordings)?;
+        let control = |folder: &PathBuf| recorder.control(folder.clone(), Some(format));
+        recordings.control = settings.record_dir.as_ref().map(control);
+        if let Some(path) = &settings.record {
+            recorder.begin(path.clone(), Some(format))?;
+        }
+        recordings.taps.mix = Some(recorder.tap());
+        recordings.mix = Some(recorder);
+        Ok(recordings)
+    }
+
+    /// Where sound is given to them; nothing the second time.
+    pub(super) fn take_taps(&mut self) -> Taps {
+        std::mem::take(&mut self.taps)
+    }
+
+    /// Completes the files.
+    pub(super) fn finish(self) {
+        for recorder in [self.mix, self.tracks].into_iter().flatten() {
+            recorder.finish();
+        }
+    }
+}

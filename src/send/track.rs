@@ -1,0 +1,167 @@
+//! Brings sound with a clock of its own (another card, somebody who speaks) to the carrier's
+//! timeline.
+//!
+//! What was captured at `t − delay` stands where the carrier's frame captured at `t` stands. The
+//! carrier plays the part that a listener's card plays elsewhere, so what bends the sound to it is the
+//! listener's own `Playout`: a jitter buffer by position, steering that nobody hears, and silence behind
+//! a fade for what does not come in time.
+//!
+//! Pure: time is an argument, and in µs of the server's clock throughout.
+
+use crate::clock::{CardClock, Offset, Timeline};
+use crate::error::Result;
+use crate::format::Format;
+use crate::rate::RateConverter;
+use crate::recv::resample::{BLOCK, Counts, Playout};
+
+/// After a pause this long the sound's clock is read anew: nobody hears it jump.
+const PAUSE_MS: f64 = 500.0;
+
+/// No position lies beyond this: at 192 kHz it takes a million years.
+const LAST_POSITION: u64 = 1 << 62;
+
+/// One source on its way into the mix.
+#[derive(Debug)]
+pub struct Track {
+    /// The source's rate, the mix's channels.
+    source: Format,
+    mix: Format,
+    chunk: usize,
+    delay_ms: u32,
+    /// Makes the converters of simulations.
+    counts_only: bool,
+    playout: Option<Playout>,
+    /// The position behind the newest frame of the source.
+    end: u64,
+    carrier: CardClock,
+    /// The carrier's position that the next chunk is expected at, if one has been asked for.
+    next: Option<u64>,
+    /// The carrier's position of the first frame of the next block, and what is left of the last one.
+    made: u64,
+    left: Vec<f32>,
+}
+
+impl Track {
+    /// For a source of `source_rate` Hz whose frames, already in the channels of `mix`, come `chunk`
+    /// at a time, and are to be heard `delay_ms` after the carrier's of the same moment.
+    ///
+    /// # Errors
+    /// If the rates cannot be converted.
+    pub fn new(source_rate: u32, mix: Format, chunk: usize, delay_ms: u32) -> Result<Self> {
+        // Tried here, so that it cannot fail where sound runs.
+        RateConverter::new(source_rate, mix.sample_rate, mix.channels, BLOCK)?;
+        Ok(Self {
+            source: Format { sample_rate: source_rate, ..mix },
+            mix,
+            chunk,
+            delay_ms,
+            counts_only: false,
+            playout: None,
+            end: 0,
+            carrier: CardClock::told(mix.sample_rate),
+            next: None,
+            made: 0,
+            left: Vec::new(),
+        })
+    }
+
+    /// The same without its samples: for simulations of hours.
+    #[cfg(test)]
+    fn counting(source_rate: u32, mix: Format, chunk: usize, delay_ms: u32) -> Result<Self> {
+        Ok(Self { counts_only: true, ..Self::new(source_rate, mix, chunk, delay_ms)? })
+    }
+
+    /// Takes interleaved frames from `position` on, the first of them captured at `captured_us`;
+    /// `is_broken` says that positions and times have nothing to do with those before. Positions
+    /// beyond 2⁶² are none, and left out.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), which has tried it.
+    pub fn insert(
+        &mut self,
+        position: u64,
+        captured_us: u64,
+        is_broken: bool,
+        samples: &[f32],
+    ) -> Result<()> {
+        if position > LAST_POSITION {
+            return Ok(());
+        }
+        let frames = self.source.frames(samples.len()) as u64;
+        let pause = self.source.frames_in_ms(PAUSE_MS) as u64;
+        let is_anew = is_broken || position.abs_diff(self.end) > pause;
+        self.end = position + frames;
+        let playout = match &mut self.playout {
+            Some(playout) => playout,
+            none => none.insert({
+                let rate = self.source.sample_rate;
+                let delay_us = f64::from(self.delay_ms) * 1e3;
+                let timeline = Timeline::new(rate, position, captured_us, Offset::NONE, delay_us);
+                let (source, mix) = (self.source, self.mix);
+                if self.counts_only {
+                    let counter =
+                        RateConverter::counting(rate, mix.sample_rate, mix.channels, BLOCK);
+                    let (chunk, delay_ms) = (self.chunk, self.delay_ms);
+                    Playout::with_converter(source, mix, chunk, delay_ms, timeline, counter)
+                } else {
+                    Playout::new(source, mix, self.chunk, self.delay_ms, timeline)?
+                }
+            }),
+        };
+        playout.insert(position, captured_us, is_anew, samples);
+        Ok(())
+    }
+
+    /// Changes how long after the carrier's the sound of the same moment is heard.
+    pub fn set_delay_ms(&mut self, delay_ms: u32) {
+        self.delay_ms = delay_ms;
+        if let Some(playout) = &mut self.playout {
+            playout.timeline().set_delay_us(f64::from(delay_ms) * 1e3);
+            playout.make_room_for(delay_ms);
+        }
+    }
+
+    /// Whether sound should be coming: what is missing while not is not lost.
+    pub fn expect(&mut self, is_expected: bool) {
+        if let Some(playout) = &mut self.playout {
+            playout.expect(is_expected);
+        }
+    }
+
+    /// Fills `out` with what stands beside the carrier's frames from `position` on, the first of
+    /// which was captured at `captured_us`. Returns whether any of it came from the source.
+    pub fn read(&mut self, position: u64, captured_us: u64, out: &mut [f32]) -> bool {
+        out.fill(0.0);
+        let Some(playout) = &mut self.playout else {
+            return false;
+        };
+        if self.next != Some(position) {
+            self.carrier.anchor(position, captured_us);
+            self.made = position;
+            self.left.clear();
+        }
+        let _ = self.carrier.stamp(position, captured_us, captured_us);
+        let frames = self.mix.frames(out.len()) as u64;
+        self.next = Some(position + frames);
+        let waiting = playout.buffered();
+        while self.left.len() < out.len() {
+            match playout.block(self.made as f64, &self.carrier) {
+                Some(block) => self.left.extend_from_slice(block),
+                None => self.left.extend(std::iter::repeat_n(0.0, self.mix.samples(BLOCK))),
+            }
+            self.made += BLOCK as u64;
+        }
+        out.copy_from_slice(&self.left[..out.len()]);
+        self.left.drain(..out.len());
+        waiting > 0 && playout.is_playing()
+    }
+
+    /// What was lost, came late, and was jumped over.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.playout.as_ref().map(Playout::counts).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,15 @@
+// Debian's Chromium, by Playwright.
+
+import {chromium} from 'playwright-core';
+
+/** Opens a page in a browser to which `host` is this machine. */
+export async function open(host) {
+	const browser = await chromium.launch({
+		executablePath: '/usr/bin/chromium',
+		// Tests often run as root, where Chromium's sandbox cannot be.
+		args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', `--host-resolver-rules=MAP ${host} 127.0.0.1`],
+		ignoreDefaultArgs: ['--mute-audio'],
+	});
+	const context = await browser.newContext();
+	return {browser, page: await context.newPage()};
+}

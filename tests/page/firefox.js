@@ -1,0 +1,13 @@
+// Debian's Firefox, by Puppeteer: Playwright drives only a Firefox of its own.
+
+import puppeteer from 'puppeteer-core';
+
+/** Opens a page in a browser to which `host` is this machine. */
+export async function open(host) {
+	const browser = await puppeteer.launch({
+		browser: 'firefox',
+		executablePath: '/usr/bin/firefox-esr',
+		extraPrefsFirefox: {'network.dns.localDomains': host},
+	});
+	return {browser, page: await browser.newPage()};
+}

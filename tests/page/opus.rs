@@ -1,0 +1,84 @@
+//! What the page makes of Opus packets, beside what the programs make of them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use auralync::codec::Bitrate;
+use auralync::codec::opus::{Decoder, Encoder, Layout};
+
+use crate::browser::Browser;
+use crate::folder;
+use crate::support::sound_compare::{find, likeness, noise};
+use crate::support::sound_room::Room;
+
+const RATE: u32 = 48_000;
+const SECONDS: usize = 2;
+const CHANNELS: u16 = 2;
+
+/// Music is compared past its first tenth of a second, for so many frames, up to so many later.
+const FROM: usize = 4_800;
+const COMPARED: usize = 48_000;
+const SEARCHED: usize = 2_000;
+
+/// Noise as packets, in a file as decode.js reads it, and as the programs decode those.
+fn packets(into: &Path) -> Vec<f32> {
+    let layout = Layout::for_delay(300);
+    let mut encoder = Encoder::new(layout, CHANNELS, Bitrate::default()).unwrap();
+    let mut decoder = Decoder::new(CHANNELS).unwrap();
+    let noise = noise(SECONDS * RATE as usize, RATE);
+    let samples: Vec<f32> =
+        noise.left.iter().zip(&noise.right).flat_map(|(l, r)| [*l, *r]).collect();
+    let (mut file, mut decoded, mut out) = (Vec::new(), Vec::new(), Vec::new());
+    for piece in samples.chunks_exact(layout.frames as usize * usize::from(CHANNELS)) {
+        let packet = encoder.encode(piece).unwrap();
+        file.extend(u16::try_from(packet.len()).unwrap().to_be_bytes());
+        file.extend(packet);
+        decoder.decode(packet, layout.frames, &mut out).unwrap();
+        decoded.extend_from_slice(&out);
+    }
+    std::fs::write(into, file).unwrap();
+    decoded
+}
+
+fn samples(file: &Path) -> Vec<f32> {
+    let bytes = std::fs::read(file).unwrap();
+    bytes.as_chunks().0.iter().map(|sample| f32::from_ne_bytes(*sample)).collect()
+}
+
+#[test]
+fn the_pages_decoder_gives_sample_for_sample_what_the_programs_decoder_gives() {
+    let name = format!("auralync-page-opus-{}", std::process::id());
+    let [from, into]: [PathBuf; 2] =
+        ["packets", "samples"].map(|kind| std::env::temp_dir().join(format!("{name}.{kind}")));
+    let expected = packets(&from);
+    let node =
+        Command::new("node").current_dir(folder()).arg("decode.js").args([&from, &into]).output();
+    let node = node.unwrap();
+    assert!(node.status.success(), "{}", String::from_utf8_lossy(&node.stderr));
+    let decoded = samples(&into);
+    for file in [from, into] {
+        std::fs::remove_file(file).unwrap();
+    }
+    assert_eq!(decoded.len(), expected.len());
+    assert!(decoded == expected, "web/opus.wasm is not the programs' decoder: run scripts/wasm.sh");
+}
+
+/// Whatever decodes in `browser` lags as much as the programs' decoder, to the sample.
+pub(crate) fn decodes_as_the_programs_do(room: &Room, browser: &mut Browser) {
+    let (from, into) = (room.path("packets"), room.path("samples"));
+    let left = |samples: &[f32]| samples.iter().step_by(2).copied().collect::<Vec<_>>();
+    let expected = left(&packets(&from));
+    browser.ask(&format!("decode {} {}", from.display(), into.display()));
+    let decoded = left(&samples(&into));
+    let piece = &expected[FROM..FROM + COMPARED];
+    let around = FROM - SEARCHED..FROM + COMPARED + SEARCHED;
+    assert!(decoded.len() >= around.end, "only {} frames", decoded.len());
+    let at = find(piece, &decoded[around.clone()]);
+    let (like, gain) = likeness(piece, &decoded[around.start + at..][..COMPARED], 1);
+    println!(
+        "decoded {} frames apart, likeness {like:.5}, gain {gain:.4}",
+        at as i64 - SEARCHED as i64
+    );
+    assert_eq!(at, SEARCHED, "frames apart");
+    assert!(like > 0.999 && (gain - 1.0).abs() < 0.01, "{like} {gain}");
+}

@@ -1,0 +1,145 @@
+//! Everybody hears everybody else, and nobody hears themselves.
+
+use std::time::{Duration, Instant};
+
+use super::conference;
+use super::person::{Person, RATE, converse, converse_at_ease, level, microphone};
+use super::support::within;
+use auralync::wire::Wish;
+use std::collections::BTreeMap;
+
+const TONES_HZ: [f64; 4] = [400.0, 700.0, 1_100.0, 1_700.0];
+const AMPLITUDE: f64 = 0.1;
+
+fn tone(hz: f64) -> impl Fn(u64) -> f32 {
+    move |n| (AMPLITUDE * (std::f64::consts::TAU * hz * n as f64 / f64::from(RATE)).sin()) as f32
+}
+
+fn db(ratio: f64) -> f64 {
+    20.0 * ratio.max(1e-9).log10()
+}
+
+/// A second of what was heard, well after everybody began.
+fn a_second_of(person: &Person, from_us: u64) -> Vec<f32> {
+    let samples = person.heard_from(from_us);
+    assert!(samples.len() >= RATE as usize, "{} samples", samples.len());
+    samples[..RATE as usize].to_vec()
+}
+
+#[test]
+fn a_talker_hears_every_tone_but_their_own_each_at_its_level() {
+    let mut server = conference(&["--codecs", "f32"]);
+    let address = server.address();
+    let mut listener = Person::join(address, "listener", "f32", None);
+    let talkers: Vec<Person> = (0..TONES_HZ.len())
+        .map(|n| Person::join_in_time(address, &n.to_string(), "f32", microphone("f32")))
+        .collect();
+    let threads: Vec<_> = talkers
+        .into_iter()
+        .zip(TONES_HZ)
+        .map(|(mut person, hz)| {
+            std::thread::spawn(move || {
+                let settled_us = person.server_us() + 2_500_000;
+                converse_at_ease(&mut person, Duration::from_secs(5), tone(hz));
+                let samples = a_second_of(&person, settled_us);
+                let levels = TONES_HZ.map(|hz| level(&samples, hz) / AMPLITUDE);
+                (person, settled_us, levels)
+            })
+        })
+        .collect();
+    let listening = std::thread::spawn(move || {
+        let until = Instant::now() + Duration::from_secs(6);
+        while Instant::now() < until {
+            listener.listen();
+        }
+        listener
+    });
+    let mut last_settled_us = 0;
+    for (n, thread) in threads.into_iter().enumerate() {
+        let (_person, settled_us, levels) = thread.join().unwrap();
+        let levels = levels.map(db);
+        println!("talker {n} hears {levels:.2?} dB");
+        for (tone, level) in levels.into_iter().enumerate() {
+            if tone == n {
+                assert!(level <= -60.0, "talker {n} hears themselves at {level} dB");
+            } else {
+                assert!(level.abs() <= 0.1, "talker {n} hears talker {tone} at {level} dB");
+            }
+        }
+        last_settled_us = settled_us.max(last_settled_us);
+    }
+    let listener = listening.join().unwrap();
+    let samples = a_second_of(&listener, last_settled_us);
+    for hz in TONES_HZ {
+        let level = db(level(&samples, hz) / AMPLITUDE);
+        assert!(level.abs() <= 0.1, "a listener hears {hz} Hz at {level} dB");
+    }
+}
+
+#[test]
+fn a_listeners_own_wish_for_a_volume_changes_their_mix_alone_without_a_gap() {
+    let mut server = conference(&["--codecs", "f32,opus"]);
+    let address = server.address();
+    for codec in ["f32", "opus"] {
+        let mut talker = Person::join_in_time(address, "talker", "f32", microphone("f32"));
+        let mut wishing = Person::join(address, "wishing", codec, None);
+        let mut other = Person::join(address, "other", codec, None);
+        let hz = TONES_HZ[0];
+        let wish = Wish { volumes: BTreeMap::from([(talker.person(), 50)]), ..Wish::default() };
+        let wished_us = talker.server_us() + 1_000_000;
+        let speaking = std::thread::spawn(move || {
+            converse_at_ease(&mut talker, Duration::from_secs(4), tone(hz));
+            talker
+        });
+        let mut is_wished = false;
+        while !speaking.is_finished() {
+            wishing.listen();
+            other.listen();
+            let now = wishing.heard.last().map_or(0, |heard| heard.header.captured_us);
+            if !is_wished && now > wished_us {
+                is_wished = true;
+                wishing.wish(&wish);
+            }
+        }
+        let _talker = speaking.join().unwrap();
+        for (person, expected) in [(&wishing, 0.5), (&other, 1.0)] {
+            let samples = a_second_of(person, wished_us + 1_000_000);
+            let level = db(level(&samples, hz) / AMPLITUDE / expected);
+            println!("{codec}: {level:.3} dB off");
+            assert!(level.abs() <= 0.1, "{codec}: {level} dB off");
+        }
+    }
+}
+
+/// With the 25 ms of `live` that is 50 ms from mouth to ear.
+const LONGEST_LAG: Duration = Duration::from_millis(25);
+
+#[test]
+fn from_mouth_to_ear_takes_no_longer_than_the_frames_need() {
+    within(LONGEST_LAG, "how late a talker stands in the mix", || {
+        let mut server = conference(&["--codecs", "f32"]);
+        let address = server.address();
+        let mut talker = Person::join_in_time(address, "talker", "f32", microphone("opus"));
+        let mut listener = Person::join(address, "listener", "f32", None);
+        let said_us = talker.server_us();
+        let speaking = std::thread::spawn(move || {
+            // Silence, and then a wave that begins at once.
+            let wave = tone(500.0);
+            let speech = |n| if n < u64::from(RATE) { 0.0 } else { wave(n) };
+            converse(&mut talker, Duration::from_secs(2), speech);
+        });
+        listener.listen_until("the wave", |listener| {
+            let heard = listener.heard.last();
+            heard.is_some_and(|heard| heard.header.captured_us > said_us + 1_500_000)
+        });
+        speaking.join().unwrap();
+        let captured_us = listener.heard.iter().find_map(|heard| {
+            let loud = heard.samples.iter().position(|sample| sample.abs() > 0.03)?;
+            let frame = loud / usize::from(listener.welcome.format.channels);
+            Some(heard.header.captured_us + frame as u64 * 1_000_000 / u64::from(RATE))
+        });
+        // The wave needs a twentieth of a turn to be that loud.
+        let begins_us = said_us + 1_000_000 + 100;
+        Duration::from_micros(captured_us.expect("the wave") - begins_us)
+    });
+}

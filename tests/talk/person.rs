@@ -1,0 +1,277 @@
+//! Somebody with a microphone, who speaks the wire.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use auralync::codec::opus::{Encoder, Layout};
+use auralync::codec::{Bitrate, Decoder};
+use auralync::wire::{
+    AudioHeader, Deframer, Frame, Hello, Limits, MAX_SERVER_FRAME, Microphone, Notice, People,
+    Ping, Pong, Welcome, Wish, kind, talk_frame,
+};
+
+use crate::support::socket::{connect, skip_to_welcome};
+use crate::support::wait_until;
+
+/// Frames per second of what everybody here says.
+pub(crate) const RATE: u32 = 48_000;
+
+/// Frames in each talk frame: 10 ms.
+pub(crate) const FRAME: u32 = 480;
+
+/// Sound that came: where it belongs, when it was captured, what it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    pub(crate) header: AudioHeader,
+    pub(crate) samples: Vec<f32>,
+}
+
+/// One connection.
+pub(crate) struct Person {
+    pub(crate) socket: TcpStream,
+    deframer: Deframer,
+    decoder: Decoder,
+    pub(crate) welcome: Welcome,
+    pub(crate) heard: Vec<Heard>,
+    pub(crate) people: Option<People>,
+    pub(crate) people_came: usize,
+    pub(crate) notice: Option<Notice>,
+    pub(crate) has_ended: bool,
+    /// Server's clock − ours, in µs, by the quickest pong.
+    offset: Option<(u64, i64)>,
+    pongs: u32,
+    epoch: Instant,
+    encoder: Option<Encoder>,
+    /// Frames said so far.
+    pub(crate) said: u64,
+}
+
+/// A microphone that sends mono in `codec`.
+pub(crate) fn microphone(codec: &str) -> Microphone {
+    let algorithmic_delay = if codec == "opus" { Layout::for_delay(80).delay } else { 0 };
+    Microphone { codec: codec.into(), rate: RATE, channels: 1, algorithmic_delay }
+}
+
+impl Person {
+    /// Somebody who hears `codec`.
+    pub(crate) fn join(
+        server: SocketAddr,
+        id: &str,
+        codec: &str,
+        microphone: Option<Microphone>,
+    ) -> Self {
+        let mut socket = connect(server);
+        let is_opus = microphone.as_ref().is_some_and(|microphone| microphone.codec == "opus");
+        let encoder =
+            is_opus.then(|| Encoder::new(Layout::for_delay(80), 1, Bitrate::default()).unwrap());
+        let hello = Hello {
+            version: 2,
+            id: id.into(),
+            name: format!("person {id}"),
+            codecs: vec![codec.into()],
+            talk: microphone,
+        };
+        socket.write_all(&hello.frame()).unwrap();
+        let welcome = Welcome::read(&skip_to_welcome(&mut socket)).unwrap();
+        let decoder = Decoder::new(&welcome.codec, welcome.format.channels).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
+        Self {
+            socket,
+            deframer: Deframer::new(Limits { plain: 0, typed: MAX_SERVER_FRAME }),
+            decoder,
+            welcome,
+            heard: Vec::new(),
+            people: None,
+            people_came: 0,
+            notice: None,
+            has_ended: false,
+            offset: None,
+            pongs: 0,
+            epoch: Instant::now(),
+            encoder,
+            said: 0,
+        }
+    }
+
+    /// Somebody who knows the server's clock too.
+    pub(crate) fn join_in_time(
+        server: SocketAddr,
+        id: &str,
+        codec: &str,
+        microphone: Microphone,
+    ) -> Self {
+        let mut person = Self::join(server, id, codec, Some(microphone));
+        for _ in 0..5 {
+            let before = person.pongs;
+            let ping = Ping { client_us: person.us() };
+            person.say(&ping.frame());
+            person.listen_until("a pong", |person| person.pongs > before);
+        }
+        person
+    }
+
+    fn us(&self) -> u64 {
+        self.epoch.elapsed().as_micros() as u64
+    }
+
+    /// What the server's clock shows.
+    pub(crate) fn server_us(&self) -> u64 {
+        self.us().checked_add_signed(self.offset.unwrap().1).unwrap()
+    }
+
+    pub(crate) fn say(&mut self, bytes: &[u8]) {
+        // A server that has closed is found out by reading.
+        let _ = self.socket.write_all(bytes);
+    }
+
+    pub(crate) fn wish(&mut self, wish: &Wish) {
+        self.say(&wish.frame());
+    }
+
+    /// Says one frame of its microphone's sound, the first sample of which was captured at
+    /// `captured_us` of the server's clock.
+    pub(crate) fn talk(&mut self, samples: &[f32], captured_us: u64, flags: u8) {
+        let frames = u32::try_from(samples.len()).unwrap();
+        let header = AudioHeader { flags, frames, position: self.said, captured_us };
+        self.said += u64::from(frames);
+        let frame = match &mut self.encoder {
+            Some(encoder) => talk_frame(header, encoder.encode(samples).unwrap()),
+            None => {
+                let payload: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
+                talk_frame(header, &payload)
+            }
+        };
+        self.say(&frame.unwrap());
+    }
+
+    /// Takes what has come.
+    pub(crate) fn listen(&mut self) {
+        let mut bytes = [0; 64 * 1024];
+        match self.socket.read(&mut bytes) {
+            Ok(0) => self.has_ended = true,
+            Ok(count) => self.deframer.push(&bytes[..count]),
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                ) => {}
+            Err(_) => self.has_ended = true,
+        }
+        let now_us = self.us();
+        while let Ok(Some(frame)) = self.deframer.next_frame() {
+            let Frame::Typed { kind, body } = frame else { panic!("a plain frame") };
+            match kind {
+                kind::AUDIO => {
+                    let (header, payload) = AudioHeader::split(body).unwrap();
+                    let mut samples = Vec::new();
+                    let channels = self.welcome.format.channels;
+                    self.decoder.decode(payload, header.frames, channels, &mut samples).unwrap();
+                    self.heard.push(Heard { header, samples });
+                }
+                kind::PONG => {
+                    let pong = Pong::read(body).unwrap();
+                    self.pongs += 1;
+                    let round_trip = now_us - pong.client_us;
+                    let middle = pong.client_us + round_trip / 2;
+                    let offset = pong.received_us as i64 - middle as i64;
+                    if self.offset.is_none_or(|(quickest, _)| round_trip < quickest) {
+                        self.offset = Some((round_trip, offset));
+                    }
+                }
+                kind::PEOPLE => {
+                    self.people = Some(People::read(body).unwrap());
+                    self.people_came += 1;
+                }
+                kind::NOTICE => self.notice = Some(Notice::read(body).unwrap()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Listens until `condition` holds.
+    #[track_caller]
+    pub(crate) fn listen_until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
+        wait_until(what, || {
+            self.listen();
+            condition(self)
+        });
+    }
+
+    /// Left samples of what was heard from the first frame on that was captured at `from_us` or
+    /// later. There is no gap and no overlap in all that was heard.
+    pub(crate) fn heard_from(&self, from_us: u64) -> Vec<f32> {
+        let channels = usize::from(self.welcome.format.channels);
+        for pair in self.heard.windows(2) {
+            let next = pair[0].header.position + u64::from(pair[0].header.frames);
+            assert_eq!(
+                pair[1].header.position, next,
+                "a gap or an overlap after {:?}, before {:?}",
+                pair[0].header, pair[1].header
+            );
+        }
+        let late = self.heard.iter().filter(|heard| heard.header.captured_us >= from_us);
+        late.flat_map(|heard| heard.samples.iter().step_by(channels).copied()).collect()
+    }
+
+    pub(crate) fn person(&self) -> u32 {
+        self.welcome.person.unwrap()
+    }
+}
+
+/// How much longer the first frame of somebody's takes who speaks [at ease](converse_at_ease): the
+/// server then waits that long for all of them, and no stall of a busy machine leaves a gap.
+const EASE_US: u64 = 400_000;
+
+/// Somebody speaks for `length`, `sample` of each frame's number, and listens meanwhile. What they
+/// say may come late without being missed. Returns when the first sample was captured.
+pub(crate) fn converse_at_ease(
+    person: &mut Person,
+    length: Duration,
+    sample: impl Fn(u64) -> f32,
+) -> u64 {
+    let start_us = person.server_us() - EASE_US;
+    converse_from(person, start_us, length, sample);
+    start_us
+}
+
+/// The same where every frame leaves as soon as its last sample has been captured.
+pub(crate) fn converse(person: &mut Person, length: Duration, sample: impl Fn(u64) -> f32) {
+    let start_us = person.server_us();
+    converse_from(person, start_us, length, sample);
+}
+
+fn converse_from(
+    person: &mut Person,
+    start_us: u64,
+    length: Duration,
+    sample: impl Fn(u64) -> f32,
+) {
+    let first = person.said;
+    let frames = length.as_micros() as u64 * u64::from(RATE) / 1_000_000;
+    while person.said - first < frames && !person.has_ended {
+        let from = person.said;
+        let captured_us = start_us + (from - first) * 1_000_000 / u64::from(RATE);
+        let end_us = captured_us + u64::from(FRAME) * 1_000_000 / u64::from(RATE);
+        while person.server_us() < end_us {
+            person.listen();
+        }
+        let samples: Vec<f32> = (from..from + u64::from(FRAME)).map(&sample).collect();
+        person.talk(&samples, captured_us, 0);
+    }
+}
+
+/// Level of the tone of `hz` in `samples`, as the amplitude of a sine, through a Hann window.
+pub(crate) fn level(samples: &[f32], hz: f64) -> f64 {
+    let count = samples.len() as f64;
+    let (mut re, mut im, mut weight) = (0.0, 0.0, 0.0);
+    for (n, sample) in samples.iter().enumerate() {
+        let turn = std::f64::consts::TAU * n as f64;
+        let window = 0.5 - 0.5 * (turn / count).cos();
+        let phase = turn * hz / f64::from(RATE);
+        re += window * f64::from(*sample) * phase.cos();
+        im += window * f64::from(*sample) * phase.sin();
+        weight += window;
+    }
+    2.0 * re.hypot(im) / weight
+}
