@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use auralync::control;
 use auralync::discovery::{list, seek};
 use auralync::program::{self, print};
 use auralync::recv::Client;
@@ -11,6 +12,10 @@ const NAME: &str = "auralync-client";
 
 fn main() -> ExitCode {
     program::run(NAME, |args: ClientArgs| {
+        if let Some(ctl) = args.ctl() {
+            print(control::ctl::run(ctl)?);
+            return Ok(());
+        }
         let settings = args.settings()?;
         program::show_log(NAME, settings.level);
         if settings.list_devices {

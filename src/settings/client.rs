@@ -4,8 +4,9 @@ use std::io::{BufRead, Read, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
+use super::ctl::CtlArgs;
 use super::words::{client_port, codec, delay, output, recording, stats, volume, whole_number};
 use super::{StatsTarget, Target, Verbosity, Wanted, computer};
 use crate::error::{Error, Result};
@@ -23,6 +24,8 @@ const QUESTIONS: u32 = 3;
 #[command(
     name = "auralync-client",
     version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
     about = "Plays what a PC with auralync-server sends, in step with every other listener.",
     after_help = "Examples:
   auralync-client                                      listen to the server on this network
@@ -105,6 +108,15 @@ pub struct ClientArgs {
     stats: Option<StatsTarget>,
     #[command(flatten)]
     verbosity: Verbosity,
+    #[command(subcommand)]
+    instead: Option<Instead>,
+}
+
+/// What else the program does.
+#[derive(Debug, Clone, Subcommand)]
+enum Instead {
+    /// Tell a server on this computer what to do: sources, listeners, recordings.
+    Ctl(CtlArgs),
 }
 
 /// Where received sound goes.
@@ -168,6 +180,12 @@ pub struct ClientSettings {
 }
 
 impl ClientArgs {
+    /// What a server is to be told, if that is what was typed.
+    #[must_use]
+    pub fn ctl(&self) -> Option<&CtlArgs> {
+        self.instead.as_ref().map(|Instead::Ctl(args)| args)
+    }
+
     /// What the command line means.
     ///
     /// # Errors
