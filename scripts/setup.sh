@@ -5,7 +5,7 @@
 # usage: scripts/setup.sh JOB…
 #   build      compile AuraLync with its sound card support
 #   lint       also check its formatting and style
-#   sound      run the tests that send real sound through a private PulseAudio
+#   sound      run the tests that send real sound through a private PulseAudio, speech among it
 #   files      let other programs read what was recorded
 #   page       run the tests of the page that listens, in real browsers
 #   network    run the tests that fail and mend networks of their own
@@ -76,6 +76,7 @@ for job in "$@"; do
         if on_linux; then
             need pulseaudio-utils command -v pactl
             need pulseaudio has_pulseaudio
+            need espeak-ng command -v espeak-ng
         fi
         ;;
     files)

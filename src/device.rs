@@ -61,9 +61,19 @@ pub fn list() -> Result<Vec<Listed>> {
 /// to ask once a second, to follow the user who plugs in headphones.
 #[must_use]
 pub fn default_output_id() -> Option<String> {
+    default_id(cpal::Host::default_output_device)
+}
+
+/// The id of the input that the system records from by default, `None` if there is none.
+#[must_use]
+pub fn default_input_id() -> Option<String> {
+    default_id(cpal::Host::default_input_device)
+}
+
+fn default_id(default: impl Fn(&cpal::Host) -> Option<cpal::Device>) -> Option<String> {
     let host = host().ok()?;
-    let id = host.default_output_device().and_then(|device| device.id().ok());
-    // No default output and a dead connection look the same from here.
+    let id = default(&host).and_then(|device| device.id().ok());
+    // No default device and a dead connection look the same from here.
     if id.is_none() && host.devices().is_err() {
         forget(&host);
     }
@@ -133,6 +143,19 @@ impl InputDevice {
             }
         }
         Err(failure.unwrap_or_else(|| Error::internal("opening a sound card", "no candidate")))
+    }
+
+    /// The microphone that `name` means on this PC, or the default one. May block for a few seconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    pub fn microphone(name: Option<&str>) -> Result<Self> {
+        let (host, devices) = enumerate()?;
+        let listed: Vec<Listed> = devices.iter().map(|(listed, _)| listed.clone()).collect();
+        let chosen = choose::microphone(System::current(), &listed, name)?;
+        let opened = Opened::new(&host, &devices, chosen, Direction::Input)?;
+        Ok(Self { opened, captured: None })
     }
 
     /// The card's own rate and channel count, which `start` delivers.

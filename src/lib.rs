@@ -38,6 +38,7 @@ pub mod soundless;
 pub mod source;
 pub mod stats;
 pub mod status;
+pub mod talking;
 mod threads;
 pub mod wire;
 

@@ -8,10 +8,12 @@ pub mod dry;
 pub mod jitter;
 #[cfg(feature = "device")]
 mod keep_card;
+pub(crate) mod people;
 mod play;
 pub mod resample;
 pub mod simulate;
 pub mod speaker;
+mod talk;
 mod trim;
 
 use std::sync::Arc;
@@ -25,14 +27,18 @@ use crate::clock::Clock;
 use crate::discovery::follow::Whereabouts;
 use crate::error::Result;
 use crate::recording::{Failure, Recorder, refuse_at_once};
+use crate::send::speak;
 use crate::settings::{ClientSettings, Output};
 use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats, Lines, Loudest};
+use crate::status::client::Mouth;
 use crate::status::{self, Key, Keyboard, Terminal};
+use crate::talking::{Mode, Talking};
 use crate::threads::{Priority, join, spawn};
 use crate::wire::{Hello, Report};
 use connect::{Connect, Seen};
 use controls::Controls;
+use people::Gossip;
 use play::{Choice, Play, Snapshot, Taps};
 use trim::Trim;
 
@@ -58,8 +64,9 @@ pub struct Client {
 enum Where {
     /// Nowhere, or into the file of `--output wav:FILE`.
     Cardless,
+    /// None yet, where somebody only talks until there is one.
     #[cfg(feature = "device")]
-    Card(Box<crate::device::OutputDevice>),
+    Card(Option<Box<crate::device::OutputDevice>>),
 }
 
 impl Client {
@@ -68,12 +75,19 @@ impl Client {
     /// # Errors
     /// Whatever keeps the client from starting, as a sentence for the user.
     pub fn open(settings: ClientSettings, place: Whereabouts) -> Result<Self> {
+        if let Some(path) = &settings.record {
+            refuse_at_once(path, settings.overwrite)?;
+        }
         let lines = Lines::open(settings.stats.as_ref())?;
         let output = match &settings.output {
             #[cfg(feature = "device")]
             Output::Speaker => {
-                let device = crate::device::OutputDevice::find(settings.device.as_deref())?;
-                Where::Card(Box::new(device))
+                match crate::device::OutputDevice::find(settings.device.as_deref()) {
+                    Ok(device) => Where::Card(Some(Box::new(device))),
+                    // Who cannot hear can be heard; the card's keeper says what is wrong.
+                    Err(_) if settings.talk.is_some() => Where::Card(None),
+                    Err(e) => return Err(e),
+                }
             }
             #[cfg(not(feature = "device"))]
             Output::Speaker => {
@@ -89,9 +103,6 @@ impl Client {
                 Where::Cardless
             }
         };
-        if let Some(path) = &settings.record {
-            refuse_at_once(path, settings.overwrite)?;
-        }
         Ok(Self { settings, place, output, lines, status: None })
     }
 
@@ -100,7 +111,9 @@ impl Client {
     pub fn output_name(&self) -> String {
         match &self.output {
             #[cfg(feature = "device")]
-            Where::Card(device) => format!("“{}”", device.name()),
+            Where::Card(Some(device)) => format!("“{}”", device.name()),
+            #[cfg(feature = "device")]
+            Where::Card(None) => "the first output that there is".to_owned(),
             Where::Cardless => match &self.settings.output {
                 Output::Wav(path) => path.display().to_string(),
                 _ => "nothing (--output null)".to_owned(),
@@ -135,17 +148,25 @@ impl Client {
         drop(delays);
 
         let trim = Trim::new(settings.delay_ms);
-        let controls = Arc::new(Controls::new(settings.volume_percent, trim));
+        let talking = settings.talk.map(|mode| Arc::new(Talking::new(mode)));
+        let said: Arc<stats::Talk> = Arc::default();
+        let controls = Arc::new(Controls::new(settings.volume_percent, trim, talking.clone()));
+        let voice = talking
+            .map(|talking| talk::start(&settings, talking, &said, clock, &stop))
+            .transpose()?;
+        let talking = voice.as_ref().map(|voice| Arc::clone(&voice.talking));
         let (play_output, own_output) = match output {
             Where::Cardless => (play::Output::Cardless, None),
             #[cfg(feature = "device")]
             Where::Card(device) => {
                 let (cards_in, cards) = sync_channel(4);
-                let own = device.id().to_owned();
-                controls.trim.on_device(&own, device.name());
+                let own = device.as_ref().map(|device| {
+                    controls.trim.on_device(device.id(), device.name());
+                    device.id().to_owned()
+                });
                 let keeper = keep_card::KeepCard {
                     name: settings.device.clone(),
-                    found: Some(*device),
+                    found: device.map(|device| *device),
                     delays,
                     controls: Arc::clone(&controls),
                     clock,
@@ -155,7 +176,7 @@ impl Client {
                 let stop = stop.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
                 let _keeper = spawn("card", Priority::Ordinary, move || keeper.run(&stop))?;
-                (play::Output::Card(cards), Some(own))
+                (play::Output::Card(cards), own)
             }
         };
         let recordings = Recordings::start(&settings)?;
@@ -179,6 +200,7 @@ impl Client {
             keeps_codec: own_output.is_none() && settings.codec == crate::codec::AUTO,
             hello: Hello {
                 codecs: crate::codec::wishes(&settings.codec),
+                talk: voice.as_ref().map(|_| speak::announced(settings.talk_codec)),
                 ..decode::hello(format!("{:016x}", crate::send::random()), &settings.name)
             },
             once: settings.once,
@@ -190,15 +212,24 @@ impl Client {
             simulation: settings.simulate.clone(),
             tried: stats::Counter::default(),
             warn_of_delay_flags: settings.delay_flags_given,
+            voice,
+            room: Arc::clone(&controls.room),
         };
         let heard = stop.clone();
         let player = spawn("player", Priority::Now, move || player.run(&heard))?;
         let heard = stop.clone();
         let network = spawn("network", Priority::Soon, move || network.run(&heard))?;
 
-        let keyboard = status.as_ref().and_then(Terminal::keyboard);
+        let pushes = settings.talk == Some(Mode::Push);
+        let keyboard = status.as_ref().and_then(|terminal| terminal.keyboard(pushes));
         let keys = keyboard.is_some();
+        if pushes && !keys {
+            warn!("there is no keyboard to push a key on, so nobody hears you. Use --talk=open");
+        }
         if let Some(keyboard) = keyboard {
+            if keyboard.tells_release() {
+                controls.expect_release();
+            }
             let (controls, shutdown, stop) =
                 (Arc::clone(&controls), shutdown.clone(), stop.clone());
             let _keys = spawn("keys", Priority::Ordinary, move || {
@@ -209,32 +240,52 @@ impl Client {
         let start_us = clock.now_us();
         let mut second = Loudest::every(Duration::from_secs(1), start_us);
         let mut moment = Loudest::every(status::EVERY, start_us);
+        let mut second_said = Loudest::every(Duration::from_secs(1), start_us);
+        let mut moment_said = Loudest::every(status::EVERY, start_us);
+        let mut gossip = Gossip::default();
         let mut last = Snapshot::default();
         while !shutdown.sleep(LOOK) && !player.is_finished() && !network.is_finished() {
             take_newest(&snapshots, &mut last);
             let now_us = clock.now_us();
             let level_dbfs = counters.peak.take_dbfs();
-            let stats = |level_dbfs| {
+            let mic_level_dbfs = said.microphone.peak.take_dbfs();
+            let stats = |level_dbfs, mic_level_dbfs| {
                 let uptime_us = now_us - start_us;
-                client_stats(&last, &counters, &seen, &recordings.counters, uptime_us, level_dbfs)
+                let recorded = &recordings.counters;
+                let listening =
+                    client_stats(&last, &counters, &seen, recorded, uptime_us, level_dbfs);
+                talk::stats(listening, talking.as_deref(), &said, mic_level_dbfs)
             };
+            let mic_second = second_said.over(now_us, mic_level_dbfs);
             if let Some(level_dbfs) = second.over(now_us, level_dbfs) {
                 let _ = reports_in.try_send(report(&last, &counters));
-                lines.write(&stats(level_dbfs));
+                lines.write(&stats(level_dbfs, mic_second.unwrap_or(mic_level_dbfs)));
             }
-            if let Some(terminal) = &status
-                && let Some(level_dbfs) = moment.over(now_us, level_dbfs)
-            {
+            let Some(terminal) = &status else {
+                let news = gossip.news(&controls.room.others(), now_us);
+                news.iter().for_each(|sentence| info!("{sentence}"));
+                continue;
+            };
+            let mic_moment = moment_said.over(now_us, mic_level_dbfs);
+            if let Some(level_dbfs) = moment.over(now_us, level_dbfs) {
                 let view = status::client::View {
                     volume_percent: controls.volume_set_percent(),
                     deaf: controls.is_deaf(),
                     trim_ms: controls.trim.ms(),
                     extra_ms: last.extra_ms,
                     keys,
+                    mouth: talking.as_ref().map(|talking| Mouth {
+                        mode: talking.mode(),
+                        holds: controls.tells_release(),
+                        is_allowed: talking.is_allowed(),
+                        has_microphone: talking.has_microphone(),
+                    }),
+                    others: controls.room.others(),
                     is_recording: recordings.counters.files.get() > 0,
                     is_simulated: settings.simulate.is_some(),
                 };
-                terminal.show(status::client::lines(&stats(level_dbfs), &view));
+                let stats = stats(level_dbfs, mic_moment.unwrap_or(mic_level_dbfs));
+                terminal.show(status::client::lines(&stats, &view));
             }
         }
         stop.request();
@@ -247,7 +298,9 @@ impl Client {
         take_newest(&snapshots, &mut last);
         let level_dbfs = second.so_far(counters.peak.take_dbfs());
         let uptime_us = clock.now_us() - start_us;
-        lines.write(&client_stats(&last, &counters, &seen, &recorded, uptime_us, level_dbfs));
+        let listened = client_stats(&last, &counters, &seen, &recorded, uptime_us, level_dbfs);
+        let mic_level_dbfs = second_said.so_far(said.microphone.peak.take_dbfs());
+        lines.write(&talk::stats(listened, talking.as_deref(), &said, mic_level_dbfs));
         outcome
     }
 }
@@ -357,6 +410,7 @@ fn client_stats(
         record_lost_frames: recorded.lost.get(),
         connections: seen.connections.get(),
         level_dbfs,
+        ..ClientStats::default()
     }
 }
 

@@ -9,14 +9,18 @@ pub mod encode;
 pub mod fanout;
 #[cfg(feature = "device")]
 mod keep_card;
+#[cfg(feature = "device")]
+pub(crate) mod keep_microphone;
 mod own_mixes;
 mod produce;
 mod read_ahead;
 mod record;
+pub mod speak;
 pub mod talk;
 pub mod track;
 pub mod transmit;
 pub mod voice;
+pub mod voice_activity;
 pub mod web;
 
 use std::net::SocketAddr;
@@ -551,6 +555,7 @@ fn server_stats(
         recordings: recorded.files.get(),
         recorded_frames: recorded.frames.get(),
         record_lost_frames: recorded.lost.get(),
+        talk_refused: now.talk_refused,
         listening: now.listeners.len(),
         sources: Vec::new(),
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),

@@ -142,6 +142,17 @@ pub struct Playback {
     pub peak: Peak,
 }
 
+/// Counters of what a listener says.
+#[derive(Debug, Default)]
+pub struct Talk {
+    /// What its microphone delivers.
+    pub microphone: std::sync::Arc<Capture>,
+    /// Frames of sound handed to the connection.
+    pub sent: Counter,
+    /// Frames of sound that fell out because the connection did not take them in time.
+    pub dropped: Counter,
+}
+
 /// Counters of a recorder.
 #[derive(Debug, Default)]
 pub struct Recording {
@@ -180,6 +191,8 @@ pub struct ServerStats {
     pub record_lost_frames: u64,
     /// What is mixed, the one that gives the others their time first.
     pub sources: Vec<SourceStats>,
+    /// Talk frames that the mix was too busy to take, since the start.
+    pub talk_refused: u64,
     /// How many are listening.
     pub listening: usize,
     /// Audio frames that fell out of any listener's queue, since the start.
@@ -235,6 +248,28 @@ pub struct ListenerStats {
     /// What the listener itself reported last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<crate::wire::Report>,
+    /// What it is among the people, where listeners may speak.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonStats>,
+}
+
+/// One person in [`ListenerStats`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct PersonStats {
+    /// Their number, for as long as the server runs.
+    pub number: u32,
+    /// Whether they have a microphone that may speak.
+    pub can_talk: bool,
+    /// Whether nobody hears it.
+    pub is_muted: bool,
+    /// Whether they have turned their own sound off.
+    pub is_deaf: bool,
+    /// Whether they speak now.
+    pub is_speaking: bool,
+    /// Frames of their sound that were taken.
+    pub talk_frames: u64,
+    /// Frames of it that were too many, too old, or from the future.
+    pub talk_dropped: u64,
 }
 
 /// One line of the client's `--stats`.
@@ -284,6 +319,18 @@ pub struct ClientStats {
     pub record_lost_frames: u64,
     /// Peak level played in the last second, dBFS.
     pub level_dbfs: f32,
+    /// Whether sound of the own microphone goes out.
+    pub talking: bool,
+    /// Whether nobody is to hear it.
+    pub muted: bool,
+    /// Peak level of the microphone in the last second, dBFS.
+    pub mic_level_dbfs: f32,
+    /// Frames of 10 ms of it that were sent.
+    pub talk_frames_sent: u64,
+    /// The same that fell out because the connection did not take them in time.
+    pub talk_frames_dropped: u64,
+    /// Frames of it that were lost because this PC was too busy.
+    pub mic_overruns: u64,
 }
 
 /// Where `--stats` lines go.
@@ -366,6 +413,7 @@ mod tests {
             dropped_full: 0,
             dropped_old: 0,
             report: Some(crate::wire::Report::default()),
+            person: Some(PersonStats::default()),
         };
         let (server, client) = (ServerStats::default(), ClientStats::default());
         let document = include_str!("../docs/stats.md");
@@ -376,6 +424,7 @@ mod tests {
             (keys(&SourceStats::default()), of_server),
             (keys(&listener), of_server),
             (keys(&listener.report), of_server),
+            (keys(&listener.person), of_server),
         ] {
             for key in keys {
                 assert!(part.contains(&format!("`{key}`")), "{key}");

@@ -4,6 +4,8 @@
 //! show them. Neither comes near a real-time thread.
 
 pub mod client;
+#[cfg(unix)]
+mod escapes;
 mod keys;
 pub mod server;
 mod terminal;

@@ -16,8 +16,8 @@ pub use message::{
     Reason, Report, ServerFirst, Welcome,
 };
 pub use talk::{
-    FLAG_LAST, LOWEST_TALK_RATE, MAX_PEOPLE, MAX_PEOPLE_BYTES, MAX_TALK_BYTES, MAX_VOLUME_PERCENT,
-    Microphone, People, Person, Wish, talk_frame,
+    FLAG_HELD, FLAG_LAST, LOWEST_TALK_RATE, MAX_PEOPLE, MAX_PEOPLE_BYTES, MAX_TALK_BYTES,
+    MAX_VOLUME_PERCENT, Microphone, People, Person, Wish, talk_frame,
 };
 
 use std::sync::Arc;
@@ -147,8 +147,8 @@ fn length_word(length: usize) -> u32 {
 /// What an audio frame says about its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioHeader {
-    /// Bit 0: [`FLAG_BROKEN`]; in a talk frame bit 1: [`FLAG_LAST`]. The others are written zero and
-    /// ignored.
+    /// Bit 0: [`FLAG_BROKEN`]; in a talk frame bit 1: [`FLAG_LAST`], bit 2: [`FLAG_HELD`]. The others
+    /// are written zero and ignored.
     pub flags: u8,
     /// How many frames the payload holds, at the welcome's `position_rate`.
     pub frames: u32,

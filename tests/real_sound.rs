@@ -3,6 +3,7 @@
 #![cfg(all(feature = "device", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(dead_code, reason = "the tests of microphones use the rest")]
 mod support {
     pub(crate) mod sound_compare;
     pub(crate) mod sound_program;
@@ -349,6 +350,51 @@ fn a_listener_on_the_captured_output_is_refused_unless_feedback_is_allowed() {
     let mut allowed = start(&["--allow-feedback"], "allowed.log");
     allowed.wait_for("connected to");
     allowed.stop();
+}
+
+#[test]
+fn what_is_played_on_a_card_is_recorded_sample_by_sample_as_it_was_sent() {
+    let room = Room::open();
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: RATE,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    // Every sample tells its number; below −6 dB no limiter touches it.
+    let told = |number: u32| (number + 1) as f32 / (1 << 24) as f32;
+    let ramp = room.path("ramp.wav");
+    let mut wav = hound::WavWriter::create(&ramp, spec).unwrap();
+    for number in 0..60 * RATE {
+        wav.write_sample(told(number)).unwrap();
+        wav.write_sample(-told(number)).unwrap();
+    }
+    wav.finalize().unwrap();
+
+    let (_server, address) = server(&room, &format!("file:{}", ramp.display()));
+    let heard = room.path("heard.wav");
+    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+    command.args([&address, "--device", EAR1.name, "--volume", "20", "--codec", "f32"]);
+    command.arg("--record").arg(&heard);
+    let mut listener = Program::start(command, room.path("recording.log"));
+    let bytes = || std::fs::metadata(&heard).map_or(0, |file| file.len());
+    wait_until("three seconds of recording", || bytes() > u64::from(3 * RATE) * 8);
+    listener.stop();
+
+    let samples: Vec<f32> =
+        hound::WavReader::open(&heard).unwrap().into_samples().map(Result::unwrap).collect();
+    let frames: Vec<_> = samples.chunks_exact(2).collect();
+    let first = frames.iter().position(|frame| frame[0] != 0.0).unwrap();
+    let number = (f64::from(frames[first][0]) * f64::from(1 << 24)).round() as u32 - 1;
+    let mut right = 0;
+    for (frame, number) in frames[first..].iter().zip(number..) {
+        // What came too late for 80 ms on a busy machine is silence in its place.
+        if **frame != [0.0, 0.0] {
+            assert_eq!(**frame, [told(number), -told(number)]);
+            right += 1;
+        }
+    }
+    assert!(right > 2 * RATE, "{right} of {} frames", frames.len());
 }
 
 #[test]

@@ -8,6 +8,9 @@
     reason = "a test that cannot go on should stop where it stands"
 )]
 
+#[path = "support/room_server.rs"]
+#[allow(dead_code, reason = "nobody says anything here")]
+mod room_server;
 mod support;
 
 use std::fs;
@@ -17,6 +20,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use auralync::status::{Key, Terminal};
+use auralync::wire::{People, Person};
+use room_server::RoomServer;
 use rustix::process::{Pid, Signal, kill_process};
 use support::program::{Program, client, server};
 use support::{Scratch, wait_until};
@@ -40,6 +45,8 @@ struct Window {
     script: Child,
     keys: ChildStdin,
     emulator: Arc<Mutex<vt100::Parser>>,
+    /// Everything that was written.
+    written: Arc<Mutex<Vec<u8>>>,
     reader: Option<thread::JoinHandle<()>>,
 }
 
@@ -70,14 +77,17 @@ impl Window {
         let size = (if rows == 0 { 24 } else { rows }, if columns == 0 { 80 } else { columns });
         let emulator = Arc::new(Mutex::new(vt100::Parser::new(size.0, size.1, 0)));
         let (shown, mut output) = (Arc::clone(&emulator), script.stdout.take().unwrap());
+        let written: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let kept = Arc::clone(&written);
         let reader = thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut bytes) {
                 shown.lock().unwrap().process(&bytes[..count]);
+                kept.lock().unwrap().extend_from_slice(&bytes[..count]);
             }
         });
         let keys = script.stdin.take().unwrap();
-        Self { folder, script, keys, emulator, reader: Some(reader) }
+        Self { folder, script, keys, emulator, written, reader: Some(reader) }
     }
 
     fn contents(&self) -> String {
@@ -87,6 +97,12 @@ impl Window {
     #[track_caller]
     fn wait_for(&self, part: &str) {
         wait_until(part, || self.contents().contains(part));
+    }
+
+    /// How often it was written, seen or not.
+    fn times_written(&self, part: &str) -> usize {
+        let written = self.written.lock().unwrap();
+        written.windows(part.len()).filter(|piece| *piece == part.as_bytes()).count()
     }
 
     fn press(&mut self, keys: &str) {
@@ -196,7 +212,7 @@ fn an_error_stands_on_a_terminal_that_is_as_it_was() {
     server.stop();
     let (code, screen) = window.ended();
     assert_eq!(code, 4);
-    assert_only_the_log(&screen, &["connected to “PC”", "auralync-client: the connection to"]);
+    assert_only_the_log(&screen, &["connected to “PC”", "ended the connection: the server"]);
 }
 
 #[test]
@@ -216,7 +232,7 @@ fn a_program_that_panics() {
     let Some(terminal) = Terminal::open() else {
         return;
     };
-    let mut keyboard = terminal.keyboard().unwrap();
+    let mut keyboard = terminal.keyboard(false).unwrap();
     terminal.show(vec!["░".to_owned()]);
     assert!(keyboard.pressed().is_ok());
     let _ = thread::spawn(|| panic!("something broke")).join();
@@ -332,5 +348,135 @@ fn a_program_that_is_stopped_and_goes_on_takes_keys_again() {
     window.press("q");
     window.wait_for("stopping");
     window.press("exit\n");
+    assert_eq!(window.ended().0, 0);
+}
+
+fn person(number: u32, name: &str) -> Person {
+    Person {
+        person: number,
+        name: name.into(),
+        can_talk: true,
+        is_muted: false,
+        is_deaf: false,
+        is_speaking: false,
+    }
+}
+
+fn talker(server: &RoomServer, flags: &[&str]) -> Window {
+    let address = server.address.to_string();
+    let talk = [address.as_str(), "--output", "null", "--mic", "no such microphone"];
+    Window::open(CLIENT, &[&talk, flags].concat())
+}
+
+#[test]
+fn who_is_there_stands_there_and_one_persons_volume_is_turned_by_keys() {
+    let server = RoomServer::open(true);
+    let mut window = talker(&server, &["--talk"]);
+    window.wait_for("microphone missing  (speak, and you are heard)");
+    let anna = Person { is_speaking: true, ..person(5, "Anna") };
+    server.tell(&People { you: 2, people: vec![person(2, "me"), anna, person(6, "Ben")] });
+    window.wait_for("in the room:  ● Anna  Ben");
+    window.wait_for("tab one person");
+    window.press("\t\t");
+    window.wait_for("▸ Ben 100 %");
+    window.press("---");
+    window.wait_for("▸ Ben 70 %");
+    window.press("\t+m");
+    window.wait_for("Ben 70 %");
+    window.wait_for("volume 105 %");
+    wait_until("the server knows", || {
+        let heard = server.heard();
+        let volume = heard.wishes.iter().rev().find_map(|wish| wish.volumes.get(&6));
+        let muted = heard.wishes.iter().rev().find_map(|wish| wish.muted);
+        (volume, muted) == (Some(&70), Some(true))
+    });
+    window.press("d");
+    wait_until("the server knows of deafness", || {
+        server.heard().wishes.last().is_some_and(|wish| wish.deaf == Some(true))
+    });
+    // A server that takes it back is told anew.
+    server.hang_up();
+    wait_until("it is back and told", || {
+        let heard = server.heard();
+        heard.hellos.len() == 2
+            && heard.wishes.last().is_some_and(|wish| {
+                (wish.muted, wish.deaf, wish.volumes.get(&6)) == (Some(true), Some(true), Some(&70))
+            })
+    });
+    window.press("q");
+    assert_eq!(window.ended().0, 0);
+}
+
+#[test]
+fn a_thousand_quick_rounds_of_muting_leave_nothing_behind() {
+    let server = RoomServer::open(true);
+    let mut window = talker(&server, &["--talk"]);
+    window.wait_for("microphone missing");
+    let pid = fs::read_to_string(window.folder.path("pid")).unwrap();
+    let count = |what: &str| fs::read_dir(format!("/proc/{}/{what}", pid.trim())).unwrap().count();
+    let before = (count("task"), count("fd"));
+    for _ in 0..100 {
+        // As much as a terminal hands over at a time.
+        window.press(&"mm".repeat(10));
+    }
+    window.press("m-");
+    window.wait_for("volume 95 %");
+    wait_until("the server knows that it is muted", || {
+        server.heard().wishes.last().is_some_and(|wish| wish.muted == Some(true))
+    });
+    let wishes = server.heard().wishes.len();
+    assert!(wishes <= 200, "{wishes} wishes");
+    assert_eq!((count("task"), count("fd")), before);
+    window.press("mq");
+    assert_eq!(window.ended().0, 0);
+}
+
+#[test]
+fn where_the_terminal_tells_of_keys_let_go_the_space_bar_is_held() {
+    let server = RoomServer::open(true);
+    let mut window = talker(&server, &["--talk=push"]);
+    wait_until("it asks", || window.times_written("\x1b[?u\x1b[c") == 1);
+    window.press("\x1b[?0u\x1b[?62;22c");
+    window.wait_for("(hold the space bar to talk)");
+    assert_eq!(window.times_written("\x1b[>27u"), 1);
+    window.press("\x1b[45;1:1;45u\x1b[45;1:3u");
+    window.wait_for("volume 95 %");
+    assert_eq!(window.times_written("\x1b[<u"), 0);
+    window.press("\x1b[99;5u");
+    let (code, screen) = window.ended();
+    assert_eq!((code, window.times_written("\x1b[<u")), (0, 1), "{screen}");
+    assert_only_the_log(&screen, &["connected to “PC”", "stopping"]);
+}
+
+#[test]
+fn a_key_to_stop_that_the_terminal_leaves_to_the_program_stops_it_until_it_is_called_back() {
+    let server = RoomServer::open(true);
+    let mut window = Window::open("bash", &["--norc", "-i"]);
+    window.press(&format!("{CLIENT} {} --output null --talk=push --mic none\n", server.address));
+    wait_until("it asks", || window.times_written("\x1b[?u\x1b[c") == 1);
+    window.press("\x1b[?0u\x1b[?62;22c");
+    window.wait_for("(hold the space bar to talk)");
+    window.press("\x1b[122;5u");
+    window.wait_for("Stopped");
+    assert_eq!(window.times_written("\x1b[<u"), 1);
+    window.press("clear; fg\n");
+    wait_until("it tells all again", || window.times_written("\x1b[>27u") == 2);
+    window.press("\x1b[113;1;113u");
+    wait_until("it is given back again", || window.times_written("\x1b[<u") == 2);
+    window.press("exit\n");
+    assert_eq!(window.ended().0, 0);
+}
+
+#[test]
+fn elsewhere_the_space_bar_begins_and_ends_talking() {
+    let server = RoomServer::open(true);
+    let mut window = talker(&server, &["--talk=push"]);
+    // It has no answer to the question, or only to the second half of it.
+    window.press("\x1b[?62;22c");
+    window.wait_for("(the space bar begins and ends talking)");
+    assert_eq!(window.times_written("\x1b[>27u"), 0);
+    window.press(" m");
+    window.wait_for("muted: m ends that");
+    window.press("q");
     assert_eq!(window.ended().0, 0);
 }

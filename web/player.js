@@ -21,6 +21,9 @@ const ASSUMED_LATENCY_S = 0.03;
 
 const PUMP_EVERY_MS = 10;
 
+// What arrives is not worth a look more often than this: short chunks come hundreds of times a second.
+const PUMP_AT_MOST_EVERY_US = 4_000;
+
 // Stamps of the audio clock: every so often, so many before sound, believed for so long.
 const STAMP_EVERY_US = 100_000;
 const STAMPS_AT_FIRST = 8;
@@ -63,6 +66,7 @@ export class Player {
 	#extraMs = 0;
 	#arrivals = [];
 	#arrivedUs = 0;
+	#pumpedUs = 0;
 	#underruns = 0;
 	#waveform;
 	#onLater;
@@ -156,11 +160,12 @@ export class Player {
 
 	#insert({position, capturedUs, broken}, channels) {
 		this.#schedule.insert(position, capturedUs, broken, channels);
-		this.pump();
+		if (nowUs() - this.#pumpedUs >= PUMP_AT_MOST_EVERY_US) this.pump();
 		this.#judgeArrival();
 	}
 
 	pump() {
+		this.#pumpedUs = nowUs();
 		const context = this.#context;
 		if (context.state !== 'running' || !this.#sink) return;
 		this.#stamp();
@@ -234,7 +239,8 @@ export class Player {
 		this.#arrivals = [...this.#arrivals, (spare / sampleRate) * 1e3].slice(-ARRIVALS);
 		const late = this.#arrivals.filter((ms) => ms < 0);
 		if (late.length <= LATE || this.#extraMs >= MOST_LATER_MS) return;
-		const worst = late.sort((a, b) => a - b)[Math.min(1, late.length - 1)];
+		// By as much as leaves no more than that late: a stall of the page must not cost everything after it.
+		const worst = late.sort((a, b) => a - b)[LATE];
 		this.#extraMs = Math.min(MOST_LATER_MS, this.#extraMs + LATER_STEP_MS * Math.ceil(-worst / LATER_STEP_MS));
 		this.#arrivals = [];
 		this.#onLater(this.#extraMs);

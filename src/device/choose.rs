@@ -206,6 +206,33 @@ pub fn input<'a>(devices: &'a [Listed], name: &str) -> Result<&'a Listed> {
     named(devices, name, "input", |device| device.inputs)
 }
 
+/// The microphone that `name` means (see [`input`]), or the default input, if that is one: a PC
+/// without a microphone records what it plays by default, and to send that would be an echo of all.
+///
+/// # Errors
+///
+/// [`Error::NoDevice`] if there is no microphone, or `name` means none or several.
+pub fn microphone<'a>(
+    system: System,
+    devices: &'a [Listed],
+    name: Option<&str>,
+) -> Result<&'a Listed> {
+    if let Some(name) = name {
+        return named(devices, name, "microphone", |device| device.inputs);
+    }
+    let microphones = || devices.iter().filter(|device| device.inputs && !device.loopback);
+    microphones().find(|device| device.default_input).ok_or_else(|| {
+        let (why, fix) = match candidates(microphones()) {
+            None => ("this PC has no microphone".to_owned(), hints::no_microphone(system)),
+            Some(there) => (
+                format!("this PC has no default microphone. There is {there}"),
+                "Choose one with --mic, by its name or id",
+            ),
+        };
+        Error::NoDevice { what: "nobody can hear you".to_owned(), why, fix: fix.to_owned() }
+    })
+}
+
 /// The output that `name` means (see [`input`]), or the default one.
 ///
 /// # Errors

@@ -63,6 +63,40 @@ pub fn silence(system: System) -> &'static str {
     }
 }
 
+/// What to do when there is nothing to talk into.
+#[must_use]
+pub fn no_microphone(system: System) -> &'static str {
+    match system {
+        System::Windows => {
+            "Plug one in, or enable it in Settings > System > Sound > Input. You listen meanwhile"
+        }
+        System::MacOs => {
+            "Plug one in, or choose it in System Settings > Sound > Input. You listen meanwhile"
+        }
+        System::Linux => "Plug one in; --list-devices shows what there is. You listen meanwhile",
+    }
+}
+
+/// What to check after ten seconds of exact silence from a microphone.
+#[must_use]
+pub fn silent_microphone(system: System) -> &'static str {
+    match system {
+        System::Windows => {
+            "nothing but silence from the microphone for 10 s. Is it muted? Is this program allowed \
+             to use it: Settings > Privacy & security > Microphone? --mic NAME picks another"
+        }
+        System::MacOs => {
+            "nothing but silence from the microphone for 10 s. Is it muted? If not, allow this \
+             terminal under System Settings > Privacy & Security > Microphone, and start again. \
+             --mic NAME picks another"
+        }
+        System::Linux => {
+            "nothing but silence from the microphone for 10 s. Is it muted? --list-devices shows the \
+             inputs; --mic NAME picks another"
+        }
+    }
+}
+
 /// What to do when the system forbids the use of a device.
 #[must_use]
 pub fn permission(system: System) -> &'static str {

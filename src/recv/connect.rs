@@ -1,9 +1,11 @@
 //! Connects to the server, keeps trying, and turns its bytes into messages for the playing thread.
 
 mod line;
+pub mod outbox;
 mod reach;
 mod rescue;
 mod session;
+pub mod talk;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use log::{debug, warn};
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
+use super::people::Room;
 use crate::clock::{Clock, Offset};
 use crate::codec;
 use crate::discovery::follow::Whereabouts;
@@ -25,6 +28,7 @@ use crate::stats::Counter;
 use crate::wire::{Hello, Report};
 use line::Line;
 use session::{Clocks, Session};
+use talk::Voice;
 
 /// An attempt lasts no longer than this, over all of the host's addresses.
 const ATTEMPT: Duration = Duration::from_secs(3);
@@ -143,6 +147,10 @@ pub struct Connect {
     pub tried: Counter,
     /// The user chose a delay, which only a first-generation server lets us choose.
     pub warn_of_delay_flags: bool,
+    /// The microphone, where this client talks.
+    pub voice: Option<Voice>,
+    /// Who is there, and what is wished of them.
+    pub(crate) room: Arc<Room>,
 }
 
 /// How a connection ended.
@@ -187,6 +195,7 @@ impl Connect {
             } else {
                 self.place.missed();
             }
+            self.room.leave(true);
             if connected {
                 // A server that ends every conversation at once is not called without a pause.
                 if begun.elapsed() >= WORKED {

@@ -1,11 +1,14 @@
-//! What the person who listens may change while sound plays: three numbers, of which the playing
-//! thread takes the newest every few milliseconds.
+//! What the person who listens may change while sound plays: a few numbers and switches, of which
+//! the playing thread takes the newest every few milliseconds, and what keys do to them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
+use super::people::Room;
 use super::trim::Trim;
 use crate::limiter::MAX_VOLUME;
 use crate::status::Key;
+use crate::talking::Talking;
 
 /// Steps of the keys.
 const VOLUME_STEP: u16 = 5;
@@ -17,11 +20,33 @@ pub(super) struct Controls {
     volume_percent: AtomicU16,
     deaf: AtomicBool,
     pub(super) trim: Trim,
+    /// Where this listener talks.
+    talking: Option<Arc<Talking>>,
+    /// Whether the keyboard tells that a key is let go.
+    tells_release: AtomicBool,
+    pub(super) room: Arc<Room>,
 }
 
 impl Controls {
-    pub(super) fn new(volume_percent: u16, trim: Trim) -> Self {
-        Self { volume_percent: volume_percent.into(), deaf: false.into(), trim }
+    pub(super) fn new(volume_percent: u16, trim: Trim, talking: Option<Arc<Talking>>) -> Self {
+        Self {
+            volume_percent: volume_percent.into(),
+            deaf: false.into(),
+            trim,
+            talking,
+            tells_release: false.into(),
+            room: Arc::default(),
+        }
+    }
+
+    /// Whether the key to talk can be held, rather than pressed twice.
+    pub(super) fn tells_release(&self) -> bool {
+        self.tells_release.load(Ordering::Relaxed)
+    }
+
+    /// The keyboard tells that a key is let go.
+    pub(super) fn expect_release(&self) {
+        self.tells_release.store(true, Ordering::Relaxed);
     }
 
     /// What the volume is set to, heard or not.
@@ -40,29 +65,53 @@ impl Controls {
 
     /// Does what a key asks for; [`Key::Quit`] is not for here.
     pub(super) fn press(&self, key: Key) {
-        let volume = self.volume_set_percent();
         match key {
-            Key::Louder => self.set_volume(volume.saturating_add(VOLUME_STEP).min(MAX_VOLUME)),
-            Key::Softer => self.set_volume(volume.saturating_sub(VOLUME_STEP)),
+            Key::Louder | Key::Softer => self.turn(key == Key::Louder),
             Key::Deafen => self.deaf.store(!self.is_deaf(), Ordering::Relaxed),
             Key::Earlier => self.trim.nudge(-TRIM_STEP_MS),
             Key::Later => self.trim.nudge(TRIM_STEP_MS),
+            Key::NextPerson => self.room.select_next(),
+            Key::Mute | Key::Talk | Key::Hush => self.press_to_talk(key),
             Key::Quit => {}
         }
+        let is_muted = self.talking.as_ref().is_some_and(|talking| talking.is_muted());
+        self.room.wish(is_muted, self.is_deaf());
     }
 
-    fn set_volume(&self, percent: u16) {
+    /// Turns the person up or down that was turned to, else everything.
+    fn turn(&self, louder: bool) {
+        if self.room.turn(louder) {
+            return;
+        }
+        let percent = self.volume_set_percent();
+        let percent = if louder {
+            percent.saturating_add(VOLUME_STEP).min(MAX_VOLUME)
+        } else {
+            percent.saturating_sub(VOLUME_STEP)
+        };
         self.volume_percent.store(percent, Ordering::Relaxed);
+    }
+
+    fn press_to_talk(&self, key: Key) {
+        match (&self.talking, key) {
+            (None, _) => {}
+            (Some(talking), Key::Mute) => talking.toggle_mute(),
+            (Some(talking), Key::Talk) if self.tells_release() => talking.push(true),
+            (Some(talking), Key::Talk) => talking.toggle_push(),
+            (Some(talking), _) => talking.push(false),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::talking::{Lets, Mode};
+    use crate::wire::{People, Person};
 
     #[test]
     fn the_volume_goes_by_steps_and_stays_in_its_range() {
-        let controls = Controls::new(8, Trim::new(None));
+        let controls = Controls::new(8, Trim::new(None), None);
         for expected in [3, 0, 0] {
             controls.press(Key::Softer);
             assert_eq!(controls.volume_percent(), expected);
@@ -75,7 +124,7 @@ mod tests {
 
     #[test]
     fn deaf_is_silent_and_forgets_no_volume() {
-        let controls = Controls::new(80, Trim::new(None));
+        let controls = Controls::new(80, Trim::new(None), None);
         controls.press(Key::Deafen);
         controls.press(Key::Louder);
         assert_eq!((controls.volume_percent(), controls.volume_set_percent()), (0, 85));
@@ -84,8 +133,46 @@ mod tests {
     }
 
     #[test]
+    fn space_is_held_where_its_release_is_told_and_else_pressed_twice() {
+        let talking = Arc::new(Talking::new(Mode::Push));
+        talking.allow(true);
+        talking.set_microphone(true);
+        let controls = Controls::new(100, Trim::new(None), Some(Arc::clone(&talking)));
+        let lets = |key| {
+            controls.press(key);
+            talking.lets() == Lets::Everything
+        };
+        assert!(lets(Key::Talk));
+        assert!(!lets(Key::Talk));
+        controls.expect_release();
+        // A key that is held repeats itself.
+        assert!(lets(Key::Talk) && lets(Key::Talk));
+        assert!(!lets(Key::Hush));
+    }
+
+    #[test]
+    fn plus_and_minus_are_for_the_person_that_was_turned_to() {
+        let controls = Controls::new(50, Trim::new(None), None);
+        let anna = Person {
+            person: 3,
+            name: "Anna".into(),
+            can_talk: true,
+            is_muted: false,
+            is_deaf: false,
+            is_speaking: false,
+        };
+        controls.room.enter(People { you: 1, people: vec![anna] });
+        controls.press(Key::NextPerson);
+        controls.press(Key::Softer);
+        assert_eq!((controls.room.others()[0].volume_percent, controls.volume_percent()), (90, 50));
+        controls.press(Key::NextPerson);
+        controls.press(Key::Softer);
+        assert_eq!((controls.room.others()[0].volume_percent, controls.volume_percent()), (90, 45));
+    }
+
+    #[test]
     fn brackets_move_the_trim_by_5_ms() {
-        let controls = Controls::new(100, Trim::new(None));
+        let controls = Controls::new(100, Trim::new(None), None);
         controls.press(Key::Later);
         controls.press(Key::Later);
         controls.press(Key::Earlier);

@@ -5,7 +5,7 @@ use crate::codec::{Codec, Decoder};
 use crate::format::Format;
 use crate::wire::{
     AudioHeader, Config, FLAG_BROKEN, Frame, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
-    Pong, ServerFirst, VERSION, Violation, Welcome, kind, read_float32,
+    People, Pong, ServerFirst, VERSION, Violation, Welcome, kind, read_float32,
 };
 
 /// A conversation with one server, from the listener's side.
@@ -71,6 +71,8 @@ pub enum Event<'a> {
     Pong(Pong),
     /// A change or a goodbye.
     Notice(Notice),
+    /// Who is in the room.
+    People(People),
     /// The server takes no more listeners.
     Full,
 }
@@ -201,6 +203,7 @@ impl Conversation {
                 stream.audio(header, payload, &mut self.samples)
             }
             (Stage::Typed { .. }, kind::PONG) => Ok(Event::Pong(Pong::read(body)?)),
+            (Stage::Typed { .. }, kind::PEOPLE) => Ok(Event::People(People::read(body)?)),
             (Stage::Greeted { .. } | Stage::Typed { .. }, kind::NOTICE) => {
                 Ok(Event::Notice(Notice::read(body)?))
             }

@@ -47,7 +47,7 @@ const LONGEST_CATCH_UP_US: u64 = 500_000;
 
 /// A card that was opened, or lost.
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
-pub(super) enum Card {
+pub(crate) enum Card {
     Plugged { captured: Captured, format: Format },
     Lost,
 }
@@ -195,7 +195,13 @@ impl Producer {
                 let captured_us = chunk.header.captured_us.saturating_sub(self.behind_us);
                 let header = AudioHeader { captured_us, ..chunk.header };
                 if let Some(tracks) = &mut self.taps.tracks {
-                    tracks.input(0, &self.source, self.format, header.position, chunk.samples);
+                    let (format, position) = (self.format, header.position);
+                    tracks.input(0, &self.source, format, position, chunk.samples);
+                    if let Some(people) = &self.people {
+                        people.spoken(|id, name, samples| {
+                            tracks.input(id, name, format, position, samples);
+                        });
+                    }
                 }
                 if let Some(tap) = &mut self.taps.mix {
                     tap.chunk(self.format, header.position, self.combine.common());

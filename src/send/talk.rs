@@ -39,6 +39,8 @@ pub enum Message {
 pub struct Presence {
     /// A number for the connection: another one means that sound begins anew.
     pub connection: u64,
+    /// What they want to be called.
+    pub name: String,
     /// How the mix for them is packed.
     pub codec: Codec,
     /// How what they say is packed, if they may speak.

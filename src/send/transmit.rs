@@ -71,6 +71,8 @@ pub struct Snapshot {
     pub full: bool,
     /// Audio frames dropped for listeners that have left.
     pub dropped_before: u64,
+    /// Talk frames that the mix was too busy to take.
+    pub talk_refused: u64,
     /// CPU time that the loop's thread has used, in ms; 0 where the system does not say.
     pub cpu_ms: f64,
 }

@@ -14,7 +14,7 @@ use crate::mixdown::Mixdown;
 use crate::recv::decode::{Event, Stream};
 use crate::recv::resample::{BLOCK, Playout};
 use crate::send::talk::Spoken;
-use crate::wire::{FLAG_BROKEN, FLAG_LAST, Microphone};
+use crate::wire::{FLAG_BROKEN, FLAG_HELD, FLAG_LAST, Microphone};
 pub use lag::Lag;
 
 /// Positions and capture times further apart than this do not belong together, in µs: no clock of a
@@ -46,6 +46,8 @@ pub struct Voice {
     lag: Lag,
     /// Position and capture time of the newest frame, as it came.
     newest: Option<(u64, u64)>,
+    /// Nothing has come since a silence but what was held.
+    has_just_begun: bool,
     /// The mix's frame that comes next out of the playout, and what has come out and is not mixed.
     made: u64,
     ready: Vec<f32>,
@@ -79,6 +81,7 @@ impl Voice {
             mixdown: Mixdown::new(talk.channels, mix.channels, None)?,
             lag: Lag::default(),
             newest: None,
+            has_just_begun: false,
             made: 0,
             ready: Vec::new(),
             out: Vec::new(),
@@ -114,6 +117,7 @@ impl Voice {
         });
         if begins {
             header.flags |= FLAG_BROKEN;
+            self.has_just_begun = true;
         }
         let is_backwards = self.newest.is_some_and(|(position, _)| header.position < position);
         self.newest = Some((header.position, header.captured_us));
@@ -134,8 +138,9 @@ impl Voice {
         let took_us = spoken.came_us as f64 - captured_us as f64;
         let least_us = self.talk.micros(u64::from(header.frames));
         let needed_us = took_us.max(least_us) + playout.ahead_us();
-        let is_changed = self.lag.note(spoken.came_us, needed_us, begins);
-        if is_changed {
+        if header.flags & FLAG_HELD == 0
+            && self.lag.note(spoken.came_us, needed_us, std::mem::take(&mut self.has_just_begun))
+        {
             playout.timeline().set_delay_us(self.lag.us());
         }
         playout.insert(position, captured_us, broken, samples);

@@ -4,14 +4,17 @@ use std::io::{BufRead, Read, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
-use super::ctl::CtlArgs;
-use super::words::{client_port, codec, delay, output, recording, stats, volume, whole_number};
+use super::words::{
+    client_port, codec, delay, output, recording, stats, talk, talk_codec, volume, whole_number,
+};
 use super::{StatsTarget, Target, Verbosity, Wanted, computer};
+use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::preset;
 use crate::recv::simulate::Simulation;
+use crate::talking::Mode;
 
 /// Longest answer to the question for a server that is read, in bytes: a host name and a port.
 const LONGEST_ANSWER: u64 = 1024;
@@ -24,8 +27,6 @@ const QUESTIONS: u32 = 3;
 #[command(
     name = "auralync-client",
     version,
-    args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true,
     about = "Plays what a PC with auralync-server sends, in step with every other listener.",
     after_help = "Examples:
   auralync-client                                      listen to the server on this network
@@ -33,6 +34,8 @@ const QUESTIONS: u32 = 3;
   auralync-client 192.168.1.100                        listen to the PC at this address
   auralync-client 192.168.1.100 --volume 60            quieter
   auralync-client 192.168.1.100 --output wav:film.wav  into a file instead of the headphones
+  auralync-client 192.168.1.100 --talk                 talk, too, where the server lets you
+  auralync-client ctl --help                           tell a server on this PC what to do
 
 Exit codes: 0 stopped as asked, 1 internal, 2 command line or preset, 3 sound device,
 4 network, 5 the other end is not AuraLync, 6 server full, 7 file."
@@ -65,6 +68,24 @@ pub struct ClientArgs {
     /// opus, or opus:KBPS with 64 to 256 kilobits a second.
     #[arg(long, value_name = "CODEC", default_value = crate::codec::AUTO, value_parser = codec)]
     codec: String,
+    /// Talk, too, where the server lets you: open (also without a word: whenever you speak) or push
+    /// (while you hold the space bar; where the terminal cannot tell, from one press to the next).
+    #[arg(
+        long,
+        value_name = "open|push",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "open",
+        value_parser = talk
+    )]
+    talk: Option<Mode>,
+    /// With --talk: the microphone, an id from --list-devices or a part of the name.
+    #[arg(long, value_name = "NAME")]
+    mic: Option<String>,
+    /// With --talk: how your voice is packed: opus, opus:KBPS with 64 to 256 kilobits a second, s16,
+    /// s24 or f32.
+    #[arg(long, value_name = "CODEC", default_value = "opus", value_parser = talk_codec)]
+    talk_codec: Codec,
     /// The name that the server shows for you, instead of this PC's name.
     #[arg(long)]
     name: Option<String>,
@@ -108,15 +129,6 @@ pub struct ClientArgs {
     stats: Option<StatsTarget>,
     #[command(flatten)]
     verbosity: Verbosity,
-    #[command(subcommand)]
-    instead: Option<Instead>,
-}
-
-/// What else the program does.
-#[derive(Debug, Clone, Subcommand)]
-enum Instead {
-    /// Tell a server on this computer what to do: sources, listeners, recordings.
-    Ctl(CtlArgs),
 }
 
 /// Where received sound goes.
@@ -151,6 +163,12 @@ pub struct ClientSettings {
     pub adaptive: bool,
     /// The codec wished for, or `auto`.
     pub codec: String,
+    /// When the microphone's sound goes out; `None` only listens.
+    pub talk: Option<Mode>,
+    /// The microphone: an id or a part of its name; `None` is the default one.
+    pub microphone: Option<String>,
+    /// How its sound is packed.
+    pub talk_codec: Codec,
     /// What the server shows.
     pub name: String,
     /// The playout delay in milliseconds for a server that does not say one itself.
@@ -180,12 +198,6 @@ pub struct ClientSettings {
 }
 
 impl ClientArgs {
-    /// What a server is to be told, if that is what was typed.
-    #[must_use]
-    pub fn ctl(&self) -> Option<&CtlArgs> {
-        self.instead.as_ref().map(|Instead::Ctl(args)| args)
-    }
-
     /// What the command line means.
     ///
     /// # Errors
@@ -205,6 +217,12 @@ impl ClientArgs {
                 "Type both, or neither",
             ));
         }
+        if self.mic.is_some() && self.talk.is_none() {
+            return Err(Error::usage(
+                "--mic chooses a microphone to talk into, and --talk was not asked for",
+                "Type both, or neither",
+            ));
+        }
         if let Some(name) = &self.name {
             preset::check_name(name)?;
         }
@@ -221,6 +239,9 @@ impl ClientArgs {
             delay_ms: self.delay,
             adaptive: self.adaptive,
             codec: self.codec,
+            talk: self.talk,
+            microphone: self.mic,
+            talk_codec: self.talk_codec,
             name: self.name.unwrap_or_else(computer::name),
             fallback_delay_ms: fallback_delay(self.preset.as_deref(), self.playout_delay_ms)?,
             delay_flags_given: self.preset.is_some() || self.playout_delay_ms.is_some(),
@@ -312,191 +333,4 @@ pub fn host_missing() -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    fn read(flags: &str) -> Result<ClientSettings> {
-        let words = ["auralync-client"].into_iter().chain(flags.split_whitespace());
-        ClientArgs::try_parse_from(words).unwrap().settings()
-    }
-
-    fn refused(flags: &str) -> String {
-        let words = ["auralync-client"].into_iter().chain(flags.split_whitespace());
-        let error = ClientArgs::try_parse_from(words).unwrap_err();
-        super::super::usage_error("auralync-client", &error).to_string()
-    }
-
-    #[test]
-    fn the_flags_are_the_promised_ones() {
-        let command = ClientArgs::command();
-        command.clone().debug_assert();
-        let mut flags: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
-        flags.sort_unstable();
-        let expected = [
-            "adaptive",
-            "allow-feedback",
-            "codec",
-            "delay",
-            "device",
-            "json",
-            "list-devices",
-            "list-servers",
-            "name",
-            "no-discovery",
-            "once",
-            "output",
-            "overwrite",
-            "playout-delay-ms",
-            "port",
-            "preset",
-            "quiet",
-            "record",
-            "simulate",
-            "stats",
-            "verbose",
-            "volume",
-        ];
-        assert_eq!(flags, expected);
-    }
-
-    #[test]
-    fn an_address_is_all_that_a_listener_has_to_type() {
-        let settings = read("192.168.1.100 --preset presets/smooth.toml").unwrap();
-        let target = Target { host: "192.168.1.100".into(), port: 5555 };
-        assert_eq!(
-            settings,
-            ClientSettings {
-                wanted: Some(Wanted::Host(target)),
-                port: None,
-                discovery: true,
-                device: None,
-                output: Output::Speaker,
-                volume_percent: 100,
-                delay_ms: None,
-                adaptive: false,
-                codec: "auto".into(),
-                name: computer::name(),
-                fallback_delay_ms: 300,
-                delay_flags_given: true,
-                once: false,
-                allow_feedback: false,
-                record: None,
-                overwrite: false,
-                simulate: None,
-                list_devices: false,
-                list_servers: false,
-                json: false,
-                stats: None,
-                level: log::LevelFilter::Info,
-            }
-        );
-    }
-
-    #[test]
-    fn every_flag_reaches_its_setting() {
-        let settings = read(
-            "pc --port 6000 --output wav:a:b.wav --volume 150 --delay -250 --name me \
-             --playout-delay-ms 77 --once --allow-feedback --overwrite --list-devices --stats s.json \
-             --adaptive --no-discovery --codec opus:96 --record r.opus --simulate loss=5%",
-        )
-        .unwrap();
-        let target = Target { host: "pc".into(), port: 6000 };
-        assert_eq!(settings.wanted, Some(Wanted::Host(target)));
-        assert!(!settings.discovery && !settings.list_servers && !settings.json);
-        let listing = read("--list-servers --json").unwrap();
-        assert!(listing.discovery && listing.list_servers && listing.json);
-        assert_eq!((settings.port, settings.volume_percent), (Some(6000), 150));
-        assert_eq!(settings.output, Output::Wav("a:b.wav".into()));
-        assert_eq!((settings.delay_ms, settings.name.as_str()), (Some(-250), "me"));
-        assert_eq!((settings.fallback_delay_ms, settings.delay_flags_given), (77, true));
-        assert!(settings.once && settings.allow_feedback);
-        assert!(settings.overwrite && settings.list_devices && settings.adaptive);
-        assert_eq!(settings.stats, Some(StatsTarget::File("s.json".into())));
-        assert_eq!((settings.codec.as_str(), settings.record), ("opus:96", Some("r.opus".into())));
-        assert_eq!(settings.simulate, "loss=5%".parse().ok());
-        assert_eq!(read("pc --device usb").unwrap().device.as_deref(), Some("usb"));
-    }
-
-    #[test]
-    fn without_flags_nobody_chose_the_delay() {
-        assert!(!read("pc").unwrap().delay_flags_given);
-        let both = read("pc --preset presets/live.toml --playout-delay-ms 30").unwrap();
-        assert_eq!(both.fallback_delay_ms, 30);
-        assert_eq!(read("pc --preset presets/live.toml").unwrap().fallback_delay_ms, 25);
-    }
-
-    #[test]
-    fn a_word_out_of_its_range_says_the_range() {
-        for (flags, part) in [
-            ("pc --volume 201", "the volume goes from 0 to 200 per cent"),
-            ("pc --volume loud", "this is not a whole number"),
-            ("pc --delay -5001", "the delay goes from -5000 to 5000 milliseconds"),
-            ("pc --output mp3:x", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
-            ("pc --output wav:", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
-            ("pc --codec opus:9", "it can be auto, f32, s24, s16, opus, or opus:KBPS with 64"),
-            ("pc --record a.mp3", "a recording's name ends in .wav, .flac or .opus"),
-            ("pc --simulate bad", "“bad” says nothing of a network; it can be"),
-            ("pc --port 0", "no server can listen on port 0"),
-            ("pc pc2", "unexpected argument 'pc2' found"),
-            ("pc --list-servers", "cannot be used with"),
-            ("--list-servers --no-discovery", "cannot be used with"),
-        ] {
-            let error = refused(flags);
-            assert!(error.contains(part), "{error}");
-        }
-        assert_eq!(read("pc --delay −20 --volume 50%").unwrap().delay_ms, Some(-20));
-    }
-
-    #[test]
-    fn flags_that_contradict_each_other_are_refused() {
-        for (flags, start) in [
-            ("pc --device usb --output null", "--device chooses a sound card, and --output "),
-            ("pc:6000 --port 7000", "“pc:6000” and --port 7000 name two ports. "),
-            ("--json", "--json says how --list-servers lists"),
-            ("pc --playout-delay-ms 4", "--playout-delay-ms cannot be 4. "),
-            ("pc --preset smoth", "preset “smoth”: there is no preset of this name. Did you "),
-        ] {
-            let error = read(flags).unwrap_err();
-            assert!(error.to_string().starts_with(start), "{error}");
-            assert_eq!(error.exit_code(), 2);
-        }
-    }
-
-    fn ask(answers: &[u8], port: Option<u16>) -> (Result<Target>, String) {
-        let mut shown = Vec::new();
-        let answer = ask_for_host(&mut &*answers, &mut shown, port);
-        (answer, String::from_utf8(shown).unwrap())
-    }
-
-    #[test]
-    fn who_names_no_server_is_asked_for_it() {
-        assert_eq!(read("").unwrap().wanted, None);
-        let (answer, shown) = ask(b"192.168.1.5\r\n", Some(6000));
-        assert_eq!(answer.unwrap(), Target { host: "192.168.1.5".into(), port: 6000 });
-        assert!(shown.starts_with("Address of the PC that plays"), "{shown}");
-        let (answer, _) = ask(b"auralync-client 192.168.1.5:77", None);
-        assert_eq!(answer.unwrap().to_string(), "192.168.1.5:77");
-    }
-
-    #[test]
-    fn a_wrong_answer_is_explained_and_asked_again_a_few_times() {
-        let (answer, shown) = ask(b"\nhttp://x\npc\n", None);
-        assert_eq!(answer.unwrap().host, "pc");
-        assert_eq!(shown.matches("Address of the PC").count(), 3);
-        assert!(shown.contains("is not a server's address"), "{shown}");
-        let (answer, shown) = ask(b"\n\n\n\npc\n", None);
-        assert_eq!(answer.unwrap_err().exit_code(), 2);
-        assert_eq!(shown.matches("Address of the PC").count(), 3);
-        assert_eq!(shown.matches("is not a server's address").count(), 2, "the last is returned");
-    }
-
-    #[test]
-    fn no_answer_and_an_endless_one_both_end() {
-        let (answer, _) = ask(b"", None);
-        assert!(answer.unwrap_err().to_string().starts_with("no server was named. Type "));
-        let (answer, _) = ask(&[b'x'; 1 << 20], None);
-        assert_eq!(answer.unwrap_err().exit_code(), 2);
-    }
-}
+mod tests;

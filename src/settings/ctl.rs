@@ -1,9 +1,35 @@
 //! The command line of `auralync-client ctl`, which tells a server on this computer what to do.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use super::Target;
 use crate::error::Result;
+
+/// The first word behind the program's name that makes it this.
+pub const CTL: &str = "ctl";
+
+/// What is typed, from the program's name on.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "auralync-client", version, disable_help_subcommand = true)]
+pub struct CtlCommand {
+    #[command(subcommand)]
+    instead: Instead,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Instead {
+    /// Tell a server on this computer what to do: sources, listeners, recordings.
+    Ctl(CtlArgs),
+}
+
+impl CtlCommand {
+    /// What stands behind the first word.
+    #[must_use]
+    pub fn args(&self) -> &CtlArgs {
+        let Instead::Ctl(args) = &self.instead;
+        args
+    }
+}
 
 /// What is typed behind `auralync-client ctl`.
 #[derive(Debug, Clone, Args)]
@@ -94,5 +120,38 @@ impl CtlArgs {
         // With a port of its own it contradicts the usual one.
         Target::parse(&self.server, Some(super::DEFAULT_WEB_PORT))
             .or_else(|_| Target::parse(&self.server, None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn read(line: &str) -> CtlArgs {
+        CtlCommand::try_parse_from(line.split(' ')).unwrap().args().clone()
+    }
+
+    #[test]
+    fn the_server_may_be_named_before_or_behind_what_it_is_told() {
+        CtlCommand::command().debug_assert();
+        for line in [
+            "auralync-client ctl --server localhost:9000 level mic -6.5",
+            "auralync-client ctl level mic -6.5 --server localhost:9000",
+        ] {
+            let args = read(line);
+            assert_eq!(args.target().unwrap(), Target { host: "localhost".into(), port: 9000 });
+            assert!(matches!(args.order, Order::Level { db: -6.5, .. }));
+        }
+        assert_eq!(read("auralync-client ctl list").target().unwrap().port, 8080);
+    }
+
+    #[test]
+    fn what_is_no_order_is_refused() {
+        for line in ["ctl", "ctl dance", "ctl level mic", "ctl level mic loud", "ctl record"] {
+            let words = ["auralync-client"].into_iter().chain(line.split(' '));
+            assert!(CtlCommand::try_parse_from(words).is_err(), "{line}");
+        }
     }
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::{Output, StatsTarget};
+use crate::codec::Codec;
+use crate::talking::Mode;
 
 /// Loudest playback in per cent: +6 dB, beyond which the limiter would work all the time.
 const LOUDEST: u16 = 200;
@@ -61,11 +63,28 @@ pub(super) fn delay(text: &str) -> Result<i32, String> {
 }
 
 pub(super) fn codec(text: &str) -> Result<String, String> {
-    if text == crate::codec::AUTO || crate::codec::Codec::parse(text).is_some() {
+    if text == crate::codec::AUTO || Codec::parse(text).is_some() {
         return Ok(text.to_owned());
     }
     Err("it can be auto, f32, s24, s16, opus, or opus:KBPS with 64 to 256 kilobits a second"
         .to_owned())
+}
+
+pub(super) fn talk(text: &str) -> Result<Mode, String> {
+    match text {
+        "open" => Ok(Mode::Open),
+        "push" => Ok(Mode::Push),
+        _ => {
+            Err("it can be open (whenever you speak) or push (while you hold the space bar)"
+                .to_owned())
+        }
+    }
+}
+
+pub(super) fn talk_codec(text: &str) -> Result<Codec, String> {
+    crate::send::speak::codec(text).ok_or_else(|| {
+        "it can be opus, opus:KBPS with 64 to 256 kilobits a second, s16, s24 or f32".to_owned()
+    })
 }
 
 pub(super) fn output(text: &str) -> Result<Output, String> {

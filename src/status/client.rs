@@ -2,9 +2,14 @@
 
 use super::{Key, meter};
 use crate::stats::ClientStats;
+use crate::talking::Mode;
+use crate::wire::Person;
+
+/// Cells that a line of people has at most; a terminal is often narrower, and cuts it.
+const PEOPLE_CELLS: usize = 200;
 
 /// What the statistics do not say.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct View {
     /// The volume that is set, in per cent.
     pub volume_percent: u16,
@@ -16,13 +21,47 @@ pub struct View {
     pub extra_ms: u32,
     /// Whether keys are taken.
     pub keys: bool,
+    /// How this listener talks, where it does.
+    pub mouth: Option<Mouth>,
+    /// Who else is there, where the server says.
+    pub others: Vec<Other>,
     /// Whether what is heard is recorded.
     pub is_recording: bool,
     /// Whether the network is a simulated one.
     pub is_simulated: bool,
 }
 
-/// The lines to show, the most important first in each. The level in `stats` is the latest, not a
+/// Where somebody who talks stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mouth {
+    /// When sound goes out.
+    pub mode: Mode,
+    /// Whether the key to talk is held, rather than pressed twice.
+    pub holds: bool,
+    /// Whether the server lets it speak.
+    pub is_allowed: bool,
+    /// Whether a microphone is open.
+    pub has_microphone: bool,
+}
+
+/// Somebody else in the room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// What is known of them.
+    pub person: Person,
+    /// How loud they are wanted here, in percent.
+    pub volume_percent: u16,
+    /// Whether the keys change that.
+    pub is_selected: bool,
+}
+
+/// What to call somebody, who need not have a name.
+#[must_use]
+pub fn label(person: &Person) -> String {
+    if person.name.is_empty() { format!("listener {}", person.person) } else { person.name.clone() }
+}
+
+/// The lines to show, the most important first in each. The levels in `stats` are the latest, not a
 /// second's.
 #[must_use]
 pub fn lines(stats: &ClientStats, view: &View) -> Vec<String> {
@@ -45,10 +84,69 @@ pub fn lines(stats: &ClientStats, view: &View) -> Vec<String> {
         line += "  simulated network";
     }
     lines.push(line);
+    if let Some(mouth) = &view.mouth {
+        lines.push(format!(
+            "{}  {}",
+            meter(stats.mic_level_dbfs),
+            speaking(stats, mouth, view.keys)
+        ));
+    }
+    if !view.others.is_empty() {
+        lines.push(people(&view.others));
+    }
     if view.keys {
-        lines.push(Key::HELP.to_owned());
+        let people = if view.others.is_empty() { "" } else { Key::HELP_PEOPLE };
+        let keys = if view.mouth.is_some() { Key::HELP_TALKING } else { Key::HELP };
+        lines.push(format!("{people}{keys}"));
     }
     lines
+}
+
+/// What becomes of one's own voice.
+fn speaking(stats: &ClientStats, mouth: &Mouth, keys: bool) -> String {
+    let how = match (mouth.mode, mouth.holds, keys) {
+        (Mode::Open, ..) => "speak, and you are heard",
+        (Mode::Push, true, true) => "hold the space bar to talk",
+        (Mode::Push, false, true) => "the space bar begins and ends talking",
+        (Mode::Push, _, false) => "there is no key to push",
+    };
+    if stats.connected && !mouth.is_allowed {
+        return "you only listen: the server lets nobody speak".to_owned();
+    }
+    let now = match stats {
+        ClientStats { muted: true, .. } => return "muted: m ends that".to_owned(),
+        _ if !mouth.is_allowed => "not connected",
+        _ if !mouth.has_microphone => "microphone missing",
+        ClientStats { talking: true, .. } => "you speak",
+        _ => "you are silent",
+    };
+    format!("{now}  ({how})")
+}
+
+/// Who is there: a dot before those who speak, an arrow before the one whom the keys turn.
+fn people(others: &[Other]) -> String {
+    let mut line = "in the room:".to_owned();
+    for (at, other) in others.iter().enumerate() {
+        if line.chars().count() > PEOPLE_CELLS {
+            line += &format!("  and {} more", others.len() - at);
+            break;
+        }
+        let person = &other.person;
+        line += if other.is_selected { "  ▸ " } else { "  " };
+        line += if person.is_speaking { "● " } else { "" };
+        line += &label(person);
+        if person.is_muted {
+            line += " (muted)";
+        } else if person.is_deaf {
+            line += " (deaf)";
+        } else if !person.can_talk {
+            line += " (listens)";
+        }
+        if other.is_selected || other.volume_percent != 100 {
+            line += &format!(" {} %", other.volume_percent);
+        }
+    }
+    line
 }
 
 fn playing(stats: &ClientStats) -> String {
@@ -102,6 +200,62 @@ mod tests {
         let lines = lines(&stats(), &view);
         assert!(lines[1].contains("deaf") && lines[1].contains("20 ms after the others"));
         assert_eq!(lines[2], Key::HELP);
+    }
+
+    fn mouth(mode: Mode) -> Mouth {
+        Mouth { mode, holds: false, is_allowed: true, has_microphone: true }
+    }
+
+    fn own_line(stats: &ClientStats, mouth: Mouth) -> String {
+        let view = View { mouth: Some(mouth), keys: true, ..View::default() };
+        lines(stats, &view).swap_remove(2)
+    }
+
+    #[test]
+    fn who_talks_sees_whether_they_are_heard_and_how() {
+        let stats = ClientStats { mic_level_dbfs: -30.0, ..stats() };
+        assert_eq!(
+            own_line(&stats, mouth(Mode::Open)),
+            "[██████████░░░░░░░░░░] -30 dB  you are silent  (speak, and you are heard)"
+        );
+        let talking = ClientStats { talking: true, ..stats.clone() };
+        let push = own_line(&talking, mouth(Mode::Push));
+        assert!(push.ends_with("you speak  (the space bar begins and ends talking)"), "{push}");
+        let hold = own_line(&stats, Mouth { holds: true, ..mouth(Mode::Push) });
+        assert!(hold.ends_with("you are silent  (hold the space bar to talk)"), "{hold}");
+        let muted = ClientStats { muted: true, ..stats.clone() };
+        assert!(own_line(&muted, mouth(Mode::Open)).ends_with("muted: m ends that"));
+        let missing = own_line(&stats, Mouth { has_microphone: false, ..mouth(Mode::Open) });
+        assert!(missing.contains("microphone missing"), "{missing}");
+        let listens = own_line(&stats, Mouth { is_allowed: false, ..mouth(Mode::Open) });
+        assert!(listens.ends_with("you only listen: the server lets nobody speak"), "{listens}");
+    }
+
+    #[test]
+    fn everybody_else_stands_there_with_what_they_do() {
+        let other = |number, name: &str, can_talk| Other {
+            person: Person {
+                person: number,
+                name: name.into(),
+                can_talk,
+                is_muted: false,
+                is_deaf: false,
+                is_speaking: false,
+            },
+            volume_percent: 100,
+            is_selected: false,
+        };
+        let mut others = vec![other(1, "Anna", true), other(2, "Ben", true), other(3, "TV", false)];
+        others[0].person.is_speaking = true;
+        others[1].person.is_muted = true;
+        others[1].is_selected = true;
+        let view = View { others, keys: true, ..View::default() };
+        let shown = lines(&stats(), &view);
+        assert_eq!(shown[2], "in the room:  ● Anna  ▸ Ben (muted) 100 %  TV (listens)");
+        assert_eq!(shown[3], format!("{}{}", Key::HELP_PEOPLE, Key::HELP));
+        let crowd = (0..128).map(|n| other(n, &"x".repeat(64), true)).collect();
+        let shown = lines(&stats(), &View { others: crowd, ..View::default() });
+        assert!(shown[2].ends_with("more") && shown[2].len() < 400, "{}", shown[2]);
     }
 
     #[test]

@@ -9,6 +9,14 @@ pub enum Key {
     Softer,
     /// `d`: hear nothing, or again.
     Deafen,
+    /// `m`: let nobody hear one's microphone, or again.
+    Mute,
+    /// The space bar is pressed: talk.
+    Talk,
+    /// The space bar is let go, where the terminal tells.
+    Hush,
+    /// Tab: turn `+` and `-` to the next person.
+    NextPerson,
     /// `[`: play earlier.
     Earlier,
     /// `]`: play later.
@@ -21,7 +29,13 @@ impl Key {
     /// The keys, as the status line explains them.
     pub const HELP: &str = "+ - volume   d deafen   [ ] earlier, later   q quit";
 
-    /// What the key with this letter on it means. `m` is kept for a microphone.
+    /// The same to one who talks.
+    pub const HELP_TALKING: &str = "m mute   + - volume   d deafen   [ ] earlier, later   q quit";
+
+    /// What stands before either where there are other people.
+    pub const HELP_PEOPLE: &str = "tab one person's volume   ";
+
+    /// What the key with this letter on it means.
     #[must_use]
     pub fn of(letter: char) -> Option<Self> {
         Some(match letter.to_ascii_lowercase() {
@@ -29,6 +43,9 @@ impl Key {
             '+' | '=' => Self::Louder,
             '-' | '_' => Self::Softer,
             'd' => Self::Deafen,
+            'm' => Self::Mute,
+            ' ' => Self::Talk,
+            '\t' => Self::NextPerson,
             '[' => Self::Earlier,
             ']' => Self::Later,
             'q' => Self::Quit,
@@ -37,24 +54,31 @@ impl Key {
     }
 }
 
-/// The letters among what a terminal sends for keys. Arrows and their like come as an escape and
-/// letters, of which none was pressed.
-pub(super) fn typed(bytes: &[u8]) -> impl Iterator<Item = char> + '_ {
-    let mut bytes = bytes.iter().copied();
-    std::iter::from_fn(move || {
-        loop {
-            match bytes.next()? {
-                0x1b => {
-                    if matches!(bytes.next()?, b'[' | b'O') {
-                        // Parameters, up to the letter that ends them.
-                        let _ = bytes.by_ref().find(|byte| (0x40..=0x7e).contains(byte));
-                    }
-                }
-                byte if byte.is_ascii() => return Some(char::from(byte)),
-                _ => {}
-            }
+/// What a keyboard tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stroke {
+    /// The key of this letter was pressed, or repeats itself.
+    Down(char),
+    /// The space bar was let go, or the window is not in front any more and will not tell.
+    SpaceUp,
+    /// Ctrl-C, where the terminal leaves it to us.
+    Stop,
+    /// Ctrl-Z, where it does.
+    #[cfg(unix)]
+    Suspend,
+}
+
+impl Stroke {
+    /// What it asks for.
+    pub(super) fn key(self) -> Option<Key> {
+        match self {
+            Self::Down(letter) => Key::of(letter),
+            Self::SpaceUp => Some(Key::Hush),
+            Self::Stop => Some(Key::Quit),
+            #[cfg(unix)]
+            Self::Suspend => None,
         }
-    })
+    }
 }
 
 #[cfg(test)]
@@ -62,19 +86,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arrows_and_their_like_are_no_letters() {
-        let typed = |bytes: &[u8]| typed(bytes).collect::<String>();
-        assert_eq!(typed(b"+\x1b[A[\x1bOPd\x1b[1;5Cq"), "+[dq");
-        assert_eq!(typed(b"\x1bq]\x1b"), "]", "with Alt it is another key");
-        assert_eq!(typed("ä+".as_bytes()), "+");
-        assert_eq!(typed(b"\x1b["), "");
-    }
-
-    #[test]
     fn keys_mean_the_same_with_and_without_shift_and_others_mean_nothing() {
         assert_eq!((Key::of('+'), Key::of('=')), (Some(Key::Louder), Some(Key::Louder)));
         assert_eq!((Key::of('q'), Key::of('Q')), (Some(Key::Quit), Some(Key::Quit)));
-        for other in ['m', 'x', ' ', '\u{1b}', 'ä', '\u{3}'] {
+        assert_eq!((Key::of('m'), Key::of('\t')), (Some(Key::Mute), Some(Key::NextPerson)));
+        for other in ['x', '\u{1b}', 'ä', '\u{3}'] {
             assert_eq!(Key::of(other), None);
         }
     }

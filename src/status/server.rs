@@ -55,8 +55,14 @@ fn line(listener: &ListenerStats, playout_delay_ms: u32) -> String {
         (None, 2..) => (format!("{playout_delay_ms} ms"), "?".to_owned()),
         (None, _) => ("?".to_owned(), "?".to_owned()),
     };
+    let state = match &listener.person {
+        Some(person) if person.is_muted => "  muted",
+        Some(person) if person.is_speaking => "  speaks",
+        Some(person) if person.can_talk => "  can talk",
+        Some(_) | None => "",
+    };
     format!(
-        "{}  {}  {:<4}  {delay:>8}  buffer {buffer:>8}  drops {}",
+        "{}  {}  {:<4}  {delay:>8}  buffer {buffer:>8}  drops {}{state}",
         pad(&listener.address.to_string(), ADDRESS),
         pad(&fit(name, NAME), NAME),
         listener.codec,
@@ -67,6 +73,7 @@ fn line(listener: &ListenerStats, playout_delay_ms: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::PersonStats;
     use crate::wire::Report;
 
     fn listener(name: &str, connected_s: f64, report: Option<Report>) -> ListenerStats {
@@ -83,6 +90,7 @@ mod tests {
             dropped_full: 2,
             dropped_old: 1,
             report,
+            person: None,
         }
     }
 
@@ -111,6 +119,20 @@ mod tests {
                 "192.168.1.20:53412     (first generation)  f32          ?  buffer        ?  drops 3",
             ]
         );
+    }
+
+    #[test]
+    fn people_say_at_the_end_of_their_line_whether_they_speak() {
+        let can_talk = PersonStats { can_talk: true, ..PersonStats::default() };
+        for (person, end) in [
+            (PersonStats::default(), "drops 3"),
+            (can_talk, "drops 3  can talk"),
+            (PersonStats { is_speaking: true, ..can_talk }, "drops 3  speaks"),
+            (PersonStats { is_muted: true, ..can_talk }, "drops 3  muted"),
+        ] {
+            let somebody = ListenerStats { person: Some(person), ..listener("n", 1.0, None) };
+            assert!(shown(vec![somebody])[1].ends_with(end), "{person:?}");
+        }
     }
 
     #[test]

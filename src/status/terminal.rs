@@ -1,8 +1,8 @@
 //! Shows lines below the log, and keeps the log above them.
 //!
 //! One thread writes, from a bounded queue: a terminal that takes nothing for a while (Ctrl-S, a
-//! slow connection) holds up nobody else. Nothing is asked of the terminal, so nothing has to
-//! answer; a status line is never as long as the terminal is wide, so nothing wraps.
+//! slow connection) holds up nobody else. Nothing that is shown needs an answer from the terminal; a
+//! status line is never as long as the terminal is wide, so nothing wraps.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{Key, fit, keys, system};
+use super::keys::Stroke;
+use super::{Key, fit, system};
 
 /// Log lines that wait for the terminal. Then the oldest fall out, and how many is said.
 const MOST_WAITING: usize = 512;
@@ -75,10 +76,12 @@ impl Terminal {
         self.shared.bell.notify_all();
     }
 
-    /// The keys, if stdin is a terminal too. From here on what is typed does not appear.
+    /// The keys, if stdin is a terminal too. From here on what is typed does not appear. With
+    /// `wants_release` the terminal is asked to tell when keys are let go, which many cannot.
     #[must_use]
-    pub fn keyboard(&self) -> Option<Keyboard> {
-        io::stdin().is_terminal().then(system::Keys::open).flatten().map(Keyboard)
+    pub fn keyboard(&self, wants_release: bool) -> Option<Keyboard> {
+        let keys = || system::Keys::open(wants_release);
+        io::stdin().is_terminal().then(keys).flatten().map(Keyboard)
     }
 }
 
@@ -98,8 +101,13 @@ impl Keyboard {
     /// # Errors
     /// If there are no more keys: the terminal is gone or was given back.
     pub fn pressed(&mut self) -> io::Result<Vec<Key>> {
-        let bytes = self.0.typed()?;
-        Ok(keys::typed(&bytes).filter_map(Key::of).collect())
+        Ok(self.0.typed()?.into_iter().filter_map(Stroke::key).collect())
+    }
+
+    /// Whether it tells when a key is let go.
+    #[must_use]
+    pub fn tells_release(&self) -> bool {
+        self.0.tells_release()
     }
 }
 

@@ -3,8 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use crossterm::{ansi_support, terminal};
+
+use super::keys::Stroke;
 
 /// How long to wait for a key.
 const WAIT: Duration = Duration::from_millis(200);
@@ -32,29 +34,42 @@ pub(super) fn release() {
 pub(super) struct Keys;
 
 impl Keys {
-    pub(super) fn open() -> Option<Self> {
+    pub(super) fn open(_wants_release: bool) -> Option<Self> {
         terminal::enable_raw_mode().ok()?;
         Some(Self)
     }
 
-    /// The bytes that came from the keyboard, after a while at most.
-    pub(super) fn typed(&mut self) -> io::Result<Vec<u8>> {
+    /// Whether the console tells when a key is let go: all of them do.
+    pub(super) fn tells_release(&self) -> bool {
+        true
+    }
+
+    /// What came from the keyboard, after a while at most.
+    pub(super) fn typed(&mut self) -> io::Result<Vec<Stroke>> {
         if !terminal::is_raw_mode_enabled()? {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         if !event::poll(WAIT)? {
             return Ok(Vec::new());
         }
-        let Event::Key(key) = event::read()? else {
-            return Ok(Vec::new());
-        };
-        let KeyCode::Char(letter) = key.code else {
-            return Ok(Vec::new());
-        };
+        Ok(match event::read()? {
+            Event::Key(key) => stroke(key).into_iter().collect(),
+            Event::FocusLost => vec![Stroke::SpaceUp],
+            _ => Vec::new(),
+        })
+    }
+}
+
+fn stroke(key: KeyEvent) -> Option<Stroke> {
+    let letter = match key.code {
+        KeyCode::Char(letter) => letter,
+        KeyCode::Tab => '\t',
+        _ => return None,
+    };
+    match key.kind {
+        KeyEventKind::Release => (letter == ' ').then_some(Stroke::SpaceUp),
         // In this mode Ctrl-C is a key like any other.
-        let stop = key.modifiers == KeyModifiers::CONTROL && letter == 'c';
-        let letter = if stop { 'q' } else { letter };
-        let pressed = key.kind != KeyEventKind::Release && letter.is_ascii();
-        Ok(if pressed { vec![letter as u8] } else { Vec::new() })
+        _ if key.modifiers == KeyModifiers::CONTROL && letter == 'c' => Some(Stroke::Stop),
+        _ => letter.is_ascii().then_some(Stroke::Down(letter)),
     }
 }

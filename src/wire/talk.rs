@@ -37,6 +37,10 @@ pub const MAX_PEOPLE_BYTES: usize = 65_536;
 /// Flag bit 1 of a talk frame: the last one before a silence.
 pub const FLAG_LAST: u8 = 2;
 
+/// Flag bit 2 of a talk frame: it was captured before the talker was known to speak, and held until
+/// then. How late it comes says nothing of the way.
+pub const FLAG_HELD: u8 = 4;
+
 /// In a hello: this client wants to speak, and how its sound is packed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Microphone {

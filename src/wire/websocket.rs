@@ -186,6 +186,9 @@ pub fn server_text(bytes: &[u8], most: usize) -> Result<Option<(Vec<u8>, usize)>
     let mut from = 0;
     loop {
         let [first, second, rest @ ..] = &bytes[from..] else { return Ok(None) };
+        if first & FIN == 0 {
+            return Err(None);
+        }
         let wide = match second {
             127 => 8,
             126 => 2,
@@ -198,10 +201,10 @@ pub fn server_text(bytes: &[u8], most: usize) -> Result<Option<(Vec<u8>, usize)>
         let length = usize::try_from(length).ok().filter(|n| *n <= most).ok_or(None)?;
         let start = from + 2 + wide;
         let Some(payload) = bytes.get(start..start + length) else { return Ok(None) };
-        match (first & FIN, first & 0x0f) {
-            (FIN, opcode::TEXT) => return Ok(Some((payload.to_vec(), start + length))),
-            (FIN, opcode::PING | opcode::PONG) => from = start + length,
-            (FIN, opcode::CLOSE) => {
+        match first & !FIN {
+            opcode::TEXT => return Ok(Some((payload.to_vec(), start + length))),
+            opcode::PING | opcode::PONG => from = start + length,
+            opcode::CLOSE => {
                 let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
                 return Err(Some(code.unwrap_or(close::NORMAL)));
             }

@@ -15,7 +15,10 @@ mod dry;
 #[cfg(unix)] // Stopping and freezing a program takes signals.
 mod ending;
 #[cfg(unix)]
+mod mixing;
+#[cfg(unix)]
 mod ramp;
+#[cfg(unix)]
 mod record;
 #[cfg(unix)]
 mod simulate;

@@ -24,6 +24,14 @@ pub(crate) const PC: Sink = Sink { name: "pc", channels: "front-left,front-right
 pub(crate) const EAR1: Sink = Sink { name: "ear1", channels: "rear-left,rear-right", first: 2 };
 pub(crate) const EAR2: Sink = Sink { name: "ear2", channels: "front-center,lfe", first: 4 };
 
+/// What is played here is what two people say into their microphones, once those are plugged in: one
+/// into each channel.
+pub(crate) const MOUTH: Sink = Sink { name: "mouth", channels: "side-left,side-right", first: 6 };
+
+/// The microphones of two people.
+pub(crate) const MIC1: Microphone = Microphone { name: "mic1", channel: "front-left" };
+pub(crate) const MIC2: Microphone = Microphone { name: "mic2", channel: "front-right" };
+
 const CHANNELS: usize = 8;
 const FRAME_BYTES: usize = 4 * CHANNELS;
 const CHANNEL_MAP: &str =
@@ -41,6 +49,13 @@ pub(crate) struct Sink {
     pub(crate) name: &'static str,
     channels: &'static str,
     first: usize,
+}
+
+/// An input that programs can record from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Microphone {
+    pub(crate) name: &'static str,
+    channel: &'static str,
 }
 
 pub(crate) struct Room {
@@ -131,6 +146,36 @@ impl Room {
     pub(crate) fn unplug(&mut self, sink: Sink) {
         let index = self.modules.remove(sink.name).expect("it is plugged in");
         self.pactl(&["unload-module", &index]);
+    }
+
+    /// Plugs in a microphone, which hears one channel of what [`MOUTH`] plays.
+    pub(crate) fn plug_microphone(&mut self, microphone: Microphone) {
+        if !self.modules.contains_key(MOUTH.name) {
+            self.plug(MOUTH);
+        }
+        let Microphone { name, channel } = microphone;
+        let index = self.pactl(&[
+            "load-module",
+            "module-remap-source",
+            &format!("source_name={name}"),
+            "master=mouth.monitor",
+            &format!("rate={RATE}"),
+            "channels=1",
+            "channel_map=mono",
+            &format!("master_channel_map={channel}"),
+            "remix=no",
+            &format!("source_properties=device.description={name}"),
+        ]);
+        self.modules.insert(name, index);
+    }
+
+    pub(crate) fn unplug_microphone(&mut self, microphone: Microphone) {
+        let index = self.modules.remove(microphone.name).expect("it is plugged in");
+        self.pactl(&["unload-module", &index]);
+    }
+
+    pub(crate) fn make_default_source(&self, name: &str) {
+        self.pactl(&["set-default-source", name]);
     }
 
     pub(crate) fn make_default(&self, sink: Sink) {

@@ -275,3 +275,22 @@ fn what_is_captured_is_known_where_it_is_certain() {
     assert_eq!((captured(1), captured(2)), (Some("coreaudio:Builtin"), None));
     assert_eq!(captured(3), Some("coreaudio:BlackHole2ch_UID"));
 }
+
+#[test]
+fn what_a_pc_plays_is_not_taken_for_its_microphone() {
+    let mut devices = linux();
+    devices[3].default_input = true;
+    let error = refusal(microphone(System::Linux, &devices, None));
+    assert!(error.contains("no default microphone. There is “Built-in Audio"), "{error}");
+    assert!(!error.contains("Monitor of"), "{error}");
+    assert!(microphone(System::Linux, &devices, Some("Monitor of HDMI")).is_ok(), "unless asked");
+    devices.remove(4);
+    let error = refusal(microphone(System::Linux, &devices, None));
+    assert!(error.starts_with("nobody can hear you: this PC has no microphone. "), "{error}");
+    let mut devices = windows(&[]);
+    devices[2].default_input = true;
+    assert_eq!(
+        microphone(System::Windows, &devices, None).unwrap().name,
+        "Mikrofon (Realtek(R) Audio)"
+    );
+}

@@ -14,6 +14,11 @@ use crate::recv::decode::{Conversation, Event};
 use crate::recv::simulate::Network;
 use crate::wire::{Deframer, Hello};
 
+/// The system holds no more than this of what was said and has not been sent, in bytes: a voice that
+/// waits there comes too late, and cannot be taken back. A talk frame fits, and some control.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NOT_SENT: u32 = 8 * 1024;
+
 /// What reading gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Got {
@@ -57,6 +62,10 @@ impl Line {
         if let Some(network) = &network {
             // Else the system would take in what the simulated network has no room for.
             let _ = SockRef::from(&stream).set_recv_buffer_size(network.most_held());
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Err(e) = SockRef::from(&stream).set_tcp_notsent_lowat(NOT_SENT) {
+            debug!("{address}: {e}");
         }
         let conversation = Conversation::new(hello, known);
         Self {

@@ -13,6 +13,7 @@ use mio::{Events, Poll, Token};
 
 use super::line::{Got, Line};
 use super::rescue::Rescue;
+use super::talk::Talk;
 use super::{Connect, End, Heard, Stream};
 use crate::clock::{Learnt, ServerClock};
 use crate::error::{Error, Result};
@@ -68,6 +69,7 @@ pub(super) struct Session<'a> {
     pings: u32,
     next_ping_us: u64,
     ping_ms: u32,
+    talk: Talk,
 }
 
 impl<'a> Session<'a> {
@@ -82,6 +84,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self> {
         let poll = Poll::new().map_err(cannot_wait)?;
         line.register(poll.registry(), LINE)?;
+        connect.wake_when_said(poll.registry())?;
         Ok(Self {
             connect,
             clocks,
@@ -93,6 +96,7 @@ impl<'a> Session<'a> {
             pings: 0,
             next_ping_us: 0,
             ping_ms: 250,
+            talk: Talk::default(),
         })
     }
 
@@ -194,6 +198,7 @@ impl<'a> Session<'a> {
                 }
                 Event::Pong(pong) => self.learn(pong, arrived_us),
                 Event::Notice(notice) => self.notice(notice)?,
+                Event::People(people) => self.connect.room.enter(people),
             }
         }
         Ok(None)
@@ -232,6 +237,7 @@ impl<'a> Session<'a> {
     fn begin_plain(&mut self, config: &Config) {
         info!("connected to {} (first generation): {}", self.line.address, config.format());
         self.rescue = None;
+        self.talk.is_plain(self.connect);
         self.begin(
             1,
             Stream {
@@ -266,6 +272,7 @@ impl<'a> Session<'a> {
                  decides the delay itself. --delay moves this listener"
             );
         }
+        self.talk.welcomed(self.connect, &welcome, !same_run);
         if !same_run {
             let session = welcome.session.clone();
             (self.clocks.session, self.clocks.clock) = (session, ServerClock::default());
@@ -321,7 +328,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Queues the pings and reports that are due. None while nothing comes: the system would hand
+    /// Queues the pings and reports that are due, and what was said. None while nothing comes: the system would hand
     /// them over all at once when the path is back, which is a flood.
     fn ask(&mut self) {
         let is_well = self.rescue.as_ref().is_some_and(|rescue| !rescue.is_dead());
@@ -332,6 +339,7 @@ impl<'a> Session<'a> {
             self.line.say(report.frame());
         }
         let now_us = self.now_us();
+        self.talk.say(self.connect, &mut self.line, &self.clocks.clock, now_us);
         if now_us < self.next_ping_us {
             return;
         }

@@ -157,6 +157,17 @@ impl People {
         }
     }
 
+    /// Hands `record` the number, the name and the sound of everybody who speaks in this chunk.
+    pub(super) fn spoken(&self, mut record: impl FnMut(u64, &str, &[f32])) {
+        for somebody in self.people.values() {
+            let spoken = somebody.voice.as_ref().map(Voice::spoken).unwrap_or_default();
+            if !spoken.is_empty() {
+                let Id(id) = somebody.id();
+                record(id, &somebody.presence.name, spoken);
+            }
+        }
+    }
+
     /// Has the chunk encoded for everybody who needs a mix of their own.
     pub(super) fn hear(&mut self, header: AudioHeader, mix: &mut Combine) {
         for (person, somebody) in &mut self.people {

@@ -7,10 +7,11 @@ use log::{debug, info};
 use mio::Events;
 
 use super::door::SERVER_IS_FULL;
+use super::people::Gathering;
 use super::{HOUSEKEEPING_US, Seat, Snapshot, Transmit};
 use crate::error::Result;
-use crate::send::fanout::{Overdue, Own, Phase};
-use crate::stats::ListenerStats;
+use crate::send::fanout::{Listener, Overdue, Own, Phase, Talker};
+use crate::stats::{ListenerStats, PersonStats};
 use crate::wire::{Reason, VERSION};
 
 /// How often the state of every listener is handed out.
@@ -86,6 +87,7 @@ impl Transmit {
                     dropped_full: counts.dropped_full,
                     dropped_old: counts.dropped_old,
                     report: listener.report,
+                    person: listener.person.map(|number| person(number, listener, now_us)),
                 }
             })
             .collect();
@@ -94,6 +96,7 @@ impl Transmit {
             playout_delay_ms: self.room.welcome.playout_delay_ms,
             full: self.is_full(self.seated()),
             dropped_before: self.dropped_before,
+            talk_refused: self.gathering.as_ref().map_or(0, Gathering::refused),
             cpu_ms: thread_cpu_ms(),
         }
     }
@@ -154,6 +157,19 @@ impl Transmit {
             self.leave(index, "was told goodbye");
         }
         Ok(())
+    }
+}
+
+fn person(number: u32, listener: &Listener, now_us: u64) -> PersonStats {
+    let talk = listener.talker.as_ref().map(Talker::counts).unwrap_or_default();
+    PersonStats {
+        number,
+        can_talk: listener.talker.is_some(),
+        is_muted: listener.is_muted,
+        is_deaf: listener.is_deaf,
+        is_speaking: listener.is_speaking(now_us),
+        talk_frames: talk.frames,
+        talk_dropped: talk.dropped,
     }
 }
 

@@ -136,6 +136,7 @@ impl Transmit {
         let listener = &seat.listener;
         let presence = Presence {
             connection: seat.connection,
+            name: listener.name.clone(),
             codec: listener.codec,
             microphone: listener.talker.as_ref().map(|talker| talker.microphone.clone()),
             is_muted: listener.is_muted,

@@ -1,7 +1,7 @@
 use super::*;
 use crate::codec::Bitrate;
 use crate::codec::opus::{Encoder, Layout};
-use crate::wire::AudioHeader;
+use crate::wire::{AudioHeader, FLAG_HELD};
 
 const RATE: u32 = 8_000;
 const MIX: Format = Format { sample_rate: RATE, channels: 1 };
@@ -142,7 +142,7 @@ fn a_word_is_heard_from_its_first_sample_to_its_last_after_any_silence() {
 #[test]
 fn a_talker_on_a_network_with_hiccups_stands_as_late_as_these_need() {
     let mut room = Room::new(0.0);
-    let hiccups = |n: u64| if n % 50 == 0 { 60_000 } else { 1_000 };
+    let hiccups = |n: u64| if n.is_multiple_of(50) { 60_000 } else { 1_000 };
     room.pass(START_US + 5 * SECOND_US, hiccups, |_| Some(0.5));
     let heard = room.pass(START_US + 15 * SECOND_US, hiccups, |_| Some(0.5));
     assert!(heard.iter().all(|sample| (sample - 0.5).abs() < 0.001), "a gap");
@@ -194,4 +194,26 @@ fn packets_that_cannot_be_decoded_are_counted_or_made_up_for() {
     let before = voice.wrong();
     voice.take(&wrong).unwrap();
     assert_eq!(voice.wrong(), before + 1);
+}
+
+#[test]
+fn what_a_talker_held_until_it_was_known_to_speak_makes_it_no_later() {
+    let mut voice = Voice::new(&microphone("f32", RATE), MIX).unwrap().unwrap();
+    let mut take = |frame: u64, flags: u8, came_us: u64| {
+        let captured_us = START_US + frame * 10_000;
+        let header = AudioHeader { flags, frames: 80, position: frame * 80, captured_us };
+        voice.take(&Spoken { header, payload: vec![0; 320].into(), came_us }).unwrap();
+        voice.lag_us()
+    };
+    // Words of a second, each with the 50 ms before it, all of which come with its first frame.
+    let mut lags = Vec::new();
+    for word in 0..20 {
+        let first = word * 300 + 5;
+        let came_us = |frame: u64| START_US + (frame + 1) * 10_000 + 1_000;
+        for frame in first - 5..first {
+            take(frame, FLAG_HELD, came_us(first));
+        }
+        lags.extend((first..first + 100).map(|frame| take(frame, 0, came_us(frame))));
+    }
+    assert!(lags.iter().all(|lag| *lag == lags[0] && *lag < 30_000.0), "{:?}", lags[0]);
 }

@@ -117,6 +117,7 @@ mod tests {
             dropped_full: 4,
             dropped_old: 5,
             report,
+            person: None,
         }
     }
 

@@ -1,0 +1,70 @@
+//! What a listener who talks needs besides: joins the microphone, the talk thread and the connection.
+
+use std::sync::Arc;
+
+#[cfg(not(feature = "device"))]
+use log::warn;
+
+use super::connect::outbox::Outbox;
+use super::connect::talk::Voice;
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::send::speak::Speak;
+use crate::settings::ClientSettings;
+use crate::shutdown::Shutdown;
+use crate::stats::{self, ClientStats};
+use crate::talking::Talking;
+use crate::threads::{Priority, spawn};
+
+/// Starts to talk: a microphone, the thread that listens to it, and where what was said waits.
+pub(super) fn start(
+    settings: &ClientSettings,
+    talking: Arc<Talking>,
+    said: &Arc<stats::Talk>,
+    clock: Clock,
+    stop: &Shutdown,
+) -> Result<Voice> {
+    let outbox = Arc::new(Outbox::new(Arc::clone(said)));
+    let out = Arc::clone(&outbox);
+    let send = move |header, payload: &[u8]| out.put(header, payload);
+    let (speak, microphones) = Speak::new(settings.talk_codec, clock, Arc::clone(&talking), send)?;
+    let heard = stop.clone();
+    let _talk = spawn("talk", Priority::Now, move || speak.run(&heard))?;
+    #[cfg(feature = "device")]
+    {
+        let keeper = crate::send::keep_microphone::KeepMicrophone {
+            name: settings.microphone.clone(),
+            clock,
+            counters: Arc::clone(&said.microphone),
+            talking: Arc::clone(&talking),
+            talker: microphones,
+        };
+        let stop = stop.clone();
+        // Opening a microphone can take seconds; nobody waits for this thread to end.
+        let _keeper = spawn("microphone", Priority::Ordinary, move || keeper.run(&stop))?;
+    }
+    #[cfg(not(feature = "device"))]
+    {
+        drop(microphones);
+        warn!("this program was built without sound cards, so nobody can hear you");
+    }
+    Ok(Voice { talking, outbox })
+}
+
+/// The same with what is known of the own voice.
+pub(super) fn stats(
+    stats: ClientStats,
+    talking: Option<&Talking>,
+    said: &stats::Talk,
+    mic_level_dbfs: f32,
+) -> ClientStats {
+    ClientStats {
+        talking: talking.is_some_and(Talking::is_speaking),
+        muted: talking.is_some_and(Talking::is_muted),
+        mic_level_dbfs,
+        talk_frames_sent: said.sent.get(),
+        talk_frames_dropped: said.dropped.get(),
+        mic_overruns: said.microphone.overruns.get(),
+        ..stats
+    }
+}
