@@ -3,7 +3,7 @@
 # The sound tests' private PulseAudio, where setup had to unpack one.
 export PATH := $(PATH):$(CURDIR)/target/pulseaudio/bin
 
-.PHONY: help build demo test lint bench soak soak-simulated dist cross clean
+.PHONY: help build demo demo-mix test lint bench soak soak-simulated dist cross clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -16,6 +16,10 @@ demo: ## a server on a tone and three listeners on this machine, and what each o
 	@scripts/setup.sh build
 	cargo build --release --locked --bins --example demo
 	@cargo run --release --locked --quiet --example demo
+
+demo-mix: ## three generated files mixed, one of which ends: their levels and the highest peak
+	@scripts/setup.sh build
+	@cargo run --release --locked --quiet --example demo-mix
 
 test: ## every check a change must pass, with real sound through a private PulseAudio
 	@scripts/setup.sh build sound files page network

@@ -111,6 +111,7 @@ fn forward(stream: impl Read + Send + 'static, lines: Sender<String>) {
 }
 
 /// The middle one, or the upper of the two.
+#[allow(dead_code, reason = "not every benchmark that includes this file averages")]
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

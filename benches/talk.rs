@@ -3,6 +3,7 @@
 //!
 //! Run as a test (`cargo test --bench talk`), four people speak for a second.
 
+#[allow(dead_code, reason = "each bench uses its own part of this")]
 mod running;
 
 use std::io::{ErrorKind, Read, Write};

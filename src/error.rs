@@ -131,6 +131,20 @@ pub enum Error {
         why: String,
     },
 
+    /// A server that was told to do something says that it cannot be, and what to do instead.
+    #[error("{why}")]
+    Declined {
+        /// The server's own words.
+        why: String,
+    },
+
+    /// Whoever runs the server has asked this listener to leave. Retrying cannot help while it runs.
+    #[error("{address} has asked this listener to leave. Talk to whoever runs that server")]
+    Removed {
+        /// The other end.
+        address: SocketAddr,
+    },
+
     /// The server ended the connection, and said why.
     #[error(
         "{address} ended the connection: {why}. Sound comes back when that server takes listeners again"
@@ -213,7 +227,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage { .. } | Self::Preset { .. } => exit::USAGE,
+            Self::Usage { .. } | Self::Preset { .. } | Self::Declined { .. } => exit::USAGE,
             Self::NoDevice { .. } | Self::Device { .. } => exit::DEVICE,
             Self::Bind { .. }
             | Self::Unresolved { .. }
@@ -221,6 +235,7 @@ impl Error {
             | Self::Refused { .. }
             | Self::NoAnswer { .. }
             | Self::Lost { .. }
+            | Self::Removed { .. }
             | Self::Dismissed { .. } => exit::NETWORK,
             Self::NotAuraLync { .. } => exit::PEER,
             Self::ServerFull { .. } => exit::FULL,

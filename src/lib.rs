@@ -17,6 +17,7 @@ pub mod device;
 pub mod addresses;
 pub mod clock;
 pub mod codec;
+pub mod control;
 pub mod discovery;
 pub mod error;
 pub mod format;

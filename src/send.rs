@@ -3,6 +3,7 @@
 pub mod capture;
 pub mod chunk;
 pub mod combine;
+mod control;
 pub mod desk;
 pub mod encode;
 pub mod fanout;
@@ -33,6 +34,7 @@ use log::{info, warn};
 use crate::clock::Clock;
 use crate::codec::opus::{self, Layout};
 use crate::codec::{Codec, Offers};
+use crate::control::token::TokenFile;
 use crate::discovery::announce::{Announcement, Announcer};
 use crate::discovery::record::Details;
 use crate::error::{Error, Result};
@@ -47,6 +49,7 @@ use crate::stats::{self, Lines, Loudest, ServerStats};
 use crate::status::{self, Terminal};
 use crate::threads::{Priority, join, spawn};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
+use control::Board;
 use desk::{Asked, Desk, Fitting};
 use produce::Producer;
 use produce::beside::Prepared;
@@ -221,8 +224,24 @@ impl Server {
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         let figures = web_door.as_ref().map(|_| handle.clone());
         let web = web_door.as_ref().and_then(|door| Some(door.local_addr().ok()?.port()));
+        // Everything below ends with this, whether the user asks for it or a thread breaks.
+        let stop = Shutdown::default();
+        let token = web.and_then(token);
         if let Some(door) = web_door {
-            transmit.open_to_browsers(door, Web::new(settings.web_status))?;
+            let mut page = Web::new(settings.web_status);
+            if let Some(token) = &token {
+                page.let_control(token.token().to_owned());
+            }
+            transmit.open_to_browsers(door, page)?;
+        }
+        if token.is_some() {
+            let board = Board {
+                desk: desk.clone(),
+                network: handle.clone(),
+                record: recordings.control.clone(),
+                offered: offered(&settings),
+            };
+            transmit.send_callers_to(control::start(board, &stop)?);
         }
         let preset = &settings.preset;
         let delay_ms = Arc::clone(&fitting.delay_ms);
@@ -242,8 +261,6 @@ impl Server {
             producer.let_people_speak(layout, room, settings.duck_db.into())?;
         }
         beside.into_iter().try_for_each(|source| producer.add(source))?;
-        // Everything below ends with this, whether the user asks for it or a thread breaks.
-        let stop = Shutdown::default();
         match origin {
             Origin::Generator(generator) => producer.generate(generator, source.channels)?,
             #[cfg(feature = "device")]
@@ -338,6 +355,17 @@ impl Origin {
             Self::Card(device) => device.captured_output_id().map(str::to_owned),
         }
     }
+}
+
+/// The token of those who may tell this server what to do. A server is of use without.
+fn token(port: u16) -> Option<TokenFile> {
+    let token = TokenFile::write(port);
+    token.inspect_err(|e| warn!("nobody can tell this server what to do: {e}")).ok()
+}
+
+/// What may be taken in while the server runs: all that was named, and left out or not.
+fn offered(settings: &ServerSettings) -> Vec<Source> {
+    settings.sources.iter().chain(&settings.offers).cloned().collect()
 }
 
 /// The source that gives all others their time, and these.

@@ -6,6 +6,7 @@
 
 mod client;
 mod computer;
+pub mod ctl;
 mod server;
 mod target;
 mod words;
@@ -19,6 +20,9 @@ pub use target::{Target, Wanted};
 pub(crate) use words::FARTHEST_MS;
 
 use crate::error::Error;
+
+/// The port of the page for browsers, unless somebody says otherwise.
+pub const DEFAULT_WEB_PORT: u16 = 8080;
 
 /// Where the statistics of every second go.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -221,6 +221,7 @@ export class Listener {
 		if (reason === 'playout_delay') this.#player.setDelay(playoutDelayMs, fromUs);
 		if (reason === 'stopping') this.#fail(State.lost, 'The server was stopped. Sound comes back when it does.');
 		if (reason === 'replaced') this.#fail(State.replaced, 'This listener was taken over by another page.');
+		if (reason === 'removed') this.#fail(State.replaced, 'Whoever runs the server has asked you to leave.');
 		if (reason === 'violation') this.#fail(State.lost, `The server did not understand this page: ${text}`);
 		if (reason === 'stopping' || reason === 'violation') this.#retry();
 	}

@@ -2,14 +2,22 @@
 
 use std::process::ExitCode;
 
+use auralync::control;
 use auralync::discovery::{list, seek};
 use auralync::program::{self, print};
 use auralync::recv::Client;
+use auralync::settings::ctl::{CTL, CtlCommand};
 use auralync::settings::{ClientArgs, StatsTarget};
 
 const NAME: &str = "auralync-client";
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == CTL) {
+        return program::run(NAME, |command: CtlCommand| {
+            print(control::ctl::run(command.args())?);
+            Ok(())
+        });
+    }
     program::run(NAME, |args: ClientArgs| {
         let settings = args.settings()?;
         program::show_log(NAME, settings.level);

@@ -259,10 +259,10 @@ fn keepalive() -> TcpKeepalive {
 }
 
 /// Whether trying again is no use: something else than a server answers, the name does not exist,
-/// or the user asked for what cannot be. A server that was there before may come back.
+/// whoever runs the server wants us gone, or the user asked for what cannot be. A server that was there before may come back.
 fn is_hopeless(error: &Error, known: bool) -> bool {
     match error {
-        Error::Usage { .. } | Error::Internal { .. } => true,
+        Error::Usage { .. } | Error::Removed { .. } | Error::Internal { .. } => true,
         Error::NotAuraLync { .. } | Error::Unresolved { .. } => !known,
         _ => false,
     }

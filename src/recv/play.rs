@@ -3,6 +3,7 @@
 mod card;
 mod early;
 mod extra;
+mod set_up;
 mod wishes;
 
 use std::sync::Arc;
@@ -21,7 +22,6 @@ use crate::clock::{Arrivals, Clock, Offset, Timeline, Trust};
 use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::Limiter;
-use crate::mixdown::Upmix;
 use crate::recording::Tap;
 use crate::shutdown::Shutdown;
 use crate::stats;
@@ -339,84 +339,6 @@ impl Play {
         }
     }
 
-    /// Keeps sound until it can be played, and plays it if that is now.
-    fn wait(&mut self, sound: Sound) -> Result<()> {
-        let Some(known) = &self.stream else {
-            return Ok(());
-        };
-        // What came longer ago than the delay is past its time anyway.
-        let format = known.stream.format;
-        let most = format.samples(format.frames_in_ms(self.wanted_ms().max(0.0)));
-        self.early.push(sound, most);
-        if let Some(&Sound { position, captured_us, .. }) = self.early.first() {
-            self.set_up(position, captured_us)?;
-        }
-        if self.is_set_up() {
-            for sound in self.early.take() {
-                self.insert(&sound);
-            }
-        }
-        Ok(())
-    }
-
-    /// Sets the player up on the first frame, once the server's clock is known.
-    fn set_up(&mut self, position: u64, captured_us: u64) -> Result<()> {
-        if !self.needs_set_up() || self.offset.is_none() {
-            return Ok(());
-        }
-        self.trim();
-        let heard_ms = self.wanted_ms();
-        let (Some(known), Some(offset)) = (&mut self.stream, self.offset) else {
-            return Ok(());
-        };
-        let Stream { format, chunk, playout_delay_ms, .. } = known.stream;
-        let delay_ms = playout_delay_ms.unwrap_or(self.choice.fallback_delay_ms);
-        let make =
-            || Timeline::new(format.sample_rate, position, captured_us, offset, heard_ms * 1e3);
-        let depth_ms = heard_ms.max(f64::from(delay_ms)) as u32;
-        if let Some(cardless) = self.cardless.as_mut().filter(|_| !known.is_cardless_set_up) {
-            cardless.stream(format, chunk, depth_ms, position, make());
-            known.is_cardless_set_up = true;
-            if matches!(self.output, Output::Cardless) {
-                self.limiter = Some(limiter(format, self.volume_percent));
-            }
-        }
-        if let Some(card) = self.card.as_mut().filter(|_| known.playout.is_none()) {
-            card.upmix = Some(Upmix::new(format.channels, card.format.channels)?);
-            known.playout = Some(Playout::new(format, card.format, chunk, depth_ms, make())?);
-            self.limiter = Some(limiter(
-                Format { channels: format.channels, ..card.format },
-                self.volume_percent,
-            ));
-        }
-        Ok(())
-    }
-
-    /// Whether something that wants the stream in play does not have it yet.
-    fn needs_set_up(&self) -> bool {
-        self.stream.as_ref().is_some_and(|known| {
-            (self.cardless.is_some() && !known.is_cardless_set_up)
-                || (self.card.is_some() && known.playout.is_none())
-        })
-    }
-
-    /// Whether the next frame of the stream in play has a place to go.
-    fn is_set_up(&self) -> bool {
-        self.stream
-            .as_ref()
-            .is_some_and(|known| known.is_cardless_set_up || known.playout.is_some())
-    }
-
-    fn insert(&mut self, sound: &Sound) {
-        let Sound { position, captured_us, broken, ref samples } = *sound;
-        if let Some(cardless) = &mut self.cardless {
-            cardless.insert(position, captured_us, broken, samples);
-        }
-        if let Some(playout) = self.playout() {
-            playout.insert(position, captured_us, broken, samples);
-        }
-    }
-
     fn playout(&mut self) -> Option<&mut Playout> {
         self.stream.as_mut()?.playout.as_mut()
     }
@@ -512,12 +434,6 @@ impl Play {
         let _ = self.snapshots.try_send(snapshot);
         debug!("{snapshot:?}");
     }
-}
-
-fn limiter(format: Format, volume_percent: u16) -> Limiter {
-    let mut limiter = Limiter::new(format);
-    limiter.set_volume(volume_percent);
-    limiter
 }
 
 fn add(a: Counts, b: Counts) -> Counts {

@@ -126,6 +126,7 @@ impl Producer {
     /// What is sent is recorded, and what comes from the source called `source`.
     pub(super) fn record(&mut self, taps: Taps, source: &str) {
         self.taps = taps;
+        self.taps.leave_out(self.combine.delay_frames());
         self.source = source.to_owned();
     }
 
@@ -183,29 +184,20 @@ impl Producer {
             self.encoders.remember(u64::from(delay_ms) * 1000);
             let now = self.clock.now_us();
             if let Some(people) = &mut self.people {
-                people.listen(&mut self.combine);
+                people.listen(&mut self.combine, &mut self.taps);
             }
             while let Some(chunk) = self.chunker.next_chunk(now) {
                 self.combine.begin(chunk.header.frames as usize);
                 self.combine.input(CARRIER, chunk.samples, false);
-                self.beside.give(&chunk.header, &mut self.combine);
+                let carrier = (CARRIER, self.source.as_str());
+                self.taps.input(carrier, self.format, chunk.header.position, chunk.samples);
+                self.beside.give(&chunk.header, &mut self.combine, &mut self.taps);
                 if let Some(people) = &mut self.people {
-                    people.speak(&chunk.header, &mut self.combine);
+                    people.speak(&chunk.header, &mut self.combine, &mut self.taps);
                 }
                 let captured_us = chunk.header.captured_us.saturating_sub(self.behind_us);
                 let header = AudioHeader { captured_us, ..chunk.header };
-                if let Some(tracks) = &mut self.taps.tracks {
-                    let (format, position) = (self.format, header.position);
-                    tracks.input(0, &self.source, format, position, chunk.samples);
-                    if let Some(people) = &self.people {
-                        people.spoken(|id, name, samples| {
-                            tracks.input(id, name, format, position, samples);
-                        });
-                    }
-                }
-                if let Some(tap) = &mut self.taps.mix {
-                    tap.chunk(self.format, header.position, self.combine.common());
-                }
+                self.taps.mix(self.format, header.position, self.combine.common());
                 let in_use = self.network.in_use();
                 self.encoders.encode(header, self.combine.common(), in_use, |frame| {
                     if !self.network.send(frame) {
@@ -237,7 +229,7 @@ impl Producer {
             };
             self.beside.set_carrier(is_playing, has_ended);
             // Who no longer waits for the answer has gone.
-            let _ = answer.try_send(self.beside.obey(order, &mut self.combine));
+            let _ = answer.try_send(self.beside.obey(order, &mut self.combine, &mut self.taps));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::combine::Id;
 use crate::error::Result;
 use crate::format::Format;
 use crate::recording::{Control, Failure, RecordTracks, Recorder, Tap};
@@ -25,8 +26,47 @@ pub(super) struct Recordings {
 /// Where the chunking thread gives what is recorded.
 #[derive(Debug, Default)]
 pub(super) struct Taps {
-    pub(super) mix: Option<Tap>,
-    pub(super) tracks: Option<RecordTracks>,
+    mix: Option<Tap>,
+    tracks: Option<RecordTracks>,
+    /// Frames of the mix, from the first on, that are left out.
+    ahead: usize,
+}
+
+impl Taps {
+    /// The mix comes out this many frames later than its inputs go in: without those it begins with
+    /// the sample that the tracks begin with.
+    pub(super) fn leave_out(&mut self, frames: usize) {
+        self.ahead = frames;
+    }
+
+    /// Takes what is sent of the chunk at `position`, interleaved.
+    pub(super) fn mix(&mut self, format: Format, position: u64, samples: &[f32]) {
+        if let Some(tap) = &mut self.mix {
+            let left_out = self.ahead.min(format.frames(samples.len()));
+            self.ahead -= left_out;
+            tap.chunk(format, position + left_out as u64, &samples[format.samples(left_out)..]);
+        }
+    }
+
+    /// Takes what an input gives to that chunk, before level and pan.
+    pub(super) fn input(
+        &mut self,
+        (Id(id), name): (Id, &str),
+        format: Format,
+        position: u64,
+        samples: &[f32],
+    ) {
+        if let Some(tracks) = &mut self.tracks {
+            tracks.input(id, name, format, position, samples);
+        }
+    }
+
+    /// An input gives nothing any more: its file is complete.
+    pub(super) fn end(&mut self, Id(id): Id) {
+        if let Some(tracks) = &mut self.tracks {
+            tracks.end(id);
+        }
+    }
 }
 
 impl Recordings {

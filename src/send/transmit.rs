@@ -12,6 +12,7 @@ mod room;
 pub mod sockets;
 mod web_door;
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -33,6 +34,7 @@ use handle::Order;
 pub use handle::{Change, Handle};
 use people::Gathering;
 pub use room::Room;
+pub use web_door::Caller;
 use web_door::WebDoor;
 
 /// Frames between the encoders and the loop: a few of each codec's, and of each talker's. The loop
@@ -110,6 +112,8 @@ pub struct Transmit {
     snapshot_us: u64,
     rotation: usize,
     dropped_before: u64,
+    /// Runs of listeners that were asked to leave, newest last.
+    removed: VecDeque<String>,
     /// A playout delay that was, in ms, and the capture time from which it is no more.
     old_delay: (u32, u64),
     buffer: Box<[u8; READ_BYTES]>,
@@ -156,6 +160,7 @@ impl Transmit {
             snapshot_us: 0,
             rotation: 0,
             dropped_before: 0,
+            removed: VecDeque::new(),
             old_delay: (0, 0),
             buffer: Box::new([0; READ_BYTES]),
             stopping: false,
@@ -171,6 +176,13 @@ impl Transmit {
         let door = WebDoor::new(&self.poll, door, web);
         self.web = Some(door.map_err(|e| Error::internal("cannot serve the page", e))?);
         Ok(())
+    }
+
+    /// Hands programs that may tell the server what to do to `callers`. Only where there is a page.
+    pub fn send_callers_to(&mut self, callers: SyncSender<Caller>) {
+        if let Some(web) = &mut self.web {
+            web.send_callers_to(callers);
+        }
     }
 
     /// Runs until [`Handle::stop`], or until every handle is gone.
@@ -243,6 +255,13 @@ impl Transmit {
                 Ok(Order::Own { person, frame }) => self.hear_own(person, frame),
                 Ok(Order::Change(change)) => self.change(change),
                 Ok(Order::Captures(output)) => self.captures(output),
+                Ok(Order::Listeners(answer)) => {
+                    // Who asked may have gone.
+                    let _ = answer.try_send(self.snapshot(self.clock.now_us()).listeners);
+                }
+                Ok(Order::Remove(peer, answer)) => {
+                    let _ = answer.try_send(self.remove(peer));
+                }
                 Ok(Order::Figures(stats)) => {
                     if let Some(web) = &mut self.web {
                         web.web.tell(*stats);

@@ -7,6 +7,7 @@ pub mod page;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::control;
 use crate::qr;
 use crate::stats::ServerStats;
 use crate::wire::http::{Answer, Body, Request, Status};
@@ -30,8 +31,10 @@ pub enum Readers {
 pub enum Response {
     /// An answer, and the end.
     Answer(Answer),
-    /// A WebSocket, with the answer to its key.
+    /// A listener's WebSocket, with the answer to its key.
     WebSocket(String),
+    /// The same for a program that may tell the server what to do.
+    Control(String),
 }
 
 /// The page and the figures.
@@ -44,6 +47,8 @@ pub struct Web {
     /// The figures as text, once somebody has asked for them.
     json: Option<Arc<[u8]>>,
     metrics: Option<Arc<[u8]>>,
+    /// What a program that may tell the server what to do must show.
+    token: Option<String>,
     /// The last QR code, and the address in it.
     qr: Option<(String, Arc<[u8]>)>,
 }
@@ -53,7 +58,12 @@ impl Web {
     #[must_use]
     pub fn new(readers: Readers) -> Self {
         let tags = page::FILES.iter().map(|file| tag(file.bytes)).collect();
-        Self { readers, tags, stats: None, json: None, metrics: None, qr: None }
+        Self { readers, tags, stats: None, json: None, metrics: None, token: None, qr: None }
+    }
+
+    /// Lets programs on this machine that know `token` tell the server what to do.
+    pub fn let_control(&mut self, token: String) {
+        self.token = Some(token);
     }
 
     /// The figures to answer with from now on.
@@ -78,6 +88,10 @@ impl Web {
         Response::Answer(match request.path.as_str() {
             LISTEN => match open(request) {
                 Ok(accept) => return Response::WebSocket(accept),
+                Err(answer) => answer,
+            },
+            control::PATH if self.token.is_some() => match self.open_control(request, peer) {
+                Ok(accept) => return Response::Control(accept),
                 Err(answer) => answer,
             },
             "/qr.svg" => self.qr(page()),
@@ -121,6 +135,27 @@ impl Web {
         answer.with("Content-Type", "image/svg+xml; charset=utf-8")
     }
 
+    /// The answer to the key of a program that shows the token, or why there is none.
+    fn open_control(&self, request: &Request, peer: SocketAddr) -> Result<String, Answer> {
+        let is_local = peer.ip().to_canonical().is_loopback() && names_this_machine(request);
+        if !is_local || (request.has("origin") && !is_own_page(request)) {
+            let text = "Only programs on the server itself may tell it what to do.";
+            return Err(Answer::sentence(Status::Forbidden, text));
+        }
+        let accept = handshake(request)?;
+        let shown = request.field("authorization").and_then(|shown| shown.strip_prefix("Bearer "));
+        let is_known = match (shown, &self.token) {
+            (Some(shown), Some(token)) => is_same(shown.as_bytes(), token.as_bytes()),
+            _ => false,
+        };
+        if !is_known {
+            let text = "The server's token must be shown: Authorization: Bearer TOKEN";
+            let answer = Answer::sentence(Status::Unauthorized, text);
+            return Err(answer.with("WWW-Authenticate", "Bearer"));
+        }
+        Ok(accept)
+    }
+
     fn figures(&mut self, request: &Request, peer: SocketAddr) -> Answer {
         let is_local = peer.ip().to_canonical().is_loopback() && names_this_machine(request);
         if self.readers == Readers::Local && !is_local {
@@ -159,8 +194,35 @@ fn names_this_machine(request: &Request) -> bool {
     name.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(is_loopback)
 }
 
-/// The answer to a WebSocket's key, or why there is none.
+/// Whether two tokens are one, in a time that does not tell how much of them is.
+fn is_same(shown: &[u8], token: &[u8]) -> bool {
+    let apart = shown.iter().zip(token).fold(0, |apart, (a, b)| apart | (a ^ b));
+    shown.len() == token.len() && apart == 0
+}
+
+/// The answer to the key of the page's WebSocket, or why there is none.
 fn open(request: &Request) -> Result<String, Answer> {
+    let accept = handshake(request)?;
+    if !is_own_page(request) {
+        let text = "Only the page that this server serves may listen.";
+        return Err(Answer::sentence(Status::Forbidden, text));
+    }
+    Ok(accept)
+}
+
+/// Whether a request comes from a page that this server has served.
+fn is_own_page(request: &Request) -> bool {
+    let origin = request.field("origin").and_then(|origin| {
+        origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))
+    });
+    match (origin, request.field("host")) {
+        (Some(origin), Some(host)) => !host.is_empty() && origin.eq_ignore_ascii_case(host),
+        _ => false,
+    }
+}
+
+/// The answer to a WebSocket's key, or why there is none.
+fn handshake(request: &Request) -> Result<String, Answer> {
     if request.method != "GET" || !request.lists("upgrade", "websocket") {
         let text = "This is where the page connects to by WebSocket. The page itself is at /";
         return Err(Answer::sentence(Status::UpgradeRequired, text).with("Upgrade", "websocket"));
@@ -170,21 +232,9 @@ fn open(request: &Request) -> Result<String, Answer> {
         return Err(answer.with("Upgrade", "websocket").with("Sec-WebSocket-Version", "13"));
     }
     let accept = request.field("sec-websocket-key").and_then(websocket::accept);
-    let Some(accept) = accept.filter(|_| request.lists("connection", "upgrade")) else {
-        return Err(Answer::sentence(Status::BadRequest, "This is no WebSocket's opening."));
-    };
-    let origin = request.field("origin").and_then(|origin| {
-        origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))
-    });
-    let is_own_page = match (origin, request.field("host")) {
-        (Some(origin), Some(host)) => !host.is_empty() && origin.eq_ignore_ascii_case(host),
-        _ => false,
-    };
-    if !is_own_page {
-        let text = "Only the page that this server serves may listen.";
-        return Err(Answer::sentence(Status::Forbidden, text));
-    }
-    Ok(accept)
+    accept
+        .filter(|_| request.lists("connection", "upgrade"))
+        .ok_or_else(|| Answer::sentence(Status::BadRequest, "This is no WebSocket's opening."))
 }
 
 /// An entity tag: FNV-1a tells two versions of a file apart, and needs to do no more.

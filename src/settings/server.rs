@@ -6,14 +6,11 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::words::{address, duck, recording, stats, whole_number};
-use super::{StatsTarget, Verbosity, computer};
+use super::{DEFAULT_WEB_PORT, StatsTarget, Verbosity, computer};
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
 use crate::send::web::Readers;
 use crate::source::{MAX_SOURCES, Source};
-
-/// The port of the page for browsers.
-const DEFAULT_WEB_PORT: u16 = 8080;
 
 /// The preset of a conference with no film, where none is named: there is no picture to wait for.
 const CONFERENCE_PRESET: &str = "live";
@@ -109,6 +106,10 @@ pub struct ServerArgs {
     #[arg(long, value_name = "DB", default_value_t = DEFAULT_DUCK_DB, value_parser = duck,
         requires = "talk")]
     duck: u8,
+    /// A source that can be taken in while the server runs, with auralync-client ctl add; written as
+    /// for --source. Any number of times.
+    #[arg(long, value_name = "SOURCE")]
+    offer: Vec<Source>,
     /// Keep what is sent in this file: .wav, .flac or .opus.
     #[arg(long, value_name = "FILE", value_parser = recording)]
     record: Option<PathBuf>,
@@ -148,6 +149,8 @@ pub struct ServerSettings {
     pub overrides: Overrides,
     /// What to send, mixed: at least one, and the first gives the others their time.
     pub sources: Vec<Source>,
+    /// What may be taken in beside them while the server runs.
+    pub offers: Vec<Source>,
     /// What listeners see.
     pub name: String,
     /// Whether to announce the server on the network.
@@ -215,6 +218,7 @@ impl ServerArgs {
             preset_name,
             origin,
             overrides,
+            offers: self.offer,
             discovery: !self.no_discovery,
             stats: self.stats,
             web: (!self.no_web).then_some(self.web),
@@ -292,6 +296,7 @@ mod tests {
             "no-discovery",
             "no-qr",
             "no-web",
+            "offer",
             "overwrite",
             "playout-delay-ms",
             "port",
@@ -332,6 +337,28 @@ mod tests {
         assert_eq!(read("--no-web").unwrap().web, None);
         assert_eq!(read("--no-web --web 0").unwrap().web, Some(0));
         assert_eq!(read("--web 9 --no-web").unwrap().web, None);
+    }
+
+    #[test]
+    fn a_conference_without_a_film_takes_live_unless_a_preset_is_named() {
+        let preset_of = |flags: &str| {
+            let words = std::iter::once("auralync-server").chain(flags.split_whitespace());
+            let settings = ServerArgs::try_parse_from(words).unwrap().settings().unwrap();
+            (settings.preset_name, settings.talk, settings.duck_db)
+        };
+        for (flags, preset, talk, duck) in [
+            ("--source none --talk", "live", true, 12),
+            ("--source none --talk --preset smooth", "smooth", true, 12),
+            ("--source none", "smooth", false, 12),
+            ("--source tone --talk --duck 0", "smooth", true, 0),
+            ("--talk --duck 60", "smooth", true, 60),
+        ] {
+            assert_eq!(preset_of(flags), (preset.to_owned(), talk, duck), "{flags}");
+        }
+        for wrong in ["--talk --duck 61", "--talk --duck -1", "--talk --duck x", "--duck 6"] {
+            let words = std::iter::once("auralync-server").chain(wrong.split_whitespace());
+            assert!(ServerArgs::try_parse_from(words).is_err(), "{wrong}");
+        }
     }
 
     #[test]

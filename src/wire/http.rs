@@ -17,6 +17,7 @@ pub enum Status {
     Ok = 200,
     NotModified = 304,
     BadRequest = 400,
+    Unauthorized = 401,
     Forbidden = 403,
     NotFound = 404,
     MethodNotAllowed = 405,
@@ -33,6 +34,7 @@ impl Status {
             Self::Ok => "OK",
             Self::NotModified => "Not Modified",
             Self::BadRequest => "Bad Request",
+            Self::Unauthorized => "Unauthorized",
             Self::Forbidden => "Forbidden",
             Self::NotFound => "Not Found",
             Self::MethodNotAllowed => "Method Not Allowed",
@@ -62,6 +64,12 @@ impl Request {
         let mut values = self.fields.iter().filter(|(field, _)| field == name);
         let (_, value) = values.next()?;
         values.next().is_none().then_some(value)
+    }
+
+    /// Whether a header (named in lower case) is there at all.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|(field, _)| field == name)
     }
 
     /// Whether a header that is a list, perhaps in several lines, holds `word`, whatever the case.

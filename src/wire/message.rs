@@ -321,6 +321,8 @@ pub enum Reason {
     Stalled,
     /// This listener broke the protocol.
     Violation,
+    /// Whoever runs the server has asked this listener to leave: do not come again.
+    Removed,
     /// The output that is captured has changed: come again, and see whether it is yours.
     Captured,
     /// The playout delay changes.

@@ -60,6 +60,9 @@ pub enum Misuse {
     /// Text.
     #[error("a text message where only binary ones are taken")]
     Text,
+    /// Anything but text, where only that is taken.
+    #[error("a message that is not text where only that is taken")]
+    NotText,
     /// A message beyond [`MAX_CLIENT_MESSAGE`].
     #[error("a message of more than {MAX_CLIENT_MESSAGE} bytes")]
     TooBig,
@@ -74,7 +77,7 @@ impl Misuse {
     pub fn close_code(self) -> u16 {
         match self {
             Self::Unmasked | Self::Malformed => close::PROTOCOL_ERROR,
-            Self::Text => close::UNSUPPORTED,
+            Self::Text | Self::NotText => close::UNSUPPORTED,
             Self::TooBig => close::TOO_BIG,
             Self::NotOneFrame => close::POLICY,
         }
@@ -152,6 +155,64 @@ pub fn binary(frame: &[u8]) -> Vec<u8> {
     message(opcode::BINARY, frame)
 }
 
+/// A text.
+#[must_use]
+pub fn text(text: &str) -> Vec<u8> {
+    message(opcode::TEXT, text.as_bytes())
+}
+
+/// A text as clients send it; `mask` is random.
+#[must_use]
+pub fn masked_text(text: &str, mask: [u8; 4]) -> Vec<u8> {
+    let mut bytes = header(opcode::TEXT, text.len());
+    bytes[1] |= MASKED;
+    bytes.extend(mask);
+    bytes.extend(text.bytes().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
+}
+
+/// A client's key, from random numbers.
+#[must_use]
+pub fn key(high: u64, low: u64) -> String {
+    base64(&(u128::from(high) << 64 | u128::from(low)).to_be_bytes())
+}
+
+/// The first text in what came from a server, and the bytes until its end; `None` until it is
+/// whole. Servers of ours send texts in one frame each, of which `most` bytes are taken.
+///
+/// # Errors
+/// The code of a close; nothing for what no server of ours sends.
+pub fn server_text(bytes: &[u8], most: usize) -> Result<Option<(Vec<u8>, usize)>, Option<u16>> {
+    let mut from = 0;
+    loop {
+        let [first, second, rest @ ..] = &bytes[from..] else { return Ok(None) };
+        if first & FIN == 0 {
+            return Err(None);
+        }
+        let wide = match second {
+            127 => 8,
+            126 => 2,
+            0..126 => 0,
+            _ => return Err(None),
+        };
+        let Some(digits) = rest.get(..wide) else { return Ok(None) };
+        let length = digits.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+        let length = if wide == 0 { (*second).into() } else { length };
+        let length = usize::try_from(length).ok().filter(|n| *n <= most).ok_or(None)?;
+        let start = from + 2 + wide;
+        let Some(payload) = bytes.get(start..start + length) else { return Ok(None) };
+        match first & !FIN {
+            opcode::TEXT => return Ok(Some((payload.to_vec(), start + length))),
+            opcode::PING | opcode::PONG => from = start + length,
+            opcode::CLOSE => {
+                let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+                return Err(Some(code.unwrap_or(close::NORMAL)));
+            }
+            _ => return Err(None),
+        }
+    }
+}
+
 /// The answer to a ping that carried `payload`.
 #[must_use]
 pub fn pong(payload: &[u8]) -> Vec<u8> {
@@ -184,6 +245,8 @@ pub enum Heard<'a> {
         /// What follows the kind.
         body: &'a [u8],
     },
+    /// A text, from [`Messages::texts`] alone.
+    Text(&'a str),
     /// A ping with what its answer must carry.
     Ping(&'a [u8]),
     /// A close with its code; [`close::NORMAL`] if it had none.
@@ -200,6 +263,7 @@ pub struct Messages {
     message: Vec<u8>,
     in_message: bool,
     control: Vec<u8>,
+    takes_text: bool,
 }
 
 /// A frame's header.
@@ -212,6 +276,12 @@ struct Header {
 }
 
 impl Messages {
+    /// For a conversation in texts, of [`MAX_CLIENT_MESSAGE`] bytes at most.
+    #[must_use]
+    pub fn texts() -> Self {
+        Self { takes_text: true, ..Self::default() }
+    }
+
     /// Adds what the socket gave. Take all out before adding more.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.read > 0 {
@@ -253,6 +323,12 @@ impl Messages {
                 opcode::CLOSE => return self.close().map(Some),
                 _ => {
                     self.in_message = !header.fin;
+                    if header.fin && self.takes_text {
+                        let text = str::from_utf8(&self.message);
+                        return text
+                            .map(|text| Some(Heard::Text(text)))
+                            .map_err(|_| Misuse::Malformed);
+                    }
                     if header.fin {
                         return one_frame(&self.message).map(Some);
                     }
@@ -275,10 +351,11 @@ impl Messages {
             return Err(Misuse::Unmasked);
         }
         match opcode {
-            opcode::TEXT => return Err(Misuse::Text),
-            opcode::BINARY if self.in_message => return Err(Misuse::Malformed),
+            opcode::TEXT if !self.takes_text => return Err(Misuse::Text),
+            opcode::BINARY if self.takes_text => return Err(Misuse::NotText),
+            opcode::TEXT | opcode::BINARY if self.in_message => return Err(Misuse::Malformed),
             opcode::CONTINUATION if !self.in_message => return Err(Misuse::Malformed),
-            opcode::CONTINUATION | opcode::BINARY => {}
+            opcode::CONTINUATION | opcode::TEXT | opcode::BINARY => {}
             opcode::CLOSE | opcode::PING | opcode::PONG => {
                 if !fin || short > MAX_CONTROL {
                     return Err(Misuse::Malformed);

@@ -15,6 +15,8 @@ mod dry;
 #[cfg(unix)] // Stopping and freezing a program takes signals.
 mod ending;
 #[cfg(unix)]
+mod mixing;
+#[cfg(unix)]
 mod ramp;
 #[cfg(unix)]
 mod record;

@@ -48,7 +48,11 @@ fn talk(room: &Room) -> PathBuf {
     let path = room.path("talk.wav");
     let noise = noise(60 * WORD, RATE);
     let spoken = noise.left.iter().zip(&noise.right).enumerate();
-    write(&path, spoken.map(|(at, (l, r))| if at / WORD % 2 == 0 { [*l, 0.0] } else { [0.0, *r] }));
+    write(
+        &path,
+        spoken
+            .map(|(at, (l, r))| if (at / WORD).is_multiple_of(2) { [*l, 0.0] } else { [0.0, *r] }),
+    );
     path
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod browser;
+mod control;
 mod hostile;
 mod listeners;
 mod routes;

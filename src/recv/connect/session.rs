@@ -197,7 +197,7 @@ impl<'a> Session<'a> {
                     tell(self.connect, heard);
                 }
                 Event::Pong(pong) => self.learn(pong, arrived_us),
-                Event::Notice(notice) => self.notice(notice),
+                Event::Notice(notice) => self.notice(notice)?,
                 Event::People(people) => self.connect.room.enter(people),
             }
         }
@@ -216,7 +216,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn notice(&mut self, notice: Notice) {
+    fn notice(&mut self, notice: Notice) -> Result<()> {
         match (notice.reason, notice.playout_delay_ms) {
             (Reason::PlayoutDelay, Some(playout_delay_ms)) => {
                 info!("the server's delay is {playout_delay_ms} ms from here on");
@@ -225,11 +225,13 @@ impl<'a> Session<'a> {
                 let _ = self.connect.player.send(Heard::Delay { playout_delay_ms, from_us });
             }
             (Reason::PlayoutDelay | Reason::Unknown, _) => {}
+            (Reason::Removed, _) => return Err(Error::Removed { address: self.line.address }),
             (reason, _) => {
                 debug!("the server closes: {reason:?}");
                 self.farewell = Some(notice.text).filter(|text| !text.is_empty());
             }
         }
+        Ok(())
     }
 
     fn begin_plain(&mut self, config: &Config) {

@@ -225,6 +225,8 @@ impl Listener {
         })? {
             let (kind, body) = match heard {
                 Heard::Frame { kind, body } => (kind, body),
+                // Such messages are refused before they are read.
+                Heard::Text(_) => continue,
                 Heard::Ping(payload) => {
                     self.second.count_ping()?;
                     self.outbox.websocket_ping(payload);

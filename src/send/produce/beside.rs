@@ -12,6 +12,7 @@ use crate::send::chunk::Chunker;
 use crate::send::combine::{Combine, Id, Role, Settings};
 use crate::send::desk::{Fitting, Order, settings};
 use crate::send::read_ahead::ReadAhead;
+use crate::send::record::Taps;
 use crate::send::track::Track;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
@@ -26,6 +27,7 @@ pub(super) const CARRIER: Id = Id(0);
 const LONGEST_NAME: usize = 200;
 
 /// A second card's sound is cut this fine on its way: less would cost, more would come later.
+#[cfg(feature = "device")]
 const CARD_CHUNK_MS: f64 = 3.0;
 
 /// A source that has been opened, off the chunking thread.
@@ -107,27 +109,32 @@ impl Beside {
     }
 
     /// Gives the mix what stands beside the carrier's chunk of that header.
-    pub(super) fn give(&mut self, header: &AudioHeader, combine: &mut Combine) {
+    pub(super) fn give(&mut self, header: &AudioHeader, combine: &mut Combine, taps: &mut Taps) {
         let frames = header.frames as usize;
         self.scratch.resize(self.mix.samples(frames), 0.0);
         for entry in &mut self.entries {
-            match &mut entry.feed {
-                Feed::Carrier | Feed::Ended => {}
+            let given = match &mut entry.feed {
+                Feed::Carrier | Feed::Ended => continue,
                 Feed::File(file) => {
                     let count = file.read(&mut self.scratch);
-                    combine.input(entry.id, &self.scratch[..count], false);
                     entry.is_playing = count > 0;
-                    if file.has_ended() {
-                        entry.feed = Feed::Ended;
-                        entry.is_playing = false;
-                        combine.remove(entry.id);
-                    }
+                    &self.scratch[..count]
                 }
                 Feed::Card(card) => {
                     entry.is_playing =
                         card.track.read(header.position, header.captured_us, &mut self.scratch);
-                    combine.input(entry.id, &self.scratch, false);
+                    &self.scratch[..]
                 }
+            };
+            combine.input(entry.id, given, false);
+            if !given.is_empty() {
+                taps.input((entry.id, &entry.name), self.mix, header.position, given);
+            }
+            if matches!(&entry.feed, Feed::File(file) if file.has_ended()) {
+                entry.feed = Feed::Ended;
+                entry.is_playing = false;
+                combine.remove(entry.id);
+                taps.end(entry.id);
             }
         }
         self.second_left = self.second_left.saturating_sub(frames);
@@ -151,7 +158,12 @@ impl Beside {
     }
 
     /// Does what was asked.
-    pub(super) fn obey(&mut self, order: Order, combine: &mut Combine) -> Result<Vec<SourceStats>> {
+    pub(super) fn obey(
+        &mut self,
+        order: Order,
+        combine: &mut Combine,
+        taps: &mut Taps,
+    ) -> Result<Vec<SourceStats>> {
         match order {
             Order::List => {}
             Order::Level(id, db) => combine.set_level(self.known(id)?, db),
@@ -166,6 +178,7 @@ impl Beside {
             }
             Order::Remove(id) => {
                 combine.remove(self.known(id)?);
+                taps.end(id);
                 self.entries.retain(|entry| entry.id != id);
             }
         }

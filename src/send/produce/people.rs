@@ -9,6 +9,7 @@ use crate::clock::CardClock;
 use crate::format::Format;
 use crate::send::combine::{Combine, Id, Personal, Role, Settings};
 use crate::send::own_mixes::OwnMixes;
+use crate::send::record::Taps;
 use crate::send::talk::{Message, Presence, QUEUE};
 use crate::send::voice::Voice;
 use crate::wire::{AudioHeader, FLAG_BROKEN};
@@ -47,12 +48,12 @@ impl People {
     }
 
     /// Learns who is there and what they say. Between two chunks.
-    pub(super) fn listen(&mut self, mix: &mut Combine) {
+    pub(super) fn listen(&mut self, mix: &mut Combine, taps: &mut Taps) {
         for _ in 0..QUEUE {
             match self.room.try_recv() {
-                Ok(Message::Here { person, presence }) => self.here(person, presence, mix),
+                Ok(Message::Here { person, presence }) => self.here(person, presence, mix, taps),
                 Ok(Message::Left { person }) => {
-                    self.leave(person, mix);
+                    self.leave(person, mix, taps);
                     self.own_mixes.forget(person);
                 }
                 Ok(Message::Said { person, spoken }) => {
@@ -68,10 +69,10 @@ impl People {
         }
     }
 
-    fn here(&mut self, person: u32, presence: Presence, mix: &mut Combine) {
+    fn here(&mut self, person: u32, presence: Presence, mix: &mut Combine, taps: &mut Taps) {
         let connection = presence.connection;
         if self.people.get(&person).is_some_and(|old| old.presence.connection != connection) {
-            self.leave(person, mix);
+            self.leave(person, mix, taps);
         }
         let is_new = !self.people.contains_key(&person);
         let somebody = self.people.entry(person).or_insert_with(|| {
@@ -124,10 +125,11 @@ impl People {
         }
     }
 
-    fn leave(&mut self, person: u32, mix: &mut Combine) {
+    fn leave(&mut self, person: u32, mix: &mut Combine, taps: &mut Taps) {
         if let Some(somebody) = self.people.remove(&person) {
             let id = somebody.id();
             mix.remove(id);
+            taps.end(id);
             if let Some(voice) = &somebody.voice {
                 let (lag_ms, wrong) = (voice.lag_us() / 1e3, voice.wrong());
                 debug!("person {person} stood {lag_ms:.1} ms behind; {wrong} frames were wrong");
@@ -142,7 +144,7 @@ impl People {
     }
 
     /// Gives the mix what everybody says during the chunk that begins as `header` says.
-    pub(super) fn speak(&mut self, header: &AudioHeader, mix: &mut Combine) {
+    pub(super) fn speak(&mut self, header: &AudioHeader, mix: &mut Combine, taps: &mut Taps) {
         let is_broken = header.flags & FLAG_BROKEN != 0;
         if is_broken || self.clock.time_of(0.0).is_none() {
             self.clock.anchor(header.position, header.captured_us);
@@ -153,17 +155,10 @@ impl People {
             if let Some(voice) = &mut somebody.voice {
                 voice.speak(header.position, header.frames as usize, &self.clock);
                 mix.input(id, voice.spoken(), voice.is_speaking());
-            }
-        }
-    }
-
-    /// Hands `record` the number, the name and the sound of everybody who speaks in this chunk.
-    pub(super) fn spoken(&self, mut record: impl FnMut(u64, &str, &[f32])) {
-        for somebody in self.people.values() {
-            let spoken = somebody.voice.as_ref().map(Voice::spoken).unwrap_or_default();
-            if !spoken.is_empty() {
-                let Id(id) = somebody.id();
-                record(id, &somebody.presence.name, spoken);
+                if !voice.spoken().is_empty() {
+                    let name = &somebody.presence.name;
+                    taps.input((id, name), self.format, header.position, voice.spoken());
+                }
             }
         }
     }

@@ -140,7 +140,7 @@ fn a_carrier_that_jumps_takes_the_track_along() {
     let us = |position: u64| START_US as u64 + position * 1_000 / 48;
     for n in 0..200_u64 {
         track.insert(n * 480, us(n * 480), false, &one).unwrap();
-        if n < 50 || n >= 150 {
+        if !(50..150).contains(&n) {
             track.read(n * 480, us(n * 480), &mut out);
         }
     }

@@ -7,6 +7,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 use socket2::SockRef;
 
+use super::house::PLEASE_LEAVE;
 use super::sockets;
 use super::{Seat, Transmit};
 use crate::codec::Codec;
@@ -190,6 +191,10 @@ impl Transmit {
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
+        if self.removed.contains(&hello.id) {
+            seat.listener.close(Reason::Removed, PLEASE_LEAVE, now);
+            return;
+        }
         if seat.listener.phase == Phase::Refused && ghost.is_none() {
             if seat.listener.is_browser() {
                 seat.listener.close(Reason::Stopping, SERVER_IS_FULL, now);

@@ -1,13 +1,19 @@
 //! The other threads' end of the network loop.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 use mio::Waker;
 
 use crate::codec::{InUse, Offers};
-use crate::stats::ServerStats;
+use crate::error::{Error, Result};
+use crate::stats::{ListenerStats, ServerStats};
 use crate::wire::AudioFrame;
+
+/// An answer that takes longer will not come: the server is ending.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// What the loop is told.
 pub(super) enum Order {
@@ -16,6 +22,8 @@ pub(super) enum Order {
     Change(Change),
     Captures(Option<String>),
     Figures(Box<ServerStats>),
+    Listeners(SyncSender<Vec<ListenerStats>>),
+    Remove(SocketAddr, SyncSender<bool>),
     Stop,
 }
 
@@ -82,6 +90,31 @@ impl Handle {
     pub fn figures(&self, stats: ServerStats) {
         let _ = self.orders.try_send(Order::Figures(Box::new(stats)));
         let _ = self.waker.wake();
+    }
+
+    /// Who listens.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the server is ending.
+    pub fn listeners(&self) -> Result<Vec<ListenerStats>> {
+        self.ask(Order::Listeners)
+    }
+
+    /// Asks the listener at `peer` to leave, and lets that run of its program in no more. `false`
+    /// where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the server is ending.
+    pub fn remove(&self, peer: SocketAddr) -> Result<bool> {
+        self.ask(|answer| Order::Remove(peer, answer))
+    }
+
+    fn ask<T>(&self, order: impl FnOnce(SyncSender<T>) -> Order) -> Result<T> {
+        let (answer, arrives) = sync_channel(1);
+        let ends = || Error::internal("cannot ask the network loop", "the server is ending");
+        self.orders.try_send(order(answer)).map_err(|_| ends())?;
+        let _ = self.waker.wake();
+        arrives.recv_timeout(ANSWER).map_err(|_| ends())
     }
 
     /// Tells every listener goodbye and ends the loop.

@@ -1,5 +1,6 @@
 //! Who has to leave, and what the room looks like.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use log::{debug, info};
@@ -15,6 +16,12 @@ use crate::wire::{Reason, VERSION};
 
 /// How often the state of every listener is handed out.
 const SNAPSHOT_US: u64 = 1_000_000;
+
+/// Runs that are remembered for having been asked to leave: more than anybody throws out by hand.
+const MOST_REMOVED: usize = 256;
+
+/// What they are told.
+pub(super) const PLEASE_LEAVE: &str = "whoever runs this server has asked this listener to leave";
 
 /// How long the last words may take when the server stops.
 const STOP_WITHIN: Duration = Duration::from_millis(500);
@@ -92,6 +99,24 @@ impl Transmit {
             talk_refused: self.gathering.as_ref().map_or(0, Gathering::refused),
             cpu_ms: thread_cpu_ms(),
         }
+    }
+
+    /// Asks the listener at `peer` to leave; `false` where nobody is.
+    pub(super) fn remove(&mut self, peer: SocketAddr) -> bool {
+        let is_it = |seat: &Seat| seat.listener.is_seated() && seat.listener.peer == peer;
+        let found = self.seats.iter().position(|seat| seat.as_ref().is_some_and(is_it));
+        let Some((index, seat)) = found.and_then(|n| Some((n, self.seats[n].as_mut()?))) else {
+            return false;
+        };
+        if !seat.listener.id.is_empty() {
+            self.removed.push_back(seat.listener.id.clone());
+            if self.removed.len() > MOST_REMOVED {
+                self.removed.pop_front();
+            }
+        }
+        seat.listener.close(Reason::Removed, PLEASE_LEAVE, self.clock.now_us());
+        self.touch(index);
+        true
     }
 
     /// Forgets a connection. What else was due to it goes with it.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::sync::mpsc::SyncSender;
 
 use log::{debug, warn};
 use mio::net::{TcpListener, TcpStream};
@@ -47,6 +48,18 @@ pub(super) struct WebDoor {
     is_open: bool,
     accept_after_us: u64,
     visitors: Vec<Option<Visitor>>,
+    /// Where programs go that may tell the server what to do.
+    callers: Option<SyncSender<Caller>>,
+}
+
+/// A program on this machine that has shown the token: its connection is no longer the loop's.
+pub struct Caller {
+    /// The connection, which does not block.
+    pub stream: std::net::TcpStream,
+    /// What it must be answered first.
+    pub opening: Vec<u8>,
+    /// What it has said since it asked.
+    pub said: Vec<u8>,
 }
 
 /// A connection that is no listener, or not yet.
@@ -92,6 +105,8 @@ impl Answering {
 enum Next {
     Wait,
     Gone,
+    /// It may tell the server what to do: the same.
+    Calls(String, Vec<u8>),
     /// It has asked to listen: the answer to its key, and what it has said since.
     Listens(String, Vec<u8>),
 }
@@ -103,7 +118,12 @@ impl WebDoor {
         let mut door = TcpListener::from_std(door);
         poll.registry().register(&mut door, WEB_DOOR, Interest::READABLE)?;
         let visitors = (0..MAX_VISITORS).map(|_| None).collect();
-        Ok(Self { web, door, address, is_open: true, accept_after_us: 0, visitors })
+        Ok(Self { web, door, address, is_open: true, accept_after_us: 0, visitors, callers: None })
+    }
+
+    /// Programs that may tell the server what to do go there.
+    pub(super) fn send_callers_to(&mut self, callers: SyncSender<Caller>) {
+        self.callers = Some(callers);
     }
 
     pub(super) fn knock(&mut self) {
@@ -172,6 +192,15 @@ impl Transmit {
             Next::Wait => web.visitors[number] = Some(visitor),
             Next::Gone => {
                 let _ = self.poll.registry().deregister(&mut visitor.stream);
+            }
+            Next::Calls(accept, said) => {
+                let _ = self.poll.registry().deregister(&mut visitor.stream);
+                let (stream, opening) = (visitor.stream.into(), http::switching(&accept));
+                let sent =
+                    web.callers.as_ref().map(|to| to.try_send(Caller { stream, opening, said }));
+                if !matches!(sent, Some(Ok(()))) {
+                    debug!("{} found nobody to tell", visitor.peer);
+                }
             }
             Next::Listens(accept, said) => self.seat_browser(number, visitor, &accept, &said),
         }
@@ -270,6 +299,9 @@ impl Visitor {
                         match web.respond(&request, self.peer, page) {
                             Response::Answer(answer) => {
                                 self.answer(answer, request.method != "HEAD", now);
+                            }
+                            Response::Control(accept) => {
+                                return Next::Calls(accept, head.rest().to_vec());
                             }
                             Response::WebSocket(accept) => {
                                 return Next::Listens(accept, head.rest().to_vec());

@@ -142,7 +142,7 @@ fn a_word_is_heard_from_its_first_sample_to_its_last_after_any_silence() {
 #[test]
 fn a_talker_on_a_network_with_hiccups_stands_as_late_as_these_need() {
     let mut room = Room::new(0.0);
-    let hiccups = |n: u64| if n % 50 == 0 { 60_000 } else { 1_000 };
+    let hiccups = |n: u64| if n.is_multiple_of(50) { 60_000 } else { 1_000 };
     room.pass(START_US + 5 * SECOND_US, hiccups, |_| Some(0.5));
     let heard = room.pass(START_US + 15 * SECOND_US, hiccups, |_| Some(0.5));
     assert!(heard.iter().all(|sample| (sample - 0.5).abs() < 0.001), "a gap");

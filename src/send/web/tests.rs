@@ -20,7 +20,7 @@ fn ask(web: &mut Web, peer: &str, method: &str, path: &str, headers: &str) -> Re
 fn answer(response: Response) -> Answer {
     match response {
         Response::Answer(answer) => answer,
-        Response::WebSocket(_) => panic!("a WebSocket"),
+        Response::WebSocket(_) | Response::Control(_) => panic!("a WebSocket"),
     }
 }
 
@@ -196,4 +196,58 @@ fn what_opens_no_websocket_is_told_what_would() {
         assert!(status != Status::UpgradeRequired || has(&refused, "Upgrade", "websocket"));
     }
     assert!(has(&answer(without(4, "")), "Sec-WebSocket-Version", "13"));
+}
+
+#[test]
+fn only_who_is_on_this_machine_and_shows_the_token_may_tell_the_server_what_to_do() {
+    let opening = |host: &str, more: &str| {
+        format!(
+            "Host: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\n{KEY}{more}"
+        )
+    };
+    let mut web = web(Readers::Public);
+    let token = "\r\nAuthorization: Bearer 0123abcd";
+    fn status(web: &mut Web, peer: &str, headers: &str) -> Option<Status> {
+        match ask(web, peer, "GET", control::PATH, headers) {
+            Response::Answer(answer) => Some(answer.status),
+            Response::WebSocket(_) => panic!("a listener"),
+            Response::Control(_) => None,
+        }
+    }
+    let known = opening("localhost:8080", token);
+    assert_eq!(status(&mut web, LOCAL, &known), Some(Status::NotFound), "there is no token");
+    web.let_control("0123abcd".to_owned());
+    for (peer, host) in [
+        (LOCAL, "localhost:8080"),
+        (LOCAL, "127.0.0.1"),
+        ("[::1]:9", "[::1]:8080"),
+        ("[::ffff:127.0.0.1]:9", "LOCALHOST"),
+    ] {
+        assert_eq!(status(&mut web, peer, &opening(host, token)), None, "{peer} {host}");
+        let own_page = format!("{token}\r\nOrigin: http://{host}");
+        assert_eq!(status(&mut web, peer, &opening(host, &own_page)), None, "{peer} {host}");
+        assert_eq!(
+            status(&mut web, peer, &opening(host, "")),
+            Some(Status::Unauthorized),
+            "{peer} {host}"
+        );
+    }
+    for (peer, host, more) in [
+        ("192.168.1.7:9", "localhost:8080", ""),
+        ("192.168.1.7:9", "192.168.1.5:8080", ""),
+        ("[fd00::7]:9", "[::1]:8080", ""),
+        (LOCAL, "192.168.1.5:8080", ""),
+        (LOCAL, "evil.example:8080", ""),
+        (LOCAL, "localhost:8080", "\r\nOrigin: http://evil.example"),
+        (LOCAL, "localhost:8080", "\r\nOrigin: null"),
+        (LOCAL, "localhost:8080", "\r\nOrigin: http://localhost:8080\r\nOrigin: http://x"),
+    ] {
+        let more = format!("{token}{more}");
+        assert_eq!(
+            status(&mut web, peer, &opening(host, &more)),
+            Some(Status::Forbidden),
+            "{peer} {host} {more}"
+        );
+    }
 }

@@ -215,3 +215,42 @@ proptest! {
         prop_assert_eq!(hear(&[&bytes]), (vec![expected], None));
     }
 }
+
+#[test]
+fn a_conversation_in_texts_takes_texts_alone_in_one_piece_or_several() {
+    let hear = |bytes: &[u8]| {
+        let mut messages = Messages::texts();
+        messages.push(bytes);
+        messages.next_heard().map(|heard| heard.map(|one| format!("{one:?}")))
+    };
+    let whole = masked_text("ü[1]", [9, 8, 7, 6]);
+    assert_eq!(hear(&whole), Ok(Some(format!("{:?}", Heard::Text("ü[1]")))));
+    let bytes = "ü[1]".as_bytes();
+    // Cut within a letter.
+    let pieces = [client(opcode::TEXT, &bytes[..1]), client(0x80, &bytes[1..])].concat();
+    assert_eq!(hear(&pieces), Ok(Some(format!("{:?}", Heard::Text("ü[1]")))));
+    assert_eq!(hear(&client(0x80 | opcode::TEXT, b"\xff")), Err(Misuse::Malformed));
+    assert_eq!(hear(&client(0x80 | opcode::BINARY, b"{}")), Err(Misuse::NotText));
+    assert_eq!(
+        hear(&masked_text(&"x".repeat(MAX_CLIENT_MESSAGE + 1), [0; 4])),
+        Err(Misuse::TooBig)
+    );
+    assert_eq!(misuse(&whole), Some(Misuse::Text), "a listener's conversation takes none");
+}
+
+#[test]
+fn a_servers_texts_are_read_wherever_they_are_cut_and_nothing_longer_than_is_wanted() {
+    let long = "x".repeat(70_000);
+    for said in ["", "ü", &"y".repeat(200), &long] {
+        let bytes = [pong(b"1"), text(said), text("next")].concat();
+        let end = bytes.len() - text("next").len();
+        assert_eq!(server_text(&bytes, 1 << 20), Ok(Some((said.as_bytes().to_vec(), end))));
+        for cut in [0, 1, 2, 3, end - 1] {
+            assert_eq!(server_text(&bytes[..cut.min(end - 1)], 1 << 20), Ok(None), "{cut}");
+        }
+    }
+    assert_eq!(server_text(&text(&long), 1000), Err(None));
+    assert_eq!(server_text(&closing(close::POLICY, "why"), 1000), Err(Some(close::POLICY)));
+    assert_eq!(server_text(&binary(b"x"), 1000), Err(None));
+    assert_eq!(server_text(b"HTTP/1.1 200 OK", 1000), Err(None));
+}

@@ -1,0 +1,176 @@
+//! What `auralync-client ctl` does: finds what was meant, asks the server, shows the answer.
+
+use serde_json::{Value, json};
+
+use super::ask::Caller;
+use crate::error::{Error, Result};
+use crate::format::printable;
+use crate::settings::ctl::{CtlArgs, Order, Recording};
+
+/// Longest name that is shown, in characters.
+const SHOWN: usize = 64;
+
+/// Does it. What there is to show comes back.
+///
+/// # Errors
+/// [`Error::Usage`] for a source or a listener that is not there, or could be several; and as
+/// [`Caller`].
+pub fn run(args: &CtlArgs) -> Result<String> {
+    let target = args.target()?;
+    let mut caller = Caller::connect(&target.host, target.port)?;
+    let mut source = |typed: &str| {
+        let list = caller.call("list", &json!({}))?;
+        find("source", typed, &list["sources"], "id", "name").map(|id| (id, list))
+    };
+    let (method, params) = match &args.order {
+        Order::List => ("list", json!({})),
+        Order::Level { source: typed, db } => {
+            ("level", json!({"source": source(typed)?.0, "db": db}))
+        }
+        Order::Mute { source: typed } => {
+            ("mute", json!({"source": source(typed)?.0, "muted": true}))
+        }
+        Order::Unmute { source: typed } => {
+            ("mute", json!({"source": source(typed)?.0, "muted": false}))
+        }
+        Order::Pan { source: typed, pan } => {
+            ("pan", json!({"source": source(typed)?.0, "pan": pan}))
+        }
+        Order::Remove { source: typed } => ("remove", json!({"source": source(typed)?.0})),
+        Order::Add { name } => {
+            let list = caller.call("list", &json!({}))?;
+            let names = list["offered"].as_array().cloned().unwrap_or_default();
+            let named: Vec<Value> = names.into_iter().map(|name| json!({"name": name})).collect();
+            let name = find("source", name, &Value::Array(named), "name", "name")?;
+            ("add", json!({"name": name}))
+        }
+        Order::Kick { listener } => {
+            let list = caller.call("list", &json!({}))?;
+            let address = find("listener", listener, &list["listeners"], "address", "name")?;
+            ("kick", json!({"listener": address}))
+        }
+        Order::Record { action: Recording::Start { name } } => {
+            ("record_start", json!({"name": name}))
+        }
+        Order::Record { action: Recording::Stop } => ("record_stop", json!({})),
+    };
+    let answer = caller.call(method, &params)?;
+    Ok(if args.json { answer.to_string() } else { shown(&answer) })
+}
+
+/// The `key` of the one among `all` that `typed` means: its key itself, its `name`, or a part of
+/// that which no other name has, whatever the case.
+fn find(what: &str, typed: &str, all: &Value, key: &str, name: &str) -> Result<Value> {
+    let all = all.as_array().map_or(&[][..], Vec::as_slice);
+    let text = |one: &Value, key: &str| match &one[key] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let wanted = typed.to_lowercase();
+    let tries: [&dyn Fn(&Value) -> bool; 3] =
+        [&|one| text(one, key) == typed, &|one| text(one, name).to_lowercase() == wanted, &|one| {
+            text(one, name).to_lowercase().contains(&wanted)
+        }];
+    for is_meant in tries {
+        let found: Vec<&Value> = all.iter().filter(|one| is_meant(one)).collect();
+        match found[..] {
+            [] => {}
+            [one] => return Ok(one[key].clone()),
+            _ => {
+                return Err(Error::usage(
+                    format!("“{}” could be several {what}s", printable(typed, SHOWN)),
+                    format!("Name one by its {key}: auralync-client ctl list shows it"),
+                ));
+            }
+        }
+    }
+    Err(Error::usage(
+        format!("there is no {what} “{}”", printable(typed, SHOWN)),
+        "auralync-client ctl list shows what there is",
+    ))
+}
+
+/// An answer for a person.
+fn shown(answer: &Value) -> String {
+    let mut lines = Vec::new();
+    let name = |value: &Value| printable(value.as_str().unwrap_or_default(), SHOWN);
+    let number = |value: &Value| value.as_f64().unwrap_or_default();
+    if let Some(sources) = answer["sources"].as_array() {
+        lines.push("Sources".to_owned());
+        for source in sources {
+            let level = if source["is_muted"] == true {
+                "muted".to_owned()
+            } else {
+                format!("{:+.1} dB", number(&source["level_db"]))
+            };
+            lines.push(format!(
+                "  {:>3}  {:<32}  {level:>9}  pan {:+.1}  {}",
+                source["id"],
+                name(&source["name"]),
+                number(&source["pan"]),
+                name(&source["state"])
+            ));
+        }
+    }
+    if let Some(offered) = answer["offered"].as_array() {
+        lines.push("Can be added".to_owned());
+        lines.extend(offered.iter().map(|offered| format!("       {}", name(offered))));
+    }
+    if let Some(listeners) = answer["listeners"].as_array() {
+        lines.push("Listeners".to_owned());
+        for listener in listeners {
+            lines.push(format!(
+                "       {:<32}  {:<24}  {}",
+                name(&listener["name"]),
+                name(&listener["address"]),
+                name(&listener["codec"])
+            ));
+        }
+    }
+    for (key, said) in [("kicked", "was asked to leave"), ("file", "is the recording")] {
+        if answer[key].is_string() {
+            lines.push(format!("{} {said}", name(&answer[key])));
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources() -> Value {
+        json!([
+            {"id": 0, "name": "loopback"},
+            {"id": 1, "name": "file:Intro.wav"},
+            {"id": 7, "name": "file:film.wav"},
+            {"id": 9, "name": "1"},
+        ])
+    }
+
+    fn found(typed: &str) -> Option<u64> {
+        find("source", typed, &sources(), "id", "name").ok().and_then(|id| id.as_u64())
+    }
+
+    #[test]
+    fn a_source_is_meant_by_number_before_name_before_part_of_a_name() {
+        for (typed, id) in [("1", 1), ("7", 7), ("intro", 1), ("LOOPBACK", 0), ("film.wav", 7)] {
+            assert_eq!(found(typed), Some(id), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_means_none_or_several_is_told_in_one_line() {
+        for typed in ["file", "mic", "../../etc/passwd", "\u{1b}[2J", &"x".repeat(10_000)] {
+            let error = find("source", typed, &sources(), "id", "name").unwrap_err().to_string();
+            assert!(error.len() < 200 && !error.contains('\u{1b}'), "{error}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_a_server_says_reaches_the_terminal_as_it_is() {
+        let answer = json!({"listeners": [{"name": "\u{1b}[2J", "address": "a\nb", "codec": 5}]});
+        let shown = shown(&answer);
+        assert!(!shown.contains('\u{1b}') && shown.lines().count() == 2, "{shown:?}");
+    }
+}

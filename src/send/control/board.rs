@@ -1,0 +1,172 @@
+//! What may be asked of a server, by method. `docs/control.md` describes each.
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::control::rpc::{Refusal, params};
+use crate::error::Result;
+use crate::format::printable;
+use crate::recording::Control as Record;
+use crate::send::desk::Desk;
+use crate::send::transmit::Handle;
+use crate::source::Source;
+use crate::stats::SourceStats;
+
+/// Longest part of somebody's words that is said back, in characters.
+const SAID_BACK: usize = 60;
+
+/// All that can be told what to do.
+pub(in crate::send) struct Board {
+    pub(in crate::send) desk: Desk,
+    pub(in crate::send) network: Handle,
+    /// Where there is a folder for recordings.
+    pub(in crate::send) record: Option<Record>,
+    /// What may be taken in: named when the server was started.
+    pub(in crate::send) offered: Vec<Source>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Level {
+    source: u64,
+    db: f32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mute {
+    source: u64,
+    muted: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pan {
+    source: u64,
+    pan: f32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    source: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kick {
+    listener: String,
+}
+
+impl Board {
+    /// Does what a method asks for.
+    ///
+    /// # Errors
+    /// A [`Refusal`] for what does not exist or cannot be.
+    pub(super) fn call(&self, method: &str, given: &Value) -> std::result::Result<Value, Refusal> {
+        match method {
+            "list" => params::<Nothing>(given).and_then(|_| self.list()),
+            "level" => {
+                let Level { source, db } = params(given)?;
+                sources(self.desk.set_level(source, db))
+            }
+            "mute" => {
+                let Mute { source, muted } = params(given)?;
+                sources(self.desk.set_muted(source, muted))
+            }
+            "pan" => {
+                let Pan { source, pan } = params(given)?;
+                sources(self.desk.set_pan(source, pan))
+            }
+            "add" => {
+                let Named { name } = params(given)?;
+                sources(self.desk.add(self.offered(&name)?))
+            }
+            "remove" => {
+                let Which { source } = params(given)?;
+                sources(self.desk.remove(source))
+            }
+            "kick" => {
+                let Kick { listener } = params(given)?;
+                self.kick(&listener)
+            }
+            "record_start" => {
+                let Named { name } = params(given)?;
+                file(self.record()?.begin(&name))
+            }
+            "record_stop" => {
+                params::<Nothing>(given)?;
+                file(self.record()?.end())
+            }
+            _ => Err(Refusal::unknown_method()),
+        }
+    }
+
+    fn list(&self) -> std::result::Result<Value, Refusal> {
+        let listeners = self.network.listeners().map_err(Refusal::because)?;
+        let offered: Vec<_> = self.offered.iter().map(|source| source.kind.to_string()).collect();
+        Ok(json!({
+            "sources": self.desk.list().map_err(Refusal::because)?,
+            "offered": offered,
+            "listeners": listeners,
+            "can_record": self.record.is_some(),
+        }))
+    }
+
+    /// Only what was named at the start can be taken in, so that nobody reaches a file by its path.
+    fn offered(&self, name: &str) -> std::result::Result<&Source, Refusal> {
+        let found = self.offered.iter().find(|source| source.kind.to_string() == name);
+        found.ok_or_else(|| {
+            let name = printable(name, SAID_BACK);
+            Refusal::because(format!(
+                "“{name}” is not among the sources that this server was started with. Start it \
+                 with --offer to name more"
+            ))
+        })
+    }
+
+    fn kick(&self, listener: &str) -> std::result::Result<Value, Refusal> {
+        let is_gone = match listener.parse::<SocketAddr>() {
+            Ok(peer) => self.network.remove(peer).map_err(Refusal::because)?,
+            Err(_) => false,
+        };
+        if is_gone {
+            return Ok(json!({"kicked": listener}));
+        }
+        let shown = printable(listener, SAID_BACK);
+        Err(Refusal::because(format!(
+            "nobody listens at “{shown}”. Name a listener by the address that the list shows"
+        )))
+    }
+
+    fn record(&self) -> std::result::Result<&Record, Refusal> {
+        self.record.as_ref().ok_or_else(|| {
+            Refusal::because(
+                "this server was started without a folder for recordings. Start it with --record-dir",
+            )
+        })
+    }
+}
+
+fn sources(asked: Result<Vec<SourceStats>>) -> std::result::Result<Value, Refusal> {
+    asked.map(|sources| json!({"sources": sources})).map_err(Refusal::because)
+}
+
+/// The name alone: where the folder is, the caller need not know.
+fn file(asked: Result<std::path::PathBuf>) -> std::result::Result<Value, Refusal> {
+    let path = asked.map_err(Refusal::because)?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok(json!({"file": name}))
+}

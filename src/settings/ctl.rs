@@ -1,0 +1,157 @@
+//! The command line of `auralync-client ctl`, which tells a server on this computer what to do.
+
+use clap::{Args, Parser, Subcommand};
+
+use super::Target;
+use crate::error::Result;
+
+/// The first word behind the program's name that makes it this.
+pub const CTL: &str = "ctl";
+
+/// What is typed, from the program's name on.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "auralync-client", version, disable_help_subcommand = true)]
+pub struct CtlCommand {
+    #[command(subcommand)]
+    instead: Instead,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Instead {
+    /// Tell a server on this computer what to do: sources, listeners, recordings.
+    Ctl(CtlArgs),
+}
+
+impl CtlCommand {
+    /// What stands behind the first word.
+    #[must_use]
+    pub fn args(&self) -> &CtlArgs {
+        let Instead::Ctl(args) = &self.instead;
+        args
+    }
+}
+
+/// What is typed behind `auralync-client ctl`.
+#[derive(Debug, Clone, Args)]
+pub struct CtlArgs {
+    /// The server's page: its port, if it is not 8080. The server must run on this computer.
+    #[arg(long, global = true, value_name = "HOST[:PORT]", default_value = "localhost")]
+    server: String,
+    /// Print the server's answer as it is.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub order: Order,
+}
+
+/// What a server can be told.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Order {
+    /// Show sources and listeners.
+    List,
+    /// Set how loud a source is.
+    Level {
+        /// The source's number, or a part of its name.
+        source: String,
+        /// Decibels, -96 to 24; 0 leaves it as it is.
+        #[arg(allow_negative_numbers = true)]
+        db: f32,
+    },
+    /// Silence a source.
+    Mute {
+        /// The source's number, or a part of its name.
+        source: String,
+    },
+    /// Let a source be heard again.
+    Unmute {
+        /// The source's number, or a part of its name.
+        source: String,
+    },
+    /// Move a source between left (-1) and right (1).
+    Pan {
+        /// The source's number, or a part of its name.
+        source: String,
+        /// The place: 0 is the middle.
+        #[arg(allow_negative_numbers = true)]
+        pan: f32,
+    },
+    /// Take in a source that the server was started with, or that --offer named there.
+    Add {
+        /// A part of its name, as the list shows it.
+        name: String,
+    },
+    /// Take a source out.
+    Remove {
+        /// The source's number, or a part of its name.
+        source: String,
+    },
+    /// Ask a listener to leave.
+    Kick {
+        /// The listener's address, or a part of the name.
+        listener: String,
+    },
+    /// Begin or end a recording, in the folder that --record-dir named at the server.
+    Record {
+        /// Which of the two.
+        #[command(subcommand)]
+        action: Recording,
+    },
+}
+
+/// What becomes of a recording.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Recording {
+    /// Begin one.
+    Start {
+        /// A plain name that ends in .wav, .flac or .opus.
+        name: String,
+    },
+    /// End it.
+    Stop,
+}
+
+impl CtlArgs {
+    /// Where the server's page is.
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) for what cannot be a host or a port.
+    pub fn target(&self) -> Result<Target> {
+        // With a port of its own it contradicts the usual one.
+        Target::parse(&self.server, Some(super::DEFAULT_WEB_PORT))
+            .or_else(|_| Target::parse(&self.server, None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn read(line: &str) -> CtlArgs {
+        CtlCommand::try_parse_from(line.split(' ')).unwrap().args().clone()
+    }
+
+    #[test]
+    fn the_server_may_be_named_before_or_behind_what_it_is_told() {
+        CtlCommand::command().debug_assert();
+        for line in [
+            "auralync-client ctl --server localhost:9000 level mic -6.5",
+            "auralync-client ctl level mic -6.5 --server localhost:9000",
+        ] {
+            let args = read(line);
+            assert_eq!(args.target().unwrap(), Target { host: "localhost".into(), port: 9000 });
+            assert!(matches!(args.order, Order::Level { db: -6.5, .. }));
+        }
+        assert_eq!(read("auralync-client ctl list").target().unwrap().port, 8080);
+    }
+
+    #[test]
+    fn what_is_no_order_is_refused() {
+        for line in ["ctl", "ctl dance", "ctl level mic", "ctl level mic loud", "ctl record"] {
+            let words = ["auralync-client"].into_iter().chain(line.split(' '));
+            assert!(CtlCommand::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+}
