@@ -171,6 +171,8 @@ fn a_page_on_the_servers_machine_talks_and_never_hears_itself() {
     // A key talks while it is held.
     browser.ask("focusAndPress #talk Shift");
     browser.ask("keyDown Space");
+    let pressed = conference.recorder.seconds();
+    wait_until("it is more than a tap", || conference.recorder.seconds() > pressed + 1.0);
     conference.hear("it is heard while the key is held");
     assert_eq!(browser.ask("show")["isTalkOn"], true);
     browser.ask("keyUp Space");
