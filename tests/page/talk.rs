@@ -69,7 +69,8 @@ impl Conference {
         let mut wav = hound::WavWriter::create(&path, spec).unwrap();
         for (at, sample) in noise(WORDS * WORD, RATE).left.into_iter().enumerate() {
             for _ in 0..spec.channels {
-                wav.write_sample(if at / WORD % 2 == 0 { sample } else { 0.0 }).unwrap();
+                let is_said = (at / WORD).is_multiple_of(2);
+                wav.write_sample(if is_said { sample } else { 0.0 }).unwrap();
             }
         }
         wav.finalize().unwrap();
