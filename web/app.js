@@ -70,8 +70,8 @@ function leave() {
 async function showPlaying() {
 	const {showPlaying: begin, tellSystem} = await import('./playing.js').catch(() => ({}));
 	if (!begin) return;
-	if (listener) stopShowing ??= begin(listener.player);
-	tellSystem(listener !== null, listener?.serverName, {listen: () => listener ?? listen(), leave});
+	if (listener) stopShowing ??= begin(listener);
+	tellSystem(listener !== null, listener?.welcome?.name, {listen: () => listener ?? listen(), leave});
 }
 
 function show(problem = '') {
@@ -80,9 +80,10 @@ function show(problem = '') {
 	$('listen-label').textContent = listener ? 'Leave' : 'Listen';
 	setText($('status'), typeof problem === 'string' && problem ? problem : sentence());
 	$('figures').hidden = !listener;
-	if (listener?.serverName) {
-		setText($('server'), listener.serverName);
-		document.title = `${listener.serverName} · AuraLync`;
+	const server = listener?.welcome?.name;
+	if (server) {
+		setText($('server'), server);
+		document.title = `${server} · AuraLync`;
 	}
 	if (state === State.playing) showPlaying();
 }

@@ -45,12 +45,13 @@ export class Listener {
 	#url;
 	#id;
 	#name;
+	#talk;
 	#data;
 	#onChange;
 	#player;
 	#socket = null;
 	#clock = new ServerClock();
-	#session = null;
+	#isWelcome = false;
 	#heardAt = 0;
 	#retryMs = RETRY_MS;
 	#retryTimer = 0;
@@ -59,7 +60,10 @@ export class Listener {
 	#pingTimer = 0;
 	#left = false;
 	state = State.joining;
-	serverName = '';
+	/** The server's last welcome, its last list of people, and what is called at either. */
+	welcome = null;
+	people = null;
+	onRoom = null;
 	/** What went wrong, in a plain sentence; empty if nothing did. */
 	trouble = '';
 
@@ -83,13 +87,33 @@ export class Listener {
 	rename(name) {
 		if (name === this.#name) return;
 		this.#name = name;
-		if (this.#socket?.readyState === WebSocket.OPEN) this.#connect();
+		this.#rejoin();
+	}
+
+	/** Joins anew with a microphone that sounds like `talk` (hello), or without. */
+	setMicrophone(talk) {
+		this.#talk = talk;
+		this.#rejoin();
 	}
 
 	/** Joins anew with Opus, or without. Nobody else ever changes what a listener gets. */
 	setLessData(isWanted) {
 		this.#data = isWanted ? 'less' : 'more';
+		this.#rejoin();
+	}
+
+	#rejoin() {
 		if (this.#socket?.readyState === WebSocket.OPEN) this.#connect();
+	}
+
+	/** Whether a frame could be sent. */
+	send(bytes) {
+		if (this.#isWelcome) this.#socket.send(bytes);
+		return this.#isWelcome;
+	}
+
+	get clock() {
+		return this.#clock;
 	}
 
 	leave() {
@@ -124,12 +148,13 @@ export class Listener {
 		if (mayWait && !opus) await Promise.race([fetchOpus(), new Promise((wake) => { setTimeout(wake, OPUS_WITHIN_MS); })]);
 		if (this.#socket !== socket) return;
 		const codecs = CODECS[this.#data].filter((codec) => codec !== 'opus' || opus);
-		socket.send(wire.hello({id: this.#id, name: this.#name, codecs}));
+		socket.send(wire.hello({id: this.#id, name: this.#name, codecs, talk: this.#talk}));
 	}
 
 	/** Lets go of the connection without hearing of its end. */
 	#drop() {
 		clearTimeout(this.#pingTimer);
+		this.#isWelcome = false;
 		if (!this.#socket) return;
 		this.#socket.onclose = null;
 		this.#socket.onmessage = null;
@@ -144,9 +169,13 @@ export class Listener {
 			const message = wire.read(data);
 			switch (message?.kind) {
 				case 'welcome': this.#welcomed(message); break;
-				case 'audio': if (this.#session) this.#player.audio(message); break;
+				case 'audio': if (this.#isWelcome) this.#player.audio(message); break;
 				case 'pong': if (this.#clock.pong(message, now) === 'stepped') this.#burst(); break;
 				case 'notice': this.#noticed(message); break;
+				case 'people':
+					this.people = message;
+					this.onRoom?.();
+					break;
 				default:
 			}
 		} catch (error) {
@@ -162,14 +191,15 @@ export class Listener {
 
 	#welcomed(welcome) {
 		if (welcome.codec === 'opus' && !opus) throw new wire.Violation('the server chose a codec that was not offered');
-		if (welcome.session !== this.#session) this.#clock = new ServerClock();
-		this.#session = welcome.session;
+		if (welcome.session !== this.welcome?.session) this.#clock = new ServerClock();
+		this.welcome = welcome;
 		this.#retryMs = RETRY_MS;
-		this.serverName = welcome.name;
+		this.people = null;
+		this.#isWelcome = true;
 		this.#player.begin(welcome, this.#clock, opus);
-		this.pingMs = welcome.pingMs;
 		this.#burst();
 		this.#onChange();
+		this.onRoom?.();
 	}
 
 	#burst() {
@@ -183,7 +213,7 @@ export class Listener {
 		this.#socket.send(wire.ping(nowUs()));
 		this.#burstLeft -= 1;
 		// Listeners that came at once must not go on pinging at once.
-		const pauseMs = this.#burstLeft > 0 ? BURST_SPACING_US / 1e3 : this.pingMs * (0.75 + Math.random() / 2);
+		const pauseMs = this.#burstLeft > 0 ? BURST_SPACING_US / 1e3 : this.welcome.pingMs * (0.75 + Math.random() / 2);
 		this.#pingTimer = setTimeout(() => this.#ping(), pauseMs);
 	}
 
@@ -206,7 +236,7 @@ export class Listener {
 			this.#full();
 			return;
 		}
-		this.#fail(State.lost, this.#session
+		this.#fail(State.lost, this.welcome
 			? 'The server is gone. Sound comes back when it does.'
 			: 'The server does not answer. Trying again.');
 		this.#retry();
@@ -226,19 +256,6 @@ export class Listener {
 
 	#tick() {
 		if (this.#socket && performance.now() - this.#heardAt > SILENT_MS) this.#lost(0);
-		const figures = this.#player.figures();
-		if (figures && this.#socket?.readyState === WebSocket.OPEN && this.#session) this.#report(figures);
-	}
-
-	#report({bufferedMs, underruns, lost, ppm, outputLatencyMs, laterMs}) {
-		this.#socket.send(wire.report({
-			buffered_ms: tenths(bufferedMs),
-			underruns,
-			lost_frames: lost,
-			ppm: tenths(ppm),
-			output_latency_ms: tenths(outputLatencyMs),
-			extra_ms: Math.max(0, Math.ceil(laterMs)),
-		}));
 	}
 
 	#change(state, trouble) {
@@ -247,8 +264,4 @@ export class Listener {
 		this.trouble = trouble;
 		this.#onChange();
 	}
-}
-
-function tenths(value) {
-	return Math.round(value * 10) / 10;
 }

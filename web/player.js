@@ -259,6 +259,15 @@ export class Player {
 		this.#limiter?.output.connect(this.#analyser);
 	}
 
+	/** Silent for the one who listens, whatever the volume. */
+	setDeaf(isDeaf) {
+		this.#gate.gain.setTargetAtTime(isDeaf ? 0 : 1, this.#context.currentTime, GLIDE_S);
+	}
+
+	get context() {
+		return this.#context;
+	}
+
 	setTrim(ms) {
 		this.#trimMs = ms;
 	}
@@ -298,7 +307,7 @@ export class Player {
 		this.#opus?.close();
 		this.#schedule = null;
 		this.#context.onstatechange = null;
-		this.#gate.gain.setTargetAtTime(0, this.#context.currentTime, GLIDE_S);
+		this.setDeaf(true);
 		setTimeout(() => {
 			this.#element?.pause();
 			this.#context.close().catch(() => {});

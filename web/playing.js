@@ -1,6 +1,10 @@
-// What is shown while sound plays: its level, its figures, and the lock screen. Fetched when it does.
+// What is shown and told while sound plays: its level, its figures, the lock screen, and who is there.
+// Fetched when it does.
+
+import {report} from './wire-room.js';
 
 const FIGURES_EVERY_MS = 500;
+const REPORT_EVERY_MS = 1_000;
 
 // The meter falls by this share a second, and shows this many dB below full scale.
 const METER_FALLS = 3;
@@ -14,8 +18,9 @@ function setText(element, text) {
 	if (element.textContent !== text) element.textContent = text;
 }
 
-/** Shows how `player` does until what is returned is called. */
-export function showPlaying(player) {
+/** Shows, and tells the server, how `listener` does until what is returned is called. */
+export function showPlaying(listener) {
+	const {player} = listener;
 	let level = 0;
 	let shownAt = 0;
 	let turn = requestAnimationFrame(function showLevel(now) {
@@ -33,10 +38,48 @@ export function showPlaying(player) {
 		setText($('codec'), figures ? `${figures.codec}, ${figures.kHz} kHz` : '–');
 	};
 	showFigures();
-	const timer = setInterval(showFigures, FIGURES_EVERY_MS);
+	const timers = [setInterval(showFigures, FIGURES_EVERY_MS), setInterval(() => tellServer(listener), REPORT_EVERY_MS)];
+	const leaveRoom = enterRoom(listener);
 	return () => {
 		cancelAnimationFrame(turn);
-		clearInterval(timer);
+		timers.forEach(clearInterval);
+		leaveRoom();
+	};
+}
+
+function tellServer(listener) {
+	const figures = listener.player.figures();
+	if (!figures) return;
+	const {bufferedMs, underruns, lost, ppm, outputLatencyMs, laterMs} = figures;
+	listener.send(report({
+		buffered_ms: tenths(bufferedMs),
+		underruns,
+		lost_frames: lost,
+		ppm: tenths(ppm),
+		output_latency_ms: tenths(outputLatencyMs),
+		extra_ms: Math.max(0, Math.ceil(laterMs)),
+	}));
+}
+
+function tenths(value) {
+	return Math.round(value * 10) / 10;
+}
+
+/** Shows who is there, once somebody is, until what is returned is called. */
+function enterRoom(listener) {
+	let leave = () => {};
+	let isFetching = false;
+	listener.onRoom = () => {
+		if (!listener.people || isFetching) return;
+		isFetching = true;
+		import('./people.js').then(({showPeople}) => {
+			if (listener.onRoom) leave = showPeople(listener);
+		}).catch(() => { isFetching = false; });
+	};
+	listener.onRoom();
+	return () => {
+		listener.onRoom = null;
+		leave();
 	};
 }
 

@@ -3,7 +3,7 @@
 
 export const VERSION = 2;
 
-export const Kind = {hello: 1, welcome: 2, audio: 3, ping: 4, pong: 5, report: 6, notice: 7};
+export const Kind = {hello: 1, welcome: 2, audio: 3, ping: 4, pong: 5, report: 6, notice: 7, talk: 8, wish: 9, people: 10};
 
 // Limits of docs/protocol.md, by its names.
 export const MAX_SERVER_FRAME = 262_168;
@@ -13,7 +13,7 @@ export const MAX_STREAM_CHANNELS = 2;
 export const MAX_PLAYOUT_DELAY_MS = 10_000;
 
 const TYPED = 0x8000_0000;
-const HEADER = 5;
+export const HEADER = 5;
 const AUDIO_HEADER = 28;
 const MAX_SAMPLE = 16;
 const OPUS_RATE = 48_000;
@@ -36,14 +36,14 @@ function sane(sample) {
 	return Number.isFinite(sample) ? Math.min(MAX_SAMPLE, Math.max(-MAX_SAMPLE, sample)) : 0;
 }
 
-function frame(kind, bodyBytes) {
+export function frame(kind, bodyBytes) {
 	const view = new DataView(new ArrayBuffer(HEADER + bodyBytes));
 	view.setUint32(0, TYPED + 1 + bodyBytes);
 	view.setUint8(4, kind);
 	return view;
 }
 
-function jsonFrame(kind, message) {
+export function jsonFrame(kind, message) {
 	const body = new TextEncoder().encode(JSON.stringify(message));
 	const view = frame(kind, body.length);
 	new Uint8Array(view.buffer).set(body, HEADER);
@@ -60,11 +60,7 @@ export function ping(clientUs) {
 	return view.buffer;
 }
 
-export function report(figures) {
-	return jsonFrame(Kind.report, figures);
-}
-
-/** Reads one frame; null for what is skipped. The samples of `audio` are still bytes. */
+/** Reads one frame; null for what is skipped. Samples and people are still bytes. */
 export function read(bytes) {
 	const view = new DataView(bytes);
 	if (bytes.byteLength < HEADER) throw new Violation('a frame is too short');
@@ -76,12 +72,13 @@ export function read(bytes) {
 		case Kind.audio: return audio(view);
 		case Kind.pong: return pong(view);
 		case Kind.notice: return notice(json(bytes));
+		case Kind.people: return {kind: 'people', bytes};
 		default: return null;
 	}
 }
 
-function json(bytes) {
-	if (bytes.byteLength - HEADER > MAX_JSON) throw new Violation('JSON beyond its limit');
+export function json(bytes, most = MAX_JSON) {
+	if (bytes.byteLength - HEADER > most) throw new Violation('JSON beyond its limit');
 	try {
 		const message = JSON.parse(new TextDecoder('utf-8', {fatal: true}).decode(bytes.slice(HEADER)));
 		if (message && typeof message === 'object' && !Array.isArray(message)) return message;
@@ -89,12 +86,12 @@ function json(bytes) {
 	throw new Violation('unreadable JSON');
 }
 
-function whole(value, least, most, name) {
+export function whole(value, least, most, name) {
 	if (!Number.isInteger(value) || value < least || value > most) throw new Violation(`${name} is missing or wrong`);
 	return value;
 }
 
-function text(value) {
+export function text(value) {
 	return typeof value === 'string' ? value.replace(/[\u0000-\u001f\u007f-\u009f]/g, '').slice(0, 300) : '';
 }
 
@@ -114,6 +111,8 @@ function welcome(said) {
 		algorithmicDelay: whole(said.algorithmic_delay ?? 0, 0, MAX_STREAM_RATE, 'algorithmic_delay'),
 		playoutDelayMs: whole(said.playout_delay_ms, 0, MAX_PLAYOUT_DELAY_MS, 'playout_delay_ms'),
 		pingMs: Math.min(10_000, Math.max(100, whole(said.ping_ms, 0, 2 ** 32, 'ping_ms'))),
+		person: said.person ?? null,
+		longestTalk: said.accepts?.[Kind.talk] ?? 0,
 	};
 }
 

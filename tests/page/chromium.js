@@ -7,7 +7,11 @@ export async function open(host) {
 	const browser = await chromium.launch({
 		executablePath: '/usr/bin/chromium',
 		// Tests often run as root, where Chromium's sandbox cannot be.
-		args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', `--host-resolver-rules=MAP ${host} 127.0.0.1`],
+		args: [
+			'--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', `--host-resolver-rules=MAP ${host} 127.0.0.1`,
+			// A microphone that beeps twice a second, and whoever sits there allows it.
+			'--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+		],
 		ignoreDefaultArgs: ['--mute-audio'],
 	});
 	const context = await browser.newContext();

@@ -61,6 +61,13 @@ const commands = {
 		await page.focus(selector);
 		await page.keyboard.press(key);
 	},
+	keyDown: (key) => page.keyboard.down(key),
+	keyUp: (key) => page.keyboard.up(key),
+	/** What a screen reader reads out: roles and names. */
+	names: async () => {
+		const all = ({role, name, children = []}) => [`${role} ${name}`, ...children.flatMap(all)];
+		return all(await page.accessibility.snapshot());
+	},
 	set: (selector, ...value) => inPage(([where, to]) => {
 		const input = document.querySelector(where);
 		input.value = to;
@@ -79,6 +86,15 @@ const commands = {
 				server: text('#server'),
 				trim: text('#trim-value'),
 				volume: text('#volume-value'),
+				room: [...document.querySelectorAll('#room li')].map((item) => [
+					item.querySelector('.name').textContent,
+					item.querySelector('small').textContent,
+					item.querySelector('output')?.value ?? null,
+				]),
+				isRoomShown: document.querySelector('#people')?.hidden === false,
+				talkSays: document.querySelector('#talk-says')?.textContent,
+				isTalkShown: document.querySelector('#talk')?.hidden === false,
+				isTalkOn: document.querySelector('#talk')?.getAttribute('aria-pressed') === 'true',
 				lockScreen: [navigator.mediaSession?.playbackState, navigator.mediaSession?.metadata?.title],
 			};
 		}),

@@ -5,6 +5,7 @@
 
 mod browser;
 mod opus;
+mod talk;
 #[path = "../support"]
 mod support {
     pub(crate) mod sound_compare;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import {readdirSync, readFileSync} from 'node:fs';
 import {test} from 'node:test';
 
+import * as room from '../../web/wire-room.js';
 import * as wire from '../../web/wire.js';
 
 const VECTORS = new URL('../vectors/', import.meta.url);
@@ -33,6 +34,8 @@ const READERS = {
 			algorithmicDelay: fields.algorithmic_delay,
 			playoutDelayMs: fields.playout_delay_ms,
 			pingMs: fields.ping_ms,
+			person: fields.person ?? null,
+			longestTalk: fields.accepts['8'] ?? 0,
 		});
 	},
 	audio(read, fields) {
@@ -56,28 +59,36 @@ const READERS = {
 			assert.deepEqual([read.playoutDelayMs, read.fromUs], [fields.playout_delay_ms, fields.from_us]);
 		}
 	},
+	people(read, {you, people}) {
+		assert.deepEqual(room.people(read), {
+			you,
+			people: people.map(({person, name, can_talk: canTalk, is_muted: isMuted, is_deaf: isDeaf, is_speaking: isSpeaking}) =>
+				({person, name, canTalk, isMuted, isDeaf, isSpeaking})),
+		});
+	},
 };
 
 function assertReads(step, bytes) {
 	const read = wire.read(bytes);
-	const unknown = NOT_THE_PAGES.includes(step.message) || (step.message === 'notice' && !wire.REASONS.includes(step.fields.reason));
+	const unknown = step.message === 'unknown' || (step.message === 'notice' && !wire.REASONS.includes(step.fields.reason));
 	if (unknown) assert.equal(read, null);
 	else READERS[step.message](read, step.fields);
 }
 
-// What the page neither says nor takes to heart.
-const NOT_THE_PAGES = ['talk', 'wish', 'people', 'unknown'];
-
 const WRITERS = {
 	hello: ({id, name, codecs, talk}) => wire.hello({id, name, codecs, talk}),
 	ping: (fields) => wire.ping(fields.client_us),
+	talk({flags, position, captured_us: capturedUs, samples}) {
+		return room.talk({flags, position, capturedUs}, Float32Array.from(samples), () => 0);
+	},
+	wish: (fields) => room.wish(fields),
 };
 
 function assertWrites(step, bytes) {
 	if (step.message === 'report') {
 		// JSON has more than one way to write 10.
 		const json = (buffer) => JSON.parse(Buffer.from(buffer).subarray(5).toString());
-		assert.deepEqual(json(wire.report(step.fields)), json(bytes));
+		assert.deepEqual(json(room.report(step.fields)), json(bytes));
 	} else {
 		assert.equal(hex(WRITERS[step.message](step.fields)), hex(bytes));
 	}
@@ -88,7 +99,7 @@ const first = (name) => ['config', 'server_full', 'plain_audio'].includes(meanin
 for (const name of names.filter((each) => each !== '001-session' && !first(each))) {
 	const step = meaningOf(name);
 	const isOurs = step.from === 'client';
-	if (isOurs && (step.read_only || NOT_THE_PAGES.includes(step.message))) continue;
+	if (isOurs && (step.read_only || step.message === 'unknown')) continue;
 	test(`vector ${name} is ${isOurs ? 'written' : 'read'} as the programs do`, () => {
 		if (isOurs) assertWrites(step, bytesOf(name));
 		else assertReads(step, bytesOf(name));
@@ -103,8 +114,7 @@ test('the typed frames of the whole session are read and written as they stand',
 		const length = all.getUint32(at);
 		const end = at + 4 + (length & 0x7fff_ffff);
 		const bytes = all.buffer.slice(at, end);
-		const isSpoken = step.from === 'server' || !NOT_THE_PAGES.includes(step.message);
-		if (length >= 0x8000_0000 && isSpoken) (step.from === 'client' ? assertWrites : assertReads)(step, bytes);
+		if (length >= 0x8000_0000) (step.from === 'client' ? assertWrites : assertReads)(step, bytes);
 		at = end;
 	}
 	assert.equal(at, all.byteLength);
@@ -120,9 +130,13 @@ test('the hex session of docs/protocol.md is vector 001', () => {
 
 test('the limits are those of docs/protocol.md', () => {
 	const page = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
-	for (const name of ['MAX_SERVER_FRAME', 'MAX_JSON', 'MAX_STREAM_RATE', 'MAX_STREAM_CHANNELS', 'MAX_PLAYOUT_DELAY_MS']) {
+	const limits = [
+		[wire, ['MAX_SERVER_FRAME', 'MAX_JSON', 'MAX_STREAM_RATE', 'MAX_STREAM_CHANNELS', 'MAX_PLAYOUT_DELAY_MS']],
+		[room, ['MAX_TALK_BYTES', 'MAX_NAME', 'MAX_PEOPLE', 'MAX_PEOPLE_BYTES', 'MAX_VOLUME_PERCENT']],
+	];
+	for (const [module, name] of limits.flatMap(([from, names]) => names.map((name) => [from, name]))) {
 		const [, value] = page.match(new RegExp(`\\| \`${name}\` \\| ([\\d,]+) \\|`));
-		assert.equal(wire[name], Number(value.replaceAll(',', '')), name);
+		assert.equal(module[name], Number(value.replaceAll(',', '')), name);
 	}
 });
 
@@ -137,6 +151,16 @@ test('samples of every codec are read to the last bit, and wrong ones are made h
 	assert.deepEqual(loud, [Float32Array.of(16, -16)]);
 });
 
+test('what a microphone hears is rounded with a dither, and clipped', () => {
+	const header = {flags: 0, position: 0, capturedUs: 0};
+	const said = (samples, dither) => new DataView(room.talk(header, Float32Array.from(samples), dither), 28);
+	const loud = said([2, -2]);
+	assert.deepEqual([loud.getInt16(0, true), loud.getInt16(2, true)], [32_767, -32_768]);
+	const silent = said(new Array(1_000).fill(0));
+	const steps = Array.from({length: 1_000}, (_, n) => silent.getInt16(2 * n, true));
+	assert.ok(steps.every((step) => Math.abs(step) <= 1) && new Set(steps).size === 3);
+});
+
 test('nothing that a server may send does anything but be read or be refused', () => {
 	let state = 1;
 	const random = (below) => {
@@ -149,6 +173,7 @@ test('nothing that a server may send does anything but be read or be refused', (
 		for (let change = random(4); change >= 0; change -= 1) bytes[random(bytes.length)] = random(256);
 		try {
 			const read = wire.read(bytes.buffer.slice(0, random(4) ? bytes.length : random(bytes.length)));
+			if (read?.kind === 'people') room.people(read);
 			if (read?.kind === 'audio') wire.samples(read, ['f32', 's24', 's16'][random(3)], 1 + random(2));
 		} catch (error) {
 			assert.ok(error instanceof wire.Violation, `${hex(bytes)}: ${error.stack}`);

@@ -1,0 +1,233 @@
+//! People who talk: the page, with the microphone that the browser makes up, and a native talker.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::browser::Browser;
+use crate::support::sound_compare::{find, likeness, median, noise};
+use crate::support::sound_program::{Guarded, Program, wait_until};
+use crate::support::sound_room::{EAR1, EAR2, MIC1, MOUTH, RATE, Recorder, Room};
+use crate::{MOST_BYTES_TO_SOUND, extra_ms, folder, free_port};
+
+/// Words last a second, and so do the pauses between them.
+const WORD: usize = RATE as usize;
+const WORDS: usize = 120;
+
+/// What is compared at a time, and how much later it is looked for, in frames.
+const PIECE: usize = RATE as usize / 10;
+const SEARCHED: usize = RATE as usize;
+
+/// How long nobody may hear anything before it counts as silence: the browser's microphone beeps
+/// twice a second.
+const SILENT_S: f64 = 2.0;
+
+const NATIVE: &str = "Window seat";
+const PAGE: &str = "Kitchen";
+
+const HOW_TO_TALK: &str = "Hold to talk, or tap once to begin and once to end.";
+
+/// A conference of one native talker and one page.
+struct Conference {
+    _native: Program,
+    _server: Program,
+    recorder: Recorder,
+    room: Room,
+    web: u16,
+}
+
+impl Conference {
+    fn begin() -> Self {
+        let mut room = Room::open();
+        room.plug_microphone(MIC1);
+        room.make_default(EAR1);
+        let (port, web) = (free_port(), free_port());
+        let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
+        command.args(["--preset", "low-latency", "--source", "none", "--talk"]);
+        command.args(["--bind", "127.0.0.1", "--no-discovery", "--port", &port.to_string()]);
+        command.args(["--web", &web.to_string(), "--no-qr"]);
+        let mut server = Program::start(command, room.path("server.log"));
+        server.wait_for("Ctrl-C stops.");
+        let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+        command.args([&format!("127.0.0.1:{port}"), "--device", EAR2.name, "--name", NATIVE]);
+        command.args(["--talk", "--talk-codec", "s16", "--mic", MIC1.name]);
+        let mut native = Program::start(command, room.path("client.log"));
+        native.wait_for("you can be heard");
+        let recorder = room.record();
+        Self { _native: native, _server: server, recorder, room, web }
+    }
+
+    /// Says words into the native talker's microphone until what is returned is dropped.
+    fn say_words(&self) -> Guarded {
+        let path: PathBuf = self.room.path("words.wav");
+        let spec = hound::WavSpec {
+            channels: 2,
+            sample_rate: RATE,
+            bits_per_sample: 32,
+            sample_format: hound::SampleFormat::Float,
+        };
+        let mut wav = hound::WavWriter::create(&path, spec).unwrap();
+        for (at, sample) in noise(WORDS * WORD, RATE).left.into_iter().enumerate() {
+            for _ in 0..spec.channels {
+                wav.write_sample(if at / WORD % 2 == 0 { sample } else { 0.0 }).unwrap();
+            }
+        }
+        wav.finalize().unwrap();
+        self.room.play(&path, MOUTH)
+    }
+
+    /// How much louder the page plays what the native talker says, in dB, once it is heard well.
+    fn gain_db(&self) -> f64 {
+        let mut gain_db = f64::NAN;
+        wait_until("the page plays what is said", || {
+            let from = self.recorder.seconds();
+            wait_until("some words are said", || self.recorder.seconds() > from + 4.0);
+            let said = self.recorder.played(MOUTH, from).left;
+            let heard = self.recorder.played(EAR1, from).left;
+            let mut gains = Vec::new();
+            let mut at = 0;
+            while at + PIECE + SEARCHED < said.len().min(heard.len()) {
+                let piece = &said[at..at + PIECE];
+                if piece.iter().filter(|sample| sample.abs() > 1e-4).count() > PIECE * 9 / 10 {
+                    let lag = find(piece, &heard[at..at + PIECE + SEARCHED]);
+                    let (like, gain) = likeness(piece, &heard[at + lag..at + lag + PIECE], 1);
+                    if like > 0.9 {
+                        gains.push(20.0 * gain.log10());
+                    }
+                }
+                at += PIECE;
+            }
+            gain_db = median(gains.iter().copied());
+            println!("{} pieces, {gain_db:.2} dB", gains.len());
+            gains.len() > 5
+        });
+        gain_db
+    }
+
+    fn page(&self, address: &str) -> Browser {
+        let mut browser = Browser::start("chromium", &self.room, &folder(), self.web);
+        browser.ask(address);
+        browser.ask(&format!("set #name {PAGE}"));
+        browser.ask("tap #listen");
+        wait_until("the page shows both people", || {
+            let shown = browser.ask("show");
+            shown["state"] == "playing" && state_of(&shown, NATIVE) == "can talk"
+        });
+        browser
+    }
+
+    fn hear(&self, what: &str) {
+        let from = self.recorder.seconds();
+        wait_until(what, || self.recorder.heard(EAR2, from, self.recorder.seconds()).is_some());
+    }
+
+    fn hear_nothing(&self, what: &str) {
+        wait_until(what, || {
+            let now = self.recorder.seconds();
+            now > SILENT_S && self.recorder.heard(EAR2, now - SILENT_S, now).is_none()
+        });
+    }
+}
+
+/// What the page says of the person who is called `name`.
+fn state_of(shown: &Value, name: &str) -> String {
+    let people = shown["room"].as_array().unwrap();
+    let person = people.iter().find(|person| person[0] == name);
+    person.map_or_else(String::new, |person| person[1].as_str().unwrap().to_owned())
+}
+
+fn wait_for_state(browser: &mut Browser, name: &str, state: &str) {
+    wait_until(&format!("{name}: {state}"), || state_of(&browser.ask("show"), name) == state);
+}
+
+#[test]
+fn a_page_on_the_servers_machine_talks_and_never_hears_itself() {
+    let conference = Conference::begin();
+    let mut browser = conference.page(&format!("open http://127.0.0.1:{}/", conference.web));
+    let you = format!("{PAGE} (you)");
+    let shown = browser.ask("show");
+    assert_eq!(shown["talkSays"], HOW_TO_TALK);
+    assert_eq!(state_of(&shown, &you), "listens");
+    let quiet_from = conference.recorder.seconds();
+    conference.hear_nothing("nobody speaks");
+
+    // A tap holds until the next.
+    browser.ask("tap #talk");
+    conference.hear("the page's microphone is heard");
+    wait_for_state(&mut browser, &you, "speaking");
+    let shown = browser.ask("show");
+    assert_eq!((&shown["talkSays"], &shown["isTalkOn"]), (&"You are heard.".into(), &true.into()));
+    browser.ask("tap #mute");
+    conference.hear_nothing("a muted microphone is silent");
+    wait_for_state(&mut browser, &you, "muted");
+    assert_eq!(browser.ask("show")["talkSays"], "You are muted: nobody hears you.");
+    browser.ask("tap #mute");
+    conference.hear("it is heard again");
+    browser.ask("tap #talk");
+    conference.hear_nothing("a second tap ends it");
+    assert_eq!(browser.ask("show")["talkSays"], HOW_TO_TALK);
+    wait_for_state(&mut browser, &you, "can talk");
+
+    // A key talks while it is held.
+    browser.ask("focusAndPress #talk Shift");
+    browser.ask("keyDown Space");
+    conference.hear("it is heard while the key is held");
+    assert_eq!(browser.ask("show")["isTalkOn"], true);
+    browser.ask("keyUp Space");
+    assert_eq!(browser.ask("show")["isTalkOn"], false);
+    conference.hear_nothing("it is silent when the key is let go");
+
+    // Nobody else has spoken, so the page has had nothing to play.
+    let heard = conference.recorder.heard(EAR1, quiet_from, conference.recorder.seconds());
+    assert_eq!(heard, None, "the page hears itself");
+
+    let names = browser.ask("names");
+    for name in ["heading In the room", "button Talk", "button Mute", "button Deafen"] {
+        assert!(names.as_array().unwrap().contains(&name.into()), "{name}: {names}");
+    }
+    assert!(names.as_array().unwrap().contains(&format!("slider Volume of {NATIVE}").into()));
+    let shown = browser.ask("show");
+    println!("{} ms later than promised", extra_ms(&shown));
+    assert_eq!(shown["errors"], json!([]), "{shown}");
+}
+
+#[test]
+fn a_page_shows_who_speaks_and_turns_each_person_up_and_down_for_itself() {
+    let conference = Conference::begin();
+    // On plain http too: only a microphone needs a secure page.
+    let mut browser = conference.page("open");
+    let shown = browser.ask("show");
+    let bytes = shown["bytes"].as_f64().unwrap();
+    assert!((1.0..=MOST_BYTES_TO_SOUND).contains(&bytes), "{shown}");
+    assert_eq!(shown["isTalkShown"], false);
+    let said = shown["talkSays"].as_str().unwrap();
+    assert!(said.starts_with("Here you can only listen:"), "{said}");
+
+    let _words = conference.say_words();
+    wait_for_state(&mut browser, NATIVE, "speaking");
+    let usual_db = conference.gain_db();
+    assert!(usual_db.abs() < 1.0, "{usual_db}");
+    browser.ask("set #room>li>input 50");
+    let half_db = conference.gain_db();
+    assert!((half_db - usual_db + 6.02).abs() < 0.5, "{half_db}");
+    let nobody_else = conference.recorder.heard(EAR2, 0.0, conference.recorder.seconds());
+    assert_eq!(nobody_else, None, "the native talker hears itself");
+
+    // Joining anew forgets no volume while the page is open.
+    browser.ask("tap #listen");
+    wait_until("it has left", || browser.ask("show")["isRoomShown"] == false);
+    browser.ask("tap #listen");
+    wait_until("the page shows who is there", || browser.ask("show")["room"][0][2] == "50 %");
+    let again_db = conference.gain_db();
+    assert!((again_db - half_db).abs() < 0.5, "{again_db}");
+
+    browser.ask("tap #deafen");
+    wait_for_state(&mut browser, &format!("{PAGE} (you)"), "hears nothing");
+    wait_until("nothing is heard", || {
+        let now = conference.recorder.seconds();
+        conference.recorder.heard(EAR1, now - SILENT_S, now).is_none()
+    });
+    browser.ask("tap #deafen");
+    conference.gain_db();
+    assert_eq!(browser.ask("show")["errors"], json!([]));
+}
