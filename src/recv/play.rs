@@ -30,7 +30,7 @@ use early::{Early, Sound};
 use extra::Extra;
 
 /// Sleeps of the thread.
-const LONGEST_TICK_US: f64 = 5_000.0;
+const LONGEST_TICK_US: f64 = 10_000.0;
 const SHORTEST_TICK_US: f64 = 500.0;
 
 /// How often the state is handed out.

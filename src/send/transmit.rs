@@ -6,6 +6,7 @@
 
 mod door;
 mod handle;
+mod history;
 mod house;
 mod people;
 mod room;
@@ -32,6 +33,7 @@ use crate::stats::ListenerStats;
 use crate::wire::{Notice, Reason, Violation};
 use handle::Order;
 pub use handle::{Change, Handle};
+use history::History;
 use people::Gathering;
 pub use room::Room;
 pub use web_door::Caller;
@@ -114,6 +116,7 @@ pub struct Transmit {
     dropped_before: u64,
     /// Runs of listeners that were asked to leave, newest last.
     removed: VecDeque<String>,
+    history: History,
     /// A playout delay that was, in ms, and the capture time from which it is no more.
     old_delay: (u32, u64),
     buffer: Box<[u8; READ_BYTES]>,
@@ -161,6 +164,7 @@ impl Transmit {
             rotation: 0,
             dropped_before: 0,
             removed: VecDeque::new(),
+            history: History::default(),
             old_delay: (0, 0),
             buffer: Box::new([0; READ_BYTES]),
             stopping: false,

@@ -187,7 +187,7 @@ impl Transmit {
         let codec = self.codec_for(index, ghost, &hello);
         let buffering = self.room.buffering(codec);
         let now = self.clock.now_us();
-        let from_us = (now + HEAD_START_US).saturating_sub(self.max_age_us(now)).min(now);
+        let in_time_us = (now + HEAD_START_US).saturating_sub(self.max_age_us(now)).min(now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
@@ -201,6 +201,7 @@ impl Transmit {
             }
             return;
         }
+        let from_us = self.history.allow(in_time_us, now, buffering.bytes_per_second);
         let same_machine = seat.is_on_this_machine();
         let mut welcome = self.room.welcome.clone();
         welcome.ping_ms = welcome.ping_ms.max(u32::try_from(seated).unwrap_or(u32::MAX));
