@@ -48,9 +48,7 @@ export class Listener {
 	#talk;
 	#data;
 	#onChange;
-	#player;
 	#socket = null;
-	#clock = new ServerClock();
 	#isWelcome = false;
 	#heardAt = 0;
 	#retryMs = RETRY_MS;
@@ -59,6 +57,8 @@ export class Listener {
 	#burstLeft = 0;
 	#pingTimer = 0;
 	#left = false;
+	player;
+	clock = new ServerClock();
 	state = State.joining;
 	/** The server's last welcome, its last list of people, and what is called at either. */
 	welcome = null;
@@ -74,13 +74,9 @@ export class Listener {
 		this.#name = wishes.name;
 		this.#data = wishes.lessData ? 'less' : 'auto';
 		this.#onChange = onChange;
-		this.#player = new Player(wishes, onChange);
+		this.player = new Player(wishes, onChange);
 		this.#ticking = setInterval(() => this.#tick(), TICK_MS);
 		this.#connect();
-	}
-
-	get player() {
-		return this.#player;
 	}
 
 	/** The server learns the new name from a new connection; sound goes on meanwhile. */
@@ -112,21 +108,17 @@ export class Listener {
 		return this.#isWelcome;
 	}
 
-	get clock() {
-		return this.#clock;
-	}
-
 	leave() {
 		this.#left = true;
 		clearInterval(this.#ticking);
 		clearTimeout(this.#retryTimer);
 		this.#drop();
-		this.#player.close();
+		this.player.close();
 	}
 
 	/** The page or the network is awake again: no need to wait. */
 	wake() {
-		this.#player.wake();
+		this.player.wake();
 		if (this.state === State.lost) this.#connect();
 	}
 
@@ -169,8 +161,8 @@ export class Listener {
 			const message = wire.read(data);
 			switch (message?.kind) {
 				case 'welcome': this.#welcomed(message); break;
-				case 'audio': if (this.#isWelcome) this.#player.audio(message); break;
-				case 'pong': if (this.#clock.pong(message, now) === 'stepped') this.#burst(); break;
+				case 'audio': if (this.#isWelcome) this.player.audio(message); break;
+				case 'pong': if (this.clock.pong(message, now) === 'stepped') this.#burst(); break;
 				case 'notice': this.#noticed(message); break;
 				case 'people':
 					this.people = message;
@@ -183,7 +175,7 @@ export class Listener {
 			this.#fail(State.lost, `What answers here does not speak AuraLync as this page does (${error.message}). Reload the page.`);
 			this.#retry(FULL_RETRY_MS);
 		}
-		if (this.state !== State.playing && this.#socket && this.#player.isPlaying) {
+		if (this.state !== State.playing && this.#socket && this.player.isPlaying) {
 			this.#change(State.playing, '');
 			setTimeout(fetchOpus, OPUS_AFTER_MS);
 		}
@@ -191,12 +183,12 @@ export class Listener {
 
 	#welcomed(welcome) {
 		if (welcome.codec === 'opus' && !opus) throw new wire.Violation('the server chose a codec that was not offered');
-		if (welcome.session !== this.welcome?.session) this.#clock = new ServerClock();
+		if (welcome.session !== this.welcome?.session) this.clock = new ServerClock();
 		this.welcome = welcome;
 		this.#retryMs = RETRY_MS;
 		this.people = null;
 		this.#isWelcome = true;
-		this.#player.begin(welcome, this.#clock, opus);
+		this.player.begin(welcome, this.clock, opus);
 		this.#burst();
 		this.#onChange();
 		this.onRoom?.();
@@ -218,7 +210,7 @@ export class Listener {
 	}
 
 	#noticed({reason, text, playoutDelayMs, fromUs}) {
-		if (reason === 'playout_delay') this.#player.setDelay(playoutDelayMs, fromUs);
+		if (reason === 'playout_delay') this.player.setDelay(playoutDelayMs, fromUs);
 		if (reason === 'stopping') this.#fail(State.lost, 'The server was stopped. Sound comes back when it does.');
 		if (reason === 'replaced') this.#fail(State.replaced, 'This listener was taken over by another page.');
 		if (reason === 'removed') this.#fail(State.replaced, 'Whoever runs the server has asked you to leave.');
@@ -226,14 +218,10 @@ export class Listener {
 		if (reason === 'stopping' || reason === 'violation') this.#retry();
 	}
 
-	#full() {
-		this.#fail(State.full, 'The server is full. Asking again every 10 seconds.');
-		this.#retry(FULL_RETRY_MS);
-	}
-
 	#lost(code) {
 		if (code === TRY_LATER) {
-			this.#full();
+			this.#fail(State.full, 'The server is full. Asking again every 10 seconds.');
+			this.#retry(FULL_RETRY_MS);
 			return;
 		}
 		this.#fail(State.lost, this.welcome

@@ -44,7 +44,7 @@ const nowUs = () => Math.round(performance.now() * 1e3);
 
 /** Plays a stream in step with a server's clock. */
 export class Player {
-	#context;
+	context;
 	#sink = null;
 	#gate;
 	#gain;
@@ -79,7 +79,7 @@ export class Player {
 	constructor({volume, trimMs, throughElement}, onLater) {
 		const Context = window.AudioContext ?? window.webkitAudioContext;
 		const context = new Context({latencyHint: 'balanced'});
-		this.#context = context;
+		this.context = context;
 		this.#onLater = onLater;
 		this.#trimMs = trimMs;
 		this.#card = new CardClock(context.sampleRate, STAMPS_US);
@@ -99,7 +99,7 @@ export class Player {
 	}
 
 	#mediaElement() {
-		const out = this.#context.createMediaStreamDestination();
+		const out = this.context.createMediaStreamDestination();
 		this.#element = new Audio();
 		this.#element.srcObject = out.stream;
 		this.#element.play().catch(() => {});
@@ -107,7 +107,7 @@ export class Player {
 	}
 
 	async #makeSink() {
-		const context = this.#context;
+		const context = this.context;
 		if (context.audioWorklet) {
 			try {
 				const {WorkletSink} = await import('./worklet-sink.js');
@@ -120,7 +120,7 @@ export class Player {
 
 	/** The output was put to sleep (a call, a locked screen) or the page was: goes on. */
 	wake() {
-		if (!['running', 'closed'].includes(this.#context.state)) this.#context.resume().catch(() => {});
+		if (!['running', 'closed'].includes(this.context.state)) this.context.resume().catch(() => {});
 	}
 
 	get isPlaying() {
@@ -141,7 +141,7 @@ export class Player {
 		}
 		this.#opus?.close();
 		this.#opus = stream.codec === 'opus' ? opus(stream.channels, (...sound) => this.#insert(...sound)) : null;
-		this.#schedule = new Schedule(stream, this.#context.sampleRate);
+		this.#schedule = new Schedule(stream, this.context.sampleRate);
 		this.#next = null;
 		this.#arrivals = [];
 		this.#extraMs = 0;
@@ -166,7 +166,7 @@ export class Player {
 
 	pump() {
 		this.#pumpedUs = nowUs();
-		const context = this.#context;
+		const context = this.context;
 		if (context.state !== 'running' || !this.#sink) return;
 		this.#stamp();
 		if (this.#stamps < STAMPS_AT_FIRST || !this.#clock?.known || !this.#schedule) return;
@@ -201,7 +201,7 @@ export class Player {
 	}
 
 	get #latestFrames() {
-		return ((this.#context.baseLatency || ASSUMED_PERIOD_S) + LATEST_S) * this.#context.sampleRate;
+		return ((this.context.baseLatency || ASSUMED_PERIOD_S) + LATEST_S) * this.context.sampleRate;
 	}
 
 	#stamp() {
@@ -215,7 +215,7 @@ export class Player {
 	}
 
 	#heardNow(us) {
-		const context = this.#context;
+		const context = this.context;
 		const rate = context.sampleRate;
 		const stamp = context.getOutputTimestamp?.();
 		if (stamp?.performanceTime > 0 && stamp.contextTime > 0) {
@@ -234,7 +234,7 @@ export class Player {
 		const dueUs = this.#schedule.newestDueUs(this.#laterMs);
 		if (dueUs === null) return;
 		this.#arrivedUs = us;
-		const {currentTime, sampleRate} = this.#context;
+		const {currentTime, sampleRate} = this.context;
 		const spare = this.#card.frameAt(this.#clock.oursUs(dueUs)) - currentTime * sampleRate - this.#latestFrames - BLOCK;
 		this.#arrivals = [...this.#arrivals, (spare / sampleRate) * 1e3].slice(-ARRIVALS);
 		const late = this.#arrivals.filter((ms) => ms < 0);
@@ -248,24 +248,20 @@ export class Player {
 
 	async setVolume(percent) {
 		this.#volume = percent;
-		this.#gain.gain.setTargetAtTime(percent / 100, this.#context.currentTime, GLIDE_S);
+		this.#gain.gain.setTargetAtTime(percent / 100, this.context.currentTime, GLIDE_S);
 		const {limiter} = percent > 100 ? await import('./limiter.js').catch(() => ({})) : {};
 		const bends = this.#volume > 100;
 		if (bends === (this.#limiter !== null) || (bends && !limiter)) return;
 		this.#gain.disconnect();
 		this.#limiter?.output.disconnect();
-		this.#limiter = bends ? limiter(this.#context) : null;
+		this.#limiter = bends ? limiter(this.context) : null;
 		this.#gain.connect(this.#limiter?.input ?? this.#analyser);
 		this.#limiter?.output.connect(this.#analyser);
 	}
 
 	/** Silent for the one who listens, whatever the volume. */
 	setDeaf(isDeaf) {
-		this.#gate.gain.setTargetAtTime(isDeaf ? 0 : 1, this.#context.currentTime, GLIDE_S);
-	}
-
-	get context() {
-		return this.#context;
+		this.#gate.gain.setTargetAtTime(isDeaf ? 0 : 1, this.context.currentTime, GLIDE_S);
 	}
 
 	setTrim(ms) {
@@ -278,7 +274,7 @@ export class Player {
 	}
 
 	figures() {
-		const context = this.#context;
+		const context = this.context;
 		const schedule = this.#schedule;
 		if (!schedule) return null;
 		const latencyUs = this.#card.known ? this.#card.usAt(context.currentTime * context.sampleRate) - nowUs() : 0;
@@ -297,7 +293,7 @@ export class Player {
 	}
 
 	get #scheduledMs() {
-		const {currentTime, sampleRate} = this.#context;
+		const {currentTime, sampleRate} = this.context;
 		return this.#next === null ? 0 : Math.max(0, (this.#next / sampleRate - currentTime) * 1e3);
 	}
 
@@ -306,11 +302,11 @@ export class Player {
 		clearInterval(this.#timer);
 		this.#opus?.close();
 		this.#schedule = null;
-		this.#context.onstatechange = null;
+		this.context.onstatechange = null;
 		this.setDeaf(true);
 		setTimeout(() => {
 			this.#element?.pause();
-			this.#context.close().catch(() => {});
+			this.context.close().catch(() => {});
 		}, 5e3 * GLIDE_S);
 	}
 }

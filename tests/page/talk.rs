@@ -69,7 +69,8 @@ impl Conference {
         let mut wav = hound::WavWriter::create(&path, spec).unwrap();
         for (at, sample) in noise(WORDS * WORD, RATE).left.into_iter().enumerate() {
             for _ in 0..spec.channels {
-                wav.write_sample(if at / WORD % 2 == 0 { sample } else { 0.0 }).unwrap();
+                let is_said = (at / WORD).is_multiple_of(2);
+                wav.write_sample(if is_said { sample } else { 0.0 }).unwrap();
             }
         }
         wav.finalize().unwrap();
@@ -171,6 +172,8 @@ fn a_page_on_the_servers_machine_talks_and_never_hears_itself() {
     // A key talks while it is held.
     browser.ask("focusAndPress #talk Shift");
     browser.ask("keyDown Space");
+    let pressed = conference.recorder.seconds();
+    wait_until("it is more than a tap", || conference.recorder.seconds() > pressed + 1.0);
     conference.hear("it is heard while the key is held");
     assert_eq!(browser.ask("show")["isTalkOn"], true);
     browser.ask("keyUp Space");
