@@ -78,9 +78,14 @@ impl Running {
     /// Asks the program to stop, as Ctrl-C does, and waits until it has.
     pub(crate) fn stop(mut self) -> Result<()> {
         self.stdin = None;
-        let pid = rustix::process::Pid::from_child(&self.child);
         // It may have ended by itself when its stdin closed.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        #[cfg(unix)]
+        let _ = rustix::process::kill_process(
+            rustix::process::Pid::from_child(&self.child),
+            rustix::process::Signal::TERM,
+        );
+        #[cfg(not(unix))]
+        let _ = self.child.kill();
         let deadline = Instant::now() + PATIENCE;
         while self.child.try_wait()?.is_none() {
             if Instant::now() > deadline {

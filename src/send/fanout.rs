@@ -225,7 +225,7 @@ impl Outbox {
         }
     }
 
-    /// No sound comes, until there is a log to [go on in](Self::go_on_in).
+    /// No sound comes, until there is a log to go on in.
     pub fn wait(&mut self) {
         self.cursor = None;
     }

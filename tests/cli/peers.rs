@@ -8,7 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::program::client;
-use crate::support::{PATIENCE, old, ramp};
+#[cfg(unix)]
+use crate::support::ramp;
+use crate::support::{PATIENCE, old};
 use crate::{assert_one_line, for_each};
 
 /// A server that says `bytes` to one caller and holds the line until the caller hangs up.

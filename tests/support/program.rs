@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{LOOK_AGAIN, PATIENCE, wait_until};
 
@@ -196,6 +196,8 @@ pub(crate) struct Ended {
 
 #[cfg(unix)]
 mod signals {
+    use std::time::Duration;
+
     use rustix::process::{Pid, Signal, kill_process};
 
     use super::*;

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 
 /// Sound that the kernel may hold unsent for a listener, in ms, or two frames where they are
 /// longer. What is behind this cannot be dropped any more.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 const MAX_UNSENT_MS: usize = 40;
 
 /// Where the send buffer as a whole is bounded, it also holds what is on its way: this much sound
