@@ -61,6 +61,7 @@ dist: ## a zip for Windows users, into dist
 cross: ## that it builds for Windows, and type-checks for macOS and for Linux on ARM
 	@scripts/setup.sh build
 	scripts/cross.sh check
+	scripts/cross.sh arm
 
 clean: ## remove everything built
 	rm -rf target target-cross dist

@@ -176,10 +176,10 @@ fn only_a_program_here_with_the_token_is_let_in() {
     assert!(room.server.is_running());
     assert_eq!(room.server.said("panicked"), 0);
     // The token goes with the server.
-    let path = room.scratch.path(format!("run/auralync/control-{}.token", page.port()));
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
+        let path = room.scratch.path(format!("run/auralync/control-{}.token", page.port()));
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         room.server.stop();
         assert!(!path.exists());
