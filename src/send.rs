@@ -1,6 +1,7 @@
 //! Joins the sending stages: makes the rings and queues, starts and joins the threads.
 
 pub mod capture;
+pub mod cards;
 pub mod chunk;
 pub mod combine;
 mod control;
@@ -196,12 +197,6 @@ impl Server {
                 source.to_string()
             }
         }
-    }
-
-    /// Begins and ends recordings while the server runs, where `--record-dir` gave them a folder.
-    #[must_use]
-    pub fn record_control(&self) -> Option<crate::recording::Control> {
-        self.recordings.control.clone()
     }
 
     /// Shows who listens on that terminal while it runs.

@@ -10,7 +10,7 @@ use std::sync::mpsc::SyncSender;
 use log::{debug, info, warn};
 
 use super::capture;
-use super::produce::Card;
+use super::cards::Card;
 use super::transmit::Handle;
 use crate::clock::Clock;
 use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep, must_shorten};

@@ -9,7 +9,7 @@ use std::sync::mpsc::SyncSender;
 use log::{debug, info, warn};
 
 use super::capture;
-use super::produce::Card;
+use super::cards::Card;
 use crate::clock::Clock;
 use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep};
 use crate::device::{self, InputDevice, Stream, System, hints};

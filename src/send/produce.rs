@@ -6,12 +6,12 @@ mod people;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
 use log::{error, info};
 
-use super::capture::{Captured, Piece};
+use super::cards::{Card, Cards};
 use super::chunk::Chunker;
 use super::combine::{Combine, Role, Settings};
 use super::desk::{Asked, Fitting};
@@ -45,13 +45,6 @@ const LONGEST_PATIENCE_US: u64 = 150_000;
 /// was, later.
 const LONGEST_CATCH_UP_US: u64 = 500_000;
 
-/// A card that was opened, or lost.
-#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
-pub(crate) enum Card {
-    Plugged { captured: Captured, format: Format },
-    Lost,
-}
-
 /// The thread's state.
 pub(super) struct Producer {
     chunker: Chunker,
@@ -78,7 +71,7 @@ pub(super) struct Producer {
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 enum Input {
     Nothing,
-    Cards { from: Receiver<Card>, captured: Option<Captured>, pick: Option<(u16, u16)> },
+    Cards(Cards),
     Generator(Generating),
 }
 
@@ -167,9 +160,8 @@ impl Producer {
     /// Sound comes from cards, announced through what this returns.
     #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
     pub(super) fn cards(&mut self, pick: Option<(u16, u16)>) -> SyncSender<Card> {
-        // A card is opened at most every quarter of a second, and taken at once.
-        let (sender, from) = sync_channel(4);
-        self.input = Input::Cards { from, captured: None, pick };
+        let (cards, sender) = Cards::new(pick);
+        self.input = Input::Cards(cards);
         sender
     }
 
@@ -224,7 +216,7 @@ impl Producer {
         while let Ok(Asked { order, answer }) = self.orders.try_recv() {
             let (is_playing, has_ended) = match &self.input {
                 Input::Nothing => (false, true),
-                Input::Cards { captured, .. } => (captured.is_some(), false),
+                Input::Cards(cards) => (cards.is_plugged(), false),
                 Input::Generator(_) => (true, false),
             };
             self.beside.set_carrier(is_playing, has_ended);
@@ -236,27 +228,7 @@ impl Producer {
     fn take_input(&mut self) {
         match &mut self.input {
             Input::Nothing => {}
-            Input::Cards { from, captured, pick } => {
-                while let Ok(card) = from.try_recv() {
-                    self.chunker.unplug();
-                    *captured = None;
-                    if let Card::Plugged { captured: ring, format } = card {
-                        match self.chunker.plug(format, *pick) {
-                            Ok(()) => *captured = Some(ring),
-                            Err(e) => error!("{e}"),
-                        }
-                    }
-                }
-                if let Some(captured) = captured {
-                    captured.drain(|piece| match piece {
-                        Piece::Stamp(stamp) => {
-                            let lost = stamp.frame.saturating_sub(stamp.pushed);
-                            self.chunker.stamp(stamp.frame, lost, stamp.at_us, stamp.came_us);
-                        }
-                        Piece::Samples(samples) => self.chunker.samples(samples),
-                    });
-                }
-            }
+            Input::Cards(cards) => cards.feed(&mut self.chunker),
             Input::Generator(generating) => {
                 if !generating.feed(&mut self.chunker, self.clock.now_us(), &self.counters) {
                     self.chunker.unplug();

@@ -6,15 +6,12 @@
 mod gate;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use log::error;
-
-use super::capture::{Captured, Piece};
+use super::cards::{Card, Cards};
 use super::chunk::Chunker;
 use super::encode::encode_pcm;
-use super::produce::Card;
 use crate::clock::Clock;
 use crate::codec::opus::{Encoder, Layout, RATE};
 use crate::codec::pcm::Dither;
@@ -39,9 +36,6 @@ const LONGEST_SLEEP_US: u64 = 5_000;
 /// A microphone that has not delivered by then is silent for now. Longer than a PC's ordinary
 /// hiccups; what comes later still finds its place.
 const PATIENCE_US: u64 = 50_000;
-
-/// A microphone is opened at most every quarter of a second, and taken at once.
-const CARDS: usize = 4;
 
 /// Opus at this many kbit/s, unless somebody says otherwise: one voice, transparent.
 const DEFAULT_KBPS: u16 = 64;
@@ -75,8 +69,7 @@ pub struct Speak<S> {
     chunker: Chunker,
     gate: Gate,
     packer: Packer,
-    cards: Receiver<Card>,
-    captured: Option<Captured>,
+    microphones: Cards,
     clock: Clock,
     talking: Arc<Talking>,
     /// Takes a frame: its header, with the capture time by our clock, and its payload.
@@ -94,14 +87,13 @@ impl<S: FnMut(AudioHeader, &[u8])> Speak<S> {
         talking: Arc<Talking>,
         send: S,
     ) -> Result<(Self, SyncSender<Card>)> {
-        let (sender, cards) = sync_channel(CARDS);
+        let (microphones, sender) = Cards::new(None);
         let chunker = Chunker::new(FORMAT, Layout::VOICE.frames, PATIENCE_US, clock.now_us());
         let speak = Self {
             chunker,
             gate: Gate::new(FORMAT.sample_rate),
             packer: Packer::new(codec)?,
-            cards,
-            captured: None,
+            microphones,
             clock,
             talking,
             send,
@@ -112,11 +104,11 @@ impl<S: FnMut(AudioHeader, &[u8])> Speak<S> {
     /// Runs until `shutdown`.
     pub(crate) fn run(mut self, shutdown: &Shutdown) {
         while !shutdown.is_requested() {
-            self.take_input();
+            self.microphones.feed(&mut self.chunker);
             let now_us = self.clock.now_us();
             while let Some(chunk) = self.chunker.next_chunk(now_us) {
-                let lets =
-                    if self.captured.is_some() { self.talking.lets() } else { Lets::Nothing };
+                let is_plugged = self.microphones.is_plugged();
+                let lets = if is_plugged { self.talking.lets() } else { Lets::Nothing };
                 self.gate.take(chunk.header, chunk.samples, lets, |header, samples| {
                     self.packer.pack(header, samples, &mut self.send);
                 });
@@ -125,28 +117,6 @@ impl<S: FnMut(AudioHeader, &[u8])> Speak<S> {
             let wait = self.chunker.due_in_us(self.clock.now_us());
             let sleep = wait.clamp(SHORTEST_SLEEP_US, LONGEST_SLEEP_US);
             std::thread::sleep(Duration::from_micros(sleep));
-        }
-    }
-
-    fn take_input(&mut self) {
-        while let Ok(card) = self.cards.try_recv() {
-            self.chunker.unplug();
-            self.captured = None;
-            if let Card::Plugged { captured, format } = card {
-                match self.chunker.plug(format, None) {
-                    Ok(()) => self.captured = Some(captured),
-                    Err(e) => error!("{e}"),
-                }
-            }
-        }
-        if let Some(captured) = &mut self.captured {
-            captured.drain(|piece| match piece {
-                Piece::Stamp(stamp) => {
-                    let lost = stamp.frame.saturating_sub(stamp.pushed);
-                    self.chunker.stamp(stamp.frame, lost, stamp.at_us, stamp.came_us);
-                }
-                Piece::Samples(samples) => self.chunker.samples(samples),
-            });
         }
     }
 }

@@ -112,22 +112,6 @@ impl Track {
         Ok(())
     }
 
-    /// Changes how long after the carrier's the sound of the same moment is heard.
-    pub fn set_delay_ms(&mut self, delay_ms: u32) {
-        self.delay_ms = delay_ms;
-        if let Some(playout) = &mut self.playout {
-            playout.timeline().set_delay_us(f64::from(delay_ms) * 1e3);
-            playout.make_room_for(delay_ms);
-        }
-    }
-
-    /// Whether sound should be coming: what is missing while not is not lost.
-    pub fn expect(&mut self, is_expected: bool) {
-        if let Some(playout) = &mut self.playout {
-            playout.expect(is_expected);
-        }
-    }
-
     /// Fills `out` with what stands beside the carrier's frames from `position` on, the first of
     /// which was captured at `captured_us`. Returns whether any of it came from the source.
     pub fn read(&mut self, position: u64, captured_us: u64, out: &mut [f32]) -> bool {

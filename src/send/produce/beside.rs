@@ -1,13 +1,10 @@
 //! The sources beside the carrier, on their way into the mix.
 
-use std::sync::mpsc::Receiver;
-
 use log::error;
 
-use super::Card;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::send::capture::{Captured, Piece};
+use crate::send::cards::Cards;
 use crate::send::chunk::Chunker;
 use crate::send::combine::{Combine, Id, Role, Settings};
 use crate::send::desk::{Fitting, Order, settings};
@@ -51,9 +48,7 @@ enum Feed {
 
 /// A second card, with a clock of its own.
 pub(in crate::send) struct CardFeed {
-    from: Receiver<Card>,
-    captured: Option<Captured>,
-    pick: Option<(u16, u16)>,
+    cards: Cards,
     chunker: Chunker,
     track: Track,
     /// Its keeper stops when the source is taken out.
@@ -293,8 +288,6 @@ fn card(_source: &Source, _fitting: &Fitting) -> Result<(String, CardFeed)> {
 
 #[cfg(feature = "device")]
 fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
-    use std::sync::mpsc::sync_channel;
-
     use crate::send::keep_card::{self, KeepCard};
     use crate::threads::{Priority, spawn};
 
@@ -304,12 +297,9 @@ fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
     crate::mixdown::Mixdown::new(device.format().channels, own.channels, source.channels)?;
     let chunk = own.frames_in_ms(CARD_CHUNK_MS).max(16);
     let delay_ms = keep_card::track_delay_ms(fitting.delay_ms());
-    // As long as a card is opened at most four times a second, none of these waits.
-    let (producer, from) = sync_channel(4);
+    let (cards, producer) = Cards::new(source.channels);
     let feed = CardFeed {
-        from,
-        captured: None,
-        pick: source.channels,
+        cards,
         // What does not come is missing, which a track fades around: no silence by the clock.
         chunker: Chunker::new(own, chunk as u32, u64::MAX, fitting.clock.now_us()),
         track: Track::new(own.sample_rate, fitting.mix, chunk, delay_ms)?,
@@ -333,26 +323,7 @@ fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
 
 impl CardFeed {
     fn take_input(&mut self) {
-        while let Ok(card) = self.from.try_recv() {
-            self.chunker.unplug();
-            self.captured = None;
-            if let Card::Plugged { captured, format } = card {
-                match self.chunker.plug(format, self.pick) {
-                    Ok(()) => self.captured = Some(captured),
-                    Err(e) => error!("{e}"),
-                }
-            }
-        }
-        let Some(captured) = &mut self.captured else {
-            return;
-        };
-        captured.drain(|piece| match piece {
-            Piece::Stamp(stamp) => {
-                let lost = stamp.frame.saturating_sub(stamp.pushed);
-                self.chunker.stamp(stamp.frame, lost, stamp.at_us, stamp.came_us);
-            }
-            Piece::Samples(samples) => self.chunker.samples(samples),
-        });
+        self.cards.feed(&mut self.chunker);
         // Whole chunks are given out whatever the time is.
         while let Some(chunk) = self.chunker.next_chunk(0) {
             let AudioHeader { position, captured_us, flags, .. } = chunk.header;

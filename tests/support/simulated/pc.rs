@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use auralync::Format;
-use auralync::send::capture::{self, Capture, Captured, Piece};
+use auralync::send::capture::{self, Capture, Captured};
+use auralync::send::cards::pass;
 use auralync::send::chunk::Chunker;
 use auralync::wire::{AudioFrame, AudioHeader, Pong};
 
@@ -134,14 +135,7 @@ impl Pc {
     /// A turn of the chunking thread.
     fn turn(&mut self, now: f64, send: &mut impl FnMut(&AudioFrame, f64)) {
         let now_us = self.host.reads(now);
-        let Self { chunker, captured, .. } = self;
-        captured.drain(|piece| match piece {
-            Piece::Stamp(stamp) => {
-                let lost = stamp.frame.saturating_sub(stamp.pushed);
-                chunker.stamp(stamp.frame, lost, stamp.at_us, stamp.came_us);
-            }
-            Piece::Samples(samples) => chunker.samples(samples),
-        });
+        pass(&mut self.captured, &mut self.chunker);
         while let Some(chunk) = self.chunker.next_chunk(now_us) {
             note_places(&mut self.places, chunk.header.position, chunk.samples);
             let mut header = chunk.header;

@@ -1,0 +1,69 @@
+//! Joins [`capture`](super::capture) and [`chunk`](super::chunk): the cards that a chunker takes its
+//! sound from, one after the other.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use log::error;
+
+use super::capture::{Captured, Piece};
+use super::chunk::Chunker;
+use crate::format::Format;
+
+/// A card is opened at most every quarter of a second, and taken at once.
+const CARDS: usize = 4;
+
+/// A card that was opened, or lost.
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
+pub(crate) enum Card {
+    Plugged { captured: Captured, format: Format },
+    Lost,
+}
+
+/// The chunker's end.
+pub(super) struct Cards {
+    from: Receiver<Card>,
+    captured: Option<Captured>,
+    /// The two channels to take, counted from one.
+    pick: Option<(u16, u16)>,
+}
+
+impl Cards {
+    /// Cards that are announced through what this returns.
+    pub(super) fn new(pick: Option<(u16, u16)>) -> (Self, SyncSender<Card>) {
+        let (sender, from) = sync_channel(CARDS);
+        (Self { from, captured: None, pick }, sender)
+    }
+
+    /// Whether there is one now.
+    pub(super) fn is_plugged(&self) -> bool {
+        self.captured.is_some()
+    }
+
+    /// Gives the chunker what has come since last time.
+    pub(super) fn feed(&mut self, chunker: &mut Chunker) {
+        while let Ok(card) = self.from.try_recv() {
+            chunker.unplug();
+            self.captured = None;
+            if let Card::Plugged { captured, format } = card {
+                match chunker.plug(format, self.pick) {
+                    Ok(()) => self.captured = Some(captured),
+                    Err(e) => error!("{e}"),
+                }
+            }
+        }
+        if let Some(captured) = &mut self.captured {
+            pass(captured, chunker);
+        }
+    }
+}
+
+/// Gives the chunker everything that waits in the ring of its card.
+pub fn pass(captured: &mut Captured, chunker: &mut Chunker) {
+    captured.drain(|piece| match piece {
+        Piece::Stamp(stamp) => {
+            let lost = stamp.frame.saturating_sub(stamp.pushed);
+            chunker.stamp(stamp.frame, lost, stamp.at_us, stamp.came_us);
+        }
+        Piece::Samples(samples) => chunker.samples(samples),
+    });
+}
