@@ -19,6 +19,8 @@ pub mod keep;
 
 mod convert;
 mod listing;
+#[cfg(target_os = "linux")]
+mod pulse;
 mod stamps;
 mod stream;
 mod trouble;
@@ -186,8 +188,7 @@ impl InputDevice {
     /// frames but any number of them, and when the first was captured, in µs of `clock`.
     ///
     /// `period_frames` is how many frames at a time are asked for; the system may decide
-    /// otherwise, and may deliver nothing at all while nothing plays. Blocks up to 5 s (2 s are
-    /// ordinary on PulseAudio, which answers with the first sound).
+    /// otherwise, and may deliver nothing at all while nothing plays. Blocks up to 5 s.
     ///
     /// # Errors
     ///
@@ -341,15 +342,8 @@ fn host() -> Result<SharedHost> {
     let mut failure = None;
     // In cpal's order: on Linux PulseAudio (which PipeWire also answers to) before bare ALSA.
     for id in SYSTEM.get().map_or_else(cpal::available_hosts, |&id| vec![id]) {
-        #[cfg(target_os = "linux")]
-        let others = crate::threads::Others::now();
         match cpal::host_from_id(id) {
             Ok(host) => {
-                // PulseAudio's callbacks all run on a thread that belongs to the connection.
-                #[cfg(target_os = "linux")]
-                if id == cpal::HostId::PulseAudio {
-                    others.ask_for_new_ones();
-                }
                 let _ = SYSTEM.set(id);
                 return Ok(current.insert(SharedHost(Arc::new(host))).clone());
             }

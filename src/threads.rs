@@ -6,8 +6,6 @@ use std::thread::{Builder, JoinHandle};
 
 use crate::error::{Error, Result};
 
-#[cfg(all(target_os = "linux", feature = "device"))]
-pub(crate) use priority::Others;
 pub(crate) use priority::Priority;
 
 /// Starts a thread called `name`, and asks the system for its priority.

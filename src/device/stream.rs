@@ -1,7 +1,7 @@
 //! Starts, keeps and ends streams.
 //!
 //! Each stream has a thread of its own that opens it, waits, and closes it: opening can block, and
-//! closing a stream whose device has vanished can block for ever (seen with PulseAudio outputs).
+//! closing a stream whose device has vanished can block for ever (seen with cpal's on PulseAudio).
 
 use std::convert::Infallible;
 use std::fmt;
@@ -20,7 +20,7 @@ use super::trouble::{self, Reporter, Reports, Trouble};
 use crate::clock::Clock;
 use crate::{Error, Result};
 
-/// Longest wait for a stream to start. PulseAudio takes 2 s on its own.
+/// Longest wait for a stream to start. Some cards take a second or two.
 const START: Duration = Duration::from_secs(5);
 
 /// Longest wait for a stream to end in order; what takes longer is left to itself.
@@ -33,8 +33,6 @@ const RETURN: Duration = Duration::from_secs(1);
 pub struct Stream {
     reports: Reports,
     period_frames: u32,
-    /// Another stream that must run along with this one.
-    pacer: Option<Box<Self>>,
     /// Nothing is ever sent: closing it is the signal.
     close: Option<Sender<Infallible>>,
     closed: Receiver<Infallible>,
@@ -64,7 +62,6 @@ impl fmt::Debug for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.close = None;
-        self.pacer = None;
         let _ = self.closed.recv_timeout(END);
     }
 }
@@ -75,6 +72,10 @@ pub(super) fn start_input(
     period_frames: u32,
     mut on_input: impl FnMut(&[f32], u64) + Send + 'static,
 ) -> Result<Stream> {
+    #[cfg(target_os = "linux")]
+    if opened.host.id() == cpal::HostId::PulseAudio {
+        return super::pulse::record(opened, clock, period_frames, on_input);
+    }
     let mut converter = Converter::new(opened.format());
     let mut stamps = Stamps::new();
     let callback = move |data: &cpal::Data, info: &cpal::InputCallbackInfo| {
@@ -83,34 +84,7 @@ pub(super) fn start_input(
         let first_us = stamps.convert(times.callback.as_nanos(), times.capture.as_nanos(), now_us);
         converter.input(data, first_us, &mut on_input);
     };
-    let pacer = pace(opened, period_frames);
-    let mut stream =
-        run(opened, capture_buffer(opened, period_frames), true, callback, build_input)?;
-    stream.pacer = pacer.map(Box::new);
-    Ok(stream)
-}
-
-/// PulseAudio renders what it plays, and hands it to those who capture, in blocks as long as its
-/// most patient reader's period allows; cpal lets it hold one period back for us. A block that
-/// does not fit beside the rest of the last one is dropped whole: beside an ordinary player up to
-/// three quarters of the sound were lost. A second stream that wants shorter periods, and may lose
-/// what it likes, makes the blocks short enough.
-#[cfg(target_os = "linux")]
-fn pace(opened: &Opened, period_frames: u32) -> Option<Stream> {
-    /// Its period is this share of ours.
-    const SHARE: u32 = 4;
-    if opened.host.id() != cpal::HostId::PulseAudio {
-        return None;
-    }
-    let ignore = |_: &cpal::Data, _: &cpal::InputCallbackInfo| {};
-    run(opened, (period_frames / SHARE).max(1), true, ignore, build_input)
-        .inspect_err(|e| log::debug!("capturing without a pacer: {e}"))
-        .ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn pace(_: &Opened, _: u32) -> Option<Stream> {
-    None
+    run(opened, capture_buffer(opened, period_frames), true, callback, build_input)
 }
 
 pub(super) fn start_output(
@@ -119,6 +93,10 @@ pub(super) fn start_output(
     period_frames: u32,
     mut on_output: impl FnMut(&mut [f32], u64) + Send + 'static,
 ) -> Result<Stream> {
+    #[cfg(target_os = "linux")]
+    if opened.host.id() == cpal::HostId::PulseAudio {
+        return super::pulse::play(opened, clock, period_frames, on_output);
+    }
     let mut converter = Converter::new(opened.format());
     let mut stamps = Stamps::new();
     let callback = move |data: &mut cpal::Data, info: &cpal::OutputCallbackInfo| {
@@ -222,54 +200,58 @@ fn run<F: Send + 'static>(
             &ErrorKind::UnsupportedConfig.into(),
         ));
     }
+    let name = opened.listed.name.clone();
+    let opened = opened.clone();
+    kept(&name, move |ready, asked_to_close| {
+        // The connection, because some systems end a stream with it.
+        let _host = opened.host.clone();
+        let (home, returned) = mpsc::sync_channel(1);
+        let stream = open(&opened, period_frames, callback, home, &returned, build);
+        let started = stream.and_then(|(stream, reports)| {
+            if play {
+                stream.play()?;
+            }
+            let frames = stream.buffer_size().unwrap_or(period_frames);
+            Ok((stream, reports, frames))
+        });
+        match started {
+            Ok((stream, reports, frames)) => {
+                // Whoever no longer waits has closed the other channel as well.
+                let _ = ready.send(Ok((reports, frames)));
+                let _: std::result::Result<Infallible, _> = asked_to_close.recv();
+                drop(stream);
+            }
+            Err(error) => {
+                let _ = ready.send(Err(error));
+            }
+        }
+    })
+}
+
+/// How a stream says that it has started, and the frames that it means to move at a time, or why not.
+pub(super) type Ready = SyncSender<std::result::Result<(Reports, u32), cpal::Error>>;
+
+/// Has `keep` open a stream on the device called `name`, say so, and keep it until nobody can ask it
+/// to close any more; on a thread of its own.
+pub(super) fn kept(
+    name: &str,
+    keep: impl FnOnce(&Ready, &Receiver<Infallible>) + Send + 'static,
+) -> Result<Stream> {
     let (ready, started) = mpsc::sync_channel(1);
     let (close, asked_to_close) = mpsc::channel();
     let (closing, closed) = mpsc::channel();
-    let keeper = {
-        let opened = opened.clone();
-        move || {
-            // Both live until the stream is gone: the connection because some systems end a
-            // stream with it, the other because closing it says that the stream has ended.
-            let (_host, _closing) = (opened.host.clone(), closing);
-            let (home, returned) = mpsc::sync_channel(1);
-            #[cfg(target_os = "linux")]
-            let others = crate::threads::Others::now();
-            let stream = match open(&opened, period_frames, callback, home, &returned, build) {
-                Ok((stream, reports)) => match if play { stream.play() } else { Ok(()) } {
-                    Ok(()) => {
-                        let frames = stream.buffer_size().unwrap_or(period_frames);
-                        // Whoever no longer waits has closed the other channel as well.
-                        let _ = ready.send(Ok((reports, frames)));
-                        // On bare ALSA that is cpal's business: some of its devices spin, and the
-                        // system ends a real-time thread that does.
-                        #[cfg(target_os = "linux")]
-                        if opened.host.id() == cpal::HostId::PulseAudio {
-                            others.ask_for_new_ones();
-                        }
-                        stream
-                    }
-                    Err(error) => {
-                        let _ = ready.send(Err(error));
-                        return;
-                    }
-                },
-                Err(error) => {
-                    let _ = ready.send(Err(error));
-                    return;
-                }
-            };
-            let _: std::result::Result<Infallible, _> = asked_to_close.recv();
-            drop(stream);
-        }
-    };
     thread::Builder::new()
         .name("sound card".to_owned())
-        .spawn(keeper)
+        .spawn(move || {
+            // Closed when the stream has ended.
+            let _closing: Sender<Infallible> = closing;
+            keep(&ready, &asked_to_close);
+        })
         .map_err(|error| Error::internal("starting a thread for a sound card", error))?;
-    let failed = |error: cpal::Error| trouble::device_error(&opened.listed.name, &error);
+    let failed = |error: cpal::Error| trouble::device_error(name, &error);
     match started.recv_timeout(START) {
         Ok(Ok((reports, period_frames))) => {
-            Ok(Stream { reports, period_frames, pacer: None, close: Some(close), closed })
+            Ok(Stream { reports, period_frames, close: Some(close), closed })
         }
         Ok(Err(error)) => Err(failed(error)),
         Err(RecvTimeoutError::Timeout) => Err(failed(cpal::Error::with_message(

@@ -19,7 +19,7 @@ use crate::shutdown::Shutdown;
 use crate::stats;
 
 /// The card takes sound in periods: short ones for short delays, but no shorter than most systems
-/// manage. Each one costs about as much whatever its length, and PulseAudio holds no more than one
+/// manage. Each one costs about as much whatever its length, and most systems hold no more than two
 /// ahead, so that longer ones outlast more of the machine's hiccups: long delays afford them.
 const PERIOD_SHARE: f64 = 1.0 / 6.0;
 const SHORTEST_PERIOD_MS: f64 = 2.5;

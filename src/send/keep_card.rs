@@ -22,9 +22,9 @@ use crate::stats;
 /// Exact silence since the start for this long gets a hint.
 const SILENT_FOR_US: u64 = 10_000_000;
 
-/// A card hands over sound in periods. PulseAudio holds no more than one back and drops what does
-/// not fit while it is busy, so a period is as long as the delay affords: this share of it, but no
-/// shorter than most systems manage.
+/// A card hands over sound in periods. Each costs about as much whatever its length, and some
+/// systems hold no more than one back, so a period is as long as the delay affords: this share of
+/// it, but no shorter than most systems manage.
 const PERIOD_SHARE: f64 = 1.0 / 6.0;
 const LONGEST_PERIOD_MS: f64 = 50.0;
 const SHORTEST_PERIOD_MS: f64 = 2.5;

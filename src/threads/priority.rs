@@ -28,13 +28,8 @@ impl Priority {
     }
 }
 
-#[cfg(all(target_os = "linux", feature = "device"))]
-pub(crate) use system::Others;
-
 #[cfg(target_os = "linux")]
 mod system {
-    #[cfg(feature = "device")]
-    use std::collections::BTreeSet;
     use std::time::Duration;
 
     use rustbus::connection::Timeout;
@@ -61,10 +56,7 @@ mod system {
     const PATH: &str = "/org/freedesktop/RealtimeKit1";
 
     pub(super) fn ask(priority: Priority) -> Result<String, String> {
-        ask_for(gettid(), priority)
-    }
-
-    fn ask_for(thread: Pid, priority: Priority) -> Result<String, String> {
+        let thread = gettid();
         let by_rtkit = rtkit(thread, priority);
         let Err(refused) = by_rtkit else { return by_rtkit };
         // Linux has a nice value per thread, though its name says process.
@@ -102,31 +94,6 @@ mod system {
             return Err(answer.dynheader.error_name.unwrap_or_else(|| "refused".to_owned()));
         }
         Ok(format!("by rtkit's {method}"))
-    }
-
-    #[cfg(feature = "device")]
-    /// The threads that this process had at a moment: what a library starts afterwards can be told
-    /// from them, and asked for though it is not ours to change.
-    pub(crate) struct Others(BTreeSet<i32>);
-
-    #[cfg(feature = "device")]
-    impl Others {
-        pub(crate) fn now() -> Self {
-            let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-            Self(threads.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
-        }
-
-        /// Asks for every thread that has come since.
-        pub(crate) fn ask_for_new_ones(&self) {
-            for thread in Self::now().0.difference(&self.0).filter_map(|&id| Pid::from_raw(id)) {
-                match ask_for(thread, Priority::Now) {
-                    Ok(how) => log::debug!("a thread of the sound library runs {how}"),
-                    Err(why) => {
-                        log::debug!("a thread of the sound library has no priority: {why}");
-                    }
-                }
-            }
-        }
     }
 }
 
@@ -166,16 +133,5 @@ mod tests {
             std::thread::spawn(move || priority.ask()).join().unwrap();
         }
         assert!(start.elapsed() < std::time::Duration::from_secs(3));
-    }
-
-    #[cfg(all(target_os = "linux", feature = "device"))]
-    #[test]
-    fn threads_that_come_later_are_told_from_those_that_were_there() {
-        let others = Others::now();
-        let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let new = std::thread::spawn(move || stopped.recv());
-        others.ask_for_new_ones();
-        drop(stop);
-        let _ = new.join().unwrap();
     }
 }
