@@ -122,7 +122,7 @@ impl Link {
                     return answer.map_err(ClientError::ServerError)?.read();
                 }
                 Some(_) => {}
-                None => return Err(ClientError::Disconnected),
+                None => return Err(ClientError::ServerUnavailable),
             }
         }
     }
