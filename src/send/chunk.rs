@@ -279,8 +279,8 @@ impl Chunker {
         self.end_chunks_here();
     }
 
-    /// A piece ends with what is pending now: moves it to where a chunk ends, if it is to, before
-    /// anything of this card has gone out.
+    /// A piece ends with what is pending now, all of which has just found its place: moves it to where a
+    /// chunk ends, if it is to.
     fn end_chunks_here(&mut self) {
         let Some(input) = self.input.as_mut().filter(|_| self.ends_with_pieces) else {
             return;
