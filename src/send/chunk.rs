@@ -35,8 +35,13 @@ const LONGEST_HELD_US: f64 = 100_000.0;
 /// The largest piece that a card has handed over counts for less by this share with every new one.
 const PIECE_FADES: f64 = 0.01;
 
-/// Frames that the rate converter makes at a time.
-const BLOCK: usize = 64;
+/// Frames that the rate converter makes at a time: what it has not enough for waits for the card's
+/// next piece.
+const BLOCK: usize = 32;
+
+/// Chunks that end with the card's pieces end so much before, as a share of a chunk: pieces that move
+/// by a few frames later must not end just before a chunk does.
+const BEFORE_THE_PIECE: usize = 40;
 
 /// Cuts a stream into chunks.
 #[derive(Debug)]
@@ -44,6 +49,8 @@ pub struct Chunker {
     format: Format,
     chunk: usize,
     patience_us: f64,
+    /// Whether chunks end where the card's pieces do.
+    ends_with_pieces: bool,
     /// Position of the first frame in `pending`.
     position: u64,
     pending: VecDeque<f32>,
@@ -108,6 +115,7 @@ impl Chunker {
             format,
             chunk,
             patience_us: patience_us as f64,
+            ends_with_pieces: false,
             position: 0,
             pending: VecDeque::with_capacity(format.samples(chunk * 4)),
             out: vec![0.0; format.samples(chunk)],
@@ -120,6 +128,12 @@ impl Chunker {
             input: None,
             silence: 0,
         }
+    }
+
+    /// Puts a card's sound where chunks end just before what the card hands over at a time, so that
+    /// none waits for its last frames. Positions are up to a chunk later for it.
+    pub fn end_with_pieces(&mut self) {
+        self.ends_with_pieces = true;
     }
 
     /// From now on frames come from a card that delivers `card`; `pick` names the two channels to
@@ -262,6 +276,29 @@ impl Chunker {
             input.excess = (-gap) as usize;
         }
         self.convert();
+        self.end_chunks_here();
+    }
+
+    /// A piece ends with what is pending now, all of which has just found its place: moves it to where a
+    /// chunk ends, if it is to.
+    fn end_chunks_here(&mut self) {
+        let Some(input) = self.input.as_mut().filter(|_| self.ends_with_pieces) else {
+            return;
+        };
+        let before = self.chunk / BEFORE_THE_PIECE;
+        // What is left out of the pieces to come ends none later.
+        let ends = self.format.frames(self.pending.len()) + self.chunk - input.excess % self.chunk;
+        let over = ends % self.chunk;
+        if over <= 2 * before {
+            return;
+        }
+        let later = self.chunk + before - over;
+        input.origin = input.origin.map(|origin| origin + later as f64);
+        for _ in 0..self.format.samples(later) {
+            self.pending.push_front(0.0);
+        }
+        self.silence += later as u64;
+        self.broken = true;
     }
 
     /// The card's clock moved against its frames.

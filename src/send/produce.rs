@@ -185,7 +185,7 @@ impl Producer {
                 self.taps.input(carrier, self.format, chunk.header.position, chunk.samples);
                 self.beside.give(&chunk.header, &mut self.combine, &mut self.taps);
                 if let Some(people) = &mut self.people {
-                    people.speak(&chunk.header, &mut self.combine, &mut self.taps);
+                    people.speak(&chunk.header, now, &mut self.combine, &mut self.taps);
                 }
                 let captured_us = chunk.header.captured_us.saturating_sub(self.behind_us);
                 let header = AudioHeader { captured_us, ..chunk.header };

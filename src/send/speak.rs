@@ -88,7 +88,8 @@ impl<S: FnMut(AudioHeader, &[u8])> Speak<S> {
         send: S,
     ) -> Result<(Self, SyncSender<Card>)> {
         let (microphones, sender) = Cards::new(None);
-        let chunker = Chunker::new(FORMAT, Layout::VOICE.frames, PATIENCE_US, clock.now_us());
+        let mut chunker = Chunker::new(FORMAT, Layout::VOICE.frames, PATIENCE_US, clock.now_us());
+        chunker.end_with_pieces();
         let speak = Self {
             chunker,
             gate: Gate::new(FORMAT.sample_rate),

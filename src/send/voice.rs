@@ -3,9 +3,11 @@
 //! Pure: time is an argument. What was captured at `t − lag` stands in the mix where the film that
 //! was captured at `t` stands. The mix plays the part of a listener's card: frames wait in its
 //! jitter buffer and are bent to its clock, so a microphone's own clock never leaves a gap. The
-//! [`Lag`] is as short as the talker's frames come in time for.
+//! [`Lag`] is as short as the talker's frames come in time for, which the mix's [`Slack`] gives them
+//! more of.
 
 mod lag;
+mod slack;
 
 use crate::clock::{CardClock, Offset, Timeline};
 use crate::error::Result;
@@ -16,6 +18,7 @@ use crate::recv::resample::{BLOCK, Playout};
 use crate::send::talk::Spoken;
 use crate::wire::{FLAG_BROKEN, FLAG_HELD, FLAG_LAST, Microphone};
 pub use lag::Lag;
+pub use slack::Slack;
 
 /// Positions and capture times further apart than this do not belong together, in µs: no clock of a
 /// client's errs as much, and no frame is as long.
@@ -102,11 +105,12 @@ impl Voice {
         self.wrong
     }
 
-    /// Takes a talk frame.
+    /// Takes a talk frame. The mix's blocks are made `slack_us` after their first frame was captured,
+    /// or later.
     ///
     /// # Errors
     /// If the sound's rate cannot be brought to the mix's.
-    pub fn take(&mut self, spoken: &Spoken) -> Result<()> {
+    pub fn take(&mut self, spoken: &Spoken, slack_us: f64) -> Result<()> {
         let mut header = spoken.header;
         let begins = self.newest.is_none_or(|(position, captured_us)| {
             let moved = header.position as f64 - position as f64;
@@ -117,8 +121,12 @@ impl Voice {
         });
         if begins {
             header.flags |= FLAG_BROKEN;
-            self.has_just_begun = true;
         }
+        let pause = self.talk.frames_in_ms(ENDED_MS) as u64 + u64::from(header.frames);
+        self.has_just_begun |= begins
+            || self
+                .newest
+                .is_some_and(|(position, _)| header.position.saturating_sub(position) > pause);
         let is_backwards = self.newest.is_some_and(|(position, _)| header.position < position);
         self.newest = Some((header.position, header.captured_us));
         let decoded = self.stream.audio(header, &spoken.payload, &mut self.samples);
@@ -138,10 +146,11 @@ impl Voice {
         let took_us = spoken.came_us as f64 - captured_us as f64;
         let least_us = self.talk.micros(u64::from(header.frames));
         let needed_us = took_us.max(least_us) + playout.ahead_us();
-        if header.flags & FLAG_HELD == 0
-            && self.lag.note(spoken.came_us, needed_us, std::mem::take(&mut self.has_just_begun))
-        {
-            playout.timeline().set_delay_us(self.lag.us());
+        if header.flags & FLAG_HELD == 0 {
+            let has_just_begun = std::mem::take(&mut self.has_just_begun);
+            if self.lag.note(spoken.came_us, needed_us, slack_us, has_just_begun) {
+                playout.timeline().set_delay_us(self.lag.us());
+            }
         }
         playout.insert(position, captured_us, broken, samples);
         if header.flags & FLAG_LAST != 0 {

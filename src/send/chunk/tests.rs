@@ -272,3 +272,85 @@ fn a_card_that_hands_over_long_pieces_is_not_silent_in_between() {
     assert_eq!(chunker.silence(), before);
     assert_contiguous(&taken);
 }
+
+/// How long after each chunk's end was captured it is there, at most, and all chunks.
+fn waits_us(mut card: Card, mut chunker: Chunker) -> (u64, Taken) {
+    let (mut longest_us, mut taken) = (0, Taken::new());
+    for now in (0..5_000_000).step_by(100).map(|t| START_US + t) {
+        card.deliver(now, &mut chunker);
+        let before = taken.len();
+        take(&mut chunker, now, &mut taken);
+        for (header, _) in &taken[before..] {
+            if now > START_US + 2_000_000 {
+                longest_us = longest_us.max(now.saturating_sub(header.captured_us + 10_000));
+            }
+        }
+    }
+    (longest_us, taken)
+}
+
+#[test]
+fn a_microphone_of_another_rate_waits_for_little_more_than_what_its_converter_looks_ahead() {
+    let mut card = Card::new(0.0);
+    (card.rate, card.period) = (40_000.0, 20);
+    let mut chunker = chunker();
+    chunker.plug(Format { sample_rate: 40_000, ..MONO }, None).unwrap();
+    chunker.end_with_pieces();
+    let ahead_us = RateConverter::new(40_000, 48_000, 1, BLOCK).unwrap().delay() / 48e3 * 1e6;
+    let (longest_us, _) = waits_us(card, chunker);
+    // A piece, by how much chunks end sooner, and the steps of this test.
+    assert!((longest_us as f64) < ahead_us + 850.0, "{longest_us} µs, {ahead_us} µs");
+}
+
+#[test]
+fn chunks_that_end_with_a_microphones_pieces_never_wait_for_the_next_one() {
+    for period in [240, 480] {
+        let mut anyhow_us = 0;
+        for after_us in [0, 1_300, 3_900, 7_770, 9_990] {
+            let microphone = || Card { period, late_us: f64::from(after_us), ..Card::new(60.0) };
+            let plugged = |mut chunker: Chunker| {
+                chunker.plug(MONO, None).unwrap();
+                chunker
+            };
+            anyhow_us = waits_us(microphone(), plugged(chunker())).0.max(anyhow_us);
+            let mut chunker = plugged(chunker());
+            chunker.end_with_pieces();
+            let (longest_us, taken) = waits_us(microphone(), chunker);
+            assert!(longest_us <= 600, "{period}, {after_us}: {longest_us} µs");
+            assert_contiguous(&taken);
+            let sound = taken.iter().flat_map(|(_, s)| s).skip_while(|s| **s == 0.0);
+            let sound: Vec<f32> = sound.copied().collect();
+            assert!(sound.windows(2).all(|pair| pair[1] == pair[0] + 1.0));
+            let (header, samples) = taken.last().unwrap();
+            let exact = microphone().time_of(samples[0] as u64) as f64;
+            let error = header.captured_us as f64 - exact;
+            assert!(error.abs() < 5.0, "each chunk knows its time: {error}");
+        }
+        assert!(anyhow_us > 2_500, "without it some wait: {anyhow_us} µs");
+    }
+}
+
+#[test]
+fn pieces_that_a_stall_has_moved_end_with_chunks_again() {
+    let (mut card, mut chunker, mut taken) = (Card::new(0.0), chunker(), Taken::new());
+    card.period = 240;
+    chunker.plug(MONO, None).unwrap();
+    chunker.end_with_pieces();
+    run(Some(&mut card), &mut chunker, 0, 3_000_000, &mut taken);
+    run(None, &mut chunker, 3_000_000, 3_100_000, &mut taken);
+    // What it heard meanwhile is lost.
+    card.late_us = 103_300.0;
+    run(Some(&mut card), &mut chunker, 3_100_000, 4_000_000, &mut taken);
+    assert_contiguous(&taken);
+    let broken = taken.iter().rposition(|(header, _)| header.flags & FLAG_BROKEN != 0).unwrap();
+    assert!((305..330).contains(&broken), "{broken}");
+    for now in (4_000_000..5_000_000).step_by(100).map(|t| START_US + t) {
+        card.deliver(now, &mut chunker);
+        let before = taken.len();
+        take(&mut chunker, now, &mut taken);
+        for (header, _) in &taken[before..] {
+            let late_us = now.saturating_sub(header.captured_us + 10_000);
+            assert!(late_us <= 600 || now < START_US + 4_002_000, "{late_us}");
+        }
+    }
+}

@@ -11,7 +11,7 @@ use crate::send::combine::{Combine, Id, Personal, Role, Settings};
 use crate::send::own_mixes::OwnMixes;
 use crate::send::record::Taps;
 use crate::send::talk::{Message, Presence, QUEUE};
-use crate::send::voice::Voice;
+use crate::send::voice::{Slack, Voice};
 use crate::wire::{AudioHeader, FLAG_BROKEN};
 
 /// Numbers of voices in the mix begin here; sources have those below.
@@ -24,6 +24,8 @@ pub(super) struct People {
     own_mixes: OwnMixes,
     /// When the mix's frames were captured.
     clock: CardClock,
+    /// How long after its first frame was captured a block of the mix is made.
+    slack: Slack,
     people: BTreeMap<u32, Somebody>,
 }
 
@@ -44,7 +46,7 @@ impl People {
     /// People that `room` tells of, in a mix of that format.
     pub(super) fn new(format: Format, room: Receiver<Message>, own_mixes: OwnMixes) -> Self {
         let clock = CardClock::told(format.sample_rate);
-        Self { format, room, own_mixes, clock, people: BTreeMap::new() }
+        Self { format, room, own_mixes, clock, slack: Slack::default(), people: BTreeMap::new() }
     }
 
     /// Learns who is there and what they say. Between two chunks.
@@ -59,7 +61,7 @@ impl People {
                 Ok(Message::Said { person, spoken }) => {
                     let somebody = self.people.get_mut(&person);
                     if let Some(voice) = somebody.and_then(|somebody| somebody.voice.as_mut())
-                        && let Err(e) = voice.take(&spoken)
+                        && let Err(e) = voice.take(&spoken, self.slack.us())
                     {
                         warn!("person {person} cannot be heard: {e}");
                     }
@@ -143,13 +145,21 @@ impl People {
         }
     }
 
-    /// Gives the mix what everybody says during the chunk that begins as `header` says.
-    pub(super) fn speak(&mut self, header: &AudioHeader, mix: &mut Combine, taps: &mut Taps) {
+    /// Gives the mix what everybody says during the chunk that begins as `header` says. What came
+    /// before `now_us` has been [taken](Self::listen).
+    pub(super) fn speak(
+        &mut self,
+        header: &AudioHeader,
+        now_us: u64,
+        mix: &mut Combine,
+        taps: &mut Taps,
+    ) {
         let is_broken = header.flags & FLAG_BROKEN != 0;
         if is_broken || self.clock.time_of(0.0).is_none() {
             self.clock.anchor(header.position, header.captured_us);
         }
         let _ = self.clock.stamp(header.position, header.captured_us, header.captured_us);
+        self.slack.chunk(now_us, header.position, header.frames as usize, &self.clock);
         for somebody in self.people.values_mut() {
             let id = somebody.id();
             if let Some(voice) = &mut somebody.voice {

@@ -16,9 +16,30 @@ struct Room {
     voice: Voice,
     ppm: f64,
     clock: CardClock,
+    slack: Slack,
+    /// Frames of a chunk, and how the carrier of the mix hands them over.
+    chunk: u64,
+    carrier: Carrier,
     /// Frames said and mixed so far.
     said: u64,
     mixed: u64,
+}
+
+/// A card that hands sound over in periods, some time after the last sample of each.
+#[derive(Clone, Copy)]
+struct Carrier {
+    period_us: u64,
+    held_us: u64,
+}
+
+impl Carrier {
+    /// Hands over every sample by itself, at once.
+    const PROMPT: Self = Self { period_us: 1, held_us: 0 };
+
+    /// When sound up to `captured_us` has been handed over.
+    fn has_us(self, captured_us: u64) -> u64 {
+        captured_us.div_ceil(self.period_us) * self.period_us + self.held_us
+    }
 }
 
 impl Room {
@@ -26,7 +47,13 @@ impl Room {
         let voice = Voice::new(&microphone("f32", RATE), MIX).unwrap().unwrap();
         let mut clock = CardClock::told(RATE);
         clock.anchor(0, START_US);
-        Self { voice, ppm, clock, said: 0, mixed: 0 }
+        let (slack, carrier) = (Slack::default(), Carrier::PROMPT);
+        Self { voice, ppm, clock, slack, chunk: CHUNK, carrier, said: 0, mixed: 0 }
+    }
+
+    /// The same with a mix of chunks of `chunk` frames that `carrier` hands over.
+    fn with_carrier(self, chunk: u64, carrier: Carrier) -> Self {
+        Self { chunk, carrier, ..self }
     }
 
     fn captured_us(&self, position: u64) -> u64 {
@@ -45,7 +72,8 @@ impl Room {
     ) -> Vec<f32> {
         let mut heard = Vec::new();
         loop {
-            let mixed_us = START_US + (self.mixed + CHUNK) * 1_000_000 / u64::from(RATE);
+            let at_us = |frame: u64| START_US + frame * 1_000_000 / u64::from(RATE);
+            let mixed_us = self.carrier.has_us(at_us(self.mixed + self.chunk));
             let came_us = self.captured_us(self.said + 80) + transit_us(self.said / 80);
             if came_us.min(mixed_us) > until_us {
                 return heard;
@@ -53,13 +81,14 @@ impl Room {
             if came_us <= mixed_us {
                 self.say(came_us, &sample);
             } else {
-                let captured_us = START_US + self.mixed * 1_000_000 / u64::from(RATE);
+                let captured_us = at_us(self.mixed);
                 let _ = self.clock.stamp(self.mixed, captured_us, captured_us);
-                self.voice.speak(self.mixed, CHUNK as usize, &self.clock);
+                self.slack.chunk(mixed_us, self.mixed, self.chunk as usize, &self.clock);
+                self.voice.speak(self.mixed, self.chunk as usize, &self.clock);
                 let start = heard.len();
                 heard.extend_from_slice(self.voice.spoken());
-                heard.resize(start + CHUNK as usize, 0.0);
-                self.mixed += CHUNK;
+                heard.resize(start + self.chunk as usize, 0.0);
+                self.mixed += self.chunk;
             }
         }
     }
@@ -72,7 +101,7 @@ impl Room {
         let captured_us = self.captured_us(position);
         let header = AudioHeader { flags: 0, frames: 80, position, captured_us };
         let payload = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-        self.voice.take(&Spoken { header, payload, came_us }).unwrap();
+        self.voice.take(&Spoken { header, payload, came_us }, self.slack.us()).unwrap();
     }
 }
 
@@ -105,6 +134,32 @@ fn speaks_without_a_gap(minutes: u64) {
         assert!(worst < 0.001, "{ppm} ppm: off by {worst}");
         assert!(room.voice.lag_us() < 30_000.0, "{}", room.voice.lag_us());
     }
+}
+
+#[test]
+fn a_talker_has_as_much_more_time_as_the_mix_is_made_later_and_no_gap() {
+    let lag_ms = |chunk: u64, carrier: Carrier| {
+        let mut room = Room::new(70.0).with_carrier(chunk, carrier);
+        // The mix is made before anybody speaks.
+        room.pass(START_US + SECOND_US, |_| 1_000, |_| None);
+        let jitter = |n: u64| 1_000 + n * 7 % 11 * 100;
+        room.pass(START_US + 2 * SECOND_US, jitter, |_| Some(0.5));
+        let heard = room.pass(START_US + 60 * SECOND_US, jitter, |_| Some(0.5));
+        let gap = heard.iter().position(|sample| (sample - 0.5).abs() > 0.001);
+        assert_eq!(gap, None, "chunks of {chunk}");
+        room.voice.lag_us() / 1e3
+    };
+    // A frame, 1 to 2 ms on its way, what the converter looks ahead, a fade, and what is to spare.
+    let at_once = lag_ms(64, Carrier::PROMPT);
+    assert!((19.0..22.0).contains(&at_once), "{at_once}");
+    // Chunks that are no whole blocks: a block of 4 ms may have just been begun for the last frame.
+    let odd = lag_ms(100, Carrier::PROMPT);
+    assert!((23.0..26.0).contains(&odd), "{odd}");
+    let held = lag_ms(64, Carrier { period_us: 16_000, held_us: 5_000 });
+    assert!((14.0..17.0).contains(&held), "{held}");
+    // Whoever is 40 ms late may be sooner at any time.
+    let late = lag_ms(64, Carrier { period_us: 16_000, held_us: 40_000 });
+    assert!((13.0..16.0).contains(&late), "{late}");
 }
 
 #[test]
@@ -162,7 +217,8 @@ fn positions_and_times_that_make_no_sense_harm_nobody() {
         let captured_us = times[n as usize % times.len()] + n * 10_000;
         let header = AudioHeader { flags: (n % 4) as u8, frames: 80, position, captured_us };
         let payload = vec![0x3f; 320].into();
-        voice.take(&Spoken { header, payload, came_us: START_US + n * 10_000 }).unwrap();
+        let spoken = Spoken { header, payload, came_us: START_US + n * 10_000 };
+        voice.take(&spoken, 0.0).unwrap();
         voice.speak(n * 80, 80, &clock);
         assert!(voice.spoken().iter().all(|sample| sample.is_finite()));
         assert!(voice.spoken().len() <= 80);
@@ -184,7 +240,7 @@ fn packets_that_cannot_be_decoded_are_counted_or_made_up_for() {
         let captured_us = START_US + n * 10_000;
         let header = AudioHeader { flags: 0, frames: 480, position: n * 480, captured_us };
         let spoken = Spoken { header, payload: packet.into(), came_us: captured_us + 12_000 };
-        voice.take(&spoken).unwrap();
+        voice.take(&spoken, 0.0).unwrap();
     }
     let wrong = Spoken {
         header: AudioHeader { flags: 0, frames: 960, position: 0, captured_us: START_US },
@@ -192,7 +248,7 @@ fn packets_that_cannot_be_decoded_are_counted_or_made_up_for() {
         came_us: START_US,
     };
     let before = voice.wrong();
-    voice.take(&wrong).unwrap();
+    voice.take(&wrong, 0.0).unwrap();
     assert_eq!(voice.wrong(), before + 1);
 }
 
@@ -202,7 +258,8 @@ fn what_a_talker_held_until_it_was_known_to_speak_makes_it_no_later() {
     let mut take = |frame: u64, flags: u8, came_us: u64| {
         let captured_us = START_US + frame * 10_000;
         let header = AudioHeader { flags, frames: 80, position: frame * 80, captured_us };
-        voice.take(&Spoken { header, payload: vec![0; 320].into(), came_us }).unwrap();
+        let spoken = Spoken { header, payload: vec![0; 320].into(), came_us };
+        voice.take(&spoken, 0.0).unwrap();
         voice.lag_us()
     };
     // Words of a second, each with the 50 ms before it, all of which come with its first frame.
@@ -216,4 +273,18 @@ fn what_a_talker_held_until_it_was_known_to_speak_makes_it_no_later() {
         lags.extend((first..first + 100).map(|frame| take(frame, 0, came_us(frame))));
     }
     assert!(lags.iter().all(|lag| *lag == lags[0] && *lag < 30_000.0), "{:?}", lags[0]);
+}
+
+#[test]
+fn a_frame_that_was_late_first_makes_a_talker_late_for_the_first_words_only() {
+    let mut room = Room::new(0.0);
+    // Words of a second, half a second apart; the first frame of all is 40 ms late.
+    let transit = |n: u64| if n == 0 { 41_000 } else { 1_000 };
+    let words = |position: u64| (position % 12_000 < 8_000).then_some(0.5);
+    room.pass(START_US + SECOND_US, transit, words);
+    assert!(room.voice.lag_us() > 55_000.0, "{}", room.voice.lag_us());
+    let heard = room.pass(START_US + 3 * SECOND_US, transit, words);
+    assert!(room.voice.lag_us() < 25_000.0, "{}", room.voice.lag_us());
+    let fades = heard.windows(2).filter(|pair| (pair[1] - pair[0]).abs() > 0.3).count();
+    assert_eq!(fades, 0, "a click");
 }
