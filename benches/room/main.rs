@@ -47,7 +47,7 @@ const PRESETS: [(&str, u32, &str); 3] = [
 
 /// What a sweep tries: delays in ms, and chunks in frames. The cards' periods follow the delay.
 #[cfg(target_os = "linux")]
-const SWEEP: ([u32; 4], [u32; 2]) = ([15, 20, 25, 30], [64, 128]);
+const SWEEP: ([u32; 4], [u32; 2]) = ([10, 15, 20, 25], [64, 128]);
 
 #[cfg(target_os = "linux")]
 fn sweep(house: &house::House) -> running::Result<()> {
