@@ -26,15 +26,18 @@ pub struct Room {
 
 impl Room {
     /// How many frames of a codec may wait for one listener: as many as last as long as the chunks
-    /// that may, and at least one.
+    /// that may, and at least what one chunk becomes, because that is there all at once.
     pub(super) fn queue_bound(&self, codec: Codec) -> usize {
         let Codec::Opus(_) = codec else {
             return self.max_queue_size as usize;
         };
-        let chunks = u64::from(self.max_queue_size) * u64::from(self.config.chunk_size);
-        let frames = chunks * u64::from(opus::RATE) / u64::from(self.config.sample_rate.max(1));
-        let most = (frames / u64::from(self.opus.frames)).max(1);
-        if self.max_queue_size <= 1 { 1 } else { most as usize }
+        let (rate, packet) = (self.config.sample_rate.max(1), u64::from(self.opus.frames.max(1)));
+        let chunk = u64::from(self.config.chunk_size) * u64::from(opus::RATE);
+        let most = u64::from(self.max_queue_size) * chunk / u64::from(rate) / packet;
+        // A converter of rates gives now a block less, now one more.
+        let held_back = u64::from(rate != opus::RATE);
+        let at_once = chunk.div_ceil(u64::from(rate)).div_ceil(packet) + held_back;
+        most.max(at_once) as usize
     }
 
     /// What a listener with a codec is sent.
