@@ -62,6 +62,11 @@ fn the_film_steps_back_by_what_duck_says_for_as_long_as_somebody_speaks() {
     let address = server.address();
     let mut listener = Person::join(address, "listener", "f32", None);
     let mut talker = Person::join_in_time(address, "talker", "f32", microphone("f32"));
+    let since_us = talker.server_us();
+    // Who speaks at ease begins before now.
+    listener.listen_until("a second of the film", |person| {
+        person.heard.last().is_some_and(|heard| heard.header.captured_us > since_us + 1_000_000)
+    });
     let speaking = std::thread::spawn(move || {
         let spoken = Duration::from_millis(1_500);
         let begun_us = converse_at_ease(&mut talker, spoken, |n| sine(VOICE_HZ, VOICE, n));
@@ -82,7 +87,6 @@ fn the_film_steps_back_by_what_duck_says_for_as_long_as_somebody_speaks() {
     let is_voice = |sample: &f32| sample.abs() > 1e-4;
     let begins = right.iter().position(is_voice).expect("nobody was heard");
     let ends = right.iter().rposition(is_voice).unwrap();
-    println!("{begins} to {ends} of {}, {:?}", right.len(), &right[begins..begins + 20]);
     let spoken_s = (ends - begins) as f64 / f64::from(RATE);
     assert!((spoken_s - 1.5).abs() < 0.1, "{spoken_s} s of voice");
 
