@@ -306,6 +306,8 @@ fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
         stop: Shutdown::default(),
     };
     let id = device.id().to_owned();
+    let capturing = fitting.captured.source();
+    capturing.set(device.captured_output_id());
     let keeper = KeepCard {
         producer,
         source: source.clone(),
@@ -313,7 +315,8 @@ fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
         delay_ms: std::sync::Arc::clone(&fitting.delay_ms),
         clock: fitting.clock,
         counters: std::sync::Arc::default(),
-        network: None,
+        capturing,
+        is_carrier: false,
     };
     let heard = feed.stop.clone();
     // Opening a card can take seconds; nobody waits for this thread to end.

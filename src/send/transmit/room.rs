@@ -3,6 +3,7 @@
 use super::sockets::Buffering;
 use crate::codec::opus::{self, Layout};
 use crate::codec::{Codec, Offers};
+use crate::send::captured::CapturedOutputs;
 use crate::wire::{AUDIO_HEADER, Config, Welcome};
 
 /// What the loop knows of its stream.
@@ -12,8 +13,8 @@ pub struct Room {
     pub config: Config,
     /// What a hello is answered with, but for what depends on the listener.
     pub welcome: Welcome,
-    /// The output whose sound is captured: told to listeners on this machine.
-    pub captured_output: Option<String>,
+    /// The outputs whose sound is captured: told to listeners on this machine.
+    pub captured: CapturedOutputs,
     /// Most listeners at a time; 0: as many as the system lets in.
     pub max_clients: u32,
     /// Chunks that may wait for one listener, or as long a time of another codec's frames.
