@@ -29,9 +29,6 @@ const PERIOD_SHARE: f64 = 1.0 / 6.0;
 const LONGEST_PERIOD_MS: f64 = 50.0;
 const SHORTEST_PERIOD_MS: f64 = 2.5;
 
-/// Fewer ms than this hold no jitter buffer at all.
-const SHORTEST_TRACK_DELAY_MS: f64 = 10.0;
-
 /// The keeper of one card.
 pub(super) struct KeepCard {
     pub(super) source: Source,
@@ -105,7 +102,7 @@ impl KeepCard {
             device.name(),
             stream.period_frames()
         );
-        let _ = self.producer.send(Card::Plugged { captured, format });
+        let _ = self.producer.send(Card::Plugged { captured, format, period_ms });
         self.capturing.set(device.captured_output_id());
         Ok(stream)
     }
@@ -186,12 +183,6 @@ impl KeepCard {
 }
 
 /// How long a period should be for a playout delay.
-fn period_ms(delay_ms: u32) -> f64 {
+pub(super) fn period_ms(delay_ms: u32) -> f64 {
     (f64::from(delay_ms) * PERIOD_SHARE).clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS)
-}
-
-/// How long after the carrier's a second card's sound of the same moment is heard, in ms: two of its
-/// periods, one to be filled and one to come late.
-pub(super) fn track_delay_ms(delay_ms: u32) -> u32 {
-    (2.0 * period_ms(delay_ms)).ceil().max(SHORTEST_TRACK_DELAY_MS) as u32
 }

@@ -164,6 +164,55 @@ fn a_microphone_that_becomes_the_default_input_does_not_take_the_place_of_what_t
 }
 
 #[test]
+fn a_second_card_that_comes_back_after_the_playout_delay_has_grown_is_heard_without_a_gap() {
+    let mut room = Room::open();
+    room.plug_microphone(MIC1);
+    room.make_default_source("ear2.monitor");
+    let preset = room.path("room.toml");
+    let delay = |ms: u32| {
+        let text = format!("chunk_size = 480\nmax_queue_size = 100\nplayout_delay_ms = {ms}\n");
+        std::fs::write(&preset, text).unwrap();
+    };
+    delay(40);
+    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
+    command.arg("--preset").arg(&preset).args(["--sample-rate", &RATE.to_string()]);
+    command.args(["--source", "none", "--source", "device:mic1"]);
+    command.args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--no-web"]);
+    let mut server = Program::start(command, room.path("server.log"));
+    server.wait_for("Ctrl-C stops.");
+    let said = server.said();
+    let address = said.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).unwrap();
+    // Nothing else plays or records in short blocks, which would make those of the microphone short.
+    let recorded = room.path("heard.wav");
+    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+    command.arg(address).args(["--codec", "f32", "--output"]);
+    command.arg(format!("wav:{}", recorded.display()));
+    let mut listener = Program::start(command, room.path("listener.log"));
+    let _tone = room.play(&tone(&room), MOUTH);
+    // Its header is brought up to date once a second.
+    let latest = || {
+        let Ok(heard) = hound::WavReader::open(&recorded) else { return Vec::new() };
+        let samples = heard.into_samples::<f32>().step_by(2).map_while(Result::ok);
+        let pieces = tones(&samples.collect::<Vec<_>>());
+        pieces[pieces.len().saturating_sub(50)..].to_vec()
+    };
+    let is_whole = |pieces: &[f64]| pieces.iter().all(|level| *level > f64::from(TONE) * 0.9);
+    let is_heard = || latest().len() == 50 && is_whole(&latest());
+    wait_until("the tone is heard", is_heard);
+    delay(600);
+    listener.wait_for("the server's delay is 600 ms from here on");
+    room.unplug_microphone(MIC1);
+    server.wait_for("“mic1” delivers no more");
+    wait_until("it is heard no more", || latest().iter().all(|level| *level < 1e-4));
+    room.plug_microphone(MIC1);
+    server.wait_for("sound is captured again");
+    // A busy machine may leave a hole in one second; periods too long for the delay do in each.
+    wait_until("a second of the tone without a hole", is_heard);
+    listener.stop();
+    server.stop();
+}
+
+#[test]
 fn a_device_that_is_given_twice_is_refused_in_one_line() {
     let mut room = Room::open();
     room.plug_microphone(MIC1);
