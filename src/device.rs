@@ -90,8 +90,8 @@ pub fn is_present(id: &str) -> bool {
     host().is_ok_and(|host| host.device_by_id(&id).is_some())
 }
 
-/// Whether the system moves what plays on its default output along when that changes, even what
-/// was opened on that very output, and says nothing. PulseAudio and PipeWire do.
+/// Whether the system moves what plays on its default output, or records from its default input, along
+/// when that changes, even what was opened on that very device, and says nothing. PulseAudio and PipeWire do.
 #[must_use]
 pub fn moves_with_default() -> bool {
     System::current() == System::Linux

@@ -1,6 +1,7 @@
 //! Joins the sending stages: makes the rings and queues, starts and joins the threads.
 
 pub mod capture;
+pub mod captured;
 pub mod cards;
 pub mod chunk;
 pub mod combine;
@@ -50,6 +51,7 @@ use crate::stats::{self, Lines, Loudest, ServerStats};
 use crate::status::{self, Terminal};
 use crate::threads::{Priority, join, spawn};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
+use captured::CapturedOutputs;
 use control::Board;
 use desk::{Asked, Desk, Fitting};
 use produce::Producer;
@@ -113,6 +115,7 @@ impl Server {
             chunk_size: settings.preset.chunk_size,
             delay_ms: Arc::new(AtomicU32::new(settings.preset.playout_delay_ms)),
             clock: Clock::start(),
+            captured: CapturedOutputs::default(),
         };
         let mut beside: Vec<Prepared> = Vec::new();
         for other in &others {
@@ -214,7 +217,7 @@ impl Server {
         let clock = fitting.clock;
         let (source, _) = carrier(&settings);
         let counters: Arc<stats::Capture> = Arc::default();
-        let room = room(&settings, format, origin.captured_output());
+        let room = room(&settings, format, fitting.captured.clone());
         let port = door.local_addr().map_or(settings.preset.port, |address| address.port());
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         let figures = web_door.as_ref().map(|_| handle.clone());
@@ -260,6 +263,8 @@ impl Server {
             Origin::Generator(generator) => producer.generate(generator, source.channels)?,
             #[cfg(feature = "device")]
             Origin::Card(device) => {
+                let capturing = fitting.captured.source();
+                capturing.set(device.captured_output_id());
                 let card = keep_card::KeepCard {
                     producer: producer.cards(source.channels),
                     source,
@@ -267,7 +272,8 @@ impl Server {
                     delay_ms: Arc::clone(&delay_ms),
                     clock,
                     counters: Arc::clone(&counters),
-                    network: Some(handle.clone()),
+                    capturing,
+                    is_carrier: true,
                 };
                 let heard = stop.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
@@ -342,14 +348,6 @@ impl Origin {
             Self::Card(device) => Some(device.id()),
         }
     }
-
-    fn captured_output(&self) -> Option<String> {
-        match self {
-            Self::Generator(_) => None,
-            #[cfg(feature = "device")]
-            Self::Card(device) => device.captured_output_id().map(str::to_owned),
-        }
-    }
 }
 
 /// The token of those who may tell this server what to do. A server is of use without.
@@ -391,7 +389,7 @@ fn stream_rate(card: u32) -> u32 {
     rate.min(HIGHEST_RATE)
 }
 
-fn room(settings: &ServerSettings, format: Format, captured_output: Option<String>) -> Room {
+fn room(settings: &ServerSettings, format: Format, captured: CapturedOutputs) -> Room {
     let preset = &settings.preset;
     let config = Config {
         sample_rate: format.sample_rate,
@@ -413,11 +411,12 @@ fn room(settings: &ServerSettings, format: Format, captured_output: Option<Strin
         accepts: std::collections::BTreeMap::new(),
         person: None,
         captured_output: None,
+        also_captured: Vec::new(),
     };
     Room {
         config,
         welcome,
-        captured_output,
+        captured,
         max_clients: preset.max_clients,
         max_queue_size: preset.max_queue_size,
         offers: offers(preset),

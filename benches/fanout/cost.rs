@@ -15,6 +15,7 @@ use auralync::clock::Clock;
 use auralync::codec::Offers;
 use auralync::codec::opus::Layout;
 use auralync::format::Format;
+use auralync::send::captured::CapturedOutputs;
 use auralync::send::transmit::sockets::{self, Buffering};
 use auralync::send::transmit::{Handle, Room, Snapshot, Transmit};
 use auralync::send::web::{Readers, Web};
@@ -393,8 +394,9 @@ fn room(stream: Stream) -> Room {
             accepts: std::collections::BTreeMap::new(),
             person: None,
             captured_output: None,
+            also_captured: Vec::new(),
         },
-        captured_output: None,
+        captured: CapturedOutputs::default(),
         max_clients: 0,
         max_queue_size: 100,
         offers: Offers::default(),

@@ -333,6 +333,7 @@ mod tests {
             accepts: BTreeMap::new(),
             person: None,
             captured_output: None,
+            also_captured: Vec::new(),
         }
     }
 

@@ -15,7 +15,12 @@ const CARDS: usize = 4;
 /// A card that was opened, or lost.
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 pub(crate) enum Card {
-    Plugged { captured: Captured, format: Format },
+    /// It hands over `period_ms` of sound at a time.
+    Plugged {
+        captured: Captured,
+        format: Format,
+        period_ms: f64,
+    },
     Lost,
 }
 
@@ -23,6 +28,7 @@ pub(crate) enum Card {
 pub(super) struct Cards {
     from: Receiver<Card>,
     captured: Option<Captured>,
+    period_ms: f64,
     /// The two channels to take, counted from one.
     pick: Option<(u16, u16)>,
 }
@@ -31,7 +37,7 @@ impl Cards {
     /// Cards that are announced through what this returns.
     pub(super) fn new(pick: Option<(u16, u16)>) -> (Self, SyncSender<Card>) {
         let (sender, from) = sync_channel(CARDS);
-        (Self { from, captured: None, pick }, sender)
+        (Self { from, captured: None, period_ms: 0.0, pick }, sender)
     }
 
     /// Whether there is one now.
@@ -39,12 +45,18 @@ impl Cards {
         self.captured.is_some()
     }
 
+    /// How much sound the newest card hands over at a time, in ms; 0 before the first.
+    pub(super) fn period_ms(&self) -> f64 {
+        self.period_ms
+    }
+
     /// Gives the chunker what has come since last time.
     pub(super) fn feed(&mut self, chunker: &mut Chunker) {
         while let Ok(card) = self.from.try_recv() {
             chunker.unplug();
             self.captured = None;
-            if let Card::Plugged { captured, format } = card {
+            if let Card::Plugged { captured, format, period_ms } = card {
+                self.period_ms = period_ms;
                 match chunker.plug(format, self.pick) {
                     Ok(()) => self.captured = Some(captured),
                     Err(e) => error!("{e}"),

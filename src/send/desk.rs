@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use super::captured::CapturedOutputs;
 use super::combine::{Id, Settings};
 use super::produce::beside::Prepared;
 use crate::clock::Clock;
@@ -45,6 +46,7 @@ pub(super) struct Fitting {
     /// The playout delay in force, in ms.
     pub(super) delay_ms: Arc<AtomicU32>,
     pub(super) clock: Clock,
+    pub(super) captured: CapturedOutputs,
 }
 
 impl Fitting {

@@ -10,8 +10,8 @@ use std::sync::mpsc::SyncSender;
 use log::{debug, info, warn};
 
 use super::capture;
+use super::captured::Capturing;
 use super::cards::Card;
-use super::transmit::Handle;
 use crate::clock::Clock;
 use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep, must_shorten};
 use crate::device::{self, InputDevice, Stream, System, hints};
@@ -29,9 +29,6 @@ const PERIOD_SHARE: f64 = 1.0 / 6.0;
 const LONGEST_PERIOD_MS: f64 = 50.0;
 const SHORTEST_PERIOD_MS: f64 = 2.5;
 
-/// Fewer ms than this hold no jitter buffer at all.
-const SHORTEST_TRACK_DELAY_MS: f64 = 10.0;
-
 /// The keeper of one card.
 pub(super) struct KeepCard {
     pub(super) source: Source,
@@ -41,8 +38,10 @@ pub(super) struct KeepCard {
     pub(super) clock: Clock,
     pub(super) counters: Arc<stats::Capture>,
     pub(super) producer: SyncSender<Card>,
-    /// Is told which output is captured, where it is the carrier's.
-    pub(super) network: Option<Handle>,
+    /// Is told which output is captured.
+    pub(super) capturing: Capturing,
+    /// Whether nothing is heard without it.
+    pub(super) is_carrier: bool,
 }
 
 /// The card that is captured.
@@ -50,6 +49,8 @@ struct Opened<'a> {
     device: &'a InputDevice,
     stream: &'a Stream,
     period_ms: f64,
+    /// The default input before this one was opened.
+    default_input: Option<String>,
 }
 
 impl KeepCard {
@@ -60,6 +61,7 @@ impl KeepCard {
         keep(shutdown, |said| {
             // Before opening, which takes long enough for it to change.
             let default = device::default_output_id();
+            let default_input = device::default_input_id();
             let device = match self.found.take() {
                 Some(device) => device,
                 None => InputDevice::find(&self.source.kind)?,
@@ -70,12 +72,15 @@ impl KeepCard {
                 info!("sound is captured again, from “{}”", device.name());
             }
             let before = default.as_deref();
-            let opened = Opened { device: &device, stream: &stream, period_ms };
-            let why = self.watch(&opened, before, start_us, &mut hint_due, shutdown);
+            let opened = Opened { device: &device, stream: &stream, period_ms, default_input };
+            let why = self.watch(opened, before, start_us, &mut hint_due, shutdown);
             let _ = self.producer.send(Card::Lost);
             Ok(why.map(|why| {
                 let name = device.name();
-                format!("“{name}” delivers no more: {why}. Listeners hear silence until it is back")
+                let meanwhile = if self.is_carrier { "silence" } else { "the other sources" };
+                format!(
+                    "“{name}” delivers no more: {why}. Listeners hear {meanwhile} until it is back"
+                )
             }))
         });
     }
@@ -97,10 +102,8 @@ impl KeepCard {
             device.name(),
             stream.period_frames()
         );
-        let _ = self.producer.send(Card::Plugged { captured, format });
-        if let Some(network) = &self.network {
-            network.captures(device.captured_output_id().map(str::to_owned));
-        }
+        let _ = self.producer.send(Card::Plugged { captured, format, period_ms });
+        self.capturing.set(device.captured_output_id());
         Ok(stream)
     }
 
@@ -108,7 +111,7 @@ impl KeepCard {
     /// or the server stops. `default_before` was the default output before this one was opened.
     fn watch(
         &self,
-        &Opened { device, stream, period_ms: period }: &Opened<'_>,
+        Opened { device, stream, period_ms: period, mut default_input }: Opened<'_>,
         default_before: Option<&str>,
         start_us: u64,
         hint_due: &mut bool,
@@ -134,6 +137,17 @@ impl KeepCard {
             // say nothing.
             if !follows_default && !device::is_present(device.id()) {
                 return Some("it was unplugged".to_owned());
+            }
+            let input = device::default_input_id();
+            if input.is_some() && input != default_input {
+                let was_this = default_input.as_deref() == Some(device.id());
+                default_input = input;
+                // A microphone that is plugged in becomes the default, and what was captured from
+                // the one before is moved along.
+                if was_this && device::moves_with_default() {
+                    info!("the default input has changed: staying with “{}”", device.name());
+                    return None;
+                }
             }
             let default = device::default_output_id();
             if default.is_none() || default.as_deref() == default_before {
@@ -169,12 +183,6 @@ impl KeepCard {
 }
 
 /// How long a period should be for a playout delay.
-fn period_ms(delay_ms: u32) -> f64 {
+pub(super) fn period_ms(delay_ms: u32) -> f64 {
     (f64::from(delay_ms) * PERIOD_SHARE).clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS)
-}
-
-/// How long after the carrier's a second card's sound of the same moment is heard, in ms: two of its
-/// periods, one to be filled and one to come late.
-pub(super) fn track_delay_ms(delay_ms: u32) -> u32 {
-    (2.0 * period_ms(delay_ms)).ceil().max(SHORTEST_TRACK_DELAY_MS) as u32
 }

@@ -85,7 +85,7 @@ impl KeepMicrophone {
             microphone.name(),
             stream.period_frames()
         );
-        let _ = self.talker.send(Card::Plugged { captured, format });
+        let _ = self.talker.send(Card::Plugged { captured, format, period_ms: PERIOD_MS });
         Ok(stream)
     }
 

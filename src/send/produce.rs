@@ -92,7 +92,7 @@ impl Producer {
         counters: Arc<stats::Capture>,
         network: Handle,
     ) -> Self {
-        let Fitting { mix, chunk_size, delay_ms, clock } = fitting.clone();
+        let Fitting { mix, chunk_size, delay_ms, clock, .. } = fitting.clone();
         let patience = patience_us(fitting.delay_ms());
         let mut combine = Combine::new(mix);
         combine.add(CARRIER, Role::Film, settings);

@@ -45,8 +45,13 @@ struct Reader {
     raw: Vec<f32>,
     /// In the mix's channels, on their way to the converter.
     mixed: Vec<f32>,
+    /// The newest frame, in the mix's channels.
+    last: Vec<f32>,
     /// Frames that the converter gives before the first of the sound.
     lead: usize,
+    /// Frames read, and frames that became of them.
+    taken: u64,
+    made: u64,
     has_ended: bool,
 }
 
@@ -79,7 +84,10 @@ impl ReadAhead {
             ring: producer,
             raw: vec![0.0; source.samples(BLOCK)],
             mixed: Vec::new(),
+            last: vec![0.0; mix.samples(1)],
             lead,
+            taken: 0,
+            made: 0,
             has_ended: false,
         };
         let at_start = mix.samples(mix.frames_in_ms(AT_START_MS).max(BLOCK));
@@ -142,10 +150,19 @@ impl Reader {
             self.mixed.clear();
             return Ok(());
         };
+        self.taken += frames as u64;
+        if frames > 0 {
+            let from = self.mixed.len() - channels;
+            self.last.copy_from_slice(&self.mixed[from..]);
+        }
+        let whole = (self.taken as f64 * converter.ratio()).round() as u64;
         if self.has_ended {
-            // What the converter holds back comes out behind as much silence.
-            let silence = converter.needed() + (converter.delay() / converter.ratio()) as usize;
-            self.mixed.extend(std::iter::repeat_n(0.0, silence * channels));
+            // What the converter holds back comes out behind as much of the last frame: behind
+            // silence it would ring, where the sound breaks off.
+            let more = converter.needed() + (converter.delay() / converter.ratio()) as usize;
+            for _ in 0..more {
+                self.mixed.extend_from_slice(&self.last);
+            }
         }
         let mut read = 0;
         while self.mixed.len() - read >= converter.needed() * channels {
@@ -153,7 +170,13 @@ impl Reader {
             let block = converter.block(&self.mixed[read..until]);
             let lead = self.lead.min(block.len() / channels);
             self.lead -= lead;
-            self.ring.push_slice(&block[lead * channels..]);
+            let mut block = &block[lead * channels..];
+            if self.has_ended {
+                let left = whole.saturating_sub(self.made) as usize * channels;
+                block = &block[..left.min(block.len())];
+            }
+            self.made += (block.len() / channels) as u64;
+            self.ring.push_slice(block);
             read = until;
         }
         self.mixed.drain(..read);

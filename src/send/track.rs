@@ -71,6 +71,17 @@ impl Track {
         Ok(Self { counts_only: true, ..Self::new(source_rate, mix, chunk, delay_ms)? })
     }
 
+    /// Changes how long after the carrier's frames of the same moment the source's are heard.
+    pub fn set_delay_ms(&mut self, delay_ms: u32) {
+        if std::mem::replace(&mut self.delay_ms, delay_ms) == delay_ms {
+            return;
+        }
+        if let Some(playout) = &mut self.playout {
+            playout.make_room_for(delay_ms);
+            playout.timeline().set_delay_us(f64::from(delay_ms) * 1e3);
+        }
+    }
+
     /// Takes interleaved frames from `position` on, the first of them captured at `captured_us`;
     /// `is_broken` says that positions and times have nothing to do with those before. Positions
     /// beyond 2⁶² are none, and left out.

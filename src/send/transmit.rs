@@ -117,6 +117,8 @@ pub struct Transmit {
     /// Runs of listeners that were asked to leave, newest last.
     removed: VecDeque<String>,
     history: History,
+    /// The outputs that were captured when it was last looked.
+    captured: Vec<String>,
     /// A playout delay that was, in ms, and the capture time from which it is no more.
     old_delay: (u32, u64),
     buffer: Box<[u8; READ_BYTES]>,
@@ -145,6 +147,7 @@ impl Transmit {
         let transmit = Self {
             logs: Codec::all().map(|codec| Log::new(room.queue_bound(codec))).into(),
             in_use: Arc::clone(&in_use),
+            captured: room.captured.list(),
             room,
             clock,
             poll,
@@ -258,7 +261,6 @@ impl Transmit {
                 }
                 Ok(Order::Own { person, frame }) => self.hear_own(person, frame),
                 Ok(Order::Change(change)) => self.change(change),
-                Ok(Order::Captures(output)) => self.captures(output),
                 Ok(Order::Listeners(answer)) => {
                     // Who asked may have gone.
                     let _ = answer.try_send(self.snapshot(self.clock.now_us()).listeners);
@@ -304,12 +306,16 @@ impl Transmit {
         }
     }
 
-    fn captures(&mut self, output: Option<String>) {
-        if self.room.captured_output == output {
+    /// Listeners on this machine must come again when another output is captured, because one of
+    /// them may play on it.
+    fn look_at_captured(&mut self, now: u64) {
+        let captured = self.room.captured.list();
+        let is_known = |output: &String| self.captured.contains(output);
+        let are_known = captured.iter().all(is_known);
+        self.captured = captured;
+        if are_known {
             return;
         }
-        self.room.captured_output = output;
-        let now = self.clock.now_us();
         for index in 0..self.seats.len() {
             if let Some(Some(seat)) = self.seats.get_mut(index)
                 && seat.is_on_this_machine()

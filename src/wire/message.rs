@@ -211,6 +211,9 @@ pub struct Welcome {
     /// must not play there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub captured_output: Option<String>,
+    /// Further ones, [`MAX_CAPTURED`] with that one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_captured: Vec<String>,
 }
 
 impl Welcome {
@@ -257,6 +260,12 @@ pub const MAX_ALGORITHMIC_DELAY: u32 = 9_600;
 
 /// Longest playout delay that a client accepts, in ms; it sizes the jitter buffer.
 pub const MAX_PLAYOUT_DELAY_MS: u32 = 10_000;
+
+/// Outputs that a welcome names as captured.
+pub const MAX_CAPTURED: usize = 16;
+
+/// Bytes of the id of each of them: a welcome holds all.
+pub const MAX_CAPTURED_BYTES: usize = 256;
 
 /// Client → server: how playing goes.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]

@@ -7,6 +7,8 @@
 )]
 
 #[cfg(unix)]
+mod bad_files;
+#[cfg(unix)]
 mod change;
 #[cfg(unix)]
 mod codecs;
@@ -16,6 +18,8 @@ mod dry;
 mod ending;
 #[cfg(unix)]
 mod mixing;
+#[cfg(unix)]
+mod newest;
 #[cfg(unix)]
 mod ramp;
 #[cfg(unix)]

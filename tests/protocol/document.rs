@@ -80,8 +80,12 @@ fn the_message_table_lists_every_kind_and_no_other() {
 
 /// Numbers that the sources name, by name.
 fn constants() -> BTreeMap<String, u64> {
+    constants_of(&SOURCES)
+}
+
+fn constants_of(sources: &[&str]) -> BTreeMap<String, u64> {
     let mut known = BTreeMap::new();
-    for line in SOURCES.iter().flat_map(|source| source.lines()) {
+    for line in sources.iter().flat_map(|source| source.lines()) {
         let line = line.strip_prefix("pub(super) ").unwrap_or(line);
         let line = line.strip_prefix("pub ").unwrap_or(line);
         let Some((name, rest)) = line.strip_prefix("const ").and_then(|l| l.split_once(": "))
@@ -136,5 +140,32 @@ fn the_limits_in_the_document_are_the_constants_in_the_code() {
     };
     for name in known.keys().filter(|name| must_be_listed(name)) {
         assert!(listed.contains_key(name.as_str()), "the document does not name {name}");
+    }
+}
+
+#[test]
+fn the_limits_of_telling_a_server_what_to_do_are_the_constants_in_the_code() {
+    let page = include_str!("../../docs/control.md");
+    let known = constants_of(&[
+        include_str!("../../src/wire.rs"),
+        include_str!("../../src/wire/websocket.rs"),
+        include_str!("../../src/control/token.rs"),
+        include_str!("../../src/control/rpc.rs"),
+        include_str!("../../src/send/control.rs"),
+    ]);
+    let (level, pan) = (auralync::source::LEVEL_DB, auralync::source::PAN);
+    let thousands = |n: u64| format!("{},{:03}", n / 1_000, n % 1_000);
+    let message = thousands(known["MAX_CLIENT_MESSAGE"]);
+    for limit in [
+        format!("at most {message} bytes (closed with 1009)"),
+        format!("a batch {} calls", known["MAX_BATCH"]),
+        format!("{} messages a second", known["MAX_MESSAGES_PER_SECOND"]),
+        format!("{} programs at a time", known["MAX_CALLERS"]),
+        format!("{} hexadecimal digits", 2 * known["BYTES"]),
+        format!("−{} to {} dB", -level.start(), level.end()),
+        format!("`db`: −{}…{}", -level.start(), level.end()),
+        format!("`pan`: −{}…{}", -pan.start(), pan.end()),
+    ] {
+        assert!(page.contains(&limit), "docs/control.md does not say “{limit}”");
     }
 }

@@ -205,6 +205,7 @@ impl Shared {
             accepts: BTreeMap::new(),
             person: self.lets_speak.then_some(2),
             captured_output: None,
+            also_captured: Vec::new(),
         };
         if self.lets_speak {
             welcome.let_speak();

@@ -250,7 +250,7 @@ impl<'a> Session<'a> {
     }
 
     fn welcomed(&mut self, welcome: Welcome) -> Result<()> {
-        self.refuse_feedback(welcome.captured_output.as_deref())?;
+        self.refuse_feedback(&welcome)?;
         let now_us = self.now_us();
         let same_run = self.clocks.session == welcome.session;
         let before = self.rescue.take();
@@ -313,10 +313,11 @@ impl<'a> Session<'a> {
         let _ = self.connect.player.send(Heard::Stream(stream));
     }
 
-    /// Playing on the output that the server captures would feed back.
-    fn refuse_feedback(&self, captured: Option<&str>) -> Result<()> {
-        match (captured, &self.connect.own_output) {
-            (Some(captured), Some(own)) if captured == own => Err(Error::Usage {
+    /// Playing on an output that the server captures would feed back.
+    fn refuse_feedback(&self, welcome: &Welcome) -> Result<()> {
+        let mut captured = welcome.captured_output.iter().chain(&welcome.also_captured);
+        match &self.connect.own_output {
+            Some(own) if captured.any(|captured| captured == own) => Err(Error::Usage {
                 what: "the server on this PC captures the output that this client would play on, \
                        which would send the sound round and round"
                     .to_owned(),

@@ -62,6 +62,7 @@ fn listener(codec: Codec, rate: u32, layout: Layout) -> Conversation {
         accepts: std::collections::BTreeMap::new(),
         person: None,
         captured_output: None,
+        also_captured: Vec::new(),
     };
     let frame = welcome.frame();
     let body = &frame[5..];

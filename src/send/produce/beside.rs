@@ -27,6 +27,9 @@ const LONGEST_NAME: usize = 200;
 #[cfg(feature = "device")]
 const CARD_CHUNK_MS: f64 = 3.0;
 
+/// Fewer ms than this hold no jitter buffer at all.
+const SHORTEST_TRACK_DELAY_MS: f64 = 10.0;
+
 /// A source that has been opened, off the chunking thread.
 pub(in crate::send) struct Prepared {
     name: String,
@@ -296,7 +299,7 @@ fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
     // Found out here, where it can be said.
     crate::mixdown::Mixdown::new(device.format().channels, own.channels, source.channels)?;
     let chunk = own.frames_in_ms(CARD_CHUNK_MS).max(16);
-    let delay_ms = keep_card::track_delay_ms(fitting.delay_ms());
+    let delay_ms = track_delay_ms(keep_card::period_ms(fitting.delay_ms()));
     let (cards, producer) = Cards::new(source.channels);
     let feed = CardFeed {
         cards,
@@ -306,6 +309,8 @@ fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
         stop: Shutdown::default(),
     };
     let id = device.id().to_owned();
+    let capturing = fitting.captured.source();
+    capturing.set(device.captured_output_id());
     let keeper = KeepCard {
         producer,
         source: source.clone(),
@@ -313,7 +318,8 @@ fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
         delay_ms: std::sync::Arc::clone(&fitting.delay_ms),
         clock: fitting.clock,
         counters: std::sync::Arc::default(),
-        network: None,
+        capturing,
+        is_carrier: false,
     };
     let heard = feed.stop.clone();
     // Opening a card can take seconds; nobody waits for this thread to end.
@@ -321,9 +327,19 @@ fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
     Ok((id, feed))
 }
 
+/// How long after the carrier's a second card's sound of the same moment is heard, in ms: two of its
+/// periods, one to be filled and one to come late.
+fn track_delay_ms(period_ms: f64) -> u32 {
+    (2.0 * period_ms).ceil().max(SHORTEST_TRACK_DELAY_MS) as u32
+}
+
 impl CardFeed {
     fn take_input(&mut self) {
         self.cards.feed(&mut self.chunker);
+        if self.cards.is_plugged() {
+            // One that is opened after the playout delay has changed has other periods.
+            self.track.set_delay_ms(track_delay_ms(self.cards.period_ms()));
+        }
         // Whole chunks are given out whatever the time is.
         while let Some(chunk) = self.chunker.next_chunk(0) {
             let AudioHeader { position, captured_us, flags, .. } = chunk.header;

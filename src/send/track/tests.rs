@@ -168,3 +168,31 @@ fn positions_and_times_that_make_no_sense_are_no_panic() {
         assert!(out.iter().all(|sample| sample.is_finite()));
     }
 }
+
+#[test]
+fn a_source_whose_periods_have_grown_has_no_gap_once_its_delay_has_grown_too() {
+    // Five frames of 10 ms come at a time, far too late for a delay of 20 ms.
+    let late_us: fn(u64) -> f64 = |frame| 10_000.0 * (4 - frame % 5) as f64;
+    let world = World {
+        carrier_ppm: 50.0,
+        talker_ppm: -50.0,
+        talker_rate: 48_000,
+        late_us,
+        speaks: always,
+    };
+    let heard = |delay_ms: Option<u32>| {
+        let mut track = Track::new(48_000, MONO, TALK, 20).unwrap();
+        track.insert(0, START_US as u64, false, &[0.0; TALK]).unwrap();
+        if let Some(delay_ms) = delay_ms {
+            track.set_delay_ms(delay_ms);
+        }
+        let mut softest = f32::MAX;
+        world.run(&mut track, 5.0, |at, samples| {
+            let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+            softest = if at < 1.0 { softest } else { softest.min(peak) };
+        });
+        softest
+    };
+    assert!(heard(None) < 0.1);
+    assert!(heard(Some(100)) > 0.9);
+}

@@ -183,7 +183,7 @@ impl Transmit {
     pub(super) fn welcome(&mut self, index: usize, mut hello: Hello) {
         let ghost = self.ghost_of(&hello.id);
         let seated = self.seated();
-        let captured_output = self.room.captured_output.clone();
+        let mut captured = self.room.captured.list().into_iter();
         let codec = self.codec_for(index, ghost, &hello);
         let buffering = self.room.buffering(codec);
         let now = self.clock.now_us();
@@ -206,7 +206,10 @@ impl Transmit {
         let mut welcome = self.room.welcome.clone();
         welcome.ping_ms = welcome.ping_ms.max(u32::try_from(seated).unwrap_or(u32::MAX));
         welcome.version = hello.version.min(VERSION);
-        welcome.captured_output = captured_output.filter(|_| same_machine);
+        if same_machine {
+            welcome.captured_output = captured.next();
+            welcome.also_captured = captured.collect();
+        }
         self.room.describe(codec, &mut welcome);
         self.in_use.add(codec);
         seat.replaces = ghost;

@@ -20,7 +20,6 @@ pub(super) enum Order {
     Frame(AudioFrame),
     Own { person: u32, frame: AudioFrame },
     Change(Change),
-    Captures(Option<String>),
     Figures(Box<ServerStats>),
     Listeners(SyncSender<Vec<ListenerStats>>),
     Remove(SocketAddr, SyncSender<bool>),
@@ -77,12 +76,6 @@ impl Handle {
     /// Changes delay and limits, and tells the listeners.
     pub fn change(&self, change: Change) {
         self.insist(|| Order::Change(change.clone()));
-    }
-
-    /// Tells which output is captured now. Listeners on this machine must come again, because one of
-    /// them may play on it.
-    pub fn captures(&self, output: Option<String>) {
-        self.insist(|| Order::Captures(output.clone()));
     }
 
     /// What the page's visitors may read from now on. Where the loop is too busy, the next second's

@@ -33,6 +33,7 @@ impl Transmit {
             return;
         }
         self.housekeeping_us = now;
+        self.look_at_captured(now);
         self.keep_web_house(now);
         self.in_use.set(self.seats.iter().flatten().filter_map(|seat| seat.listener.hears()));
         for index in 0..self.seats.len() {

@@ -3,6 +3,7 @@
 use super::sockets::Buffering;
 use crate::codec::opus::{self, Layout};
 use crate::codec::{Codec, Offers};
+use crate::send::captured::CapturedOutputs;
 use crate::wire::{AUDIO_HEADER, Config, Welcome};
 
 /// What the loop knows of its stream.
@@ -12,8 +13,8 @@ pub struct Room {
     pub config: Config,
     /// What a hello is answered with, but for what depends on the listener.
     pub welcome: Welcome,
-    /// The output whose sound is captured: told to listeners on this machine.
-    pub captured_output: Option<String>,
+    /// The outputs whose sound is captured: told to listeners on this machine.
+    pub captured: CapturedOutputs,
     /// Most listeners at a time; 0: as many as the system lets in.
     pub max_clients: u32,
     /// Chunks that may wait for one listener, or as long a time of another codec's frames.
@@ -26,15 +27,18 @@ pub struct Room {
 
 impl Room {
     /// How many frames of a codec may wait for one listener: as many as last as long as the chunks
-    /// that may, and at least one.
+    /// that may, and at least what one chunk becomes, because that is there all at once.
     pub(super) fn queue_bound(&self, codec: Codec) -> usize {
         let Codec::Opus(_) = codec else {
             return self.max_queue_size as usize;
         };
-        let chunks = u64::from(self.max_queue_size) * u64::from(self.config.chunk_size);
-        let frames = chunks * u64::from(opus::RATE) / u64::from(self.config.sample_rate.max(1));
-        let most = (frames / u64::from(self.opus.frames)).max(1);
-        if self.max_queue_size <= 1 { 1 } else { most as usize }
+        let (rate, packet) = (self.config.sample_rate.max(1), u64::from(self.opus.frames.max(1)));
+        let chunk = u64::from(self.config.chunk_size) * u64::from(opus::RATE);
+        let most = u64::from(self.max_queue_size) * chunk / u64::from(rate) / packet;
+        // A converter of rates gives now a block less, now one more.
+        let held_back = u64::from(rate != opus::RATE);
+        let at_once = chunk.div_ceil(u64::from(rate)).div_ceil(packet) + held_back;
+        most.max(at_once) as usize
     }
 
     /// What a listener with a codec is sent.

@@ -371,6 +371,7 @@ fn greet(conversation: &mut Conversation, deframer: &mut Deframer, old: bool) {
             accepts: BTreeMap::new(),
             person: None,
             captured_output: None,
+            also_captured: Vec::new(),
         };
         bytes.extend(welcome.frame());
     }

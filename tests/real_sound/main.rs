@@ -3,6 +3,8 @@
 #![cfg(all(feature = "device", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod sources;
+#[path = "../support"]
 #[allow(dead_code, reason = "the tests of microphones use the rest")]
 mod support {
     pub(crate) mod sound_compare;
@@ -38,8 +40,13 @@ const COMPARED_S: f64 = 3.0;
 const SEARCHED_MS: u32 = 250;
 
 fn server(room: &Room, source: &str) -> (Program, String) {
+    server_of(room, &[source], &[])
+}
+
+fn server_of(room: &Room, sources: &[&str], more: &[&str]) -> (Program, String) {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
-    command.args(["--preset", "low-latency", "--source", source]);
+    command.args(["--preset", "low-latency"]).args(more);
+    sources.iter().for_each(|source| _ = command.args(["--source", source]));
     command.args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--no-web"]);
     let mut server = Program::start(command, room.path("server.log"));
     server.wait_for("Ctrl-C stops.");
@@ -334,22 +341,28 @@ fn nothing_is_lost_of_an_ordinary_player_whom_nobody_else_records() {
 }
 
 #[test]
-fn a_listener_on_the_captured_output_is_refused_unless_feedback_is_allowed() {
+fn a_listener_on_a_captured_output_is_refused_unless_feedback_is_allowed() {
     let room = Room::open();
-    let (_server, address) = server(&room, "loopback:pc");
-    let start = |more: &[&str], log: &str| {
-        let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
-        command.args([&address, "--device", "pc"]).args(more);
-        Program::start(command, room.path(log))
-    };
-    let mut refused = start(&[], "refused.log");
-    assert_eq!(refused.exit_code(), Some(2), "{}", refused.said());
-    assert_eq!(refused.times_said("would send the sound round and round"), 1);
-    assert!(refused.said().contains("--allow-feedback"), "{}", refused.said());
+    let music = format!("file:{}", room.noise(1).display());
+    let several: [&[&str]; 3] =
+        [&["loopback:pc"], &[&music, "loopback:pc"], &["loopback:ear2", "tone", "loopback:pc"]];
+    for sources in several {
+        let (mut server, address) = server_of(&room, sources, &[]);
+        let start = |more: &[&str], log: &str| {
+            let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+            command.args([&address, "--device", "pc"]).args(more);
+            Program::start(command, room.path(log))
+        };
+        let mut refused = start(&["--once"], "refused.log");
+        assert_eq!(refused.exit_code(), Some(2), "{sources:?}: {}", refused.said());
+        assert_eq!(refused.times_said("would send the sound round and round"), 1);
+        assert!(refused.said().contains("--allow-feedback"), "{}", refused.said());
 
-    let mut allowed = start(&["--allow-feedback"], "allowed.log");
-    allowed.wait_for("connected to");
-    allowed.stop();
+        let mut allowed = start(&["--allow-feedback"], "allowed.log");
+        allowed.wait_for("connected to");
+        allowed.stop();
+        server.stop();
+    }
 }
 
 #[test]
