@@ -70,15 +70,16 @@ export class Player {
 	#underruns = 0;
 	#waveform;
 	#onLater;
+	/** A Patience (patience.js). */
+	patience = null;
 
 	/**
 	 * Opens the sound output. Browsers allow it only while a tap is handled. `throughElement` plays
-	 * through a media element, which iOS keeps alive when it locks; `onLater` is told when sound has
-	 * to play later than the others'.
+	 * through a media element, which iOS keeps alive when it locks; `onLater` is told when sound plays
+	 * more or less later than the others'.
 	 */
 	constructor({volume, trimMs, throughElement}, onLater) {
-		const Context = window.AudioContext ?? window.webkitAudioContext;
-		const context = new Context({latencyHint: 'balanced'});
+		const context = new AudioContext({latencyHint: 'balanced'});
 		this.context = context;
 		this.#onLater = onLater;
 		this.#trimMs = trimMs;
@@ -174,6 +175,7 @@ export class Player {
 		const latest = nowFrame + this.#latestFrames;
 		if (this.#next !== null && this.#next < nowFrame + 128) {
 			this.#underruns += 1;
+			this.patience?.wasLate(performance.now());
 			this.#next = null;
 		}
 		if (this.#next === null) {
@@ -227,7 +229,7 @@ export class Player {
 		return {frame: (context.currentTime - latencyS) * rate, atUs: us};
 	}
 
-	/** Plays later where this output and network cannot make the server's delay. */
+	/** Plays later while this output and network cannot make the server's delay. */
 	#judgeArrival() {
 		const us = nowUs();
 		if (us - this.#arrivedUs < ARRIVALS_APART_US || !this.#clock.known || this.#stamps < STAMPS_AT_FIRST) return;
@@ -236,14 +238,18 @@ export class Player {
 		this.#arrivedUs = us;
 		const {currentTime, sampleRate} = this.context;
 		const spare = this.#card.frameAt(this.#clock.oursUs(dueUs)) - currentTime * sampleRate - this.#latestFrames - BLOCK;
-		this.#arrivals = [...this.#arrivals, (spare / sampleRate) * 1e3].slice(-ARRIVALS);
-		const late = this.#arrivals.filter((ms) => ms < 0);
-		if (late.length <= LATE || this.#extraMs >= MOST_LATER_MS) return;
-		// By as much as leaves no more than that late: a stall of the page must not cost everything after it.
-		const worst = late.sort((a, b) => a - b)[LATE];
-		this.#extraMs = Math.min(MOST_LATER_MS, this.#extraMs + LATER_STEP_MS * Math.ceil(-worst / LATER_STEP_MS));
+		const spareMs = (spare / sampleRate) * 1e3;
+		this.#arrivals = [...this.#arrivals, spareMs].slice(-ARRIVALS);
+		// Not the very worst: a stall of the page must not cost everything after it.
+		const worst = [...this.#arrivals].sort((a, b) => a - b)[LATE];
+		const before = this.#extraMs;
+		if (worst < 0) {
+			this.#extraMs = Math.min(MOST_LATER_MS, before + LATER_STEP_MS * Math.ceil(-worst / LATER_STEP_MS));
+			this.patience?.tookMore(us / 1e3);
+		} else this.#extraMs -= this.patience?.came(spareMs, before, us / 1e3) ?? 0;
+		if (this.#extraMs === before) return;
 		this.#arrivals = [];
-		this.#onLater(this.#extraMs);
+		this.#onLater();
 	}
 
 	async setVolume(percent) {

@@ -41,12 +41,18 @@ if (kind === 'chromium') {
 
 const commands = {
 	async open(other = url) {
+		files.length = 0;
 		await page.goto(other);
 		return inPage(() => {
 			const {start} = AudioBufferSourceNode.prototype;
 			AudioBufferSourceNode.prototype.start = function noted(...when) {
 				window.soundAt ??= performance.now();
 				return start.apply(this, when);
+			};
+			const {postMessage} = MessagePort.prototype;
+			MessagePort.prototype.postMessage = function noted(message, ...more) {
+				if (message.channels) window.soundAt ??= performance.now();
+				return postMessage.call(this, message, ...more);
 			};
 			return {
 				secure: isSecureContext,
@@ -101,6 +107,29 @@ const commands = {
 		bytes: await bytesToSound(),
 		errors,
 	}),
+	/** Joins in place of the page, with a patience of its own (web/patience.js). */
+	async join(patienceMs) {
+		await page.click('#status');
+		await inPage(async (patience) => {
+			const [{Listener}, {Patience}] = await Promise.all([import('/listener.js'), import('/patience.js')]);
+			const wishes = {url: `ws://${location.host}/listen`, id: '0'.repeat(32), name: 'Test', volume: 100, trimMs: 0};
+			window.listener = new Listener(wishes, () => {});
+			window.listener.player.patience = new Patience(patience);
+		}, Number(patienceMs));
+	},
+	figures: () => inPage(() => window.listener.player.figures()),
+	endPatience: () => inPage(() => {
+		window.listener.player.patience = null;
+		return window.listener.player.figures();
+	}),
+	/** Keeps the page from doing anything for `ms`, so many times with a tenth of a second between them. */
+	block: (ms, times) => inPage(async ([blockedMs, count]) => {
+		for (let n = 0; n < count; n += 1) {
+			const until = performance.now() + blockedMs;
+			while (performance.now() < until);
+			await new Promise((wake) => { setTimeout(wake, 100); });
+		}
+	}, [Number(ms), Number(times)]),
 	/** What the page makes of a file of Opus packets, as another file. */
 	async decode(packets, into) {
 		const samples = await inPage(decodeAll, ['/opus.js', packetsOf(readFileSync(packets))]);
