@@ -1,7 +1,6 @@
 // Sound out of the browser: makes blocks ahead of their time and places them on the audio clock.
 //
-// Plain http on a home network has no AudioWorklet: blocks are then AudioBuffers, each started at the
-// very frame where the one before it ends.
+// Plain http on a home network has no AudioWorklet: blocks are AudioBuffers there.
 
 import {CardClock} from './clock.js';
 import {samples} from './wire.js';
@@ -220,13 +219,15 @@ export class Player {
 		const context = this.context;
 		const rate = context.sampleRate;
 		const stamp = context.getOutputTimestamp?.();
-		if (stamp?.performanceTime > 0 && stamp.contextTime > 0) {
-			// Before sound really runs, browsers repeat their first stamp. It is no stamp.
+		const latencyS = context.outputLatency || context.baseLatency + ASSUMED_LATENCY_S;
+		const frame = (context.currentTime - latencyS) * rate;
+		// Firefox takes its latency off both times, which cancels.
+		if (stamp?.performanceTime > 0 && stamp.contextTime > 0 && Math.abs(stamp.contextTime * rate - frame) > 1) {
+			// Before sound runs, browsers repeat their first stamp.
 			if (Math.abs(us / 1e3 - stamp.performanceTime) > FRESH_MS) return {frame: 0};
 			return {frame: stamp.contextTime * rate, atUs: stamp.performanceTime * 1e3};
 		}
-		const latencyS = context.outputLatency || (context.baseLatency ?? 0) + ASSUMED_LATENCY_S;
-		return {frame: (context.currentTime - latencyS) * rate, atUs: us};
+		return {frame, atUs: us};
 	}
 
 	/** Plays later while this output and network cannot make the server's delay. */
@@ -237,8 +238,8 @@ export class Player {
 		if (dueUs === null) return;
 		this.#arrivedUs = us;
 		const {currentTime, sampleRate} = this.context;
-		const spare = this.#card.frameAt(this.#clock.oursUs(dueUs)) - currentTime * sampleRate - this.#latestFrames - BLOCK;
-		const spareMs = (spare / sampleRate) * 1e3;
+		const spare = this.#card.frameAt(this.#clock.oursUs(dueUs)) - this.#latestFrames - BLOCK;
+		const spareMs = (spare / sampleRate - currentTime) * 1e3;
 		this.#arrivals = [...this.#arrivals, spareMs].slice(-ARRIVALS);
 		// Not the very worst: a stall of the page must not cost everything after it.
 		const worst = [...this.#arrivals].sort((a, b) => a - b)[LATE];

@@ -34,9 +34,6 @@ const DELAY_TOLERANCE_MS: f64 = 15.0;
 /// … and more roughly in its first seconds, on a machine that is busy with tests.
 const EARLY_TOLERANCE_MS: f64 = 20.0;
 
-/// Firefox says later than others when its sound is heard: 25 to 35 ms were seen.
-const FIREFOX_TOLERANCE_MS: f64 = 50.0;
-
 /// How much later than it should be heard a sound is looked for.
 const SEARCHED_BEYOND_MS: f64 = 150.0;
 
@@ -246,10 +243,10 @@ fn firefox_plays_the_page_without_an_error() {
     assert_eq!(browser.ask("open")["secure"], false);
     browser.ask("tap #listen");
     wait_until("Firefox is heard", || recorder.hears(EAR1));
-    wait_until_heard(&recorder, FIREFOX_TOLERANCE_MS, 0.0, || PLAYOUT_DELAY_MS);
+    wait_until_heard(&recorder, EARLY_TOLERANCE_MS, 0.0, || PLAYOUT_DELAY_MS);
     browser.ask("tap #less");
     wait_until("it is Opus", || browser.ask("show")["codec"] == "opus, 48 kHz");
-    wait_until_heard(&recorder, FIREFOX_TOLERANCE_MS, 0.0, || PLAYOUT_DELAY_MS);
+    wait_until_heard(&recorder, EARLY_TOLERANCE_MS, 0.0, || PLAYOUT_DELAY_MS);
     let shown = browser.ask("show");
     assert_eq!((&shown["state"], &shown["status"]), (&"playing".into(), &IN_STEP.into()));
     opus::decodes_as_the_programs_do(&room, &mut browser);
