@@ -9,7 +9,7 @@ const $ = (id) => document.getElementById(id);
 const main = document.querySelector('main');
 
 /** What is remembered from visit to visit; nothing where the browser keeps nothing. */
-const memory = {
+export const memory = {
 	get(key, otherwise) {
 		try {
 			return JSON.parse(localStorage.getItem(`auralync.${key}`)) ?? otherwise;

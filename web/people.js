@@ -1,6 +1,7 @@
 // Who is in the room: who speaks, how loud each is for this listener alone, and what this listener says
 // of itself. Fetched once a server lets people speak.
 
+import {memory} from './app.js';
 import {MAX_VOLUME_PERCENT, people as read, wish} from './wire-room.js';
 
 const USUAL_PERCENT = 100;
@@ -14,7 +15,15 @@ const TAP_MS = 350;
 
 const LEVEL_EVERY_MS = 50;
 
-const HOW_TO_TALK = 'Hold to talk, or tap once to begin and once to end.';
+/** How a microphone is used (Mode of talk.js): what to do, and what it says while it is on. */
+const MODES = {
+	push: {label: 'Hold to talk', how: 'Hold to talk, or tap once to begin and once to end.', on: 'You are heard.'},
+	open: {
+		label: 'Open microphone',
+		how: 'Tap once: then you are heard whenever you speak, until you tap again.',
+		on: 'You are heard whenever you speak.',
+	},
+};
 
 /** How loud people are, by session and number, and what those who come again get, by their name. */
 const volumes = {session: null, byPerson: new Map(), byName: new Map()};
@@ -32,6 +41,9 @@ panel.innerHTML = `
 		<button type="button" id="deafen" aria-pressed="false">Deafen</button>
 	</div>
 	<p id="talk-says" role="status"></p>
+	<div id="talk-mode" role="radiogroup" aria-label="When you are heard">${Object.entries(MODES).map(([mode, {label}]) => `
+		<label><input type="radio" name="talk-mode" value="${mode}">${label}</label>`).join('')}
+	</div>
 	<ul id="room" aria-labelledby="people-title"></ul>`;
 const style = document.createElement('link');
 style.rel = 'stylesheet';
@@ -60,6 +72,7 @@ class Room {
 	#gathering = 0;
 	#microphone = null;
 	#isOpening = false;
+	#mode = memory.get('talkMode') === 'open' ? 'open' : 'push';
 	#isWanted = false;
 	#isMuted = false;
 	#isDeaf = false;
@@ -73,6 +86,11 @@ class Room {
 		this.#listener = listener;
 		const talk = $('talk');
 		talk.hidden = !navigator.mediaDevices;
+		$('talk-mode').hidden = talk.hidden;
+		for (const radio of $('talk-mode').querySelectorAll('input')) {
+			radio.checked = radio.value === this.#mode;
+			radio.onchange = () => this.#setMode(radio.value);
+		}
 		talk.onpointerdown = (event) => {
 			if (event.button !== 0) return;
 			talk.setPointerCapture(event.pointerId);
@@ -192,7 +210,20 @@ class Room {
 		if (volume?.getAttribute('aria-label') !== `Volume of ${shown}`) volume?.setAttribute('aria-label', `Volume of ${shown}`);
 	}
 
+	/** Another way to talk begins switched off. */
+	#setMode(mode) {
+		this.#mode = mode;
+		memory.set('talkMode', mode);
+		this.#microphone?.setMode(mode);
+		this.#pressedAt = null;
+		this.#want(false);
+	}
+
 	#press() {
+		if (this.#mode === 'open') {
+			this.#want(!this.#isWanted);
+			return;
+		}
 		if (this.#pressedAt !== null) return;
 		this.#pressedAt = performance.now();
 		this.#wasWanted = this.#isWanted;
@@ -235,6 +266,7 @@ class Room {
 	}
 
 	#opened(microphone) {
+		microphone.setMode(this.#mode);
 		microphone.setMuted(this.#isMuted);
 		microphone.setWanted(this.#isWanted);
 		this.#levelTimer = setInterval(() => $('talk').style.setProperty('--heard', microphone.level.toFixed(3)), LEVEL_EVERY_MS);
@@ -284,11 +316,11 @@ class Room {
 				+ `http://localhost:${location.port || 80} lets you talk; elsewhere auralync-client does.`;
 		}
 		if (this.#trouble) return this.#trouble;
-		if (!this.#isWanted) return HOW_TO_TALK;
+		if (!this.#isWanted) return MODES[this.#mode].how;
 		if (!this.#microphone) return 'Allow this page to use the microphone.';
 		if (this.#isMuted) return 'You are muted: nobody hears you.';
 		if (!this.#microphone.mayTalk) return 'One moment: the server has not agreed to this microphone.';
-		return 'You are heard.';
+		return MODES[this.#mode].on;
 	}
 }
 

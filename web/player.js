@@ -1,7 +1,6 @@
 // Sound out of the browser: makes blocks ahead of their time and places them on the audio clock.
 //
-// Plain http on a home network has no AudioWorklet: blocks are then AudioBuffers, each started at the
-// very frame where the one before it ends.
+// Plain http on a home network has no AudioWorklet: blocks are AudioBuffers there.
 
 import {CardClock} from './clock.js';
 import {samples} from './wire.js';
@@ -70,15 +69,16 @@ export class Player {
 	#underruns = 0;
 	#waveform;
 	#onLater;
+	/** A Patience (patience.js). */
+	patience = null;
 
 	/**
 	 * Opens the sound output. Browsers allow it only while a tap is handled. `throughElement` plays
-	 * through a media element, which iOS keeps alive when it locks; `onLater` is told when sound has
-	 * to play later than the others'.
+	 * through a media element, which iOS keeps alive when it locks; `onLater` is told when sound plays
+	 * more or less later than the others'.
 	 */
 	constructor({volume, trimMs, throughElement}, onLater) {
-		const Context = window.AudioContext ?? window.webkitAudioContext;
-		const context = new Context({latencyHint: 'balanced'});
+		const context = new AudioContext({latencyHint: 'balanced'});
 		this.context = context;
 		this.#onLater = onLater;
 		this.#trimMs = trimMs;
@@ -174,6 +174,7 @@ export class Player {
 		const latest = nowFrame + this.#latestFrames;
 		if (this.#next !== null && this.#next < nowFrame + 128) {
 			this.#underruns += 1;
+			this.patience?.wasLate(performance.now());
 			this.#next = null;
 		}
 		if (this.#next === null) {
@@ -218,16 +219,18 @@ export class Player {
 		const context = this.context;
 		const rate = context.sampleRate;
 		const stamp = context.getOutputTimestamp?.();
-		if (stamp?.performanceTime > 0 && stamp.contextTime > 0) {
-			// Before sound really runs, browsers repeat their first stamp. It is no stamp.
+		const latencyS = context.outputLatency || context.baseLatency + ASSUMED_LATENCY_S;
+		const frame = (context.currentTime - latencyS) * rate;
+		// Firefox takes its latency off both times, which cancels.
+		if (stamp?.performanceTime > 0 && stamp.contextTime > 0 && Math.abs(stamp.contextTime * rate - frame) > 1) {
+			// Before sound runs, browsers repeat their first stamp.
 			if (Math.abs(us / 1e3 - stamp.performanceTime) > FRESH_MS) return {frame: 0};
 			return {frame: stamp.contextTime * rate, atUs: stamp.performanceTime * 1e3};
 		}
-		const latencyS = context.outputLatency || (context.baseLatency ?? 0) + ASSUMED_LATENCY_S;
-		return {frame: (context.currentTime - latencyS) * rate, atUs: us};
+		return {frame, atUs: us};
 	}
 
-	/** Plays later where this output and network cannot make the server's delay. */
+	/** Plays later while this output and network cannot make the server's delay. */
 	#judgeArrival() {
 		const us = nowUs();
 		if (us - this.#arrivedUs < ARRIVALS_APART_US || !this.#clock.known || this.#stamps < STAMPS_AT_FIRST) return;
@@ -235,15 +238,19 @@ export class Player {
 		if (dueUs === null) return;
 		this.#arrivedUs = us;
 		const {currentTime, sampleRate} = this.context;
-		const spare = this.#card.frameAt(this.#clock.oursUs(dueUs)) - currentTime * sampleRate - this.#latestFrames - BLOCK;
-		this.#arrivals = [...this.#arrivals, (spare / sampleRate) * 1e3].slice(-ARRIVALS);
-		const late = this.#arrivals.filter((ms) => ms < 0);
-		if (late.length <= LATE || this.#extraMs >= MOST_LATER_MS) return;
-		// By as much as leaves no more than that late: a stall of the page must not cost everything after it.
-		const worst = late.sort((a, b) => a - b)[LATE];
-		this.#extraMs = Math.min(MOST_LATER_MS, this.#extraMs + LATER_STEP_MS * Math.ceil(-worst / LATER_STEP_MS));
+		const spare = this.#card.frameAt(this.#clock.oursUs(dueUs)) - this.#latestFrames - BLOCK;
+		const spareMs = (spare / sampleRate - currentTime) * 1e3;
+		this.#arrivals = [...this.#arrivals, spareMs].slice(-ARRIVALS);
+		// Not the very worst: a stall of the page must not cost everything after it.
+		const worst = [...this.#arrivals].sort((a, b) => a - b)[LATE];
+		const before = this.#extraMs;
+		if (worst < 0) {
+			this.#extraMs = Math.min(MOST_LATER_MS, before + LATER_STEP_MS * Math.ceil(-worst / LATER_STEP_MS));
+			this.patience?.tookMore(us / 1e3);
+		} else this.#extraMs -= this.patience?.came(spareMs, before, us / 1e3) ?? 0;
+		if (this.#extraMs === before) return;
 		this.#arrivals = [];
-		this.#onLater(this.#extraMs);
+		this.#onLater();
 	}
 
 	async setVolume(percent) {

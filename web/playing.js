@@ -1,6 +1,7 @@
 // What is shown and told while sound plays: its level, its figures, the lock screen, and who is there.
 // Fetched when it does.
 
+import {Patience} from './patience.js';
 import {report} from './wire-room.js';
 
 const FIGURES_EVERY_MS = 500;
@@ -21,6 +22,7 @@ function setText(element, text) {
 /** Shows, and tells the server, how `listener` does until what is returned is called. */
 export function showPlaying(listener) {
 	const {player} = listener;
+	player.patience ??= new Patience();
 	let level = 0;
 	let shownAt = 0;
 	let turn = requestAnimationFrame(function showLevel(now) {

@@ -107,17 +107,19 @@ export class Schedule {
 		}
 		const pace = frameUs / this.#captured.usPerFrame;
 		const needed = frames * pace * 1.001 + REACH + this.#fade + 2;
-		const from = this.#state ? Math.floor(this.#state.out) : Math.floor(wanted);
+		const errorUs = this.#state ? (this.#state.out - wanted) * this.#captured.usPerFrame : 0;
+		const jumps = Math.abs(errorUs) > JUMP_ABOVE_US;
+		// A jump forward waits for its sound.
+		const from = Math.floor(this.#state && !jumps ? this.#state.out : wanted);
 		if (this.#jitter.available(from) < needed && !(now && this.#state)) return null;
 		this.#state ??= this.#begin(wanted);
 		const state = this.#state;
 		state.laterMs = laterMs;
-		const errorUs = (state.out - wanted) * this.#captured.usPerFrame;
 		const blockUs = frames * frameUs;
 		let tail = null;
-		if (Math.abs(errorUs) > JUMP_ABOVE_US) {
+		if (jumps) {
 			tail = this.#render(state, Math.min(frames, Math.round((this.#outRate * CROSSFADE_MS) / 1e3)), pace);
-			Object.assign(state, {out: wanted, errorUs: 0, gate: this.#jitter.available(Math.floor(wanted)) > needed ? 1 : 0});
+			Object.assign(state, {out: wanted, errorUs: 0, gate: this.#jitter.available(from) > needed ? 1 : 0});
 			this.counts.jumps += 1;
 		} else {
 			state.errorUs = errorUs;

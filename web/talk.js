@@ -1,10 +1,13 @@
 // The microphone: from the browser's audio thread to the server. Fetched by who wants to talk.
 //
-// It is sent as s16: a page that may use a microphone is so far one on the server's own machine, where
-// Opus would save nothing and cost some ms.
+// It is sent as Opus where the browser makes that, elsewhere as s16.
 
 import {Arrivals} from './arrivals.js';
-import {Flag, MAX_TALK_BYTES, talk} from './wire-room.js';
+import {Gate, Lets} from './gate.js';
+import {Flag, MAX_TALK_BYTES, packed, talk} from './wire-room.js';
+
+/** When a microphone is heard, once it is on: always, or while somebody speaks. */
+export const Mode = {push: 'push', open: 'open'};
 
 // So many pieces of sound show when they are heard before anything is sent.
 const PIECES_AT_FIRST = 20;
@@ -33,36 +36,78 @@ export async function openMicrophone(listener, onEnd) {
 	const audio = {channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true};
 	const stream = await navigator.mediaDevices.getUserMedia({audio});
 	try {
-		await listener.player.context.audioWorklet.addModule('talk-worklet.js');
-		return new Microphone(listener, stream, onEnd);
+		return await openWithOpus(listener, stream, onEnd) ?? await open(listener, stream, onEnd, listener.player.context);
 	} catch (error) {
 		stream.getTracks().forEach((track) => track.stop());
 		throw error;
 	}
 }
 
+/** A microphone that is sent as Opus; null where the browser cannot. */
+async function openWithOpus(listener, stream, onEnd) {
+	if (!window.AudioEncoder) return null;
+	const {RATE, opusPacker} = await import('./talk-opus.js');
+	const packer = await opusPacker();
+	if (!packer) return null;
+	const {context} = listener.player;
+	if (context.sampleRate === RATE) return open(listener, stream, onEnd, context, packer);
+	// Some browsers bring a microphone to no other rate than the output's.
+	const own = new AudioContext({sampleRate: RATE});
+	try {
+		return await open(listener, stream, onEnd, own, packer);
+	} catch {
+		packer.close();
+		own.close();
+		return null;
+	}
+}
+
+async function open(listener, stream, onEnd, context, packer = new PcmPacker(context.sampleRate)) {
+	await context.audioWorklet.addModule('talk-worklet.js');
+	return new Microphone(listener, stream, onEnd, context, packer);
+}
+
+class PcmPacker {
+	/** What a hello says of it. */
+	announced;
+
+	constructor(rate) {
+		this.announced = {codec: 's16', rate, channels: 1, algorithmic_delay: 0};
+	}
+
+	pack(header, samples, give) {
+		give(header, samples.length, packed(samples));
+	}
+
+	close() {}
+}
+
 class Microphone {
 	#listener;
 	#stream;
+	#context;
 	#source;
 	#pieces;
 	#arrivals;
+	#gate;
+	#packer;
 	#came = 0;
 	#latencyUs;
+	#mode = Mode.push;
 	#isWanted = false;
 	#isMuted = false;
-	/** The welcome of the connection that was last talked on, and whether that goes on. */
+	/** The welcome of the connection that was last talked on. */
 	#talkedOn = null;
-	#isTalking = false;
 	/** Peak of what it hears, 0 to 1, falling. */
 	level = 0;
 
-	constructor(listener, stream, onEnd) {
-		const {context} = listener.player;
+	constructor(listener, stream, onEnd, context, packer) {
 		const [track] = stream.getAudioTracks();
 		this.#listener = listener;
 		this.#stream = stream;
+		this.#context = context;
 		this.#arrivals = new Arrivals(context.sampleRate);
+		this.#gate = new Gate(context.sampleRate);
 		this.#latencyUs = 1e6 * (track.getSettings().latency ?? ASSUMED_LATENCY_S);
 		if (navigator.audioSession) navigator.audioSession.type = 'play-and-record';
 		track.onended = onEnd;
@@ -71,7 +116,14 @@ class Microphone {
 		this.#pieces.port.onmessage = ({data}) => this.#take(data);
 		// It gives out silence; only what leads to the output is run.
 		this.#source.connect(this.#pieces).connect(context.destination);
-		listener.setMicrophone({codec: 's16', rate: context.sampleRate, channels: 1, algorithmic_delay: 0});
+		packer.onError = () => this.#setPacker(new PcmPacker(context.sampleRate));
+		this.#setPacker(packer);
+	}
+
+	/** What is said goes out as `packer` makes it, from the next welcome on. */
+	#setPacker(packer) {
+		this.#packer = packer;
+		this.#listener.setMicrophone(packer.announced);
 	}
 
 	/** Whether the server takes what is said. */
@@ -79,7 +131,7 @@ class Microphone {
 		return (this.#listener.welcome?.longestTalk ?? 0) >= MAX_TALK_BYTES;
 	}
 
-	/** Whether what is said shall be heard from now on. */
+	/** Whether it is on: what is said shall be heard from now on. */
 	setWanted(isWanted) {
 		this.#isWanted = isWanted;
 	}
@@ -88,21 +140,32 @@ class Microphone {
 		this.#isMuted = isMuted;
 	}
 
+	setMode(mode) {
+		this.#mode = mode;
+	}
+
+	get #lets() {
+		const isReady = this.mayTalk && this.#came >= PIECES_AT_FIRST;
+		if (!isReady || !this.#isWanted || this.#isMuted) return Lets.nothing;
+		return this.#mode === Mode.open ? Lets.voice : Lets.everything;
+	}
+
 	#take({frame, samples}) {
 		const stepped = this.#arrivals.came(frame + samples.length, nowUs());
 		this.#came += 1;
 		this.level = samples.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), this.level * LEVEL_FALLS);
-		const {welcome, clock} = this.#listener;
-		const isReady = this.mayTalk && clock.known && this.#came >= PIECES_AT_FIRST;
-		const isOn = isReady && this.#isWanted && !this.#isMuted;
-		if (!isOn && !this.#isTalking) return;
-		const isNew = this.#talkedOn !== welcome;
-		const capturedUs = Math.round(clock.serverUs(this.#arrivals.usAt(frame) - this.#latencyUs));
-		const flags = (isNew || stepped ? Flag.broken : 0) | (isOn ? 0 : Flag.last);
-		const isSent = this.#listener.send(talk({flags, position: frame, capturedUs: Math.max(0, capturedUs)}, samples));
-		this.#isTalking = isOn && isSent;
-		if (isSent) this.#talkedOn = welcome;
+		const {clock} = this.#listener;
+		if (!clock.known) return;
+		const capturedUs = Math.max(0, Math.round(clock.serverUs(this.#arrivals.usAt(frame) - this.#latencyUs)));
+		const header = {flags: stepped ? Flag.broken : 0, position: frame, capturedUs};
+		this.#gate.take(header, samples, this.#lets, (which, sound) => this.#packer.pack(which, sound, this.#send));
 	}
+
+	#send = (header, frames, bytes) => {
+		const {welcome} = this.#listener;
+		const flags = header.flags | (this.#talkedOn === welcome ? 0 : Flag.broken);
+		if (this.#listener.send(talk({...header, flags}, frames, bytes))) this.#talkedOn = welcome;
+	};
 
 	/** Lets go of the microphone. */
 	close() {
@@ -114,6 +177,8 @@ class Microphone {
 			track.stop();
 		}
 		if (navigator.audioSession) navigator.audioSession.type = 'playback';
+		this.#packer.close();
+		if (this.#context !== this.#listener.player.context) this.#context.close();
 		this.#listener.setMicrophone(undefined);
 	}
 }

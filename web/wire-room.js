@@ -13,7 +13,7 @@ export const MAX_VOLUME_PERCENT = 200;
 const TALK_HEADER = 23;
 const MAX_PERSON = 2 ** 32 - 1;
 
-export const Flag = {broken: 1, last: 2};
+export const Flag = {broken: 1, last: 2, held: 4};
 
 export function report(figures) {
 	return jsonFrame(Kind.report, figures);
@@ -22,17 +22,24 @@ export function report(figures) {
 /** Triangular, up to one step either way: rounding becomes noise that does not follow the voice. */
 const triangular = () => Math.random() - Math.random();
 
-/** Samples of one channel as s16; `position` is that of the first, `capturedUs` its time by the server's clock. */
-export function talk({flags, position, capturedUs}, samples, dither = triangular) {
-	const view = frame(Kind.talk, TALK_HEADER + 2 * samples.length);
-	view.setUint8(HEADER, flags);
-	view.setUint32(8, samples.length);
-	view.setBigUint64(12, BigInt(position));
-	view.setBigUint64(20, BigInt(capturedUs));
+/** Samples of one channel as s16. */
+export function packed(samples, dither = triangular) {
+	const view = new DataView(new ArrayBuffer(2 * samples.length));
 	samples.forEach((sample, n) => {
 		const step = Math.round(sample * 32_767 + dither());
-		view.setInt16(HEADER + TALK_HEADER + 2 * n, Math.min(32_767, Math.max(-32_768, step)), true);
+		view.setInt16(2 * n, Math.min(32_767, Math.max(-32_768, step)), true);
 	});
+	return new Uint8Array(view.buffer);
+}
+
+/** `frames` frames as `bytes`; `position` is that of the first, `capturedUs` its time by the server's clock. */
+export function talk({flags, position, capturedUs}, frames, bytes) {
+	const view = frame(Kind.talk, TALK_HEADER + bytes.length);
+	view.setUint8(HEADER, flags);
+	view.setUint32(8, frames);
+	view.setBigUint64(12, BigInt(position));
+	view.setBigUint64(20, BigInt(capturedUs));
+	new Uint8Array(view.buffer).set(bytes, HEADER + TALK_HEADER);
 	return view.buffer;
 }
 

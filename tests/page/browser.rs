@@ -22,11 +22,23 @@ impl Browser {
     /// Starts a browser (`chromium` or `firefox`) for the page at `port` that plays on the room's
     /// default output.
     pub(crate) fn start(kind: &str, room: &Room, folder: &Path, port: u16) -> Self {
+        Self::start_hearing(kind, room, folder, port, None)
+    }
+
+    /// The same, whose microphone hears a WAV file over and over (only Chromium can).
+    pub(crate) fn start_hearing(
+        kind: &str,
+        room: &Room,
+        folder: &Path,
+        port: u16,
+        heard: Option<&Path>,
+    ) -> Self {
         let mut command = room.command("node");
         command
             .current_dir(folder)
             .args(["drive.js", kind, HOST])
             .arg(port.to_string())
+            .args(heard)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| {

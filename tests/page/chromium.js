@@ -2,15 +2,16 @@
 
 import {chromium} from 'playwright-core';
 
-/** Opens a page in a browser to which `host` is this machine. */
-export async function open(host) {
+/** Opens a page in a browser to which `host` is this machine; its microphone hears the WAV file `heard`, if there is one. */
+export async function open(host, heard) {
 	const browser = await chromium.launch({
 		executablePath: '/usr/bin/chromium',
 		// Tests often run as root, where Chromium's sandbox cannot be.
 		args: [
 			'--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', `--host-resolver-rules=MAP ${host} 127.0.0.1`,
-			// A microphone that beeps twice a second, and whoever sits there allows it.
+			// A microphone that beeps twice a second or hears a file, and whoever sits there allows it.
 			'--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+			...(heard ? [`--use-file-for-fake-audio-capture=${heard}`] : []),
 		],
 		ignoreDefaultArgs: ['--mute-audio'],
 	});

@@ -1,6 +1,7 @@
 //! People who talk: the page, with the microphone that the browser makes up, and a native talker.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -8,7 +9,7 @@ use crate::browser::Browser;
 use crate::support::sound_compare::{find, likeness, median, noise};
 use crate::support::sound_program::{Guarded, Program, wait_until};
 use crate::support::sound_room::{EAR1, EAR2, MIC1, MOUTH, RATE, Recorder, Room};
-use crate::{MOST_BYTES_TO_SOUND, extra_ms, folder, free_port};
+use crate::{MOST_BYTES_TO_SECURE_SOUND, MOST_BYTES_TO_SOUND, extra_ms, folder, free_port};
 
 /// Words last a second, and so do the pauses between them.
 const WORD: usize = RATE as usize;
@@ -24,6 +25,23 @@ const SILENT_S: f64 = 2.0;
 
 const NATIVE: &str = "Window seat";
 const PAGE: &str = "Kitchen";
+
+/// Between words that are spoken, and how much shorter the silence may be that is left of it: what
+/// comes before and after a voice goes out with it.
+const PAUSE_S: f64 = 3.0;
+const PAUSE_LOSES_S: f64 = 1.0;
+
+/// How many words are listened to.
+const SPOKEN: usize = 3;
+
+/// What is louder is heard.
+const AUDIBLE: f32 = 1e-3;
+
+/// A talk frame's flag for the last one, and what its header takes. No packet of 64 kbit/s is half as
+/// long as samples of the slowest output are.
+const LAST: u64 = 2;
+const TALK_HEADER: u64 = 28;
+const MOST_OPUS_BYTES: u64 = 400;
 
 const HOW_TO_TALK: &str = "Hold to talk, or tap once to begin and once to end.";
 
@@ -106,7 +124,18 @@ impl Conference {
     }
 
     fn page(&self, address: &str) -> Browser {
-        let mut browser = Browser::start("chromium", &self.room, &folder(), self.web);
+        self.page_hearing(address, None)
+    }
+
+    /// A page whose microphone hears a WAV file.
+    fn page_hearing(&self, address: &str, heard: Option<&Path>) -> Browser {
+        let room = &self.room;
+        let mut browser = Browser::start_hearing("chromium", room, &folder(), self.web, heard);
+        self.enter(&mut browser, address);
+        browser
+    }
+
+    fn enter(&self, browser: &mut Browser, address: &str) {
         browser.ask(address);
         browser.ask(&format!("set #name {PAGE}"));
         browser.ask("tap #listen");
@@ -114,7 +143,34 @@ impl Conference {
             let shown = browser.ask("show");
             shown["state"] == "playing" && state_of(&shown, NATIVE) == "can talk"
         });
-        browser
+    }
+
+    /// A WAV file of words by espeak-ng with pauses of [`PAUSE_S`] between them, and the length of
+    /// the words in seconds.
+    fn spoken_words(&self) -> (PathBuf, f64) {
+        let (word, words) = (self.room.path("word.wav"), self.room.path("spoken.wav"));
+        let done = Command::new("espeak-ng").arg("-w").arg(&word).arg("Did you see that?").status();
+        assert!(done.expect("run scripts/setup.sh sound, which installs espeak-ng").success());
+        let mut said = hound::WavReader::open(word).unwrap();
+        let spec = said.spec();
+        let mut wav = hound::WavWriter::create(&words, spec).unwrap();
+        let length = f64::from(said.duration()) / f64::from(spec.sample_rate);
+        for sample in said.samples::<i16>() {
+            wav.write_sample(sample.unwrap()).unwrap();
+        }
+        for _ in 0..(PAUSE_S * f64::from(spec.sample_rate)) as usize {
+            wav.write_sample(0_i16).unwrap();
+        }
+        wav.finalize().unwrap();
+        (words, length)
+    }
+
+    /// How long it was silent at the native talker's ear between two seconds, at the longest.
+    fn longest_silence_s(&self, from: f64, to: f64) -> f64 {
+        let frames = ((to - from) * f64::from(RATE)) as usize;
+        let heard = self.recorder.played(EAR2, from).left;
+        let silent = heard[..frames].split(|sample| sample.abs() > AUDIBLE);
+        silent.map(<[f32]>::len).max().unwrap_or(0) as f64 / f64::from(RATE)
     }
 
     fn hear(&self, what: &str) {
@@ -147,6 +203,9 @@ fn a_page_on_the_servers_machine_talks_and_never_hears_itself() {
     let mut browser = conference.page(&format!("open http://127.0.0.1:{}/", conference.web));
     let you = format!("{PAGE} (you)");
     let shown = browser.ask("show");
+    let bytes = shown["bytes"].as_f64().unwrap();
+    println!("{bytes} bytes");
+    assert!((1.0..=MOST_BYTES_TO_SECURE_SOUND).contains(&bytes), "{shown}");
     assert_eq!(shown["talkSays"], HOW_TO_TALK);
     assert_eq!(state_of(&shown, &you), "listens");
     let quiet_from = conference.recorder.seconds();
@@ -232,5 +291,73 @@ fn a_page_shows_who_speaks_and_turns_each_person_up_and_down_for_itself() {
     });
     browser.ask("tap #deafen");
     conference.gain_db();
+    assert_eq!(browser.ask("show")["errors"], json!([]));
+}
+
+/// A frame of the page's microphone: when it was sent, in seconds, its flags and its bytes.
+type Sent = (f64, u64, u64);
+
+/// What the page sends of so many words, cut where nothing was sent for longer than a frame takes
+/// on a busy machine.
+fn utterances(browser: &mut Browser, words: usize) -> Vec<Vec<Sent>> {
+    let mut sent: Vec<Sent> = Vec::new();
+    wait_until("the page has sent some words", || {
+        sent = serde_json::from_value(browser.ask("talked")).unwrap();
+        sent.iter().filter(|(_, flags, _)| flags & LAST != 0).count() > words
+    });
+    sent.chunk_by(|a, b| b.0 - a.0 < PAUSE_S / 2.0).map(<[Sent]>::to_vec).collect()
+}
+
+#[test]
+fn an_open_microphone_sends_words_and_not_the_pauses_between_them() {
+    let conference = Conference::begin();
+    let (words, length_s) = conference.spoken_words();
+    let secure = format!("open http://127.0.0.1:{}/", conference.web);
+    let mut browser = conference.page_hearing(&secure, Some(&words));
+    assert_eq!(browser.ask("show")["talkMode"], "push");
+    browser.ask("focusAndPress #talk-mode>label>input ArrowDown");
+    let shown = browser.ask("show");
+    assert_eq!((&shown["talkMode"], &shown["isTalkOn"]), (&"open".into(), &false.into()));
+    assert!(shown["talkSays"].as_str().unwrap().starts_with("Tap once:"), "{shown}");
+    let names = browser.ask("names");
+    for name in ["radio Hold to talk", "radio Open microphone"] {
+        assert!(names.as_array().unwrap().contains(&name.into()), "{name}: {names}");
+    }
+    assert_eq!(browser.ask("talked"), json!([]), "nothing before somebody taps");
+
+    for bytes in [1..MOST_OPUS_BYTES, MOST_OPUS_BYTES..u64::MAX] {
+        browser.ask("focusAndPress #talk Enter");
+        let from = conference.recorder.seconds();
+        let said = utterances(&mut browser, SPOKEN);
+        let to = conference.recorder.seconds();
+        assert_eq!(browser.ask("show")["talkSays"], "You are heard whenever you speak.");
+        // The first may have begun before the tap, the last may go on.
+        for word in &said[1..SPOKEN] {
+            let sent_s = word.len() as f64 / 100.0;
+            println!(
+                "{sent_s:.2} s sent of {length_s:.2} s, {} bytes first",
+                word[0].2 - TALK_HEADER
+            );
+            assert!(sent_s > length_s / 2.0 && sent_s < length_s + PAUSE_LOSES_S, "{sent_s}");
+            let is_marked = word.iter().filter(|(_, flags, _)| flags & LAST != 0).count();
+            assert!(is_marked > 0 && word[word.len() - 1].1 & LAST != 0, "it ends with its end");
+            assert!(
+                word.iter().all(|(_, _, all)| bytes.contains(&(all - TALK_HEADER))),
+                "{word:?}"
+            );
+        }
+        let heard = conference.recorder.heard(EAR2, from, to);
+        assert!(heard.is_some_and(|(first, last)| last - first > PAUSE_S), "words are heard");
+        let silent_s = conference.longest_silence_s(from, to);
+        println!("{silent_s:.2} s of silence at the other ear");
+        assert!(silent_s > PAUSE_S - PAUSE_LOSES_S, "{silent_s}");
+        browser.ask("focusAndPress #talk Enter");
+        conference.hear_nothing("a second press turns it off");
+
+        // It is remembered, and works where the browser does not make Opus.
+        conference.enter(&mut browser, &secure);
+        assert_eq!(browser.ask("show")["talkMode"], "open");
+        browser.ask("lack AudioEncoder");
+    }
     assert_eq!(browser.ask("show")["errors"], json!([]));
 }

@@ -131,6 +131,59 @@ fn silence_and_nonsense_are_no_voice() {
     assert!((0..1000).all(|_| !slow.hear(&[1e-5; 80])), "its upper band does not swing up");
 }
 
+/// A room of `tests/vectors/voice`, where the page's rules are held to the same decisions.
+#[derive(serde::Deserialize)]
+struct Heard {
+    name: String,
+    rate: u32,
+    /// For so many blocks: how loud the noise, a buzz of 120 Hz and a hum of 50 Hz are.
+    parts: Vec<(usize, f64, f64, f64)>,
+    /// From which block to before which it is open.
+    opens: Vec<[usize; 2]>,
+}
+
+impl Heard {
+    /// Its sound by whole numbers and products alone, which are the same in every language.
+    fn sound(&self) -> Vec<f32> {
+        let mut state = 1_u64;
+        let block = (f64::from(self.rate) / 100.0).round() as usize;
+        let saw = |frame: usize, hz: usize| {
+            (frame * hz % self.rate as usize) as f64 / f64::from(self.rate) * 2.0 - 1.0
+        };
+        let mut sound = Vec::new();
+        for (blocks, hiss, buzz, hum) in &self.parts {
+            for _ in 0..blocks * block {
+                state = state * 48_271 % 2_147_483_647;
+                let noise = state as f64 / 2_147_483_647.0 * 2.0 - 1.0;
+                let at = sound.len();
+                sound.push((noise * hiss + saw(at, 120) * buzz + saw(at, 50) * hum) as f32);
+            }
+        }
+        sound
+    }
+}
+
+#[test]
+fn rooms_open_as_their_vectors_say() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/voice/rooms.json");
+    let rooms: Vec<Heard> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    for room in &rooms {
+        let mut voice = VoiceActivity::new(room.rate);
+        let sound = room.sound();
+        let blocks = sound.chunks((f64::from(room.rate) / 100.0).round() as usize);
+        let mut opens: Vec<[usize; 2]> = Vec::new();
+        for (at, block) in blocks.enumerate() {
+            match (voice.hear(block), opens.last_mut()) {
+                (true, Some(last)) if last[1] == at => last[1] += 1,
+                (true, _) => opens.push([at, at + 1]),
+                (false, _) => {}
+            }
+        }
+        // A new room: write it without them, and take over what this prints.
+        assert_eq!(opens, room.opens, "{}", room.name);
+    }
+}
+
 /// Which blocks are sent: those that are open, and some before each opening.
 fn passes(sound: &[f32]) -> Vec<bool> {
     let mut voice = VoiceActivity::new(RATE as u32);
