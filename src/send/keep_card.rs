@@ -139,6 +139,20 @@ impl KeepCard {
                 return Some("it was unplugged".to_owned());
             }
             let input = device::default_input_id();
+            let default = device::default_output_id();
+            if default.is_some() && default.as_deref() != default_before {
+                if follows_default {
+                    info!("the default output has changed: capturing that one from here on");
+                    return None;
+                }
+                // A PC without a microphone records from its default output's monitor by default.
+                let was_captured =
+                    default_before.is_some() && default_before == device.captured_output_id();
+                if was_captured && device::moves_with_default() {
+                    info!("the default output has changed: staying with “{}”", device.name());
+                    return None;
+                }
+            }
             if input.is_some() && input != default_input {
                 let was_this = default_input.as_deref() == Some(device.id());
                 default_input = input;
@@ -148,21 +162,6 @@ impl KeepCard {
                     info!("the default input has changed: staying with “{}”", device.name());
                     return None;
                 }
-            }
-            let default = device::default_output_id();
-            if default.is_none() || default.as_deref() == default_before {
-                continue;
-            }
-            if follows_default {
-                info!("the default output has changed: capturing that one from here on");
-                return None;
-            }
-            // A PC without a microphone records from its default output's monitor by default.
-            let was_captured =
-                default_before.is_some() && default_before == device.captured_output_id();
-            if was_captured && device::moves_with_default() {
-                info!("the default output has changed: staying with “{}”", device.name());
-                return None;
             }
         }
         None
