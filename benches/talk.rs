@@ -1,7 +1,8 @@
 //! What talkers cost: the real server with 4 to 64 people who all speak at once, each of whom gets a
 //! mix of their own as Opus, and 50 listeners beside them.
 //!
-//! Run as a test (`cargo test --bench talk`), four people speak for a second.
+//! Run as a test (`cargo test --bench talk`), four people speak for a second;
+//! `cargo bench --bench talk -- evening` has four speak for two minutes.
 
 #[allow(dead_code, reason = "each bench uses its own part of this")]
 mod running;
@@ -223,14 +224,17 @@ fn main() -> Result<()> {
         run(4, 2, "low-latency", Duration::from_secs(1))?;
         return Ok(());
     }
+    let is_evening = std::env::args().any(|argument| argument == "evening");
+    let (talking, seconds) = if is_evening { (&[4][..], 120) } else { (&[4, 16, 32, 64][..], 8) };
+    let length = Duration::from_secs(seconds);
     println!("everybody speaks; Opus both ways; {LISTENERS} listeners beside them");
     println!("preset       talkers  server's core  of it each  frames  gaps  late  longest");
     for preset in ["low-latency", "live"] {
         let alone = run(0, LISTENERS, preset, Duration::from_secs(8))?;
         println!("{preset:<12} {:>7}  {:>11.1} %", 0, alone.cpu_percent);
-        for talkers in [4, 16, 32, 64] {
+        for &talkers in talking {
             let Outcome { cpu_percent, frames, gaps, late, longest_ms } =
-                run(talkers, LISTENERS, preset, Duration::from_secs(8))?;
+                run(talkers, LISTENERS, preset, length)?;
             let each = (cpu_percent - alone.cpu_percent) / talkers as f64;
             println!(
                 "{preset:<12} {talkers:>7}  {cpu_percent:>11.1} %  {each:>8.2} %  {frames:>6}  \
