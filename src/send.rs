@@ -14,6 +14,8 @@ mod keep_card;
 #[cfg(feature = "device")]
 pub(crate) mod keep_microphone;
 mod own_mixes;
+#[cfg(feature = "device")]
+mod plug;
 mod produce;
 mod read_ahead;
 mod record;

@@ -30,6 +30,26 @@ pub fn must_shorten(period_ms: f64, wanted_ms: f64, delay_ms: u32) -> bool {
     period_ms > wanted_ms && period_ms > f64::from(delay_ms) * LONGEST_PERIOD_SHARE
 }
 
+/// A card that has given nothing but exact silence for this long gets a hint.
+const SILENT_FOR_US: u64 = 10_000_000;
+
+/// When to say, once, what to check of a card that gives nothing but exact silence.
+#[derive(Debug, Default)]
+pub struct SilenceHint {
+    is_over: bool,
+}
+
+impl SilenceHint {
+    /// Whether now is the time: `was_heard` says that anything but silence came so far, `silent_us`
+    /// for how long it would have been silent if not.
+    pub fn is_due(&mut self, was_heard: bool, silent_us: u64) -> bool {
+        let is_silent = !was_heard && silent_us > SILENT_FOR_US;
+        let is_due = is_silent && !self.is_over;
+        self.is_over |= was_heard || is_silent;
+        is_due
+    }
+}
+
 /// Opens a card and watches it, again and again, until `shutdown`.
 ///
 /// `once` opens it and returns when it is no more: the sentence to say, or nothing where there is
@@ -79,6 +99,17 @@ impl Stream {
 mod tests {
     use super::*;
     use crate::error::Error;
+
+    #[test]
+    fn silence_is_spoken_of_once_and_never_after_a_sound() {
+        let mut hint = SilenceHint::default();
+        assert!(!hint.is_due(false, SILENT_FOR_US));
+        assert!(hint.is_due(false, SILENT_FOR_US + 1));
+        assert!(!hint.is_due(false, SILENT_FOR_US + 2));
+        let mut hint = SilenceHint::default();
+        assert!(!hint.is_due(true, 1));
+        assert!(!hint.is_due(false, SILENT_FOR_US + 1));
+    }
 
     #[test]
     fn what_fails_is_tried_until_it_works_and_a_return_is_known_as_one() {

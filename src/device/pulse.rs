@@ -70,6 +70,9 @@ pub(super) fn play(
     kept(&opened.listed.name, move |ready, asked_to_close| {
         Priority::Now.ask();
         let opened = Player::open(name, format, clock, period_frames, on_output);
+        let opened = opened.map(|(mut player, period)| {
+            (period, move |reporter: &mut Reporter| player.turn(reporter))
+        });
         run(opened, ready, asked_to_close);
     })
 }
@@ -85,6 +88,9 @@ pub(super) fn record(
     kept(&opened.listed.name, move |ready, asked_to_close| {
         Priority::Now.ask();
         let opened = Recorder::open(name, format, clock, period_frames, on_input);
+        let opened = opened.map(|(mut recorder, period)| {
+            (period, move |reporter: &mut Reporter| recorder.turn(reporter))
+        });
         run(opened, ready, asked_to_close);
     })
 }
@@ -95,32 +101,29 @@ fn name(opened: &Opened) -> CString {
     CString::new(id.strip_prefix(HOST).unwrap_or(id)).unwrap_or_default()
 }
 
-/// Serves a stream until it is to be closed, or breaks.
-fn run(opened: link::Result<impl Turn>, ready: &Ready, asked_to_close: &Receiver<Infallible>) {
-    let mut stream = match opened {
-        Ok(stream) => stream,
+/// Serves a stream, which comes with its period in frames, until it is to be closed or breaks. A turn
+/// does what there is to do, after a short wait for it.
+fn run(
+    opened: link::Result<(u32, impl FnMut(&mut Reporter) -> link::Result<()>)>,
+    ready: &Ready,
+    asked_to_close: &Receiver<Infallible>,
+) {
+    let (period_frames, mut turn) = match opened {
+        Ok(opened) => opened,
         Err(error) => {
             let _ = ready.send(Err(error.into()));
             return;
         }
     };
     let (mut reporter, reports) = trouble::reports();
-    let _ = ready.send(Ok((reports, stream.period_frames())));
+    let _ = ready.send(Ok((reports, period_frames)));
     while asked_to_close.try_recv() == Err(TryRecvError::Empty) {
-        if let Err(error) = stream.turn(&mut reporter) {
+        if let Err(error) = turn(&mut reporter) {
             reporter.report(error.into());
             let _: std::result::Result<Infallible, _> = asked_to_close.recv();
             return;
         }
     }
-}
-
-/// A stream of either direction.
-trait Turn {
-    fn period_frames(&self) -> u32;
-
-    /// Does what there is to do, after a short wait for it.
-    fn turn(&mut self, reporter: &mut Reporter) -> link::Result<()>;
 }
 
 /// What both directions have.
@@ -170,7 +173,6 @@ fn report(what: &Message<'_>, reporter: &mut Reporter) -> link::Result<()> {
 
 struct Player<F> {
     line: Line,
-    period_frames: u32,
     /// Bytes that the server wants, and what it keeps at most.
     requested: u32,
     whole: u32,
@@ -184,7 +186,7 @@ impl<F: FnMut(&mut [f32], u64)> Player<F> {
         clock: Clock,
         period_frames: u32,
         on_output: F,
-    ) -> link::Result<Self> {
+    ) -> link::Result<(Self, u32)> {
         let mut link = Link::open()?;
         let ask = Command::GetSinkInfo(GetSinkInfo { index: None, name: Some(name) });
         let sink: SinkInfo = link.ask(&ask)?;
@@ -209,7 +211,6 @@ impl<F: FnMut(&mut [f32], u64)> Player<F> {
         let frame = bytes(format, 1).max(1);
         let mut player = Self {
             line: Line::new(link, created.channel, format, clock)?,
-            period_frames: created.buffer_attr.minimum_request_length / frame,
             requested: created.requested_bytes,
             whole: whole.max(created.buffer_attr.target_length.min(LONGEST_BUFFER)),
             on_output,
@@ -218,7 +219,7 @@ impl<F: FnMut(&mut [f32], u64)> Player<F> {
         let uncork = CorkStreamParams { channel: created.channel, cork: false };
         player.line.link.tell(&Command::CorkPlaybackStream(uncork))?;
         player.line.ask(Command::GetPlaybackLatency)?;
-        Ok(player)
+        Ok((player, created.buffer_attr.minimum_request_length / frame))
     }
 
     /// Gives the server what it wants. Of more than it keeps, the first should have come long ago.
@@ -245,12 +246,6 @@ impl<F: FnMut(&mut [f32], u64)> Player<F> {
             }
         });
     }
-}
-
-impl<F: FnMut(&mut [f32], u64)> Turn for Player<F> {
-    fn period_frames(&self) -> u32 {
-        self.period_frames
-    }
 
     fn turn(&mut self, reporter: &mut Reporter) -> link::Result<()> {
         let mut waits = true;
@@ -275,7 +270,6 @@ impl<F: FnMut(&mut [f32], u64)> Turn for Player<F> {
 
 struct Recorder<F> {
     line: Line,
-    period_frames: u32,
     on_input: F,
 }
 
@@ -286,7 +280,7 @@ impl<F: FnMut(&[f32], u64)> Recorder<F> {
         clock: Clock,
         period_frames: u32,
         on_input: F,
-    ) -> link::Result<Self> {
+    ) -> link::Result<(Self, u32)> {
         let mut link = Link::open()?;
         let ask = Command::GetSourceInfo(GetSourceInfo { index: None, name: Some(name) });
         let source: SourceInfo = link.ask(&ask)?;
@@ -310,13 +304,7 @@ impl<F: FnMut(&[f32], u64)> Recorder<F> {
         let uncork = CorkStreamParams { channel: created.channel, cork: false };
         line.link.tell(&Command::CorkRecordStream(uncork))?;
         line.ask(Command::GetRecordLatency)?;
-        Ok(Self { line, period_frames: created.buffer_attr.fragment_size / frame, on_input })
-    }
-}
-
-impl<F: FnMut(&[f32], u64)> Turn for Recorder<F> {
-    fn period_frames(&self) -> u32 {
-        self.period_frames
+        Ok((Self { line, on_input }, created.buffer_attr.fragment_size / frame))
     }
 
     fn turn(&mut self, reporter: &mut Reporter) -> link::Result<()> {

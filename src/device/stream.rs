@@ -202,9 +202,8 @@ fn run<F: Send + 'static>(
     }
     let name = opened.listed.name.clone();
     let opened = opened.clone();
+    // Kept as long as the stream: some systems end that with the connection, which it holds.
     kept(&name, move |ready, asked_to_close| {
-        // The connection, because some systems end a stream with it.
-        let _host = opened.host.clone();
         let (home, returned) = mpsc::sync_channel(1);
         let stream = open(&opened, period_frames, callback, home, &returned, build);
         let started = stream.and_then(|(stream, reports)| {

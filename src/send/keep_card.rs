@@ -1,4 +1,4 @@
-//! Keeps a capture card open: joins [`device`](crate::device) and [`capture`](super::capture).
+//! Keeps a capture card open: joins [`device`](crate::device) and [`plug`](super::plug).
 //!
 //! A card that goes away leaves silence, is said once, and is opened again as soon as it is back;
 //! when the user changes the default output, the captured one follows.
@@ -9,18 +9,15 @@ use std::sync::mpsc::SyncSender;
 
 use log::{debug, info, warn};
 
-use super::capture;
 use super::captured::Capturing;
 use super::cards::Card;
+use super::plug::plug;
 use crate::clock::Clock;
-use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep, must_shorten};
+use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, SilenceHint, keep, must_shorten};
 use crate::device::{self, InputDevice, Stream, System, hints};
 use crate::shutdown::Shutdown;
 use crate::source::{Kind, Source};
 use crate::stats;
-
-/// Exact silence since the start for this long gets a hint.
-const SILENT_FOR_US: u64 = 10_000_000;
 
 /// A card hands over sound in periods. Each costs about as much whatever its length, and some
 /// systems hold no more than one back, so a period is as long as the delay affords: this share of
@@ -57,7 +54,7 @@ impl KeepCard {
     /// Runs until `shutdown`.
     pub(super) fn run(mut self, shutdown: &Shutdown) {
         let start_us = self.clock.now_us();
-        let mut hint_due = true;
+        let mut hint = SilenceHint::default();
         keep(shutdown, |said| {
             // Before opening, which takes long enough for it to change.
             let default = device::default_output_id();
@@ -67,13 +64,15 @@ impl KeepCard {
                 None => InputDevice::find(&self.source.kind)?,
             };
             let period_ms = period_ms(self.delay_ms());
-            let stream = self.start(&device, period_ms)?;
+            let (clock, counters) = (self.clock, &self.counters);
+            let stream = plug(&device, period_ms, clock, counters, &self.producer)?;
+            self.capturing.set(device.captured_output_id());
             if said {
                 info!("sound is captured again, from “{}”", device.name());
             }
             let before = default.as_deref();
             let opened = Opened { device: &device, stream: &stream, period_ms, default_input };
-            let why = self.watch(opened, before, start_us, &mut hint_due, shutdown);
+            let why = self.watch(opened, before, start_us, &mut hint, shutdown);
             let _ = self.producer.send(Card::Lost);
             Ok(why.map(|why| {
                 let name = device.name();
@@ -89,24 +88,6 @@ impl KeepCard {
         self.delay_ms.load(Ordering::Relaxed)
     }
 
-    fn start(&self, device: &InputDevice, period_ms: f64) -> crate::Result<Stream> {
-        let format = device.format();
-        let (mut capture, captured) = capture::ring(format, Arc::clone(&self.counters));
-        let period = u32::try_from(format.frames_in_ms(period_ms)).unwrap_or(480);
-        let clock = self.clock;
-        let stream = device.start(clock, period, move |samples, at_us| {
-            capture.on_input(samples, at_us, clock.now_us());
-        })?;
-        debug!(
-            "capturing “{}” at {format}, {} frames a time",
-            device.name(),
-            stream.period_frames()
-        );
-        let _ = self.producer.send(Card::Plugged { captured, format, period_ms });
-        self.capturing.set(device.captured_output_id());
-        Ok(stream)
-    }
-
     /// Watches a running stream. Returns why it ended, or `None` if a device is to be opened anew
     /// or the server stops. `default_before` was the default output before this one was opened.
     fn watch(
@@ -114,7 +95,7 @@ impl KeepCard {
         Opened { device, stream, period_ms: period, mut default_input }: Opened<'_>,
         default_before: Option<&str>,
         start_us: u64,
-        hint_due: &mut bool,
+        hint: &mut SilenceHint,
         shutdown: &Shutdown,
     ) -> Option<String> {
         let follows_default = self.source.kind == Kind::Loopback(None);
@@ -123,7 +104,10 @@ impl KeepCard {
             if let Some(why) = stream.lost(device.name()) {
                 return Some(why);
             }
-            self.hint(start_us, hint_due);
+            let silent_us = self.clock.now_us().saturating_sub(start_us);
+            if hint.is_due(self.counters.peak.was_heard(), silent_us) {
+                warn!("{}", hints::silence(System::current()));
+            }
             let delay_ms = self.delay_ms();
             if must_shorten(period, period_ms(delay_ms), delay_ms) {
                 debug!("the delay is shorter now, and so must the card's periods be");
@@ -165,19 +149,6 @@ impl KeepCard {
             }
         }
         None
-    }
-
-    /// After ten seconds of exact silence since the start, what to check, once.
-    fn hint(&self, start_us: u64, due: &mut bool) {
-        if !*due {
-            return;
-        }
-        if self.counters.peak.was_heard() {
-            *due = false;
-        } else if self.clock.now_us().saturating_sub(start_us) > SILENT_FOR_US {
-            warn!("{}", hints::silence(System::current()));
-            *due = false;
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keeps a talker's microphone open: joins [`device`](crate::device) and [`capture`](super::capture).
+//! Keeps a talker's microphone open: joins [`device`](crate::device) and [`plug`](super::plug).
 //!
 //! It is opened only where the server lets its person speak. One that goes away is said once and opened
 //! again as soon as it is back; without `--mic` the system's default input is followed.
@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use log::{debug, info, warn};
+use log::{info, warn};
 
-use super::capture;
 use super::cards::Card;
+use super::plug::plug;
 use crate::clock::Clock;
-use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep};
+use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, SilenceHint, keep};
 use crate::device::{self, InputDevice, Stream, System, hints};
 use crate::shutdown::Shutdown;
 use crate::stats;
@@ -20,10 +20,6 @@ use crate::talking::Talking;
 /// A microphone hands over sound in periods of this length: half a frame, so that none waits long
 /// for its last sample, and no shorter than most sound servers manage.
 const PERIOD_MS: f64 = 5.0;
-
-/// Exact silence since the start for this long gets a hint: what systems hand over to programs that
-/// may not listen.
-const SILENT_FOR_US: u64 = 10_000_000;
 
 /// The keeper of one microphone.
 pub(crate) struct KeepMicrophone {
@@ -37,7 +33,7 @@ pub(crate) struct KeepMicrophone {
 impl KeepMicrophone {
     /// Runs until `shutdown`.
     pub(crate) fn run(self, shutdown: &Shutdown) {
-        let mut hint_due = true;
+        let mut hint = SilenceHint::default();
         keep(shutdown, |said| {
             if !self.is_wanted(shutdown) {
                 return Ok(None);
@@ -45,7 +41,8 @@ impl KeepMicrophone {
             // Before opening, which takes long enough for it to change.
             let default = device::default_input_id();
             let microphone = InputDevice::microphone(self.name.as_deref())?;
-            let stream = self.start(&microphone)?;
+            let (clock, counters) = (self.clock, &self.counters);
+            let stream = plug(&microphone, PERIOD_MS, clock, counters, &self.talker)?;
             self.talking.set_microphone(true);
             let name = microphone.name();
             if said {
@@ -53,7 +50,7 @@ impl KeepMicrophone {
             } else {
                 info!("you can be heard, through “{name}”");
             }
-            let why = self.watch(&microphone, &stream, default.as_deref(), &mut hint_due, shutdown);
+            let why = self.watch(&microphone, &stream, default.as_deref(), &mut hint, shutdown);
             self.talking.set_microphone(false);
             let _ = self.talker.send(Card::Lost);
             Ok(why.map(|why| {
@@ -72,23 +69,6 @@ impl KeepMicrophone {
         true
     }
 
-    fn start(&self, microphone: &InputDevice) -> crate::Result<Stream> {
-        let format = microphone.format();
-        let (mut capture, captured) = capture::ring(format, Arc::clone(&self.counters));
-        let period = u32::try_from(format.frames_in_ms(PERIOD_MS)).unwrap_or(240);
-        let clock = self.clock;
-        let stream = microphone.start(clock, period, move |samples, at_us| {
-            capture.on_input(samples, at_us, clock.now_us());
-        })?;
-        debug!(
-            "the microphone “{}” delivers {format}, {} frames a time",
-            microphone.name(),
-            stream.period_frames()
-        );
-        let _ = self.talker.send(Card::Plugged { captured, format, period_ms: PERIOD_MS });
-        Ok(stream)
-    }
-
     /// Watches a running stream. Returns why it ended, or `None` if a microphone is to be opened anew,
     /// or none is wanted any more. `default_before` was the default input before this one was opened.
     fn watch(
@@ -96,7 +76,7 @@ impl KeepMicrophone {
         microphone: &InputDevice,
         stream: &Stream,
         default_before: Option<&str>,
-        hint_due: &mut bool,
+        hint: &mut SilenceHint,
         shutdown: &Shutdown,
     ) -> Option<String> {
         let opened_us = self.clock.now_us();
@@ -108,7 +88,11 @@ impl KeepMicrophone {
             if !self.talking.is_allowed() {
                 return None;
             }
-            self.hint(opened_us, hint_due);
+            // What systems hand over to programs that may not listen.
+            let silent_us = self.clock.now_us().saturating_sub(opened_us);
+            if hint.is_due(self.counters.peak.was_heard(), silent_us) {
+                warn!("{}", hints::silent_microphone(System::current()));
+            }
             looks += 1;
             if !looks.is_multiple_of(LOOKS_PER_QUESTION) {
                 continue;
@@ -125,18 +109,5 @@ impl KeepMicrophone {
             }
         }
         None
-    }
-
-    /// After ten seconds of exact silence since the start, what to check, once.
-    fn hint(&self, opened_us: u64, due: &mut bool) {
-        if !*due {
-            return;
-        }
-        if self.counters.peak.was_heard() {
-            *due = false;
-        } else if self.clock.now_us().saturating_sub(opened_us) > SILENT_FOR_US {
-            warn!("{}", hints::silent_microphone(System::current()));
-            *due = false;
-        }
     }
 }

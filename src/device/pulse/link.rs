@@ -149,12 +149,12 @@ impl Link {
     ) {
         let start = self.outgoing.len();
         self.outgoing.resize(start + DESCRIPTOR_SIZE + bytes as usize, 0);
-        let (header, sound) = self.outgoing[start..].split_at_mut(DESCRIPTOR_SIZE);
+        let Some((header, sound)) = self.outgoing[start..].split_first_chunk_mut() else {
+            return;
+        };
         let flags = DescriptorFlags::empty();
         let descriptor = Descriptor { length: bytes, channel, offset: skipped.into(), flags };
-        if let Ok(header) = header.try_into() {
-            protocol::encode_descriptor(header, &descriptor);
-        }
+        protocol::encode_descriptor(header, &descriptor);
         write(sound);
     }
 

@@ -159,6 +159,7 @@ mod tests {
         assert_eq!(lag.us(), f64::from(LONGEST_MS) * 1e3);
         assert!(lag.needed.len() <= REMEMBERED);
     }
+
     #[test]
     fn a_first_frame_that_was_late_counts_for_no_longer_than_the_first_words() {
         let mut lag = Lag::default();
