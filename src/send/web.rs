@@ -5,12 +5,12 @@ pub mod metrics;
 pub mod page;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::control;
 use crate::qr;
 use crate::stats::ServerStats;
-use crate::wire::http::{Answer, Body, Request, Status};
+use crate::wire::http::{self, Answer, Body, Request, Status};
 use crate::wire::websocket;
 
 /// Where browsers open their WebSocket.
@@ -41,8 +41,6 @@ pub enum Response {
 #[derive(Debug)]
 pub struct Web {
     readers: Readers,
-    /// The entity tags of [`page::FILES`].
-    tags: Vec<String>,
     stats: Option<ServerStats>,
     /// The figures as text, once somebody has asked for them.
     json: Option<Arc<[u8]>>,
@@ -57,8 +55,9 @@ impl Web {
     /// A page whose figures `readers` may read.
     #[must_use]
     pub fn new(readers: Readers) -> Self {
-        let tags = page::FILES.iter().map(|file| tag(file.bytes)).collect();
-        Self { readers, tags, stats: None, json: None, metrics: None, token: None, qr: None }
+        // Packed now, so that no listener has to wait for it later.
+        LazyLock::force(&page::SERVED);
+        Self { readers, stats: None, json: None, metrics: None, token: None, qr: None }
     }
 
     /// Lets programs on this machine that know `token` tell the server what to do.
@@ -96,32 +95,8 @@ impl Web {
             },
             "/qr.svg" => self.qr(page()),
             "/status.json" | "/metrics" => self.figures(request, peer),
-            path => self.file(request, path),
+            path => file(request, path),
         })
-    }
-
-    fn file(&self, request: &Request, path: &str) -> Answer {
-        let found = page::FILES.iter().zip(&self.tags).find(|(file, _)| file.path == path);
-        let Some((file, tag)) = found else {
-            return Answer::sentence(Status::NotFound, "There is nothing here. The page is at /");
-        };
-        let is_known = request.field("if-none-match").is_some_and(|known| known == tag);
-        let (status, body) = if is_known {
-            (Status::NotModified, Body::BuiltIn(b""))
-        } else {
-            (Status::Ok, Body::BuiltIn(file.bytes))
-        };
-        let answer = Answer { status, fields: Vec::new(), body }
-            .with("Content-Type", file.content_type)
-            .with("ETag", tag);
-        // They are a document's; with every script they would be an eighth of the page's bytes.
-        if file.content_type.starts_with("text/html") {
-            answer
-                .with("Content-Security-Policy", page::POLICY)
-                .with("Referrer-Policy", "no-referrer")
-        } else {
-            answer
-        }
     }
 
     fn qr(&mut self, page: String) -> Answer {
@@ -132,7 +107,9 @@ impl Web {
         };
         self.qr = Some((page, Arc::clone(&svg)));
         let answer = Answer { status: Status::Ok, fields: Vec::new(), body: Body::Shared(svg) };
-        answer.with("Content-Type", "image/svg+xml; charset=utf-8")
+        answer
+            .with("Content-Type", "image/svg+xml; charset=utf-8")
+            .with("Content-Security-Policy", http::BARE)
     }
 
     /// The answer to the key of a program that shows the token, or why there is none.
@@ -176,7 +153,44 @@ impl Web {
             (self.json.get_or_insert_with(json), "application/json")
         };
         let body = Body::Shared(Arc::clone(body));
-        Answer { status: Status::Ok, fields: Vec::new(), body }.with("Content-Type", content_type)
+        Answer { status: Status::Ok, fields: Vec::new(), body }
+            .with("Content-Type", content_type)
+            .with("Content-Security-Policy", http::BARE)
+    }
+}
+
+/// A file of the page, packed where the browser takes it.
+fn file(request: &Request, path: &str) -> Answer {
+    let Some(served) = page::SERVED.iter().find(|served| served.file.path == path) else {
+        return Answer::sentence(Status::NotFound, "There is nothing here. The page is at /");
+    };
+    let is_packed = request.lists("accept-encoding", page::PACKED);
+    let (tag, body) = if is_packed {
+        (&served.packed_tag, Body::Shared(Arc::clone(&served.packed)))
+    } else {
+        (&served.tag, Body::BuiltIn(served.file.bytes))
+    };
+    let is_known = request.field("if-none-match").is_some_and(|known| known == tag);
+    let (status, body) =
+        if is_known { (Status::NotModified, Body::BuiltIn(b"")) } else { (Status::Ok, body) };
+    let content_type = served.file.content_type;
+    let mut answer = Answer { status, fields: Vec::new(), body }
+        .with("Content-Type", content_type)
+        .with("ETag", tag)
+        .with("Vary", "Accept-Encoding");
+    if is_packed {
+        answer = answer.with("Content-Encoding", page::PACKED);
+    }
+    // They are for what is opened by itself; with every script they would be a tenth of all bytes.
+    if content_type.starts_with("text/html") {
+        answer
+            .with("Content-Security-Policy", page::POLICY)
+            .with("Permissions-Policy", page::PERMISSIONS)
+            .with("Referrer-Policy", "no-referrer")
+    } else if content_type.starts_with("image/") {
+        answer.with("Content-Security-Policy", http::BARE)
+    } else {
+        answer
     }
 }
 
@@ -235,12 +249,6 @@ fn handshake(request: &Request) -> Result<String, Answer> {
     accept
         .filter(|_| request.lists("connection", "upgrade"))
         .ok_or_else(|| Answer::sentence(Status::BadRequest, "This is no WebSocket's opening."))
-}
-
-/// An entity tag: FNV-1a tells two versions of a file apart, and needs to do no more.
-fn tag(bytes: &[u8]) -> String {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-    format!("\"{:016x}\"", bytes.iter().fold(0xcbf2_9ce4_8422_2325, step))
 }
 
 #[cfg(test)]

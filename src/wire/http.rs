@@ -9,6 +9,10 @@ pub const MAX_HEAD: usize = 8 * 1024;
 /// Most headers of a request.
 pub const MAX_FIELDS: usize = 64;
 
+/// What an answer that is opened by itself may load and be shown in: nothing (a content security
+/// policy).
+pub const BARE: &str = "default-src 'none'; frame-ancestors 'none'";
+
 /// What an answer begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the standard's")]
@@ -197,8 +201,10 @@ impl Answer {
     /// A sentence for a person.
     #[must_use]
     pub fn sentence(status: Status, text: &str) -> Self {
-        let fields = vec![("Content-Type", "text/plain; charset=utf-8".to_owned())];
-        Self { status, fields, body: Body::Text(format!("{text}\n")) }
+        let body = Body::Text(format!("{text}\n"));
+        Self { status, fields: Vec::new(), body }
+            .with("Content-Type", "text/plain; charset=utf-8")
+            .with("Content-Security-Policy", BARE)
     }
 
     /// The answer to a request that cannot be read, or never ends.
@@ -230,6 +236,8 @@ impl Answer {
         let always = [
             ("Cache-Control", "no-cache"),
             ("X-Content-Type-Options", "nosniff"),
+            // No page from elsewhere shows it, or tells by it that this server is here.
+            ("Cross-Origin-Resource-Policy", "same-origin"),
             ("Connection", "close"),
         ];
         let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));

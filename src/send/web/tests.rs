@@ -49,6 +49,51 @@ fn every_file_of_the_page_is_served_with_its_type_and_known_again_by_its_tag() {
 }
 
 #[test]
+fn a_browser_that_takes_packed_files_gets_them_with_tags_of_their_own() {
+    for file in page::FILES {
+        let fetch = |more: &str| {
+            let headers = format!("Host: pc{more}");
+            answer(ask(&mut web(Readers::Local), "10.0.0.9:1", "GET", file.path, &headers))
+        };
+        let tag = |answer: &Answer| {
+            answer.fields.iter().find(|(name, _)| *name == "ETag").unwrap().1.clone()
+        };
+        let plain = fetch("\r\nAccept-Encoding: gzip, br");
+        assert!(plain.fields.iter().all(|(name, _)| *name != "Content-Encoding"));
+        let packed = fetch("\r\nAccept-Encoding: gzip, deflate, br");
+        assert!(has(&packed, "Content-Encoding", "deflate"));
+        assert!([&plain, &packed].iter().all(|answer| has(answer, "Vary", "Accept-Encoding")));
+        let unpacked = miniz_oxide::inflate::decompress_to_vec_zlib(packed.body.bytes()).unwrap();
+        assert_eq!(unpacked, file.bytes);
+        assert!(packed.body.bytes().len() * 5 < file.bytes.len() * 4, "{}", file.path);
+        assert_ne!(tag(&plain), tag(&packed));
+        let again = format!("\r\nAccept-Encoding: deflate\r\nIf-None-Match: {}", tag(&packed));
+        assert_eq!(fetch(&again).status, Status::NotModified);
+        let other = format!("\r\nIf-None-Match: {}", tag(&packed));
+        assert_eq!(fetch(&other).status, Status::Ok, "it is not what that browser has");
+    }
+}
+
+#[test]
+fn what_can_be_opened_by_itself_says_what_it_may_load_and_nothing_is_for_other_sites() {
+    for (path, policy) in [
+        ("/", "connect-src 'self';"),
+        ("/icon.svg", "default-src 'none'"),
+        ("/qr.svg", "default-src 'none'"),
+        ("/status.json", "default-src 'none'"),
+        ("/metrics", "default-src 'none'"),
+        ("/none", "default-src 'none'"),
+    ] {
+        let served = get(path);
+        assert!(has(&served, "Content-Security-Policy", policy), "{path}");
+        assert!(has(&served, "Content-Security-Policy", "frame-ancestors 'none'"), "{path}");
+    }
+    assert!(has(&get("/"), "Permissions-Policy", "microphone=(self)"));
+    let head = String::from_utf8(get("/app.js").head()).unwrap();
+    assert!(head.contains("\r\nCross-Origin-Resource-Policy: same-origin\r\n"), "{head}");
+}
+
+#[test]
 fn paths_that_are_no_files_lead_nowhere() {
     for path in [
         "/index.html/..",
