@@ -5,6 +5,7 @@
 
 mod browser;
 mod opus;
+mod proxy;
 mod talk;
 #[path = "../support"]
 mod support {

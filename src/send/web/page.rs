@@ -51,6 +51,7 @@ pub const FILES: &[PageFile] = files![
     ("/people.js", SCRIPT, "people.js"),
     ("/player.js", SCRIPT, "player.js"),
     ("/playing.js", SCRIPT, "playing.js"),
+    ("/refusal.js", SCRIPT, "refusal.js"),
     ("/resample.js", SCRIPT, "resample.js"),
     ("/schedule.js", SCRIPT, "schedule.js"),
     ("/style.css", STYLE, "style.css"),
