@@ -90,9 +90,7 @@ impl Page {
             (false, _) => "No browser can open the page: this address is link-local, and only \
                            auralync-client can be told the adapter that it needs."
                 .to_owned(),
-            (true, false) => {
-                format!("Browsers on this PC open {} and phones and other PCs cannot", self.url)
-            }
+            (true, false) => format!("Only browsers on this PC can open {}", self.url),
             (true, true) => format!("Phones and browsers open {}", self.url),
         }
     }

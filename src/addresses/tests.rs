@@ -158,7 +158,7 @@ fn who_may_open_the_page_is_said_as_it_is() {
     let said = |local: &[Interface], bind| page(local, None, bind, 8080).invitation();
     let home = local(&[("eth0", "fe80::1"), ("eth0", "192.168.1.5")]);
     assert_eq!(said(&home, None), "Phones and browsers open http://192.168.1.5:8080/");
-    let alone = "Browsers on this PC open http://127.0.0.1:8080/ and phones and other PCs cannot";
+    let alone = "Only browsers on this PC can open http://127.0.0.1:8080/";
     assert_eq!(said(&local(&[("eth0", "fe80::1")]), None), alone);
     assert_eq!(said(&[], None), alone);
     assert_eq!(said(&home, ip("127.0.0.1")), alone);

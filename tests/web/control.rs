@@ -38,8 +38,8 @@ impl Room {
         let mut server = Program::start(command);
         let listeners = server.address();
         let line = server.wait_for(" open http://");
-        let page: SocketAddr =
-            line.rsplit_once("http://").unwrap().1.trim_end_matches('/').parse().unwrap();
+        let (_, address) = line.split_once("http://").unwrap();
+        let page: SocketAddr = address.split_once('/').unwrap().0.parse().unwrap();
         let path = scratch.path(format!("run/auralync/control-{}.token", page.port()));
         let mut token = String::new();
         wait_until("a token", || {
@@ -157,7 +157,7 @@ fn only_a_program_here_with_the_token_is_let_in() {
         ("two tokens", with(authorization.trim_end()), "401"),
         ("another page's origin", with("Origin: http://evil.example"), "403"),
         ("a file's origin", with("Origin: null"), "403"),
-        ("a name that leads here", good.replace(&page.to_string(), "evil.example"), "403"),
+        ("a name that leads here", good.replace(&page.to_string(), "evil.example"), "421"),
         ("no upgrade", good.replace("Upgrade: websocket\r\n", ""), "426"),
         ("another method", good.replace("GET ", "POST "), "405"),
         ("another path", good.replace("/control", "/control/../control"), "404"),

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::browser::{WebSocket, request};
+use crate::browser::{WebSocket, exchange, request};
 use crate::serve;
 use crate::support::program::server;
 use crate::support::{socket, wait_until};
@@ -28,6 +28,19 @@ fn every_route_is_answered_and_head_says_the_same_without_the_body() {
         assert!(request(page, "POST", path).0.starts_with("HTTP/1.1 405 "), "{path}");
     }
     assert!(request(page, "GET", "/listen").0.starts_with("HTTP/1.1 426 "));
+    for (method, origin, status, says) in [
+        ("GET", format!("http://{page}"), "200", "This page may listen.\n"),
+        ("HEAD", format!("http://{page}"), "200", ""),
+        ("GET", "http://evil.example".to_owned(), "403", "This address may not listen here: use "),
+    ] {
+        let asked = format!(
+            "{method} /may-listen HTTP/1.1\r\nHost: {page}\r\nAuraLync-Page: {origin}\r\n\r\n"
+        );
+        let answer = exchange(page, asked.as_bytes());
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {origin}: {head}");
+        assert!(body.starts_with(says) && body.is_empty() == says.is_empty(), "{answer}");
+    }
     for path in ["/nothing", "/../Cargo.toml", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd"] {
         assert!(request(page, "GET", path).0.starts_with("HTTP/1.1 404 "), "{path}");
     }

@@ -105,8 +105,8 @@ impl Answering {
 enum Next {
     Wait,
     Gone,
-    /// Its page asks whether it may listen.
-    Asks,
+    /// Its page asks whether it may listen; whether it wants the answer's body.
+    Asks(bool),
     /// It may tell the server what to do: the answer to its key, and what it has said since.
     Calls(String, Vec<u8>),
     /// It has asked to listen: the answer to its key, and what it has said since.
@@ -204,13 +204,13 @@ impl Transmit {
                     debug!("{} found nobody to tell", visitor.peer);
                 }
             }
-            Next::Asks => {
+            Next::Asks(has_body) => {
                 let (status, text) = if matches!(self.admission(), Admission::Crowded) {
                     (Status::Unavailable, "The server is full.")
                 } else {
                     (Status::Ok, "This page may listen.")
                 };
-                visitor.answer(Answer::sentence(status, text), true, now);
+                visitor.answer(Answer::sentence(status, text), has_body, now);
                 if let Some(web) = &mut self.web {
                     web.visitors[number] = Some(visitor);
                     self.attend(number);
@@ -314,7 +314,7 @@ impl Visitor {
                             Response::Answer(answer) => {
                                 self.answer(answer, request.method != "HEAD", now);
                             }
-                            Response::MayListen => return Next::Asks,
+                            Response::MayListen => return Next::Asks(request.method != "HEAD"),
                             Response::Control(accept) => {
                                 return Next::Calls(accept, head.rest().to_vec());
                             }
