@@ -2,7 +2,7 @@
 
 import {BURST, BURST_SPACING_US, ServerClock} from './clock.js';
 import {Player} from './player.js';
-import {whyRefused} from './refusal.js';
+import {endOf, fullMeans, whyRefused} from './refusal.js';
 import * as wire from './wire.js';
 
 // Between two attempts: at first, then growing, at most; a full server is left alone for longer.
@@ -67,6 +67,8 @@ export class Listener {
 	welcome = null;
 	people = null;
 	onRoom = null;
+	/** Whether whoever runs the server lets nobody hear this listener; told anew after every welcome. */
+	isSilenced = false;
 	/** What went wrong, in a plain sentence; empty if nothing did. */
 	trouble = '';
 
@@ -208,6 +210,7 @@ export class Listener {
 		this.#retryMs = RETRY_MS;
 		this.#wasRefused = false;
 		this.people = null;
+		this.isSilenced = false;
 		this.#isWelcome = true;
 		this.player.begin(welcome, this.clock, opus);
 		this.#burst();
@@ -232,18 +235,19 @@ export class Listener {
 
 	#noticed({reason, text, playoutDelayMs, fromUs}) {
 		if (reason === 'playout_delay') this.player.setDelay(playoutDelayMs, fromUs);
-		if (reason === 'stopping') this.#fail(State.lost, 'The server was stopped. Sound comes back when it does.');
-		if (reason === 'replaced') this.#fail(State.replaced, 'This listener was taken over by another page.');
-		if (reason === 'removed') this.#fail(State.replaced, 'Whoever runs the server has asked you to leave.');
-		if (reason === 'captured') this.#fail(State.lost, 'The server sends what another output plays now. Joining again.');
-		if (reason === 'violation') this.#fail(State.lost, `The server did not understand this page: ${text}`);
-		if (['stopping', 'captured', 'violation'].includes(reason)) this.#retry();
+		if (reason === 'muted' || reason === 'unmuted') {
+			this.isSilenced = reason === 'muted';
+			this.onRoom?.();
+		}
+		const end = endOf({reason, text});
+		if (!end) return;
+		this.#fail(end.state, end.says);
+		if (end.comesBack) this.#retry();
 	}
 
 	#lost(code, reason = '') {
 		if (code === TRY_LATER) {
-			const full = reason.includes('your address') ? 'Too many listen from your address already.' : 'The server is full.';
-			this.#fail(State.full, `${full} Asking again every 10 seconds.`);
+			this.#fail(State.full, fullMeans(reason));
 			this.#retry(FULL_RETRY_MS);
 			return;
 		}

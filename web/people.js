@@ -306,7 +306,7 @@ class Room {
 		$('mute').setAttribute('aria-pressed', this.#isMuted);
 		$('deafen').setAttribute('aria-pressed', this.#isDeaf);
 		const says = $('talk-says');
-		says.toggleAttribute('data-trouble', this.#trouble !== '');
+		says.toggleAttribute('data-trouble', this.#trouble !== '' || this.#listener.isSilenced);
 		setText(says, this.#sentence());
 	}
 
@@ -315,6 +315,7 @@ class Room {
 			return 'Here you can only listen: browsers give microphones to encrypted pages alone. On the PC that plays, '
 				+ `http://localhost:${location.port || 80} lets you talk; elsewhere auralync-client does.`;
 		}
+		if (this.#listener.isSilenced) return 'Whoever runs the server has muted you: nobody hears you.';
 		if (this.#trouble) return this.#trouble;
 		if (!this.#isWanted) return MODES[this.#mode].how;
 		if (!this.#microphone) return 'Allow this page to use the microphone.';

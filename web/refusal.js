@@ -1,4 +1,5 @@
-// Why this page may not listen. Browsers tell a page nothing of a WebSocket that was refused, so it asks.
+// Why this page may not listen, or no longer, in sentences. Pure, but for the question: browsers tell a page
+// nothing of a WebSocket that was refused, so it asks.
 
 const LONGEST = 300;
 
@@ -21,4 +22,22 @@ export async function whyRefused(url, page = location.origin, ask = fetch) {
 	} catch {
 		return null;
 	}
+}
+
+/** What the page does about a notice that ends its place, and says; null for a notice that does not. */
+export function endOf({reason, text}) {
+	switch (reason) {
+		case 'stopping': return {state: 'lost', says: 'The server was stopped. Sound comes back when it does.', comesBack: true};
+		case 'captured': return {state: 'lost', says: 'The server sends what another output plays now. Joining again.', comesBack: true};
+		case 'violation': return {state: 'lost', says: `The server did not understand this page: ${text}`, comesBack: true};
+		case 'replaced': return {state: 'replaced', says: 'This listener was taken over by another page.', comesBack: false};
+		case 'removed': return {state: 'replaced', says: 'Whoever runs the server has asked you to leave.', comesBack: false};
+		default: return null;
+	}
+}
+
+/** What a full server's last word means: it is full, or has too many listeners from one address. */
+export function fullMeans(lastWord) {
+	const full = lastWord.includes('your address') ? 'Too many listen from your address already.' : 'The server is full.';
+	return `${full} Asking again every 10 seconds.`;
 }

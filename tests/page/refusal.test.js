@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import {whyRefused} from '../../web/refusal.js';
+import {endOf, fullMeans, whyRefused} from '../../web/refusal.js';
 
 const URL_OF_SOUND = 'wss://music.example/aura/listen';
 const PAGE = 'https://music.example';
@@ -33,4 +33,18 @@ test('a page of another server, an empty answer and none at all say nothing', as
 	assert.equal(await whyRefused(URL_OF_SOUND, PAGE, () => Promise.reject(new TypeError('no'))), null);
 	const {says} = await whyRefused(URL_OF_SOUND, PAGE, answering(503, 'x'.repeat(9_999)).ask);
 	assert.equal(says.length, 300);
+});
+
+test('a page comes back by itself unless a person has sent it away', () => {
+	const ends = ['stopping', 'captured', 'violation', 'replaced', 'removed'].map((reason) => [reason, endOf({reason, text: 'why'})]);
+	assert.deepEqual(ends.filter(([, {comesBack}]) => comesBack).map(([reason]) => reason), ['stopping', 'captured', 'violation']);
+	assert.match(endOf({reason: 'captured'}).says, /another output/);
+	assert.match(endOf({reason: 'violation', text: 'a frame too long'}).says, /: a frame too long$/);
+	assert.equal(new Set(ends.map(([, {says}]) => says)).size, ends.length);
+	for (const reason of ['playout_delay', 'muted', 'unmuted', 'of tomorrow']) assert.equal(endOf({reason}), null);
+});
+
+test('a full server and a full address are told apart', () => {
+	assert.equal(fullMeans('Server full'), 'The server is full. Asking again every 10 seconds.');
+	assert.match(fullMeans('Server full: too many listeners from your address'), /^Too many listen from your address already/);
 });
