@@ -1,7 +1,7 @@
 //! The browsers' door: requests that are answered and forgotten, and those that become listeners.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::SyncSender;
 
 use log::{debug, warn};
@@ -10,7 +10,7 @@ use mio::{Interest, Token};
 
 use super::door::{Admission, is_the_peers_doing};
 use super::{Transmit, WEB_DOOR};
-use crate::addresses;
+use crate::addresses::{self, Interface};
 use crate::send::fanout::Listener;
 use crate::send::web::{Response, Web};
 use crate::wire::http::{self, Answer, Head, Status};
@@ -31,6 +31,10 @@ const FAREWELL_WITHIN_US: u64 = 1_000_000;
 /// Bytes behind a request that are read and thrown away, so that its answer is not lost in a reset.
 const MAX_DISCARDED: usize = 4 * 1024 * 1024;
 
+/// For how long this PC's addresses are believed: asking the system takes longer than all else that
+/// an answer takes, and whoever asks for them a thousand times a second must not hold up sound.
+const ADDRESSES_FOR_US: u64 = 1_000_000;
+
 /// Accepts in one turn.
 const ACCEPTS_PER_TURN: usize = 32;
 
@@ -48,8 +52,29 @@ pub(super) struct WebDoor {
     is_open: bool,
     accept_after_us: u64,
     visitors: Vec<Option<Visitor>>,
+    here: Here,
     /// Where programs go that may tell the server what to do.
     callers: Option<SyncSender<Caller>>,
+}
+
+/// What addresses this PC has, and which of them faces the rest of the network.
+type Addresses = (Vec<Interface>, Option<IpAddr>);
+
+/// This PC's addresses, as they were not long ago.
+#[derive(Debug, Default)]
+struct Here {
+    known: Addresses,
+    until_us: u64,
+}
+
+impl Here {
+    fn at(&mut self, now: u64, look: impl FnOnce() -> Addresses) -> &Addresses {
+        if now >= self.until_us {
+            self.known = look();
+            self.until_us = now + ADDRESSES_FOR_US;
+        }
+        &self.known
+    }
 }
 
 /// A program on this machine that has shown the token: its connection is no longer the loop's.
@@ -120,7 +145,16 @@ impl WebDoor {
         let mut door = TcpListener::from_std(door);
         poll.registry().register(&mut door, WEB_DOOR, Interest::READABLE)?;
         let visitors = (0..MAX_VISITORS).map(|_| None).collect();
-        Ok(Self { web, door, address, is_open: true, accept_after_us: 0, visitors, callers: None })
+        Ok(Self {
+            web,
+            door,
+            address,
+            is_open: true,
+            accept_after_us: 0,
+            visitors,
+            here: Here::default(),
+            callers: None,
+        })
     }
 
     /// Programs that may tell the server what to do go there.
@@ -190,7 +224,7 @@ impl Transmit {
         let now = self.clock.now_us();
         let Some(web) = &mut self.web else { return };
         let Some(mut visitor) = web.visitors.get_mut(number).and_then(Option::take) else { return };
-        match visitor.attend(&mut web.web, web.address, &mut self.buffer[..], now) {
+        match visitor.attend(web, &mut self.buffer[..], now) {
             Next::Wait => web.visitors[number] = Some(visitor),
             Next::Gone => {
                 let _ = self.poll.registry().deregister(&mut visitor.stream);
@@ -276,7 +310,7 @@ impl Visitor {
         self.until_us = now + ANSWER_WITHIN_US;
     }
 
-    fn attend(&mut self, web: &mut Web, door: SocketAddr, buffer: &mut [u8], now: u64) -> Next {
+    fn attend(&mut self, door: &mut WebDoor, buffer: &mut [u8], now: u64) -> Next {
         loop {
             let tried = match &mut self.stage {
                 Stage::Answering(answering) => match answering.rest() {
@@ -309,7 +343,9 @@ impl Visitor {
                     Ok(None) => {}
                     Err(status) => self.answer(Answer::refusal(status), true, now),
                     Ok(Some(request)) => {
-                        let page = || page_address(&self.stream, door);
+                        let WebDoor { web, here, address, .. } = door;
+                        let page =
+                            || page_address(&self.stream, *address, here.at(now, addresses::here));
                         match web.respond(&request, self.peer, page) {
                             Response::Answer(answer) => {
                                 self.answer(answer, request.method != "HEAD", now);
@@ -331,12 +367,32 @@ impl Visitor {
 
 /// The page's address for other devices: the one that this browser came to, unless it is this
 /// machine's own.
-fn page_address(stream: &TcpStream, door: SocketAddr) -> String {
+fn page_address(stream: &TcpStream, door: SocketAddr, here: &Addresses) -> String {
     let came_to = stream.local_addr().map(|address| address.ip().to_canonical());
     let bind = match came_to {
         Ok(ip) if !ip.is_loopback() => ip,
         _ => door.ip(),
     };
-    let (local, default_route) = addresses::here();
-    addresses::page(&local, default_route, Some(bind), door.port()).url
+    let (local, default_route) = here;
+    addresses::page(local, *default_route, Some(bind), door.port()).url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_pcs_addresses_are_asked_for_once_a_second_however_many_want_them() {
+        let mut here = Here::default();
+        let mut looks = 0;
+        for now in (0..3 * ADDRESSES_FOR_US).step_by(1_000) {
+            let known = here.at(now, || {
+                looks += 1;
+                (Vec::new(), Some(IpAddr::from([192, 168, 1, looks])))
+            });
+            let second = u8::try_from(now / ADDRESSES_FOR_US).unwrap() + 1;
+            assert_eq!(known.1, Some(IpAddr::from([192, 168, 1, second])));
+        }
+        assert_eq!(looks, 3);
+    }
 }
