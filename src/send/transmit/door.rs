@@ -31,6 +31,10 @@ const CONNECTIONS_PER_CLIENT: usize = 2;
 /// to learn the server's clock over a slow network, and to open a card.
 const HEAD_START_US: u64 = 250_000;
 
+/// What a connection that takes an older one's place needs instead, in µs: the way there. Its
+/// listener knows the server's clock, and its card plays.
+const RETURN_HEAD_START_US: u64 = 20_000;
+
 /// Whether one more may sit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
@@ -187,7 +191,8 @@ impl Transmit {
         let codec = self.codec_for(index, ghost, &hello);
         let buffering = self.room.buffering(codec);
         let now = self.clock.now_us();
-        let in_time_us = (now + HEAD_START_US).saturating_sub(self.max_age_us(now)).min(now);
+        let head_start_us = if ghost.is_some() { RETURN_HEAD_START_US } else { HEAD_START_US };
+        let in_time_us = (now + head_start_us).saturating_sub(self.max_age_us(now)).min(now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
