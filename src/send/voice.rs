@@ -19,7 +19,7 @@ use crate::clock::{CardClock, Offset, Timeline};
 use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::ceiling::Ceiling;
-use crate::mixdown::Mixdown;
+use crate::mixdown::{Layout, Mixdown};
 use crate::recv::decode::{Event, Stream};
 use crate::recv::resample::{BLOCK, Playout};
 use crate::send::talk::Spoken;
@@ -112,7 +112,7 @@ impl Voice {
             stream,
             samples: Vec::new(),
             playout: None,
-            mixdown: Mixdown::new(talk.channels, mix.channels, None)?,
+            mixdown: Mixdown::new(&Layout::usual(talk.channels), mix.channels, None)?,
             ceiling: Ceiling::new(mix, CEILING),
             audible: Audible::new(talk),
             lag: Lag::default(),
