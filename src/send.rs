@@ -43,7 +43,7 @@ use crate::discovery::announce::{Announcement, Announcer};
 use crate::discovery::record::Details;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::mixdown::Mixdown;
+use crate::mixdown::{self, Mixdown};
 use crate::preset::{Overrides, Preset, Watch};
 use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
@@ -108,7 +108,7 @@ impl Server {
             settings.preset.sample_rate.unwrap_or_else(|| stream_rate(origin.format().sample_rate));
         let format = Format { sample_rate, channels: settings.preset.channels };
         // Channels that the card has not got are refused now, not when sound comes.
-        Mixdown::new(origin.format().channels, format.channels, source.channels)?;
+        Mixdown::new(&origin.layout(), format.channels, source.channels)?;
         // The delay must hold two chunks at the rate that it turned out to be.
         let rate = Overrides { sample_rate: Some(sample_rate), ..Overrides::default() };
         let settings = ServerSettings { preset: settings.preset.with(rate)?, ..settings };
@@ -340,6 +340,15 @@ impl Origin {
             Self::Generator(generator) => generator.format(),
             #[cfg(feature = "device")]
             Self::Card(device) => device.format(),
+        }
+    }
+
+    /// What its channels are.
+    fn layout(&self) -> mixdown::Layout {
+        match self {
+            Self::Generator(generator) => generator.layout().clone(),
+            #[cfg(feature = "device")]
+            Self::Card(device) => mixdown::Layout::usual(device.format().channels),
         }
     }
 

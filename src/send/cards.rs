@@ -8,6 +8,7 @@ use log::error;
 use super::capture::{Captured, Piece};
 use super::chunk::Chunker;
 use crate::format::Format;
+use crate::mixdown::Layout;
 
 /// A card is opened at most every quarter of a second, and taken at once.
 const CARDS: usize = 4;
@@ -57,7 +58,7 @@ impl Cards {
             self.captured = None;
             if let Card::Plugged { captured, format, period_ms } = card {
                 self.period_ms = period_ms;
-                match chunker.plug(format, self.pick) {
+                match chunker.plug(format, &Layout::usual(format.channels), self.pick) {
                     Ok(()) => self.captured = Some(captured),
                     Err(e) => error!("{e}"),
                 }

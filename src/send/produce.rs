@@ -151,7 +151,7 @@ impl Producer {
         pick: Option<(u16, u16)>,
     ) -> Result<()> {
         let start_us = self.clock.now_us();
-        self.chunker.plug_exact(generator.format(), pick, start_us)?;
+        self.chunker.plug_exact(generator.format(), generator.layout(), pick, start_us)?;
         self.input =
             Input::Generator(Generating { generator, start_us, made: 0, scratch: Vec::new() });
         Ok(())

@@ -68,7 +68,7 @@ impl ReadAhead {
         mix: Format,
     ) -> Result<Self> {
         let source = generator.format();
-        let mixdown = Mixdown::new(source.channels, mix.channels, pick)?;
+        let mixdown = Mixdown::new(generator.layout(), mix.channels, pick)?;
         let converter = (source.sample_rate != mix.sample_rate)
             .then(|| RateConverter::new(source.sample_rate, mix.sample_rate, mix.channels, BLOCK))
             .transpose()?;

@@ -12,7 +12,7 @@ mod slack;
 use crate::clock::{CardClock, Offset, Timeline};
 use crate::error::Result;
 use crate::format::Format;
-use crate::mixdown::Mixdown;
+use crate::mixdown::{Layout, Mixdown};
 use crate::recv::decode::{Event, Stream};
 use crate::recv::resample::{BLOCK, Playout};
 use crate::send::talk::Spoken;
@@ -81,7 +81,7 @@ impl Voice {
             stream,
             samples: Vec::new(),
             playout: None,
-            mixdown: Mixdown::new(talk.channels, mix.channels, None)?,
+            mixdown: Mixdown::new(&Layout::usual(talk.channels), mix.channels, None)?,
             lag: Lag::default(),
             newest: None,
             has_just_begun: false,
