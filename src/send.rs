@@ -348,7 +348,7 @@ impl Origin {
         match self {
             Self::Generator(generator) => generator.layout().clone(),
             #[cfg(feature = "device")]
-            Self::Card(device) => mixdown::Layout::usual(device.format().channels),
+            Self::Card(device) => device.layout().clone(),
         }
     }
 

@@ -140,6 +140,18 @@ impl Layout {
         Self::from_positions(positions)
     }
 
+    /// So many channels in the order of ALSA, which has surrounds before the centre. Where it has
+    /// no order of its own it is the usual one.
+    #[must_use]
+    pub fn alsa(channels: u16) -> Self {
+        let all =
+            [FrontLeft, FrontRight, BackLeft, BackRight, FrontCentre, Lfe, SideLeft, SideRight];
+        match channels {
+            4 | 5 | 6 | 8 => Self::from_positions(&all[..channels.into()]),
+            _ => Self::usual(channels),
+        }
+    }
+
     /// The channels of a mask: each takes the next bit that is set. Channels beyond the last bit
     /// are unknown; with no bit at all they stand in the usual order.
     #[must_use]
@@ -202,20 +214,27 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_vorbis_names_the_channels_of_the_usual_order() {
+    fn the_orders_of_vorbis_and_alsa_name_the_channels_of_the_usual_order() {
+        let sorted = |layout: Layout| {
+            let mut positions = layout.0;
+            positions.sort_by_key(|position| *position as u8);
+            positions
+        };
         for channels in 1..=20 {
-            let [mut vorbis, mut usual] = [Layout::vorbis(channels).0, Layout::usual(channels).0];
-            assert_eq!(vorbis.len(), usize::from(channels));
-            vorbis.sort_by_key(|position| *position as u8);
-            usual.sort_by_key(|position| *position as u8);
-            assert_eq!(vorbis, usual);
+            let usual = sorted(Layout::usual(channels));
+            assert_eq!(usual.len(), usize::from(channels));
+            for other in [Layout::vorbis(channels), Layout::alsa(channels)] {
+                assert_eq!(sorted(other), usual);
+            }
         }
     }
 
     #[test]
     fn every_usual_layout_is_its_own_mirror_image() {
         for channels in 1..=12 {
-            for layout in [Layout::usual(channels), Layout::vorbis(channels)] {
+            for layout in
+                [Layout::usual(channels), Layout::vorbis(channels), Layout::alsa(channels)]
+            {
                 let [mut left, mut right] = layout.weights();
                 left.sort_by(f32::total_cmp);
                 right.sort_by(f32::total_cmp);

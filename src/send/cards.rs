@@ -20,6 +20,8 @@ pub(crate) enum Card {
     Plugged {
         captured: Captured,
         format: Format,
+        /// What its channels are.
+        layout: Layout,
         period_ms: f64,
     },
     Lost,
@@ -56,9 +58,9 @@ impl Cards {
         while let Ok(card) = self.from.try_recv() {
             chunker.unplug();
             self.captured = None;
-            if let Card::Plugged { captured, format, period_ms } = card {
+            if let Card::Plugged { captured, format, layout, period_ms } = card {
                 self.period_ms = period_ms;
-                match chunker.plug(format, &Layout::usual(format.channels), self.pick) {
+                match chunker.plug(format, &layout, self.pick) {
                     Ok(()) => self.captured = Some(captured),
                     Err(e) => error!("{e}"),
                 }

@@ -291,15 +291,14 @@ fn card(_source: &Source, _fitting: &Fitting) -> Result<(String, CardFeed)> {
 
 #[cfg(feature = "device")]
 fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
-    use crate::mixdown::{Layout, Mixdown};
+    use crate::mixdown::Mixdown;
     use crate::send::keep_card::{self, KeepCard};
     use crate::threads::{Priority, spawn};
 
     let device = crate::device::InputDevice::find(&source.kind)?;
     let own = Format { sample_rate: device.format().sample_rate, ..fitting.mix };
     // Found out here, where it can be said.
-    let layout = Layout::usual(device.format().channels);
-    Mixdown::new(&layout, own.channels, source.channels)?;
+    Mixdown::new(device.layout(), own.channels, source.channels)?;
     let chunk = own.frames_in_ms(CARD_CHUNK_MS).max(16);
     let delay_ms = track_delay_ms(keep_card::period_ms(fitting.delay_ms()));
     let (cards, producer) = Cards::new(source.channels);
