@@ -393,7 +393,7 @@ fn client_stats(
         version,
         frames_received: seen.frames.get(),
         lost_frames: now.counts.lost + seen.concealed.get(),
-        chunks_refused: seen.refused.get(),
+        chunks_refused: seen.refused.get() + counters.refused.get(),
         late_frames: now.counts.late,
         buffered_ms: now.buffered_ms,
         delay_ms: now.delay_ms,
