@@ -552,6 +552,8 @@ fn server_stats(
         recorded_frames: recorded.frames.get(),
         record_lost_frames: recorded.lost.get(),
         talk_refused: now.talk_refused,
+        talk_stale: counters.talk_stale.get(),
+        talk_restless: counters.talk_restless.get(),
         listening: now.listeners.len(),
         sources: Vec::new(),
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),

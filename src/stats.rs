@@ -121,6 +121,10 @@ pub struct Capture {
     pub silence: Counter,
     /// Chunks that the network loop was too busy to take.
     pub chunks_dropped: Counter,
+    /// Talk frames that waited for the mix for too long.
+    pub talk_stale: Counter,
+    /// Talk frames that made their talker begin anew more often than it may.
+    pub talk_restless: Counter,
     /// How much faster than nominal the card runs, in millionths.
     pub ppm: Gauge,
     /// How well its clock is known, in µs.
@@ -195,6 +199,11 @@ pub struct ServerStats {
     pub sources: Vec<SourceStats>,
     /// Talk frames that the mix was too busy to take, since the start.
     pub talk_refused: u64,
+    /// Talk frames that waited for the mix for more than 200 ms and were thrown away, since the start.
+    pub talk_stale: u64,
+    /// Talk frames that were dropped because their talker began anew more often than it may, since the
+    /// start.
+    pub talk_restless: u64,
     /// How many are listening.
     pub listening: usize,
     /// Audio frames that fell out of any listener's queue, since the start.

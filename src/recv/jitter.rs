@@ -125,10 +125,11 @@ impl Jitter {
         let end = position + frames as u64;
         out.fill(0.0);
         let mut found = 0;
-        for &(from, to) in &self.stretches {
+        let first = self.stretches.partition_point(|&(_, to)| to <= position);
+        for &(from, to) in self.stretches.range(first..) {
             let (from, to) = (from.max(position), to.min(end));
             if from >= to {
-                continue;
+                break;
             }
             let into = (from - position) as usize * self.channels;
             let count = (to - from) as usize;
@@ -148,7 +149,10 @@ impl Jitter {
     /// Whether every frame of `from..to` is there.
     #[must_use]
     pub fn holds(&self, from: u64, to: u64) -> bool {
-        self.stretches.iter().any(|&(start, end)| start <= from && to <= end)
+        // Of the stretches that begin by then only the last can reach so far.
+        let after = self.stretches.partition_point(|&(start, _)| start <= from);
+        let stretch = after.checked_sub(1).and_then(|last| self.stretches.get(last));
+        stretch.is_some_and(|&(_, end)| to <= end)
     }
 
     /// Whether the frame at `position` is there.
@@ -302,6 +306,19 @@ mod tests {
         let mut out = [0.0; 1600];
         assert_eq!(jitter.read(5_000, &mut out), 0);
         assert_eq!(out.to_vec(), ramp(5_000, 1600));
+    }
+
+    #[test]
+    fn a_buffer_that_was_cleared_takes_any_position_and_holds_nothing_else() {
+        let mut jitter = jitter();
+        jitter.insert(1 << 40, &ramp(0, 100));
+        jitter.set_reader((1 << 40) + 50);
+        jitter.clear();
+        assert_eq!((jitter.end(), jitter.ahead()), (None, 0));
+        assert_eq!(jitter.insert(7, &ramp(7, 10)), 0);
+        let mut out = [9.0; 12];
+        assert_eq!(jitter.read(6, &mut out), 2);
+        assert_eq!(out.to_vec(), [vec![0.0], ramp(7, 10), vec![0.0]].concat());
     }
 
     #[test]

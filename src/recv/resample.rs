@@ -147,6 +147,16 @@ impl Playout {
         }
     }
 
+    /// Another stream begins, in the same format: all that waits is forgotten, and what was learnt of
+    /// its clock. What has been counted stays. Costs next to nothing, where a new player's filter
+    /// takes a millisecond or two.
+    pub fn begin_anew(&mut self, timeline: Timeline) {
+        self.jitter.clear();
+        self.converter.reset();
+        self.timeline = timeline;
+        self.state = None;
+    }
+
     /// Takes decoded frames captured at `captured_us` of the server's clock.
     pub fn insert(&mut self, position: u64, captured_us: u64, broken: bool, samples: &[f32]) {
         self.timeline.note(position, captured_us, broken);

@@ -36,6 +36,11 @@ use people::People;
 const SHORTEST_SLEEP_US: u64 = 500;
 const LONGEST_SLEEP_US: u64 = 5_000;
 
+/// A turn of the thread ends after this, in µs, with chunks still due: it sleeps for a moment, and goes
+/// on. A thread with real time that computes for longer than the kernel allows it (200 ms, which rtkit
+/// asks for) ends the program; a tenth of that leaves room for machines that are slower and busier.
+const LONGEST_TURN_US: u64 = 20_000;
+
 /// A card that has not delivered by then is silent for now. A fraction of the playout delay, so
 /// that the silence still comes in time, but longer than a PC's ordinary hiccups.
 const SHORTEST_PATIENCE_US: u64 = 25_000;
@@ -140,7 +145,7 @@ impl Producer {
     ) -> Result<()> {
         let own_mixes = OwnMixes::start(self.format, layout, &self.network, &self.counters)?;
         self.combine.set_duck_db(duck_db);
-        self.people = Some(People::new(self.format, room, own_mixes));
+        self.people = Some(People::new(self.format, room, own_mixes, Arc::clone(&self.counters)));
         Ok(())
     }
 
@@ -168,6 +173,7 @@ impl Producer {
     /// Runs until `shutdown`.
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
         while !shutdown.is_requested() {
+            let began_us = self.clock.now_us();
             self.take_orders();
             self.take_input();
             self.beside.take_input();
@@ -176,7 +182,7 @@ impl Producer {
             self.encoders.remember(u64::from(delay_ms) * 1000);
             let now = self.clock.now_us();
             if let Some(people) = &mut self.people {
-                people.listen(&mut self.combine, &mut self.taps);
+                people.listen(&mut self.combine, &mut self.taps, || self.clock.now_us());
             }
             while let Some(chunk) = self.chunker.next_chunk(now) {
                 self.combine.begin(chunk.header.frames as usize);
@@ -198,6 +204,9 @@ impl Producer {
                 });
                 if let Some(people) = &mut self.people {
                     people.hear(header, &mut self.combine);
+                }
+                if self.clock.now_us().saturating_sub(began_us) > LONGEST_TURN_US {
+                    break;
                 }
             }
             self.counters.silence.set(self.chunker.silence());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
 use super::Transmit;
-use crate::send::fanout::{Listener, Phase};
+use crate::send::fanout::{Listener, Phase, Talker};
 use crate::send::talk::{Message, Presence, Spoken};
 use crate::wire::{AudioFrame, MAX_PEOPLE, People, Person, Welcome};
 
@@ -139,6 +139,7 @@ impl Transmit {
             name: listener.name.clone(),
             codec: listener.codec,
             microphone: listener.talker.as_ref().map(|talker| talker.microphone.clone()),
+            speech: listener.talker.as_ref().map(Talker::speech).unwrap_or_default(),
             is_muted: listener.is_muted,
             volumes: listener.volumes.clone(),
         };
