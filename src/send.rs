@@ -118,6 +118,7 @@ impl Server {
             delay_ms: Arc::new(AtomicU32::new(settings.preset.playout_delay_ms)),
             clock: Clock::start(),
             captured: CapturedOutputs::default(),
+            stop: Shutdown::default(),
         };
         let mut beside: Vec<Prepared> = Vec::new();
         for other in &others {
@@ -139,7 +140,7 @@ impl Server {
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
         // Last, so that nothing that keeps the server from starting leaves an empty file.
-        let recordings = Recordings::start(&settings, format)?;
+        let recordings = Recordings::start(&settings, format, &fitting.stop)?;
         Ok(Self {
             settings,
             source: origin,
@@ -224,8 +225,7 @@ impl Server {
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         let figures = web_door.as_ref().map(|_| handle.clone());
         let web = web_door.as_ref().and_then(|door| Some(door.local_addr().ok()?.port()));
-        // Everything below ends with this, whether the user asks for it or a thread breaks.
-        let stop = Shutdown::default();
+        let stop = fitting.stop.clone();
         let token = web.and_then(token);
         if let Some(door) = web_door {
             let mut page = Web::new(settings.web_status);
@@ -279,12 +279,12 @@ impl Server {
                 };
                 let heard = stop.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
-                let _keeper = spawn("card", Priority::Ordinary, move || card.run(&heard))?;
+                let _keeper = spawn("card", Priority::Ordinary, &stop, move || card.run(&heard))?;
             }
         }
-        let network = spawn("network", Priority::Soon, move || transmit.run())?;
+        let network = spawn("network", Priority::Soon, &stop, move || transmit.run())?;
         let heard = stop.clone();
-        let chunks = spawn("chunks", Priority::Now, move || producer.run(&heard))?;
+        let chunks = spawn("chunks", Priority::Now, &stop, move || producer.run(&heard))?;
 
         // Rate and chunks stay what they are, so a new delay must fit these.
         let fixed = Overrides {
@@ -310,13 +310,14 @@ impl Server {
                 }
                 handle.change(change(&preset, clock.now_us()));
             }
-            network.is_finished() || chunks.is_finished()
+            network.is_finished() || chunks.is_finished() || stop.is_requested()
         });
         stop.request();
         handle.stop();
         let chunks = join(chunks);
         recordings.finish();
-        join(network).and(chunks)
+        let outcome = join(network).and(chunks);
+        stop.breakage().map_or(outcome, Err)
     }
 }
 

@@ -142,6 +142,8 @@ pub struct Playback {
     pub silence: Counter,
     /// Times that the ring ran dry in the middle of playing.
     pub underruns: Counter,
+    /// Chunks that were not taken, because they would have begun the stream anew too often.
+    pub refused: Counter,
     /// Highest played sample.
     pub peak: Peak,
 }
@@ -296,7 +298,8 @@ pub struct ClientStats {
     pub lost_frames: u64,
     /// Frames that came, but after their time.
     pub late_frames: u64,
-    /// Chunks that the playing thread was too busy to take.
+    /// Chunks that the playing thread was too busy to take, or that would have begun the stream
+    /// anew more than ten times in a second.
     pub chunks_refused: u64,
     /// Sound waiting, in ms.
     pub buffered_ms: f64,

@@ -36,7 +36,7 @@ impl Jitter {
     #[must_use]
     pub fn new(format: Format, chunk: usize, delay_ms: u32) -> Self {
         let history = format.frames_in_ms(HISTORY_MS);
-        let capacity = twice(format, delay_ms).max(chunk * MIN_CHUNKS) + history;
+        let capacity = capacity(format, chunk, delay_ms);
         Self {
             channels: usize::from(format.channels),
             capacity: capacity as u64,
@@ -47,20 +47,43 @@ impl Jitter {
         }
     }
 
+    /// Whether it would do as [`new`](Self::new) with these arguments would.
+    #[must_use]
+    pub fn suits(&self, format: Format, chunk: usize, delay_ms: u32) -> bool {
+        self.channels == usize::from(format.channels)
+            && self.history == format.frames_in_ms(HISTORY_MS) as u64
+            && self.capacity >= capacity(format, chunk, delay_ms) as u64
+    }
+
     /// Makes room for a longer delay; what is there stays.
     pub fn grow(&mut self, format: Format, delay_ms: u32) {
         let capacity = twice(format, delay_ms) as u64 + self.history;
         if capacity <= self.capacity {
             return;
         }
-        let old =
-            std::mem::replace(&mut self.samples, vec![0.0; format.samples(capacity as usize)]);
-        let index = |position: u64, capacity: u64| (position % capacity) as usize * self.channels;
-        for position in self.stretches.iter().flat_map(|&(from, to)| from..to) {
-            let (from, to) = (index(position, self.capacity), index(position, capacity));
-            self.samples[to..to + self.channels].copy_from_slice(&old[from..from + self.channels]);
-        }
+        let samples = vec![0.0; format.samples(capacity as usize)];
+        let old = Self {
+            samples: std::mem::replace(&mut self.samples, samples),
+            stretches: std::mem::take(&mut self.stretches),
+            ..*self
+        };
         self.capacity = capacity;
+        for &(start, end) in &old.stretches {
+            let length = (end - start) as usize * self.channels;
+            let (at, before) = (old.index(start), old.until_wrap(start, length));
+            let wrap = start + (before / self.channels) as u64;
+            self.put(start, &old.samples[at..at + before]);
+            self.put(wrap, &old.samples[..length - before]);
+        }
+        self.stretches = old.stretches;
+    }
+
+    /// Copies samples to where the frame at `position` and those behind it lie.
+    fn put(&mut self, position: u64, samples: &[f32]) {
+        let (before, after) = samples.split_at(self.until_wrap(position, samples.len()));
+        let at = self.index(position);
+        self.samples[at..at + before.len()].copy_from_slice(before);
+        self.samples[..after.len()].copy_from_slice(after);
     }
 
     /// Puts interleaved frames in at `position`. They replace what is there, and push out what lies
@@ -79,11 +102,7 @@ impl Jitter {
         }
         self.forget_before(end.saturating_sub(self.capacity));
         let offset = (start - position) as usize * self.channels;
-        let from = &samples[offset..frames as usize * self.channels];
-        let (before, after) = from.split_at(self.until_wrap(start, from.len()));
-        let at = self.index(start);
-        self.samples[at..at + before.len()].copy_from_slice(before);
-        self.samples[..after.len()].copy_from_slice(after);
+        self.put(start, &samples[offset..frames as usize * self.channels]);
         self.note(start, end);
         late
     }
@@ -196,6 +215,11 @@ impl Jitter {
             self.stretches.pop_front();
         }
     }
+}
+
+/// Frames that a buffer holds.
+fn capacity(format: Format, chunk: usize, delay_ms: u32) -> usize {
+    twice(format, delay_ms).max(chunk * MIN_CHUNKS) + format.frames_in_ms(HISTORY_MS)
 }
 
 /// Frames that twice the delay lasts.

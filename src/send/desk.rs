@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::source::{LEVEL_DB, PAN, Source};
+use crate::shutdown::Shutdown;
 use crate::stats::SourceStats;
 
 /// Orders that wait for the chunking thread: it takes them every few ms, and who asks waits.
@@ -47,6 +48,9 @@ pub(super) struct Fitting {
     pub(super) delay_ms: Arc<AtomicU32>,
     pub(super) clock: Clock,
     pub(super) captured: CapturedOutputs,
+    /// Everything that the server runs ends with this, whether the user asks for it or a thread
+    /// breaks.
+    pub(super) stop: Shutdown,
 }
 
 impl Fitting {

@@ -71,6 +71,8 @@ pub(super) struct Producer {
     taps: Taps,
     /// What the track of the carrier is called.
     source: String,
+    /// Is requested where a thread breaks.
+    stop: Shutdown,
 }
 
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
@@ -97,7 +99,7 @@ impl Producer {
         counters: Arc<stats::Capture>,
         network: Handle,
     ) -> Self {
-        let Fitting { mix, chunk_size, delay_ms, clock, .. } = fitting.clone();
+        let Fitting { mix, chunk_size, delay_ms, clock, stop, .. } = fitting.clone();
         let patience = patience_us(fitting.delay_ms());
         let mut combine = Combine::new(mix);
         combine.add(CARRIER, Role::Film, settings);
@@ -118,6 +120,7 @@ impl Producer {
             format: mix,
             taps: Taps::default(),
             source: String::new(),
+            stop,
         }
     }
 
@@ -143,7 +146,8 @@ impl Producer {
         room: Receiver<Message>,
         duck_db: f32,
     ) -> Result<()> {
-        let own_mixes = OwnMixes::start(self.format, layout, &self.network, &self.counters)?;
+        let own_mixes =
+            OwnMixes::start(self.format, layout, &self.network, &self.counters, &self.stop)?;
         self.combine.set_duck_db(duck_db);
         self.people = Some(People::new(self.format, room, own_mixes, Arc::clone(&self.counters)));
         Ok(())
