@@ -45,7 +45,7 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::mixdown::{self, Mixdown};
 use crate::preset::{Overrides, Preset, Watch};
-use crate::settings::ServerSettings;
+use crate::settings::{ServerSettings, computer};
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::source::{Kind, Source};
@@ -61,6 +61,7 @@ use produce::beside::Prepared;
 use record::Recordings;
 use transmit::{Change, Handle, Room, Snapshot, Transmit, sockets};
 use web::Web;
+use web::names::Names;
 
 /// The stream's rate where neither a card nor a file tells.
 const DEFAULT_RATE: u32 = 48_000;
@@ -228,7 +229,8 @@ impl Server {
         let stop = fitting.stop.clone();
         let token = web.and_then(token);
         if let Some(door) = web_door {
-            let mut page = Web::new(settings.web_status);
+            let names = Names { pc: computer::name(), added: settings.web_hosts.clone() };
+            let mut page = Web::new(settings.web_status, names);
             if let Some(token) = &token {
                 page.let_control(token.token().to_owned());
             }

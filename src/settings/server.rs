@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::words::{address, duck, recording, stats, whole_number};
+use super::words::{address, duck, host, recording, stats, whole_number};
 use super::{DEFAULT_WEB_PORT, StatsTarget, Verbosity, computer};
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
@@ -101,6 +101,10 @@ pub struct ServerArgs {
         hide_possible_values = true
     )]
     web_status: Readers,
+    /// A name that the page may be opened by, such as a proxy's. Addresses, this PC's own name and
+    /// names that only homes have are known. Any number of times.
+    #[arg(long, value_name = "NAME", value_parser = host)]
+    web_host: Vec<String>,
     /// Do not show the page's address as a QR code.
     #[arg(long)]
     no_qr: bool,
@@ -169,6 +173,8 @@ pub struct ServerSettings {
     pub web: Option<u16>,
     /// Who may read the figures there.
     pub web_status: Readers,
+    /// Names that the page may be opened by, beside those that everybody's home has.
+    pub web_hosts: Vec<String>,
     /// Whether to show the page's address as a QR code.
     pub qr: bool,
     /// Whether listeners may speak.
@@ -237,6 +243,7 @@ impl ServerArgs {
             stats: self.stats,
             web: (!self.no_web).then_some(self.web),
             web_status: self.web_status,
+            web_hosts: self.web_host,
             qr: !self.no_qr,
             talk: self.talk,
             duck_db: self.duck.unwrap_or(DEFAULT_DUCK_DB),
@@ -326,6 +333,7 @@ mod tests {
             "talk",
             "verbose",
             "web",
+            "web-host",
             "web-status",
         ];
         assert_eq!(flags, expected);
@@ -383,7 +391,7 @@ mod tests {
              --listen-backlog 7 --playout-delay-ms 99 --codecs f32 --list-devices \
              --print-preset live --stats - --no-discovery \
              --web 8081 --web-status public --no-qr --record a.flac --record-tracks t \
-             --record-dir d --overwrite",
+             --record-dir d --overwrite --web-host music.example --web-host Attic.",
         )
         .unwrap();
         let preset = &settings.preset;
@@ -397,10 +405,21 @@ mod tests {
         assert_eq!(settings.print_preset.as_deref(), Some("live"));
         assert!(settings.list_devices && !settings.discovery && !settings.qr);
         assert_eq!((settings.web, settings.web_status), (Some(8081), Readers::Public));
+        assert_eq!(settings.web_hosts, ["music.example", "Attic"]);
         assert_eq!(settings.record, Some("a.flac".into()));
         assert_eq!(settings.record_tracks, Some("t".into()));
         assert_eq!(settings.record_dir, Some("d".into()));
         assert!(settings.overwrite);
+    }
+
+    #[test]
+    fn a_name_of_the_page_is_a_name_alone() {
+        for wrong in ["", "http://music.example", "music.example:8443", "a b", "music.example/aura"]
+        {
+            let words = ["auralync-server", "--web-host", wrong];
+            let refused = ServerArgs::try_parse_from(words).unwrap_err().to_string();
+            assert!(refused.contains("like music.example"), "{wrong}: {refused}");
+        }
     }
 
     #[test]

@@ -52,7 +52,8 @@ pub fn listen_for_browsers(
 ) -> std::result::Result<std::net::TcpListener, String> {
     open_port(bind, port, backlog).map_err(|(address, e)| {
         format!(
-            "the page for phones and browsers cannot be served on {address}: {}. Everybody else              can listen. Choose another port with --web {}, or leave the page out with --no-web",
+            "the page for phones and browsers cannot be served on {address}: {}. Everybody else \
+             can listen. Choose another port with --web {}, or leave the page out with --no-web",
             plain_reason(&e),
             port.checked_add(1).unwrap_or(8081)
         )

@@ -105,7 +105,9 @@ impl Answering {
 enum Next {
     Wait,
     Gone,
-    /// It may tell the server what to do: the same.
+    /// Its page asks whether it may listen.
+    Asks,
+    /// It may tell the server what to do: the answer to its key, and what it has said since.
     Calls(String, Vec<u8>),
     /// It has asked to listen: the answer to its key, and what it has said since.
     Listens(String, Vec<u8>),
@@ -200,6 +202,18 @@ impl Transmit {
                     web.callers.as_ref().map(|to| to.try_send(Caller { stream, opening, said }));
                 if !matches!(sent, Some(Ok(()))) {
                     debug!("{} found nobody to tell", visitor.peer);
+                }
+            }
+            Next::Asks => {
+                let (status, text) = if matches!(self.admission(), Admission::Crowded) {
+                    (Status::Unavailable, "The server is full.")
+                } else {
+                    (Status::Ok, "This page may listen.")
+                };
+                visitor.answer(Answer::sentence(status, text), true, now);
+                if let Some(web) = &mut self.web {
+                    web.visitors[number] = Some(visitor);
+                    self.attend(number);
                 }
             }
             Next::Listens(accept, said) => self.seat_browser(number, visitor, &accept, &said),
@@ -300,6 +314,7 @@ impl Visitor {
                             Response::Answer(answer) => {
                                 self.answer(answer, request.method != "HEAD", now);
                             }
+                            Response::MayListen => return Next::Asks,
                             Response::Control(accept) => {
                                 return Next::Calls(accept, head.rest().to_vec());
                             }
