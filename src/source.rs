@@ -272,7 +272,8 @@ fn parse_channels(text: &str) -> std::result::Result<(u16, u16), String> {
 }
 
 fn wrong(spec: &str, why: &str) -> Error {
-    Error::usage(format!("source “{}”: {why}", crate::format::printable(spec, 200)), SPEC)
+    let clean = |text| crate::format::printable(text, 200);
+    Error::usage(format!("source “{}”: {}", clean(spec), clean(why)), SPEC)
 }
 
 #[cfg(test)]
