@@ -34,15 +34,14 @@ fn run(data: &[u8]) {
     let outbox = Outbox::plain(plain(GREETING), &log, 0);
     let (taken, is_typed) = (Vec::new(), false);
     let mut queue = Queue { log, outbox, now_us, position: 0, pushed: 0, taken, is_typed };
-    let mut is_ended = false;
-    while let Some(what) = input.byte() {
+    let (mut is_ended, mut is_gone) = (false, false);
+    while let Some(what) = input.byte().filter(|_| !is_gone) {
         let much = u64::from(what >> 4);
         match what & 15 {
             0..=3 => queue.push(much),
             4..=7 => {
-                if queue.takes(much as usize * input.small() as usize) == Stopped::Finished {
-                    break;
-                }
+                let room = much as usize * input.small() as usize;
+                is_gone = queue.takes(room) == Stopped::Finished;
             }
             8 => queue.now_us += input.large() * 10,
             9 => queue.outbox.ping(input.large(), queue.now_us),

@@ -45,7 +45,7 @@ fn run(data: &[u8]) {
         let Some(what) = input.byte() else { return };
         match what & 3 {
             0 | 1 => room.says(what, &mut input),
-            2 => room.chunks(1 + input.small() & 7, 1 + input.small() as usize * 4),
+            2 => room.chunks(1 + (input.small() & 7), 1 + input.small() as usize * 4),
             _ => room.card_leaps(input.small() * 5_000, input.small() * 100_000),
         }
     }
