@@ -10,6 +10,7 @@
 mod inbox;
 mod listener;
 mod own;
+mod rates;
 mod talker;
 
 pub use listener::{Asks, Listener, Overdue, Phase};

@@ -1,6 +1,7 @@
 //! What the network loop tells the chunking thread about people: who is there, and what they say.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::codec::Codec;
 use crate::wire::{AudioHeader, Microphone};
@@ -48,7 +49,7 @@ pub struct Presence {
     /// Whether nobody shall hear them.
     pub is_muted: bool,
     /// How loud they want to hear others, by number, in percent; everybody else at 100.
-    pub volumes: BTreeMap<u32, u16>,
+    pub volumes: Arc<BTreeMap<u32, u16>>,
 }
 
 impl Presence {

@@ -8,6 +8,7 @@ mod door;
 mod handle;
 mod history;
 mod house;
+mod news;
 mod people;
 mod room;
 pub mod sockets;
@@ -384,7 +385,7 @@ impl Transmit {
                 Ok(Asks::Nothing) => return,
                 Ok(Asks::Welcome(hello)) => self.welcome(index, hello),
                 Ok(Asks::Mix(spoken)) => self.hand_on(index, spoken),
-                Ok(Asks::Change) => self.introduce(index, false),
+                Ok(Asks::Wish(wish)) => self.grant(index, wish),
                 Err(_) if seat.listener.is_leaving() => {
                     return self.leave(index, "was told to go and talked on");
                 }

@@ -6,7 +6,7 @@ use super::vectors::{encode, kinds, session, unhex};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     include_str!("../../src/codec/opus.rs"),
     include_str!("../../src/format.rs"),
     include_str!("../../src/wire.rs"),
@@ -14,6 +14,7 @@ const SOURCES: [&str; 13] = [
     include_str!("../../src/wire/talk.rs"),
     include_str!("../../src/send/fanout/listener.rs"),
     include_str!("../../src/send/fanout/talker.rs"),
+    include_str!("../../src/send/fanout/rates.rs"),
     include_str!("../../src/send/transmit.rs"),
     include_str!("../../src/send/transmit/door.rs"),
     include_str!("../../src/send/transmit/house.rs"),

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::inbox::{Heard, Inbox};
+use super::rates::{Said, too_many};
 use super::{Counts, Log, Outbox, Own, Talker};
 use crate::codec::Codec;
 use crate::send::talk::Spoken;
@@ -24,14 +26,14 @@ const REFUSED_FOR_US: u64 = 1_000_000;
 /// How long a last word may take to go out, and the peer to close after it.
 const CLOSING_FOR_US: u64 = 1_000_000;
 
-/// More pings than this in a second close.
-const MAX_PINGS_PER_SECOND: u32 = 20;
-
 /// More bytes than this in a second close: no client of ours comes near it.
 const MAX_BYTES_PER_SECOND: usize = 64 * 1024;
 
 /// The same of a listener that may talk: stereo float32 at 192 kHz, and some of it twice.
 const MAX_TALK_BYTES_PER_SECOND: usize = 2 * 1024 * 1024;
+
+/// How loud people are unless a listener wishes otherwise, in percent.
+const USUAL_PERCENT: u16 = 100;
 
 /// Added to what a listener plays late on purpose, at most, in µs.
 const MAX_EXTRA_US: u64 = 10_000_000;
@@ -60,8 +62,8 @@ pub enum Asks {
     Welcome(Hello),
     /// It said something that belongs into the mix.
     Mix(Spoken),
-    /// It changed something about itself that others see, or that the mix depends on.
-    Change,
+    /// It wants something changed about itself, or about what it hears.
+    Wish(Wish),
 }
 
 /// One listener.
@@ -90,7 +92,7 @@ pub struct Listener {
     /// Whether it has turned its sound off.
     pub is_deaf: bool,
     /// How loud it wants to hear other people, by number, in percent, where that is not 100.
-    pub volumes: BTreeMap<u32, u16>,
+    pub volumes: Arc<BTreeMap<u32, u16>>,
     /// Sound that is for it alone.
     pub own: Option<Own>,
     /// When it connected.
@@ -108,15 +110,8 @@ pub struct Listener {
 #[derive(Debug, Default)]
 struct Second {
     started_us: u64,
-    pings: u32,
     bytes: usize,
-}
-
-impl Second {
-    fn count_ping(&mut self) -> Result<(), Violation> {
-        self.pings += 1;
-        if self.pings > MAX_PINGS_PER_SECOND { Err(too_much("pings")) } else { Ok(()) }
-    }
+    said: Said,
 }
 
 impl Listener {
@@ -157,7 +152,7 @@ impl Listener {
             talker: None,
             is_muted: false,
             is_deaf: false,
-            volumes: BTreeMap::new(),
+            volumes: Arc::default(),
             own: None,
             since_us: now_us,
             inbox: Inbox::stream(),
@@ -208,7 +203,7 @@ impl Listener {
         self.second.bytes += bytes.len();
         let (most, flood) = match &self.talker {
             Some(_) => (MAX_TALK_BYTES_PER_SECOND, Violation::TooMuchTalk),
-            None => (MAX_BYTES_PER_SECOND, too_much("bytes")),
+            None => (MAX_BYTES_PER_SECOND, too_many("bytes")),
         };
         if self.second.bytes > most {
             return Err(flood);
@@ -228,7 +223,7 @@ impl Listener {
                 // Such messages are refused before they are read.
                 Heard::Text(_) => continue,
                 Heard::Ping(payload) => {
-                    self.second.count_ping()?;
+                    self.second.said.count(kind::PING)?;
                     self.outbox.websocket_ping(payload);
                     continue;
                 }
@@ -239,11 +234,11 @@ impl Listener {
                     return Ok(Asks::Nothing);
                 }
             };
+            self.second.said.count(kind)?;
             match (kind, self.phase) {
-                (kind::HELLO, Phase::Typed) => return Err(too_much("hellos")),
+                (kind::HELLO, Phase::Typed) => return Err(too_many("hellos")),
                 (kind::HELLO, _) => return Ok(Asks::Welcome(Hello::read(body)?)),
                 (kind::PING, Phase::Typed) => {
-                    self.second.count_ping()?;
                     self.outbox.ping(Ping::read(body)?.client_us, now_us);
                 }
                 (kind::REPORT, Phase::Typed) => self.report = Some(Report::read(body)?),
@@ -255,9 +250,7 @@ impl Listener {
                     }
                 }
                 (kind::WISH, Phase::Typed) if self.person.is_some() => {
-                    let wish = Wish::read(body)?;
-                    self.grant(wish);
-                    return Ok(Asks::Change);
+                    return Ok(Asks::Wish(Wish::read(body)?));
                 }
                 _ => {}
             }
@@ -265,20 +258,39 @@ impl Listener {
         Ok(Asks::Nothing)
     }
 
-    /// Changes what a listener may change about itself.
-    fn grant(&mut self, wish: Wish) {
-        if let Some(name) = wish.name {
+    /// Changes what a listener may change about itself, as far as the people `is_there` says are.
+    /// `false` where all of it was so already.
+    pub fn grant(&mut self, wish: Wish, is_there: impl Fn(u32) -> bool) -> bool {
+        let mut has_changed = false;
+        let mut set = |what: &mut bool, to: Option<bool>| {
+            let to = to.unwrap_or(*what);
+            has_changed |= std::mem::replace(what, to) != to;
+        };
+        set(&mut self.is_muted, wish.muted);
+        set(&mut self.is_deaf, wish.deaf);
+        if let Some(name) = wish.name.filter(|name| *name != self.name) {
             self.name = name;
+            has_changed = true;
         }
-        self.is_muted = wish.muted.unwrap_or(self.is_muted);
-        self.is_deaf = wish.deaf.unwrap_or(self.is_deaf);
-        for (person, percent) in wish.volumes {
-            if percent == 100 {
-                self.volumes.remove(&person);
-            } else if self.volumes.len() < MAX_PEOPLE || self.volumes.contains_key(&person) {
-                self.volumes.insert(person, percent);
+        let is_news = |(who, percent): &(u32, u16)| {
+            is_there(*who) && *self.volumes.get(who).unwrap_or(&USUAL_PERCENT) != *percent
+        };
+        let news: Vec<(u32, u16)> = wish.volumes.into_iter().filter(is_news).collect();
+        if news.is_empty() {
+            return has_changed;
+        }
+        let volumes = Arc::make_mut(&mut self.volumes);
+        // Numbers of people who have left mean nobody any more.
+        volumes.retain(|who, _| is_there(*who));
+        for (person, percent) in news {
+            if percent == USUAL_PERCENT {
+                has_changed |= volumes.remove(&person).is_some();
+            } else if volumes.len() < MAX_PEOPLE || volumes.contains_key(&person) {
+                volumes.insert(person, percent);
+                has_changed = true;
             }
         }
+        has_changed
     }
 
     /// Whether somebody speaks into its microphone and is heard.
@@ -411,10 +423,6 @@ pub enum Overdue {
     Refused,
     /// It was told to go.
     Closed,
-}
-
-fn too_much(what: &'static str) -> Violation {
-    Violation::Unreadable { what: "conversation", why: format!("too many {what}") }
 }
 
 #[cfg(test)]

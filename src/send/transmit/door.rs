@@ -225,7 +225,7 @@ impl Transmit {
         };
         seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()], from_us);
         info!("{} listens{talks} (version {}, {codec})", seat.listener.label(), welcome.version);
-        self.introduce(index, true);
+        self.introduce(index);
     }
 
     /// What a newcomer hears. It keeps what it had on the connection that it takes the place of.

@@ -1,13 +1,15 @@
 //! Who is there: numbers for people, what the chunking thread must know of them, and the list that
 //! everybody gets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
-use super::Transmit;
+use super::news::{Item, News};
+use super::{Seat, Transmit};
 use crate::send::fanout::{Listener, Phase};
 use crate::send::talk::{Message, Presence, Spoken};
-use crate::wire::{AudioFrame, MAX_PEOPLE, People, Person, Welcome};
+use crate::wire::{AudioFrame, MAX_PEOPLE, People, Person, Welcome, Wish};
 
 /// How often the list of people may go out, in µs: soon enough to see who has begun to speak.
 const PEOPLE_EVERY_US: u64 = 100_000;
@@ -24,9 +26,8 @@ pub(super) struct Gathering {
     seats: BTreeMap<u32, usize>,
     last_person: u32,
     last_connection: u64,
-    /// Whom the mixer knows, and what it has not been told yet: `None` of those who have left.
-    known: BTreeSet<u32>,
-    pending: BTreeMap<u32, Option<Presence>>,
+    /// What the mixer has not been told yet.
+    news: News,
     /// Talk frames that the mixer was too busy to take.
     refused: u64,
     told: Vec<Person>,
@@ -42,8 +43,7 @@ impl Gathering {
             seats: BTreeMap::new(),
             last_person: 0,
             last_connection: 0,
-            known: BTreeSet::new(),
-            pending: BTreeMap::new(),
+            news: News::default(),
             refused: 0,
             told: Vec::new(),
             told_us: 0,
@@ -54,35 +54,6 @@ impl Gathering {
     /// Talk frames that the mixer was too busy to take, since the start.
     pub(super) fn refused(&self) -> u64 {
         self.refused
-    }
-
-    /// Tells the mixer what it does not know yet, as far as it listens.
-    fn flush(&mut self) {
-        while let Some((person, presence)) = self.pending.pop_first() {
-            let is_here = presence.is_some();
-            let message = match presence.clone() {
-                Some(presence) => Message::Here { person, presence },
-                None => Message::Left { person },
-            };
-            if let Err(TrySendError::Full(_)) = self.mixer.try_send(message) {
-                self.pending.insert(person, presence);
-                return;
-            }
-            if is_here {
-                self.known.insert(person);
-            } else {
-                self.known.remove(&person);
-            }
-        }
-    }
-
-    fn left(&mut self, person: u32) {
-        if self.known.contains(&person) {
-            self.pending.insert(person, None);
-        } else {
-            self.pending.remove(&person);
-        }
-        self.flush();
     }
 }
 
@@ -105,7 +76,7 @@ impl Transmit {
         });
         let (person, is_muted, is_deaf, volumes) = before.unwrap_or_else(|| {
             gathering.last_person += 1;
-            (gathering.last_person, false, false, BTreeMap::new())
+            (gathering.last_person, false, false, Arc::default())
         });
         gathering.seats.insert(person, index);
         welcome.person = Some(person);
@@ -119,8 +90,22 @@ impl Transmit {
         }
     }
 
-    /// Tells the mixer all about the listener at `index`, who has come or changed something.
-    pub(super) fn introduce(&mut self, index: usize, is_new: bool) {
+    /// Grants the wish of the listener at `index`, if it is about anything.
+    pub(super) fn grant(&mut self, index: usize, wish: Wish) {
+        let (Some(gathering), Some(Some(seat))) = (&mut self.gathering, self.seats.get_mut(index))
+        else {
+            return;
+        };
+        let is_there = |person| gathering.seats.contains_key(&person);
+        if seat.listener.grant(wish, is_there)
+            && let Some(person) = seat.listener.person
+        {
+            gathering.news.change(person);
+        }
+    }
+
+    /// Makes the listener at `index`, who has been welcomed, known to the mixer and to everybody.
+    pub(super) fn introduce(&mut self, index: usize) {
         let (Some(gathering), Some(Some(seat))) = (&mut self.gathering, self.seats.get_mut(index))
         else {
             return;
@@ -128,22 +113,31 @@ impl Transmit {
         let Some(person) = seat.listener.person else {
             return;
         };
-        if is_new {
-            gathering.last_connection += 1;
-            seat.connection = gathering.last_connection;
-            gathering.is_awaited = true;
-        }
-        let listener = &seat.listener;
-        let presence = Presence {
-            connection: seat.connection,
-            name: listener.name.clone(),
-            codec: listener.codec,
-            microphone: listener.talker.as_ref().map(|talker| talker.microphone.clone()),
-            is_muted: listener.is_muted,
-            volumes: listener.volumes.clone(),
+        gathering.last_connection += 1;
+        seat.connection = gathering.last_connection;
+        gathering.is_awaited = true;
+        gathering.news.change(person);
+        // What it says may come with its hello.
+        self.tell_mixer(self.clock.now_us());
+    }
+
+    /// Tells the mixer what it does not know yet, as far as that is due and it listens.
+    pub(super) fn tell_mixer(&mut self, now_us: u64) {
+        let Self { gathering: Some(gathering), seats, .. } = self else {
+            return;
         };
-        gathering.pending.insert(person, Some(presence));
-        gathering.flush();
+        let Gathering { mixer, seats: places, news, .. } = gathering;
+        news.tell(now_us, |item| {
+            let message = match item {
+                Item::Left(person) => Message::Left { person },
+                Item::Here(person) => {
+                    let seat = places.get(&person).and_then(|index| seats.get(*index)?.as_ref());
+                    let Some(seat) = seat else { return true };
+                    Message::Here { person, presence: presence(seat) }
+                }
+            };
+            !matches!(mixer.try_send(message), Err(TrySendError::Full(_)))
+        });
     }
 
     /// Hands on what the listener at `index` says.
@@ -176,16 +170,16 @@ impl Transmit {
             && gathering.seats.get(&person) == Some(&index)
         {
             gathering.seats.remove(&person);
-            gathering.left(person);
+            gathering.news.leave(person);
         }
     }
 
     /// Tells everybody who is there, if that has changed and the last list is old enough.
     pub(super) fn tell_people(&mut self, now_us: u64) {
+        self.tell_mixer(now_us);
         let Some(gathering) = &mut self.gathering else {
             return;
         };
-        gathering.flush();
         let every_us = PEOPLE_EVERY_US.max(gathering.seats.len() as u64 * PEOPLE_EACH_US);
         if now_us.saturating_sub(gathering.told_us) < every_us {
             return;
@@ -213,6 +207,18 @@ impl Transmit {
                 self.touch(index);
             }
         }
+    }
+}
+
+/// All that the mixer must know of a listener.
+fn presence(Seat { listener, connection, .. }: &Seat) -> Presence {
+    Presence {
+        connection: *connection,
+        name: listener.name.clone(),
+        codec: listener.codec,
+        microphone: listener.talker.as_ref().map(|talker| talker.microphone.clone()),
+        is_muted: listener.is_muted,
+        volumes: Arc::clone(&listener.volumes),
     }
 }
 
