@@ -131,7 +131,7 @@ impl Server {
         }
         let (desk, orders) = Desk::new(fitting.clone());
         let lines = Lines::open(settings.stats.as_ref())?;
-        sockets::make_room_for(settings.preset.max_clients);
+        sockets::make_room_for(settings.preset.listeners());
         let preset = &settings.preset;
         let door = sockets::listen(preset.bind, preset.port, preset.listen_backlog)?;
         let web_door = settings.web.and_then(|port| {
@@ -419,7 +419,8 @@ fn room(settings: &ServerSettings, format: Format, captured: CapturedOutputs) ->
         config,
         welcome,
         captured,
-        max_clients: preset.max_clients,
+        max_clients: preset.listeners(),
+        per_address: preset.listeners_per_address(),
         max_queue_size: preset.max_queue_size,
         offers: offers(preset),
         opus: Layout::for_delay(preset.playout_delay_ms),
@@ -454,7 +455,8 @@ fn change(preset: &Preset, now_us: u64) -> Change {
     Change {
         playout_delay_ms: preset.playout_delay_ms,
         from_us: now_us + NOTICE_US,
-        max_clients: preset.max_clients,
+        max_clients: preset.listeners(),
+        per_address: preset.listeners_per_address(),
         offers: offers(preset),
     }
 }
@@ -496,6 +498,7 @@ impl Report {
         let mut second = Loudest::every(Duration::ZERO, start_us);
         let mut moment = Loudest::every(status::EVERY, start_us);
         let mut last = None;
+        let mut sources = Vec::new();
         while !shutdown.sleep(LOOK) && !is_over() {
             let now_us = self.clock.now_us();
             let level_dbfs = self.counters.peak.take_dbfs();
@@ -508,8 +511,11 @@ impl Report {
                 let uptime_us = now_us.saturating_sub(start_us);
                 let (counters, recorded) = (&self.counters, &self.recorded);
                 let mut stats = server_stats(snapshot, counters, recorded, uptime_us, level_dbfs);
-                // Where the mix does not answer, the server is ending.
-                stats.sources = self.desk.list().unwrap_or_default();
+                // Where the mix has too much to do to answer, what played a second ago still does.
+                if let Ok(now) = self.desk.list_within(LOOK) {
+                    sources = now;
+                }
+                stats.sources.clone_from(&sources);
                 self.lines.write(&stats);
                 if let Some(network) = &self.figures {
                     network.figures(stats.clone());

@@ -84,6 +84,39 @@ pub const FLAG_BROKEN: u8 = 1;
 /// What a full server sends instead of a config, in either generation.
 pub const SERVER_FULL: &[u8] = b"\x00\x00\x00\x18{\"error\": \"Server full\"}";
 
+/// What a server sends instead to one who comes from an address that has all its seats.
+pub const ADDRESS_FULL: &[u8] =
+    b"\x00\x00\x00\x3e{\"error\": \"Server full: too many listeners from your address\"}";
+
+/// What is full where a server takes no more listeners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// The server.
+    Server,
+    /// The seats that one address may have.
+    Address,
+}
+
+impl Full {
+    /// What is sent instead of a config, in either generation.
+    #[must_use]
+    pub fn frame(self) -> &'static [u8] {
+        match self {
+            Self::Server => SERVER_FULL,
+            Self::Address => ADDRESS_FULL,
+        }
+    }
+
+    /// What a browser is closed with.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Server => "the server is full",
+            Self::Address => "too many listeners from your address",
+        }
+    }
+}
+
 /// What a peer did that the protocol does not allow. The connection is closed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {

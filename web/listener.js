@@ -25,8 +25,9 @@ const OPUS_AFTER_MS = 2_000;
 // What is asked for, best first: as the server likes, less of the network, or the best sound.
 const CODECS = {auto: ['auto', 's16', 'opus'], less: ['opus', 's16'], more: ['s16', 'opus']};
 
-// The close code of a full server.
+// The close code of a full server, and its reason where there is only no seat for this address.
 const TRY_LATER = 1013;
+const ADDRESS_FULL = 'too many listeners from your address';
 
 const nowUs = () => Math.round(performance.now() * 1e3);
 
@@ -64,6 +65,8 @@ export class Listener {
 	welcome = null;
 	people = null;
 	onRoom = null;
+	/** Whoever runs the server lets nobody hear this listener. */
+	isSilenced = false;
 	/** What went wrong, in a plain sentence; empty if nothing did. */
 	trouble = '';
 
@@ -131,7 +134,7 @@ export class Listener {
 		this.#heardAt = performance.now();
 		socket.onopen = () => this.#greet(socket);
 		socket.onmessage = ({data}) => this.#take(data);
-		socket.onclose = ({code}) => this.#lost(code);
+		socket.onclose = ({code, reason}) => this.#lost(code, reason);
 	}
 
 	async #greet(socket) {
@@ -187,6 +190,7 @@ export class Listener {
 		this.welcome = welcome;
 		this.#retryMs = RETRY_MS;
 		this.people = null;
+		this.isSilenced = false;
 		this.#isWelcome = true;
 		this.player.begin(welcome, this.clock, opus);
 		this.#burst();
@@ -211,6 +215,10 @@ export class Listener {
 
 	#noticed({reason, text, playoutDelayMs, fromUs}) {
 		if (reason === 'playout_delay') this.player.setDelay(playoutDelayMs, fromUs);
+		if (reason === 'muted' || reason === 'unmuted') {
+			this.isSilenced = reason === 'muted';
+			this.onRoom?.();
+		}
 		if (reason === 'stopping') this.#fail(State.lost, 'The server was stopped. Sound comes back when it does.');
 		if (reason === 'replaced') this.#fail(State.replaced, 'This listener was taken over by another page.');
 		if (reason === 'removed') this.#fail(State.replaced, 'Whoever runs the server has asked you to leave.');
@@ -218,9 +226,10 @@ export class Listener {
 		if (reason === 'stopping' || reason === 'violation') this.#retry();
 	}
 
-	#lost(code) {
+	#lost(code, reason = '') {
 		if (code === TRY_LATER) {
-			this.#fail(State.full, 'The server is full. Asking again every 10 seconds.');
+			const why = reason === ADDRESS_FULL ? 'Too many listen from your address' : 'The server is full';
+			this.#fail(State.full, `${why}. Asking again every 10 seconds.`);
 			this.#retry(FULL_RETRY_MS);
 			return;
 		}

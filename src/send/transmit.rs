@@ -8,13 +8,15 @@ mod door;
 mod handle;
 mod history;
 mod house;
+mod moderate;
 mod news;
 mod people;
+mod places;
 mod room;
 pub mod sockets;
+mod verdicts;
 mod web_door;
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -36,7 +38,9 @@ use handle::Order;
 pub use handle::{Change, Handle};
 use history::History;
 use people::Gathering;
+use places::Origin;
 pub use room::Room;
+use verdicts::Verdicts;
 pub use web_door::Caller;
 use web_door::WebDoor;
 
@@ -89,6 +93,10 @@ struct Seat {
     replaces: Option<usize>,
     /// Tells the connections of one person apart.
     connection: u64,
+    /// Whom it is counted with.
+    origin: Origin,
+    /// It is being told that it broke the protocol.
+    is_violator: bool,
 }
 
 /// The loop.
@@ -115,8 +123,8 @@ pub struct Transmit {
     snapshot_us: u64,
     rotation: usize,
     dropped_before: u64,
-    /// Runs of listeners that were asked to leave, newest last.
-    removed: VecDeque<String>,
+    /// What was decided about listeners by hand.
+    verdicts: Verdicts,
     history: History,
     /// The outputs that were captured when it was last looked.
     captured: Vec<String>,
@@ -167,7 +175,7 @@ impl Transmit {
             snapshot_us: 0,
             rotation: 0,
             dropped_before: 0,
-            removed: VecDeque::new(),
+            verdicts: Verdicts::default(),
             history: History::default(),
             old_delay: (0, 0),
             buffer: Box::new([0; READ_BYTES]),
@@ -266,8 +274,11 @@ impl Transmit {
                     // Who asked may have gone.
                     let _ = answer.try_send(self.snapshot(self.clock.now_us()).listeners);
                 }
-                Ok(Order::Remove(peer, answer)) => {
-                    let _ = answer.try_send(self.remove(peer));
+                Ok(Order::Remove { peer, by_address, answer }) => {
+                    let _ = answer.try_send(self.remove(peer, by_address));
+                }
+                Ok(Order::Mute { peer, is_muted, answer }) => {
+                    let _ = answer.try_send(self.mute(peer, is_muted));
                 }
                 Ok(Order::Figures(stats)) => {
                     if let Some(web) = &mut self.web {
@@ -285,6 +296,7 @@ impl Transmit {
 
     fn change(&mut self, change: Change) {
         self.room.max_clients = change.max_clients;
+        self.room.per_address = change.per_address;
         self.room.offers = change.offers;
         let before_ms = self.room.welcome.playout_delay_ms;
         if before_ms == change.playout_delay_ms {
@@ -401,8 +413,7 @@ impl Transmit {
                             "what this listener sent is not AuraLync's protocol"
                         }
                     };
-                    seat.listener.close(Reason::Violation, text, now);
-                    return;
+                    return self.close_for_violation(index, text, now);
                 }
             }
             count = 0;

@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::talk::Microphone;
-use super::{MAX_AUDIO_PAYLOAD, MAX_JSON, SERVER_FULL, VERSION, Violation, kind, plain, typed};
+use super::{
+    Full, MAX_AUDIO_PAYLOAD, MAX_JSON, SERVER_FULL, VERSION, Violation, kind, plain, typed,
+};
 use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable};
 
 /// Longest id or name that is kept of a peer's, in characters.
@@ -46,7 +48,7 @@ pub enum ServerFirst {
     /// The stream's layout.
     Config(Config),
     /// The server takes no more listeners.
-    Full,
+    Full(Full),
 }
 
 impl Config {
@@ -95,7 +97,7 @@ impl ServerFirst {
     /// [`Violation::Unreadable`] if it is no config that can be played.
     pub fn read(payload: &[u8]) -> Result<Self, Violation> {
         if payload == &SERVER_FULL[4..] {
-            return Ok(Self::Full);
+            return Ok(Self::Full(Full::Server));
         }
         let unreadable = |why: String| Violation::Unreadable { what: "config", why };
         let value: serde_json::Value =
@@ -105,8 +107,12 @@ impl ServerFirst {
         }
         if let Some(error) = value.get("error") {
             let text = error.as_str().unwrap_or_default();
-            if text.eq_ignore_ascii_case("server full") {
-                return Ok(Self::Full);
+            let said = text.to_ascii_lowercase();
+            if said == "server full" {
+                return Ok(Self::Full(Full::Server));
+            }
+            if said.starts_with("server full: ") {
+                return Ok(Self::Full(Full::Address));
             }
             return Err(unreadable(format!("the server says “{}”", printable(text, 200))));
         }
@@ -334,6 +340,10 @@ pub enum Reason {
     Removed,
     /// The output that is captured has changed: come again, and see whether it is yours.
     Captured,
+    /// Whoever runs the server lets nobody hear this listener.
+    Muted,
+    /// Whoever runs the server lets this listener be heard again.
+    Unmuted,
     /// The playout delay changes.
     PlayoutDelay,
     /// A reason that this version does not know; it is ignored.

@@ -19,7 +19,7 @@ use crate::clock::{Learnt, ServerClock};
 use crate::error::{Error, Result};
 use crate::recv::decode::Event;
 use crate::shutdown::Shutdown;
-use crate::wire::{Config, Notice, Ping, Pong, Reason, Welcome};
+use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Welcome};
 
 /// A server that has not said what it is by then gets another try.
 const CONFIG_WITHIN_US: u64 = 2_000_000;
@@ -185,7 +185,7 @@ impl<'a> Session<'a> {
             match event {
                 Event::Nothing => {}
                 Event::Say(bytes) => self.line.say(bytes),
-                Event::Full => return Ok(Some(End::Full(self.line.address))),
+                Event::Full(full) => return Ok(Some(End::Full(self.line.address, full))),
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
                 Event::Audio { position, captured_us, broken, frames, concealed, samples } => {
@@ -225,6 +225,7 @@ impl<'a> Session<'a> {
                 let _ = self.connect.player.send(Heard::Delay { playout_delay_ms, from_us });
             }
             (Reason::PlayoutDelay | Reason::Unknown, _) => {}
+            (Reason::Muted | Reason::Unmuted, _) => warn!("{}", notice.text),
             (Reason::Removed, _) => return Err(Error::Removed { address: self.line.address }),
             (reason, _) => {
                 debug!("the server closes: {reason:?}");
@@ -355,7 +356,7 @@ impl<'a> Session<'a> {
         let address = self.line.address;
         if self.line.conversation.is_refused() {
             // Our seat was taken by somebody else meanwhile.
-            Ok(End::Full(address))
+            Ok(End::Full(address, Full::Server))
         } else if let Some(why) = self.farewell.take() {
             Err(Error::Dismissed { address, why })
         } else if self.line.conversation.has_begun() {

@@ -11,7 +11,7 @@ use crate::codec::Codec;
 use crate::send::talk::Spoken;
 use crate::wire::websocket::{self, close};
 use crate::wire::{
-    AudioFrame, Hello, MAX_PEOPLE, Notice, Ping, Reason, Report, SERVER_FULL, Violation, Wish, kind,
+    AudioFrame, Full, Hello, MAX_PEOPLE, Notice, Ping, Reason, Report, Violation, Wish, kind,
 };
 
 /// A first byte but no whole hello within this: closed.
@@ -45,7 +45,7 @@ pub enum Phase {
     Plain,
     /// After a hello.
     Typed,
-    /// Told that the server is full.
+    /// Told that the server is full, or that there are too many from its address.
     Refused,
     /// The last word is being written.
     Closing,
@@ -87,8 +87,10 @@ pub struct Listener {
     pub person: Option<u32>,
     /// There if it may speak.
     pub talker: Option<Talker>,
-    /// Whether nobody shall hear it.
+    /// Whether it wants nobody to hear it.
     pub is_muted: bool,
+    /// Whether whoever runs the server wants nobody to hear it.
+    pub is_silenced: bool,
     /// Whether it has turned its sound off.
     pub is_deaf: bool,
     /// How loud it wants to hear other people, by number, in percent, where that is not 100.
@@ -97,6 +99,8 @@ pub struct Listener {
     pub own: Option<Own>,
     /// When it connected.
     pub since_us: u64,
+    /// What is full, where it was refused.
+    pub refusal: Full,
     inbox: Inbox,
     /// What a WebSocket is closed with, where its own misuse decides that.
     close_code: Option<u16>,
@@ -121,18 +125,20 @@ impl Listener {
     }
 
     /// One too many. It hears so at once; a hello with a known id still gets it that seat.
-    pub fn refused(peer: SocketAddr, now_us: u64) -> Self {
-        let mut listener =
-            Self::new(peer, Phase::Refused, Outbox::refusing(SERVER_FULL.to_vec()), now_us);
+    pub fn refused(peer: SocketAddr, full: Full, now_us: u64) -> Self {
+        let outbox = Outbox::refusing(full.frame().to_vec());
+        let mut listener = Self::new(peer, Phase::Refused, outbox, now_us);
+        listener.refusal = full;
         listener.phase_until_us = now_us + REFUSED_FOR_US;
         listener
     }
 
     /// A browser, which speaks first; `opening` answers its HTTP request. Where it is one too many,
     /// only a hello with a known id gets it that seat.
-    pub fn browser(peer: SocketAddr, opening: Vec<u8>, refused: bool, now_us: u64) -> Self {
-        let phase = if refused { Phase::Refused } else { Phase::Plain };
+    pub fn browser(peer: SocketAddr, opening: Vec<u8>, refused: Option<Full>, now_us: u64) -> Self {
+        let phase = if refused.is_some() { Phase::Refused } else { Phase::Plain };
         let mut listener = Self::new(peer, phase, Outbox::websocket(opening), now_us);
+        listener.refusal = refused.unwrap_or(Full::Server);
         listener.inbox = Inbox::websocket();
         listener.heard_since_us = Some(now_us);
         listener.phase_until_us = now_us + REFUSED_FOR_US;
@@ -151,10 +157,12 @@ impl Listener {
             person: None,
             talker: None,
             is_muted: false,
+            is_silenced: false,
             is_deaf: false,
             volumes: Arc::default(),
             own: None,
             since_us: now_us,
+            refusal: Full::Server,
             inbox: Inbox::stream(),
             close_code: None,
             heard_since_us: None,
@@ -243,7 +251,8 @@ impl Listener {
                 }
                 (kind::REPORT, Phase::Typed) => self.report = Some(Report::read(body)?),
                 (kind::TALK, Phase::Typed) => {
-                    if let Some(talker) = self.talker.as_mut().filter(|_| !self.is_muted)
+                    let is_unheard = self.is_muted || self.is_silenced;
+                    if let Some(talker) = self.talker.as_mut().filter(|_| !is_unheard)
                         && let Some(spoken) = talker.take(body, now_us)?
                     {
                         return Ok(Asks::Mix(spoken));
@@ -293,10 +302,16 @@ impl Listener {
         has_changed
     }
 
+    /// Whether nobody hears it, whoever wants that.
+    #[must_use]
+    pub fn is_unheard(&self) -> bool {
+        self.is_muted || self.is_silenced
+    }
+
     /// Whether somebody speaks into its microphone and is heard.
     #[must_use]
     pub fn is_speaking(&self, now_us: u64) -> bool {
-        !self.is_muted && self.talker.as_ref().is_some_and(|talker| talker.is_speaking(now_us))
+        !self.is_unheard() && self.talker.as_ref().is_some_and(|talker| talker.is_speaking(now_us))
     }
 
     /// Takes sound that is for this listener alone, from now on instead of everybody's.

@@ -1,12 +1,10 @@
 //! Who has to leave, and what the room looks like.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use log::{debug, info};
 use mio::Events;
 
-use super::door::SERVER_IS_FULL;
 use super::people::Gathering;
 use super::{HOUSEKEEPING_US, Seat, Snapshot, Transmit};
 use crate::error::Result;
@@ -16,12 +14,6 @@ use crate::wire::{Reason, VERSION};
 
 /// How often the state of every listener is handed out.
 const SNAPSHOT_US: u64 = 1_000_000;
-
-/// Runs that are remembered for having been asked to leave: more than anybody throws out by hand.
-const MOST_REMOVED: usize = 256;
-
-/// What they are told.
-pub(super) const PLEASE_LEAVE: &str = "whoever runs this server has asked this listener to leave";
 
 /// How long the last words may take when the server stops.
 const STOP_WITHIN: Duration = Duration::from_millis(500);
@@ -45,11 +37,12 @@ impl Transmit {
                 Some(Overdue::Stalled) => self.leave(index, "took nothing for 10 s"),
                 Some(Overdue::HalfHello) => {
                     let text = "no whole hello came within 5 s";
-                    seat.listener.close(Reason::Violation, text, now);
+                    self.close_for_violation(index, text, now);
                     self.touch(index);
                 }
                 Some(Overdue::Refused) => {
-                    seat.listener.close(Reason::Stopping, SERVER_IS_FULL, now);
+                    let text = seat.listener.refusal.sentence();
+                    seat.listener.close(Reason::Stopping, text, now);
                     self.touch(index);
                 }
                 Some(Overdue::Closed) => self.leave(index, "was closed"),
@@ -102,24 +95,6 @@ impl Transmit {
         }
     }
 
-    /// Asks the listener at `peer` to leave; `false` where nobody is.
-    pub(super) fn remove(&mut self, peer: SocketAddr) -> bool {
-        let is_it = |seat: &Seat| seat.listener.is_seated() && seat.listener.peer == peer;
-        let found = self.seats.iter().position(|seat| seat.as_ref().is_some_and(is_it));
-        let Some((index, seat)) = found.and_then(|n| Some((n, self.seats[n].as_mut()?))) else {
-            return false;
-        };
-        if !seat.listener.id.is_empty() {
-            self.removed.push_back(seat.listener.id.clone());
-            if self.removed.len() > MOST_REMOVED {
-                self.removed.pop_front();
-            }
-        }
-        seat.listener.close(Reason::Removed, PLEASE_LEAVE, self.clock.now_us());
-        self.touch(index);
-        true
-    }
-
     /// Forgets a connection. What else was due to it goes with it.
     pub(super) fn leave(&mut self, index: usize, how: &str) {
         let Some(mut seat) = self.seats.get_mut(index).and_then(Option::take) else {
@@ -166,7 +141,7 @@ fn person(number: u32, listener: &Listener, now_us: u64) -> PersonStats {
     PersonStats {
         number,
         can_talk: listener.talker.is_some(),
-        is_muted: listener.is_muted,
+        is_muted: listener.is_unheard(),
         is_deaf: listener.is_deaf,
         is_speaking: listener.is_speaking(now_us),
         talk_frames: talk.frames,

@@ -51,6 +51,11 @@ impl Gathering {
         }
     }
 
+    /// The mixer, and everybody, must be told anew of a person.
+    pub(super) fn has_changed(&mut self, person: u32) {
+        self.news.change(person);
+    }
+
     /// Talk frames that the mixer was too busy to take, since the start.
     pub(super) fn refused(&self) -> u64 {
         self.refused
@@ -71,19 +76,21 @@ impl Transmit {
         };
         let before = ghost.and_then(|ghost| self.seats.get(ghost)?.as_ref());
         let before = before.and_then(|seat| {
-            let Listener { person, is_muted, is_deaf, volumes, .. } = &seat.listener;
-            Some((person.as_ref().copied()?, *is_muted, *is_deaf, volumes.clone()))
+            let Listener { person, is_muted, is_silenced, is_deaf, volumes, .. } = &seat.listener;
+            let person = person.as_ref().copied()?;
+            Some((person, [*is_muted, *is_silenced, *is_deaf], Arc::clone(volumes)))
         });
-        let (person, is_muted, is_deaf, volumes) = before.unwrap_or_else(|| {
+        let (person, states, volumes) = before.unwrap_or_else(|| {
             gathering.last_person += 1;
-            (gathering.last_person, false, false, Arc::default())
+            (gathering.last_person, [false; 3], Arc::default())
         });
         gathering.seats.insert(person, index);
         welcome.person = Some(person);
         if let Some(Some(seat)) = self.seats.get_mut(index) {
             let listener = &mut seat.listener;
             listener.person = Some(person);
-            (listener.is_muted, listener.is_deaf, listener.volumes) = (is_muted, is_deaf, volumes);
+            [listener.is_muted, listener.is_silenced, listener.is_deaf] = states;
+            listener.volumes = volumes;
             if listener.talker.is_some() {
                 welcome.let_speak();
             }
@@ -101,6 +108,10 @@ impl Transmit {
             && let Some(person) = seat.listener.person
         {
             gathering.news.change(person);
+            if seat.listener.is_silenced {
+                // Under whatever name it comes again.
+                self.verdicts.mute(seat.who(), true);
+            }
         }
     }
 
@@ -217,7 +228,7 @@ fn presence(Seat { listener, connection, .. }: &Seat) -> Presence {
         name: listener.name.clone(),
         codec: listener.codec,
         microphone: listener.talker.as_ref().map(|talker| talker.microphone.clone()),
-        is_muted: listener.is_muted,
+        is_muted: listener.is_unheard(),
         volumes: Arc::clone(&listener.volumes),
     }
 }
@@ -229,7 +240,7 @@ fn list<'a>(listeners: impl Iterator<Item = (u32, &'a Listener)>, now_us: u64) -
             person,
             name: listener.name.clone(),
             can_talk: listener.talker.is_some(),
-            is_muted: listener.is_muted,
+            is_muted: listener.is_unheard(),
             is_deaf: listener.is_deaf,
             is_speaking: listener.is_speaking(now_us),
         })

@@ -138,7 +138,7 @@ fn a_listener_that_takes_nothing_for_ten_seconds_is_overdue() {
 
 #[test]
 fn a_refused_listener_leaves_after_a_second() {
-    let refused = Listener::refused(([127, 0, 0, 1], 1).into(), 0);
+    let refused = Listener::refused(([127, 0, 0, 1], 1).into(), Full::Server, 0);
     assert!(!refused.is_seated());
     assert_eq!(refused.overdue(REFUSED_FOR_US), None);
     assert_eq!(refused.overdue(REFUSED_FOR_US + 1), Some(Overdue::Refused));
@@ -152,6 +152,7 @@ fn other_protocols_are_known_by_their_first_byte() {
 }
 
 fn browser(refused: bool) -> Listener {
+    let refused = refused.then_some(Full::Server);
     Listener::browser(([127, 0, 0, 1], 1).into(), b"101".to_vec(), refused, 0)
 }
 
