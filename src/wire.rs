@@ -13,10 +13,10 @@ pub mod websocket;
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
     AuralyncKey, Config, Hello, MAX_ALGORITHMIC_DELAY, MAX_CAPTURED, MAX_CAPTURED_BYTES,
-    MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report, ServerFirst, Welcome,
+    MAX_NAME_BYTES, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report, ServerFirst, Welcome,
 };
 pub use talk::{
-    FLAG_HELD, FLAG_LAST, LOWEST_TALK_RATE, MAX_PEOPLE, MAX_PEOPLE_BYTES, MAX_TALK_BYTES,
+    Changes, FLAG_HELD, FLAG_LAST, LOWEST_TALK_RATE, MAX_PEOPLE, MAX_PEOPLE_BYTES, MAX_TALK_BYTES,
     MAX_VOLUME_PERCENT, Microphone, People, Person, Wish, talk_frame,
 };
 
@@ -57,6 +57,8 @@ pub mod kind {
     pub const WISH: u8 = 9;
     /// Server → client: JSON, who is there and who speaks.
     pub const PEOPLE: u8 = 10;
+    /// Server → client: JSON, what of that has changed.
+    pub const CHANGES: u8 = 11;
 }
 
 /// Longest frame (kind and body) that a server takes from a client, in bytes.

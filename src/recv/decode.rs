@@ -4,8 +4,9 @@ use crate::codec::opus::{LONGEST_CONCEALED, RATE};
 use crate::codec::{Codec, Decoder};
 use crate::format::Format;
 use crate::wire::{
-    AudioHeader, Config, FLAG_BROKEN, Frame, Full, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME,
-    Notice, People, Pong, ServerFirst, VERSION, Violation, Welcome, kind, read_float32,
+    AudioHeader, Changes, Config, FLAG_BROKEN, Frame, Full, Hello, Limits, MAX_JSON,
+    MAX_SERVER_FRAME, Notice, People, Pong, ServerFirst, VERSION, Violation, Welcome, kind,
+    read_float32,
 };
 
 /// A conversation with one server, from the listener's side.
@@ -73,6 +74,8 @@ pub enum Event<'a> {
     Notice(Notice),
     /// Who is in the room.
     People(People),
+    /// What of that has changed.
+    Changes(Changes),
     /// The server takes no more listeners.
     Full(Full),
 }
@@ -203,6 +206,7 @@ impl Conversation {
                 stream.audio(header, payload, &mut self.samples)
             }
             (Stage::Typed { .. }, kind::PONG) => Ok(Event::Pong(Pong::read(body)?)),
+            (Stage::Typed { .. }, kind::CHANGES) => Ok(Event::Changes(Changes::read(body)?)),
             (Stage::Typed { .. }, kind::PEOPLE) => Ok(Event::People(People::read(body)?)),
             (Stage::Greeted { .. } | Stage::Typed { .. }, kind::NOTICE) => {
                 Ok(Event::Notice(Notice::read(body)?))

@@ -228,7 +228,14 @@ impl Outbox {
         }
     }
 
-    /// Queues a list of people; a newer one takes the place of one not yet begun.
+    /// Whether a list of people, or what has changed in it, has not been begun yet.
+    #[must_use]
+    pub fn people_wait(&self) -> bool {
+        self.people.is_some()
+    }
+
+    /// Queues a list of people, or what has changed in it; a newer one takes the place of one not
+    /// yet begun.
     pub fn people(&mut self, frame: Vec<u8>) {
         if self.generation != Generation::Plain && self.last_word.is_none() {
             self.people = Some(self.framed(frame));

@@ -10,10 +10,13 @@ use super::talk::Microphone;
 use super::{
     Full, MAX_AUDIO_PAYLOAD, MAX_JSON, SERVER_FULL, VERSION, Violation, kind, plain, typed,
 };
-use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable};
+use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable, printable_name};
 
 /// Longest id or name that is kept of a peer's, in characters.
 pub(super) const MAX_NAME: usize = 64;
+
+/// Longest name that is kept of a client's, in bytes: lists of people go to everybody.
+pub const MAX_NAME_BYTES: usize = 64;
 
 /// Codecs of a hello that are looked at, the best first.
 const MAX_CODECS: usize = 16;
@@ -164,7 +167,7 @@ impl Hello {
     pub fn read(body: &[u8]) -> Result<Self, Violation> {
         let mut hello: Self = json("hello", body)?;
         hello.id = printable(&hello.id, MAX_NAME);
-        hello.name = printable(&hello.name, MAX_NAME);
+        hello.name = printable_name(&hello.name, MAX_NAME, MAX_NAME_BYTES);
         hello.codecs.truncate(MAX_CODECS);
         if hello.version < 2 || hello.id.is_empty() {
             let why = format!("version {} or an empty id", hello.version);

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use auralync::codec::{Codec, Decoder, pcm};
 use auralync::wire::{
-    AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Config, Deframer, Frame, Full, Hello,
-    Limits, MAX_CLIENT_FRAME, MAX_JSON, MAX_SERVER_FRAME, Notice, People, Ping, Pong, Report,
-    ServerFirst, Violation, Welcome, Wish, kind, plain, read_float32, talk_frame, typed,
+    AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Changes, Config, Deframer, Frame, Full,
+    Hello, Limits, MAX_CLIENT_FRAME, MAX_JSON, MAX_SERVER_FRAME, Notice, People, Ping, Pong,
+    Report, ServerFirst, Violation, Welcome, Wish, kind, plain, read_float32, talk_frame, typed,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -122,6 +122,7 @@ pub(crate) fn encode(Step { message, fields, .. }: &Step) -> Vec<u8> {
         }
         "wish" => of::<Wish>(fields).frame(),
         "people" => of::<People>(fields).frame(),
+        "changes" => of::<Changes>(fields).frame(),
         "ping" => Ping { client_us: number(fields, "client_us") }.frame(),
         "pong" => Pong {
             client_us: number(fields, "client_us"),
@@ -215,6 +216,7 @@ fn read_typed(kind: u8, body: &[u8], like: &Step) -> Result<(String, Value), Vio
         }
         kind::WISH => ("wish".into(), fields(serde_json::to_value(Wish::read(body)?))),
         kind::PEOPLE => ("people".into(), fields(serde_json::to_value(People::read(body)?))),
+        kind::CHANGES => ("changes".into(), fields(serde_json::to_value(Changes::read(body)?))),
         kind::PING => ("ping".into(), json!({"client_us": Ping::read(body)?.client_us})),
         kind::PONG => {
             let Pong { client_us, received_us, sent_us } = Pong::read(body)?;

@@ -199,6 +199,7 @@ impl<'a> Session<'a> {
                 Event::Pong(pong) => self.learn(pong, arrived_us),
                 Event::Notice(notice) => self.notice(notice)?,
                 Event::People(people) => self.connect.room.enter(people),
+                Event::Changes(changes) => self.connect.room.change(changes),
             }
         }
         Ok(None)

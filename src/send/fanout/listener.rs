@@ -95,10 +95,16 @@ pub struct Listener {
     pub is_deaf: bool,
     /// How loud it wants to hear other people, by number, in percent, where that is not 100.
     pub volumes: Arc<BTreeMap<u32, u16>>,
+    /// When it was last sent a whole list of people, in µs.
+    pub listed_us: Option<u64>,
+    /// Whether it has been sent all that has changed since.
+    pub follows_people: bool,
     /// Sound that is for it alone.
     pub own: Option<Own>,
     /// When it connected.
     pub since_us: u64,
+    /// When it last said anything, or connected.
+    pub heard_us: u64,
     /// What is full, where it was refused.
     pub refusal: Full,
     inbox: Inbox,
@@ -160,8 +166,11 @@ impl Listener {
             is_silenced: false,
             is_deaf: false,
             volumes: Arc::default(),
+            listed_us: None,
+            follows_people: false,
             own: None,
             since_us: now_us,
+            heard_us: now_us,
             refusal: Full::Server,
             inbox: Inbox::stream(),
             close_code: None,
@@ -209,6 +218,9 @@ impl Listener {
             self.second = Second { started_us: now_us, ..Second::default() };
         }
         self.second.bytes += bytes.len();
+        if !bytes.is_empty() {
+            self.heard_us = now_us;
+        }
         let (most, flood) = match &self.talker {
             Some(_) => (MAX_TALK_BYTES_PER_SECOND, Violation::TooMuchTalk),
             None => (MAX_BYTES_PER_SECOND, too_many("bytes")),

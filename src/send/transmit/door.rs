@@ -1,6 +1,7 @@
 //! Who comes in: accepting, seats, ghosts.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use log::{debug, info, warn};
 use mio::net::TcpStream;
@@ -40,6 +41,10 @@ const CONNECTIONS_PER_CLIENT: usize = 2;
 /// A newcomer gets sound that it will hear no sooner than in this time, in µs: as long as it takes
 /// to learn the server's clock over a slow network, and to open a card.
 const HEAD_START_US: u64 = 250_000;
+
+/// A connection from which nothing has come for this long gives its seat to another address, in µs: a
+/// client that has lost its path looks for another one after half a second.
+const SILENT_US: u64 = 400_000;
 
 /// Whether one more may sit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,12 +213,18 @@ impl Transmit {
     }
 
     /// The seat of a client run, unless a newer connection of the same run has been given it: each
-    /// seat is given away once, however many ask for it at the same moment.
-    pub(super) fn ghost_of(&self, id: &str) -> Option<usize> {
+    /// seat is given away once, however many ask for it at the same moment. To another address it
+    /// goes only where nothing comes from the old one any more, because whoever listens to the
+    /// network knows the ids.
+    pub(super) fn ghost_of(&self, id: &str, at: IpAddr, now_us: u64) -> Option<usize> {
         let seats =
             || self.seats.iter().enumerate().filter_map(|(n, seat)| Some((n, seat.as_ref()?)));
-        let mut own =
-            seats().filter(|(_, seat)| seat.listener.is_seated() && seat.listener.id == id);
+        let mut own = seats().filter(|(_, seat)| {
+            let old = &seat.listener;
+            let is_here = old.peer.ip().to_canonical() == at.to_canonical();
+            let is_silent = now_us.saturating_sub(old.heard_us) >= SILENT_US;
+            old.is_seated() && old.id == id && (is_here || is_silent)
+        });
         let is_given_away =
             |index| seats().any(|(_, s)| s.replaces == Some(index) && s.listener.id == id);
         own.find_map(|(index, _)| (!is_given_away(index)).then_some(index))
@@ -222,17 +233,22 @@ impl Transmit {
     /// Answers a hello. A known id takes the older connection's place; a listener that was told
     /// that the server is full gets a seat only so.
     pub(super) fn welcome(&mut self, index: usize, mut hello: Hello) {
-        let ghost = self.ghost_of(&hello.id);
+        let now = self.clock.now_us();
+        let Some(Some(seat)) = self.seats.get(index) else {
+            return;
+        };
+        let ghost = self.ghost_of(&hello.id, seat.listener.peer.ip(), now);
+        // Under the name that it asks for: whoever was muted may still be leaving.
+        let who = Who { origin: seat.origin, id: hello.id.clone(), name: hello.name.clone() };
+        hello.name = self.distinct_name(hello.name, index, ghost);
         let seated = self.seated();
         let mut captured = self.room.captured.list().into_iter();
         let codec = self.codec_for(index, ghost, &hello);
         let buffering = self.room.buffering(codec);
-        let now = self.clock.now_us();
         let in_time_us = (now + HEAD_START_US).saturating_sub(self.max_age_us(now)).min(now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
-        let who = Who { origin: seat.origin, id: hello.id.clone(), name: hello.name.clone() };
         if self.verdicts.is_removed(&who) {
             seat.listener.close(Reason::Removed, PLEASE_LEAVE, now);
             return;

@@ -5,18 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
+use super::names::distinct;
 use super::news::{Item, News};
+use super::roll::Roll;
 use super::{Seat, Transmit};
 use crate::send::fanout::{Listener, Phase};
 use crate::send::talk::{Message, Presence, Spoken};
-use crate::wire::{AudioFrame, MAX_PEOPLE, People, Person, Welcome, Wish};
-
-/// How often the list of people may go out, in µs: soon enough to see who has begun to speak.
-const PEOPLE_EVERY_US: u64 = 100_000;
-
-/// In big rooms a list has many lines and many readers, so it goes out once in so many µs for each of
-/// them: 64 people get it four times a second.
-const PEOPLE_EACH_US: u64 = 4_000;
+use crate::wire::{AudioFrame, People, Person, Welcome, Wish};
 
 /// The people in the room, where listeners may speak.
 #[derive(Debug)]
@@ -30,9 +25,9 @@ pub(super) struct Gathering {
     news: News,
     /// Talk frames that the mixer was too busy to take.
     refused: u64,
-    told: Vec<Person>,
-    told_us: u64,
-    /// Somebody has come who has not got the list.
+    /// What everybody has been told.
+    roll: Roll,
+    /// Somebody has come who has not got the list, or lags behind it.
     is_awaited: bool,
 }
 
@@ -45,8 +40,7 @@ impl Gathering {
             last_connection: 0,
             news: News::default(),
             refused: 0,
-            told: Vec::new(),
-            told_us: 0,
+            roll: Roll::default(),
             is_awaited: false,
         }
     }
@@ -98,7 +92,8 @@ impl Transmit {
     }
 
     /// Grants the wish of the listener at `index`, if it is about anything.
-    pub(super) fn grant(&mut self, index: usize, wish: Wish) {
+    pub(super) fn grant(&mut self, index: usize, mut wish: Wish) {
+        wish.name = wish.name.map(|name| self.distinct_name(name, index, None));
         let (Some(gathering), Some(Some(seat))) = (&mut self.gathering, self.seats.get_mut(index))
         else {
             return;
@@ -113,6 +108,21 @@ impl Transmit {
                 self.verdicts.mute(seat.who(), true);
             }
         }
+    }
+
+    /// What the listener at `index` may be called, who takes the place of the one at `ghost`.
+    pub(super) fn distinct_name(
+        &self,
+        wanted: String,
+        index: usize,
+        ghost: Option<usize>,
+    ) -> String {
+        let others = self.seats.iter().enumerate().filter_map(|(at, seat)| {
+            let listener = &seat.as_ref()?.listener;
+            let is_other = at != index && Some(at) != ghost && listener.is_seated();
+            is_other.then_some(listener.name.as_str())
+        });
+        distinct(wanted, others)
     }
 
     /// Makes the listener at `index`, who has been welcomed, known to the mixer and to everybody.
@@ -185,38 +195,50 @@ impl Transmit {
         }
     }
 
-    /// Tells everybody who is there, if that has changed and the last list is old enough.
+    /// Tells everybody who is there, as far as that is news to them and due.
     pub(super) fn tell_people(&mut self, now_us: u64) {
         self.tell_mixer(now_us);
         let Some(gathering) = &mut self.gathering else {
             return;
         };
-        let every_us = PEOPLE_EVERY_US.max(gathering.seats.len() as u64 * PEOPLE_EACH_US);
-        if now_us.saturating_sub(gathering.told_us) < every_us {
+        if !gathering.roll.is_due(gathering.seats.len(), now_us) {
             return;
         }
-        gathering.told_us = now_us;
         let seats = gathering.seats.iter();
         let listeners = seats
             .filter_map(|(person, index)| {
                 Some((*person, &self.seats.get(*index)?.as_ref()?.listener))
             })
             .filter(|(_, listener)| listener.phase == Phase::Typed);
-        let people = list(listeners, now_us);
-        if people == gathering.told && !std::mem::take(&mut gathering.is_awaited) {
+        let now = list(listeners, now_us);
+        let news = gathering.roll.look(&now, now_us);
+        if news.changes.is_empty() && !news.is_whole && !gathering.is_awaited {
             return;
         }
-        gathering.is_awaited = false;
-        let text = People::list(&people);
-        gathering.told = people;
+        let mut is_awaited = false;
+        let changes = (!news.changes.is_empty()).then(|| news.changes.frame());
+        let told = People::list(gathering.roll.told());
         for index in 0..self.seats.len() {
-            if let Some(Some(seat)) = self.seats.get_mut(index)
-                && seat.listener.phase == Phase::Typed
-                && let Some(you) = seat.listener.person
-            {
-                seat.listener.outbox.people(People::frame_around(you, &text));
+            let Some(Some(Seat { listener, .. })) = self.seats.get_mut(index) else { continue };
+            let Some(you) = listener.person.filter(|_| listener.phase == Phase::Typed) else {
+                continue;
+            };
+            let is_behind = !listener.follows_people || listener.outbox.people_wait();
+            if news.is_whole || is_behind && Roll::may_list(listener.listed_us, now_us) {
+                listener.outbox.people(People::frame_around(you, &told));
+                (listener.listed_us, listener.follows_people) = (Some(now_us), true);
+                self.touch(index);
+            } else if is_behind {
+                // It gets the whole list when it may have one again.
+                listener.follows_people = false;
+                is_awaited = true;
+            } else if let Some(changes) = &changes {
+                listener.outbox.people(changes.clone());
                 self.touch(index);
             }
+        }
+        if let Some(gathering) = &mut self.gathering {
+            gathering.is_awaited = is_awaited;
         }
     }
 }
@@ -234,8 +256,8 @@ fn presence(Seat { listener, connection, .. }: &Seat) -> Presence {
 }
 
 /// Who is there, those who can talk first, as far as a list goes.
-fn list<'a>(listeners: impl Iterator<Item = (u32, &'a Listener)>, now_us: u64) -> Vec<Person> {
-    let mut people: Vec<Person> = listeners
+fn list<'a>(listeners: impl Iterator<Item = (u32, &'a Listener)>, now_us: u64) -> People {
+    let people = listeners
         .map(|(person, listener)| Person {
             person,
             name: listener.name.clone(),
@@ -245,7 +267,7 @@ fn list<'a>(listeners: impl Iterator<Item = (u32, &'a Listener)>, now_us: u64) -
             is_speaking: listener.is_speaking(now_us),
         })
         .collect();
-    people.sort_by_key(|person| (!person.can_talk, person.person));
-    people.truncate(MAX_PEOPLE);
+    let mut people = People { you: 0, people };
+    people.sort();
     people
 }
