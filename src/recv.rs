@@ -201,7 +201,7 @@ impl Client {
             hello: Hello {
                 codecs: crate::codec::wishes(&settings.codec),
                 talk: voice.as_ref().map(|_| speak::announced(settings.talk_codec)),
-                ..decode::hello(format!("{:016x}", crate::send::random()), &settings.name)
+                ..decode::hello(format!("{:016x}", crate::random::random()), &settings.name)
             },
             once: settings.once,
             own_output: own_output.filter(|_| !settings.allow_feedback),

@@ -401,7 +401,7 @@ fn room(settings: &ServerSettings, format: Format, captured: CapturedOutputs) ->
     };
     let welcome = Welcome {
         version: VERSION,
-        session: format!("{:016x}", random()),
+        session: format!("{:016x}", crate::random::random()),
         name: settings.name.clone(),
         format,
         codec: Codec::Float32.name().to_owned(),
@@ -463,12 +463,6 @@ fn change(preset: &Preset, now_us: u64) -> Change {
 
 /// How often the main thread looks around.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// 64 random bits, from the keys that the standard library draws for its hash maps.
-pub(crate) fn random() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::process::id())
-}
 
 /// What the main thread does meanwhile: tells how it goes.
 struct Report {

@@ -79,7 +79,7 @@ impl Announcer {
         }
         let events = daemon.monitor()?;
         // The PC's own host name is the system's to announce.
-        let host = format!("auralync-{:08x}.local.", crate::send::random() as u32);
+        let host = format!("auralync-{:08x}.local.", crate::random::random() as u32);
         let announcer = Self {
             daemon,
             events: Some(events),

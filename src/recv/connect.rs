@@ -297,7 +297,7 @@ impl Retry {
 }
 
 fn spread() -> Duration {
-    Duration::from_millis(crate::send::random() % SPREAD_MS)
+    Duration::from_millis(crate::random::random() % SPREAD_MS)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod door;
 mod handle;
+mod hearsay;
 mod history;
 mod house;
 mod moderate;
@@ -38,6 +39,7 @@ use crate::stats::ListenerStats;
 use crate::wire::{Notice, Reason, Violation};
 use handle::Order;
 pub use handle::{Change, Handle};
+use hearsay::Hearsay;
 use history::History;
 use people::Gathering;
 use places::Origin;
@@ -127,6 +129,7 @@ pub struct Transmit {
     dropped_before: u64,
     /// What was decided about listeners by hand.
     verdicts: Verdicts,
+    hearsay: Hearsay,
     history: History,
     /// The outputs that were captured when it was last looked.
     captured: Vec<String>,
@@ -178,6 +181,7 @@ impl Transmit {
             rotation: 0,
             dropped_before: 0,
             verdicts: Verdicts::default(),
+            hearsay: Hearsay::default(),
             history: History::default(),
             old_delay: (0, 0),
             buffer: Box::new([0; READ_BYTES]),

@@ -335,7 +335,8 @@ pub enum Reason {
     Stopping,
     /// A newer connection with the same id has taken over.
     Replaced,
-    /// This listener took nothing for too long.
+    /// This listener took nothing for too long. Servers of ours never send it: who takes nothing
+    /// takes no notice either.
     Stalled,
     /// This listener broke the protocol.
     Violation,

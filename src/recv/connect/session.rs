@@ -348,7 +348,7 @@ impl<'a> Session<'a> {
         }
         self.pings += 1;
         self.line.say(Ping { client_us: now_us }.frame());
-        let random = crate::send::random();
+        let random = crate::random::random();
         let wait = self.clocks.clock.ping_after_us(self.pings, self.ping_ms, random);
         self.next_ping_us = now_us + wait;
     }

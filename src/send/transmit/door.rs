@@ -71,19 +71,25 @@ impl Transmit {
                 }
                 Err(e) if is_the_peers_doing(&e) => debug!("a connection was not accepted: {e}"),
                 Err(e) => {
-                    if is_out_of_files(&e) {
-                        warn!(
-                            "no more connections fit: {e}. Raise the open-file limit (ulimit -n)"
-                        );
-                    } else {
-                        warn!("no connection can be accepted at the moment: {e}");
-                    }
-                    self.accept_after_us = self.clock.now_us() + ACCEPT_PAUSE_US;
+                    let now = self.clock.now_us();
+                    self.accept_after_us = now + ACCEPT_PAUSE_US;
+                    self.complain_of_accepting(&e, now);
                     return;
                 }
             }
         }
         // More may wait: the door stays open, and the next turn comes at once.
+    }
+
+    /// Says why nobody can be let in, once in a while: it is tried again all the time.
+    pub(super) fn complain_of_accepting(&mut self, why: &io::Error, now: u64) {
+        if !self.hearsay.may_complain(now) {
+            debug!("no connection was accepted: {why}");
+        } else if is_out_of_files(why) {
+            warn!("no more connections fit: {why}. Raise the open-file limit (ulimit -n)");
+        } else {
+            warn!("no connection can be accepted at the moment: {why}");
+        }
     }
 
     pub(super) fn seated(&self) -> usize {
@@ -283,7 +289,10 @@ impl Transmit {
             return;
         };
         seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()], from_us);
-        info!("{} listens{talks} (version {}, {codec})", seat.listener.label(), welcome.version);
+        if self.hearsay.may_tell(now) {
+            let label = seat.listener.label();
+            info!("{label} listens{talks} (version {}, {codec})", welcome.version);
+        }
         let is_silenced = self.verdicts.is_muted(&who);
         if let Some(Some(seat)) = self.seats.get_mut(index)
             && (seat.listener.is_silenced || is_silenced)

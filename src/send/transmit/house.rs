@@ -27,6 +27,9 @@ impl Transmit {
         self.housekeeping_us = now;
         self.look_at_captured(now);
         self.keep_web_house(now);
+        if let Some(untold) = self.hearsay.untold(now) {
+            info!("and {untold} more came and went");
+        }
         self.in_use.set(self.seats.iter().flatten().filter_map(|seat| seat.listener.hears()));
         for index in 0..self.seats.len() {
             let Some(Some(seat)) = self.seats.get_mut(index) else {
@@ -105,9 +108,10 @@ impl Transmit {
         self.forget(seat.listener.person, index);
         let counts = seat.listener.outbox.counts();
         self.dropped_before += counts.dropped_full + counts.dropped_old;
-        let account = seat.listener.account(self.clock.now_us());
-        // Whoever was said to listen is also said to have gone.
-        if counts.frames > 0 || !seat.listener.id.is_empty() {
+        let now = self.clock.now_us();
+        let account = seat.listener.account(now);
+        let has_listened = counts.frames > 0 || !seat.listener.id.is_empty();
+        if has_listened && self.hearsay.may_tell(now) {
             info!("{} {how} {account}", seat.listener.label());
         } else {
             debug!("{} {how} {account}", seat.listener.label());

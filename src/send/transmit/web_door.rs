@@ -1,7 +1,7 @@
 //! The browsers' door: requests that are answered and forgotten, and those that become listeners.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::mpsc::SyncSender;
 
 use log::{debug, warn};
@@ -11,7 +11,7 @@ use mio::{Interest, Token};
 use super::door::{Admission, is_the_peers_doing};
 use super::places::{Entry, Origin, Places, Taken};
 use super::{Transmit, WEB_DOOR};
-use crate::addresses;
+use crate::addresses::{self, Interface};
 use crate::send::fanout::Listener;
 use crate::send::web::{Response, Web};
 use crate::wire::http::{self, Answer, Head, Status};
@@ -47,6 +47,13 @@ const ACCEPTS_PER_TURN: usize = 32;
 /// How long accepting pauses when the system has no connection to give.
 const ACCEPT_PAUSE_US: u64 = 100_000;
 
+/// Asking the system for its addresses takes as long as sending to a room, so they are believed for
+/// this long, in µs.
+const ADDRESSES_FOR_US: u64 = 1_000_000;
+
+/// The addresses of this PC, and which of them faces the rest of the network.
+type Addresses = (Vec<Interface>, Option<IpAddr>);
+
 /// The first visitor's token; seats count from 0 and never come near.
 const FIRST_VISITOR: usize = WEB_DOOR.0 - MAX_VISITORS;
 
@@ -60,6 +67,8 @@ pub(super) struct WebDoor {
     visitors: Vec<Option<Visitor>>,
     /// Visitors so far.
     came: u64,
+    /// The addresses of this PC, and when they were looked up.
+    addresses: Option<(u64, Addresses)>,
     /// Where programs go that may tell the server what to do.
     callers: Option<SyncSender<Caller>>,
 }
@@ -140,6 +149,7 @@ impl WebDoor {
             accept_after_us: 0,
             visitors,
             came: 0,
+            addresses: None,
             callers: None,
         })
     }
@@ -195,8 +205,8 @@ impl Transmit {
                 }
                 Err(e) if is_the_peers_doing(&e) => debug!("a browser was not accepted: {e}"),
                 Err(e) => {
-                    warn!("no browser can be accepted at the moment: {e}");
                     web.accept_after_us = now + ACCEPT_PAUSE_US;
+                    self.complain_of_accepting(&e, now);
                     return;
                 }
             }
@@ -240,7 +250,9 @@ impl Transmit {
         let now = self.clock.now_us();
         let Some(web) = &mut self.web else { return };
         let Some(mut visitor) = web.visitors.get_mut(number).and_then(Option::take) else { return };
-        match visitor.attend(&mut web.web, web.address, &mut self.buffer[..], now) {
+        let WebDoor { web: page, address, addresses, .. } = web;
+        let mut url = |stream: &TcpStream| page_address(stream, *address, addresses, now);
+        match visitor.attend(page, &mut url, &mut self.buffer[..], now) {
             Next::Wait => web.visitors[number] = Some(visitor),
             Next::Gone => {
                 let _ = self.poll.registry().deregister(&mut visitor.stream);
@@ -314,7 +326,14 @@ impl Visitor {
         self.until_us = now + ANSWER_WITHIN_US;
     }
 
-    fn attend(&mut self, web: &mut Web, door: SocketAddr, buffer: &mut [u8], now: u64) -> Next {
+    /// `url` says where other devices find the page, of a connection to it.
+    fn attend(
+        &mut self,
+        web: &mut Web,
+        url: &mut impl FnMut(&TcpStream) -> String,
+        buffer: &mut [u8],
+        now: u64,
+    ) -> Next {
         loop {
             let tried = match &mut self.stage {
                 Stage::Answering(answering) => match answering.rest() {
@@ -347,7 +366,7 @@ impl Visitor {
                     Ok(None) => {}
                     Err(status) => self.answer(Answer::refusal(status), true, now),
                     Ok(Some(request)) => {
-                        let page = || page_address(&self.stream, door);
+                        let page = || url(&self.stream);
                         match web.respond(&request, self.peer, page) {
                             Response::Answer(answer) => {
                                 self.answer(answer, request.method != "HEAD", now);
@@ -385,12 +404,21 @@ pub(super) fn origin(stream: &TcpStream, peer: SocketAddr) -> Origin {
 
 /// The page's address for other devices: the one that this browser came to, unless it is this
 /// machine's own.
-fn page_address(stream: &TcpStream, door: SocketAddr) -> String {
+fn page_address(
+    stream: &TcpStream,
+    door: SocketAddr,
+    known: &mut Option<(u64, Addresses)>,
+    now_us: u64,
+) -> String {
     let came_to = stream.local_addr().map(|address| address.ip().to_canonical());
     let bind = match came_to {
         Ok(ip) if !ip.is_loopback() => ip,
         _ => door.ip(),
     };
-    let (local, default_route) = addresses::here();
+    let is_old = |(at_us, _): &mut (u64, _)| now_us.saturating_sub(*at_us) >= ADDRESSES_FOR_US;
+    if known.as_mut().is_none_or(is_old) {
+        *known = Some((now_us, addresses::here()));
+    }
+    let (local, default_route) = known.as_ref().map(|(_, here)| here.clone()).unwrap_or_default();
     addresses::page(&local, default_route, Some(bind), door.port()).url
 }
