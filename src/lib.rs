@@ -29,6 +29,7 @@ pub mod preset;
 pub mod program;
 pub mod qr;
 mod ramp;
+mod random;
 pub mod rate;
 pub mod recording;
 pub mod recv;

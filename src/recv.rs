@@ -201,7 +201,7 @@ impl Client {
             hello: Hello {
                 codecs: crate::codec::wishes(&settings.codec),
                 talk: voice.as_ref().map(|_| speak::announced(settings.talk_codec)),
-                ..decode::hello(format!("{:016x}", crate::send::random()), &settings.name)
+                ..decode::hello(format!("{:016x}", crate::random::random()), &settings.name)
             },
             once: settings.once,
             own_output: own_output.filter(|_| !settings.allow_feedback),
@@ -322,7 +322,8 @@ impl Recordings {
         let mut recordings = Self::default();
         if let Output::Wav(path) = &settings.output {
             // Without its file such an output is none.
-            let output = Recorder::start(settings.overwrite, Failure::IsKept, Arc::default(), stop)?;
+            let output =
+                Recorder::start(settings.overwrite, Failure::IsKept, Arc::default(), stop)?;
             output.begin(path.clone(), None)?;
             recordings.output = Some(output);
         }

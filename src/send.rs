@@ -133,7 +133,7 @@ impl Server {
         }
         let (desk, orders) = Desk::new(fitting.clone());
         let lines = Lines::open(settings.stats.as_ref())?;
-        sockets::make_room_for(settings.preset.max_clients);
+        sockets::make_room_for(settings.preset.listeners());
         let preset = &settings.preset;
         let door = sockets::listen(preset.bind, preset.port, preset.listen_backlog)?;
         let web_door = settings.web.and_then(|port| {
@@ -296,7 +296,7 @@ impl Server {
         };
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, fixed);
         let what = announcement(&settings, port, web);
-        let announcer = settings.discovery.then(|| Announcer::start(what)).flatten();
+        let announcer = settings.discovery.then(|| Announcer::start(what, shutdown)).flatten();
         let recorded = Arc::clone(&recordings.counters);
         let report = Report { counters, desk, recorded, clock, lines, status, figures, announcer };
         report.run(&snapshots, shutdown, &mut || {
@@ -413,7 +413,7 @@ fn room(settings: &ServerSettings, format: Format, captured: CapturedOutputs) ->
     };
     let welcome = Welcome {
         version: VERSION,
-        session: format!("{:016x}", random()),
+        session: format!("{:016x}", crate::random::random()),
         name: settings.name.clone(),
         format,
         codec: Codec::Float32.name().to_owned(),
@@ -431,7 +431,8 @@ fn room(settings: &ServerSettings, format: Format, captured: CapturedOutputs) ->
         config,
         welcome,
         captured,
-        max_clients: preset.max_clients,
+        max_clients: preset.listeners(),
+        per_address: preset.listeners_per_address(),
         max_queue_size: preset.max_queue_size,
         offers: offers(preset),
         opus: Layout::for_delay(preset.playout_delay_ms),
@@ -466,19 +467,14 @@ fn change(preset: &Preset, now_us: u64) -> Change {
     Change {
         playout_delay_ms: preset.playout_delay_ms,
         from_us: now_us + NOTICE_US,
-        max_clients: preset.max_clients,
+        max_clients: preset.listeners(),
+        per_address: preset.listeners_per_address(),
         offers: offers(preset),
     }
 }
 
 /// How often the main thread looks around.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// 64 random bits, from the keys that the standard library draws for its hash maps.
-pub(crate) fn random() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::process::id())
-}
 
 /// What the main thread does meanwhile: tells how it goes.
 struct Report {
@@ -508,6 +504,7 @@ impl Report {
         let mut second = Loudest::every(Duration::ZERO, start_us);
         let mut moment = Loudest::every(status::EVERY, start_us);
         let mut last = None;
+        let mut sources = Vec::new();
         while !shutdown.sleep(LOOK) && !is_over() {
             let now_us = self.clock.now_us();
             let level_dbfs = self.counters.peak.take_dbfs();
@@ -520,8 +517,11 @@ impl Report {
                 let uptime_us = now_us.saturating_sub(start_us);
                 let (counters, recorded) = (&self.counters, &self.recorded);
                 let mut stats = server_stats(snapshot, counters, recorded, uptime_us, level_dbfs);
-                // Where the mix does not answer, the server is ending.
-                stats.sources = self.desk.list().unwrap_or_default();
+                // Where the mix has too much to do to answer, what played a second ago still does.
+                if let Ok(now) = self.desk.list_within(LOOK) {
+                    sources = now;
+                }
+                stats.sources.clone_from(&sources);
                 self.lines.write(&stats);
                 if let Some(network) = &self.figures {
                     network.figures(stats.clone());

@@ -26,8 +26,12 @@ const OPUS_AFTER_MS = 2_000;
 // What is asked for, best first: as the server likes, less of the network, or the best sound.
 const CODECS = {auto: ['auto', 's16', 'opus'], less: ['opus', 's16'], more: ['s16', 'opus']};
 
-// The close code of a full server.
+// The close code of a full server, and its reason where there is only no seat for this address.
 const TRY_LATER = 1013;
+const ADDRESS_FULL = 'too many listeners from your address';
+
+// Changes of a list of people that wait for somebody to read them.
+const MOST_CHANGES = 1_000;
 
 const nowUs = () => Math.round(performance.now() * 1e3);
 
@@ -67,6 +71,8 @@ export class Listener {
 	welcome = null;
 	people = null;
 	onRoom = null;
+	/** Whoever runs the server lets nobody hear this listener. */
+	isSilenced = false;
 	/** What went wrong, in a plain sentence; empty if nothing did. */
 	trouble = '';
 
@@ -188,6 +194,12 @@ export class Listener {
 					this.people = message;
 					this.onRoom?.();
 					break;
+				case 'changes':
+					// A list comes at least every few seconds as long as anything changes.
+					if (!this.people || this.people.changes.length >= MOST_CHANGES) break;
+					this.people.changes.push(message.bytes);
+					this.onRoom?.();
+					break;
 				default:
 			}
 		} catch (error) {
@@ -208,6 +220,7 @@ export class Listener {
 		this.#retryMs = RETRY_MS;
 		this.#wasRefused = false;
 		this.people = null;
+		this.isSilenced = false;
 		this.#isWelcome = true;
 		this.player.begin(welcome, this.clock, opus);
 		this.#burst();
@@ -232,6 +245,10 @@ export class Listener {
 
 	#noticed({reason, text, playoutDelayMs, fromUs}) {
 		if (reason === 'playout_delay') this.player.setDelay(playoutDelayMs, fromUs);
+		if (reason === 'muted' || reason === 'unmuted') {
+			this.isSilenced = reason === 'muted';
+			this.onRoom?.();
+		}
 		if (reason === 'stopping') this.#fail(State.lost, 'The server was stopped. Sound comes back when it does.');
 		if (reason === 'replaced') this.#fail(State.replaced, 'This listener was taken over by another page.');
 		if (reason === 'removed') this.#fail(State.replaced, 'Whoever runs the server has asked you to leave.');
@@ -242,8 +259,8 @@ export class Listener {
 
 	#lost(code, reason = '') {
 		if (code === TRY_LATER) {
-			const full = reason.includes('your address') ? 'Too many listen from your address already.' : 'The server is full.';
-			this.#fail(State.full, `${full} Asking again every 10 seconds.`);
+			const why = reason === ADDRESS_FULL ? 'Too many listen from your address' : 'The server is full';
+			this.#fail(State.full, `${why}. Asking again every 10 seconds.`);
 			this.#retry(FULL_RETRY_MS);
 			return;
 		}

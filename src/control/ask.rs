@@ -67,7 +67,7 @@ impl Caller {
             .set_read_timeout(Some(PATIENCE))
             .and_then(|()| self.stream.set_write_timeout(Some(PATIENCE)));
         timeouts.map_err(|e| self.lost(&e))?;
-        let key = websocket::key(crate::send::random(), crate::send::random());
+        let key = websocket::key(crate::random::random(), crate::random::random());
         let request = format!(
             "GET {PATH} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\
@@ -114,7 +114,7 @@ impl Caller {
     pub fn call(&mut self, method: &str, params: &Value) -> Result<Value> {
         self.calls += 1;
         let call = json!({"jsonrpc": "2.0", "method": method, "params": params, "id": self.calls});
-        let mask = crate::send::random().to_be_bytes();
+        let mask = crate::random::random().to_be_bytes();
         let mask = [mask[0], mask[1], mask[2], mask[3]];
         let bytes = websocket::masked_text(&call.to_string(), mask);
         self.stream.write_all(&bytes).map_err(|e| self.lost(&e))?;

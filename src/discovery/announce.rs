@@ -14,6 +14,7 @@ use mio::{Events, Poll, Token, Waker};
 use super::record::{Details, label};
 use super::responder::{Heard, Responder};
 use crate::error::{Error, Result};
+use crate::shutdown::Shutdown;
 use crate::threads::{Priority, spawn};
 use sockets::Sockets;
 
@@ -66,11 +67,11 @@ impl Announcer {
     /// Announces a server; nothing for one that only this PC reaches. Where the system does not let
     /// it, the user is warned: a server is of use without.
     #[must_use]
-    pub fn start(what: Announcement) -> Option<Self> {
+    pub fn start(what: Announcement, stop: &Shutdown) -> Option<Self> {
         if !is_reachable(what.bind) {
             return None;
         }
-        Self::try_start(what)
+        Self::try_start(what, stop)
             .inspect_err(|e| {
                 warn!(
                     "this server cannot be found by its name: {e}. Listeners must type its address"
@@ -79,7 +80,7 @@ impl Announcer {
             .ok()
     }
 
-    fn try_start(what: Announcement) -> Result<Self> {
+    fn try_start(what: Announcement, stop: &Shutdown) -> Result<Self> {
         let failed = |e| Error::internal("cannot speak on the network", e);
         let poll = Poll::new().map_err(failed)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
@@ -90,10 +91,10 @@ impl Announcer {
             &label(&what.name),
             what.port,
             what.details.text(),
-            crate::send::random(),
+            crate::random::random(),
         );
         let speak = Speak { poll, sockets, responder, what, wish: Arc::clone(&wish) };
-        let thread = spawn("announce", Priority::Ordinary, move || speak.run())?;
+        let thread = spawn("announce", Priority::Ordinary, stop, move || speak.run())?;
         Ok(Self { wish, waker, thread: Some(thread) })
     }
 

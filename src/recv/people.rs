@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::pace::Pace;
 use crate::status::client::{Other, label};
-use crate::wire::{MAX_PEOPLE, MAX_VOLUME_PERCENT, People, Wish};
+use crate::wire::{Changes, MAX_PEOPLE, MAX_VOLUME_PERCENT, People, Wish};
 
 /// A step of the keys, in percent.
 const VOLUME_STEP: u16 = 10;
@@ -41,6 +41,13 @@ impl Room {
             state.volumes.retain(|who, _| is_there(who));
         }
         state.people = people;
+    }
+
+    /// This has changed since.
+    pub(crate) fn change(&self, changes: Changes) {
+        let mut people = self.lock().people.clone();
+        people.change(changes);
+        self.enter(people);
     }
 
     /// Nobody is known of: the connection is gone. `same_run` keeps wishes about people, whose

@@ -52,7 +52,7 @@ pub struct Presence {
     /// Whether nobody shall hear them.
     pub is_muted: bool,
     /// How loud they want to hear others, by number, in percent; everybody else at 100.
-    pub volumes: BTreeMap<u32, u16>,
+    pub volumes: Arc<BTreeMap<u32, u16>>,
 }
 
 impl Presence {

@@ -69,10 +69,14 @@ pub struct ServerArgs {
     #[arg(long, value_name = "CHUNKS", value_parser = whole_number::<u32>,
         allow_negative_numbers = true)]
     max_queue_size: Option<u32>,
-    /// People who can listen at the same time, 0 to 10000; 0 means no limit.
+    /// People who can listen at the same time, 0 to 10000; 0 means 1000.
     #[arg(long, value_name = "LISTENERS", value_parser = whole_number::<u32>,
         allow_negative_numbers = true)]
     max_clients: Option<u32>,
+    /// How many of them may come from one address, 1 to 10000, instead of a quarter and at least 4;
+    /// this PC itself may always take all.
+    #[arg(long, value_name = "LISTENERS", value_parser = whole_number::<u32>)]
+    per_address: Option<u32>,
     /// Listeners that may wait at the same moment to be let in, 1 to 65535.
     #[arg(long, value_name = "CONNECTIONS", value_parser = whole_number::<u32>,
         allow_negative_numbers = true)]
@@ -216,6 +220,7 @@ impl ServerArgs {
             max_queue_size: self.max_queue_size,
             max_clients: self.max_clients,
             listen_backlog: self.listen_backlog,
+            per_address: self.per_address,
             playout_delay_ms: self.playout_delay_ms,
             sample_rate: self.sample_rate,
             channels: self.channels,

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::pace::Pace;
 use crate::recv::decode::Event;
 use crate::shutdown::Shutdown;
-use crate::wire::{Config, Notice, Ping, Pong, Reason, Welcome};
+use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Welcome};
 
 /// A server that has not said what it is by then gets another try.
 const CONFIG_WITHIN_US: u64 = 2_000_000;
@@ -215,7 +215,7 @@ impl<'a> Session<'a> {
             match event {
                 Event::Nothing => {}
                 Event::Say(bytes) => self.line.say(bytes),
-                Event::Full => return Ok(Some(End::Full(self.line.address))),
+                Event::Full(full) => return Ok(Some(End::Full(self.line.address, full))),
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
                 Event::Audio { position, captured_us, broken, frames, concealed, samples } => {
@@ -229,6 +229,7 @@ impl<'a> Session<'a> {
                 Event::Pong(pong) => self.learn(pong, arrived_us),
                 Event::Notice(notice) => self.notice(notice)?,
                 Event::People(people) => self.connect.room.enter(people),
+                Event::Changes(changes) => self.connect.room.change(changes),
             }
         }
     }
@@ -253,6 +254,7 @@ impl<'a> Session<'a> {
                 self.delays.told(playout_delay_ms, notice.from_us.unwrap_or(0));
             }
             (Reason::PlayoutDelay | Reason::Unknown, _) => {}
+            (Reason::Muted | Reason::Unmuted, _) => warn!("{}", notice.text),
             (Reason::Removed, _) => return Err(Error::Removed { address: self.line.address }),
             (reason, _) => {
                 debug!("the server closes: {reason:?}");
@@ -384,7 +386,7 @@ impl<'a> Session<'a> {
         }
         self.pings += 1;
         self.line.say(Ping { client_us: now_us }.frame());
-        let random = crate::send::random();
+        let random = crate::random::random();
         let wait = self.clocks.clock.ping_after_us(self.pings, self.ping_ms, random);
         self.next_ping_us = now_us + wait;
     }
@@ -393,7 +395,7 @@ impl<'a> Session<'a> {
         let address = self.line.address;
         if self.line.conversation.is_refused() {
             // Our seat was taken by somebody else meanwhile.
-            Ok(End::Full(address))
+            Ok(End::Full(address, Full::Server))
         } else if let Some(why) = self.farewell.take() {
             Err(Error::Dismissed { address, why })
         } else if self.line.conversation.has_begun() {

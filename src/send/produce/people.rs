@@ -155,11 +155,15 @@ impl People {
                 self.set_volume(other, id, percent);
             }
         }
-        let wishes = self.people.get(&person).map(|now| now.presence.volumes.clone());
+        let wishes = self.people.get(&person).map(|now| Arc::clone(&now.presence.volumes));
         let wishes = wishes.unwrap_or_default();
+        if !is_new && Arc::ptr_eq(&wishes, &before.volumes) {
+            return;
+        }
         let given_up = before.volumes.keys().filter(|who| !wishes.contains_key(who));
         let given_up = given_up.map(|who| (*who, 100)).collect::<Vec<_>>();
-        for (who, percent) in wishes.into_iter().chain(given_up) {
+        let wanted = wishes.iter().map(|(who, percent)| (*who, *percent));
+        for (who, percent) in wanted.chain(given_up) {
             if let Some(id) = self.people.get(&who).map(Somebody::id) {
                 self.set_volume(person, id, percent);
             }

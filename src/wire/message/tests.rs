@@ -31,7 +31,12 @@ fn our_config_keeps_the_bytes_after_it_aligned() {
 #[test]
 fn a_full_server_is_recognised_in_any_spacing() {
     for text in [r#"{"error": "Server full"}"#, r#"{"error":"server full", "more": 1}"#] {
-        assert_eq!(ServerFirst::read(text.as_bytes()), Ok(ServerFirst::Full));
+        assert_eq!(ServerFirst::read(text.as_bytes()), Ok(ServerFirst::Full(Full::Server)));
+    }
+    for full in [Full::Server, Full::Address] {
+        let frame = full.frame();
+        assert_eq!(frame[..4], u32::try_from(frame.len() - 4).unwrap().to_be_bytes());
+        assert_eq!(ServerFirst::read(&frame[4..]), Ok(ServerFirst::Full(full)));
     }
     assert!(ServerFirst::read(br#"{"error": "no"}"#).is_err());
 }
