@@ -29,6 +29,9 @@ const CODECS = {auto: ['auto', 's16', 'opus'], less: ['opus', 's16'], more: ['s1
 // The close code of a full server.
 const TRY_LATER = 1013;
 
+// Changes of a list of people that wait for somebody to read them.
+const MOST_CHANGES = 1_000;
+
 const nowUs = () => Math.round(performance.now() * 1e3);
 
 export const State = {joining: 'joining', playing: 'playing', lost: 'lost', full: 'full', refused: 'refused', replaced: 'replaced'};
@@ -188,6 +191,12 @@ export class Listener {
 				case 'notice': this.#noticed(message); break;
 				case 'people':
 					this.people = message;
+					this.onRoom?.();
+					break;
+				case 'changes':
+					// A list comes at least every few seconds as long as anything changes.
+					if (!this.people || this.people.changes.length >= MOST_CHANGES) break;
+					this.people.changes.push(message.bytes);
 					this.onRoom?.();
 					break;
 				default:

@@ -38,6 +38,6 @@ export function endOf({reason, text}) {
 
 /** What a full server's last word means: it is full, or has too many listeners from one address. */
 export function fullMeans(lastWord) {
-	const full = lastWord.includes('your address') ? 'Too many listen from your address already.' : 'The server is full.';
-	return `${full} Asking again every 10 seconds.`;
+	const why = lastWord.includes('your address') ? 'Too many listen from your address' : 'The server is full';
+	return `${why}. Asking again every 10 seconds.`;
 }

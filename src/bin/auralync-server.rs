@@ -13,7 +13,7 @@ use auralync::status;
 const NAME: &str = "auralync-server";
 
 fn main() -> ExitCode {
-    program::run(NAME, |args: ServerArgs| {
+    program::run(NAME, &program::words(), |args: ServerArgs| {
         let settings = args.settings()?;
         program::show_log(NAME, settings.level);
         if settings.list_devices {

@@ -14,7 +14,7 @@ use crate::qr;
 use crate::stats::ServerStats;
 use crate::wire::http::{self, Answer, Body, Request, Status};
 use crate::wire::websocket;
-use names::Names;
+pub use names::Names;
 
 /// Where browsers open their WebSocket.
 pub const LISTEN: &str = "/listen";

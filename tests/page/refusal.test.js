@@ -45,6 +45,6 @@ test('a page comes back by itself unless a person has sent it away', () => {
 });
 
 test('a full server and a full address are told apart', () => {
-	assert.equal(fullMeans('Server full'), 'The server is full. Asking again every 10 seconds.');
-	assert.match(fullMeans('Server full: too many listeners from your address'), /^Too many listen from your address already/);
+	assert.equal(fullMeans('server full'), 'The server is full. Asking again every 10 seconds.');
+	assert.match(fullMeans('too many listeners from your address'), /^Too many listen from your address\. /);
 });

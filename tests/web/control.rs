@@ -266,6 +266,18 @@ fn floods_end_and_others_are_served() {
 }
 
 #[test]
+fn whoever_runs_the_server_reaches_it_while_every_place_of_the_page_is_taken() {
+    let room = Room::open(&["--source", "tone"]);
+    let silent: Vec<_> = (0..200).map(|_| socket::connect(room.page)).collect();
+    assert!(room.tell(&["list"]).contains("tone"));
+    // It did not have to wait for anybody's time to be up.
+    let mut newest = silent.last().unwrap();
+    newest.set_nonblocking(true).unwrap();
+    let waits = newest.read(&mut [0]).unwrap_err();
+    assert_eq!(waits.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
 fn a_person_at_the_server_turns_sources_up_and_down_takes_them_in_and_out() {
     let room = Room::open(&["--source", "tone:440", "--offer", "tone:1000,level=-20dB"]);
     let list: Value = serde_json::from_str(&room.tell(&["list", "--json"])).unwrap();
