@@ -80,7 +80,7 @@ fn check(answer: &Answer) {
     let lines: Vec<_> = head.split("\r\n").collect();
     assert!(lines[0].starts_with("HTTP/1.1 ") && head.ends_with("\r\n\r\n"));
     let has_length = usize::from(answer.status != Status::NotModified);
-    assert_eq!(lines.len(), 1 + has_length + answer.fields.len() + 3 + 2);
+    assert_eq!(lines.len(), 1 + has_length + answer.fields.len() + 4 + 2);
     assert!(!lines.iter().any(|line| line.contains(char::is_control)), "{head:?}");
     let length = format!("Content-Length: {}", answer.body.bytes().len());
     assert_eq!(lines.contains(&length.as_str()), has_length == 1);
