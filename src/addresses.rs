@@ -15,6 +15,10 @@ pub struct Interface {
     pub name: String,
     /// The address; an adapter with several appears several times.
     pub ip: IpAddr,
+    /// The system's number of it, where it has one.
+    pub index: Option<u32>,
+    /// Whether the system says that it leads to one other end, and not onto a cable or Wi-Fi.
+    pub is_tunnel: bool,
 }
 
 /// Longest delay in milliseconds at which lips still seem to match: late sound is noticed from
@@ -27,12 +31,35 @@ pub fn here() -> (Vec<Interface>, Option<IpAddr>) {
     let local = if_addrs::get_if_addrs()
         .unwrap_or_default()
         .into_iter()
-        .map(|interface| Interface { ip: interface.ip(), name: interface.name })
+        .map(|interface| Interface {
+            ip: interface.ip(),
+            index: interface.index,
+            is_tunnel: interface.is_p2p() || adapter::is_tunnel(&interface.name),
+            name: interface.name,
+        })
         .collect();
     // Addresses from the blocks for documentation: nobody's, so the system takes the default route.
     let outside: [IpAddr; 2] =
         [Ipv4Addr::new(192, 0, 2, 1).into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()];
     (local, outside.into_iter().find_map(address_towards))
+}
+
+/// What stands behind the `%` of a link-local IPv6 address, for each adapter that has one, those first on
+/// which people are: its name, on Windows its number.
+#[must_use]
+pub fn zones(local: &[Interface]) -> Vec<String> {
+    let mut zones: Vec<(bool, String)> = Vec::new();
+    for interface in local {
+        let Interface { name, ip, index, .. } = interface;
+        let zone =
+            if cfg!(windows) { index.map(|index| index.to_string()) } else { Some(name.clone()) };
+        if let (true, Some(zone)) = (ip.is_ipv6() && is_link_local(*ip), zone) {
+            zones.push((Adapter::of(interface) != Adapter::Ordinary, zone));
+        }
+    }
+    zones.sort_by_key(|(is_last, _)| *is_last);
+    zones.dedup();
+    zones.into_iter().map(|(_, zone)| zone).collect()
 }
 
 /// The address that this PC would use to reach `destination`. Connecting a UDP socket asks the
@@ -174,12 +201,12 @@ fn reachable(
     let ipv4_only = bind.is_some_and(|bind| bind.is_ipv4());
     let mut found: Vec<(Rank, bool, IpAddr, String)> = Vec::new();
     let likely = likely(local, default_route);
-    for Interface { name, ip } in local {
+    for interface @ Interface { name, ip, .. } in local {
         let known = found.iter().any(|(_, _, other, _)| other == ip);
         if known || ip.is_loopback() || ip.is_unspecified() || (ipv4_only && ip.is_ipv6()) {
             continue;
         }
-        let (rank, note) = match (Adapter::named(name), is_link_local(*ip)) {
+        let (rank, note) = match (Adapter::of(interface), is_link_local(*ip)) {
             _ if likely == Some(*ip) => (Rank::Likely, "most likely this one".to_owned()),
             (Adapter::Ordinary, false) => (Rank::Ordinary, String::new()),
             (Adapter::Ordinary, true) => (Rank::LinkLocal, link_local_note(*ip, name)),
@@ -198,11 +225,11 @@ fn reachable(
 fn likely(local: &[Interface], default_route: Option<IpAddr>) -> Option<IpAddr> {
     let default_route = default_route?;
     let route = local.iter().find(|interface| interface.ip == default_route)?;
-    if Adapter::named(&route.name) != Adapter::Vpn {
+    if Adapter::of(route) != Adapter::Vpn {
         return Some(default_route);
     }
     let ordinary = |interface: &&Interface| {
-        Adapter::named(&interface.name) == Adapter::Ordinary
+        Adapter::of(interface) == Adapter::Ordinary
             && interface.ip.is_ipv4()
             && !interface.ip.is_loopback()
             && !is_link_local(interface.ip)

@@ -1,9 +1,12 @@
-//! Tells a network that people are on from one that only programs use, by the adapter's name.
+//! Tells a network that people are on from one that only programs use, by what the system says of the
+//! adapter and by its name.
+
+use super::Interface;
 
 /// What is at the other end of a network adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Adapter {
-    /// A cable or Wi-Fi, as far as the name tells.
+    /// A cable or Wi-Fi, as far as can be told.
     Ordinary,
     /// Containers on this PC.
     Containers,
@@ -58,13 +61,30 @@ const BEGINNINGS: [(&str, Adapter); 40] = [
     ("radmin", Adapter::Vpn),
 ];
 
+/// Words that programs put into the names of their tunnels, behind their own: a number follows, or
+/// anything. `cscotun0`, `gpd-vpn`.
+const TUNNELS: [&str; 3] = ["tun", "tap", "vpn"];
+
+/// Types of adapters on Linux (`if_arp.h`) that no cable or Wi-Fi has: PPP, IP in IP and its form for
+/// IPv6, SIT, GRE and its form for IPv6, mobile modems, and those without an address of their own
+/// (WireGuard, most VPNs).
+const LINUX_TUNNELS: [u32; 8] = [512, 768, 769, 776, 778, 823, 519, 65534];
+
 /// Letters of the network id that Docker puts behind `br-`. Without them it is an ordinary bridge,
 /// such as a router's `br-lan`.
 const DOCKER_ID: usize = 12;
 
 impl Adapter {
-    /// What the adapter called `name` leads to.
-    pub(super) fn named(name: &str) -> Self {
+    /// What an adapter leads to.
+    pub(super) fn of(interface: &Interface) -> Self {
+        match Self::named(&interface.name) {
+            Self::Ordinary if interface.is_tunnel => Self::Vpn,
+            named => named,
+        }
+    }
+
+    /// What the adapter called `name` leads to, as far as its name tells.
+    fn named(name: &str) -> Self {
         let name = name.to_lowercase();
         if let Some(id) = name.strip_prefix("br-")
             && id.len() == DOCKER_ID
@@ -75,7 +95,16 @@ impl Adapter {
         BEGINNINGS
             .iter()
             .find(|(beginning, _)| name.starts_with(beginning))
-            .map_or(Self::Ordinary, |&(_, adapter)| adapter)
+            .map_or_else(|| Self::by_word(&name), |&(_, adapter)| adapter)
+    }
+
+    fn by_word(name: &str) -> Self {
+        let is_tunnel = TUNNELS.iter().any(|word| {
+            name.split_once(word).is_some_and(|(_, behind)| {
+                behind.is_empty() || behind.starts_with(|c: char| !c.is_alphabetic())
+            })
+        });
+        if is_tunnel { Self::Vpn } else { Self::Ordinary }
     }
 
     /// Who can listen through it.
@@ -89,9 +118,64 @@ impl Adapter {
     }
 }
 
+/// Whether Linux says that an adapter is a tunnel: VPNs give theirs any name.
+#[cfg(target_os = "linux")]
+pub(super) fn is_tunnel(name: &str) -> bool {
+    is_tunnel_in(std::path::Path::new("/sys/class/net"), name)
+}
+
+/// Elsewhere only the flag tells that only one other end is there.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_tunnel(_: &str) -> bool {
+    false
+}
+
+#[cfg(target_os = "linux")]
+fn is_tunnel_in(folder: &std::path::Path, name: &str) -> bool {
+    let adapter = folder.join(name);
+    let kind = std::fs::read_to_string(adapter.join("type"));
+    let kind = kind.ok().and_then(|text| text.trim().parse::<u32>().ok());
+    adapter.join("tun_flags").exists() || kind.is_some_and(|kind| LINUX_TUNNELS.contains(&kind))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tunnel_is_known_by_what_it_is_whatever_its_name() {
+        let interface = |name: &str, is_tunnel| Interface {
+            name: name.to_owned(),
+            ip: "10.8.0.2".parse().unwrap(),
+            index: None,
+            is_tunnel,
+        };
+        assert_eq!(Adapter::of(&interface("work", true)), Adapter::Vpn);
+        assert_eq!(Adapter::of(&interface("work", false)), Adapter::Ordinary);
+        assert_eq!(Adapter::of(&interface("docker0", true)), Adapter::Containers);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn linux_tells_tunnels_by_their_type_or_by_the_program_behind_them() {
+        let folder = std::env::temp_dir().join(format!("auralync-adapters-{}", std::process::id()));
+        for (name, kind, tun) in [
+            ("home", "1", false),
+            ("work", "65534", false),
+            ("tap", "1", true),
+            ("modem", "512", false),
+        ] {
+            let adapter = folder.join(name);
+            std::fs::create_dir_all(&adapter).unwrap();
+            std::fs::write(adapter.join("type"), format!("{kind}\n")).unwrap();
+            if tun {
+                std::fs::write(adapter.join("tun_flags"), "0x1002\n").unwrap();
+            }
+            assert_eq!(is_tunnel_in(&folder, name), name != "home", "{name}");
+        }
+        assert!(!is_tunnel_in(&folder, "gone"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn the_networks_of_programs_are_told_from_those_of_people() {
@@ -110,6 +194,9 @@ mod tests {
             ("virbr0", Adapter::Virtual),
             ("tun0", Adapter::Vpn),
             ("tailscale0", Adapter::Vpn),
+            ("cscotun0", Adapter::Vpn),
+            ("gpd-vpn", Adapter::Vpn),
+            ("fortunate", Adapter::Ordinary),
             // Windows
             ("Ethernet", Adapter::Ordinary),
             ("WLAN", Adapter::Ordinary),

@@ -3,7 +3,12 @@ use super::*;
 fn local(addresses: &[(&str, &str)]) -> Vec<Interface> {
     addresses
         .iter()
-        .map(|(name, ip)| Interface { name: (*name).to_owned(), ip: ip.parse().unwrap() })
+        .map(|(name, ip)| Interface {
+            name: (*name).to_owned(),
+            ip: ip.parse().unwrap(),
+            index: None,
+            is_tunnel: false,
+        })
         .collect()
 }
 
@@ -163,4 +168,31 @@ fn who_may_open_the_page_is_said_as_it_is() {
     assert_eq!(said(&[], None), alone);
     assert_eq!(said(&home, ip("127.0.0.1")), alone);
     assert!(said(&home, ip("fe80::1")).starts_with("No browser can open the page"));
+}
+
+#[test]
+fn a_tunnel_of_any_name_is_not_where_the_people_around_are() {
+    let mut local = local(&[("enp3s0", "192.168.1.50"), ("work", "10.8.0.2")]);
+    local[1].is_tunnel = true;
+    assert_eq!(
+        commands(&local, ip("10.8.0.2"), None, 5555),
+        [
+            "auralync-client 192.168.1.50  ← most likely this one",
+            "auralync-client 10.8.0.2      ← only over the VPN (work)",
+        ]
+    );
+    assert_eq!(page(&local, ip("10.8.0.2"), None, 8080).url, "http://192.168.1.50:8080/");
+}
+
+#[cfg(not(windows))]
+#[test]
+fn the_adapters_of_link_local_addresses_are_named_those_of_people_first() {
+    let local = local(&[
+        ("docker0", "fe80::3"),
+        ("eth0", "192.168.1.5"),
+        ("eth0", "fe80::1"),
+        ("wlan0", "fe80::2"),
+        ("eth1", "fd00::1"),
+    ]);
+    assert_eq!(zones(&local), ["eth0", "wlan0", "docker0"]);
 }

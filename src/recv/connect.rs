@@ -163,6 +163,16 @@ enum End {
 
 impl Connect {
     /// Runs until `shutdown`, or until there is nothing more to try.
+impl End {
+    /// Whether the server itself said so, and therefore is where it was thought to be.
+    fn is_from_server(&self) -> bool {
+        match self {
+            Self::Full(_) | Self::Broken(Error::Removed { .. }) => true,
+            Self::Stop | Self::Broken(_) => false,
+        }
+    }
+}
+
     ///
     /// # Errors
     /// With `once` whatever ended the connection; else only what trying again cannot mend.
@@ -191,7 +201,7 @@ impl Connect {
             self.seen.version.set(0);
             let connected = self.seen.connections.get() != before;
             known |= connected;
-            if connected {
+            if connected || end.is_from_server() {
                 self.place.reached();
             } else {
                 self.place.missed();
@@ -307,6 +317,14 @@ mod tests {
 
     #[test]
     fn attempts_come_at_once_then_rarer_and_never_end() {
+    #[test]
+    fn a_server_that_is_full_is_there_and_one_that_does_not_answer_may_be_elsewhere() {
+        let address = SocketAddr::from(([192, 0, 2, 1], 5555));
+        assert!(End::Full(address).is_from_server());
+        let silent = Error::internal("nobody answers", "timed out");
+        assert!(!End::Broken(silent).is_from_server());
+    }
+
         let mut retry = Retry::default();
         let waits: Vec<u128> = (0..6).map(|_| retry.next(Duration::ZERO).as_millis()).collect();
         assert_eq!(waits, [0, 250, 500, 1000, 1000, 1000]);
