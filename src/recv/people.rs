@@ -6,13 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::status::client::{Other, label};
-use crate::wire::{Changes, MAX_PEOPLE, MAX_VOLUME_PERCENT, People, Wish};
+use crate::wire::{Changes, MAX_PEOPLE, MAX_VOLUME_PERCENT, People, USUAL_PERCENT, Wish};
 
 /// A step of the keys, in percent.
 const VOLUME_STEP: u16 = 10;
-
-/// How loud people are unless somebody wishes otherwise, in percent.
-const USUAL_PERCENT: u16 = 100;
 
 /// The room, and how one person wants to hear it.
 #[derive(Debug, Default)]

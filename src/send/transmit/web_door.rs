@@ -44,6 +44,10 @@ const MAX_DISCARDED: usize = 4 * 1024 * 1024;
 /// Accepts in one turn.
 const ACCEPTS_PER_TURN: usize = 32;
 
+/// Reads and writes that one visitor has in a turn before it is the next one's: a whole file of the
+/// page takes fewer.
+const STEPS_PER_TURN: usize = 16;
+
 /// How long accepting pauses when the system has no connection to give.
 const ACCEPT_PAUSE_US: u64 = 100_000;
 
@@ -127,6 +131,8 @@ impl Answering {
 /// What a visitor's turn ended with.
 enum Next {
     Wait,
+    /// Its share of the turn is over.
+    More,
     Gone,
     /// It may tell the server what to do: the same.
     Calls(String, Vec<u8>),
@@ -190,7 +196,7 @@ impl WebDoor {
 }
 
 impl Transmit {
-    pub(super) fn accept_browsers(&mut self) {
+    pub(super) fn accept_browsers(&mut self, until_us: u64) {
         for _ in 0..ACCEPTS_PER_TURN {
             let now = self.clock.now_us();
             let Some(web) = &mut self.web else { return };
@@ -198,7 +204,12 @@ impl Transmit {
                 return;
             }
             match web.door.accept() {
-                Ok((stream, peer)) => self.let_in(stream, peer, now),
+                Ok((stream, peer)) => {
+                    self.let_in(stream, peer, now);
+                    if self.clock.now_us() >= until_us {
+                        return;
+                    }
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     web.is_open = false;
                     return;
@@ -242,18 +253,27 @@ impl Transmit {
         web.came += 1;
         let came = web.came;
         web.visitors[number] = Some(Visitor { stream, peer, origin, came, stage, until_us });
-        self.attend(number);
+        if self.attend(number) {
+            self.waiting.add(token.0);
+        }
     }
 
-    /// Goes on with a visitor as far as its socket allows.
-    pub(super) fn attend(&mut self, number: usize) {
+    /// Goes on with a visitor as far as its socket and its share of a turn allow; whether there is
+    /// more.
+    pub(super) fn attend(&mut self, number: usize) -> bool {
         let now = self.clock.now_us();
-        let Some(web) = &mut self.web else { return };
-        let Some(mut visitor) = web.visitors.get_mut(number).and_then(Option::take) else { return };
+        let Some(web) = &mut self.web else { return false };
+        let Some(mut visitor) = web.visitors.get_mut(number).and_then(Option::take) else {
+            return false;
+        };
         let WebDoor { web: page, address, addresses, .. } = web;
         let mut url = |stream: &TcpStream| page_address(stream, *address, addresses, now);
         match visitor.attend(page, &mut url, &mut self.buffer[..], now) {
             Next::Wait => web.visitors[number] = Some(visitor),
+            Next::More => {
+                web.visitors[number] = Some(visitor);
+                return true;
+            }
             Next::Gone => {
                 let _ = self.poll.registry().deregister(&mut visitor.stream);
             }
@@ -268,6 +288,7 @@ impl Transmit {
             }
             Next::Listens(accept, said) => self.seat_browser(number, visitor, &accept, &said),
         }
+        false
     }
 
     /// Makes a listener of a visitor, or tells it that there is no room for one.
@@ -282,7 +303,9 @@ impl Transmit {
                 visitor.answer(answer, true, now);
                 if let Some(web) = &mut self.web {
                     web.visitors[number] = Some(visitor);
-                    self.attend(number);
+                    if self.attend(number) {
+                        self.waiting.add(FIRST_VISITOR + number);
+                    }
                 }
                 return;
             }
@@ -308,7 +331,9 @@ impl Transmit {
             match &visitor.stage {
                 Stage::Asking(head) if !head.is_empty() => {
                     visitor.answer(Answer::refusal(Status::RequestTimeout), true, now);
-                    self.attend(number);
+                    if self.attend(number) {
+                        self.waiting.add(FIRST_VISITOR + number);
+                    }
                 }
                 _ => {
                     if let Some(mut gone) = web.visitors[number].take() {
@@ -334,7 +359,7 @@ impl Visitor {
         buffer: &mut [u8],
         now: u64,
     ) -> Next {
-        loop {
+        for _ in 0..STEPS_PER_TURN {
             let tried = match &mut self.stage {
                 Stage::Answering(answering) => match answering.rest() {
                     [] => {
@@ -382,6 +407,7 @@ impl Visitor {
                 },
             }
         }
+        Next::More
     }
 }
 
