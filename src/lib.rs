@@ -24,6 +24,7 @@ pub mod format;
 pub mod limiter;
 pub mod loudness;
 pub mod mixdown;
+mod pace;
 pub mod preset;
 pub mod program;
 pub mod qr;

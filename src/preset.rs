@@ -12,7 +12,7 @@ mod watch;
 use std::net::IpAddr;
 
 pub(crate) use lookup::config_directory;
-pub use lookup::{DEFAULT, Origin, load, print};
+pub use lookup::{DEFAULT, Origin, load, print, read};
 pub use watch::Watch;
 
 use crate::error::{Error, Result};

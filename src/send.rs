@@ -43,9 +43,9 @@ use crate::discovery::announce::{Announcement, Announcer};
 use crate::discovery::record::Details;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::mixdown::Mixdown;
+use crate::mixdown::{self, Mixdown};
 use crate::preset::{Overrides, Preset, Watch};
-use crate::settings::ServerSettings;
+use crate::settings::{ServerSettings, computer};
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::source::{Kind, Source};
@@ -61,6 +61,7 @@ use produce::beside::Prepared;
 use record::Recordings;
 use transmit::{Change, Handle, Room, Snapshot, Transmit, sockets};
 use web::Web;
+use web::names::Names;
 
 /// The stream's rate where neither a card nor a file tells.
 const DEFAULT_RATE: u32 = 48_000;
@@ -108,7 +109,7 @@ impl Server {
             settings.preset.sample_rate.unwrap_or_else(|| stream_rate(origin.format().sample_rate));
         let format = Format { sample_rate, channels: settings.preset.channels };
         // Channels that the card has not got are refused now, not when sound comes.
-        Mixdown::new(origin.format().channels, format.channels, source.channels)?;
+        Mixdown::new(&origin.layout(), format.channels, source.channels)?;
         // The delay must hold two chunks at the rate that it turned out to be.
         let rate = Overrides { sample_rate: Some(sample_rate), ..Overrides::default() };
         let settings = ServerSettings { preset: settings.preset.with(rate)?, ..settings };
@@ -118,6 +119,7 @@ impl Server {
             delay_ms: Arc::new(AtomicU32::new(settings.preset.playout_delay_ms)),
             clock: Clock::start(),
             captured: CapturedOutputs::default(),
+            stop: Shutdown::default(),
         };
         let mut beside: Vec<Prepared> = Vec::new();
         for other in &others {
@@ -139,7 +141,7 @@ impl Server {
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
         // Last, so that nothing that keeps the server from starting leaves an empty file.
-        let recordings = Recordings::start(&settings, format)?;
+        let recordings = Recordings::start(&settings, format, &fitting.stop)?;
         Ok(Self {
             settings,
             source: origin,
@@ -224,11 +226,11 @@ impl Server {
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         let figures = web_door.as_ref().map(|_| handle.clone());
         let web = web_door.as_ref().and_then(|door| Some(door.local_addr().ok()?.port()));
-        // Everything below ends with this, whether the user asks for it or a thread breaks.
-        let stop = Shutdown::default();
+        let stop = fitting.stop.clone();
         let token = web.and_then(token);
         if let Some(door) = web_door {
-            let mut page = Web::new(settings.web_status);
+            let names = Names { pc: computer::name(), added: settings.web_hosts.clone() };
+            let mut page = Web::new(settings.web_status, names);
             if let Some(token) = &token {
                 page.let_control(token.token().to_owned());
             }
@@ -279,12 +281,12 @@ impl Server {
                 };
                 let heard = stop.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
-                let _keeper = spawn("card", Priority::Ordinary, move || card.run(&heard))?;
+                let _keeper = spawn("card", Priority::Ordinary, &stop, move || card.run(&heard))?;
             }
         }
-        let network = spawn("network", Priority::Soon, move || transmit.run())?;
+        let network = spawn("network", Priority::Soon, &stop, move || transmit.run())?;
         let heard = stop.clone();
-        let chunks = spawn("chunks", Priority::Now, move || producer.run(&heard))?;
+        let chunks = spawn("chunks", Priority::Now, &stop, move || producer.run(&heard))?;
 
         // Rate and chunks stay what they are, so a new delay must fit these.
         let fixed = Overrides {
@@ -294,7 +296,7 @@ impl Server {
         };
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, fixed);
         let what = announcement(&settings, port, web);
-        let announcer = settings.discovery.then(|| Announcer::start(what)).flatten();
+        let announcer = settings.discovery.then(|| Announcer::start(what, &stop)).flatten();
         let recorded = Arc::clone(&recordings.counters);
         let report = Report { counters, desk, recorded, clock, lines, status, figures, announcer };
         report.run(&snapshots, shutdown, &mut || {
@@ -310,13 +312,14 @@ impl Server {
                 }
                 handle.change(change(&preset, clock.now_us()));
             }
-            network.is_finished() || chunks.is_finished()
+            network.is_finished() || chunks.is_finished() || stop.is_requested()
         });
         stop.request();
         handle.stop();
         let chunks = join(chunks);
         recordings.finish();
-        join(network).and(chunks)
+        let outcome = join(network).and(chunks);
+        stop.breakage().map_or(outcome, Err)
     }
 }
 
@@ -340,6 +343,15 @@ impl Origin {
             Self::Generator(generator) => generator.format(),
             #[cfg(feature = "device")]
             Self::Card(device) => device.format(),
+        }
+    }
+
+    /// What its channels are.
+    fn layout(&self) -> mixdown::Layout {
+        match self {
+            Self::Generator(generator) => generator.layout().clone(),
+            #[cfg(feature = "device")]
+            Self::Card(device) => device.layout().clone(),
         }
     }
 
@@ -552,6 +564,8 @@ fn server_stats(
         recorded_frames: recorded.frames.get(),
         record_lost_frames: recorded.lost.get(),
         talk_refused: now.talk_refused,
+        talk_stale: counters.talk_stale.get(),
+        talk_restless: counters.talk_restless.get(),
         listening: now.listeners.len(),
         sources: Vec::new(),
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),

@@ -2,6 +2,7 @@
 
 import {BURST, BURST_SPACING_US, ServerClock} from './clock.js';
 import {Player} from './player.js';
+import {whyRefused} from './refusal.js';
 import * as wire from './wire.js';
 
 // Between two attempts: at first, then growing, at most; a full server is left alone for longer.
@@ -25,16 +26,15 @@ const OPUS_AFTER_MS = 2_000;
 // What is asked for, best first: as the server likes, less of the network, or the best sound.
 const CODECS = {auto: ['auto', 's16', 'opus'], less: ['opus', 's16'], more: ['s16', 'opus']};
 
-// The close code of a full server, and its reason where there is only no seat for this address.
+// The close code of a full server.
 const TRY_LATER = 1013;
-const ADDRESS_FULL = 'too many listeners from your address';
 
 // Changes of a list of people that wait for somebody to read them.
 const MOST_CHANGES = 1_000;
 
 const nowUs = () => Math.round(performance.now() * 1e3);
 
-export const State = {joining: 'joining', playing: 'playing', lost: 'lost', full: 'full', replaced: 'replaced'};
+export const State = {joining: 'joining', playing: 'playing', lost: 'lost', full: 'full', refused: 'refused', replaced: 'replaced'};
 
 /** Makes Opus decoders, once that is here. */
 let opus = null;
@@ -54,6 +54,8 @@ export class Listener {
 	#onChange;
 	#socket = null;
 	#isWelcome = false;
+	/** Whether the last attempt ended before its WebSocket was open. */
+	#wasRefused = false;
 	#heardAt = 0;
 	#retryMs = RETRY_MS;
 	#retryTimer = 0;
@@ -125,7 +127,7 @@ export class Listener {
 	/** The page or the network is awake again: no need to wait. */
 	wake() {
 		this.player.wake();
-		if (this.state === State.lost) this.#connect();
+		if (this.state === State.lost || this.state === State.refused) this.#connect();
 	}
 
 	#connect() {
@@ -135,9 +137,26 @@ export class Listener {
 		socket.binaryType = 'arraybuffer';
 		this.#socket = socket;
 		this.#heardAt = performance.now();
-		socket.onopen = () => this.#greet(socket);
+		socket.onopen = () => {
+			socket.onclose = ({code, reason}) => this.#lost(code, reason);
+			this.#greet(socket);
+		};
 		socket.onmessage = ({data}) => this.#take(data);
-		socket.onclose = ({code, reason}) => this.#lost(code, reason);
+		socket.onclose = () => this.#refused(socket);
+	}
+
+	/** The WebSocket did not even open: whoever answers there may say why. */
+	async #refused(socket) {
+		const why = await whyRefused(this.#url);
+		if (this.#socket !== socket) return;
+		// A server that has just been started answers as it should, and the next attempt succeeds.
+		if (why?.refuses || (why && this.#wasRefused)) {
+			this.#fail(State.refused, why.says);
+			this.#retry(FULL_RETRY_MS);
+		} else {
+			this.#lost(0);
+		}
+		this.#wasRefused = true;
 	}
 
 	async #greet(socket) {
@@ -198,6 +217,7 @@ export class Listener {
 		if (welcome.session !== this.welcome?.session) this.clock = new ServerClock();
 		this.welcome = welcome;
 		this.#retryMs = RETRY_MS;
+		this.#wasRefused = false;
 		this.people = null;
 		this.isSilenced = false;
 		this.#isWelcome = true;
@@ -231,14 +251,15 @@ export class Listener {
 		if (reason === 'stopping') this.#fail(State.lost, 'The server was stopped. Sound comes back when it does.');
 		if (reason === 'replaced') this.#fail(State.replaced, 'This listener was taken over by another page.');
 		if (reason === 'removed') this.#fail(State.replaced, 'Whoever runs the server has asked you to leave.');
+		if (reason === 'captured') this.#fail(State.lost, 'The server sends what another output plays now. Joining again.');
 		if (reason === 'violation') this.#fail(State.lost, `The server did not understand this page: ${text}`);
-		if (reason === 'stopping' || reason === 'violation') this.#retry();
+		if (['stopping', 'captured', 'violation'].includes(reason)) this.#retry();
 	}
 
 	#lost(code, reason = '') {
 		if (code === TRY_LATER) {
-			const why = reason === ADDRESS_FULL ? 'Too many listen from your address' : 'The server is full';
-			this.#fail(State.full, `${why}. Asking again every 10 seconds.`);
+			const full = reason.includes('your address') ? 'Too many listen from your address already.' : 'The server is full.';
+			this.#fail(State.full, `${full} Asking again every 10 seconds.`);
 			this.#retry(FULL_RETRY_MS);
 			return;
 		}

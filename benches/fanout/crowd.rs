@@ -204,11 +204,8 @@ impl Server {
             typed.split_whitespace().next()?.parse().ok()
         })?;
         let page = process.wait_for(|line| {
-            line.trim()
-                .strip_prefix("Phones and browsers open http://")?
-                .strip_suffix('/')?
-                .parse()
-                .ok()
+            let (_, url) = line.split_once(" open http://")?;
+            url.split_once('/')?.0.parse().ok()
         })?;
         Ok(Self { process, address, page, stats })
     }

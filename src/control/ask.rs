@@ -102,7 +102,7 @@ impl Caller {
                 "this server cannot be told anything: it found no place for its token",
                 "Its first lines say why",
             ),
-            status => self.strange(&format!("it answers {status}")),
+            status => self.strange(&format!("it answers {}", crate::format::printable(status, 40))),
         }
     }
 
@@ -172,5 +172,24 @@ impl Caller {
 
     fn strange(&self, why: &str) -> Error {
         Error::NotAuraLync { address: self.address, why: why.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    #[test]
+    fn whatever_answers_there_cannot_move_the_cursor() {
+        let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = door.local_addr().unwrap();
+        let stream = TcpStream::connect(address).unwrap();
+        let caller = Caller { stream, address, buffer: Vec::new(), calls: 0 };
+        let status = format!("\u{1b}[2J{}", "9".repeat(5000));
+        let error = caller.refused(&format!("HTTP/1.1 {status} OK\r\n\r\n")).to_string();
+        assert!(error.contains("it answers [2J999"), "{error}");
+        assert!(error.len() < 300 && !error.contains('\u{1b}'), "{}", error.len());
     }
 }

@@ -68,6 +68,16 @@ pub fn load(name: &str) -> Result<(Preset, Origin)> {
     load_from(name, config_directory().as_deref())
 }
 
+/// The preset that a text makes, wherever it comes from.
+///
+/// # Errors
+///
+/// [`Error::Preset`] for every mistake in it, with the line.
+#[doc(hidden)]
+pub fn read(text: &str) -> Result<Preset> {
+    file::read(text, "this text", smooth()?)
+}
+
 /// The text of the preset called `name`, to start one's own from.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! Connects to the server, keeps trying, and turns its bytes into messages for the playing thread.
 
+mod delays;
 mod line;
 pub mod outbox;
 mod reach;

@@ -250,6 +250,14 @@ impl Stream {
         self.next = None;
     }
 
+    /// Whether something is to be made up for before a frame of that header, or the decoder has to
+    /// forget what came before: either costs more than to decode the frame.
+    #[must_use]
+    pub fn has_to_mend(&self, header: &AudioHeader) -> bool {
+        let is_gap = self.next.is_some_and(|next| header.position > next);
+        matches!(self.decoder, Decoder::Opus(_)) && (is_gap || header.flags & FLAG_BROKEN != 0)
+    }
+
     /// Decodes a frame into `samples`, and what is missing before it where the decoder can tell. The
     /// event is always [`Event::Audio`].
     ///

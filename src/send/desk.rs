@@ -13,6 +13,7 @@ use super::produce::beside::Prepared;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::shutdown::Shutdown;
 use crate::source::{LEVEL_DB, PAN, Source};
 use crate::stats::SourceStats;
 
@@ -47,6 +48,9 @@ pub(super) struct Fitting {
     pub(super) delay_ms: Arc<AtomicU32>,
     pub(super) clock: Clock,
     pub(super) captured: CapturedOutputs,
+    /// Everything that the server runs ends with this, whether the user asks for it or a thread
+    /// breaks.
+    pub(super) stop: Shutdown,
 }
 
 impl Fitting {

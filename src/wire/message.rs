@@ -21,6 +21,10 @@ pub const MAX_NAME_BYTES: usize = 64;
 /// Codecs of a hello that are looked at, the best first.
 const MAX_CODECS: usize = 16;
 
+/// What a peer says to be read, and what is said of what cannot be read, is cut to this many
+/// characters.
+const LONGEST_TEXT: usize = 300;
+
 /// The first thing a server says: generation one's config, with our key in it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Config {
@@ -368,7 +372,7 @@ impl Notice {
     /// [`Violation::Unreadable`] if it is no notice.
     pub fn read(body: &[u8]) -> Result<Self, Violation> {
         let mut notice: Self = json("notice", body)?;
-        notice.text = printable(&notice.text, 300);
+        notice.text = printable(&notice.text, LONGEST_TEXT);
         if notice.playout_delay_ms.is_some_and(|ms| ms > MAX_PLAYOUT_DELAY_MS) {
             let why = "a playout delay beyond every buffer".to_owned();
             return Err(Violation::Unreadable { what: "notice", why });
@@ -465,7 +469,10 @@ pub(super) fn json_within<T: DeserializeOwned>(
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(Violation::Unreadable { what, why: "no JSON object".to_owned() });
     }
-    serde_json::from_slice(body).map_err(|e| Violation::Unreadable { what, why: e.to_string() })
+    serde_json::from_slice(body).map_err(|e| {
+        // It may quote what was sent.
+        Violation::Unreadable { what, why: printable(&e.to_string(), LONGEST_TEXT) }
+    })
 }
 
 pub(super) fn json_frame<T: Serialize>(kind: u8, message: &T) -> Vec<u8> {

@@ -47,6 +47,10 @@ fn main() -> ExitCode {
     if arguments == [lies::LIE] {
         lies::tell();
     }
+    #[cfg(target_os = "linux")]
+    if arguments == [lies::FLOOD] {
+        lies::flood();
+    }
     let is_list = arguments.iter().any(|argument| argument == "--list");
     arguments.retain(|argument| !argument.starts_with('-'));
     let (mut tests, possible) = tests();

@@ -38,7 +38,7 @@ impl Room {
         command.args(arguments);
         let mut server = Program::start(command);
         let listeners = server.address();
-        let line = server.wait_for("Phones and browsers open http://");
+        let line = server.wait_for(" open http://");
         let page: SocketAddr =
             line.rsplit_once("http://").unwrap().1.trim_end_matches('/').parse().unwrap();
         let path = scratch.path(format!("run/auralync/control-{}.token", page.port()));

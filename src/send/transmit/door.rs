@@ -45,6 +45,9 @@ const HEAD_START_US: u64 = 250_000;
 /// A connection from which nothing has come for this long gives its seat to another address, in µs: a
 /// client that has lost its path looks for another one after half a second.
 const SILENT_US: u64 = 400_000;
+/// What a connection that takes an older one's place needs instead, in µs: the way there. Its
+/// listener knows the server's clock, and its card plays.
+const RETURN_HEAD_START_US: u64 = 20_000;
 
 /// Whether one more may sit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,7 +259,8 @@ impl Transmit {
         let mut captured = self.room.captured.list().into_iter();
         let codec = self.codec_for(index, ghost, &hello);
         let buffering = self.room.buffering(codec);
-        let in_time_us = (now + HEAD_START_US).saturating_sub(self.max_age_us(now)).min(now);
+        let head_start_us = if ghost.is_some() { RETURN_HEAD_START_US } else { HEAD_START_US };
+        let in_time_us = (now + head_start_us).saturating_sub(self.max_age_us(now)).min(now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };

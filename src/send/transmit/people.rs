@@ -9,7 +9,7 @@ use super::names::distinct;
 use super::news::{Item, News};
 use super::roll::Roll;
 use super::{Seat, Transmit};
-use crate::send::fanout::{Listener, Phase};
+use crate::send::fanout::{Listener, Phase, Talker};
 use crate::send::talk::{Message, Presence, Spoken};
 use crate::wire::{AudioFrame, People, Person, Welcome, Wish};
 
@@ -250,6 +250,7 @@ fn presence(Seat { listener, connection, .. }: &Seat) -> Presence {
         name: listener.name.clone(),
         codec: listener.codec,
         microphone: listener.talker.as_ref().map(|talker| talker.microphone.clone()),
+        speech: listener.talker.as_ref().map(Talker::speech).unwrap_or_default(),
         is_muted: listener.is_unheard(),
         volumes: Arc::clone(&listener.volumes),
     }

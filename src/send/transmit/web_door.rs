@@ -14,6 +14,7 @@ use super::{Transmit, WEB_DOOR};
 use crate::addresses::{self, Interface};
 use crate::send::fanout::Listener;
 use crate::send::web::{Response, Web};
+use crate::wire::Full;
 use crate::wire::http::{self, Answer, Head, Status};
 
 /// Connections to the page that are not listeners. None stays longer than the limits below.
@@ -134,7 +135,9 @@ enum Next {
     /// Its share of the turn is over.
     More,
     Gone,
-    /// It may tell the server what to do: the same.
+    /// Its page asks whether it may listen.
+    Asks,
+    /// It may tell the server what to do: the answer to its key, and what it has said since.
     Calls(String, Vec<u8>),
     /// It has asked to listen: the answer to its key, and what it has said since.
     Listens(String, Vec<u8>),
@@ -286,6 +289,17 @@ impl Transmit {
                     debug!("{} found nobody to tell", visitor.peer);
                 }
             }
+            Next::Asks => {
+                let (status, text) = match self.admission(visitor.origin) {
+                    Admission::Crowded(full) => (Status::Unavailable, is_full(full)),
+                    Admission::Seat | Admission::Wait(_) => (Status::Ok, "This page may listen."),
+                };
+                visitor.answer(Answer::sentence(status, text), true, now);
+                if let Some(web) = &mut self.web {
+                    web.visitors[number] = Some(visitor);
+                    return self.attend(number);
+                }
+            }
             Next::Listens(accept, said) => self.seat_browser(number, visitor, &accept, &said),
         }
         false
@@ -298,7 +312,7 @@ impl Transmit {
             Admission::Seat => None,
             Admission::Wait(full) => Some(full),
             Admission::Crowded(full) => {
-                let answer = Answer::sentence(Status::Unavailable, full.sentence());
+                let answer = Answer::sentence(Status::Unavailable, is_full(full));
                 let answer = answer.with("Retry-After", "10");
                 visitor.answer(answer, true, now);
                 if let Some(web) = &mut self.web {
@@ -396,6 +410,7 @@ impl Visitor {
                             Response::Answer(answer) => {
                                 self.answer(answer, request.method != "HEAD", now);
                             }
+                            Response::MayListen => return Next::Asks,
                             Response::Control(accept) => {
                                 return Next::Calls(accept, head.rest().to_vec());
                             }
@@ -419,6 +434,13 @@ fn turned_away(refused: Entry) -> Vec<u8> {
     };
     let answer = Answer::sentence(Status::Unavailable, text).with("Retry-After", "1");
     [&answer.head(), answer.body.bytes()].concat()
+}
+
+fn is_full(full: Full) -> &'static str {
+    match full {
+        Full::Server => "The server is full.",
+        Full::Address => "Too many listeners come from your address.",
+    }
 }
 
 /// Where a connection comes from.

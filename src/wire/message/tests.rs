@@ -90,6 +90,16 @@ fn deep_json_is_an_error_and_not_a_crash() {
     assert!(Hello::read(body.as_bytes()).is_err());
 }
 
+#[test]
+fn what_cannot_be_read_is_quoted_briefly_and_cannot_move_the_cursor() {
+    let body = format!(r#"{{"ping_ms":"\u001b[2J\u202e{}"}}"#, "B".repeat(9000));
+    let Err(Violation::Unreadable { why, .. }) = Welcome::read(body.as_bytes()) else {
+        panic!("that is no welcome");
+    };
+    assert!(why.chars().count() <= LONGEST_TEXT, "{}", why.len());
+    assert_eq!(why, printable(&why, LONGEST_TEXT));
+}
+
 proptest! {
     #[test]
     fn clock_messages_survive_the_wire(a in any::<u64>(), b in any::<u64>(), c in any::<u64>()) {

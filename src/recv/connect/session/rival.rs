@@ -99,7 +99,9 @@ impl Session<'_> {
                     Greeting::Welcome(welcome) => self.welcomed(welcome)?,
                     Greeting::Plain(config) => self.begin_plain(&config),
                 }
-                return self.take_all();
+                // What else has come is acted on in the next turn.
+                self.has_more = true;
+                return Ok(None);
             }
             Err(e) => debug!("the second connection: {e}"),
         }
