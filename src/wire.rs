@@ -17,7 +17,7 @@ pub use message::{
 };
 pub use talk::{
     Changes, FLAG_HELD, FLAG_LAST, LOWEST_TALK_RATE, MAX_PEOPLE, MAX_PEOPLE_BYTES, MAX_TALK_BYTES,
-    MAX_VOLUME_PERCENT, Microphone, People, Person, Wish, talk_frame,
+    MAX_VOLUME_PERCENT, Microphone, People, Person, USUAL_PERCENT, Wish, talk_frame,
 };
 
 use std::sync::Arc;

@@ -7,13 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::pace::Pace;
 use crate::status::client::{Other, label};
-use crate::wire::{Changes, MAX_PEOPLE, MAX_VOLUME_PERCENT, People, Wish};
+use crate::wire::{Changes, MAX_PEOPLE, MAX_VOLUME_PERCENT, People, USUAL_PERCENT, Wish};
 
 /// A step of the keys, in percent.
 const VOLUME_STEP: u16 = 10;
-
-/// How loud people are unless somebody wishes otherwise, in percent.
-const USUAL_PERCENT: u16 = 100;
 
 /// The room, and how one person wants to hear it.
 #[derive(Debug, Default)]

@@ -17,26 +17,26 @@ mod places;
 mod roll;
 mod room;
 pub mod sockets;
+mod turn;
 mod verdicts;
+mod waiting;
 mod web_door;
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
-use log::{debug, info};
-use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::fanout::{Asks, Listener, Log, Own, Phase, Stopped};
+use super::fanout::{Listener, Log, Own, Phase, Stopped};
 use super::web::Web;
 use crate::clock::Clock;
 use crate::codec::{Codec, InUse};
 use crate::error::{Error, Result, plain};
 use crate::stats::ListenerStats;
-use crate::wire::{Notice, Reason, Violation};
+use crate::wire::{Notice, Reason};
 use handle::Order;
 pub use handle::{Change, Handle};
 use hearsay::Hearsay;
@@ -45,6 +45,7 @@ use people::Gathering;
 use places::Origin;
 pub use room::Room;
 use verdicts::Verdicts;
+use waiting::Waiting;
 pub use web_door::Caller;
 use web_door::WebDoor;
 
@@ -64,7 +65,19 @@ const HOUSEKEEPING_US: u64 = 250_000;
 /// is sound no wake-up is spent on looking alone.
 const LONGEST_REST_US: u64 = 2 * HOUSEKEEPING_US;
 
-/// Bytes read from one socket in one turn.
+/// How long a turn may read, answer and let in before it looks for sound again, in µs: a chunk of the
+/// shortest preset lasts 1.3 ms, and its delay forgives ten times that.
+const TURN_US: u64 = 2_000;
+
+/// How long it may do so between two slices of sound that is being written, in µs: in a room of two
+/// thousand there are eight.
+const TURN_BETWEEN_US: u64 = 500;
+
+/// Reads that one connection has in a turn before it is the next one's: more than a client of ours
+/// ever has waiting.
+const READS_PER_TURN: usize = 4;
+
+/// Bytes read from one socket at a time.
 const READ_BYTES: usize = 16 * 1024;
 
 const WAKER: Token = Token(usize::MAX);
@@ -117,6 +130,8 @@ pub struct Transmit {
     free: Vec<usize>,
     /// Seats that something happened to since they were last written.
     touched: Vec<usize>,
+    /// Connections that have something to be read, by their tokens.
+    waiting: Waiting,
     /// By [`Codec::index`].
     logs: Vec<Log>,
     in_use: Arc<InUse>,
@@ -173,6 +188,7 @@ impl Transmit {
             seats: Vec::new(),
             free: Vec::new(),
             touched: Vec::new(),
+            waiting: Waiting::default(),
             fresh_audio: false,
             door_open: true,
             accept_after_us: 0,
@@ -215,56 +231,13 @@ impl Transmit {
         let mut events = Events::with_capacity(1024);
         while !self.stopping {
             let timeout = self.until_next_duty();
-            self.turn(&mut events, Some(timeout))?;
+            self.turn(&mut events, Some(timeout), TURN_US)?;
             self.write_round(&mut events)?;
             self.keep_house();
             self.tell_people(self.clock.now_us());
             self.tell_state();
         }
         self.say_goodbye(&mut events)
-    }
-
-    /// Waits for events and reads, answers and accepts what they bring.
-    fn turn(&mut self, events: &mut Events, timeout: Option<Duration>) -> Result<()> {
-        match self.poll.poll(events, timeout) {
-            Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(e) => return Err(Error::internal("the network loop cannot wait", e)),
-        }
-        for event in events.iter() {
-            match event.token() {
-                WAKER => {}
-                DOOR => self.door_open = true,
-                WEB_DOOR => {
-                    if let Some(web) = &mut self.web {
-                        web.knock();
-                    }
-                }
-                token => match WebDoor::visitor(token) {
-                    Some(number) => self.attend(number),
-                    None => self.seat_event(token.0, event),
-                },
-            }
-        }
-        self.take_orders();
-        self.write_touched();
-        self.accept();
-        self.accept_browsers();
-        Ok(())
-    }
-
-    fn until_next_duty(&self) -> Duration {
-        if !self.touched.is_empty() || self.fresh_audio {
-            return Duration::ZERO;
-        }
-        let now = self.clock.now_us();
-        if self.door_open {
-            return Duration::from_micros(self.accept_after_us.saturating_sub(now));
-        }
-        if let Some(after_us) = self.web.as_ref().and_then(WebDoor::accepts_after) {
-            return Duration::from_micros(after_us.saturating_sub(now));
-        }
-        Duration::from_micros((self.housekeeping_us + LONGEST_REST_US).saturating_sub(now))
     }
 
     fn take_orders(&mut self) {
@@ -354,75 +327,12 @@ impl Transmit {
         u64::from(if old_holds { old_ms.max(new_ms) } else { new_ms }) * 1000
     }
 
-    fn seat_event(&mut self, index: usize, event: &Event) {
-        let Some(seat) = self.seats.get_mut(index).and_then(Option::as_mut) else {
-            return;
-        };
-        if event.is_writable() {
-            seat.writable = true;
-            self.touch(index);
-        }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
-            self.read(index);
-        }
-    }
-
     fn touch(&mut self, index: usize) {
         if let Some(Some(seat)) = self.seats.get_mut(index)
             && !seat.in_touched
         {
             seat.in_touched = true;
             self.touched.push(index);
-        }
-    }
-
-    /// Reads all that is there; the listener's own limits end a flood.
-    fn read(&mut self, index: usize) {
-        loop {
-            let Some(Some(seat)) = self.seats.get_mut(index) else {
-                return;
-            };
-            match seat.stream.read(&mut self.buffer[..]) {
-                Ok(0) => return self.leave(index, "left"),
-                Ok(count) => {
-                    self.hear(index, count);
-                    self.touch(index);
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return self.leave(index, &format!("was lost ({})", plain(&e))),
-            }
-        }
-    }
-
-    /// Acts on `count` bytes in the buffer that came from a listener.
-    fn hear(&mut self, index: usize, mut count: usize) {
-        let now = self.clock.now_us();
-        while let Some(Some(seat)) = self.seats.get_mut(index) {
-            match seat.listener.read(&self.buffer[..count], now) {
-                Ok(Asks::Nothing) => return,
-                Ok(Asks::Welcome(hello)) => self.welcome(index, hello),
-                Ok(Asks::Mix(spoken)) => self.hand_on(index, spoken),
-                Ok(Asks::Wish(wish)) => self.grant(index, wish),
-                Err(_) if seat.listener.is_leaving() => {
-                    return self.leave(index, "was told to go and talked on");
-                }
-                Err(violation) => {
-                    let label = seat.listener.label();
-                    let text = match violation {
-                        Violation::TooMuchTalk => {
-                            info!("{label} sent {violation}, and is told to go");
-                            "the microphone sent far more sound than there is time for"
-                        }
-                        _ => {
-                            debug!("{label} broke the protocol: {violation}");
-                            "what this listener sent is not AuraLync's protocol"
-                        }
-                    };
-                    return self.close_for_violation(index, text, now);
-                }
-            }
-            count = 0;
         }
     }
 
@@ -449,7 +359,7 @@ impl Transmit {
         self.rotation = if count == 0 { 0 } else { (self.rotation + SLICE) % count };
         for step in 0..count {
             if step > 0 && step % SLICE == 0 {
-                self.turn(events, Some(Duration::ZERO))?;
+                self.turn(events, Some(Duration::ZERO), TURN_BETWEEN_US)?;
             }
             self.write((self.rotation + step) % count);
         }

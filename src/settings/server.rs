@@ -75,7 +75,8 @@ pub struct ServerArgs {
     max_clients: Option<u32>,
     /// How many of them may come from one address, 1 to 10000, instead of a quarter and at least 4;
     /// this PC itself may always take all.
-    #[arg(long, value_name = "LISTENERS", value_parser = whole_number::<u32>)]
+    #[arg(long, value_name = "LISTENERS", value_parser = whole_number::<u32>,
+        allow_negative_numbers = true)]
     per_address: Option<u32>,
     /// Listeners that may wait at the same moment to be let in, 1 to 65535.
     #[arg(long, value_name = "CONNECTIONS", value_parser = whole_number::<u32>,

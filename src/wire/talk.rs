@@ -24,6 +24,9 @@ const LONGEST_TALK: u32 = MAX_TALK_BYTES as u32;
 /// Lowest rate of a microphone's sound, in Hz: a telephone's.
 pub const LOWEST_TALK_RATE: u32 = 8_000;
 
+/// How loud people are unless a listener wishes otherwise, in percent.
+pub const USUAL_PERCENT: u16 = 100;
+
 /// What a listener may turn another person up to, in percent.
 pub const MAX_VOLUME_PERCENT: u16 = 200;
 

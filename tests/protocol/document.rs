@@ -6,7 +6,7 @@ use super::vectors::{encode, kinds, session, unhex};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     include_str!("../../src/codec/opus.rs"),
     include_str!("../../src/format.rs"),
     include_str!("../../src/wire.rs"),
@@ -19,6 +19,7 @@ const SOURCES: [&str; 15] = [
     include_str!("../../src/send/transmit/door.rs"),
     include_str!("../../src/send/transmit/house.rs"),
     include_str!("../../src/send/transmit/roll.rs"),
+    include_str!("../../src/send/transmit/verdicts.rs"),
     include_str!("../../src/send/transmit/web_door.rs"),
     include_str!("../../src/wire/http.rs"),
     include_str!("../../src/wire/websocket.rs"),

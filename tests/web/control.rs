@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use auralync::wire::websocket::{masked_text, server_text};
+use auralync::wire::{Hello, Notice, Reason, TYPED, Wish, kind};
 use serde_json::{Value, json};
 
 use crate::browser::{exchange, masked};
@@ -313,6 +314,90 @@ fn a_listener_is_asked_to_leave_and_does_not_come_again() {
     let list = room.tell(&["list"]);
     assert!(list.contains("ann") && !list.contains("bob"), "{list}");
     assert!(stays.is_running());
+}
+
+/// A listener's connection that has said hello.
+fn hello(room: &Room, id: &str, name: &str) -> TcpStream {
+    let mut socket = socket::connect(room.listeners);
+    let (id, name) = (id.to_owned(), name.to_owned());
+    let hello = Hello { version: 2, id, name, codecs: vec!["f32".into()], talk: None };
+    // One that is let in by nobody may have been closed already.
+    let _ = socket.write_all(&hello.frame());
+    socket
+}
+
+/// Whether a listener is welcomed.
+fn is_let_in(room: &Room, id: &str, name: &str) -> bool {
+    let mut socket = hello(room, id, name);
+    let mut length = [0; 4];
+    while socket.read_exact(&mut length).is_ok() {
+        let length = u32::from_be_bytes(length);
+        let mut body = vec![0; (length & !TYPED) as usize];
+        if socket.read_exact(&mut body).is_err() {
+            return false;
+        }
+        if length & TYPED != 0 {
+            return body[0] == kind::WELCOME;
+        }
+    }
+    false
+}
+
+#[test]
+fn who_was_asked_to_leave_stays_out_and_with_address_under_any_name() {
+    let mut room = Room::open(&["--source", "tone"]);
+    let _bob = hello(&room, "first", "bob");
+    room.server.wait_for("bob (127.0.0.1");
+    assert!(room.tell(&["kick", "bob"]).contains("was asked to leave"));
+    assert!(!is_let_in(&room, "first", "other"), "the same id");
+    assert!(!is_let_in(&room, "second", "bob"), "the same name from there");
+    assert!(is_let_in(&room, "second", "carol"));
+
+    let _eve = hello(&room, "third", "eve");
+    room.server.wait_for("eve (127.0.0.1");
+    assert!(room.tell(&["kick", "eve", "--address"]).contains("was asked to leave"));
+    assert!(!is_let_in(&room, "fourth", "frank"), "nobody from there");
+    assert!(room.tell(&["list"]).contains("tone"), "whoever runs the server gets through");
+}
+
+#[test]
+fn who_is_muted_is_told_so_and_cannot_undo_it_even_by_coming_again() {
+    let mut room = Room::open(&["--source", "tone", "--talk"]);
+    let mut mallory = hello(&room, "first", "mallory");
+    room.server.wait_for("mallory (127.0.0.1");
+    assert!(room.tell(&["mute", "mallory"]).contains("is muted"));
+    until_notice(&mut mallory, Reason::Muted);
+    let wish = Wish { muted: Some(false), name: Some("trudy".into()), ..Wish::default() };
+    mallory.write_all(&wish.frame()).unwrap();
+    wait_until("the new name", || room.tell(&["list"]).contains("trudy"));
+    assert!(room.tell(&["list"]).contains("muted"));
+    for (id, name) in [("first", "x"), ("second", "mallory"), ("third", "trudy")] {
+        until_notice(&mut hello(&room, id, name), Reason::Muted);
+    }
+    drop(mallory);
+    let mut again = hello(&room, "fourth", "mallory");
+    until_notice(&mut again, Reason::Muted);
+    wait_until("one mallory", || {
+        room.tell(&["list"]).lines().filter(|line| line.contains("mallory")).count() == 1
+    });
+    assert!(room.tell(&["unmute", "mallory"]).contains("may be heard again"));
+    until_notice(&mut again, Reason::Unmuted);
+    room.is_refused(&["mute", "carol"], 2, "there is no source or person");
+}
+
+/// Reads on until a notice of that reason comes.
+fn until_notice(socket: &mut TcpStream, reason: Reason) {
+    loop {
+        let mut length = [0; 4];
+        socket.read_exact(&mut length).unwrap();
+        let length = u32::from_be_bytes(length);
+        let mut body = vec![0; (length & !TYPED) as usize];
+        socket.read_exact(&mut body).unwrap();
+        if length & TYPED != 0 && body[0] == kind::NOTICE {
+            assert_eq!(Notice::read(&body[1..]).unwrap().reason, reason);
+            return;
+        }
+    }
 }
 
 #[test]

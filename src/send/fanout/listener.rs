@@ -11,7 +11,8 @@ use crate::codec::Codec;
 use crate::send::talk::Spoken;
 use crate::wire::websocket::{self, close};
 use crate::wire::{
-    AudioFrame, Full, Hello, MAX_PEOPLE, Notice, Ping, Reason, Report, Violation, Wish, kind,
+    AudioFrame, Full, Hello, MAX_PEOPLE, Notice, Ping, Reason, Report, USUAL_PERCENT, Violation,
+    Wish, kind,
 };
 
 /// A first byte but no whole hello within this: closed.
@@ -31,9 +32,6 @@ const MAX_BYTES_PER_SECOND: usize = 64 * 1024;
 
 /// The same of a listener that may talk: stereo float32 at 192 kHz, and some of it twice.
 const MAX_TALK_BYTES_PER_SECOND: usize = 2 * 1024 * 1024;
-
-/// How loud people are unless a listener wishes otherwise, in percent.
-const USUAL_PERCENT: u16 = 100;
 
 /// Added to what a listener plays late on purpose, at most, in µs.
 const MAX_EXTRA_US: u64 = 10_000_000;

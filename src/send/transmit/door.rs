@@ -62,13 +62,18 @@ pub(super) enum Admission {
 }
 
 impl Transmit {
-    pub(super) fn accept(&mut self) {
+    pub(super) fn accept(&mut self, until_us: u64) {
         if !self.door_open || self.stopping || self.clock.now_us() < self.accept_after_us {
             return;
         }
         for _ in 0..ACCEPTS_PER_TURN {
             match self.door.accept() {
-                Ok((stream, peer)) => self.admit(stream, peer),
+                Ok((stream, peer)) => {
+                    self.admit(stream, peer);
+                    if self.clock.now_us() >= until_us {
+                        return;
+                    }
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     self.door_open = false;
                     return;

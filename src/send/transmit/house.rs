@@ -6,7 +6,7 @@ use log::{debug, info};
 use mio::Events;
 
 use super::people::Gathering;
-use super::{HOUSEKEEPING_US, Seat, Snapshot, Transmit};
+use super::{HOUSEKEEPING_US, Seat, Snapshot, TURN_US, Transmit};
 use crate::error::Result;
 use crate::send::fanout::{Listener, Overdue, Own, Phase, Talker};
 use crate::stats::{ListenerStats, PersonStats};
@@ -131,7 +131,7 @@ impl Transmit {
             }
         }
         while self.seats.iter().any(Option::is_some) && self.clock.now_us() < until {
-            self.turn(events, Some(Duration::from_millis(20)))?;
+            self.turn(events, Some(Duration::from_millis(20)), TURN_US)?;
         }
         for index in 0..self.seats.len() {
             self.leave(index, "was told goodbye");

@@ -36,7 +36,7 @@ pub(super) struct Roll {
 
 /// What is told at one moment.
 #[derive(Debug)]
-pub(super) struct News {
+pub(super) struct Update {
     /// What has changed.
     pub(super) changes: Changes,
     /// Whether everybody gets the whole list instead.
@@ -51,7 +51,7 @@ impl Roll {
     }
 
     /// What is news where `now` is who is there.
-    pub(super) fn look(&mut self, now: &People, now_us: u64) -> News {
+    pub(super) fn look(&mut self, now: &People, now_us: u64) -> Update {
         self.told_us = now_us;
         let find = |people: &[Person], who| people.iter().position(|person| person.person == who);
         let left = self.told.people.iter().map(|person| person.person);
@@ -83,7 +83,7 @@ impl Roll {
         if is_whole {
             (self.listed_us, self.has_changed, self.has_moved) = (now_us, false, false);
         }
-        News { changes, is_whole }
+        Update { changes, is_whole }
     }
 
     /// The list as everybody has been told it.

@@ -63,8 +63,16 @@ impl Verdicts {
     pub(super) fn mute(&mut self, who: Who, is_muted: bool) {
         if is_muted {
             remember(&mut self.muted, who);
-        } else {
-            self.muted.retain(|muted| !muted.is(&who));
+            return;
+        }
+        // Whatever they were called, and whichever ids they had under these names.
+        let mut cleared = vec![who];
+        while let Some(who) = cleared.pop() {
+            let all = std::mem::take(&mut self.muted);
+            let (theirs, others): (Vec<_>, Vec<_>) =
+                all.into_iter().partition(|muted| muted.is(&who));
+            self.muted = others.into();
+            cleared.extend(theirs);
         }
     }
 
@@ -124,8 +132,9 @@ mod tests {
         verdicts.mute(ann.clone(), true);
         verdicts.mute(bob.clone(), true);
         assert!(verdicts.is_muted(&who("10.0.0.1", "b", "Bob")));
-        verdicts.mute(bob, false);
-        assert!(!verdicts.is_muted(&ann));
+        verdicts.mute(who("10.0.0.1", "b", "Bob"), true);
+        verdicts.mute(who("10.0.0.1", "b", "Bob (2)"), false);
+        assert!([&ann, &bob].iter().all(|who| !verdicts.is_muted(who)));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{Transmit, WEB_DOOR};
 use crate::addresses::{self, Interface};
 use crate::send::fanout::Listener;
 use crate::send::web::{Response, Web};
+use crate::wire::Full;
 use crate::wire::http::{self, Answer, Head, Status};
 
 /// Connections to the page that are not listeners. None stays longer than the limits below.
@@ -43,6 +44,10 @@ const MAX_DISCARDED: usize = 4 * 1024 * 1024;
 
 /// Accepts in one turn.
 const ACCEPTS_PER_TURN: usize = 32;
+
+/// Reads and writes that one visitor has in a turn before it is the next one's: a whole file of the
+/// page takes fewer.
+const STEPS_PER_TURN: usize = 16;
 
 /// How long accepting pauses when the system has no connection to give.
 const ACCEPT_PAUSE_US: u64 = 100_000;
@@ -127,6 +132,8 @@ impl Answering {
 /// What a visitor's turn ended with.
 enum Next {
     Wait,
+    /// Its share of the turn is over.
+    More,
     Gone,
     /// Its page asks whether it may listen; whether it wants the answer's body.
     Asks(bool),
@@ -192,7 +199,7 @@ impl WebDoor {
 }
 
 impl Transmit {
-    pub(super) fn accept_browsers(&mut self) {
+    pub(super) fn accept_browsers(&mut self, until_us: u64) {
         for _ in 0..ACCEPTS_PER_TURN {
             let now = self.clock.now_us();
             let Some(web) = &mut self.web else { return };
@@ -200,7 +207,12 @@ impl Transmit {
                 return;
             }
             match web.door.accept() {
-                Ok((stream, peer)) => self.let_in(stream, peer, now),
+                Ok((stream, peer)) => {
+                    self.let_in(stream, peer, now);
+                    if self.clock.now_us() >= until_us {
+                        return;
+                    }
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     web.is_open = false;
                     return;
@@ -244,18 +256,27 @@ impl Transmit {
         web.came += 1;
         let came = web.came;
         web.visitors[number] = Some(Visitor { stream, peer, origin, came, stage, until_us });
-        self.attend(number);
+        if self.attend(number) {
+            self.waiting.add(token.0);
+        }
     }
 
-    /// Goes on with a visitor as far as its socket allows.
-    pub(super) fn attend(&mut self, number: usize) {
+    /// Goes on with a visitor as far as its socket and its share of a turn allow; whether there is
+    /// more.
+    pub(super) fn attend(&mut self, number: usize) -> bool {
         let now = self.clock.now_us();
-        let Some(web) = &mut self.web else { return };
-        let Some(mut visitor) = web.visitors.get_mut(number).and_then(Option::take) else { return };
+        let Some(web) = &mut self.web else { return false };
+        let Some(mut visitor) = web.visitors.get_mut(number).and_then(Option::take) else {
+            return false;
+        };
         let WebDoor { web: page, address, addresses, .. } = web;
         let mut url = |stream: &TcpStream| page_address(stream, *address, addresses, now);
         match visitor.attend(page, &mut url, &mut self.buffer[..], now) {
             Next::Wait => web.visitors[number] = Some(visitor),
+            Next::More => {
+                web.visitors[number] = Some(visitor);
+                return true;
+            }
             Next::Gone => {
                 let _ = self.poll.registry().deregister(&mut visitor.stream);
             }
@@ -271,16 +292,17 @@ impl Transmit {
             Next::Asks(has_body) => {
                 let (status, text) = match self.admission(visitor.origin) {
                     Admission::Crowded(full) => (Status::Unavailable, full.sentence()),
-                    _ => (Status::Ok, "This page may listen."),
+                    Admission::Seat | Admission::Wait(_) => (Status::Ok, "This page may listen."),
                 };
                 visitor.answer(Answer::sentence(status, text), has_body, now);
                 if let Some(web) = &mut self.web {
                     web.visitors[number] = Some(visitor);
-                    self.attend(number);
+                    return self.attend(number);
                 }
             }
             Next::Listens(accept, said) => self.seat_browser(number, visitor, &accept, &said),
         }
+        false
     }
 
     /// Makes a listener of a visitor, or tells it that there is no room for one.
@@ -290,12 +312,14 @@ impl Transmit {
             Admission::Seat => None,
             Admission::Wait(full) => Some(full),
             Admission::Crowded(full) => {
-                let answer = Answer::sentence(Status::Unavailable, full.sentence());
+                let answer = Answer::sentence(Status::Unavailable, is_full(full));
                 let answer = answer.with("Retry-After", "10");
                 visitor.answer(answer, true, now);
                 if let Some(web) = &mut self.web {
                     web.visitors[number] = Some(visitor);
-                    self.attend(number);
+                    if self.attend(number) {
+                        self.waiting.add(FIRST_VISITOR + number);
+                    }
                 }
                 return;
             }
@@ -321,7 +345,9 @@ impl Transmit {
             match &visitor.stage {
                 Stage::Asking(head) if !head.is_empty() => {
                     visitor.answer(Answer::refusal(Status::RequestTimeout), true, now);
-                    self.attend(number);
+                    if self.attend(number) {
+                        self.waiting.add(FIRST_VISITOR + number);
+                    }
                 }
                 _ => {
                     if let Some(mut gone) = web.visitors[number].take() {
@@ -347,7 +373,7 @@ impl Visitor {
         buffer: &mut [u8],
         now: u64,
     ) -> Next {
-        loop {
+        for _ in 0..STEPS_PER_TURN {
             let tried = match &mut self.stage {
                 Stage::Answering(answering) => match answering.rest() {
                     [] => {
@@ -396,6 +422,7 @@ impl Visitor {
                 },
             }
         }
+        Next::More
     }
 }
 
@@ -407,6 +434,13 @@ fn turned_away(refused: Entry) -> Vec<u8> {
     };
     let answer = Answer::sentence(Status::Unavailable, text).with("Retry-After", "1");
     [&answer.head(), answer.body.bytes()].concat()
+}
+
+fn is_full(full: Full) -> &'static str {
+    match full {
+        Full::Server => "The server is full.",
+        Full::Address => "Too many listeners come from your address.",
+    }
 }
 
 /// Where a connection comes from.

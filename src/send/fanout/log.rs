@@ -1,0 +1,51 @@
+//! The shared log of encoded frames.
+
+use std::collections::VecDeque;
+
+use crate::wire::AudioFrame;
+
+/// The newest encoded frames, oldest first, each with a number that never repeats.
+#[derive(Debug)]
+pub struct Log {
+    frames: VecDeque<AudioFrame>,
+    /// Number of `frames[0]`.
+    pub(super) first: u64,
+    /// How many frames a listener's queue may hold: the preset's `max_queue_size`.
+    bound: usize,
+}
+
+impl Log {
+    /// An empty log whose listeners may lag `bound` frames (at least one).
+    #[must_use]
+    pub fn new(bound: usize) -> Self {
+        let bound = bound.max(1);
+        Self { frames: VecDeque::with_capacity(bound + 1), first: 0, bound }
+    }
+
+    /// Adds a frame; the oldest goes if the bound is reached.
+    pub fn push(&mut self, frame: AudioFrame) {
+        if self.frames.len() == self.bound {
+            self.frames.pop_front();
+            self.first += 1;
+        }
+        self.frames.push_back(frame);
+    }
+
+    /// The number that the next pushed frame gets.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.first + self.frames.len() as u64
+    }
+
+    /// The number of the first frame captured at `from_us` or later.
+    pub(super) fn since(&self, from_us: u64) -> u64 {
+        let older =
+            self.frames.iter().rev().skip_while(|frame| frame.header().captured_us >= from_us);
+        self.first + older.count() as u64
+    }
+
+    pub(super) fn get(&self, number: u64) -> Option<&AudioFrame> {
+        let index = number.checked_sub(self.first)?;
+        self.frames.get(usize::try_from(index).ok()?)
+    }
+}
