@@ -72,10 +72,11 @@ dist: ## a zip for Windows users, into dist
 	@scripts/setup.sh build
 	scripts/dist.sh
 
-cross: ## that it builds for Windows, and type-checks for macOS and for Linux on ARM
+cross: ## that it builds for Windows and for the page, and type-checks for macOS and for Linux on ARM
 	@scripts/setup.sh build
 	scripts/cross.sh check
 	scripts/cross.sh arm
+	scripts/wasm.sh check
 
 clean: ## remove everything built
-	rm -rf target target-cross dist
+	rm -rf target target-cross target-wasm dist

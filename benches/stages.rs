@@ -10,6 +10,7 @@ use std::time::Duration;
 use auralync::clock::{CardClock, Offset, Timeline};
 use auralync::format::Format;
 use auralync::limiter::Limiter;
+use auralync::mixdown::Layout;
 use auralync::rate::RateConverter;
 use auralync::recv::jitter::Jitter;
 use auralync::recv::resample::{BLOCK, Playout};
@@ -71,7 +72,7 @@ fn capture_a_period(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = CHUNKS)]
 fn cut_a_period_into_chunks(bencher: Bencher<'_, '_>, chunk: usize) {
     let mut chunker = Chunker::new(STEREO, chunk as u32, 50_000, START_US);
-    if let Err(e) = chunker.plug_exact(STEREO, None, START_US) {
+    if let Err(e) = chunker.plug_exact(STEREO, &Layout::usual(2), None, START_US) {
         panic!("a stereo source must fit a stereo stream: {e}");
     }
     let period = tone(PERIOD);

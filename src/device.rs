@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use cpal::traits::{DeviceTrait, HostTrait};
 
 use crate::clock::Clock;
+use crate::mixdown::Layout;
 use crate::source::Kind;
 use crate::{Error, Format, Result};
 
@@ -18,6 +19,7 @@ pub mod hints;
 pub mod keep;
 
 mod convert;
+mod layout;
 mod listing;
 #[cfg(target_os = "linux")]
 mod pulse;
@@ -102,6 +104,7 @@ pub fn moves_with_default() -> bool {
 pub struct InputDevice {
     opened: Opened,
     captured: Option<String>,
+    layout: Layout,
 }
 
 impl InputDevice {
@@ -136,7 +139,8 @@ impl InputDevice {
             match tried {
                 Ok(opened) => {
                     let captured = choose::captured_output(system, candidate).map(str::to_owned);
-                    return Ok(Self { opened, captured });
+                    let layout = layout::of(&opened);
+                    return Ok(Self { opened, captured, layout });
                 }
                 Err(error) => {
                     log::debug!("cannot capture from “{}”: {error}", candidate.name);
@@ -157,13 +161,20 @@ impl InputDevice {
         let listed: Vec<Listed> = devices.iter().map(|(listed, _)| listed.clone()).collect();
         let chosen = choose::microphone(System::current(), &listed, name)?;
         let opened = Opened::new(&host, &devices, chosen, Direction::Input)?;
-        Ok(Self { opened, captured: None })
+        let layout = layout::of(&opened);
+        Ok(Self { opened, captured: None, layout })
     }
 
     /// The card's own rate and channel count, which `start` delivers.
     #[must_use]
     pub fn format(&self) -> Format {
         self.opened.format()
+    }
+
+    /// What its channels are, in the order in which `start` delivers them.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// What people call it.

@@ -1,10 +1,13 @@
 //! Fits a card's channels to a stream's and back. Pure; no call allocates but for growth of an
 //! output vector.
 //!
-//! Down to stereo or mono by ITU-R BS.775: centre and surrounds at −3 dB, no LFE, all of it turned
-//! down so far that full scale on every input at once just reaches full scale.
+//! Channels go by what they are and not by their number: a [`Layout`] says it. Down to stereo or
+//! mono by ITU-R BS.775: centre and surrounds at −3 dB, no LFE, all of it turned down so far that
+//! full scale on every input at once just reaches full scale.
 
-use std::f32::consts::FRAC_1_SQRT_2;
+mod layout;
+
+pub use layout::{Layout, Position};
 
 use crate::{Error, Result};
 
@@ -17,26 +20,31 @@ pub struct Mixdown {
 }
 
 impl Mixdown {
-    /// From `from` channels to `to` (1 or 2). With `pick` those two input channels, counted from 1,
-    /// become left and right, and the others are left out.
+    /// From the channels of `from` to `to` (1 or 2). With `pick` those two input channels, counted
+    /// from 1, become left and right, and the others are left out.
     ///
-    /// Channel counts whose layout differs from system to system (3, 7, more than 8) are averaged.
+    /// As many channels out as in pass as they are, but for two that are not left and right.
     ///
     /// # Errors
     ///
     /// [`Error::Usage`] if `pick` names a channel that is not there; [`Error::Internal`] if `from`
-    /// is 0 or `to` is neither 1 nor 2.
-    pub fn new(from: u16, to: u16, pick: Option<(u16, u16)>) -> Result<Self> {
-        if from == 0 || !(1..=2).contains(&to) {
-            return Err(Error::internal("cannot mix sound", format!("{from} to {to} channels")));
+    /// has no channels or `to` is neither 1 nor 2.
+    pub fn new(from: &Layout, to: u16, pick: Option<(u16, u16)>) -> Result<Self> {
+        let channels = from.channels();
+        if channels == 0 || !(1..=2).contains(&to) {
+            return Err(Error::internal(
+                "cannot mix sound",
+                format!("{channels} to {to} channels"),
+            ));
         }
-        let count = usize::from(from);
-        if pick.is_none() && from == to {
+        let count = usize::from(channels);
+        let passes = to == 1 || from.positions().iter().all(|p| *p == Position::Unknown);
+        if pick.is_none() && channels == to && (passes || *from == Layout::usual(channels)) {
             return Ok(Self { from: count, weights: Vec::new() });
         }
         let [left, right] = match pick {
-            Some((left, right)) => [one(left, from)?, one(right, from)?],
-            None => fold(count),
+            Some((left, right)) => [one(left, channels)?, one(right, channels)?],
+            None => from.weights(),
         };
         let weights = if to == 2 {
             [left, right].concat()
@@ -74,40 +82,6 @@ fn one(channel: u16, from: u16) -> Result<Vec<f32>> {
     let mut row = vec![0.0; usize::from(from)];
     row[usize::from(channel) - 1] = 1.0;
     Ok(row)
-}
-
-/// The left and right rows for a whole layout, in the order that Windows, macOS and PulseAudio
-/// agree on: front left, front right, centre, LFE, back left, back right, side left, side right.
-fn fold(from: usize) -> [Vec<f32>; 2] {
-    const C: f32 = FRAC_1_SQRT_2;
-    let left: &[f32] = match from {
-        1 => &[1.0],
-        2 => &[1.0, 0.0],
-        4 => &[1.0, 0.0, C, 0.0],
-        5 => &[1.0, 0.0, C, C, 0.0],
-        6 => &[1.0, 0.0, C, 0.0, C, 0.0],
-        8 => &[1.0, 0.0, C, 0.0, C, 0.0, C, 0.0],
-        _ => return [vec![1.0 / from as f32; from], vec![1.0 / from as f32; from]],
-    };
-    let sum: f32 = left.iter().sum();
-    let left: Vec<f32> = left.iter().map(|weight| weight / sum).collect();
-    let mut right = left.clone();
-    for &pair in side_pairs(from) {
-        right.swap(pair, pair + 1);
-    }
-    [left, right]
-}
-
-/// Where the left channel of each left-right pair stands in a layout of [`fold`].
-fn side_pairs(channels: usize) -> &'static [usize] {
-    match channels {
-        2 => &[0],
-        4 => &[0, 2],
-        5 => &[0, 3],
-        6 => &[0, 4],
-        8 => &[0, 4, 6],
-        _ => &[],
-    }
 }
 
 /// Spreads a mono or stereo stream over a card's channels: front left and right, the rest silent.
@@ -156,11 +130,16 @@ impl Upmix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Position::{BackCentre, BackLeft, FrontCentre, FrontLeft, FrontRight, Lfe, SideRight};
 
-    fn mix(from: u16, to: u16, pick: Option<(u16, u16)>, input: &[f32]) -> Vec<f32> {
+    fn mix_of(from: &Layout, to: u16, pick: Option<(u16, u16)>, input: &[f32]) -> Vec<f32> {
         let mut out = Vec::new();
         Mixdown::new(from, to, pick).unwrap().apply(input, &mut out);
         out
+    }
+
+    fn mix(from: u16, to: u16, pick: Option<(u16, u16)>, input: &[f32]) -> Vec<f32> {
+        mix_of(&Layout::usual(from), to, pick, input)
     }
 
     fn assert_near(got: &[f32], expected: &[f32]) {
@@ -185,8 +164,8 @@ mod tests {
 
     #[test]
     fn centre_and_surrounds_are_three_decibels_down_and_lfe_is_left_out() {
-        let unit = 1.0 / (1.0 + 2.0 * FRAC_1_SQRT_2);
-        let down = FRAC_1_SQRT_2 * unit;
+        let unit = 1.0 / (1.0 + 2.0 * std::f32::consts::FRAC_1_SQRT_2);
+        let down = std::f32::consts::FRAC_1_SQRT_2 * unit;
         let alone = |channel: usize| {
             let mut frame = [0.0; 6];
             frame[channel] = 1.0;
@@ -200,17 +179,57 @@ mod tests {
         assert_near(&alone(5), &[0.0, down]);
     }
 
+    /// What of each channel alone, at full scale, reaches the left and the right.
+    fn ears(layout: &Layout) -> Vec<[f32; 2]> {
+        let channels = usize::from(layout.channels());
+        let alone = |channel: usize| {
+            let mut frame = vec![0.0; channels];
+            frame[channel] = 1.0;
+            mix_of(layout, 2, None, &frame).try_into().unwrap()
+        };
+        (0..channels).map(alone).collect()
+    }
+
     #[test]
-    fn every_known_layout_is_its_own_mirror_image() {
-        for from in [2, 4, 5, 6, 8] {
-            let [left, right] = fold(from);
-            let mut mirrored = right;
-            for &pair in side_pairs(from) {
-                mirrored.swap(pair, pair + 1);
+    fn a_channel_is_heard_where_its_name_says_wherever_it_stands() {
+        for order in [
+            [FrontLeft, FrontRight, BackLeft, SideRight, FrontCentre, Lfe],
+            [Lfe, FrontCentre, SideRight, FrontRight, FrontLeft, BackLeft],
+        ] {
+            for (position, [left, right]) in
+                order.into_iter().zip(ears(&Layout::from_positions(&order)))
+            {
+                let is_heard = (left > 0.0, right > 0.0);
+                let expected = match position {
+                    FrontLeft | BackLeft => (true, false),
+                    FrontRight | SideRight => (false, true),
+                    FrontCentre => (true, true),
+                    _ => (false, false),
+                };
+                assert_eq!(is_heard, expected, "{position:?}");
+                assert!(left == right || left * right == 0.0);
             }
-            assert_eq!(left, mirrored);
-            assert!(left[0] > 0.0 && left[1] == 0.0);
         }
+    }
+
+    #[test]
+    fn the_middle_behind_is_on_both_sides_alike() {
+        let ears = ears(&Layout::from_mask(0x107, 4));
+        let unit = 1.0 / (1.0 + std::f32::consts::FRAC_1_SQRT_2 + 0.5);
+        assert_near(&ears[0], &[unit, 0.0]);
+        assert_near(&ears[2], &[std::f32::consts::FRAC_1_SQRT_2 * unit; 2]);
+        assert_near(&ears[3], &[0.5 * unit; 2]);
+        assert_eq!(Layout::from_mask(0x107, 4).positions()[3], BackCentre);
+    }
+
+    #[test]
+    fn two_channels_that_are_not_left_and_right_are_put_where_they_belong() {
+        let swapped = Layout::from_positions(&[FrontRight, FrontLeft]);
+        assert_eq!(mix_of(&swapped, 2, None, &[0.1, 0.2]), [0.2, 0.1]);
+        let centre_and_lfe = Layout::from_positions(&[FrontCentre, Lfe]);
+        assert_near(&mix_of(&centre_and_lfe, 2, None, &[0.1, 0.2]), &[0.1, 0.1]);
+        let nobody_says = Layout::from_positions(&[Position::Unknown; 2]);
+        assert_eq!(mix_of(&nobody_says, 2, None, &[0.1, 0.2]), [0.1, 0.2]);
     }
 
     #[test]
@@ -223,7 +242,7 @@ mod tests {
 
     #[test]
     fn an_unknown_layout_is_averaged() {
-        assert_near(&mix(3, 2, None, &[0.3, 0.6, 0.9]), &[0.6, 0.6]);
+        assert_near(&mix(9, 2, None, &[0.3, 0.6, 0.9].repeat(3)), &[0.6, 0.6]);
     }
 
     #[test]
@@ -237,18 +256,18 @@ mod tests {
     #[test]
     fn a_channel_that_is_not_there_is_refused_with_those_that_are() {
         for pick in [(1, 3), (0, 1)] {
-            let text = Mixdown::new(2, 2, Some(pick)).unwrap_err().to_string();
+            let text = Mixdown::new(&Layout::usual(2), 2, Some(pick)).unwrap_err().to_string();
             assert!(text.contains("between 1 and 2"), "{text}");
         }
-        assert!(Mixdown::new(0, 2, None).is_err());
-        assert!(Mixdown::new(2, 3, None).is_err());
+        assert!(Mixdown::new(&Layout::usual(0), 2, None).is_err());
+        assert!(Mixdown::new(&Layout::usual(2), 3, None).is_err());
     }
 
     #[test]
     fn a_torn_frame_is_left_out_and_what_was_there_stays() {
         let mut out = vec![9.0];
-        Mixdown::new(2, 2, None).unwrap().apply(&[0.1, 0.2, 0.3], &mut out);
-        Mixdown::new(4, 2, Some((1, 2))).unwrap().apply(&[0.1; 7], &mut out);
+        Mixdown::new(&Layout::usual(2), 2, None).unwrap().apply(&[0.1, 0.2, 0.3], &mut out);
+        Mixdown::new(&Layout::usual(4), 2, Some((1, 2))).unwrap().apply(&[0.1; 7], &mut out);
         assert_eq!(out, [9.0, 0.1, 0.2, 0.1, 0.1]);
     }
 

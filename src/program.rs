@@ -8,21 +8,30 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::error::{Error, Result, exit};
+use crate::format::printable;
 use crate::settings;
 use crate::settings::StatsTarget;
 use crate::shutdown::Shutdown;
 use crate::status::{self, LogLines, Terminal};
 
-/// Runs a program called `name`: its flags are `Args`, its work is `work`.
-pub fn run<Args: Parser>(name: &str, work: impl FnOnce(Args) -> Result<()>) -> ExitCode {
-    let code = match Args::try_parse_from(arguments()) {
+/// Longest sentence on the terminal, in characters. The longest of ours names a page of devices.
+const LONGEST_SENTENCE: usize = 4_000;
+
+/// Runs a program called `name`: its flags are `Args`, which `words` (the program's own first) say;
+/// its work is `work`.
+pub fn run<Args: Parser>(
+    name: &str,
+    words: &[OsString],
+    work: impl FnOnce(Args) -> Result<()>,
+) -> ExitCode {
+    let code = match Args::try_parse_from(words) {
         Ok(args) => finish(name, work(args)),
         Err(e) if !e.use_stderr() => {
             // Help and version. A reader that went away is no failure.
             let _ = e.print();
             0
         }
-        Err(e) => finish(name, Err(settings::usage_error(name, &e))),
+        Err(e) => finish(name, Err(settings::usage_error(&Args::command(), words, &e))),
     };
     if code != 0 {
         wait_for_enter_if_double_clicked();
@@ -30,8 +39,10 @@ pub fn run<Args: Parser>(name: &str, work: impl FnOnce(Args) -> Result<()>) -> E
     ExitCode::from(code)
 }
 
-fn arguments() -> impl Iterator<Item = OsString> {
-    std::env::args_os()
+/// What was typed, the program's own name first.
+#[must_use]
+pub fn words() -> Vec<OsString> {
+    std::env::args_os().collect()
 }
 
 fn finish(name: &str, result: Result<()>) -> u8 {
@@ -39,10 +50,15 @@ fn finish(name: &str, result: Result<()>) -> u8 {
         Ok(()) => 0,
         Err(e) => {
             let mut stderr = std::io::stderr().lock();
-            let _ = writeln!(stderr, "{name}: {e}.");
+            let _ = writeln!(stderr, "{name}: {}.", on_one_line(&e.to_string()));
             e.exit_code()
         }
     }
+}
+
+/// A sentence without what a terminal would obey: names in it come from devices, files and strangers.
+fn on_one_line(sentence: &str) -> String {
+    printable(sentence, LONGEST_SENTENCE)
 }
 
 /// The terminal that shows a live status, if a person looks at one: not with `-q`, and not where the
@@ -61,10 +77,11 @@ pub fn show_log(name: &'static str, level: log::LevelFilter) {
     log.filter_level(log::LevelFilter::Off).filter_module("auralync", level).parse_default_env();
     log.format(move |out, record| {
         let time = out.timestamp_seconds();
+        let said = on_one_line(&record.args().to_string());
         match record.level() {
-            log::Level::Info => writeln!(out, "{name}: {}", record.args()),
-            log::Level::Warn | log::Level::Error => writeln!(out, "{name}: {}.", record.args()),
-            level => writeln!(out, "{time} {level} {}: {}", record.target(), record.args()),
+            log::Level::Info => writeln!(out, "{name}: {said}"),
+            log::Level::Warn | log::Level::Error => writeln!(out, "{name}: {said}."),
+            level => writeln!(out, "{time} {level} {}: {said}", record.target()),
         }
     });
     log.target(env_logger::Target::Pipe(Box::new(LogLines)));

@@ -5,8 +5,9 @@
 //! missing flag never replaces what the preset says.
 
 mod client;
-mod computer;
+pub(crate) mod computer;
 pub mod ctl;
+mod refusal;
 mod server;
 mod target;
 mod words;
@@ -14,12 +15,11 @@ mod words;
 use std::path::PathBuf;
 
 pub(crate) use client::ask;
-pub use client::{ClientArgs, ClientSettings, Output, ask_for_host, host_missing};
+pub use client::{ClientArgs, ClientSettings, Output, ask_for_host, host_missing, join_mode};
+pub use refusal::usage_error;
 pub use server::{ServerArgs, ServerSettings};
 pub use target::{Target, Wanted};
 pub(crate) use words::FARTHEST_MS;
-
-use crate::error::Error;
 
 /// The port of the page for browsers, unless somebody says otherwise.
 pub const DEFAULT_WEB_PORT: u16 = 8080;
@@ -57,83 +57,11 @@ impl Verbosity {
     }
 }
 
-/// What clap says about a wrong command line, in one line like every other error. Not for its
-/// `--help` and `--version`, which it also returns as errors: there
-/// [`use_stderr`](clap::Error::use_stderr) is false.
-#[must_use]
-pub fn usage_error(program: &str, error: &clap::Error) -> Error {
-    let text = error.render().to_string();
-    let mut lines = text.lines().map(str::trim);
-    let first = lines.next().unwrap_or_default();
-    let what = first.strip_prefix("error: ").unwrap_or(first);
-    let tip = lines.find_map(|line| line.strip_prefix("tip: "));
-    let tip = tip.map(|tip| format!("{}. ", capitalised(tip))).unwrap_or_default();
-    Error::usage(what, format!("{tip}To see every flag: {program} --help"))
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
     use super::*;
-
-    fn wrong(line: &str) -> String {
-        let error = ServerArgs::try_parse_from(line.split(' ')).unwrap_err();
-        assert!(error.use_stderr());
-        let error = usage_error("auralync-server", &error);
-        assert_eq!(error.exit_code(), 2);
-        error.to_string()
-    }
-
-    #[test]
-    fn a_wrong_command_line_gets_one_line_that_says_what_to_do() {
-        let cases = [
-            (
-                "auralync-server --prest smooth",
-                "unexpected argument '--prest' found. A similar argument exists: '--preset'. \
-                 To see every flag: auralync-server --help",
-            ),
-            (
-                "auralync-server --chunk-size many",
-                "invalid value 'many' for '--chunk-size <FRAMES>': this is not a whole number. \
-                 To see every flag: auralync-server --help",
-            ),
-            (
-                "auralync-server --port 99999",
-                "invalid value '99999' for '--port <PORT>': this number is too large. \
-                 To see every flag: auralync-server --help",
-            ),
-            (
-                "auralync-server --bind localhost",
-                "invalid value 'localhost' for '--bind <ADDRESS>': this is not an address in \
-                 digits, like 192.168.1.100 or fd00::100. To see every flag: auralync-server --help",
-            ),
-            (
-                "auralync-server -q -v",
-                "the argument '--quiet' cannot be used with '--verbose...'. \
-                 To see every flag: auralync-server --help",
-            ),
-            (
-                "auralync-server 192.168.1.5",
-                "unexpected argument '192.168.1.5' found. \
-                 To see every flag: auralync-server --help",
-            ),
-        ];
-        for (line, expected) in cases {
-            assert_eq!(wrong(line), expected);
-        }
-        let error = wrong("auralync-server --preset");
-        assert!(
-            error.starts_with("a value is required for '--preset <PRESET>' but none"),
-            "{error}"
-        );
-        assert!(!error.contains('\n'), "{error}");
-    }
 
     #[test]
     fn each_v_tells_more_and_q_tells_less() {

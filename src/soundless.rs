@@ -12,6 +12,7 @@ pub(crate) mod scratch;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::mixdown::Layout;
 use crate::source::Kind;
 
 use sound_file::SoundFile;
@@ -27,6 +28,7 @@ pub const MAX_CHANNELS: u16 = 64;
 #[derive(Debug)]
 pub struct Generator {
     format: Format,
+    layout: Layout,
     sound: Sound,
 }
 
@@ -47,15 +49,17 @@ impl Generator {
     /// [`Error::Usage`] for a tone that the rate cannot carry, [`Error::Internal`] for a source
     /// that needs a sound card.
     pub fn open(kind: &Kind, looped: bool, fallback: Format) -> Result<Self> {
+        let layout = Layout::usual(fallback.channels);
         match kind {
-            Kind::None => Ok(Self { format: fallback, sound: Sound::Silence }),
+            Kind::None => Ok(Self { format: fallback, layout, sound: Sound::Silence }),
             Kind::Tone { hz } => {
-                let tone = Tone::new(*hz, fallback)?;
-                Ok(Self { format: fallback, sound: Sound::Tone(tone) })
+                let sound = Sound::Tone(Tone::new(*hz, fallback)?);
+                Ok(Self { format: fallback, layout, sound })
             }
             Kind::File(path) => {
                 let file = SoundFile::open(path, looped)?;
-                Ok(Self { format: file.format(), sound: Sound::File(Box::new(file)) })
+                let layout = file.layout().clone();
+                Ok(Self { format: file.format(), layout, sound: Sound::File(Box::new(file)) })
             }
             Kind::Loopback(_) | Kind::Device(_) => Err(Error::internal(
                 "cannot make the sound of a sound card",
@@ -68,6 +72,12 @@ impl Generator {
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// What the channels of [`read`](Self::read)'s frames are.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Frames from start to end, where there is an end and it is known.

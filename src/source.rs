@@ -28,7 +28,7 @@ pub const TONE_HZ: std::ops::RangeInclusive<f64> = 20.0..=20_000.0;
 /// The frequency of `tone` without a number, in Hz: concert pitch.
 pub const DEFAULT_TONE_HZ: f64 = 440.0;
 
-const SPEC: &str = "Write --source KIND[:NAME][,level=-6dB][,muted][,pan=-0.5][,loudness=-23][,loop]\
+const SPEC: &str = "Write KIND[:NAME][,level=-6dB][,muted][,pan=-0.5][,loudness=-23][,loop]\
                     [,ch=1+2], where KIND is \
                     loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH, \
                     tone, tone:HZ or none. --list-devices shows what can stand for OUTPUT and INPUT";
@@ -224,7 +224,8 @@ fn is_word(text: &str) -> bool {
         || ["level=", "pan=", "loudness=", "ch="].iter().any(|word| text.starts_with(word))
 }
 
-fn parse_level(text: &str) -> std::result::Result<f32, String> {
+/// A level as it is written, in lower case: `-6` or `-6db`.
+pub(crate) fn parse_level(text: &str) -> std::result::Result<f32, String> {
     let number = text.strip_suffix("db").unwrap_or(text).trim();
     number.parse().ok().filter(|level| LEVEL_DB.contains(level)).ok_or_else(|| {
         format!(
@@ -235,7 +236,8 @@ fn parse_level(text: &str) -> std::result::Result<f32, String> {
     })
 }
 
-fn parse_pan(text: &str) -> std::result::Result<f32, String> {
+/// A place between left and right as it is written.
+pub(crate) fn parse_pan(text: &str) -> std::result::Result<f32, String> {
     text.trim().parse().ok().filter(|pan| PAN.contains(pan)).ok_or_else(|| {
         format!("“{text}” is not a place between -1 (left) and 1 (right), such as pan=0.5")
     })

@@ -96,7 +96,7 @@ fn hear(stream: &[u8], piece: usize, is_known: bool) -> (u64, bool) {
                 }
                 Event::People(people) => assert!(people.people.len() <= MAX_PEOPLE),
                 Event::Say(bytes) => bytes.hash(&mut heard),
-                Event::Full => return (heard.finish(), false),
+                Event::Full(_) => return (heard.finish(), false),
                 _ => {}
             }
             assert!(conversation.has_begun() || !was_begun, "back to the beginning");

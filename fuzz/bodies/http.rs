@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 
-use auralync::send::web::{Readers, Response, Web};
+use auralync::send::web::{Names, Readers, Response, Web};
 use auralync::stats::ServerStats;
 use auralync::wire::http::{Answer, Head, MAX_HEAD, Request, Status};
 
@@ -19,7 +19,7 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789a
 thread_local! {
     static PAGES: RefCell<[Web; 2]> = RefCell::new(once(|| {
         [Readers::Local, Readers::Public].map(|readers| {
-            let mut web = Web::new(readers);
+            let mut web = Web::new(readers, Names::default());
             web.let_control(TOKEN.to_owned());
             web.tell(ServerStats::default());
             web
@@ -47,6 +47,7 @@ fn run(data: &[u8]) {
         let page = || "http://192.0.2.1:5580/".to_owned();
         match once(|| web.respond(&request, peer, page)) {
             Response::Answer(answer) => check(&answer),
+            Response::MayListen => {}
             Response::WebSocket(accept) => {
                 assert_eq!(accept.len(), 28);
                 assert!(request.field("origin").is_some(), "a page says where it is from");

@@ -6,7 +6,8 @@ use auralync::format::printable;
 use auralync::send::fanout::{Asks, Listener, Log, Own, Stopped, Talker};
 use auralync::wire::websocket::MAX_CLIENT_MESSAGE;
 use auralync::wire::{
-    AudioFrame, AudioHeader, Config, Hello, MAX_CLIENT_FRAME, MAX_PEOPLE, People, Reason, typed,
+    AudioFrame, AudioHeader, Config, Full, Hello, MAX_CLIENT_FRAME, MAX_PEOPLE, People, Reason,
+    typed,
 };
 
 use super::input::Input;
@@ -66,8 +67,11 @@ impl Served {
         let peer = ([127, 0, 0, 1], 1).into();
         let config = Config { sample_rate: 8_000, channels: 1, chunk_size: 8, auralync: None };
         let listener = match (is_browser, is_refused) {
-            (true, _) => Listener::browser(peer, OPENING.to_vec(), is_refused, now_us),
-            (false, true) => Listener::refused(peer, now_us),
+            (true, _) => {
+                let refused = is_refused.then_some(Full::Address);
+                Listener::browser(peer, OPENING.to_vec(), refused, now_us)
+            }
+            (false, true) => Listener::refused(peer, Full::Server, now_us),
             (false, false) => Listener::seated(peer, config.frame(), &log, now_us),
         };
         let taken = Vec::new();
@@ -123,7 +127,7 @@ impl Served {
                     assert!(spoken.payload.len() <= MAX_CLIENT_FRAME && spoken.header.frames > 0);
                     assert!(spoken.header.captured_us + 1_000_000 >= self.now_us);
                 }
-                Ok(Asks::Change) => assert!(self.listener.volumes.len() <= MAX_PEOPLE),
+                Ok(Asks::Wish(wish)) => assert!(wish.volumes.len() <= MAX_PEOPLE),
                 Err(_) => {
                     if !self.listener.is_leaving() {
                         self.listener.close(Reason::Violation, "no", self.now_us);

@@ -5,7 +5,7 @@ use auralync::codec::{Codec, check_payload};
 use auralync::format::Format;
 use auralync::send::combine::{Combine, Id, Role, Settings};
 use auralync::send::talk::Spoken;
-use auralync::send::voice::Voice;
+use auralync::send::voice::{Players, Voice};
 use auralync::wire::{AudioHeader, Microphone};
 
 use super::input::Input;
@@ -24,6 +24,7 @@ const MICROPHONES: [(&str, u32, usize); 4] =
 /// A talker and the mix that it is heard in.
 struct Room {
     voice: Voice,
+    players: Players,
     mix: Format,
     combine: Combine,
     clock: CardClock,
@@ -67,6 +68,7 @@ impl Room {
         let codec = Codec::parse(name)?;
         Some(Self {
             voice,
+            players: Players::new(mix),
             mix,
             combine,
             clock,
@@ -102,7 +104,9 @@ impl Room {
         self.said = position + u64::from(frames);
         let spoken =
             Spoken { header, payload: payload.into(), came_us: self.captured_us + aside * 300 };
-        self.voice.take(&spoken, size as f64 * 10.0).expect("rates that can be converted");
+        self.voice
+            .take(&spoken, size as f64 * 10.0, &mut self.players)
+            .expect("rates that can be converted");
         assert!((0.0..=400_000.0).contains(&self.voice.lag_us()));
     }
 

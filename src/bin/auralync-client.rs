@@ -7,18 +7,19 @@ use auralync::discovery::{list, seek};
 use auralync::program::{self, print};
 use auralync::recv::Client;
 use auralync::settings::ctl::{CTL, CtlCommand};
-use auralync::settings::{ClientArgs, StatsTarget};
+use auralync::settings::{ClientArgs, StatsTarget, join_mode};
 
 const NAME: &str = "auralync-client";
 
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|word| word == CTL) {
-        return program::run(NAME, |command: CtlCommand| {
+    let words = program::words();
+    if words.get(1).is_some_and(|word| word == CTL) {
+        return program::run(NAME, &words, |command: CtlCommand| {
             print(control::ctl::run(command.args())?);
             Ok(())
         });
     }
-    program::run(NAME, |args: ClientArgs| {
+    program::run(NAME, &join_mode(words), |args: ClientArgs| {
         let settings = args.settings()?;
         program::show_log(NAME, settings.level);
         if settings.list_devices {

@@ -13,7 +13,7 @@ use auralync::status;
 const NAME: &str = "auralync-server";
 
 fn main() -> ExitCode {
-    program::run(NAME, |args: ServerArgs| {
+    program::run(NAME, &program::words(), |args: ServerArgs| {
         let settings = args.settings()?;
         program::show_log(NAME, settings.level);
         if settings.list_devices {
@@ -56,11 +56,11 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
     }
     if let Some(port) = server.web_port() {
         let page = addresses::page(&local, default_route, settings.preset.bind, port);
-        print(format_args!("Phones and browsers open {}", page.url));
+        print(page.invitation());
         if settings.qr
             && page.is_for_others
             && status::is_seen(&std::io::stdout())
-            && let Some(code) = qr::terminal(&page.url)
+            && let Some(code) = qr::terminal(&page.url, status::columns())
         {
             print(code.trim_end());
         }

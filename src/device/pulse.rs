@@ -5,6 +5,7 @@
 //! Here one thread per stream answers the server's requests and asks it when which frame meets the
 //! card, which it knows to the microsecond.
 
+mod channels;
 mod link;
 mod timing;
 
@@ -17,15 +18,16 @@ use cpal::ErrorKind;
 use pulseaudio::ClientError;
 use pulseaudio::protocol::stream::{BufferAttr, StreamFlags};
 use pulseaudio::protocol::{
-    ChannelMap, ChannelPosition, Command, CorkStreamParams, CreatePlaybackStreamReply,
-    CreateRecordStreamReply, GetSinkInfo, GetSourceInfo, LatencyParams, PlaybackStreamParams, Prop,
-    Props, PulseError, RecordStreamParams, SampleFormat, SampleSpec, SinkInfo, SourceInfo,
+    Command, CorkStreamParams, CreatePlaybackStreamReply, CreateRecordStreamReply, GetSinkInfo,
+    GetSourceInfo, LatencyParams, PlaybackStreamParams, Prop, Props, PulseError,
+    RecordStreamParams, SampleFormat, SampleSpec, SinkInfo, SourceInfo,
 };
 
 use super::Opened;
 use super::stream::{Ready, Stream, kept};
 use super::trouble::{self, Reporter};
 use crate::clock::Clock;
+use crate::mixdown::Layout;
 use crate::threads::Priority;
 use crate::{Format, Result};
 use link::{Link, Message};
@@ -93,6 +95,17 @@ pub(super) fn record(
         });
         run(opened, ready, asked_to_close);
     })
+}
+
+/// What the channels of an input are; see [`InputDevice::layout`](super::InputDevice::layout).
+pub(super) fn layout(opened: &Opened) -> Layout {
+    let channels = opened.format().channels;
+    let found = channels::layout(name(opened)).unwrap_or_else(|error| {
+        log::debug!("PulseAudio does not say what the channels are: {error}");
+        Layout::usual(channels)
+    });
+    // What it says of a device that has changed meanwhile holds for another stream.
+    if found.channels() == channels { found } else { Layout::usual(channels) }
 }
 
 /// What the server calls the device.
@@ -195,7 +208,7 @@ impl<F: FnMut(&mut [f32], u64)> Player<F> {
         let created: CreatePlaybackStreamReply =
             link.ask(&Command::CreatePlaybackStream(PlaybackStreamParams {
                 sample_spec: spec(format),
-                channel_map: map(sink.channel_map, format),
+                channel_map: channels::fronts_first(sink.channel_map, format),
                 sink_index: Some(sink.index),
                 buffer_attr: BufferAttr {
                     target_length: whole,
@@ -288,7 +301,7 @@ impl<F: FnMut(&[f32], u64)> Recorder<F> {
         let created: CreateRecordStreamReply =
             link.ask(&Command::CreateRecordStream(RecordStreamParams {
                 sample_spec: spec(format),
-                channel_map: map(source.channel_map, format),
+                channel_map: channels::as_it_is(source.channel_map, format),
                 source_index: Some(source.index),
                 buffer_attr: BufferAttr {
                     max_length: bytes(format, kept.max(period_frames.saturating_mul(PERIODS))),
@@ -348,14 +361,6 @@ fn spec(format: Format) -> SampleSpec {
         channels: u8::try_from(format.channels).unwrap_or(u8::MAX),
         sample_rate: format.sample_rate,
     }
-}
-
-/// The device's own arrangement of channels.
-fn map(device: ChannelMap, format: Format) -> ChannelMap {
-    if u16::from(device.num_channels()) == format.channels {
-        return device;
-    }
-    ChannelMap::new((0..format.channels).map(|_| ChannelPosition::Mono))
 }
 
 fn called(name: &std::ffi::CStr) -> Props {

@@ -110,12 +110,14 @@ fn understand(text: &str, name: &str, origin: &Origin) -> Result<Preset> {
 fn smooth() -> Result<Preset> {
     let (values, _) = file::parse(SMOOTH, DEFAULT)?;
     let missing = || Error::internal("the built-in preset smooth", "a figure is missing");
-    let Overrides { sample_rate, channels, port, bind, source, name, codecs, .. } = values;
+    let Overrides { per_address, sample_rate, channels, port, bind, source, name, codecs, .. } =
+        values;
     Ok(Preset {
         chunk_size: values.chunk_size.ok_or_else(missing)?,
         max_queue_size: values.max_queue_size.ok_or_else(missing)?,
         max_clients: values.max_clients.ok_or_else(missing)?,
         listen_backlog: values.listen_backlog.ok_or_else(missing)?,
+        per_address,
         playout_delay_ms: values.playout_delay_ms.ok_or_else(missing)?,
         sample_rate,
         channels: channels.unwrap_or(2),

@@ -8,6 +8,7 @@ use log::error;
 use super::capture::{Captured, Piece};
 use super::chunk::Chunker;
 use crate::format::Format;
+use crate::mixdown::Layout;
 
 /// A card is opened at most every quarter of a second, and taken at once.
 const CARDS: usize = 4;
@@ -19,6 +20,8 @@ pub(crate) enum Card {
     Plugged {
         captured: Captured,
         format: Format,
+        /// What its channels are.
+        layout: Layout,
         period_ms: f64,
     },
     Lost,
@@ -55,9 +58,9 @@ impl Cards {
         while let Ok(card) = self.from.try_recv() {
             chunker.unplug();
             self.captured = None;
-            if let Card::Plugged { captured, format, period_ms } = card {
+            if let Card::Plugged { captured, format, layout, period_ms } = card {
                 self.period_ms = period_ms;
-                match chunker.plug(format, self.pick) {
+                match chunker.plug(format, &layout, self.pick) {
                     Ok(()) => self.captured = Some(captured),
                     Err(e) => error!("{e}"),
                 }

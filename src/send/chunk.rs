@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use crate::clock::CaptureClock;
 use crate::error::Result;
 use crate::format::Format;
-use crate::mixdown::Mixdown;
+use crate::mixdown::{Layout, Mixdown};
 use crate::rate::RateConverter;
 use crate::wire::{AudioHeader, FLAG_BROKEN};
 
@@ -136,13 +136,14 @@ impl Chunker {
         self.ends_with_pieces = true;
     }
 
-    /// From now on frames come from a card that delivers `card`; `pick` names the two channels to
-    /// take, counted from one. Its first frames wait until its clock is known.
+    /// From now on frames come from a card that delivers `card`, its channels as `layout` says;
+    /// `pick` names the two channels to take, counted from one. Its first frames wait until its
+    /// clock is known.
     ///
     /// # Errors
     /// If the channels do not exist or the rates cannot be converted.
-    pub fn plug(&mut self, card: Format, pick: Option<(u16, u16)>) -> Result<()> {
-        let mixdown = Mixdown::new(card.channels, self.format.channels, pick)?;
+    pub fn plug(&mut self, card: Format, layout: &Layout, pick: Option<(u16, u16)>) -> Result<()> {
+        let mixdown = Mixdown::new(layout, self.format.channels, pick)?;
         let rate = self.format.sample_rate;
         let converter = (card.sample_rate != rate)
             .then(|| RateConverter::new(card.sample_rate, rate, self.format.channels, BLOCK))
@@ -172,10 +173,11 @@ impl Chunker {
     pub fn plug_exact(
         &mut self,
         source: Format,
+        layout: &Layout,
         pick: Option<(u16, u16)>,
         now_us: u64,
     ) -> Result<()> {
-        self.plug(source, pick)?;
+        self.plug(source, layout, pick)?;
         if let Some(input) = &mut self.input {
             input.clock.anchor(0, now_us);
         }

@@ -30,6 +30,7 @@ pub(super) fn plug(
     })?;
     let (name, frames) = (device.name(), stream.period_frames());
     log::debug!("capturing “{name}” at {format}, {frames} frames a time");
-    let _ = cards.send(Card::Plugged { captured, format, period_ms });
+    let layout = device.layout().clone();
+    let _ = cards.send(Card::Plugged { captured, format, layout, period_ms });
     Ok(stream)
 }

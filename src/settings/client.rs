@@ -1,5 +1,6 @@
 //! `auralync-client`'s command line.
 
+use std::ffi::OsString;
 use std::io::{BufRead, Read, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -46,7 +47,7 @@ pub struct ClientArgs {
     #[arg(value_name = "HOST[:PORT]|NAME")]
     host: Option<String>,
     /// The server's port, if it is not 5555.
-    #[arg(long, value_parser = client_port)]
+    #[arg(long, value_parser = client_port, allow_negative_numbers = true)]
     port: Option<u16>,
     /// The headphones or speakers to play on: an id from --list-devices or a part of the name.
     #[arg(long, value_name = "NAME")]
@@ -55,7 +56,8 @@ pub struct ClientArgs {
     #[arg(long, value_name = "OUTPUT", default_value = "speaker", value_parser = output)]
     output: Output,
     /// Loudness in per cent, 0 to 200; 100 leaves it as it is.
-    #[arg(long, value_name = "0-200", default_value = "100", value_parser = volume)]
+    #[arg(long, value_name = "0-200", default_value = "100", value_parser = volume,
+        allow_negative_numbers = true)]
     volume: u16,
     /// Play this many milliseconds later than the others, or earlier with a minus, up to 5000.
     /// Remembered for the output it was given for; 0 forgets it.
@@ -93,7 +95,8 @@ pub struct ClientArgs {
     #[arg(long, value_name = "PRESET")]
     preset: Option<String>,
     /// With a server of the first generation: the delay in milliseconds, 5 to 10000.
-    #[arg(long, value_name = "MS", value_parser = whole_number::<u32>)]
+    #[arg(long, value_name = "MS", value_parser = whole_number::<u32>,
+        allow_negative_numbers = true)]
     playout_delay_ms: Option<u32>,
     /// Stop when the connection fails or ends, instead of trying again.
     #[arg(long)]
@@ -116,7 +119,7 @@ pub struct ClientArgs {
     #[arg(long)]
     list_devices: bool,
     /// List the servers on this network, then stop.
-    #[arg(long, conflicts_with_all = ["host", "no_discovery"])]
+    #[arg(long)]
     list_servers: bool,
     /// With --list-servers: as JSON, one array.
     #[arg(long)]
@@ -211,6 +214,15 @@ impl ClientArgs {
                 "Leave one of the two out",
             ));
         }
+        if self.list_servers && (self.host.is_some() || self.no_discovery) {
+            return Err(Error::usage(
+                match self.host {
+                    Some(_) => "--list-servers lists every server, and one was named",
+                    None => "--list-servers looks for servers, and --no-discovery forbids it",
+                },
+                "Leave one of the two out",
+            ));
+        }
         if self.json && !self.list_servers {
             return Err(Error::usage(
                 "--json says how --list-servers lists, which was not asked for",
@@ -257,6 +269,24 @@ impl ClientArgs {
             level: self.verbosity.level(),
         })
     }
+}
+
+/// Writes `--talk push` and `--talk open` as clap reads them, with an equals sign. Otherwise the mode
+/// would be taken for the server's name.
+#[must_use]
+pub fn join_mode(words: Vec<OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::with_capacity(words.len());
+    for word in words {
+        let is_mode = word.to_str().is_some_and(|word| talk(word).is_ok());
+        match joined.last_mut() {
+            Some(flag) if is_mode && flag == "--talk" => {
+                flag.push("=");
+                flag.push(word);
+            }
+            _ => joined.push(word),
+        }
+    }
+    joined
 }
 
 fn fallback_delay(preset: Option<&str>, milliseconds: Option<u32>) -> Result<u32> {

@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use super::Target;
+use super::words::{level, pan};
 use crate::error::Result;
 
 /// The first word behind the program's name that makes it this.
@@ -33,6 +34,7 @@ impl CtlCommand {
 
 /// What is typed behind `auralync-client ctl`.
 #[derive(Debug, Clone, Args)]
+#[command(arg_required_else_help = false)]
 pub struct CtlArgs {
     /// The server's page: its port, if it is not 8080. The server must run on this computer.
     #[arg(long, global = true, value_name = "HOST[:PORT]", default_value = "localhost")]
@@ -54,26 +56,26 @@ pub enum Order {
     Level {
         /// The source's number, or a part of its name.
         source: String,
-        /// Decibels, -96 to 24; 0 leaves it as it is.
-        #[arg(allow_negative_numbers = true)]
+        /// Decibels, -96 to 24, such as -6 or -6dB; 0 leaves it as it is.
+        #[arg(allow_hyphen_values = true, value_parser = level)]
         db: f32,
     },
-    /// Silence a source.
+    /// Silence a source or a person.
     Mute {
-        /// The source's number, or a part of its name.
-        source: String,
+        /// The source's number, a part of its name, or a person's address or a part of the name.
+        whom: String,
     },
-    /// Let a source be heard again.
+    /// Let a source or a person be heard again.
     Unmute {
-        /// The source's number, or a part of its name.
-        source: String,
+        /// The source's number, a part of its name, or a person's address or a part of the name.
+        whom: String,
     },
     /// Move a source between left (-1) and right (1).
     Pan {
         /// The source's number, or a part of its name.
         source: String,
         /// The place: 0 is the middle.
-        #[arg(allow_negative_numbers = true)]
+        #[arg(allow_hyphen_values = true, value_parser = pan)]
         pan: f32,
     },
     /// Take in a source that the server was started with, or that --offer named there.
@@ -90,8 +92,12 @@ pub enum Order {
     Kick {
         /// The listener's address, or a part of the name.
         listener: String,
+        /// Let nobody from that address listen until the server ends.
+        #[arg(long)]
+        address: bool,
     },
     /// Begin or end a recording, in the folder that --record-dir named at the server.
+    #[command(arg_required_else_help = false)]
     Record {
         /// Which of the two.
         #[command(subcommand)]

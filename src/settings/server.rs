@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::words::{address, duck, recording, stats, whole_number};
+use super::words::{address, duck, host, recording, stats, whole_number};
 use super::{DEFAULT_WEB_PORT, StatsTarget, Verbosity, computer};
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
@@ -50,28 +50,40 @@ pub struct ServerArgs {
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     bind: Option<IpAddr>,
     /// The port that listeners connect to, 5555 if nothing else is said; 0 takes a free one.
-    #[arg(long, value_parser = whole_number::<u16>)]
+    #[arg(long, value_parser = whole_number::<u16>,
+        allow_negative_numbers = true)]
     port: Option<u16>,
     /// Frames of sound per second, 8000 to 192000, instead of the sound card's.
-    #[arg(long, value_name = "HZ", value_parser = whole_number::<u32>)]
+    #[arg(long, value_name = "HZ", value_parser = whole_number::<u32>,
+        allow_negative_numbers = true)]
     sample_rate: Option<u32>,
     /// 1 for mono, 2 for stereo.
-    #[arg(long, value_name = "1|2", value_parser = whole_number::<u16>)]
+    #[arg(long, value_name = "1|2", value_parser = whole_number::<u16>,
+        allow_negative_numbers = true)]
     channels: Option<u16>,
     /// Frames of sound that go over the network in one piece, 16 to 8192.
-    #[arg(long, value_name = "FRAMES", value_parser = whole_number::<u32>)]
+    #[arg(long, value_name = "FRAMES", value_parser = whole_number::<u32>,
+        allow_negative_numbers = true)]
     chunk_size: Option<u32>,
     /// Chunks that wait for one slow listener at most, 1 to 1000.
-    #[arg(long, value_name = "CHUNKS", value_parser = whole_number::<u32>)]
+    #[arg(long, value_name = "CHUNKS", value_parser = whole_number::<u32>,
+        allow_negative_numbers = true)]
     max_queue_size: Option<u32>,
-    /// People who can listen at the same time, 0 to 10000; 0 means no limit.
-    #[arg(long, value_name = "LISTENERS", value_parser = whole_number::<u32>)]
+    /// People who can listen at the same time, 0 to 10000; 0 means 1000.
+    #[arg(long, value_name = "LISTENERS", value_parser = whole_number::<u32>,
+        allow_negative_numbers = true)]
     max_clients: Option<u32>,
+    /// How many of them may come from one address, 1 to 10000, instead of a quarter and at least 4;
+    /// this PC itself may always take all.
+    #[arg(long, value_name = "LISTENERS", value_parser = whole_number::<u32>)]
+    per_address: Option<u32>,
     /// Listeners that may wait at the same moment to be let in, 1 to 65535.
-    #[arg(long, value_name = "CONNECTIONS", value_parser = whole_number::<u32>)]
+    #[arg(long, value_name = "CONNECTIONS", value_parser = whole_number::<u32>,
+        allow_negative_numbers = true)]
     listen_backlog: Option<u32>,
     /// From this PC playing a sound to every listener hearing it, in milliseconds, 5 to 10000.
-    #[arg(long, value_name = "MS", value_parser = whole_number::<u32>)]
+    #[arg(long, value_name = "MS", value_parser = whole_number::<u32>,
+        allow_negative_numbers = true)]
     playout_delay_ms: Option<u32>,
     /// How sound may be packed for the network, best first, separated by commas: f32, s24, s16,
     /// opus, opus:KBPS. "f32 up to 6,opus" gives f32 while at most 6 listen.
@@ -79,7 +91,7 @@ pub struct ServerArgs {
     codecs: Option<Vec<String>>,
     /// The port of the page for phones and browsers; 0 takes a free one.
     #[arg(long, value_name = "PORT", default_value_t = DEFAULT_WEB_PORT,
-        value_parser = whole_number::<u16>, overrides_with = "no_web")]
+        value_parser = whole_number::<u16>, overrides_with = "no_web", allow_negative_numbers = true)]
     web: u16,
     /// Serve no page for phones and browsers.
     #[arg(long, overrides_with = "web")]
@@ -93,6 +105,10 @@ pub struct ServerArgs {
         hide_possible_values = true
     )]
     web_status: Readers,
+    /// A name that the page may be opened by, such as a proxy's. Addresses, this PC's own name and
+    /// names that only homes have are known. Any number of times.
+    #[arg(long, value_name = "NAME", value_parser = host)]
+    web_host: Vec<String>,
     /// Do not show the page's address as a QR code.
     #[arg(long)]
     no_qr: bool,
@@ -102,14 +118,14 @@ pub struct ServerArgs {
     /// Let listeners speak: everybody hears what is sent and everybody else, and nobody themselves.
     #[arg(long)]
     talk: bool,
-    /// By how many decibels what is sent steps back while somebody speaks, 0 to 60; 0 leaves it.
-    #[arg(long, value_name = "DB", default_value_t = DEFAULT_DUCK_DB, value_parser = duck,
-        requires = "talk")]
-    duck: u8,
+    /// With --talk: by how many decibels what is sent steps back while somebody speaks, 0 to 60; 0
+    /// leaves it, and without this flag it is 12.
+    #[arg(long, value_name = "DB", value_parser = duck, allow_negative_numbers = true)]
+    duck: Option<u8>,
     /// A source that can be taken in while the server runs, with auralync-client ctl add; written as
     /// for --source. Any number of times.
     #[arg(long, value_name = "SOURCE")]
-    offer: Vec<Source>,
+    offer: Vec<String>,
     /// Keep what is sent in this file: .wav, .flac or .opus.
     #[arg(long, value_name = "FILE", value_parser = recording)]
     record: Option<PathBuf>,
@@ -161,6 +177,8 @@ pub struct ServerSettings {
     pub web: Option<u16>,
     /// Who may read the figures there.
     pub web_status: Readers,
+    /// Names that the page may be opened by, beside those that everybody's home has.
+    pub web_hosts: Vec<String>,
     /// Whether to show the page's address as a QR code.
     pub qr: bool,
     /// Whether listeners may speak.
@@ -191,11 +209,18 @@ impl ServerArgs {
     /// [`Error::Preset`] for a preset that cannot be used, [`Error::Usage`] for flags that cannot
     /// be.
     pub fn settings(self) -> Result<ServerSettings> {
+        if self.duck.is_some() && !self.talk {
+            return Err(Error::usage(
+                "--duck needs --talk: what is sent steps back only for those who may speak",
+                "Type both, or neither",
+            ));
+        }
         let overrides = Overrides {
             chunk_size: self.chunk_size,
             max_queue_size: self.max_queue_size,
             max_clients: self.max_clients,
             listen_backlog: self.listen_backlog,
+            per_address: self.per_address,
             playout_delay_ms: self.playout_delay_ms,
             sample_rate: self.sample_rate,
             channels: self.channels,
@@ -218,14 +243,15 @@ impl ServerArgs {
             preset_name,
             origin,
             overrides,
-            offers: self.offer,
+            offers: self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?,
             discovery: !self.no_discovery,
             stats: self.stats,
             web: (!self.no_web).then_some(self.web),
             web_status: self.web_status,
+            web_hosts: self.web_host,
             qr: !self.no_qr,
             talk: self.talk,
-            duck_db: self.duck,
+            duck_db: self.duck.unwrap_or(DEFAULT_DUCK_DB),
             record: self.record,
             record_tracks: self.record_tracks,
             record_dir: self.record_dir,
@@ -312,6 +338,7 @@ mod tests {
             "talk",
             "verbose",
             "web",
+            "web-host",
             "web-status",
         ];
         assert_eq!(flags, expected);
@@ -355,7 +382,7 @@ mod tests {
         ] {
             assert_eq!(preset_of(flags), (preset.to_owned(), talk, duck), "{flags}");
         }
-        for wrong in ["--talk --duck 61", "--talk --duck -1", "--talk --duck x", "--duck 6"] {
+        for wrong in ["--talk --duck 61", "--talk --duck -1", "--talk --duck x"] {
             let words = std::iter::once("auralync-server").chain(wrong.split_whitespace());
             assert!(ServerArgs::try_parse_from(words).is_err(), "{wrong}");
         }
@@ -369,7 +396,7 @@ mod tests {
              --listen-backlog 7 --playout-delay-ms 99 --codecs f32 --list-devices \
              --print-preset live --stats - --no-discovery \
              --web 8081 --web-status public --no-qr --record a.flac --record-tracks t \
-             --record-dir d --overwrite",
+             --record-dir d --overwrite --web-host music.example --web-host Attic.",
         )
         .unwrap();
         let preset = &settings.preset;
@@ -383,10 +410,21 @@ mod tests {
         assert_eq!(settings.print_preset.as_deref(), Some("live"));
         assert!(settings.list_devices && !settings.discovery && !settings.qr);
         assert_eq!((settings.web, settings.web_status), (Some(8081), Readers::Public));
+        assert_eq!(settings.web_hosts, ["music.example", "Attic"]);
         assert_eq!(settings.record, Some("a.flac".into()));
         assert_eq!(settings.record_tracks, Some("t".into()));
         assert_eq!(settings.record_dir, Some("d".into()));
         assert!(settings.overwrite);
+    }
+
+    #[test]
+    fn a_name_of_the_page_is_a_name_alone() {
+        for wrong in ["", "http://music.example", "music.example:8443", "a b", "music.example/aura"]
+        {
+            let words = ["auralync-server", "--web-host", wrong];
+            let refused = ServerArgs::try_parse_from(words).unwrap_err().to_string();
+            assert!(refused.contains("like music.example"), "{wrong}: {refused}");
+        }
     }
 
     #[test]

@@ -17,10 +17,13 @@ pub(crate) const FARTHEST_MS: i32 = 5000;
 
 pub(super) fn whole_number<N: FromStr>(text: &str) -> Result<N, String> {
     text.parse().map_err(|_| {
-        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            "this is not a whole number".to_owned()
+        } else if digits == text {
             "this number is too large".to_owned()
         } else {
-            "this is not a whole number".to_owned()
+            "this number is too small".to_owned()
         }
     })
 }
@@ -44,6 +47,19 @@ pub(super) fn volume(text: &str) -> Result<u16, String> {
     }
 }
 
+/// Longest name in the world's name system, in characters (RFC 1035).
+const LONGEST_HOST: usize = 253;
+
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if !text.is_empty() && text.len() <= LONGEST_HOST && text.bytes().all(is_known) {
+        return Ok(text.trim_end_matches('.').to_owned());
+    }
+    Err("it is only the name in the page's address, like music.example: no http://, no port, and \
+         nothing behind it"
+        .to_owned())
+}
+
 /// Beyond this a film is not heard at all.
 const DEEPEST_DUCK_DB: u8 = 60;
 
@@ -52,6 +68,15 @@ pub(super) fn duck(text: &str) -> Result<u8, String> {
         decibels if decibels <= DEEPEST_DUCK_DB => Ok(decibels),
         _ => Err(format!("a film steps back by 0 to {DEEPEST_DUCK_DB} decibels")),
     }
+}
+
+pub(super) fn level(text: &str) -> Result<f32, String> {
+    crate::source::parse_level(&text.to_ascii_lowercase().replace('−', "-"))
+}
+
+pub(super) fn pan(text: &str) -> Result<f32, String> {
+    crate::source::parse_pan(&text.replace('−', "-"))
+        .map_err(|_| format!("“{text}” is not a place: -1 is left, 0 the middle, 1 right"))
 }
 
 pub(super) fn delay(text: &str) -> Result<i32, String> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::format::{Format, sanitise};
+use crate::mixdown::Layout;
 use crate::soundless::MAX_CHANNELS;
 use crate::soundless::compressed::Compressed;
 use crate::soundless::wav_reader::{self, WavReader};
@@ -38,6 +39,7 @@ pub(crate) struct SoundFile {
     path: PathBuf,
     looped: bool,
     decoder: Decoder,
+    layout: Layout,
 }
 
 #[derive(Debug)]
@@ -49,7 +51,17 @@ enum Decoder {
 impl SoundFile {
     pub(crate) fn open(path: &Path, looped: bool) -> Result<Self> {
         let decoder = open_decoder(path).map_err(|fault| cannot_play(path, &fault))?;
-        Ok(Self { path: path.to_owned(), looped, decoder })
+        let format = match &decoder {
+            Decoder::Wav(wav) => wav.format(),
+            Decoder::Compressed(compressed) => compressed.format(),
+        };
+        let layout = Layout::usual(format.channels);
+        Ok(Self { path: path.to_owned(), looped, decoder, layout })
+    }
+
+    /// What the channels are.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     pub(crate) fn format(&self) -> Format {

@@ -3,6 +3,7 @@
 #![cfg(all(feature = "device", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod channels;
 mod sources;
 #[path = "../support"]
 #[allow(dead_code, reason = "the tests of microphones use the rest")]

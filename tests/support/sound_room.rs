@@ -208,6 +208,44 @@ impl Room {
         Guarded(spawn(command.stdout(Stdio::null()).stderr(Stdio::null())))
     }
 
+    /// Plugs in an output of its own whose channels are `map`.
+    pub(crate) fn plug_arranged(&self, name: &str, map: &str) {
+        self.pactl(&[
+            "load-module",
+            "module-null-sink",
+            &format!("sink_name={name}"),
+            &format!("rate={RATE}"),
+            "format=float32le",
+            &format!("channels={}", map.split(',').count()),
+            &format!("channel_map={map}"),
+            &format!("sink_properties=device.description={name}"),
+        ]);
+    }
+
+    /// Plays raw samples whose channels are `map` on the output called `name`.
+    pub(crate) fn play_arranged(&self, raw: &Path, name: &str, map: &str) -> Guarded {
+        let mut command = self.command("pacat");
+        command
+            .args(["--playback", "--raw", "--format=float32le", "-d", name])
+            .args([&format!("--rate={RATE}"), &format!("--channel-map={map}")])
+            .arg(format!("--channels={}", map.split(',').count()))
+            .arg(raw);
+        Guarded(spawn(command.stdout(Stdio::null()).stderr(Stdio::null())))
+    }
+
+    /// Starts to record what the output called `name` plays to the channels of `map`, raw.
+    pub(crate) fn record_arranged(&self, name: &str, map: &str) -> (PathBuf, Guarded) {
+        let path = self.path(&format!("{name}.raw"));
+        let mut command = self.command("parec");
+        command
+            .args(["-d", &format!("{name}.monitor"), "--raw", "--format=float32le"])
+            .args([&format!("--rate={RATE}"), &format!("--channel-map={map}")])
+            .arg(format!("--channels={}", map.split(',').count()))
+            .stdout(File::create(&path).unwrap())
+            .stderr(Stdio::null());
+        (path, Guarded(spawn(&mut command)))
+    }
+
     /// Starts to record everything that plays in the room.
     pub(crate) fn record(&mut self) -> Recorder {
         self.recorders += 1;

@@ -78,7 +78,7 @@ fn assert_contiguous(taken: &Taken) {
 fn a_ramp_comes_through_whole_and_each_chunk_knows_its_time() {
     for ppm in [-200.0, 0.0, 150.0] {
         let (mut card, mut chunker, mut taken) = (Card::new(ppm), chunker(), Taken::new());
-        chunker.plug(MONO, None).unwrap();
+        chunker.plug(MONO, &Layout::usual(1), None).unwrap();
         run(Some(&mut card), &mut chunker, 0, 6_000_000, &mut taken);
         assert_contiguous(&taken);
         let sound: Vec<_> =
@@ -107,7 +107,7 @@ fn with_no_card_silence_flows_at_the_right_pace() {
 #[test]
 fn a_pause_of_the_player_is_silence_of_its_length_and_loses_nothing() {
     let (mut card, mut chunker, mut taken) = (Card::new(50.0), chunker(), Taken::new());
-    chunker.plug(MONO, None).unwrap();
+    chunker.plug(MONO, &Layout::usual(1), None).unwrap();
     run(Some(&mut card), &mut chunker, 0, 3_000_000, &mut taken);
     run(None, &mut chunker, 3_000_000, 7_200_000, &mut taken);
     card.late_us = 4_200_000.0;
@@ -124,7 +124,7 @@ fn a_pause_of_the_player_is_silence_of_its_length_and_loses_nothing() {
 #[test]
 fn frames_that_the_card_lost_are_replaced_by_silence_of_the_same_length() {
     let (mut card, mut chunker, mut taken) = (Card::new(0.0), chunker(), Taken::new());
-    chunker.plug(MONO, None).unwrap();
+    chunker.plug(MONO, &Layout::usual(1), None).unwrap();
     run(Some(&mut card), &mut chunker, 0, 3_000_000, &mut taken);
     let before = chunker.silence();
     card.late_us = 15_000.0;
@@ -139,7 +139,7 @@ fn frames_that_the_card_lost_are_replaced_by_silence_of_the_same_length() {
 #[test]
 fn a_step_within_what_stamps_get_wrong_moves_the_times_and_makes_no_hole() {
     let (mut card, mut chunker, mut taken) = (Card::new(0.0), chunker(), Taken::new());
-    chunker.plug(MONO, None).unwrap();
+    chunker.plug(MONO, &Layout::usual(1), None).unwrap();
     run(Some(&mut card), &mut chunker, 0, 3_000_000, &mut taken);
     let before = chunker.silence();
     card.late_us = 900.0;
@@ -154,7 +154,7 @@ fn a_step_within_what_stamps_get_wrong_moves_the_times_and_makes_no_hole() {
 #[test]
 fn frames_that_found_no_room_in_the_ring_are_silence_where_they_were() {
     let (mut chunker, mut taken) = (chunker(), Taken::new());
-    chunker.plug_exact(MONO, None, START_US).unwrap();
+    chunker.plug_exact(MONO, &Layout::usual(1), None, START_US).unwrap();
     chunker.stamp(0, 0, START_US, START_US);
     chunker.samples(&[1.0; 480]);
     chunker.stamp(960, 480, START_US + 20_000, START_US + 20_000);
@@ -182,11 +182,11 @@ fn a_suspended_pc_sends_no_burst_but_jumps_and_says_so() {
 fn a_card_that_comes_back_at_another_rate_is_converted_into_its_place() {
     let stereo = Format { sample_rate: 96_000, channels: 2 };
     let (mut card, mut chunker, mut taken) = (Card::new(0.0), chunker(), Taken::new());
-    chunker.plug(MONO, None).unwrap();
+    chunker.plug(MONO, &Layout::usual(1), None).unwrap();
     run(Some(&mut card), &mut chunker, 0, 2_000_000, &mut taken);
     chunker.unplug();
     run(None, &mut chunker, 2_000_000, 3_000_000, &mut taken);
-    chunker.plug(stereo, None).unwrap();
+    chunker.plug(stereo, &Layout::usual(2), None).unwrap();
     for n in 0..300_u64 {
         let at = 3_000_000 + n * 10_000;
         chunker.stamp(n * 960, 0, START_US + at, START_US + at);
@@ -204,7 +204,7 @@ proptest! {
     #[test]
     fn any_callback_size_gives_the_same_chunks(sizes in prop::collection::vec(1..2000_usize, 1..60)) {
         let mut chunker = chunker();
-        chunker.plug_exact(MONO, None, START_US).unwrap();
+        chunker.plug_exact(MONO, &Layout::usual(1), None, START_US).unwrap();
         let mut taken = Taken::new();
         let mut next = 0_u64;
         for size in sizes {
@@ -236,7 +236,7 @@ fn a_chunk_longer_than_any_gap_that_is_filled_comes_whole() {
 #[test]
 fn an_overrun_longer_than_any_gap_that_is_filled_leaves_later_sound_in_time() {
     let (mut chunker, mut taken) = (chunker(), Taken::new());
-    chunker.plug_exact(MONO, None, START_US).unwrap();
+    chunker.plug_exact(MONO, &Layout::usual(1), None, START_US).unwrap();
     chunker.stamp(0, 0, START_US, START_US);
     chunker.samples(&[1.0; 480]);
     let after = START_US + 1_010_000;
@@ -250,7 +250,7 @@ fn an_overrun_longer_than_any_gap_that_is_filled_leaves_later_sound_in_time() {
 #[test]
 fn the_first_sound_after_a_short_pause_is_heard() {
     let (mut card, mut chunker, mut taken) = (Card::new(0.0), chunker(), Taken::new());
-    chunker.plug(MONO, None).unwrap();
+    chunker.plug(MONO, &Layout::usual(1), None).unwrap();
     run(Some(&mut card), &mut chunker, 0, 3_000_000, &mut taken);
     run(None, &mut chunker, 3_000_000, 3_200_000, &mut taken);
     card.late_us = 200_000.0;
@@ -265,7 +265,7 @@ fn the_first_sound_after_a_short_pause_is_heard() {
 fn a_card_that_hands_over_long_pieces_is_not_silent_in_between() {
     let (mut card, mut chunker, mut taken) = (Card::new(0.0), chunker(), Taken::new());
     card.period = 3_840;
-    chunker.plug(MONO, None).unwrap();
+    chunker.plug(MONO, &Layout::usual(1), None).unwrap();
     run(Some(&mut card), &mut chunker, 0, 3_000_000, &mut taken);
     let before = chunker.silence();
     run(Some(&mut card), &mut chunker, 3_000_000, 6_000_000, &mut taken);
@@ -294,7 +294,7 @@ fn a_microphone_of_another_rate_waits_for_little_more_than_what_its_converter_lo
     let mut card = Card::new(0.0);
     (card.rate, card.period) = (40_000.0, 20);
     let mut chunker = chunker();
-    chunker.plug(Format { sample_rate: 40_000, ..MONO }, None).unwrap();
+    chunker.plug(Format { sample_rate: 40_000, ..MONO }, &Layout::usual(1), None).unwrap();
     chunker.end_with_pieces();
     let ahead_us = RateConverter::new(40_000, 48_000, 1, BLOCK).unwrap().delay() / 48e3 * 1e6;
     let (longest_us, _) = waits_us(card, chunker);
@@ -309,7 +309,7 @@ fn chunks_that_end_with_a_microphones_pieces_never_wait_for_the_next_one() {
         for after_us in [0, 1_300, 3_900, 7_770, 9_990] {
             let microphone = || Card { period, late_us: f64::from(after_us), ..Card::new(60.0) };
             let plugged = |mut chunker: Chunker| {
-                chunker.plug(MONO, None).unwrap();
+                chunker.plug(MONO, &Layout::usual(1), None).unwrap();
                 chunker
             };
             anyhow_us = waits_us(microphone(), plugged(chunker())).0.max(anyhow_us);
@@ -334,7 +334,7 @@ fn chunks_that_end_with_a_microphones_pieces_never_wait_for_the_next_one() {
 fn pieces_that_a_stall_has_moved_end_with_chunks_again() {
     let (mut card, mut chunker, mut taken) = (Card::new(0.0), chunker(), Taken::new());
     card.period = 240;
-    chunker.plug(MONO, None).unwrap();
+    chunker.plug(MONO, &Layout::usual(1), None).unwrap();
     chunker.end_with_pieces();
     run(Some(&mut card), &mut chunker, 0, 3_000_000, &mut taken);
     run(None, &mut chunker, 3_000_000, 3_100_000, &mut taken);

@@ -253,7 +253,13 @@ impl Prepared {
             kind => {
                 let generator = Generator::open(kind, source.looped, fitting.mix)?;
                 let name = source.kind.to_string();
-                Feed::File(ReadAhead::start(&name, generator, source.channels, fitting.mix)?)
+                Feed::File(ReadAhead::start(
+                    &name,
+                    generator,
+                    source.channels,
+                    fitting.mix,
+                    &fitting.stop,
+                )?)
             }
         };
         let name = shown(&source.kind.to_string());
@@ -291,13 +297,14 @@ fn card(_source: &Source, _fitting: &Fitting) -> Result<(String, CardFeed)> {
 
 #[cfg(feature = "device")]
 fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
+    use crate::mixdown::Mixdown;
     use crate::send::keep_card::{self, KeepCard};
     use crate::threads::{Priority, spawn};
 
     let device = crate::device::InputDevice::find(&source.kind)?;
     let own = Format { sample_rate: device.format().sample_rate, ..fitting.mix };
     // Found out here, where it can be said.
-    crate::mixdown::Mixdown::new(device.format().channels, own.channels, source.channels)?;
+    Mixdown::new(device.layout(), own.channels, source.channels)?;
     let chunk = own.frames_in_ms(CARD_CHUNK_MS).max(16);
     let delay_ms = track_delay_ms(keep_card::period_ms(fitting.delay_ms()));
     let (cards, producer) = Cards::new(source.channels);
@@ -323,7 +330,7 @@ fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
     };
     let heard = feed.stop.clone();
     // Opening a card can take seconds; nobody waits for this thread to end.
-    let _keeper = spawn("card", Priority::Ordinary, move || keeper.run(&heard))?;
+    let _keeper = spawn("card", Priority::Ordinary, &fitting.stop, move || keeper.run(&heard))?;
     Ok((id, feed))
 }
 

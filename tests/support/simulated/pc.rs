@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use auralync::Format;
+use auralync::mixdown::Layout;
 use auralync::send::capture::{self, Capture, Captured};
 use auralync::send::cards::pass;
 use auralync::send::chunk::Chunker;
@@ -70,7 +71,7 @@ impl Pc {
         let host = Host::new(5e9, Oscillator::fast_by(-7.0, 0.3));
         let (capture, captured) = capture::ring(MONO, Arc::default());
         let mut chunker = Chunker::new(MONO, 1024, 75_000, host.reads(0.0));
-        chunker.plug(MONO, None).expect("one channel is one channel");
+        chunker.plug(MONO, &Layout::usual(1), None).expect("one channel is one channel");
         Self {
             host,
             card: Card::new(0.0, Oscillator::fast_by(ppm, 1.1)),
