@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use cpal::traits::{DeviceTrait, HostTrait};
 
 use crate::clock::Clock;
+use crate::format::printable;
 use crate::mixdown::Layout;
 use crate::source::Kind;
 use crate::{Error, Format, Result};
@@ -32,12 +33,15 @@ pub use listing::Listing;
 pub use stream::Stream;
 pub use trouble::Trouble;
 
+/// Longest name of a device, in characters.
+const LONGEST_NAME: usize = 200;
+
 /// A device as the system describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// What to paste to mean exactly this device. An input and an output may share one.
     pub id: String,
-    /// What people call it. Not unique.
+    /// What people call it, fit to be shown. Not unique.
     pub name: String,
     /// Whether it records.
     pub inputs: bool,
@@ -443,7 +447,8 @@ fn describe(
     };
     let mut listed = Listed {
         id: id.to_string(),
-        name: description.name().to_owned(),
+        // A Bluetooth device is called whatever its owner likes, and a name goes to terminals.
+        name: printable(description.name(), LONGEST_NAME),
         inputs,
         outputs,
         default_input: inputs && is(default_input),

@@ -233,6 +233,10 @@ pub(crate) fn plain(error: &std::io::Error) -> String {
         ErrorKind::StorageFull => "the disk is full",
         _ => {
             let text = error.to_string();
+            // What every resolver's failure is called, whatever the system then adds.
+            if text.starts_with("failed to lookup address") {
+                return "nothing here knows a computer of that name".to_owned();
+            }
             return text.split(" (os error").next().unwrap_or_default().to_owned();
         }
     };
@@ -277,6 +281,16 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_nobody_knows_is_said_in_words_that_need_no_engineer() {
+        use std::net::ToSocketAddrs;
+        let error = "no such host".to_socket_addrs().err();
+        let error = error.or_else(|| ("no.such.invalid", 1).to_socket_addrs().err()).unwrap();
+        assert!(!plain(&error).contains("lookup"), "{}", plain(&error));
+        let unknown = std::io::Error::other("failed to lookup address information: Unknown");
+        assert_eq!(plain(&unknown), "nothing here knows a computer of that name");
+    }
 
     #[test]
     fn what_the_system_says_comes_without_its_number() {

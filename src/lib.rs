@@ -21,6 +21,7 @@ pub mod control;
 pub mod discovery;
 pub mod error;
 pub mod format;
+mod home;
 pub mod limiter;
 pub mod loudness;
 pub mod mixdown;

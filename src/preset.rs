@@ -67,6 +67,15 @@ const UNLIMITED_CLIENTS: u32 = 1_000;
 /// Listeners from one address where nothing is said of it: a household behind one router.
 const LEAST_PER_ADDRESS: u32 = 4;
 
+/// What stays as it was at the start for a server's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fixed {
+    /// Frames of sound per second.
+    pub sample_rate: u32,
+    /// Frames in one piece of sound.
+    pub chunk_size: u32,
+}
+
 /// What a file or a command line says: a key it is silent about is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
@@ -127,6 +136,23 @@ impl Preset {
             )
         })?;
         Ok(merged)
+    }
+
+    /// This preset with the rate and the chunks that a server has turned out to have.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a delay of less than two such chunks.
+    pub fn held_to(self, fixed: Fixed) -> Result<Self> {
+        let Fixed { sample_rate, chunk_size } = fixed;
+        let held = Self { sample_rate: Some(sample_rate), chunk_size, ..self };
+        held.check_delay().map_err(|wrong| {
+            Error::usage(
+                wrong.why,
+                format!("Choose a playout delay of {} ms or more", wrong.shortest_ms),
+            )
+        })?;
+        Ok(held)
     }
 
     fn replaced_by(self, over: Overrides) -> Self {

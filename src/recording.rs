@@ -20,7 +20,7 @@ mod wav_file;
 pub(crate) use flac_frame::crc;
 
 pub use file::{Kind, RecordingFile};
-pub use name::{check_name, refuse_at_once};
+pub use name::{check_name, refuse_at_once, refuse_folder_at_once};
 pub use recorder::{Control, Failure, LONGEST_GAP_MS, Recorder, Tap};
 pub use tracks::RecordTracks;
 pub use wav_file::WavFile;

@@ -44,7 +44,8 @@ use crate::discovery::record::Details;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::mixdown::{self, Mixdown};
-use crate::preset::{Overrides, Preset, Watch};
+use crate::preset::{Fixed, Preset, Watch};
+use crate::recording::refuse_folder_at_once;
 use crate::settings::{ServerSettings, computer};
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
@@ -68,6 +69,9 @@ const DEFAULT_RATE: u32 = 48_000;
 
 /// The stream's rate is the card's, but no higher than this unless a person asks for it.
 const HIGHEST_RATE: u32 = 48_000;
+
+/// And no lower than a preset's may be.
+const LOWEST_RATE: u32 = 8_000;
 
 /// Listeners ping this often, or every so many ms as there are listeners: a thousand pings a
 /// second is what a big room may cost.
@@ -103,6 +107,9 @@ impl Server {
     /// # Errors
     /// Whatever keeps the server from starting, as a sentence for the user.
     pub fn open(settings: ServerSettings) -> Result<Self> {
+        if let Some(folder) = &settings.record_dir {
+            refuse_folder_at_once(folder)?;
+        }
         let (source, others) = carrier(&settings);
         let origin = Origin::open(&source, &settings)?;
         let sample_rate =
@@ -111,8 +118,8 @@ impl Server {
         // Channels that the card has not got are refused now, not when sound comes.
         Mixdown::new(&origin.layout(), format.channels, source.channels)?;
         // The delay must hold two chunks at the rate that it turned out to be.
-        let rate = Overrides { sample_rate: Some(sample_rate), ..Overrides::default() };
-        let settings = ServerSettings { preset: settings.preset.with(rate)?, ..settings };
+        let fixed = Fixed { sample_rate, chunk_size: settings.preset.chunk_size };
+        let settings = ServerSettings { preset: settings.preset.held_to(fixed)?, ..settings };
         let fitting = Fitting {
             mix: format,
             chunk_size: settings.preset.chunk_size,
@@ -289,12 +296,9 @@ impl Server {
         let chunks = spawn("chunks", Priority::Now, &stop, move || producer.run(&heard))?;
 
         // Rate and chunks stay what they are, so a new delay must fit these.
-        let fixed = Overrides {
-            sample_rate: Some(format.sample_rate),
-            chunk_size: Some(preset.chunk_size),
-            ..settings.overrides.clone()
-        };
-        let mut watch = Watch::new(&settings.preset_name, &settings.origin, fixed);
+        let fixed = Fixed { sample_rate: format.sample_rate, chunk_size: preset.chunk_size };
+        let flags = settings.overrides.clone();
+        let mut watch = Watch::new(&settings.preset_name, &settings.origin, flags, fixed);
         let what = announcement(&settings, port, web);
         let announcer = settings.discovery.then(|| Announcer::start(what, shutdown)).flatten();
         let recorded = Arc::clone(&recordings.counters);
@@ -400,7 +404,7 @@ fn stream_rate(card: u32) -> u32 {
     while rate > HIGHEST_RATE && rate.is_multiple_of(2) {
         rate /= 2;
     }
-    rate.min(HIGHEST_RATE)
+    rate.clamp(LOWEST_RATE, HIGHEST_RATE)
 }
 
 fn room(settings: &ServerSettings, format: Format, captured: CapturedOutputs) -> Room {
@@ -587,6 +591,7 @@ mod tests {
             (88_200, 44_100),
             (40_000, 40_000),
             (50_001, 48_000),
+            (4_000, 8_000),
         ];
         for (card, stream) in pairs {
             assert_eq!(stream_rate(card), stream, "{card}");

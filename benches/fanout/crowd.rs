@@ -160,8 +160,8 @@ impl Occasion {
         /// What has come and is no whole frame yet; the buffer doubles when it grows.
         const UNFINISHED: u64 = 2 * (4 + MAX_CLIENT_FRAME as u64 - 1 + 16 * 1024);
         const SEAT: u64 = 4 * 1024;
-        /// Frames between the threads.
-        const ON_THEIR_WAY: u64 = 64;
+        /// Frames between the threads: the queue of `send/transmit.rs`.
+        const ON_THEIR_WAY: u64 = 2_048;
         let connections = (self.readers + self.browsers + self.deaf) as u64;
         connections * (UNFINISHED + self.frame_bytes() + SEAT)
             + (self.max_queue_size + ON_THEIR_WAY) * self.frame_bytes()

@@ -36,15 +36,15 @@ impl Caller {
     /// [`Error::Usage`] for a host that is not this machine, and where there is no token;
     /// [`Error::Refused`] and [`Error::NotAuraLync`] where no server of ours answers.
     pub fn connect(host: &str, port: u16) -> Result<Self> {
-        let found = (host, port)
-            .to_socket_addrs()
-            .map_err(|e| Error::Unresolved { host: host.to_owned(), why: plain(&e) })?;
+        // A name that nobody knows is not this computer's either.
+        let found = (host, port).to_socket_addrs().ok().into_iter().flatten();
         let local: Vec<SocketAddr> =
             found.filter(|address| address.ip().to_canonical().is_loopback()).collect();
         if local.is_empty() {
             return Err(Error::usage(
                 format!(
-                    "a server can be told what to do only on its own computer, not on “{host}”"
+                    "a server can be told what to do only on its own computer, not on “{}”",
+                    crate::format::printable(host, 100)
                 ),
                 "Leave the host out, or write localhost",
             ));

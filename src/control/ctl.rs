@@ -79,7 +79,11 @@ fn find(what: &str, typed: &str, all: &Value, key: &str, name: &str) -> Result<V
             text(one, name).to_lowercase().contains(&wanted)
         }];
     for is_meant in tries {
-        let found: Vec<&Value> = all.iter().filter(|one| is_meant(one)).collect();
+        let mut found: Vec<&Value> = all.iter().filter(|one| is_meant(one)).collect();
+        if found.len() > 1 {
+            // What has ended is hardly meant where another of that name plays.
+            found.retain(|one| one["state"] != "ended");
+        }
         match found[..] {
             [] => {}
             [one] => return Ok(one[key].clone()),
@@ -187,6 +191,16 @@ mod tests {
         assert_eq!(muted("10.0.0.2:5"), json!({"listener": "10.0.0.2:5", "muted": true}));
         let error = mute(&list, "carol", true).unwrap_err().to_string();
         assert!(error.contains("there is no source or person “carol”"), "{error}");
+    }
+
+    #[test]
+    fn of_two_sources_of_one_name_the_one_that_has_not_ended_is_meant() {
+        let sources = json!([
+            {"id": 0, "name": "file:jingle.wav", "state": "ended"},
+            {"id": 5, "name": "file:jingle.wav", "state": "playing"},
+        ]);
+        assert_eq!(find("source", "jingle", &sources, "id", "name").unwrap(), 5);
+        assert_eq!(find("source", "0", &sources, "id", "name").unwrap(), 0);
     }
 
     #[test]

@@ -263,7 +263,15 @@ fn named<'a>(
 ) -> Result<&'a Listed> {
     let fitting = || devices.iter().filter(|device| fits(device));
     let what = || format!("{role} “{}”", crate::format::printable(name, 200));
-    only(&matching(fitting(), name), fitting(), what)
+    // A monitor is an input to the system, but to a person the inputs are what records.
+    let real = fitting().filter(|device| !is_monitor(device));
+    let monitors = fitting().filter(|device| is_monitor(device));
+    only(&matching(fitting(), name), real.chain(monitors), what)
+}
+
+/// Whether this is no microphone or line, but what an output plays.
+fn is_monitor(device: &Listed) -> bool {
+    device.inputs && device.loopback
 }
 
 fn is_id(device: &Listed, name: &str) -> bool {
@@ -313,9 +321,14 @@ fn only<'a>(
     Err(Error::NoDevice { what: what(), why, fix })
 }
 
+/// An id without what a terminal would obey.
+fn shown(id: &str) -> String {
+    crate::format::printable(id, 400)
+}
+
 fn candidates<'a>(devices: impl Iterator<Item = &'a Listed>) -> Option<String> {
     let named: Vec<_> =
-        devices.map(|device| format!("“{}” ({})", device.name, device.id)).collect();
+        devices.map(|device| format!("“{}” ({})", device.name, shown(&device.id))).collect();
     let more = named.len().saturating_sub(NAMED_IN_ERRORS);
     let shown = named[..named.len() - more].join(", ");
     match (named.is_empty(), more) {

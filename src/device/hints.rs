@@ -77,24 +77,25 @@ pub fn no_microphone(system: System) -> &'static str {
     }
 }
 
-/// What to check after ten seconds of exact silence from a microphone.
+/// What to check after ten seconds of exact silence from a microphone. `another` is how another one
+/// is chosen.
 #[must_use]
-pub fn silent_microphone(system: System) -> &'static str {
-    match system {
+pub fn silent_microphone(system: System, another: &str) -> String {
+    let ask = match system {
         System::Windows => {
-            "nothing but silence from the microphone for 10 s. Is it muted? Is this program allowed \
-             to use it: Settings > Privacy & security > Microphone? --mic NAME picks another"
+            "Is it muted? Is this program allowed to use it: Settings > Privacy & security > \
+             Microphone?"
         }
         System::MacOs => {
-            "nothing but silence from the microphone for 10 s. Is it muted? If not, allow this \
-             terminal under System Settings > Privacy & Security > Microphone, and start again. \
-             --mic NAME picks another"
+            "Is it muted? If not, allow this terminal under System Settings > Privacy & Security > \
+             Microphone, and start again."
         }
-        System::Linux => {
-            "nothing but silence from the microphone for 10 s. Is it muted? --list-devices shows the \
-             inputs; --mic NAME picks another"
-        }
-    }
+        System::Linux => "Is it muted?",
+    };
+    format!(
+        "nothing but silence from the microphone for 10 s. {ask} --list-devices shows the inputs; \
+         {another} picks another"
+    )
 }
 
 /// What to do when the system forbids the use of a device.

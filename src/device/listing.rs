@@ -9,6 +9,9 @@ use crate::format::printable;
 /// Longest name that a line shows, in characters.
 const NAME: usize = 100;
 
+/// Longest id that a line shows, in characters: the longest that systems give are half as long.
+const ID: usize = 400;
+
 /// Devices as `--list-devices` prints them: what plays, what records, what carries the PC's own
 /// sound; one line each, the id ready to be pasted, the default marked.
 #[derive(Debug)]
@@ -59,7 +62,8 @@ fn lines(
         let Some(default) = belongs(device) else { continue };
         none = false;
         let mark = if default { " (default)" } else { "" };
-        write!(f, "\n  {}  {}{mark}", device.id, printable(&device.name, NAME))?;
+        let id = printable(&device.id, ID);
+        write!(f, "\n  {id}  {}{mark}", printable(&device.name, NAME))?;
     }
     if none { f.write_str("\n  none") } else { Ok(()) }
 }

@@ -65,11 +65,22 @@ pub(super) fn read(text: &str, place: &str, base: Preset) -> Result<Preset> {
 /// As [`read`], apart from how the values fit together.
 pub(super) fn parse(text: &str, place: &str) -> Result<(Overrides, Lines)> {
     let at = |offset: usize| format!("{place}, line {}", line_of(text, offset));
-    let table = DeTable::parse(text).map_err(|error| Error::Preset {
-        place: error.span().map_or_else(|| place.to_owned(), |span| at(span.start)),
-        why: format!("this line cannot be understood ({})", error.message()),
-        fix: "Write one “key = value” on a line, each key once, texts in quotation marks"
-            .to_owned(),
+    let table = DeTable::parse(text).map_err(|error| {
+        let place = error.span().map_or_else(|| place.to_owned(), |span| at(span.start));
+        let line = error.span().and_then(|span| text.lines().nth(line_of(text, span.start) - 1));
+        if let Some(fixed) = line.and_then(with_single_quotes) {
+            return Error::Preset {
+                place,
+                why: "between double quotation marks a backslash does not stand for itself".into(),
+                fix: format!("Put the path in single quotes: {fixed}"),
+            };
+        }
+        Error::Preset {
+            place,
+            why: format!("this line cannot be understood ({})", error.message()),
+            fix: "Write one “key = value” on a line, each key once, texts in quotation marks"
+                .to_owned(),
+        }
     })?;
 
     let mut entries: Vec<_> = table.get_ref().iter().collect();
@@ -88,6 +99,17 @@ pub(super) fn parse(text: &str, place: &str) -> Result<(Overrides, Lines)> {
         }
     }
     Ok((values, lines))
+}
+
+/// A line with a path of Windows' kind in double quotation marks, as it should be: `\` begins an escape
+/// there. `None` for any other line.
+fn with_single_quotes(line: &str) -> Option<String> {
+    let (before, quoted) = line.split_once('"')?;
+    let (inside, behind) = quoted.rsplit_once('"')?;
+    if !inside.contains('\\') {
+        return None;
+    }
+    Some(crate::format::printable(&format!("{before}'{}'{behind}", inside.replace('"', "'")), 200))
 }
 
 /// Where the keys of a file stand.

@@ -28,6 +28,9 @@ const LARGEST_FILE: u64 = 64 * 1024;
 /// Most of the user's own presets that an error lists.
 const MOST_LISTED: usize = 20;
 
+/// Most files of the user's folder that are looked at for that.
+const MOST_LOOKED_AT: usize = 10_000;
+
 /// Where a preset came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -172,10 +175,19 @@ fn own_presets(directory: &Path) -> Vec<String> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .filter_map(|path| path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned))
         .filter(|name| BUILT_IN.iter().all(|(built_in, _)| built_in != name))
-        .take(MOST_LISTED)
+        .take(MOST_LOOKED_AT)
         .collect();
     names.sort();
+    names.truncate(MOST_LISTED);
     names
+}
+
+/// What stands in the file at `path`, if it is one that can be a preset.
+pub(super) fn bytes(path: &Path) -> Option<Vec<u8>> {
+    std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).ok()?.take(LARGEST_FILE + 1).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 fn read_text(path: &Path) -> Result<String> {

@@ -433,3 +433,32 @@ fn a_quarter_of_all_may_come_from_one_address_and_at_least_four() {
     assert_eq!(with(0, None), (1_000, 250), "no limit is a thousand");
     assert_eq!(with(50, Some(40)), (50, 40));
 }
+
+#[test]
+fn a_windows_path_in_double_quotation_marks_is_answered_with_the_line_as_it_should_be() {
+    for (line, fixed) in [
+        (r#"source = "file:C:\music\x.wav""#, r"source = 'file:C:\music\x.wav'"),
+        (
+            r#"source = ["tone", "file:C:\users\x.wav"]"#,
+            r"source = ['tone', 'file:C:\users\x.wav']",
+        ),
+    ] {
+        let error = from_text("path", &format!("port = 1\n{line}\n")).unwrap_err();
+        assert!(error.contains("line 2: between double quotation marks a backslash"), "{error}");
+        assert!(error.ends_with(&format!("Put the path in single quotes: {fixed}")), "{error}");
+    }
+    assert!(from_text("path", "source = 'file:C:\\music\\x.wav'\n").is_ok());
+}
+
+#[test]
+fn of_many_presets_of_ones_own_the_first_by_name_are_listed() {
+    let directory = Directory::holding("many", &[]);
+    for n in (0..60).rev() {
+        std::fs::write(directory.0.join(format!("own{n:02}.toml")), "").unwrap();
+    }
+    let error = load_from("nothing-like-it", Some(&directory.0)).unwrap_err().to_string();
+    for n in 0..20 {
+        assert!(error.contains(&format!("own{n:02}")), "{error}");
+    }
+    assert!(!error.contains("own20"), "{error}");
+}

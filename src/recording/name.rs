@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Kind;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 
 /// Longest name that is taken from somebody else, in bytes: every file system has room for it.
 const LONGEST_NAME: usize = 100;
@@ -43,6 +43,32 @@ pub fn refuse_at_once(path: &Path, overwrite: bool) -> Result<()> {
     }
 }
 
+/// Refuses at once a folder that no recording could be written into.
+///
+/// # Errors
+///
+/// [`Error::File`] for what is no folder, and for one that may not be written into.
+pub fn refuse_folder_at_once(folder: &Path) -> Result<()> {
+    let refused = |why: &str, fix: &str| Err(Error::file(folder, why, fix));
+    match std::fs::metadata(folder) {
+        Ok(data) if data.is_dir() => {}
+        Ok(_) => return refused("this is not a folder", "Name a folder for recordings"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return refused("this folder does not exist", "Make it, or name another");
+        }
+        Err(error) => return refused(&plain(&error), "Name another folder"),
+    }
+    // Rights alone do not say it: a disk may be full, or be mounted to be read alone.
+    let probe = folder.join(format!(".auralync-{}", std::process::id()));
+    match std::fs::File::create_new(&probe) {
+        Ok(_) => {
+            let _ = std::fs::remove_file(&probe);
+            Ok(())
+        }
+        Err(error) => refused(&plain(&error), "Name a folder that you may write into"),
+    }
+}
+
 /// Takes the name of a file from somebody who may choose a name and nothing else: no folder, no way
 /// out of the one that was named at the start, no device.
 ///
@@ -68,7 +94,9 @@ pub fn check_name(name: &str) -> Result<()> {
         return refused("only letters, digits, spaces and . , - _ ( ) + & ' are for names");
     }
     let first = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
-    if DEVICES.contains(&first.trim_end_matches(|c: char| c.is_ascii_digit())) {
+    // Windows takes raised digits for digits there.
+    let is_digit = |c: char| c.is_ascii_digit() || "¹²³".contains(c);
+    if DEVICES.contains(&first.trim_end_matches(is_digit)) {
         return refused("that is the name of a device");
     }
     Kind::of(Path::new(name)).map(|_| ())
@@ -127,11 +155,28 @@ mod tests {
             "nul.wav",
             "COM1.wav",
             "Lpt9 .flac",
+            "COM¹.wav",
+            "LPT².wav",
+            "com³ .opus",
             &format!("{}.wav", "a".repeat(200)),
         ] {
             let error = check_name(name).unwrap_err().to_string();
             assert!(!error.contains(['\n', '\u{1b}']), "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_recordings_is_refused_and_one_that_does_stays_empty() {
+        let scratch = crate::soundless::scratch::Scratch::new();
+        let folder = scratch.path("here");
+        let refused = |path: &Path| refuse_folder_at_once(path).unwrap_err().to_string();
+        assert!(refused(&folder).ends_with("this folder does not exist. Make it, or name another"));
+        std::fs::create_dir(&folder).unwrap();
+        refuse_folder_at_once(&folder).unwrap();
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+        let file = folder.join("a.wav");
+        std::fs::write(&file, "").unwrap();
+        assert!(refused(&file).contains("not a folder"));
     }
 
     #[test]

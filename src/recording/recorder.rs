@@ -72,6 +72,7 @@ struct Shared {
 pub struct Recorder {
     thread: JoinHandle<()>,
     queue: Queue,
+    overwrite: bool,
 }
 
 /// What becomes of a file that cannot be written any more.
@@ -105,7 +106,7 @@ impl Recorder {
             has_said: false,
         };
         let thread = spawn("recorder", Priority::Ordinary, stop, move || writing.run(&from))?;
-        Ok(Self { thread, queue: Queue { to, shared } })
+        Ok(Self { thread, queue: Queue { to, shared }, overwrite })
     }
 
     /// Begins a recording in the file at `path`. With a `format` the file is made at once, without
@@ -127,7 +128,7 @@ impl Recorder {
     /// Lets others begin and end recordings in `folder`, of sound in that format if it is known.
     #[must_use]
     pub fn control(&self, folder: PathBuf, format: Option<Format>) -> Control {
-        Control { queue: self.queue.clone(), folder, format }
+        Control { queue: self.queue.clone(), folder, format, overwrite: self.overwrite }
     }
 
     /// The queue, for [`RecordTracks`](super::RecordTracks).
@@ -257,6 +258,7 @@ pub struct Control {
     queue: Queue,
     folder: PathBuf,
     format: Option<Format>,
+    overwrite: bool,
 }
 
 impl Control {
@@ -268,7 +270,12 @@ impl Control {
     /// a file that exists already or cannot be made.
     pub fn begin(&self, name: &str) -> Result<PathBuf> {
         check_name(name)?;
-        self.queue.begin(self.folder.join(name), self.format)
+        let path = self.folder.join(name);
+        if path.exists() && !self.overwrite {
+            // Who asks has chosen a name and nothing else, and cannot have a file replaced.
+            return Err(Error::file(&path, "this file already exists", "Choose another name"));
+        }
+        self.queue.begin(path, self.format)
     }
 
     /// Ends the recording that goes on; its path.

@@ -106,7 +106,7 @@ impl KeepCard {
             }
             let silent_us = self.clock.now_us().saturating_sub(start_us);
             if hint.is_due(self.counters.peak.was_heard(), silent_us) {
-                warn!("{}", hints::silence(System::current()));
+                warn!("{}", hint_for(&self.source.kind));
             }
             let delay_ms = self.delay_ms();
             if must_shorten(period, period_ms(delay_ms), delay_ms) {
@@ -152,7 +152,28 @@ impl KeepCard {
     }
 }
 
+/// What to check after silence from a source of that kind.
+fn hint_for(kind: &Kind) -> String {
+    match kind {
+        Kind::Device(_) => hints::silent_microphone(System::current(), "--source device:NAME"),
+        _ => hints::silence(System::current()).to_owned(),
+    }
+}
+
 /// How long a period should be for a playout delay.
 pub(super) fn period_ms(delay_ms: u32) -> f64 {
     (f64::from(delay_ms) * PERIOD_SHARE).clamp(SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_microphone_that_is_silent_gets_the_hint_of_microphones_and_a_loopback_its_own() {
+        let hint = hint_for(&Kind::Device("Headset".to_owned()));
+        assert!(hint.contains("microphone") && hint.contains("--source device:NAME"), "{hint}");
+        assert!(!hint.contains("loopback") && !hint.contains("--mic"), "{hint}");
+        assert!(!hint_for(&Kind::Loopback(None)).contains("microphone for"));
+    }
 }

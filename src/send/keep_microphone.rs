@@ -91,7 +91,7 @@ impl KeepMicrophone {
             // What systems hand over to programs that may not listen.
             let silent_us = self.clock.now_us().saturating_sub(opened_us);
             if hint.is_due(self.counters.peak.was_heard(), silent_us) {
-                warn!("{}", hints::silent_microphone(System::current()));
+                warn!("{}", hints::silent_microphone(System::current(), "--mic NAME"));
             }
             looks += 1;
             if !looks.is_multiple_of(LOOKS_PER_QUESTION) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::words::{address, duck, host, recording, stats, whole_number};
+use super::words::{address, duck, folder, host, recording, stats, whole_number};
 use super::{DEFAULT_WEB_PORT, StatsTarget, Verbosity, computer};
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
@@ -90,10 +90,11 @@ pub struct ServerArgs {
     /// opus, opus:KBPS. "f32 up to 6,opus" gives f32 while at most 6 listen.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     codecs: Option<Vec<String>>,
-    /// The port of the page for phones and browsers; 0 takes a free one.
-    #[arg(long, value_name = "PORT", default_value_t = DEFAULT_WEB_PORT,
-        value_parser = whole_number::<u16>, overrides_with = "no_web", allow_negative_numbers = true)]
-    web: u16,
+    /// The port of the page for phones and browsers, 8080 if nothing else is said; 0 takes a free
+    /// one.
+    #[arg(long, value_name = "PORT", value_parser = whole_number::<u16>,
+        overrides_with = "no_web", allow_negative_numbers = true)]
+    web: Option<u16>,
     /// Serve no page for phones and browsers.
     #[arg(long, overrides_with = "web")]
     no_web: bool,
@@ -132,10 +133,10 @@ pub struct ServerArgs {
     record: Option<PathBuf>,
     /// Keep each source and each person who speaks in a file of its own in this folder, all of
     /// which begin with the same moment.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = folder)]
     record_tracks: Option<PathBuf>,
     /// The folder for recordings that are begun while the server runs.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = folder)]
     record_dir: Option<PathBuf>,
     /// Replace the files of --record and --record-tracks if there are any.
     #[arg(long)]
@@ -237,6 +238,9 @@ impl ServerArgs {
         });
         let (preset, origin) = preset::load(&preset_name)?;
         let preset = preset.with(overrides.clone())?;
+        if !self.no_web && !self.list_devices && self.print_preset.is_none() {
+            refuse_one_port_for_both(&preset, overrides.port, self.web)?;
+        }
         Ok(ServerSettings {
             sources: sources(&preset)?,
             name: preset.name.clone().unwrap_or_else(computer::name),
@@ -247,7 +251,7 @@ impl ServerArgs {
             offers: self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?,
             discovery: !self.no_discovery,
             stats: self.stats,
-            web: (!self.no_web).then_some(self.web),
+            web: (!self.no_web).then_some(self.web.unwrap_or(DEFAULT_WEB_PORT)),
             web_status: self.web_status,
             web_hosts: self.web_host,
             qr: !self.no_qr,
@@ -262,6 +266,35 @@ impl ServerArgs {
             level: self.verbosity.level(),
         })
     }
+}
+
+/// Listeners and browsers need a port each. Only what was typed is named as such.
+fn refuse_one_port_for_both(preset: &Preset, port: Option<u16>, web: Option<u16>) -> Result<()> {
+    let page = web.unwrap_or(DEFAULT_WEB_PORT);
+    if page == 0 || page != preset.port {
+        return Ok(());
+    }
+    let (what, fix) = match (port, web) {
+        (Some(_), Some(_)) => (
+            format!(
+                "--port and --web name the same port, {page}: listeners and browsers need one each"
+            ),
+            "Choose another for one of the two",
+        ),
+        (None, Some(_)) => {
+            (format!("--web {page} is the port that listeners connect to"), "Choose another")
+        }
+        (port, None) => (
+            match port {
+                Some(_) => format!("--port {page} is the port of the page for phones and browsers"),
+                None => {
+                    format!("the preset's port {page} is that of the page for phones and browsers")
+                }
+            },
+            "Choose another, or move the page with --web PORT, or leave it out with --no-web",
+        ),
+    };
+    Err(Error::usage(what, fix))
 }
 
 fn sources(preset: &Preset) -> Result<Vec<Source>> {
@@ -386,6 +419,21 @@ mod tests {
         for wrong in ["--talk --duck 61", "--talk --duck -1", "--talk --duck x"] {
             let words = std::iter::once("auralync-server").chain(wrong.split_whitespace());
             assert!(ServerArgs::try_parse_from(words).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn one_port_for_listeners_and_browsers_is_refused_by_what_was_typed() {
+        for (flags, start) in [
+            ("--port 21097 --web 21097", "--port and --web name the same port, 21097: "),
+            ("--web 5555", "--web 5555 is the port that listeners connect to. "),
+            ("--port 8080", "--port 8080 is the port of the page for phones and browsers. "),
+        ] {
+            let error = read(flags).unwrap_err().to_string();
+            assert!(error.starts_with(start), "{error}");
+        }
+        for flags in ["--port 0 --web 0", "--port 8080 --no-web", "--port 8080 --web 5555"] {
+            assert!(read(flags).is_ok(), "{flags}");
         }
     }
 

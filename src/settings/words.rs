@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use super::{Output, StatsTarget};
 use crate::codec::Codec;
+use crate::home::expanded;
 use crate::talking::Mode;
 
 /// Loudest playback in per cent: +6 dB, beyond which the limiter would work all the time.
@@ -116,16 +117,23 @@ pub(super) fn output(text: &str) -> Result<Output, String> {
     match text.split_once(':') {
         None if text == "speaker" => Ok(Output::Speaker),
         None if text == "null" => Ok(Output::Null),
-        Some(("wav", path)) if !path.is_empty() => Ok(Output::Wav(path.into())),
+        Some(("wav", path)) if !path.is_empty() => recording(path).map(Output::Wav),
         _ => Err("it can be speaker, wav:FILE (a sound file) or null (nothing)".to_owned()),
     }
 }
 
 pub(super) fn recording(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
+    let path = expanded(text);
     match crate::recording::Kind::of(&path) {
         Ok(_) => Ok(path),
         Err(_) => Err("a recording's name ends in .wav, .flac or .opus".to_owned()),
+    }
+}
+
+pub(super) fn folder(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "" => Err("write the name of a folder".to_owned()),
+        path => Ok(expanded(path)),
     }
 }
 
@@ -133,6 +141,6 @@ pub(super) fn stats(text: &str) -> Result<StatsTarget, String> {
     match text {
         "" => Err("write the name of a file, or - for standard output".to_owned()),
         "-" => Ok(StatsTarget::Stdout),
-        path => Ok(StatsTarget::File(PathBuf::from(path))),
+        path => Ok(StatsTarget::File(expanded(path))),
     }
 }

@@ -101,6 +101,7 @@ fn every_wrong_flag_is_one_line_that_says_what_to_do() {
         row(Client, "--json", 2, &["--list-servers"]),
         row(Client, "pc --list-servers", 2, &["--list-servers", "Leave one"]),
         row(Server, "--duck 6", 2, &["--duck needs --talk"]),
+        row(Server, "--port 21097 --web 21097", 2, &["--port and --web name the same port"]),
         row(Client, "--ones", 2, &["--once", HELP]),
         row(Client, "a b", 2, &[HELP]),
         row(Client, "http://pc", 2, &["://"]),
@@ -117,6 +118,7 @@ fn every_wrong_flag_is_one_line_that_says_what_to_do() {
         row(Client, "pc --simulate loss=2", 2, &["“loss=2”", "loss=2%, delay=20ms"]),
         row(Client, "pc --simulate loss=200%", 2, &["0% to 100%"]),
         row(Client, "pc --record film.mp3", 2, &[".wav, .flac or .opus"]),
+        row(Client, "pc --output wav:film", 2, &[".wav, .flac or .opus"]),
         row(Server, "--record film", 2, &[".wav, .flac or .opus"]),
         row(Client, "pc --output null --device x", 2, &["--device", "--output"]),
         row(Client, "pc --preset smoth", 2, &["smooth"]),
@@ -207,7 +209,13 @@ fn a_file_that_cannot_be_played_or_written_is_exit_code_7() {
         row(Client, format!("pc --output wav:{}", there.display()), 7, &["--overwrite"]),
         row(Client, "pc --output wav:/nowhere/heard.wav", 7, &["folder does not exist"]),
         row(Client, "pc --record /nowhere/heard.opus", 7, &["folder does not exist"]),
-        row(Client, "pc --overwrite --output wav:/", 7, &["this is a folder"]),
+        row(Server, "--source tone --record-dir /nowhere", 7, &["folder does not exist"]),
+        row(
+            Server,
+            format!("--source tone --record-dir {}", there.display()),
+            7,
+            &["not a folder"],
+        ),
         row(Client, "pc --output null --stats /nowhere/stats", 7, &["/nowhere/stats"]),
     ]);
     assert_eq!(std::fs::read(there).unwrap(), b"somebody's", "nobody's file is touched");

@@ -294,3 +294,18 @@ fn what_a_pc_plays_is_not_taken_for_its_microphone() {
         "Mikrofon (Realtek(R) Audio)"
     );
 }
+
+#[test]
+fn an_unknown_input_is_answered_with_microphones_before_monitors() {
+    let on = System::Linux;
+    let mut devices: Vec<_> = (0..20)
+        .map(|n| {
+            device(on, &format!("pulseaudio:{n}.monitor"), &format!("Monitor {n}"), true, false)
+        })
+        .collect();
+    devices.push(device(on, "pulseaudio:mic", "Headset", true, false));
+    let error = input(&devices, "nope").unwrap_err().to_string();
+    assert!(error.contains("There is “Headset” (pulseaudio:mic), “Monitor 0”"), "{error}");
+    assert!(error.contains(" and 13 more"), "{error}");
+    assert_eq!(input(&devices, "monitor 7").unwrap().id, "pulseaudio:7.monitor");
+}

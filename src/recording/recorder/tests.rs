@@ -131,6 +131,9 @@ fn a_file_that_exists_is_refused_and_kept() {
     let recorder = recorder(&Arc::default());
     let error = recorder.begin(path.clone(), None).unwrap_err();
     assert!(error.to_string().contains("--overwrite"), "{error}");
+    // Who may choose a name alone has no such flag.
+    let error = recorder.control(scratch.path(""), None).begin("a.wav").unwrap_err().to_string();
+    assert!(error.ends_with("already exists. Choose another name"), "{error}");
     recorder.finish();
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
 }

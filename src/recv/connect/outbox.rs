@@ -15,8 +15,8 @@ use crate::wire::{AudioHeader, FLAG_BROKEN, talk_frame};
 /// too late to be heard, so the oldest whole frame falls out.
 const MOST_WAITING: usize = 20;
 
-/// What was captured longer ago than this, in µs, falls out too. Frames follow each other every 10 ms
-/// while somebody speaks, so only what waited for a connection gets that old.
+/// What was captured longer ago than this, in µs, falls out too: it waited for a connection. While
+/// one lasts, [`MOST_WAITING`] frames of 10 ms are the tighter bound.
 const OLDEST_US: u64 = 300_000;
 
 /// Frames on their way to the connection.

@@ -65,6 +65,8 @@ struct Entry {
     device: Option<String>,
     level_dbfs: f32,
     is_playing: bool,
+    /// Whether it was taken in while the server ran: then it leaves when it has ended.
+    was_added: bool,
 }
 
 /// All sources, the carrier first.
@@ -87,6 +89,7 @@ impl Beside {
             device: None,
             level_dbfs: crate::format::dbfs(0.0),
             is_playing: false,
+            was_added: false,
         };
         Self {
             mix,
@@ -135,6 +138,7 @@ impl Beside {
                 taps.end(entry.id);
             }
         }
+        self.entries.retain(|entry| !entry.was_added || !matches!(entry.feed, Feed::Ended));
         self.second_left = self.second_left.saturating_sub(frames);
         if self.second_left == 0 {
             self.second_left = self.mix.sample_rate as usize;
@@ -167,7 +171,19 @@ impl Beside {
             Order::Level(id, db) => combine.set_level(self.known(id)?, db),
             Order::Mute(id, is_muted) => combine.set_muted(self.known(id)?, is_muted),
             Order::Pan(id, pan) => combine.set_pan(self.known(id)?, pan),
-            Order::Add(prepared) => self.add(*prepared, combine)?,
+            Order::Add(prepared) => {
+                // One that was there from the start and has ended makes way for itself.
+                let is_back = |entry: &Entry| {
+                    matches!(entry.feed, Feed::Ended) && entry.name == prepared.name
+                };
+                let back = self.entries.iter().find(|entry| entry.id != CARRIER && is_back(entry));
+                let back = back.map(|entry| entry.id);
+                self.add(*prepared, combine)?;
+                self.entries.retain(|entry| Some(entry.id) != back);
+                if let Some(added) = self.entries.last_mut() {
+                    added.was_added = true;
+                }
+            }
             Order::Remove(CARRIER) => {
                 return Err(Error::usage(
                     "the first source gives all others their time and cannot be taken out",
@@ -197,7 +213,9 @@ impl Beside {
             ));
         }
         let id = Id(self.next_id);
-        if self.entries.len() >= MAX_SOURCES || !combine.add(id, Role::Film, settings) {
+        // What has ended is listed and takes no room in the mix.
+        let playing = self.entries.iter().filter(|entry| !matches!(entry.feed, Feed::Ended));
+        if playing.count() >= MAX_SOURCES || !combine.add(id, Role::Film, settings) {
             return Err(Error::usage(
                 format!("{MAX_SOURCES} sources are in the mix already"),
                 "Take one out first",
@@ -205,7 +223,8 @@ impl Beside {
         }
         self.next_id += 1;
         let level_dbfs = crate::format::dbfs(0.0);
-        self.entries.push(Entry { id, name, feed, device, level_dbfs, is_playing: false });
+        let (is_playing, was_added) = (false, false);
+        self.entries.push(Entry { id, name, feed, device, level_dbfs, is_playing, was_added });
         Ok(())
     }
 
@@ -363,3 +382,6 @@ impl Drop for CardFeed {
         self.stop.request();
     }
 }
+
+#[cfg(test)]
+mod tests;

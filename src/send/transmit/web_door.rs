@@ -291,7 +291,7 @@ impl Transmit {
             }
             Next::Asks(has_body) => {
                 let (status, text) = match self.admission(visitor.origin) {
-                    Admission::Crowded(full) => (Status::Unavailable, full.sentence()),
+                    Admission::Crowded(full) => (Status::Unavailable, is_full(full)),
                     Admission::Seat | Admission::Wait(_) => (Status::Ok, "This page may listen."),
                 };
                 visitor.answer(Answer::sentence(status, text), has_body, now);

@@ -155,6 +155,7 @@ fn a_word_out_of_its_range_says_the_range() {
         ("pc --delay -5001", "the delay goes from -5000 to 5000 milliseconds"),
         ("pc --output mp3:x", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
         ("pc --output wav:", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
+        ("pc --output wav:film", "a recording's name ends in .wav, .flac or .opus"),
         ("pc --codec opus:9", "it can be auto, f32, s24, s16, opus, or opus:KBPS with 64"),
         ("pc --talk=loud", "it can be open (whenever you speak) or push (while you hold"),
         ("pc --talk --talk-codec auto", "it can be opus, opus:KBPS with 64 to 256"),
@@ -221,4 +222,14 @@ fn no_answer_and_an_endless_one_both_end() {
     assert!(answer.unwrap_err().to_string().starts_with("no server was named. Type "));
     let (answer, _) = ask(&[b'x'; 1 << 20], None);
     assert_eq!(answer.unwrap_err().exit_code(), 2);
+}
+
+#[test]
+fn a_tilde_behind_a_flags_word_or_equals_sign_is_the_users_own_folder() {
+    let Some(home) = std::env::home_dir() else { return };
+    let settings = read("pc --record=~/heard.opus --stats=~/lines").unwrap();
+    assert_eq!(settings.record, Some(home.join("heard.opus")));
+    assert_eq!(settings.stats, Some(StatsTarget::File(home.join("lines"))));
+    let settings = read("pc --output wav:~/film.wav").unwrap();
+    assert_eq!(settings.output, Output::Wav(home.join("film.wav")));
 }

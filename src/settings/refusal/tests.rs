@@ -323,8 +323,8 @@ const REFUSED: &[(&str, &str)] = &[
         "ctl pan needs SOURCE and PAN. To see every flag: auralync-client ctl pan --help",
     ),
     (
-        "auralync-client ctl mute",
-        "ctl mute needs SOURCE. To see every flag: auralync-client ctl mute --help",
+        "auralync-client ctl remove",
+        "ctl remove needs SOURCE. To see every flag: auralync-client ctl remove --help",
     ),
     (
         "auralync-client ctl record",
