@@ -1,6 +1,7 @@
 //! Sample-rate conversion with a ratio that can be nudged: windowed sinc, through `rubato`.
 
 mod counter;
+mod whole;
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{
@@ -10,6 +11,7 @@ use rubato::{
 
 use crate::error::{Error, Result};
 use counter::Counter;
+pub use whole::WholeConverter;
 
 /// Taps of the sinc. 128 with quadratic interpolation measured 134 dB SINAD up to 19 kHz at a
 /// quarter of a percent of a core; half as many taps lose 40 dB there.

@@ -16,7 +16,6 @@ mod recorder;
 mod tracks;
 mod wav_file;
 
-#[cfg(test)]
 pub(crate) use flac_frame::crc;
 
 pub use file::{Kind, RecordingFile};

@@ -1,12 +1,23 @@
 //! Sources that need no sound card: a tone, silence, sound files.
 
-mod compressed;
+mod blocks;
+mod flac;
+mod input;
+mod kind;
+mod mp3;
+mod ogg;
+mod others;
+mod pcm;
+mod riff;
 mod sound_file;
 mod tone;
-mod wav_reader;
 
 #[cfg(test)]
 mod flac_writer;
+#[cfg(test)]
+mod mutations;
+#[cfg(test)]
+mod played;
 #[cfg(test)]
 pub(crate) mod scratch;
 
@@ -66,6 +77,17 @@ impl Generator {
                 "it was asked of the sources that need none",
             )),
         }
+    }
+
+    /// Opens a sound file that is in memory, of any kind that is played.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] when it is not sound that can be played.
+    pub fn from_bytes(bytes: Vec<u8>, looped: bool) -> Result<Self> {
+        let file = SoundFile::from_bytes(bytes, looped)?;
+        let layout = file.layout().clone();
+        Ok(Self { format: file.format(), layout, sound: Sound::File(Box::new(file)) })
     }
 
     /// Rate and channels of what [`read`](Self::read) gives.

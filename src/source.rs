@@ -4,8 +4,9 @@
 //! Only the trailing words are taken off the end, so a NAME may hold commas, colons and `@`. A
 //! name that itself ends in one of the words cannot be written.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::{Error, Result};
@@ -27,6 +28,10 @@ pub const TONE_HZ: std::ops::RangeInclusive<f64> = 20.0..=20_000.0;
 
 /// The frequency of `tone` without a number, in Hz: concert pitch.
 pub const DEFAULT_TONE_HZ: f64 = 440.0;
+
+/// Where a file's name is not UTF-8, each byte that is none stands in a spec as the character that
+/// is so far behind this one: the last of Unicode, which have no meaning.
+const BYTE_BASE: u32 = 0x10_ff00;
 
 const SPEC: &str = "Write KIND[:NAME][,level=-6dB][,muted][,pan=-0.5][,loudness=-23][,loop]\
                     [,ch=1+2], where KIND is \
@@ -178,7 +183,7 @@ impl FromStr for Kind {
         match (kind.to_ascii_lowercase().as_str(), name) {
             ("loopback", name) => Ok(Self::Loopback(name.map(str::to_owned))),
             ("device", Some(name)) => Ok(Self::Device(name.to_owned())),
-            ("file", Some(path)) => Ok(Self::File(path.into())),
+            ("file", Some(path)) => Ok(Self::File(home_path(path))),
             ("device" | "file", None) => Err(format!("“{kind}” needs a name: {kind}:NAME")),
             ("tone", hz) => Ok(Self::Tone { hz: hz.map_or(Ok(DEFAULT_TONE_HZ), parse_hz)? }),
             ("none", None) => Ok(Self::None),
@@ -199,6 +204,53 @@ impl fmt::Display for Kind {
             Self::None => f.write_str("none"),
         }
     }
+}
+
+/// A `--source` spec as it was typed: a file's name need not be UTF-8.
+#[must_use]
+pub fn spec_from_os(spec: OsString) -> String {
+    spec.into_string().unwrap_or_else(|spec| {
+        let mut text = String::new();
+        for chunk in spec.as_encoded_bytes().utf8_chunks() {
+            text.push_str(chunk.valid());
+            let byte = |byte: &u8| char::from_u32(BYTE_BASE + u32::from(*byte));
+            text.extend(chunk.invalid().iter().filter_map(byte));
+        }
+        text
+    })
+}
+
+/// The file that `path` names in a spec: `~/` in front stands for the home folder, which a shell
+/// does not put there behind a colon.
+#[must_use]
+pub fn home_path(path: &str) -> PathBuf {
+    let in_home =
+        path.strip_prefix("~/").or_else(|| path.strip_prefix(r"~\").filter(|_| cfg!(windows)));
+    match (in_home, std::env::home_dir()) {
+        (Some(rest), Some(home)) if home != Path::new("") => home.join(typed_path(rest)),
+        _ => typed_path(path),
+    }
+}
+
+/// A path, with the bytes that [`spec_from_os`] has kept.
+fn typed_path(path: &str) -> PathBuf {
+    let byte =
+        |c: char| u32::from(c).checked_sub(BYTE_BASE).and_then(|byte| u8::try_from(byte).ok());
+    #[cfg(unix)]
+    if path.chars().any(|c| byte(c).is_some()) {
+        use std::os::unix::ffi::OsStringExt;
+
+        let mut bytes = Vec::new();
+        for c in path.chars() {
+            match byte(c) {
+                Some(byte) => bytes.push(byte),
+                None => bytes.extend(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        return OsString::from_vec(bytes).into();
+    }
+    let _ = byte;
+    path.into()
 }
 
 /// Takes words off the end until something is none; returns what is left and the words, in order.
@@ -296,6 +348,28 @@ mod tests {
         assert_eq!(parse("tone").kind, Kind::Tone { hz: 440.0 });
         assert_eq!(parse("tone:997.5Hz").kind, Kind::Tone { hz: 997.5 });
         assert_eq!(parse("none").kind, Kind::None);
+    }
+
+    #[test]
+    fn a_files_name_may_lie_in_the_home_folder() {
+        let home = std::env::home_dir().unwrap();
+        assert_eq!(parse("file:~/a.wav,loop").kind, Kind::File(home.join("a.wav")));
+        for name in ["~a.wav", "a/~/b.wav", "~", "./~/a.wav"] {
+            assert_eq!(parse(&format!("file:{name}")).kind, Kind::File(name.into()));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_files_name_need_not_be_utf_8() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let spec = |bytes: &[u8]| spec_from_os(OsString::from_vec(bytes.to_vec()));
+        let source = parse(&spec(b"file:caf\xe9 \xff\xc3\xa9.wav,muted"));
+        let name = OsString::from_vec(b"caf\xe9 \xff\xc3\xa9.wav".to_vec());
+        assert_eq!(source.kind, Kind::File(name.into()));
+        assert!(source.muted);
+        assert_eq!(spec("file:é立.wav".as_bytes()), "file:é立.wav");
     }
 
     #[test]

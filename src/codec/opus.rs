@@ -253,6 +253,42 @@ impl std::fmt::Debug for Decoder {
     }
 }
 
+/// Longest packet in a file, in bytes: 48 frames of the longest, and how long each is.
+const MAX_FILE_PACKET: usize = 48 * (MAX_PACKET + 2) + 2;
+
+/// Decodes the packets of a file, which may hold any number of frames.
+pub(crate) struct FilePackets(Decoder);
+
+impl FilePackets {
+    /// `None` for more than two channels.
+    pub(crate) fn new(channels: u16) -> Option<Self> {
+        Decoder::new(channels).map(Self)
+    }
+
+    pub(crate) fn channels(&self) -> usize {
+        self.0.channels
+    }
+
+    /// Decodes a packet into `out` (cleared first). False if it cannot be decoded.
+    pub(crate) fn decode(&mut self, packet: &[u8], out: &mut Vec<f32>) -> bool {
+        out.clear();
+        if packet.len() > MAX_FILE_PACKET || packet_frames(packet).is_none() {
+            return false;
+        }
+        out.resize(MAX_PACKET_FRAMES as usize * self.0.channels, 0.0);
+        let decoded = self.0.inner.decode_float(packet, out, DecodeMode::Normal).unwrap_or(0);
+        out.truncate(decoded * self.0.channels);
+        make_safe(out);
+        decoded > 0
+    }
+
+    /// Adds up to `frames` frames of what probably came next to `out`.
+    pub(crate) fn conceal(&mut self, frames: usize, out: &mut Vec<f32>) {
+        out.clear();
+        self.0.conceal(frames as u64, out);
+    }
+}
+
 /// Decoded sound is a little louder than full scale at most; corrupt packets may be anything.
 fn make_safe(samples: &mut [f32]) {
     sanitise(samples);

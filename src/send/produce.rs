@@ -87,6 +87,9 @@ struct Generating {
     start_us: u64,
     made: u64,
     scratch: Vec<f32>,
+    /// Behind the end, frames of silence that are still to come: they push out what the conversion
+    /// of its rate keeps back.
+    tail: Option<u64>,
 }
 
 impl Producer {
@@ -161,8 +164,9 @@ impl Producer {
     ) -> Result<()> {
         let start_us = self.clock.now_us();
         self.chunker.plug_exact(generator.format(), generator.layout(), pick, start_us)?;
+        let scratch = Vec::new();
         self.input =
-            Input::Generator(Generating { generator, start_us, made: 0, scratch: Vec::new() });
+            Input::Generator(Generating { generator, start_us, made: 0, scratch, tail: None });
         Ok(())
     }
 
@@ -274,8 +278,15 @@ impl Generating {
         self.scratch.resize(format.samples(missing as usize), 0.0);
         let frames = match self.generator.read(&mut self.scratch) {
             Ok(0) => {
-                info!("the file has ended: silence from here on");
-                return false;
+                let left = self.tail.get_or_insert_with(|| chunker.held_back());
+                if *left == 0 {
+                    info!("the file has ended: silence from here on");
+                    return false;
+                }
+                let frames = missing.min(*left);
+                *left -= frames;
+                self.scratch.fill(0.0);
+                frames as usize
             }
             Ok(frames) => frames,
             Err(e) => {

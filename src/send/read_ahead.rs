@@ -10,7 +10,7 @@ use ringbuf::{HeapCons, HeapProd, HeapRb};
 use crate::error::Result;
 use crate::format::Format;
 use crate::mixdown::Mixdown;
-use crate::rate::RateConverter;
+use crate::rate::WholeConverter;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::threads::{Priority, spawn};
@@ -24,7 +24,7 @@ const AT_START_MS: f64 = 100.0;
 /// How often the thread looks whether there is room again.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Frames that are converted at a time.
+/// Frames that are read at a time.
 const BLOCK: usize = 256;
 
 /// The mix's end of the ring.
@@ -40,19 +40,14 @@ struct Reader {
     name: String,
     generator: Generator,
     mixdown: Mixdown,
-    converter: Option<RateConverter>,
+    converter: Option<WholeConverter>,
     mix: Format,
     ring: HeapProd<f32>,
     raw: Vec<f32>,
     /// In the mix's channels, on their way to the converter.
     mixed: Vec<f32>,
-    /// The newest frame, in the mix's channels.
-    last: Vec<f32>,
-    /// Frames that the converter gives before the first of the sound.
-    lead: usize,
-    /// Frames read, and frames that became of them.
-    taken: u64,
-    made: u64,
+    /// At the mix's rate, on their way to the ring.
+    converted: Vec<f32>,
     has_ended: bool,
 }
 
@@ -72,11 +67,10 @@ impl ReadAhead {
         let source = generator.format();
         let mixdown = Mixdown::new(generator.layout(), mix.channels, pick)?;
         let converter = (source.sample_rate != mix.sample_rate)
-            .then(|| RateConverter::new(source.sample_rate, mix.sample_rate, mix.channels, BLOCK))
+            .then(|| WholeConverter::new(source.sample_rate, mix.sample_rate, mix.channels))
             .transpose()?;
         let (producer, ring) =
             HeapRb::new(mix.samples(mix.frames_in_ms(AHEAD_MS).max(4 * BLOCK))).split();
-        let lead = converter.as_ref().map_or(0, |converter| converter.delay().round() as usize);
         let mut reader = Reader {
             name: name.to_owned(),
             generator,
@@ -86,10 +80,7 @@ impl ReadAhead {
             ring: producer,
             raw: vec![0.0; source.samples(BLOCK)],
             mixed: Vec::new(),
-            last: vec![0.0; mix.samples(1)],
-            lead,
-            taken: 0,
-            made: 0,
+            converted: Vec::new(),
             has_ended: false,
         };
         let at_start = mix.samples(mix.frames_in_ms(AT_START_MS).max(BLOCK));
@@ -135,7 +126,7 @@ impl Reader {
 
     /// Whether a block more fits, whatever the converter makes of it.
     fn has_room(&self) -> bool {
-        let ratio = self.converter.as_ref().map_or(1.0, RateConverter::ratio);
+        let ratio = self.converter.as_ref().map_or(1.0, WholeConverter::ratio);
         let frames = (BLOCK as f64 * ratio) as usize + 2 * BLOCK;
         self.ring.vacant_len() >= self.mix.samples(frames)
     }
@@ -146,42 +137,20 @@ impl Reader {
         let samples = &self.raw[..self.generator.format().samples(frames)];
         self.mixdown.apply(samples, &mut self.mixed);
         self.has_ended = frames == 0;
-        let channels = usize::from(self.mix.channels);
-        let Some(converter) = &mut self.converter else {
-            self.ring.push_slice(&self.mixed);
-            self.mixed.clear();
-            return Ok(());
-        };
-        self.taken += frames as u64;
-        if frames > 0 {
-            let from = self.mixed.len() - channels;
-            self.last.copy_from_slice(&self.mixed[from..]);
-        }
-        let whole = (self.taken as f64 * converter.ratio()).round() as u64;
-        if self.has_ended {
-            // What the converter holds back comes out behind as much of the last frame: behind
-            // silence it would ring, where the sound breaks off.
-            let more = converter.needed() + (converter.delay() / converter.ratio()) as usize;
-            for _ in 0..more {
-                self.mixed.extend_from_slice(&self.last);
+        match &mut self.converter {
+            None => {
+                self.ring.push_slice(&self.mixed);
+            }
+            Some(converter) => {
+                converter.push(&self.mixed, &mut self.converted);
+                if self.has_ended {
+                    converter.finish(&mut self.converted);
+                }
+                self.ring.push_slice(&self.converted);
+                self.converted.clear();
             }
         }
-        let mut read = 0;
-        while self.mixed.len() - read >= converter.needed() * channels {
-            let until = read + converter.needed() * channels;
-            let block = converter.block(&self.mixed[read..until]);
-            let lead = self.lead.min(block.len() / channels);
-            self.lead -= lead;
-            let mut block = &block[lead * channels..];
-            if self.has_ended {
-                let left = whole.saturating_sub(self.made) as usize * channels;
-                block = &block[..left.min(block.len())];
-            }
-            self.made += (block.len() / channels) as u64;
-            self.ring.push_slice(block);
-            read = until;
-        }
-        self.mixed.drain(..read);
+        self.mixed.clear();
         Ok(())
     }
 }

@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::words::{address, duck, folder, host, recording, stats, whole_number};
 use super::{DEFAULT_WEB_PORT, StatsTarget, Verbosity, computer};
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
 use crate::send::web::Readers;
-use crate::source::{MAX_SOURCES, Source};
+use crate::source::{MAX_SOURCES, Source, spec_from_os};
 
 /// The preset of a conference with no film, where none is named: there is no picture to wait for.
 const CONFERENCE_PRESET: &str = "live";
@@ -41,7 +42,7 @@ pub struct ServerArgs {
     /// What to send: loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH,
     /// tone, tone:HZ or none. Several times: all of them, mixed. ,level=-6dB ,muted ,pan=-1…1
     /// ,loudness=-23 ,loop and ,ch=1+2 may follow.
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", value_parser = OsStringValueParser::new().map(spec_from_os))]
     source: Vec<String>,
     /// The name that listeners see, instead of this PC's name.
     #[arg(long)]
@@ -126,8 +127,9 @@ pub struct ServerArgs {
     duck: Option<u8>,
     /// A source that can be taken in while the server runs, with auralync-client ctl add; written as
     /// for --source. Any number of times.
-    #[arg(long, value_name = "SOURCE")]
-    offer: Vec<String>,
+    #[arg(long, value_name = "SOURCE",
+        value_parser = OsStringValueParser::new().try_map(|spec| spec_from_os(spec).parse::<Source>()))]
+    offer: Vec<Source>,
     /// Keep what is sent in this file: .wav, .flac or .opus.
     #[arg(long, value_name = "FILE", value_parser = recording)]
     record: Option<PathBuf>,

@@ -1,20 +1,23 @@
 //! A sound file of any kind that can be played, from its start to its end or over and over.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::format::{Format, sanitise};
 use crate::mixdown::Layout;
 use crate::soundless::MAX_CHANNELS;
-use crate::soundless::compressed::Compressed;
-use crate::soundless::wav_reader::{self, WavReader};
+use crate::soundless::blocks::Compressed;
+use crate::soundless::input::Input;
+use crate::soundless::kind::{FileKind, recognise};
+use crate::soundless::pcm::Pcm;
+use crate::soundless::{others, riff};
 
 /// Lowest sample rate of a sound file, in Hz. Below it a header lies.
 const MIN_SAMPLE_RATE: u32 = 1_000;
 
-const FILE_KINDS: &str = "AuraLync plays WAV, FLAC, MP3 and Ogg Vorbis";
+const FILE_KINDS: &str = "AuraLync plays WAV, AIFF, FLAC, MP3, Ogg Vorbis and Opus";
 
 /// Why a file's contents cannot be played.
 #[derive(Debug)]
@@ -25,6 +28,13 @@ pub(crate) enum Fault {
     Unknown(String),
     /// It is sound, but its header cannot be right.
     Damaged(String),
+}
+
+impl Fault {
+    /// The file is sound, or something else, of a kind that is not played here.
+    pub(crate) fn not_known(name: &str) -> Self {
+        Self::Unknown(format!("it is {name}, which is not known here"))
+    }
 }
 
 impl From<io::Error> for Fault {
@@ -39,35 +49,41 @@ pub(crate) struct SoundFile {
     path: PathBuf,
     looped: bool,
     decoder: Decoder,
-    layout: Layout,
 }
 
 #[derive(Debug)]
 enum Decoder {
-    Wav(WavReader),
-    Compressed(Compressed),
+    Pcm(Pcm),
+    Compressed(Box<Compressed>),
 }
 
 impl SoundFile {
     pub(crate) fn open(path: &Path, looped: bool) -> Result<Self> {
-        let decoder = open_decoder(path).map_err(|fault| cannot_play(path, &fault))?;
-        let format = match &decoder {
-            Decoder::Wav(wav) => wav.format(),
-            Decoder::Compressed(compressed) => compressed.format(),
-        };
-        let layout = Layout::usual(format.channels);
-        Ok(Self { path: path.to_owned(), looped, decoder, layout })
+        Self::of(path, open_file(path).and_then(open_decoder), looped)
     }
 
-    /// What the channels are.
-    pub(crate) fn layout(&self) -> &Layout {
-        &self.layout
+    /// The same for a file that is in memory.
+    pub(crate) fn from_bytes(bytes: Vec<u8>, looped: bool) -> Result<Self> {
+        Self::of(Path::new("memory"), open_decoder(Input::memory(bytes)), looped)
+    }
+
+    fn of(path: &Path, decoder: std::result::Result<Decoder, Fault>, looped: bool) -> Result<Self> {
+        let decoder = decoder.map_err(|fault| cannot_play(path, &fault))?;
+        Ok(Self { path: path.to_owned(), looped, decoder })
     }
 
     pub(crate) fn format(&self) -> Format {
         match &self.decoder {
-            Decoder::Wav(wav) => wav.format(),
+            Decoder::Pcm(pcm) => pcm.format(),
             Decoder::Compressed(compressed) => compressed.format(),
+        }
+    }
+
+    /// What the channels are.
+    pub(crate) fn layout(&self) -> &Layout {
+        match &self.decoder {
+            Decoder::Pcm(pcm) => pcm.layout(),
+            Decoder::Compressed(compressed) => compressed.layout(),
         }
     }
 
@@ -75,14 +91,14 @@ impl SoundFile {
     pub(crate) fn frames_total(&self) -> Option<u64> {
         match &self.decoder {
             _ if self.looped => None,
-            Decoder::Wav(wav) => Some(wav.frames_total()),
+            Decoder::Pcm(pcm) => Some(pcm.frames_total()),
             Decoder::Compressed(compressed) => compressed.frames_total(),
         }
     }
 
     pub(crate) fn damaged(&self) -> u64 {
         match &self.decoder {
-            Decoder::Wav(_) => 0,
+            Decoder::Pcm(_) => 0,
             Decoder::Compressed(compressed) => compressed.damaged(),
         }
     }
@@ -99,7 +115,7 @@ impl SoundFile {
         let mut just_started = false;
         while filled < out.len() {
             let got = match &mut self.decoder {
-                Decoder::Wav(wav) => wav.read(&mut out[filled..])?,
+                Decoder::Pcm(pcm) => pcm.read(&mut out[filled..])?,
                 Decoder::Compressed(compressed) => compressed.read(&mut out[filled..])?,
             };
             filled += got;
@@ -118,7 +134,7 @@ impl SoundFile {
 
     fn restart(&mut self) -> std::result::Result<(), Fault> {
         match &mut self.decoder {
-            Decoder::Wav(wav) => wav.restart(),
+            Decoder::Pcm(pcm) => pcm.restart(),
             Decoder::Compressed(compressed) => compressed.restart(),
         }
     }
@@ -137,7 +153,7 @@ pub(crate) fn believable(sample_rate: u32, channels: usize) -> std::result::Resu
     }
 }
 
-fn open_decoder(path: &Path) -> std::result::Result<Decoder, Fault> {
+fn open_file(path: &Path) -> std::result::Result<Input, Fault> {
     // Before opening: to open a named pipe would wait for its writer.
     let about = std::fs::metadata(path)?;
     if about.is_dir() {
@@ -146,18 +162,24 @@ fn open_decoder(path: &Path) -> std::result::Result<Decoder, Fault> {
     if !about.is_file() {
         return Err(Fault::Unknown("it is not an ordinary file".into()));
     }
-    let mut file = File::open(path)?;
-    let mut start = Vec::with_capacity(wav_reader::SIGNATURE_BYTES);
-    (&mut file).take(wav_reader::SIGNATURE_BYTES as u64).read_to_end(&mut start)?;
-    file.rewind()?;
-    if start.is_empty() {
+    Ok(Input::file(File::open(path)?))
+}
+
+fn open_decoder(mut input: Input) -> std::result::Result<Decoder, Fault> {
+    if input.peek(1)?.is_empty() {
         return Err(Fault::Unknown("it is empty".into()));
     }
-    if wav_reader::is_wav(&start) {
-        Ok(Decoder::Wav(WavReader::open(file)?))
-    } else {
-        Ok(Decoder::Compressed(Compressed::open(file)?))
-    }
+    let stored = match recognise(&mut input)? {
+        FileKind::Riff => riff::read_header(&mut input)?,
+        FileKind::W64 => others::read_w64(&mut input)?,
+        FileKind::Aiff => others::read_aiff(&mut input)?,
+        FileKind::Au => others::read_au(&mut input)?,
+        FileKind::Caf => others::read_caf(&mut input)?,
+        kind @ (FileKind::Flac | FileKind::Mp3 | FileKind::Ogg) => {
+            return Ok(Decoder::Compressed(Box::new(Compressed::open(input, kind)?)));
+        }
+    };
+    Ok(Decoder::Pcm(Pcm::open(input, stored)?))
 }
 
 fn cannot_play(path: &Path, fault: &Fault) -> Error {
@@ -222,7 +244,7 @@ mod tests {
         #[cfg(unix)]
         assert_eq!(
             refusal(Path::new("/dev/null")),
-            "it is not an ordinary file. AuraLync plays WAV, FLAC, MP3 and Ogg Vorbis; name such a file"
+            "it is not an ordinary file. AuraLync plays WAV, AIFF, FLAC, MP3, Ogg Vorbis and Opus; name such a file"
         );
     }
 
@@ -240,14 +262,13 @@ mod tests {
     fn a_file_that_is_not_sound_is_one_clear_line() {
         let scratch = Scratch::new();
         let path = scratch.path("thing");
-        let html = b"<!doctype html><title>not sound</title>".repeat(5_000);
-        let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0".to_vec();
-        for bytes in [b"x".to_vec(), b"ID3".to_vec(), html, png, vec![0; 300_000]] {
+        let text = b"not sound but a text. ".repeat(5_000);
+        for bytes in [b"x".to_vec(), b"ID3".to_vec(), text] {
             std::fs::write(&path, bytes).unwrap();
             assert_eq!(
                 refusal(&path),
                 "it is not a sound file known here. \
-                 AuraLync plays WAV, FLAC, MP3 and Ogg Vorbis; name such a file"
+                 AuraLync plays WAV, AIFF, FLAC, MP3, Ogg Vorbis and Opus; name such a file"
             );
         }
         std::fs::write(&path, b"").unwrap();
