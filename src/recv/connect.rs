@@ -161,18 +161,18 @@ enum End {
     Broken(Error),
 }
 
-impl Connect {
-    /// Runs until `shutdown`, or until there is nothing more to try.
 impl End {
     /// Whether the server itself said so, and therefore is where it was thought to be.
     fn is_from_server(&self) -> bool {
         match self {
-            Self::Full(_) | Self::Broken(Error::Removed { .. }) => true,
+            Self::Full(..) | Self::Broken(Error::Removed { .. }) => true,
             Self::Stop | Self::Broken(_) => false,
         }
     }
 }
 
+impl Connect {
+    /// Runs until `shutdown`, or until there is nothing more to try.
     ///
     /// # Errors
     /// With `once` whatever ended the connection; else only what trying again cannot mend.
@@ -317,14 +317,6 @@ mod tests {
 
     #[test]
     fn attempts_come_at_once_then_rarer_and_never_end() {
-    #[test]
-    fn a_server_that_is_full_is_there_and_one_that_does_not_answer_may_be_elsewhere() {
-        let address = SocketAddr::from(([192, 0, 2, 1], 5555));
-        assert!(End::Full(address).is_from_server());
-        let silent = Error::internal("nobody answers", "timed out");
-        assert!(!End::Broken(silent).is_from_server());
-    }
-
         let mut retry = Retry::default();
         let waits: Vec<u128> = (0..6).map(|_| retry.next(Duration::ZERO).as_millis()).collect();
         assert_eq!(waits, [0, 250, 500, 1000, 1000, 1000]);
@@ -338,5 +330,13 @@ mod tests {
         let strange = Error::NotAuraLync { address, why: String::new() };
         assert!(is_hopeless(&strange, false) && !is_hopeless(&strange, true));
         assert!(!is_hopeless(&Error::Refused { address }, false));
+    }
+
+    #[test]
+    fn a_server_that_is_full_is_there_and_one_that_does_not_answer_may_be_elsewhere() {
+        let address = SocketAddr::from(([192, 0, 2, 1], 5555));
+        assert!(End::Full(address, Full::Server).is_from_server());
+        let silent = Error::internal("nobody answers", "timed out");
+        assert!(!End::Broken(silent).is_from_server());
     }
 }

@@ -250,7 +250,7 @@ impl ServerArgs {
             preset_name,
             origin,
             overrides,
-            offers: self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?,
+            offers: self.offer,
             discovery: !self.no_discovery,
             stats: self.stats,
             web: (!self.no_web).then_some(self.web.unwrap_or(DEFAULT_WEB_PORT)),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::clock::Clock;
 use crate::send::captured::CapturedOutputs;
+use crate::shutdown::Shutdown;
 use crate::soundless::scratch::Scratch;
 use crate::wire::AudioHeader;
 
@@ -20,6 +21,7 @@ fn fitting() -> Fitting {
         delay_ms: Arc::new(AtomicU32::new(100)),
         clock: Clock::start(),
         captured: CapturedOutputs::default(),
+        stop: Shutdown::default(),
     }
 }
 
