@@ -258,7 +258,11 @@ impl Server {
         if settings.talk {
             let (people, room) = sync_channel(talk::QUEUE);
             transmit.let_listeners_speak(people);
-            producer.let_people_speak(layout, room, settings.duck_db.into())?;
+            producer.let_people_speak(
+                (layout, preset.chunk_size),
+                room,
+                settings.duck_db.into(),
+            )?;
         }
         beside.into_iter().try_for_each(|source| producer.add(source))?;
         match origin {
@@ -420,6 +424,7 @@ fn room(settings: &ServerSettings, format: Format, captured: CapturedOutputs) ->
         welcome,
         captured,
         max_clients: preset.max_clients,
+        max_talkers: preset.max_talkers,
         max_queue_size: preset.max_queue_size,
         offers: offers(preset),
         opus: Layout::for_delay(preset.playout_delay_ms),
@@ -455,6 +460,7 @@ fn change(preset: &Preset, now_us: u64) -> Change {
         playout_delay_ms: preset.playout_delay_ms,
         from_us: now_us + NOTICE_US,
         max_clients: preset.max_clients,
+        max_talkers: preset.max_talkers,
         offers: offers(preset),
     }
 }

@@ -16,8 +16,8 @@ pub use message::{
     MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report, ServerFirst, Welcome,
 };
 pub use talk::{
-    FLAG_HELD, FLAG_LAST, LOWEST_TALK_RATE, MAX_PEOPLE, MAX_PEOPLE_BYTES, MAX_TALK_BYTES,
-    MAX_VOLUME_PERCENT, Microphone, People, Person, Wish, talk_frame,
+    FLAG_HELD, FLAG_LAST, HIGHEST_TALK_RATE, LOWEST_TALK_RATE, MAX_PEOPLE, MAX_PEOPLE_BYTES,
+    MAX_TALK_BYTES, MAX_VOLUME_PERCENT, Microphone, People, Person, Wish, talk_frame,
 };
 
 use std::sync::Arc;

@@ -211,6 +211,7 @@ export class Listener {
 
 	#noticed({reason, text, playoutDelayMs, fromUs}) {
 		if (reason === 'playout_delay') this.player.setDelay(playoutDelayMs, fromUs);
+		if (reason === 'may_not_talk') Object.assign(this.welcome, {longestTalk: 0, refusal: text});
 		if (reason === 'stopping') this.#fail(State.lost, 'The server was stopped. Sound comes back when it does.');
 		if (reason === 'replaced') this.#fail(State.replaced, 'This listener was taken over by another page.');
 		if (reason === 'removed') this.#fail(State.replaced, 'Whoever runs the server has asked you to leave.');

@@ -398,6 +398,7 @@ fn room(stream: Stream) -> Room {
         },
         captured: CapturedOutputs::default(),
         max_clients: 0,
+        max_talkers: 16,
         max_queue_size: 100,
         offers: Offers::default(),
         opus: Layout::for_delay(PLAYOUT_DELAY_MS),

@@ -138,6 +138,8 @@ pub struct Outbox {
     /// The newest unanswered ping: the client's time, and when it was read.
     ping: Option<(u64, u64)>,
     notice: Option<Vec<u8>>,
+    /// The same of what concerns this listener alone.
+    aside: Option<Vec<u8>>,
     /// Who is there; the newest wins.
     people: Option<Vec<u8>>,
     /// The answer to a WebSocket's own ping; the newest wins.
@@ -178,6 +180,7 @@ impl Outbox {
             greeting,
             ping: None,
             notice: None,
+            aside: None,
             people: None,
             websocket_pong: None,
             last_word: None,
@@ -215,6 +218,14 @@ impl Outbox {
     pub fn notice(&mut self, notice: &Notice) {
         if self.generation != Generation::Plain {
             self.notice = Some(self.framed(notice.frame()));
+        }
+    }
+
+    /// Queues a notice that concerns this listener alone; a newer one takes the place of one not yet
+    /// begun.
+    pub fn tell(&mut self, notice: &Notice) {
+        if self.generation != Generation::Plain && self.last_word.is_none() {
+            self.aside = Some(self.framed(notice.frame()));
         }
     }
 
@@ -263,6 +274,7 @@ impl Outbox {
         self.cursor = None;
         self.ping = None;
         self.notice = None;
+        self.aside = None;
         self.people = None;
         self.websocket_pong = None;
         self.last_word = Some(last_word);
@@ -301,6 +313,7 @@ impl Outbox {
             || self.greeting.is_some()
             || self.ping.is_some()
             || self.notice.is_some()
+            || self.aside.is_some()
             || self.people.is_some()
             || self.websocket_pong.is_some()
             || self.last_word.is_some()
@@ -374,7 +387,8 @@ impl Outbox {
             });
         }
         let last_word = self.last_word.as_mut().filter(|word| !word.is_empty());
-        let bytes = self.notice.take().or_else(|| self.websocket_pong.take());
+        let bytes = self.notice.take().or_else(|| self.aside.take());
+        let bytes = bytes.or_else(|| self.websocket_pong.take());
         let bytes =
             bytes.or_else(|| self.people.take()).or_else(|| last_word.map(std::mem::take))?;
         Some(Started::Control { bytes, written: 0, ping: None })

@@ -67,6 +67,9 @@ pub struct ServerArgs {
     /// People who can listen at the same time, 0 to 10000; 0 means no limit.
     #[arg(long, value_name = "LISTENERS", value_parser = whole_number::<u32>)]
     max_clients: Option<u32>,
+    /// People who may talk at the same time, with --talk, 1 to 200.
+    #[arg(long, value_name = "PEOPLE", value_parser = whole_number::<u32>)]
+    max_talkers: Option<u32>,
     /// Listeners that may wait at the same moment to be let in, 1 to 65535.
     #[arg(long, value_name = "CONNECTIONS", value_parser = whole_number::<u32>)]
     listen_backlog: Option<u32>,
@@ -195,6 +198,7 @@ impl ServerArgs {
             chunk_size: self.chunk_size,
             max_queue_size: self.max_queue_size,
             max_clients: self.max_clients,
+            max_talkers: self.max_talkers,
             listen_backlog: self.listen_backlog,
             playout_delay_ms: self.playout_delay_ms,
             sample_rate: self.sample_rate,
@@ -292,6 +296,7 @@ mod tests {
             "listen-backlog",
             "max-clients",
             "max-queue-size",
+            "max-talkers",
             "name",
             "no-discovery",
             "no-qr",

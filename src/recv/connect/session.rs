@@ -224,6 +224,7 @@ impl<'a> Session<'a> {
                 // Rare, and not to be missed.
                 let _ = self.connect.player.send(Heard::Delay { playout_delay_ms, from_us });
             }
+            (Reason::MayNotTalk, _) => self.talk.may_not(self.connect, &notice.text),
             (Reason::PlayoutDelay | Reason::Unknown, _) => {}
             (Reason::Removed, _) => return Err(Error::Removed { address: self.line.address }),
             (reason, _) => {

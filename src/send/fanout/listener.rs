@@ -30,7 +30,7 @@ const MAX_PINGS_PER_SECOND: u32 = 20;
 /// More bytes than this in a second close: no client of ours comes near it.
 const MAX_BYTES_PER_SECOND: usize = 64 * 1024;
 
-/// The same of a listener that may talk: stereo float32 at 192 kHz, and some of it twice.
+/// The same of a listener that may talk: stereo float32 at 48 kHz, and some of it twice and more.
 const MAX_TALK_BYTES_PER_SECOND: usize = 2 * 1024 * 1024;
 
 /// Added to what a listener plays late on purpose, at most, in µs.
@@ -85,6 +85,8 @@ pub struct Listener {
     pub person: Option<u32>,
     /// There if it may speak.
     pub talker: Option<Talker>,
+    /// What it sends before it knows better than that nobody hears it any more is not held against it.
+    had_microphone: bool,
     /// Whether nobody shall hear it.
     pub is_muted: bool,
     /// Whether it has turned its sound off.
@@ -155,6 +157,7 @@ impl Listener {
             report: None,
             person: None,
             talker: None,
+            had_microphone: false,
             is_muted: false,
             is_deaf: false,
             volumes: BTreeMap::new(),
@@ -184,7 +187,9 @@ impl Listener {
     #[must_use]
     pub fn hears(&self) -> Option<Codec> {
         let waits = self.phase == Phase::Plain && self.is_browser();
-        let is_alone = self.talker.is_some() || self.own.as_ref().is_some_and(Own::is_read);
+        let is_alone = self.talker.is_some()
+            || self.had_microphone
+            || self.own.as_ref().is_some_and(Own::is_read);
         (self.is_seated() && !waits && !is_alone).then_some(self.codec)
     }
 
@@ -206,9 +211,10 @@ impl Listener {
             self.second = Second { started_us: now_us, ..Second::default() };
         }
         self.second.bytes += bytes.len();
-        let (most, flood) = match &self.talker {
-            Some(_) => (MAX_TALK_BYTES_PER_SECOND, Violation::TooMuchTalk),
-            None => (MAX_BYTES_PER_SECOND, too_much("bytes")),
+        let (most, flood) = if self.talker.is_some() || self.had_microphone {
+            (MAX_TALK_BYTES_PER_SECOND, Violation::TooMuchTalk)
+        } else {
+            (MAX_BYTES_PER_SECOND, too_much("bytes"))
         };
         if self.second.bytes > most {
             return Err(flood);
@@ -285,6 +291,12 @@ impl Listener {
     #[must_use]
     pub fn is_speaking(&self, now_us: u64) -> bool {
         !self.is_muted && self.talker.as_ref().is_some_and(|talker| talker.is_speaking(now_us))
+    }
+
+    /// Nobody hears it any more, and `why` is what it is told.
+    pub fn lose_microphone(&mut self, why: &str) {
+        self.had_microphone |= self.talker.take().is_some();
+        self.outbox.tell(&Notice::because(Reason::MayNotTalk, why));
     }
 
     /// Takes sound that is for this listener alone, from now on instead of everybody's.

@@ -11,8 +11,8 @@ use super::house::PLEASE_LEAVE;
 use super::sockets;
 use super::{Seat, Transmit};
 use crate::codec::Codec;
-use crate::send::fanout::{Listener, Phase, Talker};
-use crate::wire::{Hello, Reason, VERSION};
+use crate::send::fanout::{Listener, Phase};
+use crate::wire::{Hello, Notice, Reason, VERSION};
 
 /// Accepts in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -214,16 +214,18 @@ impl Transmit {
         self.in_use.add(codec);
         seat.replaces = ghost;
         seat.listener.codec = codec;
-        if self.gathering.is_some() {
-            seat.listener.talker = hello.talk.take().and_then(Talker::new);
-        }
-        let talks = if seat.listener.talker.is_some() { " and talks" } else { "" };
         sockets::rebuffer(SockRef::from(&seat.stream), buffering);
+        let refusal = self.let_speak(index, ghost, hello.talk.take());
         self.number(index, ghost, &mut welcome);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
+        let talks = if seat.listener.talker.is_some() { " and talks" } else { "" };
         seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()], from_us);
+        if let Some(why) = refusal {
+            seat.listener.outbox.tell(&Notice::because(Reason::MayNotTalk, &why));
+            info!("{} may not talk: {why}", seat.listener.label());
+        }
         info!("{} listens{talks} (version {}, {codec})", seat.listener.label(), welcome.version);
         self.introduce(index, true);
     }

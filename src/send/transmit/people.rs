@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
-use super::Transmit;
+use log::warn;
+
+use super::{Seat, Transmit};
 use crate::send::fanout::{Listener, Phase, Talker};
 use crate::send::talk::{Message, Presence, Spoken};
-use crate::wire::{AudioFrame, MAX_PEOPLE, People, Person, Welcome};
+use crate::wire::{AudioFrame, MAX_PEOPLE, Microphone, People, Person, Welcome};
 
 /// How often the list of people may go out, in µs: soon enough to see who has begun to speak.
 const PEOPLE_EVERY_US: u64 = 100_000;
@@ -15,6 +17,13 @@ const PEOPLE_EVERY_US: u64 = 100_000;
 /// In big rooms a list has many lines and many readers, so it goes out once in so many µs for each of
 /// them: 64 people get it four times a second.
 const PEOPLE_EACH_US: u64 = 4_000;
+
+/// What somebody is told whose microphone's sound has a form that nothing of ours has.
+const UNFIT_MICROPHONE: &str = "this server cannot take sound as this microphone gives it";
+
+/// What somebody is told whose microphone is too much for this PC.
+const TOO_MANY_MICROPHONES: &str = "the server's PC cannot keep up with so many microphones. Come \
+                                    again when fewer people talk";
 
 /// The people in the room, where listeners may speak.
 #[derive(Debug)]
@@ -119,6 +128,50 @@ impl Transmit {
         }
     }
 
+    /// Lets the listener at `index` speak, as its hello asked with `talk`, unless enough people do. Who
+    /// is refused is told why after its welcome.
+    pub(super) fn let_speak(
+        &mut self,
+        index: usize,
+        ghost: Option<usize>,
+        talk: Option<Microphone>,
+    ) -> Option<String> {
+        self.gathering.as_ref()?;
+        let microphone = talk?;
+        let most = self.room.max_talkers;
+        let others = self.seats.iter().enumerate().filter(|(at, seat)| {
+            let is_talker =
+                |seat: &Seat| seat.listener.is_seated() && seat.listener.talker.is_some();
+            *at != index && Some(*at) != ghost && seat.as_ref().is_some_and(is_talker)
+        });
+        if others.count() >= most as usize {
+            return Some(format!(
+                "as many people as this server lets talk ({most}) have a microphone already. Come \
+                 again when one of them has left"
+            ));
+        }
+        let talker = Talker::new(microphone);
+        let refusal = talker.is_none().then(|| UNFIT_MICROPHONE.to_owned());
+        if let Some(Some(seat)) = self.seats.get_mut(index) {
+            seat.listener.talker = talker;
+        }
+        refusal
+    }
+
+    /// Takes a person's microphone away, because the mix cannot keep up with so many.
+    pub(super) fn silence(&mut self, person: u32) {
+        let index = self.gathering.as_ref().and_then(|g| g.seats.get(&person).copied());
+        let Some((index, seat)) = index.and_then(|n| Some((n, self.seats.get_mut(n)?.as_mut()?)))
+        else {
+            return;
+        };
+        seat.listener.lose_microphone(TOO_MANY_MICROPHONES);
+        let label = seat.listener.label();
+        warn!("this PC cannot keep up with so many people who talk: {label} only listens now");
+        self.touch(index);
+        self.introduce(index, false);
+    }
+
     /// Tells the mixer all about the listener at `index`, who has come or changed something.
     pub(super) fn introduce(&mut self, index: usize, is_new: bool) {
         let (Some(gathering), Some(Some(seat))) = (&mut self.gathering, self.seats.get_mut(index))
@@ -136,6 +189,7 @@ impl Transmit {
         let listener = &seat.listener;
         let presence = Presence {
             connection: seat.connection,
+            id: listener.id.clone(),
             name: listener.name.clone(),
             codec: listener.codec,
             microphone: listener.talker.as_ref().map(|talker| talker.microphone.clone()),

@@ -17,6 +17,8 @@ pub struct Room {
     pub captured: CapturedOutputs,
     /// Most listeners at a time; 0: as many as the system lets in.
     pub max_clients: u32,
+    /// Most of them who may talk, where any may.
+    pub max_talkers: u32,
     /// Chunks that may wait for one listener, or as long a time of another codec's frames.
     pub max_queue_size: u32,
     /// Which codecs there are, and who gets what.
