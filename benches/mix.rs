@@ -64,14 +64,15 @@ fn talk(talkers: u32, peak: f32, seconds: f64) -> f64 {
         combine.add(Id(id.into()), role, Settings::default());
     }
     let mut listeners: Vec<_> =
-        (1..=talkers).map(|id| combine.listener(Some(Id(id.into())))).collect();
+        (1..=talkers).map(|id| combine.listener().without(Some(Id(id.into())))).collect();
     share(seconds, || {
         combine.begin(CHUNK);
         for (id, sound) in (0..).zip(&sounds) {
             combine.input(Id(id), black_box(sound), true);
         }
+        let shared = combine.shared();
         for listener in &mut listeners {
-            black_box(combine.personal(listener));
+            black_box(listener.mix(&shared));
         }
         black_box(combine.common());
     })

@@ -147,6 +147,7 @@ fn run(talkers: usize, listeners: usize, preset: &str, length: Duration) -> Resu
     let mut command = Command::new(env!("CARGO_BIN_EXE_auralync-server"));
     command.args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--no-web"]);
     command.args(["--source", "none", "--sample-rate", "48000", "--talk", "--max-clients", "0"]);
+    command.args(["--max-talkers", "64"]);
     command.args(["--codecs", "opus", "--preset", preset]);
     let mut server = Running::start("auralync-server", &mut command)?;
     let address: SocketAddr = server.wait_for(|line| {

@@ -17,8 +17,8 @@ pub use watch::Watch;
 
 use crate::error::{Error, Result};
 use limits::{
-    CHANNELS, CHUNK_SIZE, LISTEN_BACKLOG, MAX_CLIENTS, MAX_QUEUE_SIZE, Number, PER_ADDRESS,
-    PLAYOUT_DELAY_MS, PORT, SAMPLE_RATE,
+    CHANNELS, CHUNK_SIZE, LISTEN_BACKLOG, MAX_CLIENTS, MAX_QUEUE_SIZE, MAX_TALKERS, Number,
+    PER_ADDRESS, PLAYOUT_DELAY_MS, PORT, SAMPLE_RATE,
 };
 
 /// The port that listeners try when none is given.
@@ -36,6 +36,8 @@ pub struct Preset {
     pub max_queue_size: u32,
     /// Listeners at the same time, up to 10,000; 0 is 1,000.
     pub max_clients: u32,
+    /// Listeners who may talk at the same time, where any may, 1 to 200.
+    pub max_talkers: u32,
     /// Connections that the system holds for us until we accept them, 1 to 65,535.
     pub listen_backlog: u32,
     /// Listeners at the same time from one address, 1 to 10,000; `None` is a quarter of all, and at
@@ -85,6 +87,8 @@ pub struct Overrides {
     pub max_queue_size: Option<u32>,
     /// Replaces [`Preset::max_clients`].
     pub max_clients: Option<u32>,
+    /// Replaces [`Preset::max_talkers`].
+    pub max_talkers: Option<u32>,
     /// Replaces [`Preset::listen_backlog`].
     pub listen_backlog: Option<u32>,
     /// Replaces [`Preset::per_address`].
@@ -160,6 +164,7 @@ impl Preset {
             chunk_size: over.chunk_size.unwrap_or(self.chunk_size),
             max_queue_size: over.max_queue_size.unwrap_or(self.max_queue_size),
             max_clients: over.max_clients.unwrap_or(self.max_clients),
+            max_talkers: over.max_talkers.unwrap_or(self.max_talkers),
             listen_backlog: over.listen_backlog.unwrap_or(self.listen_backlog),
             per_address: over.per_address.or(self.per_address),
             playout_delay_ms: over.playout_delay_ms.unwrap_or(self.playout_delay_ms),
@@ -221,10 +226,11 @@ struct Wrong {
 impl Overrides {
     /// Each value by itself.
     fn check(&self) -> std::result::Result<(), Wrong> {
-        let numbers: [(&Number, Option<u32>); 9] = [
+        let numbers: [(&Number, Option<u32>); 10] = [
             (&CHUNK_SIZE, self.chunk_size),
             (&MAX_QUEUE_SIZE, self.max_queue_size),
             (&MAX_CLIENTS, self.max_clients),
+            (&MAX_TALKERS, self.max_talkers),
             (&LISTEN_BACKLOG, self.listen_backlog),
             (&PER_ADDRESS, self.per_address),
             (&PLAYOUT_DELAY_MS, self.playout_delay_ms),

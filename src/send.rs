@@ -267,7 +267,11 @@ impl Server {
         if settings.talk {
             let (people, room) = sync_channel(talk::QUEUE);
             transmit.let_listeners_speak(people);
-            producer.let_people_speak(layout, room, settings.duck_db.into())?;
+            producer.let_people_speak(
+                (layout, preset.chunk_size),
+                room,
+                settings.duck_db.into(),
+            )?;
         }
         beside.into_iter().try_for_each(|source| producer.add(source))?;
         match origin {
@@ -440,6 +444,7 @@ fn room(settings: &ServerSettings, format: Format, captured: CapturedOutputs) ->
         captured,
         max_clients: preset.listeners(),
         per_address: preset.listeners_per_address(),
+        max_talkers: preset.max_talkers,
         max_queue_size: preset.max_queue_size,
         offers: offers(preset),
         opus: Layout::for_delay(preset.playout_delay_ms),
@@ -476,6 +481,7 @@ fn change(preset: &Preset, now_us: u64) -> Change {
         from_us: now_us + NOTICE_US,
         max_clients: preset.listeners(),
         per_address: preset.listeners_per_address(),
+        max_talkers: preset.max_talkers,
         offers: offers(preset),
     }
 }

@@ -16,8 +16,9 @@ pub use message::{
     MAX_NAME_BYTES, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report, ServerFirst, Welcome,
 };
 pub use talk::{
-    Changes, FLAG_HELD, FLAG_LAST, LOWEST_TALK_RATE, MAX_PEOPLE, MAX_PEOPLE_BYTES, MAX_TALK_BYTES,
-    MAX_VOLUME_PERCENT, Microphone, People, Person, USUAL_PERCENT, Wish, talk_frame,
+    Changes, FLAG_HELD, FLAG_LAST, HIGHEST_TALK_RATE, LOWEST_TALK_RATE, MAX_PEOPLE,
+    MAX_PEOPLE_BYTES, MAX_TALK_BYTES, MAX_VOLUME_PERCENT, Microphone, People, Person,
+    USUAL_PERCENT, Wish, talk_frame,
 };
 
 use std::sync::Arc;

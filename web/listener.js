@@ -248,6 +248,7 @@ export class Listener {
 			this.isSilenced = reason === 'muted';
 			this.onRoom?.();
 		}
+		if (reason === 'may_not_talk') Object.assign(this.welcome, {longestTalk: 0, refusal: text});
 		const end = endOf({reason, text});
 		if (!end) return;
 		this.#fail(end.state, end.says);

@@ -320,6 +320,7 @@ class Room {
 		if (!this.#isWanted) return MODES[this.#mode].how;
 		if (!this.#microphone) return 'Allow this page to use the microphone.';
 		if (this.#isMuted) return 'You are muted: nobody hears you.';
+		if (this.#microphone.refusal) return `You only listen: ${this.#microphone.refusal}.`;
 		if (!this.#microphone.mayTalk) return 'One moment: the server has not agreed to this microphone.';
 		return MODES[this.#mode].on;
 	}

@@ -131,6 +131,11 @@ class Microphone {
 		return (this.#listener.welcome?.longestTalk ?? 0) >= MAX_TALK_BYTES;
 	}
 
+	/** Why it does not, where it says so. */
+	get refusal() {
+		return this.#listener.welcome?.refusal ?? '';
+	}
+
 	/** Whether it is on: what is said shall be heard from now on. */
 	setWanted(isWanted) {
 		this.#isWanted = isWanted;

@@ -21,7 +21,7 @@ const OPUS_RATE = 48_000;
 // Times and positions at and above 2⁶² have one of these bits.
 const TWO_BITS = 0x4000_0000;
 
-export const REASONS = ['stopping', 'replaced', 'captured', 'stalled', 'violation', 'removed', 'muted', 'unmuted', 'playout_delay'];
+export const REASONS = ['stopping', 'replaced', 'captured', 'stalled', 'violation', 'removed', 'muted', 'unmuted', 'playout_delay', 'may_not_talk'];
 
 /** The server broke the protocol; the message says how. */
 export class Violation extends Error {}

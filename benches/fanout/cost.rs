@@ -400,6 +400,7 @@ fn room(stream: Stream) -> Room {
         captured: CapturedOutputs::default(),
         max_clients: 10_000,
         per_address: 10_000,
+        max_talkers: 16,
         max_queue_size: 100,
         offers: Offers::default(),
         opus: Layout::for_delay(PLAYOUT_DELAY_MS),

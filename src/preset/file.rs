@@ -6,8 +6,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::limits::{
-    self, CHANNELS, CHUNK_SIZE, LISTEN_BACKLOG, MAX_CLIENTS, MAX_QUEUE_SIZE, Number, PER_ADDRESS,
-    PLAYOUT_DELAY_MS, PORT, SAMPLE_RATE,
+    self, CHANNELS, CHUNK_SIZE, LISTEN_BACKLOG, MAX_CLIENTS, MAX_QUEUE_SIZE, MAX_TALKERS, Number,
+    PER_ADDRESS, PLAYOUT_DELAY_MS, PORT, SAMPLE_RATE,
 };
 use super::nearest::nearest;
 use super::{Overrides, Preset, Wrong};
@@ -15,10 +15,11 @@ use crate::error::{Error, Result};
 use crate::source::Source;
 
 /// Every key that a preset may have.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "chunk_size",
     "max_queue_size",
     "max_clients",
+    "max_talkers",
     "listen_backlog",
     "per_address",
     "playout_delay_ms",
@@ -143,6 +144,7 @@ fn set(values: &mut Overrides, key: &str, value: &DeValue<'_>) -> std::result::R
         "max_queue_size" => values.max_queue_size = Some(number(&MAX_QUEUE_SIZE, value)?),
         "max_clients" => values.max_clients = Some(number(&MAX_CLIENTS, value)?),
         "per_address" => values.per_address = Some(number(&PER_ADDRESS, value)?),
+        "max_talkers" => values.max_talkers = Some(number(&MAX_TALKERS, value)?),
         "listen_backlog" => values.listen_backlog = Some(number(&LISTEN_BACKLOG, value)?),
         "playout_delay_ms" => values.playout_delay_ms = Some(number(&PLAYOUT_DELAY_MS, value)?),
         "sample_rate" => values.sample_rate = Some(number(&SAMPLE_RATE, value)?),

@@ -119,6 +119,7 @@ fn smooth() -> Result<Preset> {
         chunk_size: values.chunk_size.ok_or_else(missing)?,
         max_queue_size: values.max_queue_size.ok_or_else(missing)?,
         max_clients: values.max_clients.ok_or_else(missing)?,
+        max_talkers: values.max_talkers.ok_or_else(missing)?,
         listen_backlog: values.listen_backlog.ok_or_else(missing)?,
         per_address,
         playout_delay_ms: values.playout_delay_ms.ok_or_else(missing)?,

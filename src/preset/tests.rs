@@ -55,6 +55,9 @@ fn the_built_in_presets_have_the_figures_they_promise() {
     assert_eq!(figures("low-latency"), [512, 20, 30, 1024, 80]);
     assert_eq!(figures("stable"), [2048, 100, 100, 1024, 800]);
     assert_eq!(figures("live"), [64, 32, 10, 1024, 25]);
+    for preset in ["smooth", "low-latency", "stable", "live"] {
+        assert_eq!(built_in(preset).max_talkers, 16, "{preset}");
+    }
 }
 
 #[test]
@@ -118,6 +121,7 @@ fn an_absent_flag_keeps_the_preset_and_a_present_one_wins() {
         chunk_size: 100,
         max_queue_size: 7,
         max_clients: 8,
+        max_talkers: 3,
         listen_backlog: 9,
         per_address: None,
         playout_delay_ms: 900,
@@ -142,6 +146,7 @@ fn an_absent_flag_keeps_the_preset_and_a_present_one_wins() {
         chunk_size: 512 => 512;
         max_queue_size: 33 => 33;
         max_clients: 0 => 0;
+        max_talkers: 5 => 5;
         listen_backlog: 5 => 5;
         per_address: 6 => Some(6);
         playout_delay_ms: 250 => 250;
@@ -161,6 +166,7 @@ fn each_range_ends_where_it_says() {
         ("chunk_size", 16, 8192),
         ("max_queue_size", 1, 1000),
         ("max_clients", 0, 10_000),
+        ("max_talkers", 1, 200),
         ("listen_backlog", 1, 65_535),
         ("per_address", 1, 10_000),
         ("playout_delay_ms", 5, 10_000),
@@ -190,8 +196,8 @@ fn each_range_ends_where_it_says() {
 
 #[test]
 fn every_mistake_in_a_file_names_its_line_and_what_to_write() {
-    let keys = "The keys are: chunk_size, max_queue_size, max_clients, listen_backlog, \
-                per_address, playout_delay_ms, sample_rate, channels, port, bind, source, name, codecs";
+    let keys = "The keys are: chunk_size, max_queue_size, max_clients, max_talkers, \
+                listen_backlog, per_address, playout_delay_ms, sample_rate, channels, port, bind, source, name, codecs";
     let cases = [
         (
             "\nchunk_sise = 1",

@@ -16,6 +16,9 @@ use crate::format::Format;
 /// and have no track of their own.
 const MOST_TRACKS: u32 = 500;
 
+/// What people are called among the inputs of the mix, behind all of those.
+const FIRST_PERSON: u64 = 1 << 62;
+
 /// Where each input of the mix is given to a recorder, by one thread, which never waits.
 ///
 /// A track that begins later begins with silence, so that all files laid side by side at their
@@ -26,6 +29,8 @@ pub struct RecordTracks {
     folder: PathBuf,
     /// Inputs that have a file.
     tracks: BTreeMap<u64, Track>,
+    /// People who have one, by what their program calls itself, and what they are among the inputs.
+    people: BTreeMap<String, u64>,
     begun: u32,
     /// Position of the newest chunk, the number of its first frame, and how many there are.
     chunk: Option<(u64, u64, u64)>,
@@ -35,6 +40,8 @@ pub struct RecordTracks {
 struct Track {
     /// What the recorder calls it: an input that comes back begins another file.
     file: u64,
+    /// The chunk for which something was given last.
+    position: Option<u64>,
 }
 
 impl RecordTracks {
@@ -50,6 +57,7 @@ impl RecordTracks {
             queue: recorder.queue(),
             folder: folder.to_owned(),
             tracks: BTreeMap::new(),
+            people: BTreeMap::new(),
             begun: 0,
             chunk: None,
         })
@@ -68,8 +76,26 @@ impl RecordTracks {
             None => 0,
         };
         self.chunk = Some((position, at, frames));
-        if let Some(file) = self.file_of(id, name) {
+        let Some(track) = self.track_of(id, name) else {
+            return;
+        };
+        // Two at once that call themselves the same have one track: the first of them.
+        if track.position.replace(position) != Some(position) {
+            let file = track.file;
             self.queue.sound(file, at, format, samples);
+        }
+    }
+
+    /// Takes what a person says so: `id` is their program's own, so who leaves and comes again goes on in
+    /// the track that they had.
+    pub fn person(&mut self, id: &str, name: &str, format: Format, position: u64, samples: &[f32]) {
+        let number = self.people.get(id).copied().or_else(|| {
+            let number = FIRST_PERSON + self.people.len() as u64;
+            let is_room = self.people.len() < MOST_TRACKS as usize && self.begun < MOST_TRACKS;
+            is_room.then(|| *self.people.entry(id.to_owned()).or_insert(number))
+        });
+        if let Some(number) = number {
+            self.input(number, name, format, position, samples);
         }
     }
 
@@ -82,10 +108,10 @@ impl RecordTracks {
         }
     }
 
-    /// The file of an input, begun if it has none. `None` where there is no room for another.
-    fn file_of(&mut self, id: u64, name: &str) -> Option<u64> {
-        if let Some(track) = self.tracks.get(&id) {
-            return Some(track.file);
+    /// The track of an input, begun if it has none. `None` where there is no room for another.
+    fn track_of(&mut self, id: u64, name: &str) -> Option<&mut Track> {
+        if self.tracks.contains_key(&id) {
+            return self.tracks.get_mut(&id);
         }
         if self.begun >= MOST_TRACKS {
             return None;
@@ -101,8 +127,7 @@ impl RecordTracks {
         if number == MOST_TRACKS {
             warn!("{MOST_TRACKS} tracks are recorded: those who come now get none of their own");
         }
-        self.tracks.insert(id, Track { file });
-        Some(file)
+        Some(self.tracks.entry(id).or_insert(Track { file, position: None }))
     }
 }
 

@@ -1,26 +1,38 @@
 //! The mix: the sum of what all inputs give, each at its level, and never an average.
 //!
 //! Pure: no thread, clock, socket; a chunk at a time. [`Combine::common`] is what everybody hears,
-//! [`Combine::personal`] the same chunk for one listener, who never hears himself. Both come out
+//! [`Personal`] makes the same chunk for one listener, who never hears himself, of what
+//! [`Combine::shared`] gives it. Both come out
 //! behind the look-ahead of a [true-peak limiter](TruePeak), [`Combine::delay_frames`] later than
 //! they went in: that much is taken off the capture time.
 //!
 //! Sums are made in double precision, where taking a voice off again leaves nothing of it. So a
 //! personal mix costs the same however many speak.
+//!
+//! No voice is above −6 dBFS, and neither is their sum: where many speak at once, or one wants to be
+//! louder than everything, films step back by what they are ducked, and no further.
 
 mod duck;
 mod input;
 mod personal;
+mod shared;
 
 use crate::format::Format;
+use crate::limiter::ceiling::Ceiling;
 use crate::limiter::true_peak::TruePeak;
 use duck::Duck;
 use input::Input;
 
 pub use personal::Personal;
+pub use shared::Shared;
 
-/// Most inputs of a mix. More sources or voices than these are no room but an attack.
-pub const MAX_INPUTS: usize = 1024;
+/// All voices together are no louder than this: −6 dBFS. Beside them a film at full scale that has
+/// stepped back by 6 dB or more stays below the limiter's ceiling, or nearly.
+pub const VOICES_CEILING: f64 = 0.501_187_233_627_272_2;
+
+/// Most inputs of a mix: as many sources as there may be, as many people as may talk, and some who are
+/// just fading out.
+pub const MAX_INPUTS: usize = 400;
 
 /// An input of the mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,9 +81,11 @@ pub struct Combine {
     /// The chunk's films before they step back, and its voices.
     films: Vec<f64>,
     voices: Vec<f64>,
-    /// Films on their way into one mix.
+    /// Films and voices on their way into everybody's mix.
     ducked: Vec<f64>,
+    held: Vec<f64>,
     duck: Duck,
+    ceiling: Ceiling,
     limiter: TruePeak,
     out: Vec<f32>,
 }
@@ -89,7 +103,9 @@ impl Combine {
             films: Vec::new(),
             voices: Vec::new(),
             ducked: Vec::new(),
+            held: Vec::new(),
             duck: Duck::new(format),
+            ceiling: Ceiling::new(format, VOICES_CEILING),
             limiter: TruePeak::new(format),
             out: Vec::new(),
         }
@@ -197,22 +213,18 @@ impl Combine {
         &self.out
     }
 
-    /// The chunk as one listener hears it.
-    pub fn personal<'a>(&mut self, listener: &'a mut Personal) -> &'a [f32] {
-        self.sum();
-        self.ducked.clone_from(&self.films);
-        listener.mix(&self.inputs, &mut self.ducked, &self.voices, self.duck.db());
-        listener.out()
+    /// A mix for one listener, which goes on where everybody's is: before the chunk in hand, as long as
+    /// that has not been [made](Self::common).
+    #[must_use]
+    pub fn listener(&self) -> Personal {
+        let (duck, ceiling) = (self.duck.clone(), self.ceiling.clone());
+        Personal::new(self.format, duck, ceiling, self.limiter.clone())
     }
 
-    /// A mix for a listener who is the input `own`, if any. It goes on where the common one is:
-    /// make it between two chunks, before [`begin`](Self::begin).
-    #[must_use]
-    pub fn listener(&mut self, own: Option<Id>) -> Personal {
-        if self.has_begun {
-            self.limit();
-        }
-        Personal::new(self.format, own, self.duck.clone(), self.limiter.clone())
+    /// The chunk as [`Personal`] mixes take it.
+    pub fn shared(&mut self) -> Shared {
+        self.sum();
+        Shared::new(&self.inputs, &self.films, &self.voices, self.duck.db())
     }
 
     fn limit(&mut self) {
@@ -223,8 +235,10 @@ impl Combine {
         self.ducked.clone_from(&self.films);
         let is_speaking = self.inputs.iter().any(Input::is_speaking);
         self.duck.apply(&mut self.ducked, usize::from(self.format.channels), is_speaking);
+        self.held.clone_from(&self.voices);
+        self.ceiling.process(&mut self.held);
         self.out.clear();
-        let sums = self.ducked.iter().zip(&self.voices);
+        let sums = self.ducked.iter().zip(&self.held);
         self.out.extend(sums.map(|(film, voice)| (film + voice) as f32));
         self.limiter.process(&mut self.out);
     }

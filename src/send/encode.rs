@@ -13,6 +13,10 @@ use crate::wire::{AudioFrame, AudioHeader};
 use opus_feed::OpusFeed;
 use recent::Recent;
 
+/// Chunks that one of the other codecs is given at once, while it is behind the newest: a listener who
+/// comes gets its past within a few chunks, and nobody makes the chunking thread late.
+const MOST_PCM_CHUNKS: usize = 16;
+
 /// Encodes interleaved samples as one frame of a codec that has a fixed size per sample; Opus cuts
 /// its own, and gets none here.
 #[must_use]
@@ -89,7 +93,7 @@ impl Encoders {
                 send(frame);
             }
         };
-        let opus = self.opus.use_only(in_use, &self.recent, &mut send_new);
+        let opus = self.opus.use_only(in_use, &header, &self.recent, &mut send_new);
         if let Err(e) = opus.and_then(|()| self.opus.take(header, samples, &mut send_new))
             && !std::mem::replace(&mut self.is_opus_broken, true)
         {
@@ -101,7 +105,7 @@ impl Encoders {
                 continue;
             }
             let until = self.encoded[codec.index()];
-            for (header, samples) in self.recent.chunks().filter(|(h, _)| h.position >= until) {
+            for (header, samples) in self.recent.from(until).take(MOST_PCM_CHUNKS) {
                 if let Some(frame) = encode_pcm(codec, header, samples, &mut self.dither) {
                     send(frame);
                 }

@@ -96,6 +96,8 @@ pub struct Outbox {
     notice: Option<Vec<u8>>,
     /// Whether others hear this listener; the newest wins.
     muting: Option<Vec<u8>>,
+    /// Why it may not talk; the newest wins.
+    aside: Option<Vec<u8>>,
     /// Who is there; the newest wins.
     people: Option<Vec<u8>>,
     /// The answer to a WebSocket's own ping; the newest wins.
@@ -137,6 +139,7 @@ impl Outbox {
             ping: None,
             notice: None,
             muting: None,
+            aside: None,
             people: None,
             websocket_pong: None,
             last_word: None,
@@ -179,6 +182,7 @@ impl Outbox {
         let bytes = Some(self.framed(notice.frame()));
         match notice.reason {
             Reason::Muted | Reason::Unmuted => self.muting = bytes,
+            Reason::MayNotTalk => self.aside = bytes,
             _ => self.notice = bytes,
         }
     }
@@ -236,6 +240,7 @@ impl Outbox {
         self.ping = None;
         self.notice = None;
         self.muting = None;
+        self.aside = None;
         self.people = None;
         self.websocket_pong = None;
         self.last_word = Some(last_word);
@@ -275,6 +280,7 @@ impl Outbox {
             || self.ping.is_some()
             || self.notice.is_some()
             || self.muting.is_some()
+            || self.aside.is_some()
             || self.people.is_some()
             || self.websocket_pong.is_some()
             || self.last_word.is_some()
@@ -348,7 +354,8 @@ impl Outbox {
             });
         }
         let last_word = self.last_word.as_mut().filter(|word| !word.is_empty());
-        let bytes = self.notice.take().or_else(|| self.muting.take());
+        let bytes = self.notice.take().or_else(|| self.aside.take());
+        let bytes = bytes.or_else(|| self.muting.take());
         let bytes = bytes.or_else(|| self.websocket_pong.take());
         let bytes =
             bytes.or_else(|| self.people.take()).or_else(|| last_word.map(std::mem::take))?;

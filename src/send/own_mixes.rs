@@ -1,131 +1,150 @@
-//! Encodes the mixes that are for one person alone, on threads of their own: an Opus encoder takes
-//! about a hundredth of a core, and the chunking thread must never be late.
+//! Makes and encodes the mixes that are for one person alone, on threads of their own: a limiter and an
+//! Opus encoder take about a hundredth of a core each, and the chunking thread must never be late.
 
-use std::collections::BTreeMap;
+mod worker;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{JoinHandle, available_parallelism};
 
 use crate::codec::opus::Layout;
-use crate::codec::{Codec, InUse};
 use crate::error::Result;
 use crate::format::Format;
-use crate::send::encode::Encoders;
+use crate::send::combine::Combine;
 use crate::send::transmit::Handle;
 use crate::shutdown::Shutdown;
 use crate::stats;
 use crate::threads::{Priority, spawn};
 use crate::wire::AudioHeader;
+pub(super) use worker::Ear;
+use worker::{Job, Worker};
 
-/// Most threads: with more talkers than these encode for, the network is full.
+/// Most threads: with more talkers than these mix for, the network is full.
 const MOST_THREADS: usize = 4;
 
-/// Chunks that wait for a thread: some milliseconds for each of the most people, longer for fewer.
-/// What finds no room is dropped and counted.
-const QUEUE: usize = 1024;
+/// Sound that waits for a thread, in ms: longer than a busy machine was ever seen to keep one from its
+/// turn. What finds no room is dropped and counted.
+const WAITS_MS: f64 = 1_000.0;
 
-/// The threads.
+/// The threads, and what they have to know.
 pub(super) struct OwnMixes {
-    threads: Vec<SyncSender<Job>>,
-    handles: Vec<JoinHandle<()>>,
+    threads: Vec<Thread>,
+    /// How everybody hears who has a mix of their own.
+    ears: BTreeMap<u32, Ear>,
     counters: Arc<stats::Capture>,
 }
 
-enum Job {
-    Encode { person: u32, codec: Codec, header: AudioHeader, samples: Vec<f32> },
-    Forget { person: u32 },
+struct Thread {
+    /// `None` when it is to end.
+    jobs: Option<SyncSender<Job>>,
+    handle: Option<JoinHandle<()>>,
+    /// People of whom it does not know the newest yet.
+    changed: BTreeSet<u32>,
+    /// Whether it has had any of them, and so goes on with everybody's mix.
+    is_busy: bool,
 }
 
 impl OwnMixes {
-    /// Threads for mixes in `format`, whose Opus is cut as `layout` says. Frames go to `network`.
+    /// Threads for mixes in `format`, in chunks of `chunk_size` frames, whose Opus is cut as `layout` says. Frames go to `network`.
     ///
     /// # Errors
     /// If the system gives no thread.
     pub(super) fn start(
         format: Format,
+        chunk_size: u32,
         layout: Layout,
         network: &Handle,
         counters: &Arc<stats::Capture>,
         stop: &Shutdown,
     ) -> Result<Self> {
+        let room = format.frames_in_ms(WAITS_MS).div_ceil(chunk_size.max(1) as usize);
         let count = available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-        let (mut threads, mut handles) = (Vec::new(), Vec::new());
+        let mut threads = Vec::new();
         for _ in 0..count {
-            let (sender, jobs) = sync_channel(QUEUE);
+            let (sender, jobs) = sync_channel(room);
             let (network, counters) = (network.clone(), Arc::clone(counters));
-            let work = move || encode(&jobs, format, layout, &network, &counters);
-            handles.push(spawn("mixes", Priority::Soon, stop, work)?);
-            threads.push(sender);
+            let work = move || run(&jobs, Worker::new(format, layout), &network, &counters);
+            let handle = Some(spawn("mixes", Priority::Soon, stop, work)?);
+            let changed = BTreeSet::new();
+            threads.push(Thread { jobs: Some(sender), handle, changed, is_busy: false });
         }
-        Ok(Self { threads, handles, counters: Arc::clone(counters) })
+        Ok(Self { threads, ears: BTreeMap::new(), counters: Arc::clone(counters) })
     }
 
-    /// Encodes a chunk for one person.
-    pub(super) fn encode(&self, person: u32, codec: Codec, header: AudioHeader, samples: &[f32]) {
-        let job = Job::Encode { person, codec, header, samples: samples.to_vec() };
-        if self.thread(person).is_some_and(|thread| thread.try_send(job).is_err()) {
-            self.counters.chunks_dropped.add(1);
+    /// Nobody mixes: for tests of what is said to people.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self { threads: Vec::new(), ears: BTreeMap::new(), counters: Arc::default() }
+    }
+
+    /// From the next chunk on a person hears a mix of their own so; `None` where they have left.
+    pub(super) fn set(&mut self, person: u32, ear: Option<Ear>) {
+        if self.ears.get(&person) == ear.as_ref() {
+            return;
+        }
+        match ear {
+            Some(ear) => drop(self.ears.insert(person, ear)),
+            None => drop(self.ears.remove(&person)),
+        }
+        let count = self.threads.len().max(1);
+        if let Some(thread) = self.threads.get_mut(person as usize % count) {
+            thread.changed.insert(person);
         }
     }
 
-    /// Ends what was begun for a person, who has left.
-    pub(super) fn forget(&self, person: u32) {
-        if let Some(thread) = self.thread(person) {
-            // Only a thread that has broken takes nothing for long.
-            let _ = thread.send(Job::Forget { person });
+    /// Has the chunk in hand of `mix` made for everybody who has a mix of their own: one job for each
+    /// thread. Comes before the chunk is [made for everybody](Combine::common), because a thread that
+    /// had nothing to do goes on from there.
+    pub(super) fn work(&mut self, header: AudioHeader, mix: &mut Combine) {
+        let Self { threads, ears, counters } = self;
+        let mut shared = None;
+        let count = threads.len();
+        for (number, thread) in threads.iter_mut().enumerate() {
+            let is_its = |person: &u32| *person as usize % count == number;
+            let has_people = ears.keys().any(is_its);
+            if !has_people && !thread.is_busy {
+                thread.changed.clear();
+                continue;
+            }
+            let chunk = Arc::clone(shared.get_or_insert_with(|| Arc::new(mix.shared())));
+            let changed = std::mem::take(&mut thread.changed);
+            let changes = changed.iter().map(|person| (*person, ears.get(person).cloned()));
+            let seed = (!thread.is_busy).then(|| Box::new(mix.listener()));
+            let job = Job { header, chunk, ears: changes.collect(), seed };
+            let Some(jobs) = &thread.jobs else { continue };
+            match jobs.try_send(job) {
+                Ok(()) => thread.is_busy = has_people,
+                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                    // It is told with the next chunk.
+                    thread.changed = changed;
+                    counters.chunks_dropped.add(1);
+                }
+            }
         }
-    }
-
-    fn thread(&self, person: u32) -> Option<&SyncSender<Job>> {
-        self.threads.get(person as usize % self.threads.len().max(1))
     }
 }
 
 impl Drop for OwnMixes {
     fn drop(&mut self) {
-        self.threads.clear();
-        for handle in self.handles.drain(..) {
+        for thread in &mut self.threads {
+            thread.jobs = None;
+        }
+        for handle in self.threads.iter_mut().filter_map(|thread| thread.handle.take()) {
             // It has no sound of its own to lose.
             let _ = handle.join();
         }
     }
 }
 
-/// What one person's mix goes through.
-struct Ear {
-    codec: Codec,
-    in_use: InUse,
-    encoders: Encoders,
-}
-
-fn encode(
-    jobs: &Receiver<Job>,
-    format: Format,
-    layout: Layout,
-    network: &Handle,
-    counters: &stats::Capture,
-) {
-    let mut ears: BTreeMap<u32, Ear> = BTreeMap::new();
+fn run(jobs: &Receiver<Job>, mut worker: Worker, network: &Handle, counters: &stats::Capture) {
     while let Ok(job) = jobs.recv() {
-        match job {
-            Job::Forget { person } => drop(ears.remove(&person)),
-            Job::Encode { person, codec, header, samples } => {
-                let make = || {
-                    let in_use = InUse::default();
-                    in_use.add(codec);
-                    Ear { codec, in_use, encoders: Encoders::new(format, layout) }
-                };
-                if ears.get(&person).is_some_and(|ear| ear.codec != codec) {
-                    ears.remove(&person);
-                }
-                let ear = ears.entry(person).or_insert_with(make);
-                ear.encoders.encode(header, &samples, &ear.in_use, |frame| {
-                    if !network.send_to(person, frame) {
-                        counters.chunks_dropped.add(1);
-                    }
-                });
-            }
+        let mut frames = Vec::new();
+        worker.work(job, |person, frame| frames.push((person, frame)));
+        let count = frames.len() as u64;
+        if count > 0 && !network.send_to(frames) {
+            counters.chunks_dropped.add(count);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! network loop.
 
 pub(super) mod beside;
+mod overload;
 mod people;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::soundless::Generator;
 use crate::stats;
 use crate::wire::AudioHeader;
 use beside::{Beside, CARRIER, Prepared};
+use overload::Overload;
 use people::People;
 
 /// Shortest and longest sleep of the thread: how late a chunk may be noticed, and how often a
@@ -67,6 +69,7 @@ pub(super) struct Producer {
     network: Handle,
     /// Who may speak, where listeners may.
     people: Option<People>,
+    overload: Overload,
     format: Format,
     taps: Taps,
     /// What the track of the carrier is called.
@@ -120,6 +123,7 @@ impl Producer {
             counters,
             network,
             people: None,
+            overload: Overload::default(),
             format: mix,
             taps: Taps::default(),
             source: String::new(),
@@ -145,12 +149,18 @@ impl Producer {
     /// If the system gives no thread for their mixes.
     pub(super) fn let_people_speak(
         &mut self,
-        layout: Layout,
+        (layout, chunk_size): (Layout, u32),
         room: Receiver<Message>,
         duck_db: f32,
     ) -> Result<()> {
-        let own_mixes =
-            OwnMixes::start(self.format, layout, &self.network, &self.counters, &self.stop)?;
+        let own_mixes = OwnMixes::start(
+            self.format,
+            chunk_size,
+            layout,
+            &self.network,
+            &self.counters,
+            &self.stop,
+        )?;
         self.combine.set_duck_db(duck_db);
         self.people = Some(People::new(self.format, room, own_mixes, Arc::clone(&self.counters)));
         Ok(())
@@ -190,8 +200,9 @@ impl Producer {
             self.encoders.remember(u64::from(delay_ms) * 1000);
             let now = self.clock.now_us();
             if let Some(people) = &mut self.people {
-                people.listen(&mut self.combine, &mut self.taps, || self.clock.now_us());
+                people.listen(&mut self.combine, || self.clock.now_us());
             }
+            let mut is_behind = false;
             while let Some(chunk) = self.chunker.next_chunk(now) {
                 self.combine.begin(chunk.header.frames as usize);
                 self.combine.input(CARRIER, chunk.samples, false);
@@ -203,6 +214,9 @@ impl Producer {
                 }
                 let captured_us = chunk.header.captured_us.saturating_sub(self.behind_us);
                 let header = AudioHeader { captured_us, ..chunk.header };
+                if let Some(people) = &mut self.people {
+                    people.hear(header, &mut self.combine);
+                }
                 self.taps.mix(self.format, header.position, self.combine.common());
                 let in_use = self.network.in_use();
                 self.encoders.encode(header, self.combine.common(), in_use, |frame| {
@@ -210,12 +224,17 @@ impl Producer {
                         self.counters.chunks_dropped.add(1);
                     }
                 });
-                if let Some(people) = &mut self.people {
-                    people.hear(header, &mut self.combine);
-                }
                 if self.clock.now_us().saturating_sub(began_us) > LONGEST_TURN_US {
+                    is_behind = true;
                     break;
                 }
+            }
+            if self.overload.lasts(is_behind, began_us)
+                && let Some(people) = &mut self.people
+                && let Some(person) = people.newest_talker()
+                && self.network.silence(person)
+            {
+                people.silence(person, &mut self.combine);
             }
             self.counters.silence.set(self.chunker.silence());
             if let Some((ppm, uncertainty_us)) = self.chunker.card_clock() {

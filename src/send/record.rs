@@ -62,6 +62,19 @@ impl Taps {
         }
     }
 
+    /// Takes what the person whose program calls itself `id` gives to that chunk.
+    pub(super) fn person(
+        &mut self,
+        (id, name): (&str, &str),
+        format: Format,
+        position: u64,
+        samples: &[f32],
+    ) {
+        if let Some(tracks) = &mut self.tracks {
+            tracks.person(id, name, format, position, samples);
+        }
+    }
+
     /// An input gives nothing any more: its file is complete.
     pub(super) fn end(&mut self, Id(id): Id) {
         if let Some(tracks) = &mut self.tracks {

@@ -41,6 +41,8 @@ pub enum Message {
 pub struct Presence {
     /// A number for the connection: another one means that sound begins anew.
     pub connection: u64,
+    /// What their program calls itself: the same when they come again.
+    pub id: String,
     /// What they want to be called.
     pub name: String,
     /// How the mix for them is packed.

@@ -247,7 +247,10 @@ impl Transmit {
                     self.logs[frame.codec().index()].push(frame);
                     self.fresh_audio = true;
                 }
-                Ok(Order::Own { person, frame }) => self.hear_own(person, frame),
+                Ok(Order::Own(frames)) => {
+                    frames.into_iter().for_each(|(person, frame)| self.hear_own(person, frame));
+                }
+                Ok(Order::Silence(person)) => self.silence(person),
                 Ok(Order::Change(change)) => self.change(change),
                 Ok(Order::Listeners(answer)) => {
                     // Who asked may have gone.
@@ -276,6 +279,7 @@ impl Transmit {
     fn change(&mut self, change: Change) {
         self.room.max_clients = change.max_clients;
         self.room.per_address = change.per_address;
+        self.room.max_talkers = change.max_talkers;
         self.room.offers = change.offers;
         let before_ms = self.room.welcome.playout_delay_ms;
         if before_ms == change.playout_delay_ms {

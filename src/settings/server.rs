@@ -79,6 +79,10 @@ pub struct ServerArgs {
     #[arg(long, value_name = "LISTENERS", value_parser = whole_number::<u32>,
         allow_negative_numbers = true)]
     per_address: Option<u32>,
+    /// People who may talk at the same time, with --talk, 1 to 200.
+    #[arg(long, value_name = "PEOPLE", value_parser = whole_number::<u32>,
+        allow_negative_numbers = true)]
+    max_talkers: Option<u32>,
     /// Listeners that may wait at the same moment to be let in, 1 to 65535.
     #[arg(long, value_name = "CONNECTIONS", value_parser = whole_number::<u32>,
         allow_negative_numbers = true)]
@@ -223,6 +227,7 @@ impl ServerArgs {
             chunk_size: self.chunk_size,
             max_queue_size: self.max_queue_size,
             max_clients: self.max_clients,
+            max_talkers: self.max_talkers,
             listen_backlog: self.listen_backlog,
             per_address: self.per_address,
             playout_delay_ms: self.playout_delay_ms,
@@ -354,6 +359,7 @@ mod tests {
             "listen-backlog",
             "max-clients",
             "max-queue-size",
+            "max-talkers",
             "name",
             "no-discovery",
             "no-qr",

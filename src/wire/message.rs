@@ -354,6 +354,8 @@ pub enum Reason {
     Unmuted,
     /// The playout delay changes.
     PlayoutDelay,
+    /// Nobody hears this listener's microphone, or no more: it goes on listening.
+    MayNotTalk,
     /// A reason that this version does not know; it is ignored.
     #[serde(other)]
     Unknown,

@@ -6,7 +6,7 @@ use super::vectors::{encode, kinds, session, unhex};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 17] = [
     include_str!("../../src/codec/opus.rs"),
     include_str!("../../src/format.rs"),
     include_str!("../../src/wire.rs"),
@@ -23,6 +23,7 @@ const SOURCES: [&str; 16] = [
     include_str!("../../src/send/transmit/web_door.rs"),
     include_str!("../../src/wire/http.rs"),
     include_str!("../../src/wire/websocket.rs"),
+    include_str!("../../src/send/voice.rs"),
 ];
 
 /// The text between a heading and the next one.

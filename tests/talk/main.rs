@@ -8,6 +8,7 @@
 
 mod duck;
 mod mix_minus;
+mod most;
 mod people;
 mod person;
 #[path = "../support/mod.rs"]

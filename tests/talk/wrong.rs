@@ -113,6 +113,28 @@ fn sound_of_another_time_is_dropped_and_the_talker_stays() {
 }
 
 #[test]
+fn a_talker_whose_positions_go_backwards_costs_nobody_a_frame_and_stays() {
+    let (mut talker, _server) = nobody_hears("s16", |talker| {
+        for n in 0..1_500_u64 {
+            let header = AudioHeader {
+                flags: 1,
+                frames: 1,
+                position: (1 << 40) - n * 99_999,
+                captured_us: talker.server_us(),
+            };
+            talker.say(&talk_frame(header, &[0; 2]).unwrap());
+            if n % 2 == 0 {
+                // Takes 2 ms where nothing comes.
+                talker.listen();
+            }
+        }
+    });
+    let heard = talker.heard.len();
+    talker.listen_until("it is not closed", |talker| talker.heard.len() > heard + 100);
+    assert!(talker.notice.is_none() && !talker.has_ended);
+}
+
+#[test]
 fn who_is_muted_or_was_not_let_is_not_heard_whatever_they_send() {
     let (talker, _server) = nobody_hears("f32", |talker| {
         talker.wish(&Wish { muted: Some(true), ..Wish::default() });

@@ -215,6 +215,24 @@ fn tracks_begin_with_the_same_sample_whenever_they_come() {
 }
 
 #[test]
+fn who_leaves_and_comes_again_without_end_has_one_track_and_leaves_the_others_theirs() {
+    let scratch = Scratch::new();
+    let folder = scratch.path("tracks");
+    let recorder = recorder(&Arc::default());
+    let mut tracks = RecordTracks::new(&recorder, &folder, false).unwrap();
+    for visit in 0..600 {
+        tracks.person("a1b2", &format!("Anna {visit}"), STEREO, visit * 16, &ramp(visit * 16, 16));
+    }
+    tracks.person("c3", "Bert", STEREO, 599 * 16, &ramp(0, 16));
+    // Another one at the same moment, under her id.
+    tracks.person("a1b2", "Mallory", STEREO, 599 * 16, &ramp(7, 16));
+    recorder.finish();
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
+    assert!(read_back(&folder.join("01-Anna-0.wav")) == ramp(0, 600 * 16));
+    assert!(read_back(&folder.join("02-Bert.wav")) == [silence(599 * 16), ramp(0, 16)].concat());
+}
+
+#[test]
 fn a_folder_with_something_in_it_is_refused() {
     let scratch = Scratch::new();
     let recorder = recorder(&Arc::default());

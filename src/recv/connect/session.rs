@@ -253,6 +253,7 @@ impl<'a> Session<'a> {
             (Reason::PlayoutDelay, Some(playout_delay_ms)) => {
                 self.delays.told(playout_delay_ms, notice.from_us.unwrap_or(0));
             }
+            (Reason::MayNotTalk, _) => self.talk.may_not(self.connect, &notice.text),
             (Reason::PlayoutDelay | Reason::Unknown, _) => {}
             (Reason::Muted | Reason::Unmuted, _) => warn!("{}", notice.text),
             (Reason::Removed, _) => return Err(Error::Removed { address: self.line.address }),

@@ -61,13 +61,23 @@ impl Talk {
         if let Some(voice) = &connect.voice {
             voice.talking.allow(self.longest.is_some());
             match (self.longest, is_new) {
-                (None, true) => warn!(
+                // Where anybody may speak, a notice says why this one may not.
+                (None, true) if welcome.person.is_none() => warn!(
                     "this server lets nobody speak, so you only listen. It does when it is started \
                      with --talk"
                 ),
                 (Some(_), true) => info!("the server lets you speak"),
-                (_, false) => {}
+                (None, true) | (_, false) => {}
             }
+        }
+    }
+
+    /// The server does not take what is said, or no more; `why` is what it says.
+    pub(super) fn may_not(&mut self, connect: &Connect, why: &str) {
+        self.longest = None;
+        if let Some(voice) = &connect.voice {
+            voice.talking.allow(false);
+            warn!("you only listen: {why}");
         }
     }
 

@@ -177,7 +177,7 @@ fn a_talker_hears_everybody_at_their_level_and_never_himself() {
     let talkers: Vec<_> = (0..TALKERS as u64).map(|id| (id, Role::Voice)).collect();
     let mut combine = mix(&talkers);
     let mut listeners: Vec<_> =
-        (0..TALKERS as u64).map(|id| combine.listener(Some(Id(id)))).collect();
+        (0..TALKERS as u64).map(|id| combine.listener().without(Some(Id(id)))).collect();
     let mut heard = vec![Vec::new(); TALKERS];
     for chunk in 0..110 {
         combine.begin(CHUNK);
@@ -185,7 +185,7 @@ fn a_talker_hears_everybody_at_their_level_and_never_himself() {
             give_tone(&mut combine, talker as u64, hz(talker), 0.05, chunk, true);
         }
         for (listener, heard) in listeners.iter_mut().zip(&mut heard) {
-            heard.extend_from_slice(combine.personal(listener));
+            heard.extend_from_slice(listener.mix(&combine.shared()));
         }
     }
     let mut least = f64::INFINITY;
@@ -207,7 +207,7 @@ fn a_talker_hears_everybody_at_their_level_and_never_himself() {
 #[test]
 fn a_listeners_own_volumes_hold_for_that_listener_alone() {
     let mut combine = mix(&[(1, Role::Voice), (2, Role::Voice), (3, Role::Film)]);
-    let mut listener = combine.listener(None);
+    let mut listener = combine.listener();
     listener.set_volume(Id(1), 50);
     listener.set_volume(Id(2), 0);
     listener.set_volume(Id(3), 200);
@@ -217,7 +217,7 @@ fn a_listeners_own_volumes_hold_for_that_listener_alone() {
         for (id, hz) in [(1, 500.0), (2, 800.0), (3, 1_100.0)] {
             give_tone(&mut combine, id, hz, 0.1, chunk, true);
         }
-        own.extend_from_slice(combine.personal(&mut listener));
+        own.extend_from_slice(listener.mix(&combine.shared()));
         all.extend_from_slice(combine.common());
     }
     let level = |sound: &[f32], hz| db(amplitude(&sound[4_800..28_800], hz) / 0.1);
@@ -235,7 +235,7 @@ fn a_listeners_own_volumes_hold_for_that_listener_alone() {
     }
     for _ in 0..3 {
         combine.begin(CHUNK);
-        combine.personal(&mut listener);
+        listener.mix(&combine.shared());
     }
     assert!(!listener.has_volumes());
 }
@@ -248,13 +248,14 @@ fn a_listener_who_gets_a_mix_of_his_own_hears_no_seam() {
         give_tone(combine, 1, 500.0, 2.0, chunk, false);
         give_tone(combine, 2, 700.0, 0.2, chunk, chunk > 5);
     });
-    let mut listener = combine.listener(None);
+    let mut listener = combine.listener();
     for chunk in 10..20 {
         combine.begin(CHUNK);
         give_tone(&mut combine, 1, 500.0, 2.0, chunk, false);
         give_tone(&mut combine, 2, 700.0, 0.2, chunk, true);
-        heard.extend_from_slice(combine.personal(&mut listener));
-        assert_eq!(listener.out(), combine.common());
+        let own = listener.mix(&combine.shared()).to_vec();
+        assert_eq!(own, combine.common());
+        heard.extend_from_slice(&own);
     }
     assert!(largest_step(&heard) < 0.08);
 }
@@ -302,16 +303,16 @@ fn a_film_steps_back_within_a_tenth_of_a_second_and_comes_back_within_one() {
 fn nobodys_own_voice_makes_his_film_step_back() {
     let mut combine = mix(&[(1, Role::Film), (2, Role::Voice)]);
     combine.set_duck_db(12.0);
-    let mut speaker = combine.listener(Some(Id(2)));
-    let mut deaf_to_him = combine.listener(None);
+    let mut speaker = combine.listener().without(Some(Id(2)));
+    let mut deaf_to_him = combine.listener();
     deaf_to_him.set_volume(Id(2), 0);
     let mut heard = [Vec::new(), Vec::new(), Vec::new()];
     for chunk in 0..120 {
         combine.begin(CHUNK);
         give_tone(&mut combine, 1, 500.0, 0.5, chunk, false);
         give_tone(&mut combine, 2, 800.0, 0.1, chunk, true);
-        heard[0].extend_from_slice(combine.personal(&mut speaker));
-        heard[1].extend_from_slice(combine.personal(&mut deaf_to_him));
+        heard[0].extend_from_slice(speaker.mix(&combine.shared()));
+        heard[1].extend_from_slice(deaf_to_him.mix(&combine.shared()));
         heard[2].extend_from_slice(combine.common());
     }
     // A second later, because the volume took its 20 ms to be down.

@@ -11,6 +11,14 @@ use crate::wire::{AudioFrame, AudioHeader, FLAG_BROKEN};
 /// Frames that the rate converter makes at a time.
 const BLOCK: usize = 64;
 
+/// Packets of the past that are encoded with each chunk, all bitrates together. A packet takes a few
+/// hundred µs, on a thread that must never be late; so many are a multiple of what goes by meanwhile.
+const PAST_PACKETS: f64 = 20.0;
+
+/// A bitrate that nobody uses any more is encoded on for this long, in µs, and for the playout delay
+/// at least: who comes and goes does not have its encoder made each time, nor its past encoded.
+const LINGERS_US: u64 = 2_000_000;
+
 /// Where the stream goes into packets.
 #[derive(Debug)]
 pub(super) struct OpusFeed {
@@ -19,6 +27,19 @@ pub(super) struct OpusFeed {
     /// By bitrate, as they are used.
     encoders: Vec<(Codec, Encoder)>,
     run: Option<Run>,
+    /// Those that are still on their way through the past.
+    newcomers: Vec<Newcomer>,
+    /// When each bitrate was last used, by the stream's capture times, in µs.
+    used: Vec<(Codec, u64)>,
+}
+
+/// A bitrate that somebody has begun to use.
+#[derive(Debug)]
+struct Newcomer {
+    codec: Codec,
+    feed: OpusFeed,
+    /// The position of the next chunk that it takes.
+    next: u64,
 }
 
 /// A stretch of the stream without a break.
@@ -42,35 +63,103 @@ struct Run {
 
 impl OpusFeed {
     pub(super) fn new(format: Format, layout: Layout) -> Self {
-        Self { format, layout, encoders: Vec::new(), run: None }
+        let (encoders, newcomers, used) = (Vec::new(), Vec::new(), Vec::new());
+        Self { format, layout, encoders, run: None, newcomers, used }
     }
 
     /// Keeps encoders for the bitrates that are used, and no others. A new one begins with the
-    /// chunks of `recent`, which lead up to the next one taken.
+    /// chunks of `recent`, which lead up to the one that begins as `header` says; it takes them a few
+    /// with each call, and joins the others when it is through.
     pub(super) fn use_only(
         &mut self,
         in_use: &InUse,
+        header: &AudioHeader,
         recent: &Recent,
         mut send: impl FnMut(AudioFrame),
     ) -> Result<()> {
-        self.encoders.retain(|(codec, _)| in_use.contains(*codec));
+        self.note_use(in_use, header.captured_us, recent.length_us());
+        let used = &self.used;
+        let is_used = |codec: Codec| used.iter().any(|(used, _)| *used == codec);
+        self.encoders.retain(|(codec, _)| is_used(*codec));
+        self.newcomers.retain(|newcomer| is_used(newcomer.codec));
         if self.encoders.is_empty() {
             self.run = None;
         }
-        for codec in Codec::all() {
-            if let Codec::Opus(bitrate) = codec
-                && in_use.contains(codec)
-                && self.encoders.iter().all(|(running, _)| *running != codec)
-            {
-                let encoder = Encoder::new(self.layout, self.format.channels, bitrate)?;
-                let mut newcomer = Self::new(self.format, self.layout);
-                newcomer.encoders.push((codec, encoder));
-                for (header, samples) in recent.chunks() {
-                    newcomer.take(header, samples, &mut send)?;
+        self.start_one(in_use)?;
+        self.catch_up(header.frames, recent, &mut send)?;
+        let (run, encoders) = (&mut self.run, &mut self.encoders);
+        self.newcomers.retain_mut(|newcomer| {
+            if recent.from(newcomer.next).next().is_some() {
+                return true;
+            }
+            encoders.append(&mut newcomer.feed.encoders);
+            // All runs are cut at the same positions.
+            *run = run.take().or(newcomer.feed.run.take());
+            false
+        });
+        Ok(())
+    }
+
+    /// Notes which bitrates are used, and forgets those that have not been for a while.
+    fn note_use(&mut self, in_use: &InUse, now_us: u64, keep_us: u64) {
+        let lingers_us = LINGERS_US.max(keep_us);
+        for codec in Codec::all().into_iter().filter(|codec| matches!(codec, Codec::Opus(_))) {
+            let known = self.used.iter_mut().find(|(known, _)| *known == codec);
+            match known {
+                Some((_, used_us)) if in_use.contains(codec) => *used_us = now_us,
+                None if in_use.contains(codec) => self.used.push((codec, now_us)),
+                _ => {}
+            }
+        }
+        self.used.retain(|(_, used_us)| used_us.saturating_add(lingers_us) >= now_us);
+    }
+
+    /// Begins with one bitrate that is used and has no encoder: a converter may have to be made for
+    /// it, which takes milliseconds. The next has its turn with the next chunk.
+    fn start_one(&mut self, in_use: &InUse) -> Result<()> {
+        let is_there = |codec: Codec| {
+            self.encoders.iter().any(|(running, _)| *running == codec)
+                || self.newcomers.iter().any(|newcomer| newcomer.codec == codec)
+        };
+        let missing = Codec::all().into_iter().find_map(|codec| match codec {
+            Codec::Opus(bitrate) if in_use.contains(codec) && !is_there(codec) => {
+                Some((codec, bitrate))
+            }
+            _ => None,
+        });
+        if let Some((codec, bitrate)) = missing {
+            let encoder = Encoder::new(self.layout, self.format.channels, bitrate)?;
+            let mut feed = Self::new(self.format, self.layout);
+            feed.encoders.push((codec, encoder));
+            self.newcomers.push(Newcomer { codec, feed, next: 0 });
+        }
+        Ok(())
+    }
+
+    /// Lets newcomers take chunks of the past in turn: two each at least, so that all get there in as
+    /// long a time as they have to catch up.
+    fn catch_up(
+        &mut self,
+        frames: u32,
+        recent: &Recent,
+        mut send: impl FnMut(AudioFrame),
+    ) -> Result<()> {
+        let seconds = f64::from(frames) / f64::from(self.format.sample_rate);
+        let packets_each = seconds * f64::from(RATE) / f64::from(self.layout.frames);
+        let mut left = PAST_PACKETS.max(2.0 * self.newcomers.len() as f64 * packets_each);
+        let mut is_behind = true;
+        while std::mem::take(&mut is_behind) {
+            for newcomer in &mut self.newcomers {
+                let Some((header, samples)) = recent.from(newcomer.next).next() else {
+                    continue;
+                };
+                if left < packets_each / 2.0 {
+                    return Ok(());
                 }
-                self.encoders.append(&mut newcomer.encoders);
-                // All runs are cut at the same positions.
-                self.run = self.run.take().or(newcomer.run);
+                left -= packets_each;
+                newcomer.feed.take(header, samples, &mut send)?;
+                newcomer.next = header.position + u64::from(header.frames).max(1);
+                is_behind = true;
             }
         }
         Ok(())

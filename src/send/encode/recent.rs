@@ -35,8 +35,14 @@ impl Recent {
         self.chunks.push_back((header, room));
     }
 
-    /// All that is kept.
-    pub(super) fn chunks(&self) -> impl Iterator<Item = (AudioHeader, &[f32])> {
-        self.chunks.iter().map(|(header, samples)| (*header, &samples[..]))
+    /// How far back from the newest chunk is kept, in µs.
+    pub(super) fn length_us(&self) -> u64 {
+        self.keep_us
+    }
+
+    /// All that is kept from `position` on.
+    pub(super) fn from(&self, position: u64) -> impl Iterator<Item = (AudioHeader, &[f32])> {
+        let first = self.chunks.partition_point(|(header, _)| header.position < position);
+        self.chunks.range(first..).map(|(header, samples)| (*header, &samples[..]))
     }
 }

@@ -169,6 +169,76 @@ fn who_comes_late_gets_what_was_said_before_once_and_without_a_gap() {
 }
 
 #[test]
+fn all_bitrates_at_once_have_their_past_encoded_a_few_packets_with_each_chunk() {
+    let bitrates: Vec<Codec> =
+        Codec::all().into_iter().filter(|codec| matches!(codec, Codec::Opus(_))).collect();
+    // Chunks as the presets have them, and the longest there are.
+    for (rate, chunk, seconds) in [(48_000_u32, 2_048_u32, 3), (44_100, 8_192, 6)] {
+        let layout = Layout::for_delay(5_000);
+        let mut encoders = Encoders::new(Format { sample_rate: rate, channels: 1 }, layout);
+        encoders.remember(seconds * 1_000_000);
+        let in_use = InUse::default();
+        let samples = vec![0.25; chunk as usize];
+        let mut calls: Vec<Vec<AudioFrame>> = Vec::new();
+        let came = seconds * u64::from(rate) / u64::from(chunk) + 2;
+        for n in 0..came * 4 {
+            if n == came {
+                bitrates.iter().for_each(|codec| in_use.add(*codec));
+            }
+            let position = n * u64::from(chunk);
+            let captured_us = (position as f64 * 1e6 / f64::from(rate)) as u64;
+            let header = AudioHeader { flags: 0, frames: chunk, position, captured_us };
+            let mut call = Vec::new();
+            encoders.encode(header, &samples, &in_use, |frame| call.push(frame));
+            calls.push(call);
+        }
+        let each = f64::from(chunk) / f64::from(rate) * 50.0;
+        let most = (10.0 * each).max(20.0) + 5.0 * (each.ceil() + 1.0) + each.ceil();
+        let worst = calls.iter().map(Vec::len).max().unwrap();
+        assert!(worst as f64 <= most, "{worst} packets with one chunk of {each} packets");
+        for codec in &bitrates {
+            let of = |call: &[AudioFrame]| call.iter().any(|frame| frame.codec() == *codec);
+            let first = calls.iter().position(|call| of(call)).unwrap() as u64;
+            assert!(first - came <= 5, "{codec} begins {} chunks later", first - came);
+            let frames = calls.iter().flatten().filter(|frame| frame.codec() == *codec);
+            let headers: Vec<AudioHeader> = frames.map(|frame| *frame.header()).collect();
+            let next = |header: &AudioHeader| header.position + u64::from(header.frames);
+            assert!(headers.windows(2).all(|pair| pair[1].position == next(&pair[0])), "{codec}");
+            let end = (came * 4 * u64::from(chunk)) as f64 / f64::from(rate) * 48e3;
+            let behind = end - next(headers.last().unwrap()) as f64;
+            assert!(behind < 2_000.0, "{codec} is {behind} frames behind after {came} chunks");
+        }
+    }
+}
+
+#[test]
+fn a_bitrate_that_was_used_a_moment_ago_is_not_begun_anew() {
+    let codec = Codec::Opus(Bitrate::default());
+    let layout = Layout::for_delay(300);
+    let mut encoders = Encoders::new(Format { sample_rate: 48_000, channels: 1 }, layout);
+    encoders.remember(300_000);
+    let in_use = InUse::default();
+    let mut encode = |n: u64, in_use: &InUse| {
+        let header =
+            AudioHeader { flags: 0, frames: 960, position: n * 960, captured_us: n * 20_000 };
+        let mut packets = 0;
+        encoders.encode(header, &[0.25; 960], in_use, |_| packets += 1);
+        packets
+    };
+    let mut packets = Vec::new();
+    for n in 0..400 {
+        // Somebody who comes and goes every 100 ms, for two seconds.
+        let is_there = (50..150).contains(&n) && n / 5 % 2 == 0;
+        in_use.set(is_there.then_some(codec).into_iter());
+        packets.push(encode(n, &in_use));
+    }
+    assert_eq!(packets.iter().max(), Some(&17), "the past, once");
+    assert_eq!(packets.iter().filter(|count| **count > 1).count(), 1);
+    assert!(packets[51..150].iter().all(|count| *count == 1));
+    assert!(packets[260..].iter().all(|count| *count == 0), "two seconds later nobody needs it");
+}
+
+#[test]
 fn a_gap_that_opus_can_bridge_is_bridged_and_counted() {
     let layout = Layout::for_delay(300);
     let codec = Codec::Opus(Bitrate::default());

@@ -30,7 +30,7 @@ const CLOSING_FOR_US: u64 = 1_000_000;
 /// More bytes than this in a second close: no client of ours comes near it.
 const MAX_BYTES_PER_SECOND: usize = 64 * 1024;
 
-/// The same of a listener that may talk: stereo float32 at 192 kHz, and some of it twice.
+/// The same of a listener that may talk: stereo float32 at 48 kHz, and some of it twice and more.
 const MAX_TALK_BYTES_PER_SECOND: usize = 2 * 1024 * 1024;
 
 /// Added to what a listener plays late on purpose, at most, in µs.
@@ -85,6 +85,8 @@ pub struct Listener {
     pub person: Option<u32>,
     /// There if it may speak.
     pub talker: Option<Talker>,
+    /// What it sends before it knows better than that nobody hears it any more is not held against it.
+    had_microphone: bool,
     /// Whether it wants nobody to hear it.
     pub is_muted: bool,
     /// Whether whoever runs the server wants nobody to hear it.
@@ -160,6 +162,7 @@ impl Listener {
             report: None,
             person: None,
             talker: None,
+            had_microphone: false,
             is_muted: false,
             is_silenced: false,
             is_deaf: false,
@@ -194,7 +197,9 @@ impl Listener {
     #[must_use]
     pub fn hears(&self) -> Option<Codec> {
         let waits = self.phase == Phase::Plain && self.is_browser();
-        let is_alone = self.talker.is_some() || self.own.as_ref().is_some_and(Own::is_read);
+        let is_alone = self.talker.is_some()
+            || self.had_microphone
+            || self.own.as_ref().is_some_and(Own::is_read);
         (self.is_seated() && !waits && !is_alone).then_some(self.codec)
     }
 
@@ -219,9 +224,10 @@ impl Listener {
         if !bytes.is_empty() {
             self.heard_us = now_us;
         }
-        let (most, flood) = match &self.talker {
-            Some(_) => (MAX_TALK_BYTES_PER_SECOND, Violation::TooMuchTalk),
-            None => (MAX_BYTES_PER_SECOND, too_many("bytes")),
+        let (most, flood) = if self.talker.is_some() || self.had_microphone {
+            (MAX_TALK_BYTES_PER_SECOND, Violation::TooMuchTalk)
+        } else {
+            (MAX_BYTES_PER_SECOND, too_many("bytes"))
         };
         if self.second.bytes > most {
             return Err(flood);
@@ -322,6 +328,12 @@ impl Listener {
     #[must_use]
     pub fn is_speaking(&self, now_us: u64) -> bool {
         !self.is_unheard() && self.talker.as_ref().is_some_and(|talker| talker.is_speaking(now_us))
+    }
+
+    /// Nobody hears it any more, and `why` is what it is told.
+    pub fn lose_microphone(&mut self, why: &str) {
+        self.had_microphone |= self.talker.take().is_some();
+        self.outbox.notice(&Notice::because(Reason::MayNotTalk, why));
     }
 
     /// Takes sound that is for this listener alone, from now on instead of everybody's.

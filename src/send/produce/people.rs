@@ -8,8 +8,8 @@ use log::{debug, warn};
 
 use crate::clock::CardClock;
 use crate::format::Format;
-use crate::send::combine::{Combine, Id, Personal, Role, Settings};
-use crate::send::own_mixes::OwnMixes;
+use crate::send::combine::{Combine, Id, Role, Settings};
+use crate::send::own_mixes::{Ear, OwnMixes};
 use crate::send::record::Taps;
 use crate::send::talk::{Message, Presence, Spoken};
 use crate::send::voice::{Players, Slack, Voice};
@@ -44,7 +44,8 @@ pub(super) struct People {
 struct Somebody {
     presence: Presence,
     voice: Option<Voice>,
-    ear: Option<Personal>,
+    /// Whether they have a log of their own in the fan-out: who has had one keeps it.
+    hears_alone: bool,
 }
 
 impl Somebody {
@@ -76,21 +77,13 @@ impl People {
 
     /// Learns who is there and what they say, for a moment. Between two chunks. `now_us` reads the
     /// server's clock.
-    pub(super) fn listen(
-        &mut self,
-        mix: &mut Combine,
-        taps: &mut Taps,
-        mut now_us: impl FnMut() -> u64,
-    ) {
+    pub(super) fn listen(&mut self, mix: &mut Combine, mut now_us: impl FnMut() -> u64) {
         let began_us = now_us();
         let mut at_us = began_us;
         while at_us.saturating_sub(began_us) < LISTENS_FOR_US {
             match self.room.try_recv() {
-                Ok(Message::Here { person, presence }) => self.here(person, presence, mix, taps),
-                Ok(Message::Left { person }) => {
-                    self.leave(person, mix, taps);
-                    self.own_mixes.forget(person);
-                }
+                Ok(Message::Here { person, presence }) => self.here(person, presence, mix),
+                Ok(Message::Left { person }) => self.leave(person, mix),
                 Ok(Message::Said { spoken, .. })
                     if spoken.came_us.saturating_add(STALE_AFTER_US) < at_us =>
                 {
@@ -123,83 +116,93 @@ impl People {
         }
     }
 
-    fn here(&mut self, person: u32, presence: Presence, mix: &mut Combine, taps: &mut Taps) {
+    fn here(&mut self, person: u32, presence: Presence, mix: &mut Combine) {
         let connection = presence.connection;
         if self.people.get(&person).is_some_and(|old| old.presence.connection != connection) {
-            self.leave(person, mix, taps);
+            self.leave(person, mix);
         }
+        let format = self.format;
         let is_new = !self.people.contains_key(&person);
         let somebody = self.people.entry(person).or_insert_with(|| {
-            let somebody = Somebody { presence: presence.clone(), voice: None, ear: None };
             let microphone = presence.microphone.as_ref();
-            let voice = microphone.map(|microphone| Voice::new(microphone, self.format));
+            let voice = microphone.map(|microphone| Voice::new(microphone, format));
             let voice = voice.and_then(|voice| {
                 voice.unwrap_or_else(|e| {
                     warn!("person {person} cannot be heard: {e}");
                     None
                 })
             });
-            if voice.is_some() {
+            let somebody = Somebody { presence: presence.clone(), voice, hears_alone: false };
+            if somebody.voice.is_some() {
                 mix.add(somebody.id(), Role::Voice, Settings::default());
             }
-            Somebody { voice, ..somebody }
+            somebody
         });
-        let id = somebody.id();
-        mix.set_muted(id, presence.is_muted);
-        if presence.needs_own_mix() && somebody.ear.is_none() {
-            somebody.ear = Some(mix.listener(somebody.voice.is_some().then_some(id)));
-        }
-        let before = std::mem::replace(&mut somebody.presence, presence);
+        mix.set_muted(somebody.id(), presence.is_muted);
+        somebody.hears_alone |= presence.needs_own_mix();
+        somebody.presence = presence;
+        self.tell_ear(person);
         if is_new {
-            for (other, percent) in self.wishes_about(person) {
-                self.set_volume(other, id, percent);
-            }
+            self.tell_who_wishes_about(person);
         }
-        let wishes = self.people.get(&person).map(|now| Arc::clone(&now.presence.volumes));
-        let wishes = wishes.unwrap_or_default();
-        if !is_new && Arc::ptr_eq(&wishes, &before.volumes) {
+    }
+
+    /// Who got a microphone last.
+    pub(super) fn newest_talker(&self) -> Option<u32> {
+        let talkers = self.people.iter().filter(|(_, somebody)| somebody.voice.is_some());
+        talkers.max_by_key(|(_, somebody)| somebody.presence.connection).map(|(person, _)| *person)
+    }
+
+    /// Takes a person's microphone away: from now on they only listen.
+    pub(super) fn silence(&mut self, person: u32, mix: &mut Combine) {
+        let Some(somebody) = self.people.get_mut(&person) else {
             return;
+        };
+        if let Some(voice) = somebody.voice.take() {
+            voice.leave(&mut self.players);
+            mix.remove(somebody.id());
         }
-        let given_up = before.volumes.keys().filter(|who| !wishes.contains_key(who));
-        let given_up = given_up.map(|who| (*who, 100)).collect::<Vec<_>>();
-        let wanted = wishes.iter().map(|(who, percent)| (*who, *percent));
-        for (who, percent) in wanted.chain(given_up) {
-            if let Some(id) = self.people.get(&who).map(Somebody::id) {
-                self.set_volume(person, id, percent);
-            }
+        self.tell_ear(person);
+    }
+
+    /// Tells the own mixes how a person hears.
+    fn tell_ear(&mut self, person: u32) {
+        let ear =
+            self.people.get(&person).filter(|somebody| somebody.hears_alone).map(|somebody| {
+                let wishes = somebody.presence.volumes.iter();
+                let id_of = |who: &u32| self.people.get(who).map(Somebody::id);
+                Ear {
+                    codec: somebody.presence.codec,
+                    own: somebody.voice.is_some().then(|| somebody.id()),
+                    volumes: wishes
+                        .filter_map(|(who, percent)| Some((id_of(who)?, *percent)))
+                        .collect(),
+                }
+            });
+        self.own_mixes.set(person, ear);
+    }
+
+    /// Somebody has come or left of whom others wish something.
+    fn tell_who_wishes_about(&mut self, person: u32) {
+        let wishes = |somebody: &Somebody| somebody.presence.volumes.contains_key(&person);
+        let who = self.people.iter().filter(|(_, somebody)| wishes(somebody));
+        for who in who.map(|(who, _)| *who).collect::<Vec<_>>() {
+            self.tell_ear(who);
         }
     }
 
-    /// Who wants to hear `person` how loud.
-    fn wishes_about(&self, person: u32) -> Vec<(u32, u16)> {
-        let wish = |somebody: &Somebody| somebody.presence.volumes.get(&person).copied();
-        self.people.iter().filter_map(|(who, somebody)| Some((*who, wish(somebody)?))).collect()
-    }
-
-    fn set_volume(&mut self, listener: u32, of: Id, percent: u16) {
-        let somebody = self.people.get_mut(&listener);
-        if let Some(ear) = somebody.and_then(|somebody| somebody.ear.as_mut()) {
-            ear.set_volume(of, percent);
-        }
-    }
-
-    fn leave(&mut self, person: u32, mix: &mut Combine, taps: &mut Taps) {
+    fn leave(&mut self, person: u32, mix: &mut Combine) {
         if let Some(somebody) = self.people.remove(&person) {
             let id = somebody.id();
             mix.remove(id);
-            taps.end(id);
             if let Some(voice) = somebody.voice {
                 let (lag_ms, counts) = (voice.lag_us() / 1e3, voice.counts());
                 debug!("person {person} stood {lag_ms:.1} ms behind; {counts:?}");
                 voice.leave(&mut self.players);
             }
-            // What others wished about a voice that will never sound again.
-            for other in self.people.values_mut() {
-                if let Some(ear) = &mut other.ear {
-                    ear.set_volume(id, 100);
-                }
-            }
         }
+        self.tell_ear(person);
+        self.tell_who_wishes_about(person);
     }
 
     /// Gives the mix what everybody says during the chunk that begins as `header` says. What came
@@ -223,20 +226,19 @@ impl People {
                 voice.speak(header.position, header.frames as usize, &self.clock);
                 mix.input(id, voice.spoken(), voice.is_speaking());
                 if !voice.spoken().is_empty() {
-                    let name = &somebody.presence.name;
-                    taps.input((id, name), self.format, header.position, voice.spoken());
+                    let Presence { id, name, .. } = &somebody.presence;
+                    taps.person((id, name), self.format, header.position, voice.spoken());
                 }
             }
         }
     }
 
-    /// Has the chunk encoded for everybody who needs a mix of their own.
+    /// Has the chunk in hand made for everybody who needs a mix of their own, before it is made for
+    /// everybody else.
     pub(super) fn hear(&mut self, header: AudioHeader, mix: &mut Combine) {
-        for (person, somebody) in &mut self.people {
-            if let Some(ear) = &mut somebody.ear {
-                let codec = somebody.presence.codec;
-                self.own_mixes.encode(*person, codec, header, mix.personal(ear));
-            }
-        }
+        self.own_mixes.work(header, mix);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,8 +15,8 @@ use super::verdicts::Who;
 use super::web_door::origin;
 use super::{Seat, Transmit};
 use crate::codec::Codec;
-use crate::send::fanout::{Listener, Phase, Talker};
-use crate::wire::{Full, Hello, Reason, VERSION, plain};
+use crate::send::fanout::{Listener, Phase};
+use crate::wire::{Full, Hello, Notice, Reason, VERSION, plain};
 
 /// Accepts in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -289,19 +289,23 @@ impl Transmit {
         self.in_use.add(codec);
         seat.replaces = ghost;
         seat.listener.codec = codec;
-        if self.gathering.is_some() {
-            seat.listener.talker = hello.talk.take().and_then(Talker::new);
-        }
-        let talks = if seat.listener.talker.is_some() { " and talks" } else { "" };
         sockets::rebuffer(SockRef::from(&seat.stream), buffering);
+        let refusal = self.let_speak(index, ghost, hello.talk.take());
         self.number(index, ghost, &mut welcome);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
+        let talks = if seat.listener.talker.is_some() { " and talks" } else { "" };
         seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()], from_us);
+        if let Some(why) = &refusal {
+            seat.listener.outbox.notice(&Notice::because(Reason::MayNotTalk, why));
+        }
         if self.hearsay.may_tell(now) {
             let label = seat.listener.label();
             info!("{label} listens{talks} (version {}, {codec})", welcome.version);
+            if let Some(why) = refusal {
+                info!("{label} may not talk: {why}");
+            }
         }
         let is_silenced = self.verdicts.is_muted(&who);
         if let Some(Some(seat)) = self.seats.get_mut(index)

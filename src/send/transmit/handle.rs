@@ -18,7 +18,8 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// What the loop is told.
 pub(super) enum Order {
     Frame(AudioFrame),
-    Own { person: u32, frame: AudioFrame },
+    Own(Vec<(u32, AudioFrame)>),
+    Silence(u32),
     Change(Change),
     Figures(Box<ServerStats>),
     Listeners(SyncSender<Vec<ListenerStats>>),
@@ -38,6 +39,8 @@ pub struct Change {
     pub max_clients: u32,
     /// Most of them from one address elsewhere.
     pub per_address: u32,
+    /// Most of them who may talk, of those who come from now on.
+    pub max_talkers: u32,
     /// Codecs for those who join from now on.
     pub offers: Offers,
 }
@@ -63,10 +66,17 @@ impl Handle {
         self.offer(Order::Frame(frame))
     }
 
-    /// Hands a frame to one person alone. `false` if the loop was too busy to take it.
+    /// Hands frames to one person each, by their number. `false` if the loop was too busy to take them.
     #[must_use]
-    pub fn send_to(&self, person: u32, frame: AudioFrame) -> bool {
-        self.offer(Order::Own { person, frame })
+    pub fn send_to(&self, frames: Vec<(u32, AudioFrame)>) -> bool {
+        self.offer(Order::Own(frames))
+    }
+
+    /// Takes a person's microphone away, because the mix cannot keep up. `false` if the loop was too busy
+    /// to take that.
+    #[must_use]
+    pub fn silence(&self, person: u32) -> bool {
+        self.offer(Order::Silence(person))
     }
 
     fn offer(&self, order: Order) -> bool {

@@ -5,13 +5,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
+use log::warn;
+
 use super::names::distinct;
 use super::news::{Item, News};
 use super::roll::Roll;
 use super::{Seat, Transmit};
 use crate::send::fanout::{Listener, Phase, Talker};
 use crate::send::talk::{Message, Presence, Spoken};
-use crate::wire::{AudioFrame, People, Person, Welcome, Wish};
+use crate::wire::{AudioFrame, Microphone, People, Person, Welcome, Wish};
+
+/// What somebody is told whose microphone's sound has a form that nothing of ours has.
+const UNFIT_MICROPHONE: &str = "this server cannot take sound as this microphone gives it";
+
+/// What somebody is told whose microphone is too much for this PC.
+const TOO_MANY_MICROPHONES: &str = "the server's PC cannot keep up with so many microphones. Come \
+                                    again when fewer people talk";
 
 /// The people in the room, where listeners may speak.
 #[derive(Debug)]
@@ -88,6 +97,52 @@ impl Transmit {
             if listener.talker.is_some() {
                 welcome.let_speak();
             }
+        }
+    }
+
+    /// Lets the listener at `index` speak, as its hello asked with `talk`, unless enough people do. Who
+    /// is refused is told why after its welcome.
+    pub(super) fn let_speak(
+        &mut self,
+        index: usize,
+        ghost: Option<usize>,
+        talk: Option<Microphone>,
+    ) -> Option<String> {
+        self.gathering.as_ref()?;
+        let microphone = talk?;
+        let most = self.room.max_talkers;
+        let others = self.seats.iter().enumerate().filter(|(at, seat)| {
+            let is_talker =
+                |seat: &Seat| seat.listener.is_seated() && seat.listener.talker.is_some();
+            *at != index && Some(*at) != ghost && seat.as_ref().is_some_and(is_talker)
+        });
+        if others.count() >= most as usize {
+            return Some(format!(
+                "as many people as this server lets talk ({most}) have a microphone already. Come \
+                 again when one of them has left"
+            ));
+        }
+        let talker = Talker::new(microphone);
+        let refusal = talker.is_none().then(|| UNFIT_MICROPHONE.to_owned());
+        if let Some(Some(seat)) = self.seats.get_mut(index) {
+            seat.listener.talker = talker;
+        }
+        refusal
+    }
+
+    /// Takes a person's microphone away, because the mix cannot keep up with so many.
+    pub(super) fn silence(&mut self, person: u32) {
+        let index = self.gathering.as_ref().and_then(|g| g.seats.get(&person).copied());
+        let Some((index, seat)) = index.and_then(|n| Some((n, self.seats.get_mut(n)?.as_mut()?)))
+        else {
+            return;
+        };
+        seat.listener.lose_microphone(TOO_MANY_MICROPHONES);
+        let label = seat.listener.label();
+        warn!("this PC cannot keep up with so many people who talk: {label} only listens now");
+        self.touch(index);
+        if let Some(gathering) = &mut self.gathering {
+            gathering.news.change(person);
         }
     }
 
@@ -247,6 +302,7 @@ impl Transmit {
 fn presence(Seat { listener, connection, .. }: &Seat) -> Presence {
     Presence {
         connection: *connection,
+        id: listener.id.clone(),
         name: listener.name.clone(),
         codec: listener.codec,
         microphone: listener.talker.as_ref().map(|talker| talker.microphone.clone()),

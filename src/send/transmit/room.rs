@@ -19,6 +19,8 @@ pub struct Room {
     pub max_clients: u32,
     /// Most of them from one address elsewhere.
     pub per_address: u32,
+    /// Most of them who may talk, where any may.
+    pub max_talkers: u32,
     /// Chunks that may wait for one listener, or as long a time of another codec's frames.
     pub max_queue_size: u32,
     /// Which codecs there are, and who gets what.

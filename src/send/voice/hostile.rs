@@ -9,12 +9,18 @@ const MIX: Format = Format { sample_rate: 48_000, channels: 2 };
 const START_US: u64 = 1_000_000_000;
 const FRAMES: u64 = 10_000;
 
+/// A frame on its way.
+type Sent = (AudioHeader, Box<[u8]>);
+
+/// A talker, by the number of a frame and when it comes, in µs.
+type Frame<'a> = Box<dyn Fn(u64, u64) -> Sent + 'a>;
+
 /// What a talker sends: how its sound is packed, how far its frames are apart in µs, and the header and
 /// payload of each, which comes at that time.
 struct Talk<'a> {
     microphone: Microphone,
     every_us: u64,
-    frame: &'a dyn Fn(u64, u64) -> (AudioHeader, Box<[u8]>),
+    frame: &'a dyn Fn(u64, u64) -> Sent,
 }
 
 fn microphone(codec: &str) -> Microphone {
@@ -62,10 +68,7 @@ fn cost(talk: &Talk<'_>) -> (f64, Counts) {
 }
 
 /// An honest talker's frames of 10 ms.
-fn honest<'a>(
-    codec: &str,
-    payload: &'a [u8],
-) -> (Microphone, impl Fn(u64, u64) -> (AudioHeader, Box<[u8]>) + 'a) {
+fn honest<'a>(codec: &str, payload: &'a [u8]) -> (Microphone, impl Fn(u64, u64) -> Sent + 'a) {
     let frame = move |n: u64, now_us: u64| {
         let captured_us = now_us - 12_000;
         (AudioHeader { flags: 0, frames: 480, position: n * 480, captured_us }, payload.into())
@@ -93,7 +96,6 @@ fn no_talker_makes_a_frame_cost_much_more_than_an_honest_one() {
         (AudioHeader { flags, frames: 120, position, captured_us }, Box::from(&[0xe0_u8, 0, 0][..]))
     };
     let high = 1_u64 << 40;
-    type Frame<'a> = Box<dyn Fn(u64, u64) -> (AudioHeader, Box<[u8]>) + 'a>;
     let hostile: Vec<(&str, &str, Frame<'_>)> = vec![
         (
             "positions that go backwards, each frame broken off from the last",
