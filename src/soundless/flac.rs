@@ -23,9 +23,9 @@ const MAX_METADATA: usize = 1_000;
 /// Most bytes of comments that are searched for what the channels are.
 const MAX_COMMENTS: usize = 64 * 1024;
 
-/// Most bytes that are searched in vain before the rest of a file is given up: a fraction of a
-/// second's work.
-const MAX_SEARCHED: u64 = 64 * 1024 * 1024;
+/// Most bytes that are searched in vain before the rest of a file is given up: more than the largest
+/// picture that a joined file may have in its middle, and less than a tenth of a second's work.
+const MAX_SEARCHED: u64 = 20 * 1024 * 1024;
 
 /// Longest hole that becomes silence, in seconds. Beyond it a block's number lies.
 const LONGEST_HOLE_S: u64 = 60;

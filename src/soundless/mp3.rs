@@ -160,7 +160,7 @@ impl Mp3 {
 
     /// A tag stands before what follows.
     fn begin(&mut self, header: Header, tag: Tag) {
-        self.decoder = Box::default();
+        *self.decoder = Decoder::default();
         self.last = Some(header);
         self.tag = tag;
         self.packets = 0;
@@ -173,7 +173,7 @@ impl Mp3 {
         let channels = usize::from(header.channels);
         if lost > 0 {
             // Packets share their bits: what was lost must not be taken from older ones.
-            self.decoder = Box::default();
+            *self.decoder = Decoder::default();
         }
         let mut decoded = [0.0; MAX_SAMPLES_PER_FRAME];
         let packet = &self.input.peek(header.bytes)?[..header.bytes];

@@ -57,7 +57,7 @@ pub(crate) fn read_header(input: &mut Input) -> Result<Stored, Fault> {
         }
         input.skip(size.into())?;
         // An odd chunk is padded, but not by every program.
-        if size % 2 == 1 && !is_chunk(input.peek(8)?) {
+        if !size.is_multiple_of(2) && !is_chunk(input.peek(8)?) {
             input.skip(1)?;
         }
     }
@@ -96,7 +96,10 @@ pub(crate) fn parse_format(body: &[u8], order: Order) -> Result<(Format, Layout,
     let own = bits.div_ceil(8);
     // The container may be larger than the bits. Where it fits nothing, the bits say it.
     let container = match frame_bytes / channels {
-        bytes if frame_bytes % channels == 0 && (own.max(1)..=8).contains(&bytes) => bytes,
+        bytes if own == 0 && frame_bytes.is_multiple_of(channels) => bytes,
+        bytes @ 2..=4 if tag == 1 && own >= 2 && frame_bytes.is_multiple_of(channels) => {
+            bytes.max(own)
+        }
         _ => own,
     };
     let encoding = match (tag, container) {

@@ -7,9 +7,9 @@ use crate::soundless::input::Input;
 /// Longest page, in bytes: its head, 255 sizes and as many pieces of 255 bytes.
 const MAX_PAGE: usize = 27 + 255 + 255 * 255;
 
-/// Most bytes that are searched in vain before the rest of a file is given up: a fraction of a
-/// second's work.
-const MAX_SEARCHED: usize = 64 * 1024 * 1024;
+/// Most bytes that are searched in vain before the rest of a file is given up: less than a
+/// tenth of a second's work.
+const MAX_SEARCHED: usize = 16 * 1024 * 1024;
 
 /// One page.
 #[derive(Debug)]

@@ -185,7 +185,7 @@ fn a_mask_says_what_the_channels_are_and_without_one_they_stand_in_the_usual_ord
 #[test]
 fn a_container_may_be_larger_than_its_bits_and_where_it_fits_nothing_the_bits_say_it() {
     let whole = played(&plain(9));
-    for (align, bits) in [(0, 16), (1, 16), (3, 16), (400, 16), (4, 0)] {
+    for (align, bits) in [(0, 16), (1, 16), (3, 16), (16, 16), (400, 16), (4, 0)] {
         let bytes = with(with(plain(9), 32, &[align as u8, (align >> 8) as u8]), 34, &[bits, 0]);
         assert_eq!(played(&bytes), whole, "{align} bytes, {bits} bits");
     }
