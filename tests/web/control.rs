@@ -39,8 +39,8 @@ impl Room {
         let mut server = Program::start(command);
         let listeners = server.address();
         let line = server.wait_for(" open http://");
-        let page: SocketAddr =
-            line.rsplit_once("http://").unwrap().1.trim_end_matches('/').parse().unwrap();
+        let (_, address) = line.split_once("http://").unwrap();
+        let page: SocketAddr = address.split_once('/').unwrap().0.parse().unwrap();
         let path = scratch.path(format!("run/auralync/control-{}.token", page.port()));
         let mut token = String::new();
         wait_until("a token", || {

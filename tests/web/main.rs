@@ -24,7 +24,7 @@ fn serve(arguments: &[&str]) -> (Program, SocketAddr, SocketAddr) {
     let mut server = server([&["--web", "0"], arguments].concat());
     let listeners = server.address();
     let line = server.wait_for(" open http://");
-    let address = line.rsplit_once("http://").unwrap().1;
-    let page = address.trim_end_matches('/').parse().unwrap();
+    let (_, address) = line.split_once("http://").unwrap();
+    let page = address.split_once('/').unwrap().0.parse().unwrap();
     (server, listeners, page)
 }
