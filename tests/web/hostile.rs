@@ -208,7 +208,7 @@ fn what_is_sent_before_the_opening_is_answered_is_not_lost() {
     let mut heard = Vec::<u8>::new();
     while !heard.windows(9).any(|part| part == b"\"session\"") {
         let mut piece = [0; 64];
-        let count = Read::read(&mut socket, &mut piece).unwrap();
+        let count = socket.read(&mut piece).unwrap();
         assert!(count > 0 && heard.len() < 4096, "no welcome");
         heard.extend(&piece[..count]);
     }
