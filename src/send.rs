@@ -437,6 +437,7 @@ fn announcement(settings: &ServerSettings, port: u16, web: Option<u16>) -> Annou
             preset: settings.preset_name.clone(),
             full: false,
             web,
+            id: None,
         },
     }
 }

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 pub(crate) use client::ask;
 pub use client::{ClientArgs, ClientSettings, Output, ask_for_host, host_missing};
 pub use server::{ServerArgs, ServerSettings};
+pub(crate) use target::check_adapter;
 pub use target::{Target, Wanted};
 pub(crate) use words::FARTHEST_MS;
 

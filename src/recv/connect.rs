@@ -131,6 +131,8 @@ pub struct Connect {
     pub keeps_codec: bool,
     /// Give up instead of trying again.
     pub once: bool,
+    /// Whether a server that is not heard any more may be looked for on the network.
+    pub discovery: bool,
     /// The output that we play on, which the server must not be capturing.
     pub own_output: Option<String>,
     /// Our clock.
@@ -160,8 +162,6 @@ enum End {
     Broken(Error),
 }
 
-impl Connect {
-    /// Runs until `shutdown`, or until there is nothing more to try.
 impl End {
     /// Whether the server itself said so, and therefore is where it was thought to be.
     fn is_from_server(&self) -> bool {
@@ -172,6 +172,8 @@ impl End {
     }
 }
 
+impl Connect {
+    /// Runs until `shutdown`, or until there is nothing more to try.
     ///
     /// # Errors
     /// With `once` whatever ended the connection; else only what trying again cannot mend.
@@ -308,8 +310,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attempts_come_at_once_then_rarer_and_never_end() {
-    #[test]
     fn a_server_that_is_full_is_there_and_one_that_does_not_answer_may_be_elsewhere() {
         let address = SocketAddr::from(([192, 0, 2, 1], 5555));
         assert!(End::Full(address).is_from_server());
@@ -317,6 +317,8 @@ mod tests {
         assert!(!End::Broken(silent).is_from_server());
     }
 
+    #[test]
+    fn attempts_come_at_once_then_rarer_and_never_end() {
         let mut retry = Retry::default();
         let waits: Vec<u128> = (0..6).map(|_| retry.next(Duration::ZERO).as_millis()).collect();
         assert_eq!(waits, [0, 250, 500, 1000, 1000, 1000]);
