@@ -10,10 +10,12 @@ pub mod browse;
 pub mod choose;
 pub mod follow;
 pub mod found;
+pub mod identity;
 pub mod list;
 pub mod record;
 pub mod responder;
 pub mod seek;
+pub mod trust;
 
 /// The service's type, as mDNS spells it.
 pub const SERVICE: &str = "_auralync._tcp.local.";

@@ -204,6 +204,7 @@ impl Client {
                 ..decode::hello(format!("{:016x}", crate::random::random()), &settings.name)
             },
             once: settings.once,
+            discovery: settings.discovery,
             own_output: own_output.filter(|_| !settings.allow_feedback),
             clock,
             player: to_player,

@@ -462,6 +462,7 @@ fn announcement(settings: &ServerSettings, port: u16, web: Option<u16>) -> Annou
             preset: settings.preset_name.clone(),
             full: false,
             web,
+            id: None,
         },
     }
 }

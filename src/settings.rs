@@ -18,6 +18,7 @@ pub(crate) use client::ask;
 pub use client::{ClientArgs, ClientSettings, Output, ask_for_host, host_missing, join_mode};
 pub use refusal::usage_error;
 pub use server::{ServerArgs, ServerSettings};
+pub(crate) use target::check_adapter;
 pub use target::{Target, Wanted};
 pub(crate) use words::FARTHEST_MS;
 

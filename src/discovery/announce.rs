@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 use mio::{Events, Poll, Token, Waker};
 
+use super::identity;
 use super::record::{Details, label};
 use super::responder::{Heard, Responder};
 use crate::error::{Error, Result};
@@ -19,7 +20,7 @@ use crate::threads::{Priority, spawn};
 use sockets::Sockets;
 
 /// How often this PC's networks are looked at: they come and go.
-const LOOK: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Datagrams that are read of each socket at a time, and the pause after that: somebody who floods the
 /// network costs a bounded share of a processor, here some 3,000 datagrams a second and network.
@@ -54,7 +55,7 @@ pub struct Announcement {
     pub bind: Option<IpAddr>,
     /// The port that listeners connect to.
     pub port: u16,
-    /// What else it says of itself.
+    /// What else it says of itself; its id is set where it is announced.
     pub details: Details,
 }
 
@@ -80,12 +81,13 @@ impl Announcer {
             .ok()
     }
 
-    fn try_start(what: Announcement, stop: &Shutdown) -> Result<Self> {
+    fn try_start(mut what: Announcement, stop: &Shutdown) -> Result<Self> {
         let failed = |e| Error::internal("cannot speak on the network", e);
         let poll = Poll::new().map_err(failed)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
         let mut sockets = Sockets::new(what.bind);
         sockets.look(poll.registry()).map_err(failed)?;
+        what.details.id = Some(identity::own());
         let wish = Arc::new(Wish::default());
         let responder = Responder::new(
             &label(&what.name),

@@ -10,6 +10,9 @@ const LONGEST_LABEL: usize = 63 - " (99)".len();
 /// key in the 255 bytes that one TXT string holds.
 const LONGEST_PRESET: usize = 60;
 
+/// Digits of an id: 64 random bits.
+pub(super) const ID_DIGITS: usize = 16;
+
 /// What a server says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Details {
@@ -21,6 +24,8 @@ pub struct Details {
     pub full: bool,
     /// The port of its web page, if it has one.
     pub web: Option<u16>,
+    /// Which installation it is: 16 hexadecimal digits. No secret, and no proof.
+    pub id: Option<String>,
 }
 
 impl Details {
@@ -33,6 +38,7 @@ impl Details {
             ("full", u8::from(self.full).to_string()),
         ];
         strings.extend(self.web.map(|port| ("web", port.to_string())));
+        strings.extend(self.id.clone().map(|id| ("id", id)));
         strings
     }
 
@@ -61,8 +67,14 @@ impl Details {
             preset: printable(value("preset").unwrap_or_default(), LONGEST_PRESET),
             full: value("full") == Some("1"),
             web: port.filter(|port| *port != 0),
+            id: value("id").filter(|id| is_id(id)).map(str::to_lowercase),
         }
     }
+}
+
+/// Whether that is an id, whatever the case.
+pub(super) fn is_id(text: &str) -> bool {
+    text.len() == ID_DIGITS && text.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 /// What a preset is called among strangers: of a file only its name, since the folders are nobody's
@@ -99,7 +111,8 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         for (full, web) in [(false, None), (true, Some(8080))] {
-            let details = Details { version: 2, preset: "smooth".into(), full, web };
+            let id = web.map(|_| "0123456789abcdef".to_owned());
+            let details = Details { version: 2, preset: "smooth".into(), full, web, id };
             let written = details.write();
             let strings: Vec<_> = written.iter().map(|(k, v)| (*k, v.as_str())).collect();
             assert_eq!(read(&strings), details);
@@ -108,11 +121,12 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_counts_as_unsaid() {
-        let unsaid = Details { version: 1, preset: String::new(), full: false, web: None };
+        let unsaid =
+            Details { version: 1, preset: String::new(), full: false, web: None, id: None };
         assert_eq!(read(&[]), unsaid);
         let odd = [("version", "-1"), ("full", "yes"), ("web", "65536"), ("preset", "\u{1b}\n")];
         assert_eq!(read(&odd), unsaid);
-        assert_eq!(read(&[("version", "0"), ("web", "0")]), unsaid);
+        assert_eq!(read(&[("version", "0"), ("web", "0"), ("id", "../../0123456789")]), unsaid);
         let long = "x".repeat(255);
         assert_eq!(read(&[("preset", &long)]).preset.len(), LONGEST_PRESET);
     }
@@ -127,7 +141,8 @@ mod tests {
         ] {
             assert_eq!(preset_name(preset), told);
         }
-        let details = Details { version: 2, preset: "ü".repeat(300), full: false, web: None };
+        let details =
+            Details { version: 2, preset: "ü".repeat(300), full: false, web: None, id: None };
         assert!(details.write().iter().all(|(key, value)| key.len() + value.len() < 255));
     }
 

@@ -12,8 +12,12 @@ use super::choose;
 use super::follow::Whereabouts;
 use super::found::Found;
 use super::list::columns;
+use super::trust::{self, Trust};
+use crate::addresses;
 use crate::error::{Error, Result};
-use crate::settings::{ClientSettings, Target, Wanted, ask, ask_for_host, host_missing};
+use crate::settings::{
+    ClientSettings, Target, Wanted, ask, ask_for_host, check_adapter, host_missing,
+};
 use crate::shutdown::Shutdown;
 use crate::threads::{Priority, spawn};
 
@@ -32,12 +36,33 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Finds the server that `settings` mean. Somebody sits there to be asked if `interactive`.
 ///
 /// # Errors
-/// [`Error::Usage`] where a choice is needed and nobody can be asked; [`Error::NoServer`] and
+/// [`Error::Usage`] where a choice is needed, or whether the server may hear the microphone, and nobody can
+/// be asked; [`Error::NoServer`] and
 /// [`Error::Unresolved`] where there is none; [`Error::Internal`] if the system refuses to look.
 pub fn server(settings: &ClientSettings, interactive: bool) -> Result<Whereabouts> {
+    match find(settings, interactive)? {
+        Whereabouts::Found(followed) if settings.talk.is_some() => {
+            let found = followed.into_found();
+            let heard_at = if settings.talk_to_found {
+                found.addresses.iter().map(|address| address.ip()).collect()
+            } else {
+                let (mut input, mut output) = (std::io::stdin().lock(), std::io::stderr());
+                let person = interactive.then_some((&mut input, &mut output));
+                trust::decide(&mut Trust::remembered(), &found, person)?
+            };
+            Ok(Whereabouts::found(found, heard_at))
+        }
+        place => Ok(place),
+    }
+}
+
+fn find(settings: &ClientSettings, interactive: bool) -> Result<Whereabouts> {
     let port = settings.port;
     match &settings.wanted {
-        Some(Wanted::Host(target)) => Ok(Whereabouts::Told(target.clone())),
+        Some(Wanted::Host(target)) => {
+            check_adapter(target, &addresses::zones(&addresses::here().0))?;
+            Ok(Whereabouts::Told(target.clone()))
+        }
         Some(Wanted::Word(word)) => by_name(word, port),
         None if settings.discovery => any(port, interactive),
         None if interactive => by_hand(port),
@@ -77,7 +102,8 @@ fn by_name(word: &str, port: Option<u16>) -> Result<Whereabouts> {
     let host = Target::parse(word, port).ok();
     let resolved = host.clone().map(resolve).transpose()?;
     let mut browser = Browser::start()?;
-    match look(Some(word), port, &mut browser, resolved.as_ref())? {
+    let name = word.strip_suffix(".local").unwrap_or(word);
+    match look(Some(name), port, &mut browser, resolved.as_ref())? {
         Seen::Host => host.map(Whereabouts::Told).ok_or_else(host_missing),
         Seen::Servers(servers) => match &servers[..] {
             [] => Err(choose::none(&browser.servers(), Some(word), port)),

@@ -132,6 +132,8 @@ pub struct Connect {
     pub keeps_codec: bool,
     /// Give up instead of trying again.
     pub once: bool,
+    /// Whether a server that is not heard any more may be looked for on the network.
+    pub discovery: bool,
     /// The output that we play on, which the server must not be capturing.
     pub own_output: Option<String>,
     /// Our clock.

@@ -81,6 +81,10 @@ pub struct ClientArgs {
         value_parser = talk
     )]
     talk: Option<Mode>,
+    /// With --talk: speak to a server that was found on the network without asking whether it may hear
+    /// you. Anybody there can announce one.
+    #[arg(long)]
+    talk_to_found: bool,
     /// With --talk: the microphone, an id from --list-devices or a part of the name.
     #[arg(long, value_name = "NAME")]
     mic: Option<String>,
@@ -168,6 +172,8 @@ pub struct ClientSettings {
     pub codec: String,
     /// When the microphone's sound goes out; `None` only listens.
     pub talk: Option<Mode>,
+    /// Whether a server that was found gets the microphone unasked.
+    pub talk_to_found: bool,
     /// The microphone: an id or a part of its name; `None` is the default one.
     pub microphone: Option<String>,
     /// How its sound is packed.
@@ -235,6 +241,12 @@ impl ClientArgs {
                 "Type both, or neither",
             ));
         }
+        if self.talk_to_found && self.talk.is_none() {
+            return Err(Error::usage(
+                "--talk-to-found says who hears your microphone, and --talk was not asked for",
+                "Type both, or neither",
+            ));
+        }
         if let Some(name) = &self.name {
             preset::check_name(name)?;
         }
@@ -252,6 +264,7 @@ impl ClientArgs {
             adaptive: self.adaptive,
             codec: self.codec,
             talk: self.talk,
+            talk_to_found: self.talk_to_found,
             microphone: self.mic,
             talk_codec: self.talk_codec,
             name: self.name.unwrap_or_else(computer::name),

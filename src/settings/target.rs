@@ -36,7 +36,9 @@ impl Wanted {
     /// As [`Target::parse`].
     pub fn parse(typed: &str, port: Option<u16>, discovery: bool) -> Result<Self> {
         let word = typed.trim();
-        let is_host = !discovery || word.contains(['.', ':', '/', '[']);
+        // `attic.local` is how other programs name the PC of a server called attic.
+        let rest = word.strip_suffix(".local").unwrap_or(word);
+        let is_host = !discovery || rest.contains(['.', ':', '/', '[']);
         if is_host || word.is_empty() || word.len() > LONGEST_HOST {
             return Target::parse(typed, port).map(Self::Host);
         }
@@ -70,6 +72,46 @@ impl Target {
         };
         Ok(Self { host: host.to_owned(), port })
     }
+}
+
+impl Target {
+    /// Whether this is an IPv6 address that holds on one cable or Wi-Fi alone, without the network adapter
+    /// that leads there.
+    #[must_use]
+    pub fn lacks_adapter(&self) -> bool {
+        self.host.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_unicast_link_local())
+    }
+}
+
+/// A link-local address without its adapter leads nowhere; `zones` are the adapters that there are.
+///
+/// # Errors
+///
+/// [`Error::Usage`] that names them.
+pub(crate) fn check_adapter(target: &Target, zones: &[String]) -> Result<()> {
+    if !target.lacks_adapter() {
+        return Ok(());
+    }
+    let Target { host, port } = target;
+    let what = format!("{host} holds on one cable or Wi-Fi alone, and which one is not said");
+    let Some(first) = zones.first() else {
+        return Err(Error::usage(what, "This PC has no network adapter that speaks IPv6"));
+    };
+    let example = if *port == DEFAULT_PORT {
+        format!("{host}%{first}")
+    } else {
+        format!("[{host}%{first}]:{port}")
+    };
+    let others = match zones.len() {
+        1 => String::new(),
+        _ => format!(". The network adapters here: {}", zones.join(", ")),
+    };
+    Err(Error::usage(
+        what,
+        format!(
+            "Add % and the network adapter that leads there: auralync-client {example}{others}"
+        ),
+    ))
 }
 
 impl std::fmt::Display for Target {
@@ -183,11 +225,11 @@ mod tests {
 
     #[test]
     fn what_has_a_dot_or_a_colon_is_a_host_and_the_rest_may_be_a_servers_name() {
-        for host in ["192.168.1.5", "pc.local", "pc:6000", "::1", "[fd00::1]:6000"] {
+        for host in ["192.168.1.5", "pc.lan", "pc.local:6000", "pc:6000", "::1", "[fd00::1]:6000"] {
             let target = Target::parse(host, None).unwrap();
             assert_eq!(Wanted::parse(host, None, true).unwrap(), Wanted::Host(target), "{host}");
         }
-        for word in ["pc", "living room", " Küche "] {
+        for word in ["pc", "living room", " Küche ", "pc.local"] {
             let wanted = Wanted::parse(word, Some(6000), true).unwrap();
             assert_eq!(wanted, Wanted::Word(word.trim().to_owned()));
         }
@@ -239,6 +281,26 @@ mod tests {
             wrong("pc:6000", Some(7000)),
             "“pc:6000” and --port 7000 name two ports. Give the port once"
         );
+    }
+
+    #[test]
+    fn a_link_local_address_needs_its_adapter_and_the_ones_there_are_are_named() {
+        let check = |typed: &str, zones: &[&str]| {
+            let zones: Vec<String> = zones.iter().map(|zone| (*zone).to_owned()).collect();
+            check_adapter(&Target::parse(typed, None).unwrap(), &zones).map_err(|e| e.to_string())
+        };
+        for fine in ["fe80::1%eth0", "fd00::1", "192.168.1.5", "pc.local"] {
+            assert_eq!(check(fine, &[]), Ok(()), "{fine}");
+        }
+        assert_eq!(
+            check("fe80::1", &["eth0", "wlan0"]).unwrap_err(),
+            "fe80::1 holds on one cable or Wi-Fi alone, and which one is not said. Add % and the network \
+             adapter that leads there: auralync-client fe80::1%eth0. The network adapters here: eth0, wlan0"
+        );
+        let said = check("[fe80::1]:6000", &["eth0"]).unwrap_err();
+        assert!(said.ends_with("auralync-client [fe80::1%eth0]:6000"), "{said}");
+        let said = check("fe80::1", &[]).unwrap_err();
+        assert!(said.ends_with("This PC has no network adapter that speaks IPv6"), "{said}");
     }
 
     proptest::proptest! {

@@ -64,6 +64,16 @@ impl Cable {
         ip(&["-n", &self.switch, "link", "set", "ear", "up"]).unwrap();
     }
 
+    /// Pulls the PC's cable out: it is in no network.
+    pub(crate) fn pull_pc(&self) {
+        ip(&["-n", &self.switch, "link", "set", "pc", "down"]).unwrap();
+    }
+
+    /// Plugs it in again.
+    pub(crate) fn plug_pc(&self) {
+        ip(&["-n", &self.switch, "link", "set", "pc", "up"]).unwrap();
+    }
+
     /// Lets the switch forward nothing between the two, which neither of them sees.
     pub(crate) fn part(&self) {
         ip(&["-n", &self.switch, "link", "set", "ear", "nomaster"]).unwrap();

@@ -21,11 +21,17 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_full_server_is_shown_as_full", a_full_server),
     ("a_network_without_addresses_needs_none", link_local_only),
     ("a_server_is_found_again_where_it_went", a_server_that_moves),
+    (
+        "a_server_that_gets_another_address_is_heard_again_there_by_who_was_told_the_first",
+        a_new_address,
+    ),
     ("without_a_server_the_listener_says_what_to_do", nobody_there),
     ("what_is_not_bound_or_wanted_is_not_announced", not_announced),
     ("answers_that_lie_do_no_harm", liars),
     ("what_others_announce_costs_a_server_no_memory_and_it_still_answers", a_flood),
     ("a_network_that_comes_late_is_announced_on", a_late_network),
+    ("a_server_that_was_found_does_not_hear_the_microphone_unasked", a_microphone),
+    ("a_link_local_address_needs_its_adapter_which_is_named", no_adapter),
 ];
 
 /// What is promised: from the start of a client that was told nothing until sound.
@@ -230,6 +236,23 @@ fn a_server_that_moves() {
     assert!(listener.is_running());
 }
 
+fn a_new_address() {
+    let cable = Cable::lay().unwrap();
+    let _server = server(&cable, &["--name", "pc", "--talk"]);
+    // Another of its name, which is not it.
+    let _twin = server(&cable, &["--name", "pc", "--port", "6000"]);
+    wait_for_names(&cable, &["pc", "pc (2)"]);
+    let scratch = Scratch::new();
+    let mut listener = listen(&cable, &scratch, &[PC, "--talk"]);
+    wait_for_sound(&scratch);
+    cable.move_pc("192.0.2.77/24");
+    listener.wait_for("192.0.2.77:5555 is where “pc” is now");
+    listener.wait_for("this server does not get your microphone");
+    let heard = frames_on_disk(&scratch.path("heard.wav"), 2);
+    wait_until("sound again", || frames_on_disk(&scratch.path("heard.wav"), 2) > heard + 4800);
+    assert!(listener.is_running());
+}
+
 fn nobody_there() {
     let cable = Cable::lay().unwrap();
     let begun = Instant::now();
@@ -283,8 +306,38 @@ fn a_flood() {
 
 fn a_late_network() {
     let cable = Cable::lay().unwrap();
-    cable.pull();
+    cable.pull_pc();
     let _server = server(&cable, &["--name", "pc"]);
-    cable.plug();
+    cable.plug_pc();
     wait_for_names(&cable, &["pc"]);
+}
+
+fn a_microphone() {
+    let cable = Cable::lay().unwrap();
+    let _server = server(&cable, &["--name", "attic", "--talk"]);
+    wait_for_names(&cable, &["attic"]);
+    let scratch = Scratch::new();
+    let talk = |arguments: &[&str]| {
+        let mut command = cable.at_ear(CLIENT);
+        // What this machine's user has allowed does not count.
+        command.env("XDG_CONFIG_HOME", scratch.path("settings"));
+        command.arg("--talk").args(arguments);
+        command
+    };
+    for arguments in [&[][..], &["attic"]] {
+        let words = ["“attic” at 192.0.2.1 was found", "192.0.2.1 --talk, or add --talk-to-found"];
+        assert_ends(&run(talk(arguments), ""), 2, &words);
+    }
+    for arguments in [&["--talk-to-found"][..], &[PC]] {
+        let mut command = talk(arguments);
+        command.args(["--output", "null"]);
+        Program::start(command).wait_for("the server lets you speak");
+    }
+}
+
+fn no_adapter() {
+    let cable = Cable::lay().unwrap();
+    let mut command = cable.at_ear(CLIENT);
+    command.arg("fe80::1");
+    assert_ends(&run(command, ""), 2, &["which one is not said", "auralync-client fe80::1%cable"]);
 }

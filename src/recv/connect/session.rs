@@ -17,6 +17,7 @@ use super::rescue::Rescue;
 use super::talk::Talk;
 use super::{Connect, End, Heard, Stream};
 use crate::clock::{Learnt, ServerClock};
+use crate::discovery::follow::Search;
 use crate::error::{Error, Result};
 use crate::pace::Pace;
 use crate::recv::decode::Event;
@@ -68,6 +69,11 @@ pub(super) struct Session<'a> {
     line: Line,
     /// A second connection, opened while nothing comes on the first.
     rival: Option<Line>,
+    /// Looks where the server is meanwhile.
+    search: Option<Search>,
+    /// Where it was reached first, and what it calls itself.
+    first: SocketAddr,
+    name: String,
     /// Watches a version 2 server, once it has welcomed us.
     rescue: Option<Rescue>,
     /// Why the server is about to close, in its own words.
@@ -100,8 +106,11 @@ impl<'a> Session<'a> {
             connect,
             clocks,
             poll,
+            first: line.address,
+            name: String::new(),
             line,
             rival: None,
+            search: None,
             rescue: None,
             farewell: None,
             pings: 0,
@@ -312,7 +321,9 @@ impl<'a> Session<'a> {
                  decides the delay itself. --delay moves this listener"
             );
         }
-        self.talk.welcomed(self.connect, &welcome, !same_run);
+        let places = (self.line.address, self.first);
+        self.talk.welcomed(self.connect, places, &welcome, !same_run);
+        self.name.clone_from(&welcome.name);
         if !same_run {
             let session = welcome.session.clone();
             (self.clocks.session, self.clocks.clock) = (session, ServerClock::default());

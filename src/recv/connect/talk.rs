@@ -1,5 +1,7 @@
 //! A session's part of talking: whether the server lets it, what goes out when, and what is wished.
 
+use std::net::SocketAddr;
+
 use log::{info, warn};
 use mio::{Registry, Token, Waker};
 
@@ -52,15 +54,28 @@ impl Connect {
 }
 
 impl Talk {
-    /// What a welcome allows. Says once per run of the server what comes of it.
-    pub(super) fn welcomed(&mut self, connect: &Connect, welcome: &Welcome, is_new: bool) {
-        self.longest = connect.voice.as_ref().and_then(|_| welcome.longest_talk());
+    /// What a welcome from `address` allows, of a server that was first reached at `first`. Says once per
+    /// run of the server what comes of it.
+    pub(super) fn welcomed(
+        &mut self,
+        connect: &Connect,
+        (address, first): (SocketAddr, SocketAddr),
+        welcome: &Welcome,
+        is_new: bool,
+    ) {
+        let may_hear = connect.place.may_hear(address, first);
+        let hears = connect.voice.as_ref().and_then(|_| welcome.longest_talk());
+        self.longest = hears.filter(|_| may_hear);
         self.told = welcome.person.map(|_| Wish::default());
         self.wished_us = 0;
         connect.room.leave(!is_new);
         if let Some(voice) = &connect.voice {
             voice.talking.allow(self.longest.is_some());
             match (self.longest, is_new) {
+                (None, _) if hears.is_some() => warn!(
+                    "this server does not get your microphone, so you only listen: {address} is not \
+                      where you let it hear you. Start again with this address if it may"
+                ),
                 // Where anybody may speak, a notice says why this one may not.
                 (None, true) if welcome.person.is_none() => warn!(
                     "this server lets nobody speak, so you only listen. It does when it is started \

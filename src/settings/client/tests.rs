@@ -44,6 +44,7 @@ fn the_flags_are_the_promised_ones() {
         "stats",
         "talk",
         "talk-codec",
+        "talk-to-found",
         "verbose",
         "volume",
     ];
@@ -67,6 +68,7 @@ fn an_address_is_all_that_a_listener_has_to_type() {
             adaptive: false,
             codec: "auto".into(),
             talk: None,
+            talk_to_found: false,
             microphone: None,
             talk_codec: Codec::parse("opus:64").unwrap(),
             name: computer::name(),

@@ -10,6 +10,7 @@ use super::super::line::{Got, Line};
 use super::super::rescue::{Delivered, Rescue, Step};
 use super::super::{End, Heard};
 use super::Session;
+use crate::discovery::follow::Search;
 use crate::error::{Error, Result};
 use crate::recv::decode::Event;
 use crate::wire::{Config, Full, Welcome};
@@ -25,6 +26,7 @@ impl Session<'_> {
             return;
         };
         let Delivered { back_after_us, hang_up } = rescue.heard(now_us);
+        self.search = None;
         if hang_up {
             self.rival = None;
         }
@@ -52,6 +54,10 @@ impl Session<'_> {
                     );
                     self.connect.seen.version.set(0);
                     let _ = self.connect.player.send(Heard::Gone);
+                    if self.connect.discovery && !self.line.address.ip().is_loopback() {
+                        let search = Search::start(&self.name);
+                        self.search = search.inspect_err(|e| debug!("{e}")).ok();
+                    }
                 }
                 Step::Call => self.call()?,
                 Step::HangUp => self.rival = None,
@@ -64,9 +70,10 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Opens a second connection to the same server.
+    /// Opens a second connection to the same server, or to where it says that it is now.
     fn call(&mut self) -> Result<()> {
-        let address = self.line.address;
+        let was = self.line.address;
+        let address = self.search.as_mut().map_or(was, |search| search.next(was));
         let hello = self.connect.hello.clone();
         match Line::call(address, hello, self.connect.network(), self.now_us()) {
             Ok(mut rival) => {
@@ -91,8 +98,20 @@ impl Session<'_> {
         };
         match greeting(rival, rescue, buffer, now_us) {
             Ok(None) => return Ok(None),
+            // Somebody else who calls itself so.
+            Ok(Some(greeting))
+                if is_elsewhere(rival, &self.line) && !is_run(&greeting, &self.clocks.session) =>
+            {
+                debug!("{} is another server", rival.address);
+                self.rival = None;
+                rescue.failed();
+                return Ok(None);
+            }
             Ok(Some(greeting)) => {
                 if let Some(rival) = self.rival.take() {
+                    if is_elsewhere(&rival, &self.line) {
+                        info!("{} is where “{}” is now", rival.address, self.name);
+                    }
                     self.line = rival;
                 }
                 match greeting {
@@ -106,14 +125,20 @@ impl Session<'_> {
             Err(e) => debug!("the second connection: {e}"),
         }
         rescue.failed();
-        let refused = self.rival.take().filter(|rival| rival.conversation.is_refused());
+        let refused = self
+            .rival
+            .take()
+            .filter(|rival| rival.conversation.is_refused() && !is_elsewhere(rival, &self.line));
         // Our seat there is gone, so the first connection is too.
         Ok(refused.map(|rival| End::Full(rival.address, Full::Server)))
     }
 
     /// The connection in use is lost: the second one takes its place, if it has got anywhere.
     pub(super) fn fall_back_on_rival(&mut self, lost: Error) -> Result<()> {
-        let is_usable = |rival: &mut Line| rival.is_made().unwrap_or(false);
+        // Who answers elsewhere may be somebody else.
+        let line = &self.line;
+        let is_usable =
+            |rival: &mut Line| !is_elsewhere(rival, line) && rival.is_made().unwrap_or(false);
         let Some(rival) = self.rival.take_if(is_usable) else {
             return Err(lost);
         };
@@ -130,6 +155,16 @@ impl Session<'_> {
 enum Greeting {
     Welcome(Welcome),
     Plain(Config),
+}
+
+/// Whether the second connection goes to another address than the one in use.
+fn is_elsewhere(rival: &Line, line: &Line) -> bool {
+    rival.address.ip() != line.address.ip()
+}
+
+/// Whether a greeting comes from that run of a server.
+fn is_run(greeting: &Greeting, session: &str) -> bool {
+    matches!(greeting, Greeting::Welcome(welcome) if welcome.session == session)
 }
 
 /// Listens on a second connection for what the server says of itself.
