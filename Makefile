@@ -3,7 +3,7 @@
 # The sound tests' private PulseAudio, where setup had to unpack one.
 export PATH := $(PATH):$(CURDIR)/target/pulseaudio/bin
 
-.PHONY: help build demo demo-mix test lint bench soak soak-simulated dist cross clean
+.PHONY: help build demo demo-mix test lint fuzz deny bench soak soak-simulated dist cross clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -35,8 +35,22 @@ lint: ## formatting, style and documentation, with every warning an error
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --no-default-features -- -D warnings
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --no-default-features
+
+# How long each target is fuzzed, and which: all if none is named.
+MINUTES ?= 5
+TARGETS ?=
+
+fuzz: ## MINUTES=5: bytes that nobody thought of, that long for each target, in a table
+	@scripts/setup.sh build fuzz
+	scripts/fuzz.sh run $$(($(MINUTES) * 60)) $(TARGETS)
+
+deny: ## dependencies against deny.toml by cargo-deny; ADVISORIES=yes asks for known vulnerabilities too
+	@cargo deny --version >/dev/null 2>&1 || { echo "cargo-deny is missing. Run: cargo install cargo-deny --locked" >&2; exit 1; }
+	cargo deny --locked check bans licenses sources $(if $(ADVISORIES),advisories)
 
 bench: ## what it costs, measured here, in one table
 	@scripts/setup.sh build sound
@@ -58,10 +72,11 @@ dist: ## a zip for Windows users, into dist
 	@scripts/setup.sh build
 	scripts/dist.sh
 
-cross: ## that it builds for Windows, and type-checks for macOS and for Linux on ARM
+cross: ## that it builds for Windows and for the page, and type-checks for macOS and for Linux on ARM
 	@scripts/setup.sh build
 	scripts/cross.sh check
 	scripts/cross.sh arm
+	scripts/wasm.sh check
 
 clean: ## remove everything built
-	rm -rf target target-cross dist
+	rm -rf target target-cross target-wasm dist

@@ -7,6 +7,7 @@
 #   lint       also check its formatting and style
 #   sound      run the tests that send real sound through a private PulseAudio, speech among it
 #   files      let other programs read what was recorded
+#   fuzz       link the fuzz targets with libFuzzer, which is C++
 #   page       run the tests of the page that listens, in real browsers
 #   network    run the tests that fail and mend networks of their own
 #   windows    link programs for Windows and pack them
@@ -84,6 +85,9 @@ for job in "$@"; do
             need flac command -v flac
             need opus-tools command -v opusdec
         fi
+        ;;
+    fuzz)
+        need g++ command -v c++
         ;;
     page)
         if on_linux; then

@@ -78,6 +78,24 @@ pub struct Page {
     pub url: String,
     /// Whether other devices reach it, and not this PC alone.
     pub is_for_others: bool,
+    /// Whether this PC itself reaches it, or only programs that can name a network adapter.
+    pub is_for_browsers: bool,
+}
+
+impl Page {
+    /// Who opens it where, as a sentence for the person at the server.
+    #[must_use]
+    pub fn invitation(&self) -> String {
+        match (self.is_for_browsers, self.is_for_others) {
+            (false, _) => "No browser can open the page: this address is link-local, and only \
+                           auralync-client can be told the adapter that it needs."
+                .to_owned(),
+            (true, false) => {
+                format!("Browsers on this PC open {} and phones and other PCs cannot", self.url)
+            }
+            (true, true) => format!("Phones and browsers open {}", self.url),
+        }
+    }
 }
 
 /// The page's likeliest address, as [`commands`] chooses it: that of the default route's network.
@@ -92,7 +110,11 @@ pub fn page(
     // A browser has no way to name the adapter of a link-local address.
     choices.retain(|(ip, _)| ip.is_ipv4() || !is_link_local(*ip));
     let ip = choices.first().map_or(Ipv4Addr::LOCALHOST.into(), |(ip, _)| ip.to_canonical());
-    Page { url: format!("http://{}/", SocketAddr::new(ip, port)), is_for_others: !ip.is_loopback() }
+    Page {
+        url: format!("http://{}/", SocketAddr::new(ip, port)),
+        is_for_others: !ip.is_loopback(),
+        is_for_browsers: bind.is_none_or(|bind| bind.is_ipv4() || !is_link_local(bind)),
+    }
 }
 
 /// The addresses to reach a server that is bound to `bind`, the likeliest first, each with a note.

@@ -6,6 +6,7 @@ mod card;
 mod edge;
 mod line;
 mod server;
+mod shift;
 mod timeline;
 mod trust;
 

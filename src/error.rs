@@ -120,6 +120,16 @@ pub enum Error {
         address: SocketAddr,
     },
 
+    /// The server takes no more listeners from this address for now. Retrying helps when one of them
+    /// leaves.
+    #[error(
+        "the server at {address} has as many listeners from this address as it allows. Wait for one of them to leave, or raise --per-address there"
+    )]
+    AddressFull {
+        /// The server.
+        address: SocketAddr,
+    },
+
     /// The connection broke. Retrying helps.
     #[error(
         "the connection to {address} was lost: {why}. The server may have stopped, or the network is down"
@@ -165,6 +175,13 @@ pub enum Error {
         why: String,
         /// What to do.
         fix: String,
+    },
+
+    /// A part of the server has too much to do to answer. Retrying helps.
+    #[error("{what} has too much to do to answer. Try again in a moment")]
+    Busy {
+        /// Which part.
+        what: String,
     },
 
     /// The system refused something we cannot work without. Not the user's doing.
@@ -242,9 +259,9 @@ impl Error {
             | Self::Removed { .. }
             | Self::Dismissed { .. } => exit::NETWORK,
             Self::NotAuraLync { .. } => exit::PEER,
-            Self::ServerFull { .. } => exit::FULL,
+            Self::ServerFull { .. } | Self::AddressFull { .. } => exit::FULL,
             Self::File { .. } => exit::FILE,
-            Self::Internal { .. } => exit::INTERNAL,
+            Self::Internal { .. } | Self::Busy { .. } => exit::INTERNAL,
         }
     }
 

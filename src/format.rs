@@ -3,6 +3,8 @@
 //! A *frame* is one sample per channel. Sample slices are interleaved: `frames × channels` values,
 //! nominally −1…1.
 
+use unicode_width::UnicodeWidthChar;
+
 /// Most channels that a stream carries. A card may have more; they are mixed down.
 pub const MAX_STREAM_CHANNELS: u16 = 2;
 
@@ -79,15 +81,51 @@ pub fn sanitise(samples: &mut [f32]) -> usize {
     changed
 }
 
+/// Marks that may stand on one letter: Vietnamese needs two, and a tower of them covers the lines
+/// above.
+const MARKS_ON_A_LETTER: usize = 2;
+
 /// Makes a text from a peer fit to print: control characters (terminal escapes among them) go, what
-/// breaks a line or turns its direction round goes, and so does what is beyond `limit` characters.
+/// breaks a line, turns its direction round or cannot be seen goes, and so do all but two marks on
+/// one letter and what is beyond `limit` characters.
 #[must_use]
 pub fn printable(text: &str, limit: usize) -> String {
-    let moves = |c: char| {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}');
-        turns || matches!(c, '\u{61c}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().filter(|c| !c.is_control() && !moves(*c)).take(limit).collect()
+    let mut marks = 0;
+    let seen = text.chars().filter(|c| !c.is_control() && !is_invisible(*c)).filter(|c| {
+        marks = if c.width() == Some(0) { marks + 1 } else { 0 };
+        marks <= MARKS_ON_A_LETTER
+    });
+    seen.take(limit).collect()
+}
+
+/// A name from a peer, fit to print: one that shows nothing is empty, and what is beyond `characters`
+/// or `bytes` goes.
+#[must_use]
+pub fn printable_name(text: &str, characters: usize, bytes: usize) -> String {
+    let shown = printable(text.trim(), characters);
+    cut(shown.trim(), bytes).trim_end().to_owned()
+}
+
+/// The beginning of a text that has at most so many bytes, cut at a character.
+#[must_use]
+pub fn cut(text: &str, bytes: usize) -> &str {
+    let fits = |end: &usize| text.is_char_boundary(*end);
+    (0..=bytes.min(text.len())).rev().find(fits).map_or("", |end| &text[..end])
+}
+
+/// Whether a character shows nothing, or only changes how others are shown. With them two names look
+/// the same that are not.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        // Hyphens and letters that are there to be filled or joined, and an empty braille cell.
+        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}'
+        | '\u{ffa0}' | '\u{2800}'
+        // Directions, joiners, breaks of lines, spaces without width.
+        | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        // Variants of what stands before, and tags.
+        | '\u{fe00}'..='\u{fe0f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -112,6 +150,34 @@ mod tests {
     fn a_name_cannot_move_the_cursor() {
         assert_eq!(printable("\x1b[2Jhall\u{7}o", 6), "[2Jhal");
         assert_eq!(printable("a\u{202e}b\u{2028}c\u{2066}d\u{9b}2J", 9), "abcd2J");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_no_part_of_a_name() {
+        let name = |text| printable_name(text, 64, 64);
+        for nothing in ["", " ", "\u{3164}", "\u{200b}\u{feff}", "\u{2800} \u{3000}", "\u{e0041}"] {
+            assert_eq!(name(nothing), "", "{nothing:?}");
+        }
+        for anna in
+            ["Anna", "An\u{200b}na", "Anna\u{2060}", " An\u{200d}na\u{fe0f} ", "\u{202e}Anna"]
+        {
+            assert_eq!(name(anna), "Anna", "{anna:?}");
+        }
+    }
+
+    #[test]
+    fn a_letter_carries_two_marks_and_no_tower() {
+        let tower = format!("Z{}o", "\u{301}".repeat(40));
+        assert_eq!(printable(&tower, 64), "Z\u{301}\u{301}o");
+        assert_eq!(printable("Việt e\u{302}\u{323}", 64), "Việt e\u{302}\u{323}");
+    }
+
+    #[test]
+    fn a_name_is_cut_at_a_character_within_its_bytes() {
+        assert_eq!(printable_name(&"ü".repeat(64), 64, 64), "ü".repeat(32));
+        assert_eq!(printable_name(&"\u{1f600}".repeat(64), 64, 63), "\u{1f600}".repeat(15));
+        assert_eq!(cut("abc", 2), "ab");
+        assert_eq!(cut("ü", 1), "");
     }
 
     #[test]

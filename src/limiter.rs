@@ -7,6 +7,7 @@
 //!
 //! May run on the audio thread: no allocation, lock, log or syscall after [`Limiter::new`].
 
+pub mod ceiling;
 pub mod true_peak;
 
 use crate::format::{Format, sanitise};

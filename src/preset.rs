@@ -12,13 +12,13 @@ mod watch;
 use std::net::IpAddr;
 
 pub(crate) use lookup::config_directory;
-pub use lookup::{DEFAULT, Origin, load, print};
+pub use lookup::{DEFAULT, Origin, load, print, read};
 pub use watch::Watch;
 
 use crate::error::{Error, Result};
 use limits::{
-    CHANNELS, CHUNK_SIZE, LISTEN_BACKLOG, MAX_CLIENTS, MAX_QUEUE_SIZE, Number, PLAYOUT_DELAY_MS,
-    PORT, SAMPLE_RATE,
+    CHANNELS, CHUNK_SIZE, LISTEN_BACKLOG, MAX_CLIENTS, MAX_QUEUE_SIZE, Number, PER_ADDRESS,
+    PLAYOUT_DELAY_MS, PORT, SAMPLE_RATE,
 };
 
 /// The port that listeners try when none is given.
@@ -34,10 +34,13 @@ pub struct Preset {
     pub chunk_size: u32,
     /// Chunks that wait for one listener at most, 1 to 1000.
     pub max_queue_size: u32,
-    /// Listeners at the same time, up to 10,000; 0 is no limit.
+    /// Listeners at the same time, up to 10,000; 0 is 1,000.
     pub max_clients: u32,
     /// Connections that the system holds for us until we accept them, 1 to 65,535.
     pub listen_backlog: u32,
+    /// Listeners at the same time from one address, 1 to 10,000; `None` is a quarter of all, and at
+    /// least four.
+    pub per_address: Option<u32>,
     /// From capture to every listener's ear, in milliseconds, 5 to 10,000; at least two chunks.
     pub playout_delay_ms: u32,
     /// Frames per second, 8,000 to 192,000; `None` takes the sound card's, at most 48,000.
@@ -56,6 +59,13 @@ pub struct Preset {
     /// gets which.
     pub codecs: Option<Vec<String>>,
 }
+
+/// Listeners at the same time where no limit is wanted: more than a PC's network carries, and few
+/// enough for its memory.
+const UNLIMITED_CLIENTS: u32 = 1_000;
+
+/// Listeners from one address where nothing is said of it: a household behind one router.
+const LEAST_PER_ADDRESS: u32 = 4;
 
 /// What stays as it was at the start for a server's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +87,8 @@ pub struct Overrides {
     pub max_clients: Option<u32>,
     /// Replaces [`Preset::listen_backlog`].
     pub listen_backlog: Option<u32>,
+    /// Replaces [`Preset::per_address`].
+    pub per_address: Option<u32>,
     /// Replaces [`Preset::playout_delay_ms`].
     pub playout_delay_ms: Option<u32>,
     /// Replaces [`Preset::sample_rate`].
@@ -149,6 +161,7 @@ impl Preset {
             max_queue_size: over.max_queue_size.unwrap_or(self.max_queue_size),
             max_clients: over.max_clients.unwrap_or(self.max_clients),
             listen_backlog: over.listen_backlog.unwrap_or(self.listen_backlog),
+            per_address: over.per_address.or(self.per_address),
             playout_delay_ms: over.playout_delay_ms.unwrap_or(self.playout_delay_ms),
             sample_rate: over.sample_rate.or(self.sample_rate),
             channels: over.channels.unwrap_or(self.channels),
@@ -158,6 +171,18 @@ impl Preset {
             name: over.name.or(self.name),
             codecs: over.codecs.or(self.codecs),
         }
+    }
+
+    /// Most listeners at the same time.
+    #[must_use]
+    pub fn listeners(&self) -> u32 {
+        if self.max_clients == 0 { UNLIMITED_CLIENTS } else { self.max_clients }
+    }
+
+    /// Most listeners at the same time from one address elsewhere.
+    #[must_use]
+    pub fn listeners_per_address(&self) -> u32 {
+        self.per_address.unwrap_or_else(|| (self.listeners() / 4).max(LEAST_PER_ADDRESS))
     }
 
     /// While one chunk plays, the next must already be on its way.
@@ -196,11 +221,12 @@ struct Wrong {
 impl Overrides {
     /// Each value by itself.
     fn check(&self) -> std::result::Result<(), Wrong> {
-        let numbers: [(&Number, Option<u32>); 8] = [
+        let numbers: [(&Number, Option<u32>); 9] = [
             (&CHUNK_SIZE, self.chunk_size),
             (&MAX_QUEUE_SIZE, self.max_queue_size),
             (&MAX_CLIENTS, self.max_clients),
             (&LISTEN_BACKLOG, self.listen_backlog),
+            (&PER_ADDRESS, self.per_address),
             (&PLAYOUT_DELAY_MS, self.playout_delay_ms),
             (&SAMPLE_RATE, self.sample_rate),
             (&CHANNELS, self.channels.map(u32::from)),

@@ -173,13 +173,13 @@ impl Client {
                     counters: Arc::clone(&counters),
                     player: cards_in,
                 };
-                let stop = stop.clone();
+                let heard = stop.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
-                let _keeper = spawn("card", Priority::Ordinary, move || keeper.run(&stop))?;
+                let _keeper = spawn("card", Priority::Ordinary, &stop, move || keeper.run(&heard))?;
                 (play::Output::Card(cards), own)
             }
         };
-        let recordings = Recordings::start(&settings)?;
+        let recordings = Recordings::start(&settings, &stop)?;
         let choice = Choice {
             fallback_delay_ms: settings.fallback_delay_ms,
             adaptive: settings.adaptive,
@@ -201,7 +201,7 @@ impl Client {
             hello: Hello {
                 codecs: crate::codec::wishes(&settings.codec),
                 talk: voice.as_ref().map(|_| speak::announced(settings.talk_codec)),
-                ..decode::hello(format!("{:016x}", crate::send::random()), &settings.name)
+                ..decode::hello(format!("{:016x}", crate::random::random()), &settings.name)
             },
             once: settings.once,
             own_output: own_output.filter(|_| !settings.allow_feedback),
@@ -216,9 +216,9 @@ impl Client {
             room: Arc::clone(&controls.room),
         };
         let heard = stop.clone();
-        let player = spawn("player", Priority::Now, move || player.run(&heard))?;
+        let player = spawn("player", Priority::Now, &stop, move || player.run(&heard))?;
         let heard = stop.clone();
-        let network = spawn("network", Priority::Soon, move || network.run(&heard))?;
+        let network = spawn("network", Priority::Soon, &stop, move || network.run(&heard))?;
 
         let pushes = settings.talk == Some(Mode::Push);
         let keyboard = status.as_ref().and_then(|terminal| terminal.keyboard(pushes));
@@ -230,10 +230,10 @@ impl Client {
             if keyboard.tells_release() {
                 controls.expect_release();
             }
-            let (controls, shutdown, stop) =
+            let (controls, shutdown, heard) =
                 (Arc::clone(&controls), shutdown.clone(), stop.clone());
-            let _keys = spawn("keys", Priority::Ordinary, move || {
-                take_keys(keyboard, &controls, &shutdown, &stop)
+            let _keys = spawn("keys", Priority::Ordinary, &stop, move || {
+                take_keys(keyboard, &controls, &shutdown, &heard)
             })?;
         }
 
@@ -244,7 +244,8 @@ impl Client {
         let mut moment_said = Loudest::every(status::EVERY, start_us);
         let mut gossip = Gossip::default();
         let mut last = Snapshot::default();
-        while !shutdown.sleep(LOOK) && !player.is_finished() && !network.is_finished() {
+        let is_over = || player.is_finished() || network.is_finished() || stop.is_requested();
+        while !shutdown.sleep(LOOK) && !is_over() {
             take_newest(&snapshots, &mut last);
             let now_us = clock.now_us();
             let level_dbfs = counters.peak.take_dbfs();
@@ -293,6 +294,7 @@ impl Client {
             info!("stopping");
         }
         let outcome = join_soon(network).and(join_soon(player));
+        let outcome = stop.breakage().map_or(outcome, Err);
         let recorded = recordings.finish();
         controls.trim.save();
         take_newest(&snapshots, &mut last);
@@ -316,17 +318,18 @@ struct Recordings {
 }
 
 impl Recordings {
-    fn start(settings: &ClientSettings) -> Result<Self> {
+    fn start(settings: &ClientSettings, stop: &Shutdown) -> Result<Self> {
         let mut recordings = Self::default();
         if let Output::Wav(path) = &settings.output {
             // Without its file such an output is none.
-            let output = Recorder::start(settings.overwrite, Failure::IsKept, Arc::default())?;
+            let output =
+                Recorder::start(settings.overwrite, Failure::IsKept, Arc::default(), stop)?;
             output.begin(path.clone(), None)?;
             recordings.output = Some(output);
         }
         if let Some(path) = &settings.record {
             let counters = Arc::clone(&recordings.counters);
-            let heard = Recorder::start(settings.overwrite, Failure::IsSaid, counters)?;
+            let heard = Recorder::start(settings.overwrite, Failure::IsSaid, counters, stop)?;
             heard.begin(path.clone(), None)?;
             recordings.heard = Some(heard);
         }
@@ -393,7 +396,7 @@ fn client_stats(
         version,
         frames_received: seen.frames.get(),
         lost_frames: now.counts.lost + seen.concealed.get(),
-        chunks_refused: seen.refused.get(),
+        chunks_refused: seen.refused.get() + counters.refused.get(),
         late_frames: now.counts.late,
         buffered_ms: now.buffered_ms,
         delay_ms: now.delay_ms,

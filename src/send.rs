@@ -46,7 +46,7 @@ use crate::format::Format;
 use crate::mixdown::{self, Mixdown};
 use crate::preset::{Fixed, Preset, Watch};
 use crate::recording::refuse_folder_at_once;
-use crate::settings::ServerSettings;
+use crate::settings::{ServerSettings, computer};
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::source::{Kind, Source};
@@ -62,6 +62,7 @@ use produce::beside::Prepared;
 use record::Recordings;
 use transmit::{Change, Handle, Room, Snapshot, Transmit, sockets};
 use web::Web;
+use web::names::Names;
 
 /// The stream's rate where neither a card nor a file tells.
 const DEFAULT_RATE: u32 = 48_000;
@@ -125,6 +126,7 @@ impl Server {
             delay_ms: Arc::new(AtomicU32::new(settings.preset.playout_delay_ms)),
             clock: Clock::start(),
             captured: CapturedOutputs::default(),
+            stop: Shutdown::default(),
         };
         let mut beside: Vec<Prepared> = Vec::new();
         for other in &others {
@@ -138,7 +140,7 @@ impl Server {
         }
         let (desk, orders) = Desk::new(fitting.clone());
         let lines = Lines::open(settings.stats.as_ref())?;
-        sockets::make_room_for(settings.preset.max_clients);
+        sockets::make_room_for(settings.preset.listeners());
         let preset = &settings.preset;
         let door = sockets::listen(preset.bind, preset.port, preset.listen_backlog)?;
         let web_door = settings.web.and_then(|port| {
@@ -146,7 +148,7 @@ impl Server {
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
         // Last, so that nothing that keeps the server from starting leaves an empty file.
-        let recordings = Recordings::start(&settings, format)?;
+        let recordings = Recordings::start(&settings, format, &fitting.stop)?;
         Ok(Self {
             settings,
             source: origin,
@@ -231,11 +233,11 @@ impl Server {
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         let figures = web_door.as_ref().map(|_| handle.clone());
         let web = web_door.as_ref().and_then(|door| Some(door.local_addr().ok()?.port()));
-        // Everything below ends with this, whether the user asks for it or a thread breaks.
-        let stop = Shutdown::default();
+        let stop = fitting.stop.clone();
         let token = web.and_then(token);
         if let Some(door) = web_door {
-            let mut page = Web::new(settings.web_status);
+            let names = Names { pc: computer::name(), added: settings.web_hosts.clone() };
+            let mut page = Web::new(settings.web_status, names);
             if let Some(token) = &token {
                 page.let_control(token.token().to_owned());
             }
@@ -286,19 +288,19 @@ impl Server {
                 };
                 let heard = stop.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.
-                let _keeper = spawn("card", Priority::Ordinary, move || card.run(&heard))?;
+                let _keeper = spawn("card", Priority::Ordinary, &stop, move || card.run(&heard))?;
             }
         }
-        let network = spawn("network", Priority::Soon, move || transmit.run())?;
+        let network = spawn("network", Priority::Soon, &stop, move || transmit.run())?;
         let heard = stop.clone();
-        let chunks = spawn("chunks", Priority::Now, move || producer.run(&heard))?;
+        let chunks = spawn("chunks", Priority::Now, &stop, move || producer.run(&heard))?;
 
         // Rate and chunks stay what they are, so a new delay must fit these.
         let fixed = Fixed { sample_rate: format.sample_rate, chunk_size: preset.chunk_size };
         let flags = settings.overrides.clone();
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, flags, fixed);
         let what = announcement(&settings, port, web);
-        let announcer = settings.discovery.then(|| Announcer::start(what)).flatten();
+        let announcer = settings.discovery.then(|| Announcer::start(what, shutdown)).flatten();
         let recorded = Arc::clone(&recordings.counters);
         let report = Report { counters, desk, recorded, clock, lines, status, figures, announcer };
         report.run(&snapshots, shutdown, &mut || {
@@ -314,13 +316,14 @@ impl Server {
                 }
                 handle.change(change(&preset, clock.now_us()));
             }
-            network.is_finished() || chunks.is_finished()
+            network.is_finished() || chunks.is_finished() || stop.is_requested()
         });
         stop.request();
         handle.stop();
         let chunks = join(chunks);
         recordings.finish();
-        join(network).and(chunks)
+        let outcome = join(network).and(chunks);
+        stop.breakage().map_or(outcome, Err)
     }
 }
 
@@ -414,7 +417,7 @@ fn room(settings: &ServerSettings, format: Format, captured: CapturedOutputs) ->
     };
     let welcome = Welcome {
         version: VERSION,
-        session: format!("{:016x}", random()),
+        session: format!("{:016x}", crate::random::random()),
         name: settings.name.clone(),
         format,
         codec: Codec::Float32.name().to_owned(),
@@ -432,7 +435,8 @@ fn room(settings: &ServerSettings, format: Format, captured: CapturedOutputs) ->
         config,
         welcome,
         captured,
-        max_clients: preset.max_clients,
+        max_clients: preset.listeners(),
+        per_address: preset.listeners_per_address(),
         max_queue_size: preset.max_queue_size,
         offers: offers(preset),
         opus: Layout::for_delay(preset.playout_delay_ms),
@@ -467,19 +471,14 @@ fn change(preset: &Preset, now_us: u64) -> Change {
     Change {
         playout_delay_ms: preset.playout_delay_ms,
         from_us: now_us + NOTICE_US,
-        max_clients: preset.max_clients,
+        max_clients: preset.listeners(),
+        per_address: preset.listeners_per_address(),
         offers: offers(preset),
     }
 }
 
 /// How often the main thread looks around.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// 64 random bits, from the keys that the standard library draws for its hash maps.
-pub(crate) fn random() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::process::id())
-}
 
 /// What the main thread does meanwhile: tells how it goes.
 struct Report {
@@ -509,6 +508,7 @@ impl Report {
         let mut second = Loudest::every(Duration::ZERO, start_us);
         let mut moment = Loudest::every(status::EVERY, start_us);
         let mut last = None;
+        let mut sources = Vec::new();
         while !shutdown.sleep(LOOK) && !is_over() {
             let now_us = self.clock.now_us();
             let level_dbfs = self.counters.peak.take_dbfs();
@@ -521,8 +521,11 @@ impl Report {
                 let uptime_us = now_us.saturating_sub(start_us);
                 let (counters, recorded) = (&self.counters, &self.recorded);
                 let mut stats = server_stats(snapshot, counters, recorded, uptime_us, level_dbfs);
-                // Where the mix does not answer, the server is ending.
-                stats.sources = self.desk.list().unwrap_or_default();
+                // Where the mix has too much to do to answer, what played a second ago still does.
+                if let Ok(now) = self.desk.list_within(LOOK) {
+                    sources = now;
+                }
+                stats.sources.clone_from(&sources);
                 self.lines.write(&stats);
                 if let Some(network) = &self.figures {
                     network.figures(stats.clone());
@@ -565,6 +568,8 @@ fn server_stats(
         recorded_frames: recorded.frames.get(),
         record_lost_frames: recorded.lost.get(),
         talk_refused: now.talk_refused,
+        talk_stale: counters.talk_stale.get(),
+        talk_restless: counters.talk_restless.get(),
         listening: now.listeners.len(),
         sources: Vec::new(),
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),

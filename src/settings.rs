@@ -5,7 +5,7 @@
 //! missing flag never replaces what the preset says.
 
 mod client;
-mod computer;
+pub(crate) mod computer;
 pub mod ctl;
 mod refusal;
 mod server;

@@ -121,6 +121,10 @@ pub struct Capture {
     pub silence: Counter,
     /// Chunks that the network loop was too busy to take.
     pub chunks_dropped: Counter,
+    /// Talk frames that waited for the mix for too long.
+    pub talk_stale: Counter,
+    /// Talk frames that made their talker begin anew more often than it may.
+    pub talk_restless: Counter,
     /// How much faster than nominal the card runs, in millionths.
     pub ppm: Gauge,
     /// How well its clock is known, in µs.
@@ -138,6 +142,8 @@ pub struct Playback {
     pub silence: Counter,
     /// Times that the ring ran dry in the middle of playing.
     pub underruns: Counter,
+    /// Chunks that were not taken, because they would have begun the stream anew too often.
+    pub refused: Counter,
     /// Highest played sample.
     pub peak: Peak,
 }
@@ -193,6 +199,11 @@ pub struct ServerStats {
     pub sources: Vec<SourceStats>,
     /// Talk frames that the mix was too busy to take, since the start.
     pub talk_refused: u64,
+    /// Talk frames that waited for the mix for more than 200 ms and were thrown away, since the start.
+    pub talk_stale: u64,
+    /// Talk frames that were dropped because their talker began anew more often than it may, since the
+    /// start.
+    pub talk_restless: u64,
     /// How many are listening.
     pub listening: usize,
     /// Audio frames that fell out of any listener's queue, since the start.
@@ -287,7 +298,8 @@ pub struct ClientStats {
     pub lost_frames: u64,
     /// Frames that came, but after their time.
     pub late_frames: u64,
-    /// Chunks that the playing thread was too busy to take.
+    /// Chunks that the playing thread was too busy to take, or that would have begun the stream
+    /// anew more than ten times in a second.
     pub chunks_refused: u64,
     /// Sound waiting, in ms.
     pub buffered_ms: f64,

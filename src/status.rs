@@ -38,6 +38,12 @@ pub fn is_seen(stream: &impl std::io::IsTerminal) -> bool {
     !dumb && stream.is_terminal() && system::is_ours()
 }
 
+/// How many columns the terminal has; what is usual where it does not tell.
+#[must_use]
+pub fn columns() -> usize {
+    system::size().unwrap_or(terminal::USUAL_SIZE).0.into()
+}
+
 /// A level as a bar and a number.
 fn meter(dbfs: f32) -> String {
     let share = 1.0 - dbfs.clamp(METER_FLOOR, 0.0) / METER_FLOOR;

@@ -5,25 +5,44 @@ mod priority;
 use std::thread::{Builder, JoinHandle};
 
 use crate::error::{Error, Result};
+use crate::shutdown::Shutdown;
 
 pub(crate) use priority::Priority;
 
-/// Starts a thread called `name`, and asks the system for its priority.
+/// Starts a thread called `name`, and asks the system for its priority. If it panics, everybody who
+/// looks at `stop` ends: a program that lacks a part must not look well.
 ///
 /// # Errors
 /// [`Error::Internal`] if the system gives no thread.
 pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
     priority: Priority,
+    stop: &Shutdown,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>> {
+    let watch = Watch { name: name.to_owned(), stop: stop.clone() };
     Builder::new()
         .name(name.to_owned())
         .spawn(move || {
+            let _watch = watch;
             priority.ask();
             work()
         })
         .map_err(|e| Error::internal(format!("cannot start the {name} thread"), e))
+}
+
+/// Is dropped when a thread ends, whatever it ends by.
+struct Watch {
+    name: String,
+    stop: Shutdown,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.stop.break_off(&self.name);
+        }
+    }
 }
 
 /// Waits for a thread's end.
@@ -35,4 +54,26 @@ pub(crate) fn join<T>(handle: JoinHandle<Result<T>>) -> Result<T> {
     handle
         .join()
         .unwrap_or_else(|_| Err(Error::internal(format!("the {name} thread broke"), "it panicked")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::exit;
+
+    #[test]
+    fn a_thread_that_panics_ends_the_program_with_a_sentence() {
+        let stop = Shutdown::default();
+        let fine = spawn("fine", Priority::Ordinary, &stop, || Ok(())).unwrap();
+        join(fine).unwrap();
+        assert!(!stop.is_requested() && stop.breakage().is_none());
+        // Nobody joins it, as nobody does who may be inside a system call for long.
+        let _broken = spawn("keys", Priority::Ordinary, &stop, || panic!("on purpose")).unwrap();
+        assert!(stop.sleep(Duration::from_secs(10)), "nobody was told");
+        let error = stop.breakage().unwrap();
+        assert!(error.to_string().contains("the keys thread broke"), "{error}");
+        assert_eq!(error.exit_code(), exit::INTERNAL);
+    }
 }

@@ -13,10 +13,10 @@ pub mod websocket;
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
     AuralyncKey, Config, Hello, MAX_ALGORITHMIC_DELAY, MAX_CAPTURED, MAX_CAPTURED_BYTES,
-    MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report, ServerFirst, Welcome,
+    MAX_NAME_BYTES, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report, ServerFirst, Welcome,
 };
 pub use talk::{
-    FLAG_HELD, FLAG_LAST, LOWEST_TALK_RATE, MAX_PEOPLE, MAX_PEOPLE_BYTES, MAX_TALK_BYTES,
+    Changes, FLAG_HELD, FLAG_LAST, LOWEST_TALK_RATE, MAX_PEOPLE, MAX_PEOPLE_BYTES, MAX_TALK_BYTES,
     MAX_VOLUME_PERCENT, Microphone, People, Person, Wish, talk_frame,
 };
 
@@ -57,6 +57,8 @@ pub mod kind {
     pub const WISH: u8 = 9;
     /// Server → client: JSON, who is there and who speaks.
     pub const PEOPLE: u8 = 10;
+    /// Server → client: JSON, what of that has changed.
+    pub const CHANGES: u8 = 11;
 }
 
 /// Longest frame (kind and body) that a server takes from a client, in bytes.
@@ -83,6 +85,39 @@ pub const FLAG_BROKEN: u8 = 1;
 
 /// What a full server sends instead of a config, in either generation.
 pub const SERVER_FULL: &[u8] = b"\x00\x00\x00\x18{\"error\": \"Server full\"}";
+
+/// What a server sends instead to one who comes from an address that has all its seats.
+pub const ADDRESS_FULL: &[u8] =
+    b"\x00\x00\x00\x3e{\"error\": \"Server full: too many listeners from your address\"}";
+
+/// What is full where a server takes no more listeners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// The server.
+    Server,
+    /// The seats that one address may have.
+    Address,
+}
+
+impl Full {
+    /// What is sent instead of a config, in either generation.
+    #[must_use]
+    pub fn frame(self) -> &'static [u8] {
+        match self {
+            Self::Server => SERVER_FULL,
+            Self::Address => ADDRESS_FULL,
+        }
+    }
+
+    /// What a browser is closed with.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Server => "the server is full",
+            Self::Address => "too many listeners from your address",
+        }
+    }
+}
 
 /// What a peer did that the protocol does not allow. The connection is closed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

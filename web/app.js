@@ -32,7 +32,7 @@ const isApplePhone = /iP(hone|ad|od)/.test(navigator.userAgent)
 	|| (navigator.platform === 'MacIntel' && navigator.maxTouchPoints > 1);
 
 const wishes = {
-	url: new URL('/listen', location.href).href.replace(/^http/, 'ws'),
+	url: new URL('listen', location.href).href.replace(/^http/, 'ws'),
 	// Random per page load; crypto.randomUUID is for secure pages only.
 	id: Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(''),
 	name: String(memory.get('name', '')).slice(0, 64),
@@ -153,6 +153,8 @@ document.addEventListener('visibilitychange', () => { if (!document.hidden) list
 window.addEventListener('pageshow', () => listener?.wake());
 window.addEventListener('online', () => listener?.wake());
 
-$('address').textContent = location.host;
-$('address').href = location.origin;
+// A proxy may have put the page into a folder of its own.
+const here = new URL('.', location.href);
+$('address').textContent = (here.host + here.pathname).replace(/\/$/, '');
+$('address').href = here.href;
 showWishes();

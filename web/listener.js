@@ -2,6 +2,7 @@
 
 import {BURST, BURST_SPACING_US, ServerClock} from './clock.js';
 import {Player} from './player.js';
+import {whyRefused} from './refusal.js';
 import * as wire from './wire.js';
 
 // Between two attempts: at first, then growing, at most; a full server is left alone for longer.
@@ -25,12 +26,16 @@ const OPUS_AFTER_MS = 2_000;
 // What is asked for, best first: as the server likes, less of the network, or the best sound.
 const CODECS = {auto: ['auto', 's16', 'opus'], less: ['opus', 's16'], more: ['s16', 'opus']};
 
-// The close code of a full server.
+// The close code of a full server, and its reason where there is only no seat for this address.
 const TRY_LATER = 1013;
+const ADDRESS_FULL = 'too many listeners from your address';
+
+// Changes of a list of people that wait for somebody to read them.
+const MOST_CHANGES = 1_000;
 
 const nowUs = () => Math.round(performance.now() * 1e3);
 
-export const State = {joining: 'joining', playing: 'playing', lost: 'lost', full: 'full', replaced: 'replaced'};
+export const State = {joining: 'joining', playing: 'playing', lost: 'lost', full: 'full', refused: 'refused', replaced: 'replaced'};
 
 /** Makes Opus decoders, once that is here. */
 let opus = null;
@@ -50,6 +55,8 @@ export class Listener {
 	#onChange;
 	#socket = null;
 	#isWelcome = false;
+	/** Whether the last attempt ended before its WebSocket was open. */
+	#wasRefused = false;
 	#heardAt = 0;
 	#retryMs = RETRY_MS;
 	#retryTimer = 0;
@@ -64,6 +71,8 @@ export class Listener {
 	welcome = null;
 	people = null;
 	onRoom = null;
+	/** Whoever runs the server lets nobody hear this listener. */
+	isSilenced = false;
 	/** What went wrong, in a plain sentence; empty if nothing did. */
 	trouble = '';
 
@@ -119,7 +128,7 @@ export class Listener {
 	/** The page or the network is awake again: no need to wait. */
 	wake() {
 		this.player.wake();
-		if (this.state === State.lost) this.#connect();
+		if (this.state === State.lost || this.state === State.refused) this.#connect();
 	}
 
 	#connect() {
@@ -129,9 +138,26 @@ export class Listener {
 		socket.binaryType = 'arraybuffer';
 		this.#socket = socket;
 		this.#heardAt = performance.now();
-		socket.onopen = () => this.#greet(socket);
+		socket.onopen = () => {
+			socket.onclose = ({code, reason}) => this.#lost(code, reason);
+			this.#greet(socket);
+		};
 		socket.onmessage = ({data}) => this.#take(data);
-		socket.onclose = ({code}) => this.#lost(code);
+		socket.onclose = () => this.#refused(socket);
+	}
+
+	/** The WebSocket did not even open: whoever answers there may say why. */
+	async #refused(socket) {
+		const why = await whyRefused(this.#url);
+		if (this.#socket !== socket) return;
+		// A server that has just been started answers as it should, and the next attempt succeeds.
+		if (why?.refuses || (why && this.#wasRefused)) {
+			this.#fail(State.refused, why.says);
+			this.#retry(FULL_RETRY_MS);
+		} else {
+			this.#lost(0);
+		}
+		this.#wasRefused = true;
 	}
 
 	async #greet(socket) {
@@ -168,6 +194,12 @@ export class Listener {
 					this.people = message;
 					this.onRoom?.();
 					break;
+				case 'changes':
+					// A list comes at least every few seconds as long as anything changes.
+					if (!this.people || this.people.changes.length >= MOST_CHANGES) break;
+					this.people.changes.push(message.bytes);
+					this.onRoom?.();
+					break;
 				default:
 			}
 		} catch (error) {
@@ -186,7 +218,9 @@ export class Listener {
 		if (welcome.session !== this.welcome?.session) this.clock = new ServerClock();
 		this.welcome = welcome;
 		this.#retryMs = RETRY_MS;
+		this.#wasRefused = false;
 		this.people = null;
+		this.isSilenced = false;
 		this.#isWelcome = true;
 		this.player.begin(welcome, this.clock, opus);
 		this.#burst();
@@ -211,16 +245,22 @@ export class Listener {
 
 	#noticed({reason, text, playoutDelayMs, fromUs}) {
 		if (reason === 'playout_delay') this.player.setDelay(playoutDelayMs, fromUs);
+		if (reason === 'muted' || reason === 'unmuted') {
+			this.isSilenced = reason === 'muted';
+			this.onRoom?.();
+		}
 		if (reason === 'stopping') this.#fail(State.lost, 'The server was stopped. Sound comes back when it does.');
 		if (reason === 'replaced') this.#fail(State.replaced, 'This listener was taken over by another page.');
 		if (reason === 'removed') this.#fail(State.replaced, 'Whoever runs the server has asked you to leave.');
+		if (reason === 'captured') this.#fail(State.lost, 'The server sends what another output plays now. Joining again.');
 		if (reason === 'violation') this.#fail(State.lost, `The server did not understand this page: ${text}`);
-		if (reason === 'stopping' || reason === 'violation') this.#retry();
+		if (['stopping', 'captured', 'violation'].includes(reason)) this.#retry();
 	}
 
-	#lost(code) {
+	#lost(code, reason = '') {
 		if (code === TRY_LATER) {
-			this.#fail(State.full, 'The server is full. Asking again every 10 seconds.');
+			const why = reason === ADDRESS_FULL ? 'Too many listen from your address' : 'The server is full';
+			this.#fail(State.full, `${why}. Asking again every 10 seconds.`);
 			this.#retry(FULL_RETRY_MS);
 			return;
 		}

@@ -318,6 +318,7 @@ class Room {
 		if (this.#trouble) return this.#trouble;
 		if (!this.#isWanted) return MODES[this.#mode].how;
 		if (!this.#microphone) return 'Allow this page to use the microphone.';
+		if (this.#listener.isSilenced) return 'Whoever runs the server has muted you: nobody hears you.';
 		if (this.#isMuted) return 'You are muted: nobody hears you.';
 		if (!this.#microphone.mayTalk) return 'One moment: the server has not agreed to this microphone.';
 		return MODES[this.#mode].on;

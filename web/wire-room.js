@@ -48,19 +48,44 @@ export function wish({name, muted, deaf, volumes}) {
 	return jsonFrame(Kind.wish, {name, muted, deaf, volumes});
 }
 
-/** Reads who is there out of what wire.js has read. */
-export function people({bytes}) {
+/** Reads who is there out of what wire.js has read: a list, and the changes to it that have come since. */
+export function people(message) {
+	message.known ??= list(message.bytes);
+	for (const bytes of message.changes.splice(0)) change(message.known, changes({bytes}));
+	return message.known;
+}
+
+/** Reads what has changed in a list. */
+export function changes({bytes}) {
 	const said = json(bytes, MAX_PEOPLE_BYTES);
-	if (!Array.isArray(said.people)) throw new Violation('people is missing or wrong');
+	if (!Array.isArray(said.left ?? [])) throw new Violation('left is wrong');
 	return {
-		you: whole(said.you, 0, MAX_PERSON, 'you'),
-		people: said.people.slice(0, MAX_PEOPLE).map((person) => ({
-			person: whole(person?.person, 0, MAX_PERSON, 'person'),
-			name: text(person.name).slice(0, MAX_NAME),
-			canTalk: person.can_talk === true,
-			isMuted: person.is_muted === true,
-			isDeaf: person.is_deaf === true,
-			isSpeaking: person.is_speaking === true,
-		})),
+		people: persons(said.people ?? []),
+		left: (said.left ?? []).slice(0, MAX_PEOPLE).map((person) => whole(person, 0, MAX_PERSON, 'left')),
 	};
+}
+
+function list(bytes) {
+	const said = json(bytes, MAX_PEOPLE_BYTES);
+	return {you: whole(said.you, 0, MAX_PERSON, 'you'), people: persons(said.people)};
+}
+
+function persons(said) {
+	if (!Array.isArray(said)) throw new Violation('people is missing or wrong');
+	return said.slice(0, MAX_PEOPLE).map((person) => ({
+		person: whole(person?.person, 0, MAX_PERSON, 'person'),
+		name: text(person.name).slice(0, MAX_NAME),
+		canTalk: person.can_talk === true,
+		isMuted: person.is_muted === true,
+		isDeaf: person.is_deaf === true,
+		isSpeaking: person.is_speaking === true,
+	}));
+}
+
+/** Those who can talk come first, then who came first. */
+function change(known, {people: changed, left}) {
+	const gone = new Set([...left, ...changed.map(({person}) => person)]);
+	const people = known.people.filter(({person}) => !gone.has(person)).concat(changed);
+	people.sort((a, b) => b.canTalk - a.canTalk || a.person - b.person);
+	known.people = people.slice(0, MAX_PEOPLE);
 }

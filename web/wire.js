@@ -3,7 +3,7 @@
 
 export const VERSION = 2;
 
-export const Kind = {hello: 1, welcome: 2, audio: 3, ping: 4, pong: 5, report: 6, notice: 7, talk: 8, wish: 9, people: 10};
+export const Kind = {hello: 1, welcome: 2, audio: 3, ping: 4, pong: 5, report: 6, notice: 7, talk: 8, wish: 9, people: 10, changes: 11};
 
 // Limits of docs/protocol.md, by its names.
 export const MAX_SERVER_FRAME = 262_168;
@@ -21,7 +21,7 @@ const OPUS_RATE = 48_000;
 // Times and positions at and above 2⁶² have one of these bits.
 const TWO_BITS = 0x4000_0000;
 
-export const REASONS = ['stopping', 'replaced', 'captured', 'stalled', 'violation', 'removed', 'playout_delay'];
+export const REASONS = ['stopping', 'replaced', 'captured', 'stalled', 'violation', 'removed', 'muted', 'unmuted', 'playout_delay'];
 
 /** The server broke the protocol; the message says how. */
 export class Violation extends Error {}
@@ -72,7 +72,8 @@ export function read(bytes) {
 		case Kind.audio: return audio(view);
 		case Kind.pong: return pong(view);
 		case Kind.notice: return notice(json(bytes));
-		case Kind.people: return {kind: 'people', bytes};
+		case Kind.people: return {kind: 'people', bytes, changes: []};
+		case Kind.changes: return {kind: 'changes', bytes};
 		default: return null;
 	}
 }

@@ -18,6 +18,7 @@ use auralync::format::Format;
 use auralync::send::captured::CapturedOutputs;
 use auralync::send::transmit::sockets::{self, Buffering};
 use auralync::send::transmit::{Handle, Room, Snapshot, Transmit};
+use auralync::send::web::names::Names;
 use auralync::send::web::{Readers, Web};
 use auralync::wire::{
     AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Config, MAX_CLIENT_FRAME, VERSION, Welcome,
@@ -243,7 +244,7 @@ impl Side {
         let (mut transmit, handle, snapshots) = Transmit::new(door, room(stream), clock)?;
         let door = sockets::listen(Some(Ipv4Addr::LOCALHOST.into()), 0, BACKLOG)?;
         let seats = seats(server, door.local_addr()?);
-        transmit.open_to_browsers(door, Web::new(Readers::Local))?;
+        transmit.open_to_browsers(door, Web::new(Readers::Local, Names::default()))?;
         let (task, thread) = spawn(move || Ok(transmit.run()?))?;
         let audience = Audience::seat(seats)?;
         let stopping = handle.clone();
@@ -397,7 +398,8 @@ fn room(stream: Stream) -> Room {
             also_captured: Vec::new(),
         },
         captured: CapturedOutputs::default(),
-        max_clients: 0,
+        max_clients: 10_000,
+        per_address: 10_000,
         max_queue_size: 100,
         offers: Offers::default(),
         opus: Layout::for_delay(PLAYOUT_DELAY_MS),

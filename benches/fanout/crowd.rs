@@ -194,7 +194,7 @@ impl Server {
     fn start(preset: &str) -> Result<Self> {
         let stats = std::env::temp_dir().join(format!("auralync-bench-{}", std::process::id()));
         let mut command = Command::new(env!("CARGO_BIN_EXE_auralync-server"));
-        command.args(["--preset", preset, "--max-clients", "0", "--source", "tone"]);
+        command.args(["--preset", preset, "--max-clients", "10000", "--source", "tone"]);
         command
             .args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--web", "0", "--stats"])
             .arg(&stats);
@@ -204,11 +204,8 @@ impl Server {
             typed.split_whitespace().next()?.parse().ok()
         })?;
         let page = process.wait_for(|line| {
-            line.trim()
-                .strip_prefix("Phones and browsers open http://")?
-                .strip_suffix('/')?
-                .parse()
-                .ok()
+            let (_, url) = line.split_once(" open http://")?;
+            url.split_once('/')?.0.parse().ok()
         })?;
         Ok(Self { process, address, page, stats })
     }

@@ -138,12 +138,29 @@ fn lips_are_only_mentioned_when_they_would_be_noticed() {
 fn the_pages_address_is_the_default_routes_and_says_whether_others_reach_it() {
     let local = local(&[("eth1", "fe80::1"), ("eth1", "10.0.0.5"), ("eth0", "192.168.1.5")]);
     let page = |bind: Option<IpAddr>, port| page(&local, ip("192.168.1.5"), bind, port);
-    let for_others = |url: &str| Page { url: url.to_owned(), is_for_others: true };
+    let for_others =
+        |url: &str| Page { url: url.to_owned(), is_for_others: true, is_for_browsers: true };
     assert_eq!(page(None, 8080), for_others("http://192.168.1.5:8080/"));
     assert_eq!(page(ip("::"), 80), for_others("http://192.168.1.5:80/"));
     assert_eq!(page(ip("10.0.0.5"), 8081), for_others("http://10.0.0.5:8081/"));
     assert_eq!(page(ip("fd00::5"), 8080), for_others("http://[fd00::5]:8080/"));
-    let alone = Page { url: "http://127.0.0.1:8080/".to_owned(), is_for_others: false };
-    assert_eq!(page(ip("127.0.0.1"), 8080), alone);
-    assert_eq!(page(ip("fe80::1"), 8080), alone, "no browser can be given the adapter");
+    let alone = |is_for_browsers| Page {
+        url: "http://127.0.0.1:8080/".to_owned(),
+        is_for_others: false,
+        is_for_browsers,
+    };
+    assert_eq!(page(ip("127.0.0.1"), 8080), alone(true));
+    assert_eq!(page(ip("fe80::1"), 8080), alone(false), "no browser can be given the adapter");
+}
+
+#[test]
+fn who_may_open_the_page_is_said_as_it_is() {
+    let said = |local: &[Interface], bind| page(local, None, bind, 8080).invitation();
+    let home = local(&[("eth0", "fe80::1"), ("eth0", "192.168.1.5")]);
+    assert_eq!(said(&home, None), "Phones and browsers open http://192.168.1.5:8080/");
+    let alone = "Browsers on this PC open http://127.0.0.1:8080/ and phones and other PCs cannot";
+    assert_eq!(said(&local(&[("eth0", "fe80::1")]), None), alone);
+    assert_eq!(said(&[], None), alone);
+    assert_eq!(said(&home, ip("127.0.0.1")), alone);
+    assert!(said(&home, ip("fe80::1")).starts_with("No browser can open the page"));
 }

@@ -56,11 +56,11 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
     }
     if let Some(port) = server.web_port() {
         let page = addresses::page(&local, default_route, settings.preset.bind, port);
-        print(format_args!("Phones and browsers open {}", page.url));
+        print(page.invitation());
         if settings.qr
             && page.is_for_others
             && status::is_seen(&std::io::stdout())
-            && let Some(code) = qr::terminal(&page.url)
+            && let Some(code) = qr::terminal(&page.url, status::columns())
         {
             print(code.trim_end());
         }

@@ -12,6 +12,10 @@ const WINDOW_US: f64 = 8e6;
 /// A frame this much later than its position says was not delayed: the server had paused.
 const PAUSE_US: f64 = 500_000.0;
 
+/// Arrivals closer together than this, in µs, add cost, not knowledge: of a second only so many are
+/// kept, however many a server sends.
+const SPACING_US: f64 = 1_000.0;
+
 /// Arrival times by position.
 #[derive(Debug, Clone)]
 pub struct Arrivals {
@@ -40,7 +44,9 @@ impl Arrivals {
         while self.earliest.back().is_some_and(|last| last.1 >= late) {
             self.earliest.pop_back();
         }
-        self.earliest.push_back((at, late));
+        if self.earliest.back().is_none_or(|last| at - last.0 >= SPACING_US) {
+            self.earliest.push_back((at, late));
+        }
         while self.earliest.front().is_some_and(|first| at - first.0 > WINDOW_US) {
             self.earliest.pop_front();
         }
@@ -73,6 +79,15 @@ mod tests {
             error = at - ideal as f64;
         }
         assert!(error < 900.0, "{error}");
+    }
+
+    #[test]
+    fn a_server_that_sends_without_end_is_not_remembered_without_end() {
+        let mut arrivals = Arrivals::new(48_000);
+        for n in 0..100_000 {
+            arrivals.arrive(0, 1_000_000 + n * 4);
+        }
+        assert!(arrivals.earliest.len() <= 400, "{}", arrivals.earliest.len());
     }
 
     #[test]

@@ -11,8 +11,8 @@
 
 use std::collections::VecDeque;
 
-use super::edge;
 use super::line::{Line, median, ppm};
+use super::{edge, shift};
 
 /// The newest stamps that the line is fitted to, in µs. Long enough to average the noise to a few
 /// µs, short enough to follow a crystal that warms up.
@@ -40,6 +40,10 @@ const ABANDONED_US: f64 = 1e6;
 
 /// A slope once measured is kept while the stamps span less than this: short spans swing.
 const KEEP_SLOPE_US: f64 = 4e6;
+
+/// A card that seems to have moved again within this time, in µs, has changed its pace: only a line
+/// through its stamps tells where it is.
+const SHIFT_REST_US: f64 = 4e6;
 
 /// Three stamps in a row off the line by more than this …
 const STEP_US: f64 = 1_000.0;
@@ -76,6 +80,8 @@ pub struct CardClock {
     /// The slope was measured over long enough to keep it for a while.
     rate_known: bool,
     since_fit: usize,
+    /// When the card last moved by less than a step.
+    shifted_at: f64,
     error_us: f64,
 }
 
@@ -93,6 +99,7 @@ impl CardClock {
             ignored: 0,
             rate_known: false,
             since_fit: 0,
+            shifted_at: f64::NEG_INFINITY,
             error_us: 0.0,
         }
     }
@@ -137,11 +144,33 @@ impl CardClock {
         self.suspects.clear();
         self.stamps.push_back(stamp);
         self.since_fit += 1;
+        if self.follow_shift(line) {
+            self.fit();
+            return None;
+        }
         // Early on every stamp counts; later a fit per sixteenth of the window follows any drift.
         if self.stamps.len() < 64 || self.since_fit >= CAPACITY / 64 {
             self.fit();
         }
         None
+    }
+
+    /// Moves what is known of the card along with it, if it has moved by less than a step.
+    fn follow_shift(&mut self, line: Line) -> bool {
+        let Some(&(_, last_at)) = self.stamps.back() else {
+            return false;
+        };
+        if self.told || !self.rate_known || last_at - self.shifted_at < SHIFT_REST_US {
+            return false;
+        }
+        let Some(shift) = shift::find(self.stamps.make_contiguous(), line) else {
+            return false;
+        };
+        for stamp in self.stamps.range_mut(..shift.from) {
+            stamp.1 += shift.by_us;
+        }
+        self.shifted_at = last_at;
+        true
     }
 
     /// Keeps the earliest callbacks of the last second.

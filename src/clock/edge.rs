@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 use super::line::{Line, error_at_end, median, plausible, quantile, slope};
 
 /// The edge is this share of the stamps, the earliest.
-const EDGE_SHARE: f64 = 0.1;
+pub(super) const EDGE_SHARE: f64 = 0.1;
 
 /// No slope is read off fewer stamps.
 const FEWEST: usize = 8;

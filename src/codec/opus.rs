@@ -213,6 +213,8 @@ impl Decoder {
             Err(_) => {
                 out.clear();
                 self.conceal(frames.into(), out);
+                // The longest packets are longer than what is concealed.
+                out.resize(frames as usize * self.channels, 0.0);
                 Ok(())
             }
         }

@@ -67,7 +67,7 @@ impl Caller {
             .set_read_timeout(Some(PATIENCE))
             .and_then(|()| self.stream.set_write_timeout(Some(PATIENCE)));
         timeouts.map_err(|e| self.lost(&e))?;
-        let key = websocket::key(crate::send::random(), crate::send::random());
+        let key = websocket::key(crate::random::random(), crate::random::random());
         let request = format!(
             "GET {PATH} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\
@@ -102,7 +102,7 @@ impl Caller {
                 "this server cannot be told anything: it found no place for its token",
                 "Its first lines say why",
             ),
-            status => self.strange(&format!("it answers {status}")),
+            status => self.strange(&format!("it answers {}", crate::format::printable(status, 40))),
         }
     }
 
@@ -114,7 +114,7 @@ impl Caller {
     pub fn call(&mut self, method: &str, params: &Value) -> Result<Value> {
         self.calls += 1;
         let call = json!({"jsonrpc": "2.0", "method": method, "params": params, "id": self.calls});
-        let mask = crate::send::random().to_be_bytes();
+        let mask = crate::random::random().to_be_bytes();
         let mask = [mask[0], mask[1], mask[2], mask[3]];
         let bytes = websocket::masked_text(&call.to_string(), mask);
         self.stream.write_all(&bytes).map_err(|e| self.lost(&e))?;
@@ -172,5 +172,24 @@ impl Caller {
 
     fn strange(&self, why: &str) -> Error {
         Error::NotAuraLync { address: self.address, why: why.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    #[test]
+    fn whatever_answers_there_cannot_move_the_cursor() {
+        let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = door.local_addr().unwrap();
+        let stream = TcpStream::connect(address).unwrap();
+        let caller = Caller { stream, address, buffer: Vec::new(), calls: 0 };
+        let status = format!("\u{1b}[2J{}", "9".repeat(5000));
+        let error = caller.refused(&format!("HTTP/1.1 {status} OK\r\n\r\n")).to_string();
+        assert!(error.contains("it answers [2J999"), "{error}");
+        assert!(error.len() < 300 && !error.contains('\u{1b}'), "{}", error.len());
     }
 }

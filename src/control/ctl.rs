@@ -27,12 +27,8 @@ pub fn run(args: &CtlArgs) -> Result<String> {
         Order::Level { source: typed, db } => {
             ("level", json!({"source": source(typed)?.0, "db": db}))
         }
-        Order::Mute { source: typed } => {
-            ("mute", json!({"source": source(typed)?.0, "muted": true}))
-        }
-        Order::Unmute { source: typed } => {
-            ("mute", json!({"source": source(typed)?.0, "muted": false}))
-        }
+        Order::Mute { whom } => mute(&caller.call("list", &json!({}))?, whom, true)?,
+        Order::Unmute { whom } => mute(&caller.call("list", &json!({}))?, whom, false)?,
         Order::Pan { source: typed, pan } => {
             ("pan", json!({"source": source(typed)?.0, "pan": pan}))
         }
@@ -44,10 +40,10 @@ pub fn run(args: &CtlArgs) -> Result<String> {
             let name = find("source", name, &Value::Array(named), "name", "name")?;
             ("add", json!({"name": name}))
         }
-        Order::Kick { listener } => {
+        Order::Kick { listener, address: by_address } => {
             let list = caller.call("list", &json!({}))?;
             let address = find("listener", listener, &list["listeners"], "address", "name")?;
-            ("kick", json!({"listener": address}))
+            ("kick", json!({"listener": address, "by_address": by_address}))
         }
         Order::Record { action: Recording::Start { name } } => {
             ("record_start", json!({"name": name}))
@@ -56,6 +52,17 @@ pub fn run(args: &CtlArgs) -> Result<String> {
     };
     let answer = caller.call(method, &params)?;
     Ok(if args.json { answer.to_string() } else { shown(&answer) })
+}
+
+/// The call that mutes what was typed: a source, or where there is none of that name, a person.
+fn mute(list: &Value, typed: &str, muted: bool) -> Result<(&'static str, Value)> {
+    let source = find("source or person", typed, &list["sources"], "id", "name");
+    let listener = find("source or person", typed, &list["listeners"], "address", "name");
+    match (source, listener) {
+        (Ok(source), _) => Ok(("mute", json!({"source": source, "muted": muted}))),
+        (Err(_), Ok(listener)) => Ok(("mute", json!({"listener": listener, "muted": muted}))),
+        (Err(why), Err(_)) => Err(why),
+    }
 }
 
 /// The `key` of the one among `all` that `typed` means: its key itself, its `name`, or a part of
@@ -73,7 +80,7 @@ fn find(what: &str, typed: &str, all: &Value, key: &str, name: &str) -> Result<V
         }];
     for is_meant in tries {
         let mut found: Vec<&Value> = all.iter().filter(|one| is_meant(one)).collect();
-        if found.len() > 1 {
+        if found.iter().any(|one| one["state"] != "ended") {
             // What has ended is hardly meant where another of that name plays.
             found.retain(|one| one["state"] != "ended");
         }
@@ -123,8 +130,9 @@ fn shown(answer: &Value) -> String {
     if let Some(listeners) = answer["listeners"].as_array() {
         lines.push("Listeners".to_owned());
         for listener in listeners {
+            let muted = if listener["person"]["is_muted"] == true { "  muted" } else { "" };
             lines.push(format!(
-                "       {:<32}  {:<24}  {}",
+                "       {:<32}  {:<24}  {}{muted}",
                 name(&listener["name"]),
                 name(&listener["address"]),
                 name(&listener["codec"])
@@ -135,6 +143,11 @@ fn shown(answer: &Value) -> String {
         if answer[key].is_string() {
             lines.push(format!("{} {said}", name(&answer[key])));
         }
+    }
+    if answer["listener"].is_string() {
+        let is_muted = answer["is_muted"] == true;
+        let said = if is_muted { "is muted" } else { "may be heard again" };
+        lines.push(format!("{} {said}", name(&answer["listener"])));
     }
     lines.join("\n")
 }
@@ -171,6 +184,23 @@ mod tests {
         ]);
         assert_eq!(find("source", "jingle", &sources, "id", "name").unwrap(), 5);
         assert_eq!(find("source", "0", &sources, "id", "name").unwrap(), 0);
+    }
+
+    #[test]
+    fn a_person_is_muted_where_no_source_is_called_so() {
+        let list = json!({
+            "sources": sources(),
+            "listeners": [
+                {"address": "10.0.0.1:5", "name": "Ann"},
+                {"address": "10.0.0.2:5", "name": "film"},
+            ],
+        });
+        let muted = |typed| mute(&list, typed, true).map(|(_, params)| params).unwrap();
+        assert_eq!(muted("ann"), json!({"listener": "10.0.0.1:5", "muted": true}));
+        assert_eq!(muted("film"), json!({"source": 7, "muted": true}));
+        assert_eq!(muted("10.0.0.2:5"), json!({"listener": "10.0.0.2:5", "muted": true}));
+        let error = mute(&list, "carol", true).unwrap_err().to_string();
+        assert!(error.contains("there is no source or person “carol”"), "{error}");
     }
 
     #[test]

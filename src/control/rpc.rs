@@ -1,7 +1,11 @@
 //! JSON-RPC 2.0: texts in, texts out. No I/O.
 
+use std::collections::HashMap;
+
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Most calls of a batch.
 pub const MAX_BATCH: usize = 32;
@@ -17,7 +21,7 @@ mod code {
 }
 
 /// Why a call has no result.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refusal {
     code: i32,
     message: String,
@@ -35,10 +39,6 @@ impl Refusal {
     pub fn because(why: impl ToString) -> Self {
         Self { code: code::REFUSED, message: why.to_string() }
     }
-
-    fn no_call(why: &str) -> Self {
-        Self { code: code::NO_CALL, message: why.to_owned() }
-    }
 }
 
 /// A method's parameters, by name.
@@ -53,70 +53,93 @@ pub fn params<T: DeserializeOwned>(params: &Value) -> Result<T, Refusal> {
     })
 }
 
+/// What is said to one call. The id is the caller's own text: numbers beyond what is reckoned with
+/// here, and those that are written in an unusual way, come back as they came.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    jsonrpc: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Refusal>,
+    id: &'a RawValue,
+}
+
+impl<'a> Answer<'a> {
+    fn new(done: Result<Value, Refusal>, id: &'a RawValue) -> Self {
+        let (result, error) = match done {
+            Ok(result) => (Some(result), None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        Self { jsonrpc: "2.0", result, error, id }
+    }
+
+    fn no_call(why: &str, id: &'a RawValue) -> Self {
+        Self::new(Err(Refusal { code: code::NO_CALL, message: why.to_owned() }), id)
+    }
+}
+
 /// Answers a text that holds a call, a notification or a batch of both. `call` does what a method
 /// (its name and parameters) asks for. `None` where nothing is to be answered.
 pub fn answer(
     text: &str,
     mut call: impl FnMut(&str, &Value) -> Result<Value, Refusal>,
 ) -> Option<String> {
-    let answer = match serde_json::from_str(text) {
-        Err(_) => {
-            let message = "this is not JSON".to_owned();
-            Some(error(&Value::Null, Refusal { code: code::UNREADABLE, message }))
-        }
-        Ok(Value::Array(calls)) if calls.is_empty() || calls.len() > MAX_BATCH => {
-            let why = format!("a batch holds 1 to {MAX_BATCH} calls");
-            Some(error(&Value::Null, Refusal::no_call(&why)))
-        }
-        Ok(Value::Array(calls)) => {
-            let answers: Vec<_> = calls.iter().filter_map(|one| single(one, &mut call)).collect();
-            (!answers.is_empty()).then_some(Value::Array(answers))
-        }
-        Ok(one) => single(&one, &mut call),
+    let nobody = RawValue::NULL;
+    let Ok(whole) = serde_json::from_str::<&RawValue>(text) else {
+        let message = "this is not JSON".to_owned();
+        let unreadable = Refusal { code: code::UNREADABLE, message };
+        return written(&Answer::new(Err(unreadable), nobody));
     };
-    answer.map(|answer| answer.to_string())
+    match serde_json::from_str::<Vec<&RawValue>>(whole.get()) {
+        Ok(calls) if calls.is_empty() || calls.len() > MAX_BATCH => {
+            written(&Answer::no_call(&format!("a batch holds 1 to {MAX_BATCH} calls"), nobody))
+        }
+        Ok(calls) => {
+            let answers: Vec<_> = calls.iter().filter_map(|one| single(one, &mut call)).collect();
+            if answers.is_empty() { None } else { written(&answers) }
+        }
+        Err(_) => single(whole, &mut call).and_then(|answer| written(&answer)),
+    }
 }
 
-fn single(
-    request: &Value,
+/// Texts, numbers and what was JSON already always serialise.
+fn written(answer: &impl Serialize) -> Option<String> {
+    serde_json::to_string(answer).ok()
+}
+
+fn single<'a>(
+    request: &'a RawValue,
     call: &mut impl FnMut(&str, &Value) -> Result<Value, Refusal>,
-) -> Option<Value> {
-    let id = request.get("id");
-    let known_id = match id {
-        None | Some(Value::Null | Value::String(_) | Value::Number(_)) => {
-            id.unwrap_or(&Value::Null)
-        }
-        Some(_) => {
-            return Some(error(&Value::Null, Refusal::no_call("the id is no text or number")));
-        }
+) -> Option<Answer<'a>> {
+    const A_CALL: &str =
+        "a call is {\"jsonrpc\": \"2.0\", \"method\": …, \"params\": …, \"id\": …}";
+    let Ok(parts) = serde_json::from_str::<HashMap<String, &RawValue>>(request.get()) else {
+        return Some(Answer::no_call(A_CALL, RawValue::NULL));
     };
-    let nothing = Value::Object(serde_json::Map::new());
-    let (version, method) = (request.get("jsonrpc"), request.get("method").and_then(Value::as_str));
-    let params = request.get("params").unwrap_or(&nothing);
-    let (Some("2.0"), Some(method)) = (version.and_then(Value::as_str), method) else {
-        let why = "a call is {\"jsonrpc\": \"2.0\", \"method\": …, \"params\": …, \"id\": …}";
-        return Some(error(known_id, Refusal::no_call(why)));
+    let id = parts.get("id").copied();
+    if id.is_some_and(|id| id.get().starts_with(['[', '{', 't', 'f'])) {
+        return Some(Answer::no_call("the id is no text or number", RawValue::NULL));
+    }
+    let text = |name: &str| serde_json::from_str::<String>(parts.get(name)?.get()).ok();
+    let (Some("2.0"), Some(method)) = (text("jsonrpc").as_deref(), text("method")) else {
+        return Some(Answer::no_call(A_CALL, id.unwrap_or(RawValue::NULL)));
     };
-    let done = if params.is_object() {
-        call(method, params)
-    } else {
-        let message = "parameters are given by name".to_owned();
-        Err(Refusal { code: code::WRONG_PARAMS, message })
+    let given = parts.get("params").map_or("{}", |params| params.get());
+    let wrong = |message: String| Refusal { code: code::WRONG_PARAMS, message };
+    let done = match serde_json::from_str::<Value>(given) {
+        Ok(params) if params.is_object() => call(&method, &params),
+        Ok(_) => Err(wrong("parameters are given by name".to_owned())),
+        Err(e) => Err(wrong(format!("the parameters are wrong: {e}"))),
     };
     // Without an id nobody waits for an answer.
-    let id = id?;
-    Some(match done {
-        Ok(result) => json!({"jsonrpc": "2.0", "result": result, "id": id}),
-        Err(refusal) => error(id, refusal),
-    })
-}
-
-fn error(id: &Value, Refusal { code, message }: Refusal) -> Value {
-    json!({"jsonrpc": "2.0", "error": {"code": code, "message": message}, "id": id})
+    id.map(|id| Answer::new(done, id))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     /// Answers with the method's name and notes it.
@@ -147,6 +170,47 @@ mod tests {
             assert_eq!(answer["result"], json!({"a": 1}));
         }
         assert_eq!(code(r#"{"jsonrpc":"2.0","method":"no","id":1}"#), -32000);
+    }
+
+    #[test]
+    fn an_id_comes_back_as_it_came_however_it_is_written() {
+        for id in [
+            "12345678901234567890123",
+            "-18446744073709551617",
+            "1.0",
+            "1e2",
+            "1E+02",
+            "1e400",
+            "-0",
+            r#""a\u0000b""#,
+            r#""\u00e4""#,
+        ] {
+            for (method, part) in [("yes", "\"result\":{}"), ("no", "it cannot be")] {
+                let text = format!(r#" {{"id": {id} ,"jsonrpc":"2.0","method":"{method}"}} "#);
+                let answer = answer(&text, |method, params| match method {
+                    "yes" => Ok(params.clone()),
+                    _ => Err(Refusal::because("it cannot be")),
+                });
+                let answer = answer.unwrap();
+                assert!(answer.ends_with(&format!("\"id\":{id}}}")), "{answer}");
+                assert!(answer.contains(part), "{answer}");
+            }
+        }
+        let batch = r#"[{"jsonrpc":"2.0","method":"yes","id":1e2},7]"#;
+        let answers = answer(batch, |_, _| Ok(Value::Null)).unwrap();
+        assert!(answers.starts_with(r#"[{"jsonrpc":"2.0","result":null,"id":1e2},"#), "{answers}");
+    }
+
+    #[test]
+    fn parameters_beyond_any_number_are_wrong_and_their_caller_learns_it() {
+        let text = r#"{"jsonrpc":"2.0","method":"yes","params":{"db":1e999},"id":5}"#;
+        let answer = ask(text).0.unwrap();
+        assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(-32602), &json!(5)));
+        for wrong in ["true", "{}", "[1]", "false"] {
+            let text = format!(r#"{{"jsonrpc":"2.0","method":"yes","id":{wrong}}}"#);
+            let answer = ask(&text).0.unwrap();
+            assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(-32600), &Value::Null));
+        }
     }
 
     #[test]

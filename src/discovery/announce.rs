@@ -1,31 +1,48 @@
 //! Announces a server on the network, for as long as it runs.
 
+mod sockets;
+
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
-use mdns_sd::{DaemonEvent, IfKind, Receiver, ServiceDaemon, ServiceInfo};
+use mio::{Events, Poll, Token, Waker};
 
-use super::SERVICE;
 use super::record::{Details, label};
+use super::responder::{Heard, Responder};
+use crate::error::{Error, Result};
+use crate::shutdown::Shutdown;
+use crate::threads::{Priority, spawn};
+use sockets::Sockets;
 
-/// How long stopping waits for the goodbye to be said.
-const GOODBYE: Duration = Duration::from_millis(500);
+/// How often this PC's networks are looked at: they come and go.
+const LOOK: Duration = Duration::from_secs(3);
 
-/// The name is asked for on the network first, which takes about a second. Changes wait for that,
-/// and for one another.
-const SETTLED: Duration = Duration::from_secs(2);
+/// Datagrams that are read of each socket at a time, and the pause after that: somebody who floods the
+/// network costs a bounded share of a processor, here some 3,000 datagrams a second and network.
+const BATCH: usize = 32;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Longest message (RFC 6762, section 17), in bytes.
+const LONGEST: usize = 9000;
+
+const WAKER: Token = Token(0);
 
 /// An announced server. Dropping it says goodbye.
 pub struct Announcer {
-    daemon: ServiceDaemon,
-    events: Option<Receiver<DaemonEvent>>,
-    what: Announcement,
-    host: String,
-    /// What was last said, and when.
-    said: Details,
-    at: Instant,
-    renamed: bool,
+    wish: Arc<Wish>,
+    waker: Arc<Waker>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread is to know.
+#[derive(Default)]
+struct Wish {
+    is_full: AtomicBool,
+    stop: AtomicBool,
 }
 
 /// What is announced.
@@ -50,11 +67,11 @@ impl Announcer {
     /// Announces a server; nothing for one that only this PC reaches. Where the system does not let
     /// it, the user is warned: a server is of use without.
     #[must_use]
-    pub fn start(what: Announcement) -> Option<Self> {
+    pub fn start(what: Announcement, stop: &Shutdown) -> Option<Self> {
         if !is_reachable(what.bind) {
             return None;
         }
-        Self::try_start(what)
+        Self::try_start(what, stop)
             .inspect_err(|e| {
                 warn!(
                     "this server cannot be found by its name: {e}. Listeners must type its address"
@@ -63,88 +80,124 @@ impl Announcer {
             .ok()
     }
 
-    fn try_start(what: Announcement) -> mdns_sd::Result<Self> {
-        let daemon = ServiceDaemon::new()?;
-        match what.bind {
-            Some(ip) if !ip.is_unspecified() => {
-                daemon.disable_interface(IfKind::All)?;
-                daemon.enable_interface(IfKind::Addr(ip))?;
-            }
-            bind => {
-                daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
-                if bind.is_some_and(|ip| ip.is_ipv4()) {
-                    daemon.disable_interface(IfKind::IPv6)?;
-                }
-            }
-        }
-        let events = daemon.monitor()?;
-        // The PC's own host name is the system's to announce.
-        let host = format!("auralync-{:08x}.local.", crate::send::random() as u32);
-        let announcer = Self {
-            daemon,
-            events: Some(events),
-            said: what.details.clone(),
-            what,
-            host,
-            at: Instant::now(),
-            renamed: false,
-        };
-        announcer.daemon.register(announcer.service(true)?)?;
-        Ok(announcer)
-    }
-
-    fn service(&self, is_new: bool) -> mdns_sd::Result<ServiceInfo> {
-        let what = &self.what;
-        let name = label(&what.name);
-        let strings = what.details.write();
-        let own = what.bind.filter(|ip| !ip.is_unspecified());
-        let mut service = match own {
-            Some(ip) => ServiceInfo::new(SERVICE, &name, &self.host, ip, what.port, &strings[..])?,
-            None => ServiceInfo::new(SERVICE, &name, &self.host, (), what.port, &strings[..])?
-                .enable_addr_auto(),
-        };
-        // The name is ours by now, or the one that took its place is.
-        service.set_requires_probe(is_new);
-        Ok(service)
+    fn try_start(what: Announcement, stop: &Shutdown) -> Result<Self> {
+        let failed = |e| Error::internal("cannot speak on the network", e);
+        let poll = Poll::new().map_err(failed)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
+        let mut sockets = Sockets::new(what.bind);
+        sockets.look(poll.registry()).map_err(failed)?;
+        let wish = Arc::new(Wish::default());
+        let responder = Responder::new(
+            &label(&what.name),
+            what.port,
+            what.details.text(),
+            crate::random::random(),
+        );
+        let speak = Speak { poll, sockets, responder, what, wish: Arc::clone(&wish) };
+        let thread = spawn("announce", Priority::Ordinary, stop, move || speak.run())?;
+        Ok(Self { wish, waker, thread: Some(thread) })
     }
 
     /// Whether the server is full from now on; told to the network when it is due. Call it often.
     pub fn set_full(&mut self, full: bool) {
-        self.tell_of_another_name();
-        self.what.details.full = full;
-        if self.what.details == self.said || self.at.elapsed() < SETTLED {
-            return;
-        }
-        // What could not be said now is said next time.
-        if self.service(false).and_then(|service| self.daemon.register(service)).is_ok() {
-            self.said = self.what.details.clone();
-        }
-        self.at = Instant::now();
-    }
-
-    fn tell_of_another_name(&mut self) {
-        let Some(events) = &self.events else { return };
-        for event in events.try_iter() {
-            if let DaemonEvent::NameChange(change) = event
-                && let Some(name) = change.new_name.split("._auralync").next()
-                && change.new_name.ends_with(SERVICE)
-                && !self.renamed
-            {
-                self.renamed = true;
-                info!(
-                    "another server here is called “{}”: listeners find this one as “{name}”",
-                    self.what.name
-                );
-            }
+        if self.wish.is_full.swap(full, Ordering::Relaxed) != full {
+            // It looks every few seconds anyway.
+            let _ = self.waker.wake();
         }
     }
 }
 
 impl Drop for Announcer {
     fn drop(&mut self) {
-        if let Ok(done) = self.daemon.shutdown() {
-            let _ = done.recv_timeout(GOODBYE);
+        self.wish.stop.store(true, Ordering::Relaxed);
+        let woken = self.waker.wake();
+        if let (Ok(()), Some(thread)) = (woken, self.thread.take()) {
+            let _ = thread.join();
         }
+    }
+}
+
+/// The thread's state.
+struct Speak {
+    poll: Poll,
+    sockets: Sockets,
+    responder: Responder,
+    what: Announcement,
+    wish: Arc<Wish>,
+}
+
+impl Speak {
+    fn run(mut self) {
+        let begun = Instant::now();
+        let (mut looked, mut renamed) = (Duration::ZERO, false);
+        let mut events = Events::with_capacity(16);
+        let mut buffer = [0; LONGEST];
+        self.responder.set_links(begun.elapsed(), &self.sockets.links());
+        while !self.wish.stop.load(Ordering::Relaxed) {
+            let now = begun.elapsed();
+            if now >= looked + LOOK {
+                looked = now;
+                // What cannot be spoken through now may be later.
+                let _ = self.sockets.look(self.poll.registry());
+                self.responder.set_links(now, &self.sockets.links());
+            }
+            self.what.details.full = self.wish.is_full.load(Ordering::Relaxed);
+            self.responder.set_text(now, self.what.details.text());
+            let is_busy = self.hear(now, &mut buffer);
+            self.say(begun.elapsed());
+            renamed = renamed || self.tell_of_another_name();
+            if is_busy {
+                sleep(PAUSE);
+                continue;
+            }
+            let next = self.responder.next().unwrap_or(Duration::MAX).min(looked + LOOK);
+            let wait = next.saturating_sub(begun.elapsed());
+            if self.poll.poll(&mut events, Some(wait)).is_err() {
+                sleep(PAUSE);
+            }
+        }
+        for datagram in self.responder.goodbye() {
+            let _ = self.sockets.send(&datagram);
+        }
+    }
+
+    /// Takes what has come, up to a bound; whether there may be more.
+    fn hear(&mut self, now: Duration, buffer: &mut [u8]) -> bool {
+        let mut is_busy = false;
+        for link in self.sockets.ids() {
+            for count in 1..=BATCH {
+                let Some((from, length, to_all)) = self.sockets.receive(link, buffer) else {
+                    break;
+                };
+                let bytes = buffer.get(..length).unwrap_or_default();
+                let answer = self.responder.hear(now, Heard { link, from, to_all, bytes });
+                if let Some(datagram) = answer {
+                    let _ = self.sockets.send(&datagram);
+                }
+                is_busy |= count == BATCH;
+            }
+        }
+        is_busy
+    }
+
+    fn say(&mut self, now: Duration) {
+        for datagram in self.responder.due(now) {
+            if self.sockets.send(&datagram).is_err() {
+                self.responder.failed(now, datagram.link);
+            }
+        }
+    }
+
+    fn tell_of_another_name(&self) -> bool {
+        let (name, found_as) = (label(&self.what.name), self.responder.name());
+        let is_renamed = name != found_as;
+        if is_renamed {
+            info!(
+                "another server here is called “{}”: listeners find this one as “{found_as}”",
+                self.what.name
+            );
+        }
+        is_renamed
     }
 }
 

@@ -36,6 +36,21 @@ impl Details {
         strings
     }
 
+    /// The TXT record's content: each string behind its length.
+    #[must_use]
+    pub fn text(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (key, value) in self.write() {
+            let string = format!("{key}={value}");
+            // Longer ones are not written; see the limits above.
+            if let Ok(length) = u8::try_from(string.len()) {
+                bytes.push(length);
+                bytes.extend(string.bytes());
+            }
+        }
+        bytes
+    }
+
     /// Reads them; `value` is what the record says of a key. What makes no sense counts as unsaid.
     #[must_use]
     pub fn read<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Self {

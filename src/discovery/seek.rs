@@ -14,6 +14,7 @@ use super::found::Found;
 use super::list::columns;
 use crate::error::{Error, Result};
 use crate::settings::{ClientSettings, Target, Wanted, ask, ask_for_host, host_missing};
+use crate::shutdown::Shutdown;
 use crate::threads::{Priority, spawn};
 
 /// No server within this long: the user is told so.
@@ -132,7 +133,9 @@ fn look(
 /// Asks the name system, which can take longer than anybody wants to wait.
 fn resolve(host: Target) -> Result<Receiver<bool>> {
     let (answer, answers) = sync_channel(1);
-    let _left_alone = spawn("resolver", Priority::Ordinary, move || {
+    // One that breaks is one that does not answer.
+    let nobody = Shutdown::default();
+    let _left_alone = spawn("resolver", Priority::Ordinary, &nobody, move || {
         let known = (host.host.as_str(), host.port).to_socket_addrs();
         let _ = answer.send(known.is_ok_and(|mut addresses| addresses.next().is_some()));
     })?;

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::limits::{
-    self, CHANNELS, CHUNK_SIZE, LISTEN_BACKLOG, MAX_CLIENTS, MAX_QUEUE_SIZE, Number,
+    self, CHANNELS, CHUNK_SIZE, LISTEN_BACKLOG, MAX_CLIENTS, MAX_QUEUE_SIZE, Number, PER_ADDRESS,
     PLAYOUT_DELAY_MS, PORT, SAMPLE_RATE,
 };
 use super::nearest::nearest;
@@ -15,11 +15,12 @@ use crate::error::{Error, Result};
 use crate::source::Source;
 
 /// Every key that a preset may have.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "chunk_size",
     "max_queue_size",
     "max_clients",
     "listen_backlog",
+    "per_address",
     "playout_delay_ms",
     "sample_rate",
     "channels",
@@ -141,6 +142,7 @@ fn set(values: &mut Overrides, key: &str, value: &DeValue<'_>) -> std::result::R
         "chunk_size" => values.chunk_size = Some(number(&CHUNK_SIZE, value)?),
         "max_queue_size" => values.max_queue_size = Some(number(&MAX_QUEUE_SIZE, value)?),
         "max_clients" => values.max_clients = Some(number(&MAX_CLIENTS, value)?),
+        "per_address" => values.per_address = Some(number(&PER_ADDRESS, value)?),
         "listen_backlog" => values.listen_backlog = Some(number(&LISTEN_BACKLOG, value)?),
         "playout_delay_ms" => values.playout_delay_ms = Some(number(&PLAYOUT_DELAY_MS, value)?),
         "sample_rate" => values.sample_rate = Some(number(&SAMPLE_RATE, value)?),

@@ -15,8 +15,8 @@ pub(super) struct Number {
 // chunk alone is a sixth of a second late.
 pub(super) const CHUNK_SIZE: Number = number("chunk_size", 16, 8192, "frames");
 pub(super) const MAX_QUEUE_SIZE: Number = number("max_queue_size", 1, 1000, "chunks");
-pub(super) const MAX_CLIENTS: Number =
-    number("max_clients", 0, 10_000, "listeners (0 means no limit)");
+pub(super) const MAX_CLIENTS: Number = number("max_clients", 0, 10_000, "listeners (0 means 1000)");
+pub(super) const PER_ADDRESS: Number = number("per_address", 1, 10_000, "listeners");
 pub(super) const LISTEN_BACKLOG: Number = number("listen_backlog", 1, 65_535, "connections");
 pub(super) const PLAYOUT_DELAY_MS: Number = number("playout_delay_ms", 5, 10_000, "milliseconds");
 pub(super) const SAMPLE_RATE: Number = number("sample_rate", 8000, 192_000, "frames per second");

@@ -71,6 +71,16 @@ pub fn load(name: &str) -> Result<(Preset, Origin)> {
     load_from(name, config_directory().as_deref())
 }
 
+/// The preset that a text makes, wherever it comes from.
+///
+/// # Errors
+///
+/// [`Error::Preset`] for every mistake in it, with the line.
+#[doc(hidden)]
+pub fn read(text: &str) -> Result<Preset> {
+    file::read(text, "this text", smooth()?)
+}
+
 /// The text of the preset called `name`, to start one's own from.
 ///
 /// # Errors
@@ -103,12 +113,14 @@ fn understand(text: &str, name: &str, origin: &Origin) -> Result<Preset> {
 fn smooth() -> Result<Preset> {
     let (values, _) = file::parse(SMOOTH, DEFAULT)?;
     let missing = || Error::internal("the built-in preset smooth", "a figure is missing");
-    let Overrides { sample_rate, channels, port, bind, source, name, codecs, .. } = values;
+    let Overrides { per_address, sample_rate, channels, port, bind, source, name, codecs, .. } =
+        values;
     Ok(Preset {
         chunk_size: values.chunk_size.ok_or_else(missing)?,
         max_queue_size: values.max_queue_size.ok_or_else(missing)?,
         max_clients: values.max_clients.ok_or_else(missing)?,
         listen_backlog: values.listen_backlog.ok_or_else(missing)?,
+        per_address,
         playout_delay_ms: values.playout_delay_ms.ok_or_else(missing)?,
         sample_rate,
         channels: channels.unwrap_or(2),

@@ -119,6 +119,7 @@ fn an_absent_flag_keeps_the_preset_and_a_present_one_wins() {
         max_queue_size: 7,
         max_clients: 8,
         listen_backlog: 9,
+        per_address: None,
         playout_delay_ms: 900,
         sample_rate: Some(32_000),
         channels: 1,
@@ -142,6 +143,7 @@ fn an_absent_flag_keeps_the_preset_and_a_present_one_wins() {
         max_queue_size: 33 => 33;
         max_clients: 0 => 0;
         listen_backlog: 5 => 5;
+        per_address: 6 => Some(6);
         playout_delay_ms: 250 => 250;
         sample_rate: 44_100 => Some(44_100);
         channels: 2 => 2;
@@ -160,6 +162,7 @@ fn each_range_ends_where_it_says() {
         ("max_queue_size", 1, 1000),
         ("max_clients", 0, 10_000),
         ("listen_backlog", 1, 65_535),
+        ("per_address", 1, 10_000),
         ("playout_delay_ms", 5, 10_000),
         ("sample_rate", 8000, 192_000),
         ("channels", 1, 2),
@@ -188,7 +191,7 @@ fn each_range_ends_where_it_says() {
 #[test]
 fn every_mistake_in_a_file_names_its_line_and_what_to_write() {
     let keys = "The keys are: chunk_size, max_queue_size, max_clients, listen_backlog, \
-                playout_delay_ms, sample_rate, channels, port, bind, source, name, codecs";
+                per_address, playout_delay_ms, sample_rate, channels, port, bind, source, name, codecs";
     let cases = [
         (
             "\nchunk_sise = 1",
@@ -444,4 +447,18 @@ fn of_many_presets_of_ones_own_the_first_by_name_are_listed() {
         assert!(error.contains(&format!("own{n:02}")), "{error}");
     }
     assert!(!error.contains("own20"), "{error}");
+}
+
+#[test]
+fn a_quarter_of_all_may_come_from_one_address_and_at_least_four() {
+    let with = |max_clients, per_address| {
+        let flags =
+            Overrides { max_clients: Some(max_clients), per_address, ..Overrides::default() };
+        let preset = built_in("smooth").with(flags).unwrap();
+        (preset.listeners(), preset.listeners_per_address())
+    };
+    assert_eq!(with(50, None), (50, 12));
+    assert_eq!(with(3, None), (3, 4));
+    assert_eq!(with(0, None), (1_000, 250), "no limit is a thousand");
+    assert_eq!(with(50, Some(40)), (50, 40));
 }

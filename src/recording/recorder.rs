@@ -14,6 +14,7 @@ use super::file::RecordingFile;
 use super::name::{check_name, refuse_at_once};
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::shutdown::Shutdown;
 use crate::stats;
 use crate::threads::{Priority, spawn};
 
@@ -84,7 +85,7 @@ pub enum Failure {
 }
 
 impl Recorder {
-    /// Starts a thread that writes. `overwrite` lets it replace files.
+    /// Starts a thread that writes. `overwrite` lets it replace files. A panic in it requests `stop`.
     ///
     /// # Errors
     ///
@@ -93,6 +94,7 @@ impl Recorder {
         overwrite: bool,
         failure: Failure,
         counters: Arc<stats::Recording>,
+        stop: &Shutdown,
     ) -> Result<Self> {
         let shared = Arc::new(Shared { counters, ..Shared::default() });
         let (to, from) = sync_channel(MOST_PIECES);
@@ -103,7 +105,7 @@ impl Recorder {
             reels: BTreeMap::new(),
             has_said: false,
         };
-        let thread = spawn("recorder", Priority::Ordinary, move || writing.run(&from))?;
+        let thread = spawn("recorder", Priority::Ordinary, stop, move || writing.run(&from))?;
         Ok(Self { thread, queue: Queue { to, shared }, overwrite })
     }
 

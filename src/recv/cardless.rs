@@ -12,6 +12,10 @@ use crate::recv::resample::Counts;
 /// Frames that come out at a time.
 const PIECE: usize = 1024;
 
+/// Sound that comes out between two looks at the clock, in ms. Where more is due, because the time
+/// that a server tells has jumped ahead, the next turns give the rest.
+const MOST_AT_ONCE_MS: f64 = 100.0;
+
 /// A timeline that lies this far behind what has come out, in ms, began anew: the server's computer
 /// was asleep, and its clock with it.
 const BACK_MS: f64 = 1_000.0;
@@ -25,6 +29,8 @@ pub struct Cardless {
     stream: Option<Stream>,
     /// What was playing before `stream`, and the position that it no longer reaches.
     ending: Option<(Stream, u64)>,
+    /// The buffer of a stream that has ended, for the next one.
+    spare: Option<Jitter>,
     counts: Counts,
     frames: u64,
 }
@@ -50,28 +56,42 @@ impl Cardless {
         position: u64,
         timeline: Timeline,
     ) {
-        let jitter = Jitter::new(format, chunk, delay_ms);
+        let jitter = self.buffer(format, chunk, delay_ms);
         self.follow(Stream { format, chunk, delay_ms, jitter, timeline, next: None }, position);
+    }
+
+    /// An empty buffer.
+    fn buffer(&mut self, format: Format, chunk: usize, delay_ms: u32) -> Jitter {
+        match self.spare.take() {
+            Some(mut spare) if spare.suits(format, chunk, delay_ms) => {
+                spare.clear();
+                spare
+            }
+            _ => Jitter::new(format, chunk, delay_ms),
+        }
     }
 
     /// Lets `new` follow what is playing, from its frame at `position` on.
     fn follow(&mut self, mut new: Stream, position: u64) {
         // One that has not had its turn yet never gets it.
-        let current = self.stream.take();
-        let old = self.ending.take().map(|(old, _)| old).or(current);
-        if let Some(old) = old
-            && let Some(next) = old.next
-            && old.format == new.format
-        {
-            let until = old.timeline.position_at(new.timeline.heard_at(position as f64));
-            if until > next as f64 {
-                new.next = Some(position);
-                self.ending = Some((old, until as u64));
-            } else {
-                let heard_us = old.timeline.heard_at(next as f64);
-                new.next = Some(new.timeline.position_at(heard_us).max(0.0).round() as u64);
+        let mut old = self.stream.take();
+        if let Some((ending, _)) = self.ending.take() {
+            self.spare = old.replace(ending).map(|unheard| unheard.jitter);
+        }
+        match old {
+            Some(old @ Stream { next: Some(next), format, .. }) if format == new.format => {
+                let until = old.timeline.position_at(new.timeline.heard_at(position as f64));
+                if until > next as f64 {
+                    new.next = Some(position);
+                    self.ending = Some((old, until as u64));
+                } else {
+                    let heard_us = old.timeline.heard_at(next as f64);
+                    new.next = Some(new.timeline.position_at(heard_us).max(0.0).round() as u64);
+                    self.spare = Some(old.jitter);
+                }
+                new.jitter.set_reader(new.next.unwrap_or(position));
             }
-            new.jitter.set_reader(new.next.unwrap_or(position));
+            unheard => self.spare = unheard.map(|unheard| unheard.jitter).or(self.spare.take()),
         }
         self.stream = Some(new);
     }
@@ -104,7 +124,7 @@ impl Cardless {
         if (mended.heard_at(at) - timeline.heard_at(at)).abs() < APART_US {
             return;
         }
-        let jitter = Jitter::new(format, chunk, delay_ms);
+        let jitter = self.buffer(format, chunk, delay_ms);
         let new = Stream { format, chunk, delay_ms, jitter, timeline: mended, next: None };
         self.follow(new, position);
     }
@@ -132,12 +152,12 @@ impl Cardless {
     ) {
         if let Some((old, until)) = &mut self.ending {
             let due = (old.timeline.position_at(now_us as f64).max(0.0) as u64).min(*until);
-            let (from, ended) = (old.next.unwrap_or(due), due == *until);
+            let from = old.next.unwrap_or(due);
             self.frames += old.give(from, due, &mut heard).frames;
-            if !ended {
+            if old.next.is_some_and(|next| next < *until) {
                 return;
             }
-            self.ending = None;
+            self.spare = self.ending.take().map(|(old, _)| old.jitter);
         }
         let Some(stream) = &mut self.stream else {
             return;
@@ -211,11 +231,12 @@ struct Given {
 }
 
 impl Stream {
-    /// Gives the frames from `from` until `due` to `heard`, a piece at a time.
+    /// Gives the frames from `from` until `due` to `heard`, a piece at a time, as far as one turn may.
     fn give(&mut self, from: u64, due: u64, heard: &mut impl FnMut(Format, &mut [f32])) -> Given {
         let format = self.format;
         let longest = format.frames_in_ms(LONGEST_GAP_MS) as u64;
         let mut at = from.max(due.saturating_sub(longest));
+        let due = due.min(at + format.frames_in_ms(MOST_AT_ONCE_MS) as u64);
         let mut piece = vec![0.0; format.samples(PIECE)];
         let mut given = Given { frames: 0, missing: 0 };
         while at < due {
@@ -322,6 +343,39 @@ mod tests {
         written.clear();
         advance(&mut cardless, 20_300, &mut written);
         assert_eq!(written, ramp(204..400), "it begins with what is due when it is looked at");
+    }
+
+    #[test]
+    fn a_stream_that_begins_anew_over_and_over_mostly_gets_the_buffer_of_one_that_ended() {
+        for is_heard in [false, true] {
+            let mut found = 0;
+            let mut cardless = cardless(timeline(0, 0, 0.0));
+            cardless.insert(0, 0, false, &ramp(0..200));
+            if is_heard {
+                advance(&mut cardless, 150, &mut Vec::new());
+            }
+            for n in 1..100 {
+                cardless.insert(n * 1000, n % 3 * 50_000, true, &ramp(0..10));
+                found += u32::from(cardless.spare.is_some());
+            }
+            assert!(found > 60, "{found}");
+        }
+    }
+
+    #[test]
+    fn time_that_jumps_ahead_is_made_up_for_a_tenth_of_a_second_at_a_time() {
+        let mut cardless = cardless(timeline(0, 0, 0.0));
+        cardless.insert(0, 0, false, &ramp(0..200));
+        advance(&mut cardless, 150, &mut Vec::new());
+        let longest = u64::from(LONGEST_GAP_MS as u32);
+        let mut pieces = Vec::new();
+        for _ in 0..200 {
+            let mut frames = 0;
+            cardless.advance(3_600_000_000, true, |_, samples| frames += samples.len() as u64);
+            pieces.push(frames);
+        }
+        assert_eq!(pieces.iter().max(), Some(&100));
+        assert_eq!(pieces.iter().sum::<u64>(), longest, "a longer gap is cut to that");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Connects to the server, keeps trying, and turns its bytes into messages for the playing thread.
 
+mod delays;
 mod line;
 pub mod outbox;
 mod reach;
@@ -25,7 +26,7 @@ use crate::format::Format;
 use crate::recv::simulate::{Network, Simulation};
 use crate::shutdown::Shutdown;
 use crate::stats::Counter;
-use crate::wire::{Hello, Report};
+use crate::wire::{Full, Hello, Report};
 use line::Line;
 use session::{Clocks, Session};
 use talk::Voice;
@@ -156,7 +157,7 @@ pub struct Connect {
 /// How a connection ended.
 enum End {
     Stop,
-    Full(SocketAddr),
+    Full(SocketAddr, Full),
     Broken(Error),
 }
 
@@ -206,10 +207,10 @@ impl Connect {
             }
             let wait = match end {
                 End::Stop => return Ok(()),
-                End::Full(address) if self.once => return Err(Error::ServerFull { address }),
-                End::Full(address) => {
+                End::Full(address, full) if self.once => return Err(is_full(address, full)),
+                End::Full(address, full) => {
                     if !said {
-                        warn!("{}. Trying again every 10 s", Error::ServerFull { address });
+                        warn!("{}. Trying again every 10 s", is_full(address, full));
                         said = true;
                     }
                     FULL_RETRY
@@ -258,6 +259,13 @@ fn keepalive() -> TcpKeepalive {
     TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY)
 }
 
+fn is_full(address: SocketAddr, full: Full) -> Error {
+    match full {
+        Full::Server => Error::ServerFull { address },
+        Full::Address => Error::AddressFull { address },
+    }
+}
+
 /// Whether trying again is no use: something else than a server answers, the name does not exist,
 /// whoever runs the server wants us gone, or the user asked for what cannot be. A server that was there before may come back.
 fn is_hopeless(error: &Error, known: bool) -> bool {
@@ -290,7 +298,7 @@ impl Retry {
 }
 
 fn spread() -> Duration {
-    Duration::from_millis(crate::send::random() % SPREAD_MS)
+    Duration::from_millis(crate::random::random() % SPREAD_MS)
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use crate::codec::opus::{LONGEST_CONCEALED, RATE};
 use crate::codec::{Codec, Decoder};
 use crate::format::Format;
 use crate::wire::{
-    AudioHeader, Config, FLAG_BROKEN, Frame, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
-    People, Pong, ServerFirst, VERSION, Violation, Welcome, kind, read_float32,
+    AudioHeader, Changes, Config, FLAG_BROKEN, Frame, Full, Hello, Limits, MAX_JSON,
+    MAX_SERVER_FRAME, Notice, People, Pong, ServerFirst, VERSION, Violation, Welcome, kind,
+    read_float32,
 };
 
 /// A conversation with one server, from the listener's side.
@@ -73,8 +74,10 @@ pub enum Event<'a> {
     Notice(Notice),
     /// Who is in the room.
     People(People),
+    /// What of that has changed.
+    Changes(Changes),
     /// The server takes no more listeners.
-    Full,
+    Full(Full),
 }
 
 impl Conversation {
@@ -174,11 +177,11 @@ impl Conversation {
 
     fn first(&mut self, payload: &[u8]) -> Result<Event<'_>, Violation> {
         match ServerFirst::read(payload)? {
-            ServerFirst::Full if self.known => {
+            ServerFirst::Full(_) if self.known => {
                 self.stage = Stage::Greeted { config: None };
                 Ok(Event::Say(self.hello.frame()))
             }
-            ServerFirst::Full => Ok(Event::Full),
+            ServerFirst::Full(full) => Ok(Event::Full(full)),
             ServerFirst::Config(config) => {
                 let newer = config.auralync.as_ref().is_some_and(|key| key.version >= 2);
                 if newer {
@@ -203,6 +206,7 @@ impl Conversation {
                 stream.audio(header, payload, &mut self.samples)
             }
             (Stage::Typed { .. }, kind::PONG) => Ok(Event::Pong(Pong::read(body)?)),
+            (Stage::Typed { .. }, kind::CHANGES) => Ok(Event::Changes(Changes::read(body)?)),
             (Stage::Typed { .. }, kind::PEOPLE) => Ok(Event::People(People::read(body)?)),
             (Stage::Greeted { .. } | Stage::Typed { .. }, kind::NOTICE) => {
                 Ok(Event::Notice(Notice::read(body)?))
@@ -244,6 +248,14 @@ impl Stream {
     /// Nothing is missing before the next frame, wherever it is.
     pub fn pause(&mut self) {
         self.next = None;
+    }
+
+    /// Whether something is to be made up for before a frame of that header, or the decoder has to
+    /// forget what came before: either costs more than to decode the frame.
+    #[must_use]
+    pub fn has_to_mend(&self, header: &AudioHeader) -> bool {
+        let is_gap = self.next.is_some_and(|next| header.position > next);
+        matches!(self.decoder, Decoder::Opus(_)) && (is_gap || header.flags & FLAG_BROKEN != 0)
     }
 
     /// Decodes a frame into `samples`, and what is missing before it where the decoder can tell. The
@@ -395,7 +407,10 @@ mod tests {
 
     #[test]
     fn a_full_server_is_asked_again_only_by_one_that_it_knows() {
-        assert_eq!(conversation(false).take(Frame::Plain(&SERVER_FULL[4..])), Ok(Event::Full));
+        assert_eq!(
+            conversation(false).take(Frame::Plain(&SERVER_FULL[4..])),
+            Ok(Event::Full(Full::Server))
+        );
         let mut ghost = conversation(true);
         assert!(matches!(ghost.take(Frame::Plain(&SERVER_FULL[4..])), Ok(Event::Say(_))));
         assert!(ghost.is_refused() && ghost.awaits_welcome());

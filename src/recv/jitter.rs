@@ -36,7 +36,7 @@ impl Jitter {
     #[must_use]
     pub fn new(format: Format, chunk: usize, delay_ms: u32) -> Self {
         let history = format.frames_in_ms(HISTORY_MS);
-        let capacity = twice(format, delay_ms).max(chunk * MIN_CHUNKS) + history;
+        let capacity = capacity(format, chunk, delay_ms);
         Self {
             channels: usize::from(format.channels),
             capacity: capacity as u64,
@@ -47,20 +47,43 @@ impl Jitter {
         }
     }
 
+    /// Whether it would do as [`new`](Self::new) with these arguments would.
+    #[must_use]
+    pub fn suits(&self, format: Format, chunk: usize, delay_ms: u32) -> bool {
+        self.channels == usize::from(format.channels)
+            && self.history == format.frames_in_ms(HISTORY_MS) as u64
+            && self.capacity >= capacity(format, chunk, delay_ms) as u64
+    }
+
     /// Makes room for a longer delay; what is there stays.
     pub fn grow(&mut self, format: Format, delay_ms: u32) {
         let capacity = twice(format, delay_ms) as u64 + self.history;
         if capacity <= self.capacity {
             return;
         }
-        let old =
-            std::mem::replace(&mut self.samples, vec![0.0; format.samples(capacity as usize)]);
-        let index = |position: u64, capacity: u64| (position % capacity) as usize * self.channels;
-        for position in self.stretches.iter().flat_map(|&(from, to)| from..to) {
-            let (from, to) = (index(position, self.capacity), index(position, capacity));
-            self.samples[to..to + self.channels].copy_from_slice(&old[from..from + self.channels]);
-        }
+        let samples = vec![0.0; format.samples(capacity as usize)];
+        let old = Self {
+            samples: std::mem::replace(&mut self.samples, samples),
+            stretches: std::mem::take(&mut self.stretches),
+            ..*self
+        };
         self.capacity = capacity;
+        for &(start, end) in &old.stretches {
+            let length = (end - start) as usize * self.channels;
+            let (at, before) = (old.index(start), old.until_wrap(start, length));
+            let wrap = start + (before / self.channels) as u64;
+            self.put(start, &old.samples[at..at + before]);
+            self.put(wrap, &old.samples[..length - before]);
+        }
+        self.stretches = old.stretches;
+    }
+
+    /// Copies samples to where the frame at `position` and those behind it lie.
+    fn put(&mut self, position: u64, samples: &[f32]) {
+        let (before, after) = samples.split_at(self.until_wrap(position, samples.len()));
+        let at = self.index(position);
+        self.samples[at..at + before.len()].copy_from_slice(before);
+        self.samples[..after.len()].copy_from_slice(after);
     }
 
     /// Puts interleaved frames in at `position`. They replace what is there, and push out what lies
@@ -79,11 +102,7 @@ impl Jitter {
         }
         self.forget_before(end.saturating_sub(self.capacity));
         let offset = (start - position) as usize * self.channels;
-        let from = &samples[offset..frames as usize * self.channels];
-        let (before, after) = from.split_at(self.until_wrap(start, from.len()));
-        let at = self.index(start);
-        self.samples[at..at + before.len()].copy_from_slice(before);
-        self.samples[..after.len()].copy_from_slice(after);
+        self.put(start, &samples[offset..frames as usize * self.channels]);
         self.note(start, end);
         late
     }
@@ -93,6 +112,12 @@ impl Jitter {
         self.reader = position;
     }
 
+    /// Forgets all that is there, and where it was being read.
+    pub fn clear(&mut self) {
+        self.stretches.clear();
+        self.reader = 0;
+    }
+
     /// Copies frames from `position` on into `out` and moves the reader behind them. What is not
     /// there is silence. Returns how many frames were missing.
     pub fn read(&mut self, position: u64, out: &mut [f32]) -> usize {
@@ -100,10 +125,11 @@ impl Jitter {
         let end = position + frames as u64;
         out.fill(0.0);
         let mut found = 0;
-        for &(from, to) in &self.stretches {
+        let first = self.stretches.partition_point(|&(_, to)| to <= position);
+        for &(from, to) in self.stretches.range(first..) {
             let (from, to) = (from.max(position), to.min(end));
             if from >= to {
-                continue;
+                break;
             }
             let into = (from - position) as usize * self.channels;
             let count = (to - from) as usize;
@@ -123,7 +149,10 @@ impl Jitter {
     /// Whether every frame of `from..to` is there.
     #[must_use]
     pub fn holds(&self, from: u64, to: u64) -> bool {
-        self.stretches.iter().any(|&(start, end)| start <= from && to <= end)
+        // Of the stretches that begin by then only the last can reach so far.
+        let after = self.stretches.partition_point(|&(start, _)| start <= from);
+        let stretch = after.checked_sub(1).and_then(|last| self.stretches.get(last));
+        stretch.is_some_and(|&(_, end)| to <= end)
     }
 
     /// Whether the frame at `position` is there.
@@ -186,6 +215,11 @@ impl Jitter {
             self.stretches.pop_front();
         }
     }
+}
+
+/// Frames that a buffer holds.
+fn capacity(format: Format, chunk: usize, delay_ms: u32) -> usize {
+    twice(format, delay_ms).max(chunk * MIN_CHUNKS) + format.frames_in_ms(HISTORY_MS)
 }
 
 /// Frames that twice the delay lasts.
@@ -272,6 +306,19 @@ mod tests {
         let mut out = [0.0; 1600];
         assert_eq!(jitter.read(5_000, &mut out), 0);
         assert_eq!(out.to_vec(), ramp(5_000, 1600));
+    }
+
+    #[test]
+    fn a_buffer_that_was_cleared_takes_any_position_and_holds_nothing_else() {
+        let mut jitter = jitter();
+        jitter.insert(1 << 40, &ramp(0, 100));
+        jitter.set_reader((1 << 40) + 50);
+        jitter.clear();
+        assert_eq!((jitter.end(), jitter.ahead()), (None, 0));
+        assert_eq!(jitter.insert(7, &ramp(7, 10)), 0);
+        let mut out = [9.0; 12];
+        assert_eq!(jitter.read(6, &mut out), 2);
+        assert_eq!(out.to_vec(), [vec![0.0], ramp(7, 10), vec![0.0]].concat());
     }
 
     #[test]

@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::pace::Pace;
 use crate::status::client::{Other, label};
-use crate::wire::{MAX_PEOPLE, MAX_VOLUME_PERCENT, People, Wish};
+use crate::wire::{Changes, MAX_PEOPLE, MAX_VOLUME_PERCENT, People, Wish};
 
 /// A step of the keys, in percent.
 const VOLUME_STEP: u16 = 10;
@@ -40,6 +41,13 @@ impl Room {
             state.volumes.retain(|who, _| is_there(who));
         }
         state.people = people;
+    }
+
+    /// This has changed since.
+    pub(crate) fn change(&self, changes: Changes) {
+        let mut people = self.lock().people.clone();
+        people.change(changes);
+        self.enter(people);
     }
 
     /// Nobody is known of: the connection is gone. `same_run` keeps wishes about people, whose
@@ -120,19 +128,50 @@ impl Room {
     }
 }
 
-/// What the log tells of the room where no status shows it.
-#[derive(Debug, Default)]
-pub(crate) struct Gossip {
-    /// Who was there, and since when they have been silent, in µs.
-    known: BTreeMap<u32, u64>,
-}
-
 /// Who speaks again after a pause shorter than this goes on with what was said, in µs.
 const SAME_TALK_US: u64 = 10_000_000;
 
+/// Lines that the log tells of people in a second: a room of friends has fewer, and a server can
+/// make up any number.
+const MOST_LINES: u32 = 5;
+
+/// Names that one line tells.
+const MOST_NAMES: usize = 20;
+
+/// What the log tells of the room where no status shows it.
+#[derive(Debug)]
+pub(crate) struct Gossip {
+    /// Who was there, and since when they have been silent, in µs.
+    known: BTreeMap<u32, u64>,
+    pace: Pace,
+    /// Sentences that were too many.
+    untold: u64,
+}
+
+impl Default for Gossip {
+    fn default() -> Self {
+        Self { known: BTreeMap::new(), pace: Pace::at_most(MOST_LINES), untold: 0 }
+    }
+}
+
 impl Gossip {
-    /// What is new at `now_us`, a sentence each.
+    /// What is new at `now_us`, a sentence each, [`MOST_LINES`] a second.
     pub(crate) fn news(&mut self, others: &[Other], now_us: u64) -> Vec<String> {
+        let mut told = Vec::new();
+        if self.untold > 0 && self.pace.allows(now_us) {
+            told.push(format!("and {} more such lines", std::mem::take(&mut self.untold)));
+        }
+        for sentence in self.all_news(others, now_us) {
+            if self.pace.allows(now_us) {
+                told.push(sentence);
+            } else {
+                self.untold += 1;
+            }
+        }
+        told
+    }
+
+    fn all_news(&mut self, others: &[Other], now_us: u64) -> Vec<String> {
         let mut news = Vec::new();
         let there: BTreeSet<u32> = others.iter().map(|other| other.person.person).collect();
         let before = self.known.len();
@@ -149,12 +188,22 @@ impl Gossip {
             }
         }
         if has_changed {
-            let names: Vec<String> = others.iter().map(|other| label(&other.person)).collect();
-            let there = if names.is_empty() { "nobody else".to_owned() } else { names.join(", ") };
-            news.insert(0, format!("in the room: {there}"));
+            news.insert(0, format!("in the room: {}", names(others)));
         }
         news
     }
+}
+
+fn names(others: &[Other]) -> String {
+    let named = others.iter().take(MOST_NAMES).map(|other| label(&other.person));
+    let mut names = named.collect::<Vec<_>>().join(", ");
+    if names.is_empty() {
+        names.push_str("nobody else");
+    }
+    if let Some(more) = others.len().checked_sub(MOST_NAMES).filter(|more| *more > 0) {
+        names.push_str(&format!(" and {more} more"));
+    }
+    names
 }
 
 #[cfg(test)]
@@ -267,5 +316,23 @@ mod tests {
         assert_eq!(gossip.news(&[], 20_000_000), ["in the room: nobody else"]);
         let nameless = gossip.news(&[other(person(7, "", true))], 20_000_000);
         assert_eq!(nameless, ["in the room: listener 7"]);
+    }
+
+    #[test]
+    fn a_room_that_changes_without_end_is_told_in_five_lines_a_second() {
+        let mut gossip = Gossip::default();
+        let speaker = |number| Other {
+            person: Person { is_speaking: true, ..person(number, "x", true) },
+            volume_percent: 100,
+            is_selected: false,
+        };
+        let mut told = Vec::new();
+        for n in 0..100_u32 {
+            let others: Vec<_> = (0..128).map(|i| speaker(n * 128 + i)).collect();
+            told.extend(gossip.news(&others, 1_000_000 + u64::from(n) * 20_000));
+        }
+        assert_eq!(told.len(), 10, "{told:?}");
+        assert!(told[0].ends_with("x, x, x and 108 more"), "{}", told[0]);
+        assert!(told[5].starts_with("and 64") && told[5].ends_with(" more such lines"), "{told:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 mod card;
 mod early;
+mod effort;
 mod extra;
 mod set_up;
 mod wishes;
@@ -22,16 +23,22 @@ use crate::clock::{Arrivals, Clock, Offset, Timeline, Trust};
 use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::Limiter;
+use crate::pace::Pace;
 use crate::recording::Tap;
 use crate::shutdown::Shutdown;
 use crate::stats;
 use card::Attached;
 use early::{Early, Sound};
+use effort::Effort;
 use extra::Extra;
 
 /// Sleeps of the thread.
 const LONGEST_TICK_US: f64 = 10_000.0;
 const SHORTEST_TICK_US: f64 = 500.0;
+
+/// Frames that begin anew, of which more are taken in a second than any honest server sends: one
+/// that was asleep, or whose card stood still.
+const MOST_BEGINNINGS: u32 = 10;
 
 /// How often the state is handed out.
 const SNAPSHOT_US: u64 = 250_000;
@@ -105,6 +112,8 @@ pub(super) struct Play {
     /// Tells the card's keeper what delay to open it for.
     delays: SyncSender<u32>,
     snapshot_us: u64,
+    effort: Effort,
+    beginnings: Pace,
     stream: Option<Known>,
     /// What came of the stream before it could be played.
     early: Early,
@@ -168,6 +177,8 @@ impl Play {
             snapshots,
             delays,
             snapshot_us: 0,
+            effort: Effort::default(),
+            beginnings: Pace::at_most(MOST_BEGINNINGS),
             stream: None,
             early: Early::default(),
             card: None,
@@ -199,9 +210,7 @@ impl Play {
     /// [`Error::File`](crate::Error::File) if the file that is the output cannot go on.
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
         while !shutdown.is_requested() {
-            while let Ok(heard) = self.network.try_recv() {
-                self.hear(heard)?;
-            }
+            let has_more = self.take_messages()?;
             self.obey();
             self.attach_card();
             self.feed_card();
@@ -209,15 +218,46 @@ impl Play {
             self.mind_dryness();
             self.play_without_card()?;
             self.hand_out();
+            self.rest(has_more)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what has come, as much as one turn may. Returns whether there may be more.
+    fn take_messages(&mut self) -> Result<bool> {
+        self.effort.begin_turn(self.clock.now_us());
+        while self.effort.may_take(self.clock.now_us()) {
+            if self.is_set_up()
+                && let Some(sound) = self.early.pop()
+            {
+                self.insert(&sound);
+            } else if let Ok(heard) = self.network.try_recv() {
+                self.hear(heard)?;
+            } else {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Waits for what comes next, or until the card wants to be looked at.
+    fn rest(&mut self, has_more: bool) -> Result<()> {
+        let from_us = self.clock.now_us();
+        if self.effort.must_rest(from_us) {
+            std::thread::sleep(Duration::from_micros(SHORTEST_TICK_US as u64));
+        } else if !has_more {
             let tick = (self.lead_ms() * 1e3 / 3.0).clamp(SHORTEST_TICK_US, LONGEST_TICK_US);
             let tick = Duration::from_micros(tick as u64);
             // What arrives goes on at once: with a short delay there is no half millisecond to lose.
-            match self.network.recv_timeout(tick) {
-                Ok(heard) => self.hear(heard)?,
+            let heard = self.network.recv_timeout(tick);
+            self.effort.waited(from_us, self.clock.now_us());
+            match heard {
+                Ok(heard) => return self.hear(heard),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(tick),
             }
         }
+        self.effort.waited(from_us, self.clock.now_us());
         Ok(())
     }
 
@@ -245,8 +285,13 @@ impl Play {
                     (None, Some(captured_us)) => (captured_us, broken),
                     (None, None) => return Ok(()),
                 };
+                if broken && !self.beginnings.allows(arrived_us) {
+                    self.counters.refused.add(1);
+                    return Ok(());
+                }
                 let sound = Sound { position, captured_us, broken, samples };
-                if self.is_set_up() && !self.needs_set_up() {
+                let is_next = self.early.first().is_none();
+                if is_next && self.is_set_up() && !self.needs_set_up() {
                     self.insert(&sound);
                 } else {
                     self.wait(sound)?;
@@ -270,7 +315,7 @@ impl Play {
             if let Some(card) = &mut self.card {
                 card.feed.skip_written();
             }
-            self.early.take();
+            self.early.clear();
             self.dry.forget();
             self.extra.forget();
             self.offset = stream.session.is_none().then_some(Offset::NONE);
@@ -310,7 +355,7 @@ impl Play {
         );
         known.arrivals = Some(Arrivals::new(known.stream.format.sample_rate));
         known.is_cardless_set_up = false;
-        self.early.take();
+        self.early.clear();
         self.offset = Some(Offset::NONE);
         if let Some(playout) = known.playout.take() {
             self.counted = add(self.counted, playout.counts());
@@ -439,3 +484,6 @@ impl Play {
 fn add(a: Counts, b: Counts) -> Counts {
     Counts { lost: a.lost + b.lost, late: a.late + b.late, jumps: a.jumps + b.jumps }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,8 +38,16 @@ struct Steering {
 /// Being in step soon matters more at first: the clocks' rates are not known yet.
 const AT_FIRST: Steering = Steering { settle_us: 1e6, most: 1000e-6, slew_per_s: 1000e-6 };
 
-/// How long "at first" lasts, in µs.
-const AT_FIRST_US: f64 = 3e6;
+/// How long "at first" lasts, in µs: until then the lines through stamps and pings are short, and
+/// what they say changes.
+const AT_FIRST_US: f64 = 10e6;
+
+/// Being in step soon again matters more, too, where a card or a clock has moved.
+const OUT_OF_STEP: Steering = Steering { settle_us: 0.7e6, most: 1000e-6, slew_per_s: 2000e-6 };
+
+/// Out of step is who is off by more than this, in µs, until the error is down to the second.
+const OUT_OF_STEP_US: f64 = 120.0;
+const IN_STEP_US: f64 = 20.0;
 
 /// Later nobody should hear that anything is steered.
 const LATER: Steering = Steering { settle_us: 4e6, most: 200e-6, slew_per_s: 100e-6 };
@@ -97,6 +105,8 @@ struct State {
     stretch: f64,
     played_us: f64,
     error_us: f64,
+    /// A card or a clock has moved, and the error that it made is not steered away yet.
+    is_out_of_step: bool,
 }
 
 impl Playout {
@@ -145,6 +155,16 @@ impl Playout {
             tail: vec![0.0; stream.samples(crossfade)],
             counts: Counts::default(),
         }
+    }
+
+    /// Another stream begins, in the same format: all that waits is forgotten, and what was learnt of
+    /// its clock. What has been counted stays. Costs next to nothing, where a new player's filter
+    /// takes a millisecond or two.
+    pub fn begin_anew(&mut self, timeline: Timeline) {
+        self.jitter.clear();
+        self.converter.reset();
+        self.timeline = timeline;
+        self.state = None;
     }
 
     /// Takes decoded frames captured at `captured_us` of the server's clock.
@@ -282,6 +302,7 @@ impl Playout {
             stretch: 0.0,
             played_us: 0.0,
             error_us: 0.0,
+            is_out_of_step: false,
         })
     }
 
@@ -365,7 +386,15 @@ impl Playout {
 
 /// Turns an error of the playing position into a correction of the ratio, gently.
 fn steer(state: &mut State, error_us: f64, block_us: f64) {
-    let steering = if state.played_us < AT_FIRST_US { &AT_FIRST } else { &LATER };
+    let bound_us = if state.is_out_of_step { IN_STEP_US } else { OUT_OF_STEP_US };
+    state.is_out_of_step = error_us.abs() > bound_us;
+    let steering = if state.played_us < AT_FIRST_US {
+        &AT_FIRST
+    } else if state.is_out_of_step {
+        &OUT_OF_STEP
+    } else {
+        &LATER
+    };
     let wanted = (-error_us / steering.settle_us).clamp(-steering.most, steering.most);
     let slew = steering.slew_per_s * block_us / 1e6;
     state.correction += (wanted - state.correction).clamp(-slew, slew);

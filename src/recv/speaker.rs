@@ -51,8 +51,11 @@ pub struct Speaker {
     frame: u64,
     silent: u64,
     skipped: u64,
+    /// What was heard last.
     last: [f32; MAX_CHANNELS],
-    /// Frames until the last frame has faded to silence.
+    /// What fades out.
+    leaving: [f32; MAX_CHANNELS],
+    /// Frames until it has faded to silence.
     fading_out: usize,
     /// Frames until sound is at full level.
     fading_in: usize,
@@ -93,6 +96,7 @@ pub fn ring(format: Format, frames: usize, counters: Arc<stats::Playback>) -> (S
         silent: 0,
         skipped: 0,
         last: [0.0; MAX_CHANNELS],
+        leaving: [0.0; MAX_CHANNELS],
         fading_out: 0,
         fading_in: 0,
         playing: false,
@@ -129,7 +133,7 @@ impl Speaker {
         if !rest.is_empty() {
             if self.playing {
                 self.playing = false;
-                self.fading_out = self.fade;
+                (self.fading_out, self.leaving) = (self.fade, self.last);
                 self.counters.underruns.add(1);
             }
             self.silence(rest);
@@ -164,7 +168,9 @@ impl Speaker {
             self.taken += count;
             self.skipped += count;
             // The jump is hidden: what was heard last fades while the new sound comes.
-            self.fading_out = if self.playing { self.fade } else { 0 };
+            if self.playing {
+                (self.fading_out, self.leaving) = (self.fade, self.last);
+            }
             self.playing = false;
         }
     }
@@ -182,13 +188,11 @@ impl Speaker {
             let old = self.fading_out as f32 / self.fade as f32;
             self.fading_in = self.fading_in.saturating_sub(1);
             self.fading_out = self.fading_out.saturating_sub(1);
-            for (sample, last) in frame.iter_mut().zip(&self.last) {
-                *sample = *sample * level + last * old;
+            for (sample, leaving) in frame.iter_mut().zip(&self.leaving) {
+                *sample = *sample * level + leaving * old;
             }
         }
-        if self.fading_out == 0
-            && let Some(last) = sound.chunks_exact(self.channels).last()
-        {
+        if let Some(last) = sound.chunks_exact(self.channels).last() {
             let known = last.len().min(MAX_CHANNELS);
             self.last[..known].copy_from_slice(&last[..known]);
         }
@@ -199,8 +203,8 @@ impl Speaker {
             let level = self.fading_out as f32 / self.fade as f32;
             self.fading_out = self.fading_out.saturating_sub(1);
             frame.fill(0.0);
-            for (sample, last) in frame.iter_mut().zip(&self.last) {
-                *sample = last * level;
+            for (sample, leaving) in frame.iter_mut().zip(&self.leaving) {
+                *sample = leaving * level;
             }
         }
     }
@@ -322,6 +326,23 @@ mod tests {
         heard.extend(out);
         assert!(largest_step(&heard) < own_step() * 1.2, "{}", largest_step(&heard) / own_step());
         assert_eq!(heard[480 + FADE..], fresh[FADE..960]);
+    }
+
+    #[test]
+    fn running_dry_behind_a_skip_fades_from_what_was_heard_last() {
+        let (mut speaker, mut feed) = ring(MONO, 4000, Arc::default());
+        let mut heard = vec![0.0; 480];
+        feed.write(&(0..480).map(sine).collect::<Vec<f32>>());
+        speaker.fill(&mut heard, 0, 3);
+        feed.skip_written();
+        feed.write(&[0.5; 1000]);
+        feed.skip_written();
+        // The new sound ends within the fade that hides the seam.
+        feed.write(&(30_055..30_175).map(sine).collect::<Vec<f32>>());
+        let mut out = vec![0.0; 960];
+        assert_eq!(speaker.fill(&mut out, 0, 3), 120);
+        heard.extend(out);
+        assert!(largest_step(&heard) < own_step() * 1.2, "{}", largest_step(&heard) / own_step());
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn start(
     let send = move |header, payload: &[u8]| out.put(header, payload);
     let (speak, microphones) = Speak::new(settings.talk_codec, clock, Arc::clone(&talking), send)?;
     let heard = stop.clone();
-    let _talk = spawn("talk", Priority::Now, move || speak.run(&heard))?;
+    let _talk = spawn("talk", Priority::Now, stop, move || speak.run(&heard))?;
     #[cfg(feature = "device")]
     {
         let keeper = crate::send::keep_microphone::KeepMicrophone {
@@ -39,9 +39,9 @@ pub(super) fn start(
             talking: Arc::clone(&talking),
             talker: microphones,
         };
-        let stop = stop.clone();
+        let heard = stop.clone();
         // Opening a microphone can take seconds; nobody waits for this thread to end.
-        let _keeper = spawn("microphone", Priority::Ordinary, move || keeper.run(&stop))?;
+        let _keeper = spawn("microphone", Priority::Ordinary, stop, move || keeper.run(&heard))?;
     }
     #[cfg(not(feature = "device"))]
     {

@@ -98,6 +98,8 @@ impl Captured {
     /// Hands over everything that waits, stamps before the frames that they speak of.
     pub fn drain(&mut self, mut take: impl FnMut(Piece<'_>)) {
         loop {
+            // Asked first: the stamps of all that waits now are there, of what comes meanwhile not.
+            let waiting = self.samples.occupied_len() / self.channels;
             let stamp = self.stamps.try_peek().copied();
             let until = stamp.map_or(u64::MAX, |stamp| stamp.pushed);
             if let Some(stamp) = stamp.filter(|stamp| stamp.pushed <= self.popped) {
@@ -107,7 +109,6 @@ impl Captured {
             }
             let wanted = usize::try_from(until - self.popped).unwrap_or(usize::MAX);
             let frames = wanted.min(self.scratch.len() / self.channels);
-            let waiting = self.samples.occupied_len() / self.channels;
             let count = frames.min(waiting) * self.channels;
             if count == 0 {
                 return;
@@ -121,6 +122,8 @@ impl Captured {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
@@ -145,6 +148,40 @@ mod tests {
         assert_eq!(samples, ramp);
         assert_eq!(stamps.len(), 200);
         assert_eq!(stamps[3], Stamp { frame: 72, pushed: 72, at_us: 1500, came_us: 1700 });
+    }
+
+    #[test]
+    fn no_sample_comes_before_its_stamp_while_the_card_goes_on_delivering() {
+        const FRAMES: u64 = 24;
+        let (mut capture, mut captured) = ring(STEREO, Arc::default());
+        let taken = Arc::new(AtomicU64::new(0));
+        let card = {
+            let taken = Arc::clone(&taken);
+            std::thread::spawn(move || {
+                let mut given = 0;
+                while given < 20_000 * FRAMES {
+                    if given - taken.load(Ordering::Relaxed) < 100 * FRAMES {
+                        capture.on_input(&[0.5; 2 * FRAMES as usize], given, given);
+                        given += FRAMES;
+                    }
+                }
+            })
+        };
+        let (mut stamped, mut popped) = (0, 0);
+        while popped < 20_000 * FRAMES {
+            captured.drain(|piece| match piece {
+                Piece::Stamp(stamp) => stamped = stamp.pushed + FRAMES,
+                Piece::Samples(samples) => {
+                    popped += samples.len() as u64 / 2;
+                    assert!(
+                        popped <= stamped,
+                        "{popped} without a stamp, the last until {stamped}"
+                    );
+                }
+            });
+            taken.store(popped, Ordering::Relaxed);
+        }
+        card.join().unwrap();
     }
 
     #[test]

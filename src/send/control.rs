@@ -39,10 +39,11 @@ const READ_BYTES: usize = 4 * 1024;
 /// [`Error::Internal`](crate::Error::Internal) if the system gives no thread.
 pub(super) fn start(board: Board, stop: &Shutdown) -> Result<SyncSender<Caller>> {
     let (callers, arrive) = sync_channel(MAX_CALLERS);
-    let stop = stop.clone();
+    let heard = stop.clone();
     // Taking a sound card in can take seconds; nobody waits for these threads to end.
-    let _thread =
-        spawn("control", Priority::Ordinary, move || receive(&arrive, &Arc::new(board), &stop))?;
+    let _thread = spawn("control", Priority::Ordinary, stop, move || {
+        receive(&arrive, &Arc::new(board), &heard)
+    })?;
     Ok(callers)
 }
 
@@ -56,9 +57,9 @@ fn receive(arrive: &Receiver<Caller>, board: &Arc<Board>, stop: &Shutdown) {
         };
         let is_one_too_many = served.load(Ordering::Relaxed) >= MAX_CALLERS;
         served.fetch_add(1, Ordering::Relaxed);
-        let (board, stop, done) = (Arc::clone(board), stop.clone(), Arc::clone(&served));
-        let serving = spawn("control", Priority::Ordinary, move || {
-            let ended = serve(caller, &board, is_one_too_many, &stop);
+        let (board, heard, done) = (Arc::clone(board), stop.clone(), Arc::clone(&served));
+        let serving = spawn("control", Priority::Ordinary, stop, move || {
+            let ended = serve(caller, &board, is_one_too_many, &heard);
             debug!("a program that told us what to do has gone: {ended:?}");
             done.fetch_sub(1, Ordering::Relaxed);
         });

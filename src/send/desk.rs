@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use super::captured::CapturedOutputs;
@@ -13,13 +13,14 @@ use super::produce::beside::Prepared;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::shutdown::Shutdown;
 use crate::source::{LEVEL_DB, PAN, Source};
 use crate::stats::SourceStats;
 
 /// Orders that wait for the chunking thread: it takes them every few ms, and who asks waits.
 const ORDERS: usize = 16;
 
-/// An answer that takes longer will not come: the server is ending.
+/// Who asks waits no longer for an answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// What can be asked of the mix.
@@ -47,6 +48,9 @@ pub(super) struct Fitting {
     pub(super) delay_ms: Arc<AtomicU32>,
     pub(super) clock: Clock,
     pub(super) captured: CapturedOutputs,
+    /// Everything that the server runs ends with this, whether the user asks for it or a thread
+    /// breaks.
+    pub(super) stop: Shutdown,
 }
 
 impl Fitting {
@@ -72,9 +76,18 @@ impl Desk {
     /// The sources as they are.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the server is ending.
+    /// [`Error::Busy`] if the mix does not answer in time, [`Error::Internal`] if the server is
+    /// ending. So may every other method here.
     pub fn list(&self) -> Result<Vec<SourceStats>> {
         self.ask(Order::List)
+    }
+
+    /// The sources as they are, for somebody who waits no longer than `patience` for them.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if no answer came by then, [`Error::Internal`] if the server is ending.
+    pub fn list_within(&self, patience: Duration) -> Result<Vec<SourceStats>> {
+        self.ask_within(Order::List, patience)
     }
 
     /// Sets a source's level, in dB, within [`LEVEL_DB`].
@@ -134,10 +147,21 @@ impl Desk {
     }
 
     fn ask(&self, order: Order) -> Result<Vec<SourceStats>> {
+        self.ask_within(order, ANSWER)
+    }
+
+    fn ask_within(&self, order: Order, patience: Duration) -> Result<Vec<SourceStats>> {
         let (answer, arrives) = sync_channel(1);
-        let ends = |_| Error::internal("cannot ask the mix", "the server is ending");
-        self.orders.try_send(Asked { order, answer }).map_err(|_| ends(()))?;
-        arrives.recv_timeout(ANSWER).map_err(|_| ends(()))?
+        let ends = || Error::internal("cannot ask the mix", "the server is ending");
+        let busy = || Error::Busy { what: "the mix".to_owned() };
+        self.orders.try_send(Asked { order, answer }).map_err(|refused| match refused {
+            TrySendError::Full(_) => busy(),
+            TrySendError::Disconnected(_) => ends(),
+        })?;
+        arrives.recv_timeout(patience).map_err(|missing| match missing {
+            RecvTimeoutError::Timeout => busy(),
+            RecvTimeoutError::Disconnected => ends(),
+        })?
     }
 }
 

@@ -10,6 +10,7 @@
 mod inbox;
 mod listener;
 mod own;
+mod rates;
 mod talker;
 
 pub use listener::{Asks, Listener, Overdue, Phase};
@@ -19,7 +20,7 @@ pub use talker::{TalkCounts, Talker};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-use crate::wire::{AudioFrame, Notice, Pong, websocket};
+use crate::wire::{AudioFrame, Notice, Pong, Reason, websocket};
 
 /// The newest encoded frames, oldest first, each with a number that never repeats.
 #[derive(Debug)]
@@ -138,6 +139,8 @@ pub struct Outbox {
     /// The newest unanswered ping: the client's time, and when it was read.
     ping: Option<(u64, u64)>,
     notice: Option<Vec<u8>>,
+    /// Whether others hear this listener; the newest wins.
+    muting: Option<Vec<u8>>,
     /// Who is there; the newest wins.
     people: Option<Vec<u8>>,
     /// The answer to a WebSocket's own ping; the newest wins.
@@ -178,6 +181,7 @@ impl Outbox {
             greeting,
             ping: None,
             notice: None,
+            muting: None,
             people: None,
             websocket_pong: None,
             last_word: None,
@@ -211,14 +215,27 @@ impl Outbox {
         self.websocket_pong = Some(websocket::pong(payload));
     }
 
-    /// Queues a notice; a newer one takes the place of one not yet begun. Plain listeners get none.
+    /// Queues a notice; a newer one of its sort takes the place of one not yet begun. Plain listeners
+    /// get none.
     pub fn notice(&mut self, notice: &Notice) {
-        if self.generation != Generation::Plain {
-            self.notice = Some(self.framed(notice.frame()));
+        if self.generation == Generation::Plain || self.last_word.is_some() {
+            return;
+        }
+        let bytes = Some(self.framed(notice.frame()));
+        match notice.reason {
+            Reason::Muted | Reason::Unmuted => self.muting = bytes,
+            _ => self.notice = bytes,
         }
     }
 
-    /// Queues a list of people; a newer one takes the place of one not yet begun.
+    /// Whether a list of people, or what has changed in it, has not been begun yet.
+    #[must_use]
+    pub fn people_wait(&self) -> bool {
+        self.people.is_some()
+    }
+
+    /// Queues a list of people, or what has changed in it; a newer one takes the place of one not
+    /// yet begun.
     pub fn people(&mut self, frame: Vec<u8>) {
         if self.generation != Generation::Plain && self.last_word.is_none() {
             self.people = Some(self.framed(frame));
@@ -263,6 +280,7 @@ impl Outbox {
         self.cursor = None;
         self.ping = None;
         self.notice = None;
+        self.muting = None;
         self.people = None;
         self.websocket_pong = None;
         self.last_word = Some(last_word);
@@ -301,6 +319,7 @@ impl Outbox {
             || self.greeting.is_some()
             || self.ping.is_some()
             || self.notice.is_some()
+            || self.muting.is_some()
             || self.people.is_some()
             || self.websocket_pong.is_some()
             || self.last_word.is_some()
@@ -374,7 +393,8 @@ impl Outbox {
             });
         }
         let last_word = self.last_word.as_mut().filter(|word| !word.is_empty());
-        let bytes = self.notice.take().or_else(|| self.websocket_pong.take());
+        let bytes = self.notice.take().or_else(|| self.muting.take());
+        let bytes = bytes.or_else(|| self.websocket_pong.take());
         let bytes =
             bytes.or_else(|| self.people.take()).or_else(|| last_word.map(std::mem::take))?;
         Some(Started::Control { bytes, written: 0, ping: None })

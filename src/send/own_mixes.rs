@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::format::Format;
 use crate::send::encode::Encoders;
 use crate::send::transmit::Handle;
+use crate::shutdown::Shutdown;
 use crate::stats;
 use crate::threads::{Priority, spawn};
 use crate::wire::AudioHeader;
@@ -46,6 +47,7 @@ impl OwnMixes {
         layout: Layout,
         network: &Handle,
         counters: &Arc<stats::Capture>,
+        stop: &Shutdown,
     ) -> Result<Self> {
         let count = available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
         let (mut threads, mut handles) = (Vec::new(), Vec::new());
@@ -53,7 +55,7 @@ impl OwnMixes {
             let (sender, jobs) = sync_channel(QUEUE);
             let (network, counters) = (network.clone(), Arc::clone(counters));
             let work = move || encode(&jobs, format, layout, &network, &counters);
-            handles.push(spawn("mixes", Priority::Soon, work)?);
+            handles.push(spawn("mixes", Priority::Soon, stop, work)?);
             threads.push(sender);
         }
         Ok(Self { threads, handles, counters: Arc::clone(counters) })

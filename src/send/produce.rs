@@ -36,6 +36,11 @@ use people::People;
 const SHORTEST_SLEEP_US: u64 = 500;
 const LONGEST_SLEEP_US: u64 = 5_000;
 
+/// A turn of the thread ends after this, in µs, with chunks still due: it sleeps for a moment, and goes
+/// on. A thread with real time that computes for longer than the kernel allows it (200 ms, which rtkit
+/// asks for) ends the program; a tenth of that leaves room for machines that are slower and busier.
+const LONGEST_TURN_US: u64 = 20_000;
+
 /// A card that has not delivered by then is silent for now. A fraction of the playout delay, so
 /// that the silence still comes in time, but longer than a PC's ordinary hiccups.
 const SHORTEST_PATIENCE_US: u64 = 25_000;
@@ -66,6 +71,8 @@ pub(super) struct Producer {
     taps: Taps,
     /// What the track of the carrier is called.
     source: String,
+    /// Is requested where a thread breaks.
+    stop: Shutdown,
 }
 
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
@@ -92,7 +99,7 @@ impl Producer {
         counters: Arc<stats::Capture>,
         network: Handle,
     ) -> Self {
-        let Fitting { mix, chunk_size, delay_ms, clock, .. } = fitting.clone();
+        let Fitting { mix, chunk_size, delay_ms, clock, stop, .. } = fitting.clone();
         let patience = patience_us(fitting.delay_ms());
         let mut combine = Combine::new(mix);
         combine.add(CARRIER, Role::Film, settings);
@@ -113,6 +120,7 @@ impl Producer {
             format: mix,
             taps: Taps::default(),
             source: String::new(),
+            stop,
         }
     }
 
@@ -138,9 +146,10 @@ impl Producer {
         room: Receiver<Message>,
         duck_db: f32,
     ) -> Result<()> {
-        let own_mixes = OwnMixes::start(self.format, layout, &self.network, &self.counters)?;
+        let own_mixes =
+            OwnMixes::start(self.format, layout, &self.network, &self.counters, &self.stop)?;
         self.combine.set_duck_db(duck_db);
-        self.people = Some(People::new(self.format, room, own_mixes));
+        self.people = Some(People::new(self.format, room, own_mixes, Arc::clone(&self.counters)));
         Ok(())
     }
 
@@ -168,6 +177,7 @@ impl Producer {
     /// Runs until `shutdown`.
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
         while !shutdown.is_requested() {
+            let began_us = self.clock.now_us();
             self.take_orders();
             self.take_input();
             self.beside.take_input();
@@ -176,7 +186,7 @@ impl Producer {
             self.encoders.remember(u64::from(delay_ms) * 1000);
             let now = self.clock.now_us();
             if let Some(people) = &mut self.people {
-                people.listen(&mut self.combine, &mut self.taps);
+                people.listen(&mut self.combine, &mut self.taps, || self.clock.now_us());
             }
             while let Some(chunk) = self.chunker.next_chunk(now) {
                 self.combine.begin(chunk.header.frames as usize);
@@ -198,6 +208,9 @@ impl Producer {
                 });
                 if let Some(people) = &mut self.people {
                     people.hear(header, &mut self.combine);
+                }
+                if self.clock.now_us().saturating_sub(began_us) > LONGEST_TURN_US {
+                    break;
                 }
             }
             self.counters.silence.set(self.chunker.silence());

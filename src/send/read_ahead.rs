@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::format::Format;
 use crate::mixdown::Mixdown;
 use crate::rate::RateConverter;
+use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::threads::{Priority, spawn};
 
@@ -66,6 +67,7 @@ impl ReadAhead {
         generator: Generator,
         pick: Option<(u16, u16)>,
         mix: Format,
+        stop: &Shutdown,
     ) -> Result<Self> {
         let source = generator.format();
         let mixdown = Mixdown::new(generator.layout(), mix.channels, pick)?;
@@ -95,7 +97,7 @@ impl ReadAhead {
             reader.read()?;
         }
         // Nobody waits for its end: a disk may take its time.
-        let _reader = spawn("file", Priority::Ordinary, move || reader.run())?;
+        let _reader = spawn("file", Priority::Ordinary, stop, move || reader.run())?;
         Ok(Self { ring, channels: usize::from(mix.channels), has_ended: false })
     }
 
@@ -203,7 +205,7 @@ mod tests {
         file.write(samples).unwrap();
         file.finish().unwrap();
         let generator = Generator::open(&Kind::File(path), false, STEREO).unwrap();
-        ReadAhead::start("a", generator, None, STEREO).unwrap()
+        ReadAhead::start("a", generator, None, STEREO, &Shutdown::default()).unwrap()
     }
 
     fn all(ahead: &mut ReadAhead) -> Vec<f32> {
@@ -258,7 +260,7 @@ mod tests {
     #[test]
     fn the_thread_ends_when_nobody_listens() {
         let tone = Generator::open(&Kind::Tone { hz: 440.0 }, false, STEREO).unwrap();
-        let ahead = ReadAhead::start("a tone", tone, None, STEREO).unwrap();
+        let ahead = ReadAhead::start("a tone", tone, None, STEREO, &Shutdown::default()).unwrap();
         assert!(!ahead.has_ended());
         drop(ahead);
     }

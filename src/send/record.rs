@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::format::Format;
 use crate::recording::{Control, Failure, RecordTracks, Recorder, Tap};
 use crate::settings::ServerSettings;
+use crate::shutdown::Shutdown;
 use crate::stats;
 
 /// The threads that write what is sent into files.
@@ -71,11 +72,15 @@ impl Taps {
 
 impl Recordings {
     /// Makes the files, as far as they are known already.
-    pub(super) fn start(settings: &ServerSettings, format: Format) -> Result<Self> {
+    pub(super) fn start(
+        settings: &ServerSettings,
+        format: Format,
+        stop: &Shutdown,
+    ) -> Result<Self> {
         let mut recordings = Self::default();
         let start = |recordings: &Self| {
             let counters = Arc::clone(&recordings.counters);
-            Recorder::start(settings.overwrite, Failure::IsSaid, counters)
+            Recorder::start(settings.overwrite, Failure::IsSaid, counters, stop)
         };
         if let Some(folder) = &settings.record_tracks {
             let recorder = start(&recordings)?;

@@ -1,6 +1,8 @@
 //! What the network loop tells the chunking thread about people: who is there, and what they say.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::codec::Codec;
 use crate::wire::{AudioHeader, Microphone};
@@ -35,7 +37,7 @@ pub enum Message {
 }
 
 /// Somebody who is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Presence {
     /// A number for the connection: another one means that sound begins anew.
     pub connection: u64,
@@ -45,10 +47,12 @@ pub struct Presence {
     pub codec: Codec,
     /// How what they say is packed, if they may speak.
     pub microphone: Option<Microphone>,
+    /// When they were last heard to speak.
+    pub speech: Speech,
     /// Whether nobody shall hear them.
     pub is_muted: bool,
     /// How loud they want to hear others, by number, in percent; everybody else at 100.
-    pub volumes: BTreeMap<u32, u16>,
+    pub volumes: Arc<BTreeMap<u32, u16>>,
 }
 
 impl Presence {
@@ -56,6 +60,25 @@ impl Presence {
     #[must_use]
     pub fn needs_own_mix(&self) -> bool {
         self.microphone.is_some() || !self.volumes.is_empty()
+    }
+}
+
+/// When somebody was last heard to speak. The chunking thread decodes what they say, and so knows; the
+/// loop tells everybody.
+#[derive(Debug, Clone, Default)]
+pub struct Speech(Arc<AtomicU64>);
+
+impl Speech {
+    /// Notes that a frame of speech came at `now_us` of the server's clock.
+    pub fn note(&self, now_us: u64) {
+        // It stands alone: nothing is inferred from it.
+        self.0.store(now_us, Ordering::Relaxed);
+    }
+
+    /// When the last one came, in µs; 0 before any.
+    #[must_use]
+    pub fn last_us(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

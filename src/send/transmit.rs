@@ -6,14 +6,20 @@
 
 mod door;
 mod handle;
+mod hearsay;
 mod history;
 mod house;
+mod moderate;
+mod names;
+mod news;
 mod people;
+mod places;
+mod roll;
 mod room;
 pub mod sockets;
+mod verdicts;
 mod web_door;
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -33,9 +39,12 @@ use crate::stats::ListenerStats;
 use crate::wire::{Notice, Reason, Violation};
 use handle::Order;
 pub use handle::{Change, Handle};
+use hearsay::Hearsay;
 use history::History;
 use people::Gathering;
+use places::Origin;
 pub use room::Room;
+use verdicts::Verdicts;
 pub use web_door::Caller;
 use web_door::WebDoor;
 
@@ -88,6 +97,10 @@ struct Seat {
     replaces: Option<usize>,
     /// Tells the connections of one person apart.
     connection: u64,
+    /// Whom it is counted with.
+    origin: Origin,
+    /// It is being told that it broke the protocol.
+    is_violator: bool,
 }
 
 /// The loop.
@@ -114,8 +127,9 @@ pub struct Transmit {
     snapshot_us: u64,
     rotation: usize,
     dropped_before: u64,
-    /// Runs of listeners that were asked to leave, newest last.
-    removed: VecDeque<String>,
+    /// What was decided about listeners by hand.
+    verdicts: Verdicts,
+    hearsay: Hearsay,
     history: History,
     /// The outputs that were captured when it was last looked.
     captured: Vec<String>,
@@ -166,7 +180,8 @@ impl Transmit {
             snapshot_us: 0,
             rotation: 0,
             dropped_before: 0,
-            removed: VecDeque::new(),
+            verdicts: Verdicts::default(),
+            hearsay: Hearsay::default(),
             history: History::default(),
             old_delay: (0, 0),
             buffer: Box::new([0; READ_BYTES]),
@@ -265,8 +280,11 @@ impl Transmit {
                     // Who asked may have gone.
                     let _ = answer.try_send(self.snapshot(self.clock.now_us()).listeners);
                 }
-                Ok(Order::Remove(peer, answer)) => {
-                    let _ = answer.try_send(self.remove(peer));
+                Ok(Order::Remove { peer, by_address, answer }) => {
+                    let _ = answer.try_send(self.remove(peer, by_address));
+                }
+                Ok(Order::Mute { peer, is_muted, answer }) => {
+                    let _ = answer.try_send(self.mute(peer, is_muted));
                 }
                 Ok(Order::Figures(stats)) => {
                     if let Some(web) = &mut self.web {
@@ -284,6 +302,7 @@ impl Transmit {
 
     fn change(&mut self, change: Change) {
         self.room.max_clients = change.max_clients;
+        self.room.per_address = change.per_address;
         self.room.offers = change.offers;
         let before_ms = self.room.welcome.playout_delay_ms;
         if before_ms == change.playout_delay_ms {
@@ -384,7 +403,7 @@ impl Transmit {
                 Ok(Asks::Nothing) => return,
                 Ok(Asks::Welcome(hello)) => self.welcome(index, hello),
                 Ok(Asks::Mix(spoken)) => self.hand_on(index, spoken),
-                Ok(Asks::Change) => self.introduce(index, false),
+                Ok(Asks::Wish(wish)) => self.grant(index, wish),
                 Err(_) if seat.listener.is_leaving() => {
                     return self.leave(index, "was told to go and talked on");
                 }
@@ -400,8 +419,7 @@ impl Transmit {
                             "what this listener sent is not AuraLync's protocol"
                         }
                     };
-                    seat.listener.close(Reason::Violation, text, now);
-                    return;
+                    return self.close_for_violation(index, text, now);
                 }
             }
             count = 0;

@@ -5,19 +5,29 @@
 //! jitter buffer and are bent to its clock, so a microphone's own clock never leaves a gap. The
 //! [`Lag`] is as short as the talker's frames come in time for, which the mix's [`Slack`] gives them
 //! more of.
+//!
+//! What a talker sends decides how much work it makes, so whatever costs more than to decode and play
+//! a frame has an [`Allowance`].
 
+mod allowance;
+mod audible;
 mod lag;
+mod players;
 mod slack;
 
 use crate::clock::{CardClock, Offset, Timeline};
 use crate::error::Result;
 use crate::format::Format;
+use crate::limiter::ceiling::Ceiling;
 use crate::mixdown::{Layout, Mixdown};
 use crate::recv::decode::{Event, Stream};
 use crate::recv::resample::{BLOCK, Playout};
 use crate::send::talk::Spoken;
 use crate::wire::{FLAG_BROKEN, FLAG_HELD, FLAG_LAST, Microphone};
+use allowance::Allowance;
+use audible::Audible;
 pub use lag::Lag;
+pub use players::Players;
 pub use slack::Slack;
 
 /// Positions and capture times further apart than this do not belong together, in µs: no clock of a
@@ -37,6 +47,13 @@ const USUAL_LAG_MS: u32 = 20;
 /// Who is silent for this long has ended, in ms: longer than a frame that was held up.
 const ENDED_MS: f64 = 100.0;
 
+/// A talker may begin anew so many times a second, and as many gaps are made up for: a microphone that
+/// is opened again does the one, a network that stalls the other, and neither so often.
+const ANEW_PER_SECOND: u64 = 4;
+
+/// No voice is louder in the mix than this: −6 dBFS.
+pub const CEILING: f64 = 0.501_187_233_627_272_2;
+
 /// One talker's sound.
 #[derive(Debug)]
 pub struct Voice {
@@ -46,7 +63,11 @@ pub struct Voice {
     samples: Vec<f32>,
     playout: Option<Playout>,
     mixdown: Mixdown,
+    ceiling: Ceiling,
+    audible: Audible,
     lag: Lag,
+    anew: Allowance,
+    mended: Allowance,
     /// Position and capture time of the newest frame, as it came.
     newest: Option<(u64, u64)>,
     /// Nothing has come since a silence but what was held.
@@ -57,8 +78,18 @@ pub struct Voice {
     out: Vec<f32>,
     /// Frames of the mix since there was anything to play.
     dry: usize,
-    /// Frames that were not worth hearing.
-    wrong: u64,
+    /// When the newest frame of speech came, in µs.
+    speech_us: Option<u64>,
+    counts: Counts,
+}
+
+/// What became of a talker's frames that nobody heard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Frames that could not be decoded.
+    pub wrong: u64,
+    /// Frames that made the talker begin anew more often than it may.
+    pub restless: u64,
 }
 
 impl Voice {
@@ -82,14 +113,19 @@ impl Voice {
             samples: Vec::new(),
             playout: None,
             mixdown: Mixdown::new(&Layout::usual(talk.channels), mix.channels, None)?,
+            ceiling: Ceiling::new(mix, CEILING),
+            audible: Audible::new(talk),
             lag: Lag::default(),
+            anew: Allowance::new(ANEW_PER_SECOND, ANEW_PER_SECOND),
+            mended: Allowance::new(ANEW_PER_SECOND, ANEW_PER_SECOND),
             newest: None,
             has_just_begun: false,
             made: 0,
             ready: Vec::new(),
             out: Vec::new(),
             dry: 0,
-            wrong: 0,
+            speech_us: None,
+            counts: Counts::default(),
         }))
     }
 
@@ -99,18 +135,31 @@ impl Voice {
         self.lag.us()
     }
 
-    /// Frames that could not be decoded.
+    /// What became of frames that nobody heard.
     #[must_use]
-    pub fn wrong(&self) -> u64 {
-        self.wrong
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
-    /// Takes a talk frame. The mix's blocks are made `slack_us` after their first frame was captured,
-    /// or later.
+    /// When the newest frame of speech came, in µs; `None` before any. Silence is none.
+    #[must_use]
+    pub fn speech_us(&self) -> Option<u64> {
+        self.speech_us
+    }
+
+    /// The talker has gone: what it was played with may serve another.
+    pub fn leave(self, players: &mut Players) {
+        if let Some(playout) = self.playout {
+            players.keep(self.talk, playout);
+        }
+    }
+
+    /// Takes a talk frame; one of `players` plays it. The mix's blocks are made `slack_us` after their
+    /// first frame was captured, or later.
     ///
     /// # Errors
     /// If the sound's rate cannot be brought to the mix's.
-    pub fn take(&mut self, spoken: &Spoken, slack_us: f64) -> Result<()> {
+    pub fn take(&mut self, spoken: &Spoken, slack_us: f64, players: &mut Players) -> Result<()> {
         let mut header = spoken.header;
         let begins = self.newest.is_none_or(|(position, captured_us)| {
             let moved = header.position as f64 - position as f64;
@@ -122,26 +171,54 @@ impl Voice {
         if begins {
             header.flags |= FLAG_BROKEN;
         }
+        let is_anew = header.flags & FLAG_BROKEN != 0;
+        if is_anew && !self.anew.takes(spoken.came_us) {
+            self.counts.restless += 1;
+            return Ok(());
+        }
+        if !is_anew && self.stream.has_to_mend(&header) && !self.mended.takes(spoken.came_us) {
+            self.stream.pause();
+        }
         let pause = self.talk.frames_in_ms(ENDED_MS) as u64 + u64::from(header.frames);
-        self.has_just_begun |= begins
+        let begins = begins
             || self
                 .newest
                 .is_some_and(|(position, _)| header.position.saturating_sub(position) > pause);
+        if begins {
+            self.has_just_begun = true;
+            self.audible.begin();
+        }
         let is_backwards = self.newest.is_some_and(|(position, _)| header.position < position);
         self.newest = Some((header.position, header.captured_us));
         let decoded = self.stream.audio(header, &spoken.payload, &mut self.samples);
-        let Ok(Event::Audio { position, captured_us, broken, samples, .. }) = decoded else {
-            self.wrong += 1;
+        let Ok(Event::Audio { position, captured_us, broken, .. }) = decoded else {
+            self.counts.wrong += 1;
             return Ok(());
         };
-        if broken && is_backwards {
-            // Nothing of what lies ahead of it will ever be heard.
-            self.playout = None;
+        self.samples.iter_mut().for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
+        self.audible.hear(&self.samples);
+        if self.audible.is_speech() {
+            self.speech_us = Some(spoken.came_us);
         }
         let captured_us = captured_us.unwrap_or(header.captured_us);
+        let timeline =
+            || Timeline::new(self.talk.sample_rate, position, captured_us, Offset::NONE, 0.0);
         let playout = match &mut self.playout {
-            Some(playout) => playout,
-            none => none.insert(player(self.talk, self.mix, position, captured_us)?),
+            Some(playout) => {
+                if broken && is_backwards {
+                    // Nothing of what lies ahead of it will ever be heard.
+                    playout.begin_anew(timeline());
+                    playout.timeline().set_delay_us(self.lag.us());
+                }
+                playout
+            }
+            none => {
+                let Some(playout) = players.take(self.talk, timeline(), spoken.came_us)? else {
+                    self.counts.restless += 1;
+                    return Ok(());
+                };
+                none.insert(playout)
+            }
         };
         let took_us = spoken.came_us as f64 - captured_us as f64;
         let least_us = self.talk.micros(u64::from(header.frames));
@@ -152,7 +229,7 @@ impl Voice {
                 playout.timeline().set_delay_us(self.lag.us());
             }
         }
-        playout.insert(position, captured_us, broken, samples);
+        playout.insert(position, captured_us, broken, &self.samples);
         if header.flags & FLAG_LAST != 0 {
             self.stream.pause();
         }
@@ -193,6 +270,7 @@ impl Voice {
         let samples = self.mix.samples(frames).min(self.ready.len());
         if is_heard {
             self.out.extend(self.ready.drain(..samples));
+            self.ceiling.process_single(&mut self.out);
         } else {
             self.ready.clear();
             self.made = end;
@@ -209,17 +287,11 @@ impl Voice {
     /// Whether films should step back for this talker.
     #[must_use]
     pub fn is_speaking(&self) -> bool {
-        !self.out.is_empty() && self.dry == 0
+        !self.out.is_empty() && self.dry == 0 && self.audible.is_speech()
     }
 }
 
-/// A player whose card is the mix. Both clocks are the server's.
-fn player(talk: Format, mix: Format, position: u64, captured_us: u64) -> Result<Playout> {
-    let timeline = Timeline::new(talk.sample_rate, position, captured_us, Offset::NONE, 0.0);
-    let mut playout = Playout::new(talk, mix, 1, USUAL_LAG_MS, timeline)?;
-    playout.make_room_for(HOLDS_MS);
-    Ok(playout)
-}
-
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

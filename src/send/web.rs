@@ -2,19 +2,32 @@
 //! open a WebSocket. Pure: requests in, answers out.
 
 pub mod metrics;
+pub mod names;
 pub mod page;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::control;
+use crate::format::printable;
 use crate::qr;
 use crate::stats::ServerStats;
-use crate::wire::http::{Answer, Body, Request, Status};
+use crate::wire::http::{self, Answer, Body, Request, Status};
 use crate::wire::websocket;
+pub use names::Names;
 
 /// Where browsers open their WebSocket.
 pub const LISTEN: &str = "/listen";
+
+/// Where the page asks why its WebSocket was refused, which browsers do not tell it.
+pub const MAY_LISTEN: &str = "/may-listen";
+
+/// The header with which the page says there where it comes from; browsers send no `Origin` with
+/// such a request.
+const PAGE_FIELD: &str = "auralync-page";
+
+/// Most characters of a name of others that an answer repeats.
+const MAX_NAME: usize = 100;
 
 /// Who may read the figures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -33,16 +46,17 @@ pub enum Response {
     Answer(Answer),
     /// A listener's WebSocket, with the answer to its key.
     WebSocket(String),
-    /// The same for a program that may tell the server what to do.
+    /// A WebSocket of a program that may tell the server what to do, with the answer to its key.
     Control(String),
+    /// The page may listen, if there is room.
+    MayListen,
 }
 
 /// The page and the figures.
 #[derive(Debug)]
 pub struct Web {
     readers: Readers,
-    /// The entity tags of [`page::FILES`].
-    tags: Vec<String>,
+    names: Names,
     stats: Option<ServerStats>,
     /// The figures as text, once somebody has asked for them.
     json: Option<Arc<[u8]>>,
@@ -54,11 +68,12 @@ pub struct Web {
 }
 
 impl Web {
-    /// A page whose figures `readers` may read.
+    /// A page whose figures `readers` may read, and that may be called `names`.
     #[must_use]
-    pub fn new(readers: Readers) -> Self {
-        let tags = page::FILES.iter().map(|file| tag(file.bytes)).collect();
-        Self { readers, tags, stats: None, json: None, metrics: None, token: None, qr: None }
+    pub fn new(readers: Readers, names: Names) -> Self {
+        // Packed now, so that no listener has to wait for it later.
+        LazyLock::force(&page::SERVED);
+        Self { readers, names, stats: None, json: None, metrics: None, token: None, qr: None }
     }
 
     /// Lets programs on this machine that know `token` tell the server what to do.
@@ -81,13 +96,20 @@ impl Web {
         peer: SocketAddr,
         page: impl FnOnce() -> String,
     ) -> Response {
+        if !self.names.include_host_of(request) {
+            return Response::Answer(misdirected(request, &page()));
+        }
         if !matches!(request.method.as_str(), "GET" | "HEAD") {
             let answer = Answer::sentence(Status::MethodNotAllowed, "Only GET and HEAD do here.");
             return Response::Answer(answer.with("Allow", "GET, HEAD"));
         }
         Response::Answer(match request.path.as_str() {
-            LISTEN => match open(request) {
+            LISTEN => match self.open(request, page) {
                 Ok(accept) => return Response::WebSocket(accept),
+                Err(answer) => answer,
+            },
+            MAY_LISTEN => match self.own_page(request.field(PAGE_FIELD), request, page) {
+                Ok(()) => return Response::MayListen,
                 Err(answer) => answer,
             },
             control::PATH if self.token.is_some() => match self.open_control(request, peer) {
@@ -96,32 +118,8 @@ impl Web {
             },
             "/qr.svg" => self.qr(page()),
             "/status.json" | "/metrics" => self.figures(request, peer),
-            path => self.file(request, path),
+            path => file(request, path),
         })
-    }
-
-    fn file(&self, request: &Request, path: &str) -> Answer {
-        let found = page::FILES.iter().zip(&self.tags).find(|(file, _)| file.path == path);
-        let Some((file, tag)) = found else {
-            return Answer::sentence(Status::NotFound, "There is nothing here. The page is at /");
-        };
-        let is_known = request.field("if-none-match").is_some_and(|known| known == tag);
-        let (status, body) = if is_known {
-            (Status::NotModified, Body::BuiltIn(b""))
-        } else {
-            (Status::Ok, Body::BuiltIn(file.bytes))
-        };
-        let answer = Answer { status, fields: Vec::new(), body }
-            .with("Content-Type", file.content_type)
-            .with("ETag", tag);
-        // They are a document's; with every script they would be an eighth of the page's bytes.
-        if file.content_type.starts_with("text/html") {
-            answer
-                .with("Content-Security-Policy", page::POLICY)
-                .with("Referrer-Policy", "no-referrer")
-        } else {
-            answer
-        }
     }
 
     fn qr(&mut self, page: String) -> Answer {
@@ -132,13 +130,41 @@ impl Web {
         };
         self.qr = Some((page, Arc::clone(&svg)));
         let answer = Answer { status: Status::Ok, fields: Vec::new(), body: Body::Shared(svg) };
-        answer.with("Content-Type", "image/svg+xml; charset=utf-8")
+        answer
+            .with("Content-Type", "image/svg+xml; charset=utf-8")
+            .with("Content-Security-Policy", http::BARE)
+    }
+
+    /// The answer to the key of the page's WebSocket, or why there is none.
+    fn open(&self, request: &Request, page: impl FnOnce() -> String) -> Result<String, Answer> {
+        let accept = handshake(request)?;
+        self.own_page(request.field("origin"), request, page)?;
+        Ok(accept)
+    }
+
+    /// Whether `origin` is the page that this server serves, or what to say if it is not.
+    fn own_page(
+        &self,
+        origin: Option<&str>,
+        request: &Request,
+        page: impl FnOnce() -> String,
+    ) -> Result<(), Answer> {
+        if self.names.include_page(origin, request) {
+            return Ok(());
+        }
+        let text = format!(
+            "This address may not listen here: use {}, or, behind a proxy of yours, start the \
+             server with --web-host and the proxy's name.",
+            page()
+        );
+        Err(Answer::sentence(Status::Forbidden, &text))
     }
 
     /// The answer to the key of a program that shows the token, or why there is none.
     fn open_control(&self, request: &Request, peer: SocketAddr) -> Result<String, Answer> {
-        let is_local = peer.ip().to_canonical().is_loopback() && names_this_machine(request);
-        if !is_local || (request.has("origin") && !is_own_page(request)) {
+        let is_of_others =
+            request.has("origin") && !self.names.include_page(request.field("origin"), request);
+        if !names::is_from_here(request, peer) || is_of_others {
             let text = "Only programs on the server itself may tell it what to do.";
             return Err(Answer::sentence(Status::Forbidden, text));
         }
@@ -157,8 +183,7 @@ impl Web {
     }
 
     fn figures(&mut self, request: &Request, peer: SocketAddr) -> Answer {
-        let is_local = peer.ip().to_canonical().is_loopback() && names_this_machine(request);
-        if self.readers == Readers::Local && !is_local {
+        if self.readers == Readers::Local && !names::is_from_here(request, peer) {
             let text = "Only programs on the server itself may read its figures. \
                         Start it with --web-status public to let everybody read them.";
             return Answer::sentence(Status::Forbidden, text);
@@ -176,49 +201,61 @@ impl Web {
             (self.json.get_or_insert_with(json), "application/json")
         };
         let body = Body::Shared(Arc::clone(body));
-        Answer { status: Status::Ok, fields: Vec::new(), body }.with("Content-Type", content_type)
+        Answer { status: Status::Ok, fields: Vec::new(), body }
+            .with("Content-Type", content_type)
+            .with("Content-Security-Policy", http::BARE)
     }
 }
 
-/// Whether the request's host is this machine in so many words. A name may be anybody's: a page
-/// from elsewhere could have it lead here and read along.
-fn names_this_machine(request: &Request) -> bool {
-    let Some(host) = request.field("host") else {
-        return true;
+/// A file of the page, packed where the browser takes it.
+fn file(request: &Request, path: &str) -> Answer {
+    let Some(served) = page::SERVED.iter().find(|served| served.file.path == path) else {
+        return Answer::sentence(Status::NotFound, "There is nothing here. The page is at /");
     };
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|digit| digit.is_ascii_digit()) { name } else { host }
-    });
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    let is_loopback = |ip: std::net::IpAddr| ip.to_canonical().is_loopback();
-    name.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(is_loopback)
+    let is_packed = request.lists("accept-encoding", page::PACKED);
+    let (tag, body) = if is_packed {
+        (&served.packed_tag, Body::Shared(Arc::clone(&served.packed)))
+    } else {
+        (&served.tag, Body::BuiltIn(served.file.bytes))
+    };
+    let is_known = request.field("if-none-match").is_some_and(|known| known == tag);
+    let (status, body) =
+        if is_known { (Status::NotModified, Body::BuiltIn(b"")) } else { (Status::Ok, body) };
+    let content_type = served.file.content_type;
+    let mut answer = Answer { status, fields: Vec::new(), body }
+        .with("Content-Type", content_type)
+        .with("ETag", tag)
+        .with("Vary", "Accept-Encoding");
+    if is_packed {
+        answer = answer.with("Content-Encoding", page::PACKED);
+    }
+    // They are for what is opened by itself; with every script they would be a tenth of all bytes.
+    if content_type.starts_with("text/html") {
+        answer
+            .with("Content-Security-Policy", page::POLICY)
+            .with("Permissions-Policy", page::PERMISSIONS)
+            .with("Referrer-Policy", "no-referrer")
+    } else if content_type.starts_with("image/") {
+        answer.with("Content-Security-Policy", http::BARE)
+    } else {
+        answer
+    }
+}
+
+/// The answer to a request that calls this server by a name that anybody could have made lead here.
+fn misdirected(request: &Request, page: &str) -> Answer {
+    let name = printable(request.field("host").unwrap_or_default(), MAX_NAME);
+    let text = format!(
+        "This server is not known as “{name}”. Open {page} instead. If that name is yours, start \
+         the server with --web-host and the name."
+    );
+    Answer::sentence(Status::Misdirected, &text)
 }
 
 /// Whether two tokens are one, in a time that does not tell how much of them is.
 fn is_same(shown: &[u8], token: &[u8]) -> bool {
     let apart = shown.iter().zip(token).fold(0, |apart, (a, b)| apart | (a ^ b));
     shown.len() == token.len() && apart == 0
-}
-
-/// The answer to the key of the page's WebSocket, or why there is none.
-fn open(request: &Request) -> Result<String, Answer> {
-    let accept = handshake(request)?;
-    if !is_own_page(request) {
-        let text = "Only the page that this server serves may listen.";
-        return Err(Answer::sentence(Status::Forbidden, text));
-    }
-    Ok(accept)
-}
-
-/// Whether a request comes from a page that this server has served.
-fn is_own_page(request: &Request) -> bool {
-    let origin = request.field("origin").and_then(|origin| {
-        origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))
-    });
-    match (origin, request.field("host")) {
-        (Some(origin), Some(host)) => !host.is_empty() && origin.eq_ignore_ascii_case(host),
-        _ => false,
-    }
 }
 
 /// The answer to a WebSocket's key, or why there is none.
@@ -235,12 +272,6 @@ fn handshake(request: &Request) -> Result<String, Answer> {
     accept
         .filter(|_| request.lists("connection", "upgrade"))
         .ok_or_else(|| Answer::sentence(Status::BadRequest, "This is no WebSocket's opening."))
-}
-
-/// An entity tag: FNV-1a tells two versions of a file apart, and needs to do no more.
-fn tag(bytes: &[u8]) -> String {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-    format!("\"{:016x}\"", bytes.iter().fold(0xcbf2_9ce4_8422_2325, step))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ const NAMELESS: &str = "AuraLync";
 const LONGEST: usize = 64;
 
 /// This PC's name, fit to print.
-pub(super) fn name() -> String {
+pub(crate) fn name() -> String {
     let name = own_name().map(|name| crate::format::printable(name.trim(), LONGEST));
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| NAMELESS.to_owned())
 }

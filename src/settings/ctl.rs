@@ -60,15 +60,15 @@ pub enum Order {
         #[arg(allow_hyphen_values = true, value_parser = level)]
         db: f32,
     },
-    /// Silence a source.
+    /// Silence a source or a person.
     Mute {
-        /// The source's number, or a part of its name.
-        source: String,
+        /// The source's number, a part of its name, or a person's address or a part of the name.
+        whom: String,
     },
-    /// Let a source be heard again.
+    /// Let a source or a person be heard again.
     Unmute {
-        /// The source's number, or a part of its name.
-        source: String,
+        /// The source's number, a part of its name, or a person's address or a part of the name.
+        whom: String,
     },
     /// Move a source between left (-1) and right (1).
     Pan {
@@ -92,6 +92,9 @@ pub enum Order {
     Kick {
         /// The listener's address, or a part of the name.
         listener: String,
+        /// Let nobody from that address listen until the server ends.
+        #[arg(long)]
+        address: bool,
     },
     /// Begin or end a recording, in the folder that --record-dir named at the server.
     #[command(arg_required_else_help = false)]

@@ -48,6 +48,19 @@ pub(super) fn volume(text: &str) -> Result<u16, String> {
     }
 }
 
+/// Longest name in the world's name system, in characters (RFC 1035).
+const LONGEST_HOST: usize = 253;
+
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if !text.is_empty() && text.len() <= LONGEST_HOST && text.bytes().all(is_known) {
+        return Ok(text.trim_end_matches('.').to_owned());
+    }
+    Err("it is only the name in the page's address, like music.example: no http://, no port, and \
+         nothing behind it"
+        .to_owned())
+}
+
 /// Beyond this a film is not heard at all.
 const DEEPEST_DUCK_DB: u8 = 60;
 

@@ -25,7 +25,7 @@ const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 const OTHERS_AFTER: Duration = Duration::from_secs(2);
 
 /// What a terminal that does not tell its size is taken for.
-const USUAL_SIZE: (u16, u16) = (80, 24);
+pub(super) const USUAL_SIZE: (u16, u16) = (80, 24);
 
 /// The terminal that shows a status, if there is one: the log goes there.
 static ACTIVE: Mutex<Option<Arc<Shared>>> = Mutex::new(None);

@@ -9,6 +9,10 @@ pub const MAX_HEAD: usize = 8 * 1024;
 /// Most headers of a request.
 pub const MAX_FIELDS: usize = 64;
 
+/// What an answer that is opened by itself may load and be shown in: nothing (a content security
+/// policy).
+pub const BARE: &str = "default-src 'none'; frame-ancestors 'none'";
+
 /// What an answer begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the standard's")]
@@ -22,6 +26,7 @@ pub enum Status {
     NotFound = 404,
     MethodNotAllowed = 405,
     RequestTimeout = 408,
+    Misdirected = 421,
     UpgradeRequired = 426,
     HeadersTooLarge = 431,
     Unavailable = 503,
@@ -39,6 +44,7 @@ impl Status {
             Self::NotFound => "Not Found",
             Self::MethodNotAllowed => "Method Not Allowed",
             Self::RequestTimeout => "Request Timeout",
+            Self::Misdirected => "Misdirected Request",
             Self::UpgradeRequired => "Upgrade Required",
             Self::HeadersTooLarge => "Request Header Fields Too Large",
             Self::Unavailable => "Service Unavailable",
@@ -87,6 +93,8 @@ impl Request {
 pub struct Head {
     bytes: Vec<u8>,
     end: Option<usize>,
+    /// Whether the request line has begun: one empty line may come before it.
+    has_begun: bool,
 }
 
 impl Head {
@@ -104,8 +112,9 @@ impl Head {
         // An end that was cut in two began at most three bytes ago.
         let searched = self.bytes.len().saturating_sub(3);
         self.bytes.extend_from_slice(bytes);
+        self.skip_an_empty_line();
         // No method begins otherwise: whoever speaks TLS or noise is told at once.
-        if self.bytes.first().is_some_and(|first| !first.is_ascii_uppercase()) {
+        if self.has_begun && self.bytes.first().is_some_and(|first| !first.is_ascii_uppercase()) {
             return Err(Status::BadRequest);
         }
         let Some(end) = end_of_head(&self.bytes, searched) else {
@@ -117,6 +126,17 @@ impl Head {
         }
         self.end = Some(end);
         parse(&self.bytes[..end]).map(Some)
+    }
+
+    /// Takes away the empty line that old programs send before a request (RFC 9112, section 2.2).
+    fn skip_an_empty_line(&mut self) {
+        if self.has_begun || matches!(self.bytes[..], [] | [b'\r']) {
+            return;
+        }
+        self.has_begun = true;
+        if self.bytes.starts_with(b"\r\n") {
+            self.bytes.drain(..2);
+        }
     }
 
     /// What came behind the request.
@@ -143,13 +163,14 @@ fn parse(head: &[u8]) -> Result<Request, Status> {
         Err(httparse::Error::TooManyHeaders) => return Err(Status::HeadersTooLarge),
         Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BadRequest),
     }
-    let target = parsed.path.unwrap_or_default();
+    let (target, named) = split(parsed.path.unwrap_or_default())?;
     let path = target.split(['?', '#']).next().unwrap_or_default();
+    let path = if path.is_empty() { "/" } else { path };
     let fields = parsed.headers.iter().map(|field| {
         let value = str::from_utf8(field.value).map_err(|_| Status::BadRequest)?;
         Ok((field.name.to_ascii_lowercase(), value.trim().to_owned()))
     });
-    let request = Request {
+    let mut request = Request {
         method: parsed.method.unwrap_or_default().to_owned(),
         path: path.to_owned(),
         fields: fields.collect::<Result<_, Status>>()?,
@@ -158,7 +179,29 @@ fn parse(head: &[u8]) -> Result<Request, Status> {
     if hosts > 1 || (hosts == 0 && parsed.version == Some(1)) {
         return Err(Status::BadRequest);
     }
+    if let Some(named) = named {
+        request.fields.retain(|(name, _)| name != "host");
+        request.fields.push(("host".to_owned(), named.to_owned()));
+    }
     Ok(request)
+}
+
+/// A request's target without the scheme and host that it may begin with, and that host, which
+/// then counts instead of the header's (RFC 9112, section 3.2.2).
+fn split(target: &str) -> Result<(&str, Option<&str>), Status> {
+    let schemes = ["http://", "https://"];
+    let Some(scheme) = schemes.iter().find(|scheme| {
+        target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    }) else {
+        return Ok((target, None));
+    };
+    let rest = &target[scheme.len()..];
+    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if host.is_empty() || host.contains('@') {
+        Err(Status::BadRequest)
+    } else {
+        Ok((path, Some(host)))
+    }
 }
 
 /// What an answer carries: made for this one, built in, or shared by all who ask.
@@ -197,8 +240,10 @@ impl Answer {
     /// A sentence for a person.
     #[must_use]
     pub fn sentence(status: Status, text: &str) -> Self {
-        let fields = vec![("Content-Type", "text/plain; charset=utf-8".to_owned())];
-        Self { status, fields, body: Body::Text(format!("{text}\n")) }
+        let body = Body::Text(format!("{text}\n"));
+        Self { status, fields: Vec::new(), body }
+            .with("Content-Type", "text/plain; charset=utf-8")
+            .with("Content-Security-Policy", BARE)
     }
 
     /// The answer to a request that cannot be read, or never ends.
@@ -230,6 +275,8 @@ impl Answer {
         let always = [
             ("Cache-Control", "no-cache"),
             ("X-Content-Type-Options", "nosniff"),
+            // No page from elsewhere shows it, or tells by it that this server is here.
+            ("Cross-Origin-Resource-Policy", "same-origin"),
             ("Connection", "close"),
         ];
         let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
@@ -313,10 +360,14 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_refused_as_early_as_it_shows() {
-        let cases: [&[u8]; 9] = [
+        let cases: [&[u8]; 13] = [
             b"\x16\x03\x01\x02",
             b"\x80\0\0\x37",
-            b"\r\n",
+            b"\r\n\r\n",
+            b"\n",
+            b"\r\r\nGET / HTTP/1.1\r\nHost: pc\r\n\r\n",
+            b"GET http:/// HTTP/1.1\r\nHost: pc\r\n\r\n",
+            b"GET http://a@pc/ HTTP/1.1\r\nHost: pc\r\n\r\n",
             b"get / HTTP/1.1\r\nHost: pc\r\n\r\n",
             b"GET / HTTP/1.1\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
@@ -329,6 +380,35 @@ mod tests {
             assert_eq!(whole(case), Err(Status::BadRequest), "{text}");
         }
         assert!(whole(b"GET / HTTP/1.0\r\n\r\n").unwrap().is_some(), "1.0 needs no host");
+    }
+
+    #[test]
+    fn one_empty_line_before_a_request_is_skipped_wherever_it_is_cut() {
+        let expected = whole(BROWSER).unwrap();
+        let behind = [b"\r\n", BROWSER].concat();
+        assert_eq!(whole(&behind).unwrap(), expected);
+        for cut in 1..10 {
+            let mut head = Head::default();
+            assert_eq!(head.take(&behind[..cut]), Ok(None), "{cut}");
+            assert_eq!(head.take(&behind[cut..]).unwrap(), expected, "{cut}");
+            assert_eq!(head.rest(), b"\x82\x80abcd");
+        }
+    }
+
+    #[test]
+    fn a_target_that_names_its_host_is_read_as_a_path_on_that_host() {
+        for (target, path, host) in [
+            ("http://pc:8080/", "/", "pc:8080"),
+            ("HTTP://pc:8080", "/", "pc:8080"),
+            ("https://[fd00::5]?from=qr", "/", "[fd00::5]"),
+            ("http://pc/app.js?v=1", "/app.js", "pc"),
+            ("http://pc//x", "//x", "pc"),
+            ("httpx://pc/", "httpx://pc/", "else"),
+        ] {
+            let text = format!("GET {target} HTTP/1.1\r\nHost: else\r\n\r\n");
+            let request = whole(text.as_bytes()).unwrap().unwrap();
+            assert_eq!((request.path.as_str(), request.field("host")), (path, Some(host)));
+        }
     }
 
     #[test]

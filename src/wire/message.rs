@@ -7,14 +7,23 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::talk::Microphone;
-use super::{MAX_AUDIO_PAYLOAD, MAX_JSON, SERVER_FULL, VERSION, Violation, kind, plain, typed};
-use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable};
+use super::{
+    Full, MAX_AUDIO_PAYLOAD, MAX_JSON, SERVER_FULL, VERSION, Violation, kind, plain, typed,
+};
+use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable, printable_name};
 
 /// Longest id or name that is kept of a peer's, in characters.
 pub(super) const MAX_NAME: usize = 64;
 
+/// Longest name that is kept of a client's, in bytes: lists of people go to everybody.
+pub const MAX_NAME_BYTES: usize = 64;
+
 /// Codecs of a hello that are looked at, the best first.
 const MAX_CODECS: usize = 16;
+
+/// What a peer says to be read, and what is said of what cannot be read, is cut to this many
+/// characters.
+const LONGEST_TEXT: usize = 300;
 
 /// The first thing a server says: generation one's config, with our key in it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -46,7 +55,7 @@ pub enum ServerFirst {
     /// The stream's layout.
     Config(Config),
     /// The server takes no more listeners.
-    Full,
+    Full(Full),
 }
 
 impl Config {
@@ -95,7 +104,7 @@ impl ServerFirst {
     /// [`Violation::Unreadable`] if it is no config that can be played.
     pub fn read(payload: &[u8]) -> Result<Self, Violation> {
         if payload == &SERVER_FULL[4..] {
-            return Ok(Self::Full);
+            return Ok(Self::Full(Full::Server));
         }
         let unreadable = |why: String| Violation::Unreadable { what: "config", why };
         let value: serde_json::Value =
@@ -105,8 +114,12 @@ impl ServerFirst {
         }
         if let Some(error) = value.get("error") {
             let text = error.as_str().unwrap_or_default();
-            if text.eq_ignore_ascii_case("server full") {
-                return Ok(Self::Full);
+            let said = text.to_ascii_lowercase();
+            if said == "server full" {
+                return Ok(Self::Full(Full::Server));
+            }
+            if said.starts_with("server full: ") {
+                return Ok(Self::Full(Full::Address));
             }
             return Err(unreadable(format!("the server says “{}”", printable(text, 200))));
         }
@@ -158,7 +171,7 @@ impl Hello {
     pub fn read(body: &[u8]) -> Result<Self, Violation> {
         let mut hello: Self = json("hello", body)?;
         hello.id = printable(&hello.id, MAX_NAME);
-        hello.name = printable(&hello.name, MAX_NAME);
+        hello.name = printable_name(&hello.name, MAX_NAME, MAX_NAME_BYTES);
         hello.codecs.truncate(MAX_CODECS);
         if hello.version < 2 || hello.id.is_empty() {
             let why = format!("version {} or an empty id", hello.version);
@@ -326,7 +339,8 @@ pub enum Reason {
     Stopping,
     /// A newer connection with the same id has taken over.
     Replaced,
-    /// This listener took nothing for too long.
+    /// This listener took nothing for too long. Servers of ours never send it: who takes nothing
+    /// takes no notice either.
     Stalled,
     /// This listener broke the protocol.
     Violation,
@@ -334,6 +348,10 @@ pub enum Reason {
     Removed,
     /// The output that is captured has changed: come again, and see whether it is yours.
     Captured,
+    /// Whoever runs the server lets nobody hear this listener.
+    Muted,
+    /// Whoever runs the server lets this listener be heard again.
+    Unmuted,
     /// The playout delay changes.
     PlayoutDelay,
     /// A reason that this version does not know; it is ignored.
@@ -354,7 +372,7 @@ impl Notice {
     /// [`Violation::Unreadable`] if it is no notice.
     pub fn read(body: &[u8]) -> Result<Self, Violation> {
         let mut notice: Self = json("notice", body)?;
-        notice.text = printable(&notice.text, 300);
+        notice.text = printable(&notice.text, LONGEST_TEXT);
         if notice.playout_delay_ms.is_some_and(|ms| ms > MAX_PLAYOUT_DELAY_MS) {
             let why = "a playout delay beyond every buffer".to_owned();
             return Err(Violation::Unreadable { what: "notice", why });
@@ -451,7 +469,10 @@ pub(super) fn json_within<T: DeserializeOwned>(
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(Violation::Unreadable { what, why: "no JSON object".to_owned() });
     }
-    serde_json::from_slice(body).map_err(|e| Violation::Unreadable { what, why: e.to_string() })
+    serde_json::from_slice(body).map_err(|e| {
+        // It may quote what was sent.
+        Violation::Unreadable { what, why: printable(&e.to_string(), LONGEST_TEXT) }
+    })
 }
 
 pub(super) fn json_frame<T: Serialize>(kind: u8, message: &T) -> Vec<u8> {

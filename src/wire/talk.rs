@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::message::{MAX_NAME, json, json_frame, json_within};
+use super::message::{MAX_NAME, MAX_NAME_BYTES, json, json_frame, json_within};
 use super::{
     AUDIO_HEADER, AudioHeader, MAX_ALGORITHMIC_DELAY, MAX_CLIENT_FRAME, PLAIN_HEADER, Violation,
     Welcome, header_bytes, kind, typed,
 };
 use crate::codec::{Codec, opus};
-use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable};
+use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable, printable_name};
 
 /// Longest talk frame (kind and body) that a server takes, in bytes: no longer than a client's
 /// other frames, so that who talks makes the server hold no more than who listens.
@@ -124,7 +124,7 @@ impl Wish {
     /// [`Violation::Unreadable`] if it is no wish.
     pub fn read(body: &[u8]) -> Result<Self, Violation> {
         let mut wish: Self = json("wish", body)?;
-        let name = wish.name.map(|name| printable(&name, MAX_NAME));
+        let name = wish.name.map(|name| printable_name(&name, MAX_NAME, MAX_NAME_BYTES));
         wish.name = name.filter(|name| !name.is_empty());
         let volumes = wish.volumes.into_iter().take(MAX_PEOPLE);
         wish.volumes = volumes.map(|(who, to)| (who, to.min(MAX_VOLUME_PERCENT))).collect();
@@ -201,6 +201,62 @@ impl People {
     #[must_use]
     pub fn frame_around(you: u32, list: &str) -> Vec<u8> {
         typed(kind::PEOPLE, format!("{{\"you\":{you},\"people\":{list}}}").as_bytes())
+    }
+}
+
+/// Server → client: what has changed since the last list of people, or since the last of these.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// Those who have come, or of whom something is different.
+    #[serde(default)]
+    pub people: Vec<Person>,
+    /// Those who have left, by number.
+    #[serde(default)]
+    pub left: Vec<u32>,
+}
+
+impl Changes {
+    /// Reads the body of what has changed. Names come out fit to print and of bounded length, and no
+    /// more than [`MAX_PEOPLE`] of them.
+    ///
+    /// # Errors
+    /// [`Violation::Unreadable`] if it is nothing of the kind.
+    pub fn read(body: &[u8]) -> Result<Self, Violation> {
+        let mut changes: Self = json_within(MAX_PEOPLE_BYTES, "change of people", body)?;
+        changes.people.truncate(MAX_PEOPLE);
+        changes.left.truncate(MAX_PEOPLE);
+        for person in &mut changes.people {
+            person.name = printable(&person.name, MAX_NAME);
+        }
+        Ok(changes)
+    }
+
+    /// The whole typed frame.
+    #[must_use]
+    pub fn frame(&self) -> Vec<u8> {
+        json_frame(kind::CHANGES, self)
+    }
+
+    /// Whether nothing has changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.people.is_empty() && self.left.is_empty()
+    }
+}
+
+impl People {
+    /// Makes `changes` to this list, which stays within [`MAX_PEOPLE`].
+    pub fn change(&mut self, changes: Changes) {
+        let is_new = |who: u32| changes.people.iter().any(|person| person.person == who);
+        self.people.retain(|old| !changes.left.contains(&old.person) && !is_new(old.person));
+        self.people.extend(changes.people);
+        self.sort();
+    }
+
+    /// Puts those first who can talk, then who came first, and keeps as many as a list has.
+    pub fn sort(&mut self) {
+        self.people.sort_by_key(|person| (!person.can_talk, person.person));
+        self.people.truncate(MAX_PEOPLE);
     }
 }
 

@@ -75,7 +75,7 @@ fn every_wrong_flag_is_one_line_that_says_what_to_do() {
         row(Server, "--chunk-size 8193", 2, &["--chunk-size", "16 to 8192"]),
         row(Server, "--chunk-size -5", 2, &[HELP]),
         row(Server, "--max-queue-size 0", 2, &["--max-queue-size", "1 to 1000"]),
-        row(Server, "--max-clients 10001", 2, &["--max-clients", "0 means no limit"]),
+        row(Server, "--max-clients 10001", 2, &["--max-clients", "0 means 1000"]),
         row(Server, "--listen-backlog 0", 2, &["--listen-backlog"]),
         row(Server, "--playout-delay-ms 4", 2, &["--playout-delay-ms", "5 to 10000"]),
         row(Server, "--playout-delay-ms 1e3", 2, &["whole number"]),

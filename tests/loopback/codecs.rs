@@ -1,6 +1,7 @@
 //! Each listener gets the codec that it asks for, and all of them the same sound.
 
 use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 
 use auralync::wire::{AudioHeader, Hello, Ping, Pong, Welcome, kind};
 
@@ -50,7 +51,7 @@ fn every_codec_is_heard_and_nobody_disturbs_another() {
     }
 }
 
-fn welcomed(server: std::net::SocketAddr, codecs: Vec<String>) -> (Welcome, u32) {
+fn welcomed(server: SocketAddr, codecs: Vec<String>) -> (Welcome, u32) {
     let mut socket = socket::connect(server);
     let _config = socket::plain(&mut socket);
     let hello = Hello { version: 2, id: "x".into(), name: String::new(), codecs, talk: None };
@@ -95,11 +96,12 @@ fn who_comes_again_gets_what_it_asks_for_again() {
 }
 
 /// How old the first sound is that a newcomer gets, at the time that it was welcomed, in ms.
-fn age_of_the_first_sound(server: std::net::SocketAddr, codec: &str) -> u64 {
+/// The connection comes too, still open.
+fn age_of_the_first_sound(server: SocketAddr, id: &str, codec: &str) -> (u64, TcpStream) {
     let mut socket = socket::connect(server);
     let _config = socket::plain(&mut socket);
     let codecs = vec![codec.to_owned()];
-    let hello = Hello { version: 2, id: codec.into(), name: String::new(), codecs, talk: None };
+    let hello = Hello { version: 2, id: id.into(), name: String::new(), codecs, talk: None };
     socket.write_all(&hello.frame()).unwrap();
     let _welcome = socket::skip_to_welcome(&mut socket);
     socket.write_all(&Ping { client_us: 0 }.frame()).unwrap();
@@ -114,7 +116,7 @@ fn age_of_the_first_sound(server: std::net::SocketAddr, codec: &str) -> u64 {
             _ => {}
         }
         if let (Some(captured_us), Some(welcomed_us)) = (captured_us, welcomed_us) {
-            return welcomed_us.saturating_sub(captured_us) / 1000;
+            return (welcomed_us.saturating_sub(captured_us) / 1000, socket);
         }
     }
 }
@@ -125,14 +127,34 @@ fn a_newcomer_gets_sound_from_before_it_came_even_if_nobody_had_its_codec() {
     let address = server.address();
     // All but a head start of a quarter of a second, and a chunk.
     let expected = 650..=800;
+    let mut newcomers = 0;
+    let mut age_ms = |codec| {
+        newcomers += 1;
+        age_of_the_first_sound(address, &newcomers.to_string(), codec).0
+    };
     // Asked in the codec that takes least of what all newcomers together may have.
-    wait_until("sound to remember", || {
-        expected.contains(&age_of_the_first_sound(address, "opus:64"))
-    });
+    wait_until("sound to remember", || expected.contains(&age_ms("opus:64")));
     for codec in ["opus:64", "s16", "opus", "s24", "f32", "opus"] {
-        let age_ms = age_of_the_first_sound(address, codec);
+        let age_ms = age_ms(codec);
         assert!(expected.contains(&age_ms), "{codec}: {age_ms} ms");
     }
+}
+
+#[test]
+fn a_connection_that_takes_an_older_ones_place_misses_nothing_that_can_still_be_played() {
+    let mut server = server(["--source", "tone", "--playout-delay-ms", "1000"]);
+    let address = server.address();
+    // All but the way there, and a chunk.
+    let expected = 900..=1000;
+    let (_, mut before) = age_of_the_first_sound(address, "one", "opus:64");
+    wait_until("sound to remember", || {
+        let (age_ms, now) = age_of_the_first_sound(address, "one", "opus:64");
+        before = now;
+        expected.contains(&age_ms)
+    });
+    let (age_ms, _open) = age_of_the_first_sound(address, "another", "opus:64");
+    assert!(!expected.contains(&age_ms), "a newcomer: {age_ms} ms");
+    drop(before);
 }
 
 #[test]

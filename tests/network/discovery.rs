@@ -24,6 +24,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("without_a_server_the_listener_says_what_to_do", nobody_there),
     ("what_is_not_bound_or_wanted_is_not_announced", not_announced),
     ("answers_that_lie_do_no_harm", liars),
+    ("what_others_announce_costs_a_server_no_memory_and_it_still_answers", a_flood),
+    ("a_network_that_comes_late_is_announced_on", a_late_network),
 ];
 
 /// What is promised: from the start of a client that was told nothing until sound.
@@ -261,4 +263,28 @@ fn liars() {
     let out = run(cable.at_ear(CLIENT), "");
     assert_ends(&out, 2, &["servers are on this network", "more. Name one"]);
     assert!(out.stderr.len() < 2000, "{out:?}");
+}
+
+/// What a server that keeps nothing may still grow by meanwhile, in KiB: it plays and serves its page.
+const GROWS_BY: u64 = 8 * 1024;
+
+fn a_flood() {
+    let cable = Cable::lay().unwrap();
+    let server = server(&cable, &["--name", "pc"]);
+    wait_for_names(&cable, &["pc"]);
+    let before = server.resident_kib();
+    let exe = std::env::current_exe().unwrap();
+    let ended = cable.at_ear(exe.to_str().unwrap()).arg(crate::lies::FLOOD).status().unwrap();
+    assert!(ended.success());
+    wait_for_names(&cable, &["pc"]);
+    let after = server.resident_kib();
+    assert!(after < before + GROWS_BY, "{before} KiB became {after}");
+}
+
+fn a_late_network() {
+    let cable = Cable::lay().unwrap();
+    cable.pull();
+    let _server = server(&cable, &["--name", "pc"]);
+    cable.plug();
+    wait_for_names(&cable, &["pc"]);
 }

@@ -44,6 +44,38 @@ pub(crate) fn tell() {
     }
 }
 
+/// The word that makes this program flood the network with what is nobody's business, and end.
+pub(crate) const FLOOD: &str = "flood-the-network";
+
+/// Says of 180,000 hosts where they are, for a year.
+pub(crate) fn flood() {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let mut foreign = [0; 4].to_vec();
+    for n in 0..4000 {
+        let mut packet = Vec::new();
+        for word in [0, 0x8400, 0, HOSTS, 0, 0] {
+            packet.extend(u16::to_be_bytes(word));
+        }
+        for m in 0..HOSTS {
+            foreign[2..].copy_from_slice(&m.to_be_bytes());
+            record(
+                &mut packet,
+                &labels(&[&format!("{n:x}-{m:x}"), "local"]),
+                A,
+                &foreign,
+                31_536_000,
+            );
+        }
+        // It may be more than the system takes at once.
+        let _ = socket.send_to(&packet, GROUP);
+        std::thread::sleep(Duration::from_micros(300));
+    }
+    std::process::exit(0);
+}
+
+/// Hosts in one packet.
+const HOSTS: u16 = 45;
+
 /// What a server of that name would announce.
 fn lie(name: &str, ip: Ipv4Addr, port: u16) -> Vec<u8> {
     let service = labels(&["_auralync", "_tcp", "local"]);
@@ -53,15 +85,15 @@ fn lie(name: &str, ip: Ipv4Addr, port: u16) -> Vec<u8> {
     for word in [0, 0x8400, 0, 4, 0, 0] {
         packet.extend(u16::to_be_bytes(word));
     }
-    record(&mut packet, &service, PTR, &instance);
+    record(&mut packet, &service, PTR, &instance, 120);
     let place = [&[0, 0, 0, 0], &port.to_be_bytes()[..], &host].concat();
-    record(&mut packet, &instance, SRV, &place);
+    record(&mut packet, &instance, SRV, &place, 120);
     let strings: Vec<u8> = ["version=-7", "preset=\u{1b}]0;x\u{7}", "full=yes", "web=0"]
         .iter()
         .flat_map(|text| std::iter::once(text.len() as u8).chain(text.bytes()))
         .collect();
-    record(&mut packet, &instance, TXT, &strings);
-    record(&mut packet, &host, A, &ip.octets());
+    record(&mut packet, &instance, TXT, &strings, 120);
+    record(&mut packet, &host, A, &ip.octets(), 120);
     packet
 }
 
@@ -74,11 +106,11 @@ fn labels(names: &[&str]) -> Vec<u8> {
     bytes
 }
 
-fn record(packet: &mut Vec<u8>, name: &[u8], kind: u16, data: &[u8]) {
+fn record(packet: &mut Vec<u8>, name: &[u8], kind: u16, data: &[u8], ttl: u32) {
     packet.extend(name);
     packet.extend(kind.to_be_bytes());
     packet.extend([0, 1]); // Internet
-    packet.extend(120_u32.to_be_bytes());
+    packet.extend(ttl.to_be_bytes());
     packet.extend((data.len() as u16).to_be_bytes());
     packet.extend(data);
 }

@@ -15,6 +15,8 @@ mod cable;
 #[cfg(target_os = "linux")]
 mod discovery;
 #[cfg(target_os = "linux")]
+mod doors;
+#[cfg(target_os = "linux")]
 mod faults;
 #[cfg(target_os = "linux")]
 mod lies;
@@ -30,7 +32,7 @@ type Test = (&'static str, fn());
 
 #[cfg(target_os = "linux")]
 fn tests() -> (Vec<Test>, Result<(), String>) {
-    ([faults::TESTS, discovery::TESTS].concat(), cable::Cable::lay().map(drop))
+    ([faults::TESTS, discovery::TESTS, doors::TESTS].concat(), cable::Cable::lay().map(drop))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -44,6 +46,10 @@ fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     if arguments == [lies::LIE] {
         lies::tell();
+    }
+    #[cfg(target_os = "linux")]
+    if arguments == [lies::FLOOD] {
+        lies::flood();
     }
     let is_list = arguments.iter().any(|argument| argument == "--list");
     arguments.retain(|argument| !argument.starts_with('-'));

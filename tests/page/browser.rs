@@ -10,7 +10,7 @@ use crate::support::sound_program::Guarded;
 use crate::support::sound_room::Room;
 
 /// A name that is not this machine's own, so that the page is not “secure” to the browser.
-const HOST: &str = "living-room.test";
+pub(crate) const HOST: &str = "living-room.lan";
 
 pub(crate) struct Browser {
     says: BufReader<ChildStdout>,

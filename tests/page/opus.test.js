@@ -1,13 +1,15 @@
 // Our own Opus decoder in the page: what is missing, and what is no packet. That it decodes as the
 // programs do, tests/page/opus.rs shows.
 import assert from 'node:assert/strict';
+import {createHash} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
 
 import {compile} from '../../web/opus.js';
 import {Violation} from '../../web/wire.js';
 
-const WASM = readFileSync(new URL('../../web/opus.wasm', import.meta.url));
+const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url));
+const WASM = read('web/opus.wasm');
 const FRAMES = 960;
 
 // A packet of 20 ms of silence in stereo, as encoders make it.
@@ -70,4 +72,24 @@ test('noise in place of packets is sound within bounds, concealed, or a violatio
 			assert.ok(error instanceof Violation, error.stack);
 		}
 	}
+});
+
+test('the decoder is the one whose checksum its recipe has left', () => {
+	const [made] = read('web/opus/built').toString().split('\n');
+	assert.equal(made, `${createHash('sha256').update(WASM).digest('hex')}  web/opus.wasm`);
+});
+
+test('page and programs are bound to one version of ropus', () => {
+	const found = (path, pattern) => {
+		const text = read(path).toString();
+		return pattern.exec(text)?.[1] ?? `none in ${path}`;
+	};
+	const bound = /^ropus = \{ version = "=([0-9.]+)"/m;
+	const locked = /^name = "ropus"\nversion = "([0-9.]+)"/m;
+	const versions = [
+		found('Cargo.toml', bound), found('web/opus/Cargo.toml', bound),
+		found('Cargo.lock', locked), found('web/opus/Cargo.lock', locked),
+	];
+	assert.deepEqual(new Set(versions), new Set([versions[0]]));
+	assert.match(versions[0], /^[0-9.]+$/);
 });

@@ -9,7 +9,7 @@ use crate::browser::Browser;
 use crate::support::sound_compare::{find, likeness, median, noise};
 use crate::support::sound_program::{Guarded, Program, wait_until};
 use crate::support::sound_room::{EAR1, EAR2, MIC1, MOUTH, RATE, Recorder, Room};
-use crate::{MOST_BYTES_TO_SECURE_SOUND, MOST_BYTES_TO_SOUND, extra_ms, folder, free_port};
+use crate::{MOST_BYTES_TO_SOUND, extra_ms, folder, free_port};
 
 /// Words last a second, and so do the pauses between them.
 const WORD: usize = RATE as usize;
@@ -205,7 +205,7 @@ fn a_page_on_the_servers_machine_talks_and_never_hears_itself() {
     let shown = browser.ask("show");
     let bytes = shown["bytes"].as_f64().unwrap();
     println!("{bytes} bytes");
-    assert!((1.0..=MOST_BYTES_TO_SECURE_SOUND).contains(&bytes), "{shown}");
+    assert!((1.0..=MOST_BYTES_TO_SOUND).contains(&bytes), "{shown}");
     assert_eq!(shown["talkSays"], HOW_TO_TALK);
     assert_eq!(state_of(&shown, &you), "listens");
     let quiet_from = conference.recorder.seconds();

@@ -68,6 +68,14 @@ const READERS = {
 	},
 };
 
+READERS.changes = (read, {people, left}) => {
+	const both = {kind: 'people', bytes: wire.read(bytesOf('039-people')).bytes, changes: [read.bytes]};
+	const known = room.people(both).people;
+	assert.deepEqual(room.changes(read).left, left);
+	for (const {person, name} of people) assert.equal(known.find((each) => each.person === person).name, name);
+	for (const person of left) assert.equal(known.some((each) => each.person === person), false);
+};
+
 function assertReads(step, bytes) {
 	const read = wire.read(bytes);
 	const unknown = step.message === 'unknown' || (step.message === 'notice' && !wire.REASONS.includes(step.fields.reason));
@@ -94,7 +102,7 @@ function assertWrites(step, bytes) {
 	}
 }
 
-const first = (name) => ['config', 'server_full', 'plain_audio'].includes(meaningOf(name).message);
+const first = (name) => ['config', 'server_full', 'address_full', 'plain_audio'].includes(meaningOf(name).message);
 
 for (const name of names.filter((each) => each !== '001-session' && !first(each))) {
 	const step = meaningOf(name);
@@ -173,6 +181,7 @@ test('nothing that a server may send does anything but be read or be refused', (
 		try {
 			const read = wire.read(bytes.buffer.slice(0, random(4) ? bytes.length : random(bytes.length)));
 			if (read?.kind === 'people') room.people(read);
+			if (read?.kind === 'changes') room.changes(read);
 			if (read?.kind === 'audio') wire.samples(read, ['f32', 's24', 's16'][random(3)], 1 + random(2));
 		} catch (error) {
 			assert.ok(error instanceof wire.Violation, `${hex(bytes)}: ${error.stack}`);

@@ -203,22 +203,21 @@ fn a_flood_that_does_not_end_is_cut_off() {
 }
 
 #[test]
-fn a_crowd_that_only_breaks_the_rules_takes_no_more_connections_than_allowed() {
-    let room = Room::open("--max-clients 2");
+fn a_crowd_that_only_breaks_the_rules_keeps_no_newcomer_out() {
+    let room = Room::open("--max-clients 4");
     while_somebody_listens(&room, || {
-        let start = Instant::now();
         let mut crowd = Vec::new();
-        let mut let_in = 0;
-        for _ in 0..100 {
+        for n in 1..=100 {
             let mut peer = room.connect();
-            let_in += u64::from(peer.config().get("error").is_none());
+            peer.config();
             let _ = peer.stream.write_all(b"GET / HTTP/1.1\r\n\r\n");
             peer.wait_for_the_end();
             // Left open on our side, so that the server has to wait for it.
             crowd.push(peer);
+            if n % 10 == 0 {
+                let config = room.connect().config();
+                assert_eq!(config.get("error"), None, "after {n}");
+            }
         }
-        // Twice the listeners allowed, each for two seconds at most, and eight that were refused.
-        let allowed = (2 * 2 + 8) * (1 + start.elapsed().as_secs());
-        assert!(let_in <= allowed, "{let_in} in {:?}", start.elapsed());
     });
 }

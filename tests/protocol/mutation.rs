@@ -99,7 +99,10 @@ impl Served {
         loop {
             match self.listener.read(bytes, self.now_us) {
                 Ok(Asks::Nothing) => return,
-                Ok(Asks::Mix(_) | Asks::Change) => {}
+                Ok(Asks::Mix(_)) => {}
+                Ok(Asks::Wish(wish)) => {
+                    self.listener.grant(wish, |_| true);
+                }
                 Ok(Asks::Welcome(hello)) => {
                     assert_is_tame(&hello);
                     self.listener.welcome(hello, typed(2, b"{}"), &self.log, 0);
@@ -209,7 +212,7 @@ proptest! {
                         prop_assert!(frames > 0 && samples.len().is_multiple_of(frames as usize));
                         prop_assert!(samples.iter().all(|sample| sample.abs() <= MAX_SAMPLE));
                     }
-                    Ok(Event::Full) => break 'pieces,
+                    Ok(Event::Full(_)) => break 'pieces,
                     Ok(_) => {}
                     Err(_) => break 'pieces,
                 }

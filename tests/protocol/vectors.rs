@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use auralync::codec::{Codec, Decoder, pcm};
 use auralync::wire::{
-    AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Config, Deframer, Frame, Hello, Limits,
-    MAX_CLIENT_FRAME, MAX_JSON, MAX_SERVER_FRAME, Notice, People, Ping, Pong, Report, SERVER_FULL,
-    ServerFirst, Violation, Welcome, Wish, kind, plain, read_float32, talk_frame, typed,
+    AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Changes, Config, Deframer, Frame, Full,
+    Hello, Limits, MAX_CLIENT_FRAME, MAX_JSON, MAX_SERVER_FRAME, Notice, People, Ping, Pong,
+    Report, ServerFirst, Violation, Welcome, Wish, kind, plain, read_float32, talk_frame, typed,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -105,7 +105,8 @@ fn samples(fields: &Fields) -> Vec<f32> {
 pub(crate) fn encode(Step { message, fields, .. }: &Step) -> Vec<u8> {
     match message.as_str() {
         "config" => of::<Config>(fields).frame(),
-        "server_full" => SERVER_FULL.to_vec(),
+        "server_full" => Full::Server.frame().to_vec(),
+        "address_full" => Full::Address.frame().to_vec(),
         "plain_audio" => {
             let header = AudioHeader { flags: 0, frames: 0, position: 0, captured_us: 0 };
             let frame = AudioFrame::float32(header, &samples(fields));
@@ -121,6 +122,7 @@ pub(crate) fn encode(Step { message, fields, .. }: &Step) -> Vec<u8> {
         }
         "wish" => of::<Wish>(fields).frame(),
         "people" => of::<People>(fields).frame(),
+        "changes" => of::<Changes>(fields).frame(),
         "ping" => Ping { client_us: number(fields, "client_us") }.frame(),
         "pong" => Pong {
             client_us: number(fields, "client_us"),
@@ -182,7 +184,8 @@ fn decode(bytes: &[u8], like: &Step) -> Result<Option<(String, Value)>, Violatio
             Some(("plain_audio".into(), fields))
         }
         Some(Frame::Plain(payload)) => Some(match ServerFirst::read(payload)? {
-            ServerFirst::Full => ("server_full".into(), json!({})),
+            ServerFirst::Full(Full::Server) => ("server_full".into(), json!({})),
+            ServerFirst::Full(Full::Address) => ("address_full".into(), json!({})),
             ServerFirst::Config(config) => ("config".into(), config_fields(&config)),
         }),
         Some(Frame::Typed { kind, body }) => Some(read_typed(kind, body, like)?),
@@ -213,6 +216,7 @@ fn read_typed(kind: u8, body: &[u8], like: &Step) -> Result<(String, Value), Vio
         }
         kind::WISH => ("wish".into(), fields(serde_json::to_value(Wish::read(body)?))),
         kind::PEOPLE => ("people".into(), fields(serde_json::to_value(People::read(body)?))),
+        kind::CHANGES => ("changes".into(), fields(serde_json::to_value(Changes::read(body)?))),
         kind::PING => ("ping".into(), json!({"client_us": Ping::read(body)?.client_us})),
         kind::PONG => {
             let Pong { client_us, received_us, sent_us } = Pong::read(body)?;
@@ -297,7 +301,8 @@ fn every_kind_of_message_has_a_vector() {
     let known: BTreeSet<String> =
         single_messages().into_iter().map(|vector| vector.step.message).collect();
     let spoken = session().0.into_iter().map(|step| step.message).collect::<BTreeSet<_>>();
-    let untyped = ["config", "server_full", "plain_audio", "unknown"].map(str::to_owned);
+    let untyped =
+        ["config", "server_full", "address_full", "plain_audio", "unknown"].map(str::to_owned);
     for (_, name) in kinds() {
         assert!(known.contains(&name), "no vector for {name}");
         assert!(spoken.contains(&name), "{name} is not in the session");

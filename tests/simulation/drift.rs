@@ -136,3 +136,59 @@ fn a_card_that_steps_is_steered_back_with_hardly_an_overshoot() {
         assert_eq!((seen.jumps, seen.lost), (0, 0), "{seen}");
     }
 }
+
+/// How long after a shift a listener is to be in step again, what that means, and by how much it may
+/// bend the pitch for it: 2 cents, which nobody hears.
+const IN_STEP_AGAIN_AFTER: f64 = 3.0 * SECOND;
+const IN_STEP_US: f64 = 40.0;
+const UNHEARD_PPM: f64 = 1_100.0;
+
+#[test]
+fn a_shift_of_less_than_a_millisecond_is_made_up_for_within_three_seconds() {
+    for shift_us in [-800.0, -300.0, 200.0, 400.0, 900.0] {
+        let quiet = listener("cable", 20.0, 0.2, 0.0, 1);
+        let mut world = World::new(Pc::new(0.0, 9), vec![Listener::new(quiet)]);
+        world.run(30.0 * SECOND);
+        // 48,000 frames a second, from the thirty-second on, which are made one second before.
+        world.listeners[0].card.step(31.0 * 48_000.0, shift_us);
+        world.run(SECOND);
+        let mut last_off = 0.0;
+        for tenth in 1..200 {
+            world.run(0.1 * SECOND);
+            if world.listeners[0].error_us().unwrap().abs() > IN_STEP_US {
+                last_off = f64::from(tenth) * 0.1 * SECOND;
+            }
+        }
+        let seen = world.listeners[0].seen();
+        println!("shift of {shift_us} µs: off for {:.1} s; {seen}", last_off / SECOND);
+        assert!(last_off <= IN_STEP_AGAIN_AFTER, "{shift_us} µs: {last_off} µs, {seen}");
+        assert_eq!((seen.jumps, seen.lost), (0, 0), "{seen}");
+        let bent = seen.most_ppm.max(-seen.least_ppm);
+        assert!(bent < UNHEARD_PPM, "{seen}");
+    }
+}
+
+/// How far apart listeners may be who came at the same time, from three seconds on, in µs.
+const APART_AT_FIRST_US: f64 = 30.0;
+
+#[test]
+fn listeners_that_have_just_come_are_as_much_in_step_as_later() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let settings = names.iter().zip(1..).map(|(name, seed)| {
+        let cable = listener(name, 5.0 * seed as f64 - 25.0, 0.05, 0.0, seed);
+        Listener::new(Setting { locked_after: 0.0, ..cable })
+    });
+    let mut world = World::new(Pc::new(0.0, 9), settings.collect());
+    world.run(4.0 * SECOND);
+    let mut furthest = (0.0_f64, 0.0);
+    for _ in 0..52 {
+        world.run(0.5 * SECOND);
+        let errors = || world.listeners.iter().map(|l| l.error_us().unwrap());
+        let apart = errors().fold(f64::MIN, f64::max) - errors().fold(f64::MAX, f64::min);
+        if apart > furthest.0 {
+            furthest = (apart, world.now / SECOND);
+        }
+    }
+    println!("apart by {:.0} µs at most, after {} s", furthest.0, furthest.1);
+    assert!(furthest.0 < APART_AT_FIRST_US, "{furthest:?}");
+}

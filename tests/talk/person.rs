@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use auralync::codec::opus::{Encoder, Layout};
 use auralync::codec::{Bitrate, Decoder};
 use auralync::wire::{
-    AudioHeader, Deframer, Frame, Hello, Limits, MAX_SERVER_FRAME, Microphone, Notice, People,
-    Ping, Pong, Welcome, Wish, kind, talk_frame,
+    AudioHeader, Changes, Deframer, Frame, Hello, Limits, MAX_SERVER_FRAME, Microphone, Notice,
+    People, Ping, Pong, Welcome, Wish, kind, talk_frame,
 };
 
 use crate::support::socket::{connect, skip_to_welcome};
@@ -182,6 +182,12 @@ impl Person {
                 kind::PEOPLE => {
                     self.people = Some(People::read(body).unwrap());
                     self.people_came += 1;
+                }
+                kind::CHANGES => {
+                    if let Some(people) = &mut self.people {
+                        people.change(Changes::read(body).unwrap());
+                        self.people_came += 1;
+                    }
                 }
                 kind::NOTICE => self.notice = Some(Notice::read(body).unwrap()),
                 _ => {}

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use auralync::wire::{AudioHeader, Reason, Wish, kind, talk_frame, typed};
+use auralync::wire::{AudioHeader, Ping, Reason, Report, Wish, kind, talk_frame, typed};
 
 use super::conference;
 use super::person::{Person, converse, microphone};
@@ -146,4 +146,33 @@ fn a_name_of_ten_kilobytes_or_with_escapes_is_harmless() {
         let name = people.and_then(|p| p.into_iter().find(|p| p.person == who)).map(|p| p.name);
         name.is_some_and(|name| name == format!("[2J{}", "y".repeat(61)))
     });
+}
+
+#[test]
+fn who_says_anything_without_end_is_closed_and_costs_nobody_a_frame() {
+    let volumes = (9_000..9_128).map(|who| (who, 50)).collect();
+    let full = Wish { volumes, ..Wish::default() }.frame();
+    let floods: [(&str, Vec<u8>); 6] = [
+        ("empty wishes", Wish::default().frame()),
+        ("wishes about people who are not there", full),
+        ("pings", Ping { client_us: 1 }.frame()),
+        ("reports", Report::default().frame()),
+        ("frames of unknown kinds", typed(200, &[])),
+        ("frames of kind 0", typed(0, &[])),
+    ];
+    for (what, frame) in floods {
+        eprintln!("{what}");
+        let (mut talker, _server) = nobody_hears("f32", |talker| {
+            let many = frame.repeat(2_500);
+            let start = Instant::now();
+            while talker.notice.is_none()
+                && !talker.has_ended
+                && start.elapsed() < Duration::from_secs(20)
+            {
+                talker.say(&many);
+                talker.listen();
+            }
+        });
+        is_told_of_a_violation(&mut talker);
+    }
 }

@@ -37,7 +37,7 @@ impl Room {
         command.args(arguments);
         let mut server = Program::start(command);
         let listeners = server.address();
-        let line = server.wait_for("Phones and browsers open http://");
+        let line = server.wait_for(" open http://");
         let page: SocketAddr =
             line.rsplit_once("http://").unwrap().1.trim_end_matches('/').parse().unwrap();
         let path = scratch.path(format!("run/auralync/control-{}.token", page.port()));
@@ -263,6 +263,18 @@ fn floods_end_and_others_are_served() {
         one_more.say(r#"{"jsonrpc":"2.0","method":"list","id":1}"#);
         one_more.next().is_ok()
     });
+}
+
+#[test]
+fn whoever_runs_the_server_reaches_it_while_every_place_of_the_page_is_taken() {
+    let room = Room::open(&["--source", "tone"]);
+    let silent: Vec<_> = (0..200).map(|_| socket::connect(room.page)).collect();
+    assert!(room.tell(&["list"]).contains("tone"));
+    // It did not have to wait for anybody's time to be up.
+    let mut newest = silent.last().unwrap();
+    newest.set_nonblocking(true).unwrap();
+    let waits = newest.read(&mut [0]).unwrap_err();
+    assert_eq!(waits.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]

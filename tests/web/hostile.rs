@@ -1,7 +1,7 @@
 //! Peers of the page's port that break the rules are answered or closed in bounded time and cost
 //! the listeners nothing.
 
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -100,15 +100,19 @@ fn requests_that_never_end_are_told_so_and_do_not_keep_others_out() {
     let began = Instant::now();
     // As many as there is room for, of which most say nothing at all.
     let mut never_end: Vec<_> = (0..64).map(|_| socket::connect(page)).collect();
-    for socket in &mut never_end[..4] {
+    for socket in &mut never_end[32..36] {
         socket.write_all(b"GET / HTTP/1.1\r\nHost: pc\r\nX-Slow: ").unwrap();
     }
-    assert!(request(page, "GET", "/").0.starts_with("HTTP/1.1 200 "), "it waits, and is served");
-    assert!(began.elapsed() < SOON);
+    assert!(request(page, "GET", "/").0.starts_with("HTTP/1.1 200 "), "the oldest makes room");
+    never_end[32].set_nonblocking(true).unwrap();
+    let waits = never_end[32].read(&mut [0]).unwrap_err();
+    assert_eq!(waits.kind(), ErrorKind::WouldBlock, "nobody else had to");
+    never_end[32].set_nonblocking(false).unwrap();
     for (n, socket) in never_end.into_iter().enumerate() {
         let answer = read_all(socket);
         let status = answer.get(..13).unwrap_or_default();
-        assert_eq!(status, if n < 4 { "HTTP/1.1 408 " } else { "" }, "{n}: {answer}");
+        let is_told = (32..36).contains(&n);
+        assert_eq!(status, if is_told { "HTTP/1.1 408 " } else { "" }, "{n}: {answer}");
     }
     let took = began.elapsed();
     assert!((Duration::from_millis(4500)..SOON).contains(&took), "{took:?}");
@@ -204,7 +208,7 @@ fn what_is_sent_before_the_opening_is_answered_is_not_lost() {
     let mut heard = Vec::<u8>::new();
     while !heard.windows(9).any(|part| part == b"\"session\"") {
         let mut piece = [0; 64];
-        let count = std::io::Read::read(&mut socket, &mut piece).unwrap();
+        let count = Read::read(&mut socket, &mut piece).unwrap();
         assert!(count > 0 && heard.len() < 4096, "no welcome");
         heard.extend(&piece[..count]);
     }

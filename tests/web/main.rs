@@ -23,7 +23,7 @@ use support::program::{Program, server};
 fn serve(arguments: &[&str]) -> (Program, SocketAddr, SocketAddr) {
     let mut server = server([&["--web", "0"], arguments].concat());
     let listeners = server.address();
-    let line = server.wait_for("Phones and browsers open http://");
+    let line = server.wait_for(" open http://");
     let address = line.rsplit_once("http://").unwrap().1;
     let page = address.trim_end_matches('/').parse().unwrap();
     (server, listeners, page)

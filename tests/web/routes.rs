@@ -72,6 +72,7 @@ fn a_busy_port_is_a_warning_and_the_server_serves_its_listeners() {
     let mut native = socket::connect(server.address());
     assert!(!socket::greet(&mut native, "a run").is_empty());
     let warning = server.wait_for("the page for phones and browsers cannot be served");
+    assert!(!warning.contains("  "), "{warning}");
     for part in [&port, "another program already uses that port", "--web ", "--no-web"] {
         assert!(warning.contains(part), "{warning}");
     }

@@ -136,20 +136,50 @@ fn before_any_stamp_nothing_is_known_but_the_nominal_rate() {
     assert_eq!(clock.ppm(), 0.0);
 }
 
-#[test]
-fn a_shift_too_small_for_a_step_is_followed_within_four_seconds() {
-    for period in [PERIOD, 2 * PERIOD] {
-        let mut clock = CardClock::new(48_000);
-        let mut noise = Noise(5);
-        let mut last = 0.0;
-        for n in 0..24_u64 * 48_000 / period {
-            let frame = n * period;
-            let shift = if frame < 20 * 48_000 { 0.0 } else { 400.0 };
-            last = exact(0, 0.0) + frame as f64 / 48_000.0 * 1e6 + shift;
-            let _ = clock.stamp(frame, (last + 100.0 * noise.uniform()) as u64, last as u64 + 400);
+/// The line's error in µs, 0.1 s at a time from the 20th second on, of a card that has moved by
+/// `shift` µs then.
+fn errors_after_shift(period: u64, shift: f64, seconds: u64) -> Vec<f64> {
+    let mut clock = CardClock::new(48_000);
+    let mut noise = Noise(5);
+    let mut errors = Vec::new();
+    for n in 0..(20 + seconds) * 48_000 / period {
+        let frame = n * period;
+        let shift = if frame < 20 * 48_000 { 0.0 } else { shift };
+        let at = exact(0, 0.0) + frame as f64 / 48_000.0 * 1e6 + shift;
+        let _ = clock.stamp(frame, (at + 100.0 * noise.uniform()) as u64, at as u64 + 400);
+        if frame >= 20 * 48_000 && frame.is_multiple_of(4_800) {
+            errors.push(clock.time_of(frame as f64).unwrap() - at);
         }
-        let error = clock.time_of((24 * 48_000 - period) as f64).unwrap() - last;
-        assert!((-50.0..100.0).contains(&error), "periods of {period} frames: {error}");
+    }
+    errors
+}
+
+#[test]
+fn a_shift_too_small_for_a_step_is_followed_within_a_second() {
+    for period in [PERIOD, 2 * PERIOD] {
+        for shift in [-900.0, -150.0, 150.0, 400.0, 900.0] {
+            let errors = errors_after_shift(period, shift, 30);
+            let late = errors[10..].iter().copied().fold(0.0, f64::max);
+            let early = errors[10..].iter().copied().fold(0.0, f64::min);
+            assert!(
+                early > -25.0 && late < 60.0,
+                "{shift} µs, periods of {period} frames: {early} … {late}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_shift_says_nothing_of_the_pace() {
+    let mut clock = CardClock::new(48_000);
+    let mut noise = Noise(5);
+    for n in 0..3_000 {
+        let shift = if n < 2_000 { 0.0 } else { 500.0 };
+        let at = exact(n, 30.0) + shift;
+        let _ = clock.stamp(n * PERIOD, (at + 100.0 * noise.uniform()) as u64, at as u64 + 400);
+        if n > 1_000 {
+            assert!((clock.ppm() - 30.0).abs() < 6.0, "{} ppm after {n} periods", clock.ppm());
+        }
     }
 }
 

@@ -141,6 +141,21 @@ fn a_packet_of_another_size_or_none_is_refused() {
     assert!(encoder.encode(&vec![f32::NAN; 1920]).is_some());
 }
 
+#[test]
+fn a_packet_that_cannot_be_decoded_is_concealed_in_its_whole_length() {
+    // 44 and 48 times 2.5 ms, whose lengths are not there.
+    for count in [44, 48] {
+        for channels in [1, 2] {
+            let mut out = Vec::new();
+            let frames = u32::from(count) * 120;
+            let packet = [0xe3, 0x80 | count, 200];
+            check_packet(&packet, frames).unwrap();
+            Decoder::new(channels).unwrap().decode(&packet, frames, &mut out).unwrap();
+            assert_eq!(out.len(), frames as usize * usize::from(channels));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]

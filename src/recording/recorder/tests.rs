@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::recording::RecordTracks;
+use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::soundless::scratch::Scratch;
 use crate::source::Kind;
@@ -32,7 +33,7 @@ fn read_back(path: &Path) -> Vec<f32> {
 }
 
 fn recorder(counters: &Arc<stats::Recording>) -> Recorder {
-    Recorder::start(false, Failure::IsKept, Arc::clone(counters)).unwrap()
+    Recorder::start(false, Failure::IsKept, Arc::clone(counters), &Shutdown::default()).unwrap()
 }
 
 /// Waits until the thread has nothing more to do.

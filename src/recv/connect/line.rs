@@ -212,6 +212,7 @@ impl Line {
     pub(super) fn flush(&mut self) -> Result<()> {
         while !self.unsent.is_empty() {
             match self.stream.write(&self.unsent) {
+                Ok(0) => return Err(self.lost(plain(&io::ErrorKind::WriteZero.into()))),
                 Ok(count) => {
                     self.unsent.drain(..count);
                 }

@@ -11,12 +11,12 @@ use crate::clock::Offset;
 use crate::stats;
 use crate::wire::{AudioHeader, FLAG_BROKEN, talk_frame};
 
-/// Frames of 10 ms that wait: a short stall of the network. What waits longer would come too late
-/// to be heard, so the oldest whole frame falls out.
+/// Frames of 10 ms that wait, so 200 ms: a short stall of the network. What waits longer would come
+/// too late to be heard, so the oldest whole frame falls out.
 const MOST_WAITING: usize = 20;
 
-/// What was captured longer ago than this, in µs, falls out too: it waited for a connection. While
-/// one lasts, [`MOST_WAITING`] frames of 10 ms are the tighter bound.
+/// What was captured longer ago than this, in µs, falls out too. Frames follow each other every 10 ms
+/// while somebody speaks, so only what waited for a connection gets that old.
 const OLDEST_US: u64 = 300_000;
 
 /// Frames on their way to the connection.
@@ -72,24 +72,31 @@ impl Outbox {
         now_us: u64,
         mut send: impl FnMut(Vec<u8>),
     ) {
-        let mut state = self.lock();
-        while let Some((header, payload)) = state.waiting.pop_front() {
+        // Frames are made without the lock: the talk thread runs in real time, and waits for nobody.
+        let (waiting, mut has_gap) = {
+            let mut state = self.lock();
+            (std::mem::take(&mut state.waiting), std::mem::take(&mut state.has_gap))
+        };
+        for (header, payload) in waiting {
             let is_fresh = now_us.saturating_sub(header.captured_us) <= OLDEST_US;
             let server_us = offset.server_us(header.captured_us as f64).round();
-            let flags = header.flags | if state.has_gap { FLAG_BROKEN } else { 0 };
+            let flags = header.flags | if has_gap { FLAG_BROKEN } else { 0 };
             let header = AudioHeader { flags, captured_us: server_us.max(0.0) as u64, ..header };
             let frame = talk_frame(header, &payload).filter(|frame| frame.len() <= longest + 4);
             match frame.filter(|_| is_fresh) {
                 Some(frame) => {
-                    state.has_gap = false;
+                    has_gap = false;
                     self.counters.sent.add(1);
                     send(frame);
                 }
                 None => {
-                    state.has_gap = true;
+                    has_gap = true;
                     self.counters.dropped.add(1);
                 }
             }
+        }
+        if has_gap {
+            self.lock().has_gap = true;
         }
     }
 
@@ -139,6 +146,20 @@ mod tests {
         assert_eq!((headers.len(), headers[0].position), (20, 5 * 480));
         assert_eq!(headers[0].flags, FLAG_BROKEN, "what is missing before it is no silence");
         assert_eq!((headers[1].flags, counters.dropped.get(), counters.sent.get()), (0, 5, 20));
+    }
+
+    #[test]
+    fn a_voice_is_taken_in_while_frames_go_out() {
+        let outbox = Outbox::new(Arc::default());
+        outbox.put(header(0), &[1]);
+        let mut sent = 0;
+        outbox.take(Offset::NONE, 4096, header(1).captured_us, |_| {
+            // Held while a frame is made, the lock would never be had here.
+            assert!(outbox.state.try_lock().is_ok());
+            outbox.put(header(1), &[2]);
+            sent += 1;
+        });
+        assert_eq!((sent, taken(&outbox, Offset::NONE, header(2).captured_us).len()), (1, 1));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, plain};
+use crate::shutdown::Shutdown;
 use crate::threads::{Priority, spawn};
 
 /// An address that has not answered after this long gets company from the next.
@@ -33,7 +34,9 @@ pub(super) fn reach(
         if let Some(address) = next {
             let (made, patience) = (made.clone(), left().max(Duration::from_millis(1)));
             // One that comes too late finds nobody to take it, and is closed.
-            let _left_alone = spawn("call", Priority::Ordinary, move || {
+            // One that breaks is one that does not answer.
+            let nobody = Shutdown::default();
+            let _left_alone = spawn("call", Priority::Ordinary, &nobody, move || {
                 let _ = made.send((TcpStream::connect_timeout(&address, patience), address));
             })?;
             open += 1;

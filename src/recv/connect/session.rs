@@ -11,15 +11,17 @@ use std::time::Duration;
 use log::{debug, info, warn};
 use mio::{Events, Poll, Token};
 
+use super::delays::Delays;
 use super::line::{Got, Line};
 use super::rescue::Rescue;
 use super::talk::Talk;
 use super::{Connect, End, Heard, Stream};
 use crate::clock::{Learnt, ServerClock};
 use crate::error::{Error, Result};
+use crate::pace::Pace;
 use crate::recv::decode::Event;
 use crate::shutdown::Shutdown;
-use crate::wire::{Config, Notice, Ping, Pong, Reason, Welcome};
+use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Welcome};
 
 /// A server that has not said what it is by then gets another try.
 const CONFIG_WITHIN_US: u64 = 2_000_000;
@@ -39,6 +41,10 @@ const ONCE_FOR_US: u64 = 5_000_000;
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 64 * 1024;
+
+/// What has come is acted on for no longer than this, in µs, before everything else has its turn: a
+/// server may send without end.
+const LONGEST_TURN_US: u64 = 20_000;
 
 /// Shutdown is looked for this often.
 const IDLE_US: u64 = 100_000;
@@ -69,6 +75,11 @@ pub(super) struct Session<'a> {
     pings: u32,
     next_ping_us: u64,
     ping_ms: u32,
+    delays: Delays,
+    /// Clocks that have jumped, as often as the log tells of them.
+    jumps: Pace,
+    /// Some of what has come has not been acted on.
+    has_more: bool,
     talk: Talk,
 }
 
@@ -96,6 +107,9 @@ impl<'a> Session<'a> {
             pings: 0,
             next_ping_us: 0,
             ping_ms: 250,
+            delays: Delays::default(),
+            jumps: Pace::at_most(1),
+            has_more: false,
             talk: Talk::default(),
         })
     }
@@ -116,6 +130,7 @@ impl<'a> Session<'a> {
                 return Ok(end);
             }
             self.mind_the_clock()?;
+            self.mind_the_delay();
             self.ask();
             if let Err(e) = self.line.flush() {
                 self.fall_back_on_rival(e)?;
@@ -129,6 +144,9 @@ impl<'a> Session<'a> {
     }
 
     fn until_next_duty(&self) -> Duration {
+        if self.has_more {
+            return Duration::ZERO;
+        }
         let now_us = self.now_us();
         let mut due_us = now_us + IDLE_US;
         if let Some(rescue) = self.rescue.as_ref().filter(|_| self.line.conversation.is_typed()) {
@@ -143,17 +161,21 @@ impl<'a> Session<'a> {
         Duration::from_micros(due_us.saturating_sub(now_us))
     }
 
-    /// Reads the connection in use and acts on all that came.
+    /// Reads the connection in use and acts on what came, for as long as one turn may last.
     fn hear(&mut self, buffer: &mut [u8]) -> Result<Option<End>> {
+        let until_us = self.now_us() + LONGEST_TURN_US;
         loop {
+            if let Some(end) = self.take_until(until_us)? {
+                return Ok(Some(end));
+            }
+            if self.has_more {
+                return Ok(None);
+            }
             let end = match self.line.read(buffer, self.connect.clock.now_us()) {
                 Ok(Got::Nothing) => return Ok(None),
                 Ok(Got::Bytes) => {
                     self.delivered();
-                    match self.take_all()? {
-                        None => continue,
-                        end => return Ok(end),
-                    }
+                    continue;
                 }
                 Ok(Got::End) => self.ended(),
                 Err(e) => Err(e),
@@ -178,14 +200,22 @@ impl<'a> Session<'a> {
         self.mind_the_path(now_us)
     }
 
-    /// Acts on every whole frame.
-    fn take_all(&mut self) -> Result<Option<End>> {
+    /// Acts on every whole frame, or on as many as can be by `until_us`.
+    fn take_until(&mut self, until_us: u64) -> Result<Option<End>> {
         let arrived_us = self.now_us();
-        while let Some(event) = self.line.next_event()? {
+        self.has_more = false;
+        loop {
+            if self.now_us() >= until_us {
+                self.has_more = true;
+                return Ok(None);
+            }
+            let Some(event) = self.line.next_event()? else {
+                return Ok(None);
+            };
             match event {
                 Event::Nothing => {}
                 Event::Say(bytes) => self.line.say(bytes),
-                Event::Full => return Ok(Some(End::Full(self.line.address))),
+                Event::Full(full) => return Ok(Some(End::Full(self.line.address, full))),
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
                 Event::Audio { position, captured_us, broken, frames, concealed, samples } => {
@@ -199,14 +229,16 @@ impl<'a> Session<'a> {
                 Event::Pong(pong) => self.learn(pong, arrived_us),
                 Event::Notice(notice) => self.notice(notice)?,
                 Event::People(people) => self.connect.room.enter(people),
+                Event::Changes(changes) => self.connect.room.change(changes),
             }
         }
-        Ok(None)
     }
 
     fn learn(&mut self, pong: Pong, arrived_us: u64) {
         if self.clocks.clock.pong(pong, arrived_us) == Learnt::Stepped {
-            info!("a clock has jumped (was a PC asleep?): finding the place anew");
+            if self.jumps.allows(arrived_us) {
+                info!("a clock has jumped (was a PC asleep?): finding the place anew");
+            }
             self.pings = 0;
         }
         if let Some(offset) = self.clocks.clock.offset() {
@@ -219,12 +251,10 @@ impl<'a> Session<'a> {
     fn notice(&mut self, notice: Notice) -> Result<()> {
         match (notice.reason, notice.playout_delay_ms) {
             (Reason::PlayoutDelay, Some(playout_delay_ms)) => {
-                info!("the server's delay is {playout_delay_ms} ms from here on");
-                let from_us = notice.from_us.unwrap_or(0);
-                // Rare, and not to be missed.
-                let _ = self.connect.player.send(Heard::Delay { playout_delay_ms, from_us });
+                self.delays.told(playout_delay_ms, notice.from_us.unwrap_or(0));
             }
             (Reason::PlayoutDelay | Reason::Unknown, _) => {}
+            (Reason::Muted | Reason::Unmuted, _) => warn!("{}", notice.text),
             (Reason::Removed, _) => return Err(Error::Removed { address: self.line.address }),
             (reason, _) => {
                 debug!("the server closes: {reason:?}");
@@ -232,6 +262,15 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Hands on what the server says of the delay.
+    fn mind_the_delay(&mut self) {
+        if let Some((playout_delay_ms, from_us)) = self.delays.due(self.now_us()) {
+            info!("the server's delay is {playout_delay_ms} ms from here on");
+            // Rare, and not to be missed.
+            let _ = self.connect.player.send(Heard::Delay { playout_delay_ms, from_us });
+        }
     }
 
     fn begin_plain(&mut self, config: &Config) {
@@ -278,6 +317,7 @@ impl<'a> Session<'a> {
             (self.clocks.session, self.clocks.clock) = (session, ServerClock::default());
         }
         self.clocks.codec.clone_from(&welcome.codec);
+        self.delays.welcomed(welcome.playout_delay_ms);
         let chunk_us = welcome.format.micros(u64::from(welcome.chunk_size)) as u64;
         self.rescue = Some(Rescue::new(now_us, chunk_us, self.give_up_after_us()));
         // A clock may have been asleep, or the path be another one.
@@ -346,7 +386,7 @@ impl<'a> Session<'a> {
         }
         self.pings += 1;
         self.line.say(Ping { client_us: now_us }.frame());
-        let random = crate::send::random();
+        let random = crate::random::random();
         let wait = self.clocks.clock.ping_after_us(self.pings, self.ping_ms, random);
         self.next_ping_us = now_us + wait;
     }
@@ -355,7 +395,7 @@ impl<'a> Session<'a> {
         let address = self.line.address;
         if self.line.conversation.is_refused() {
             // Our seat was taken by somebody else meanwhile.
-            Ok(End::Full(address))
+            Ok(End::Full(address, Full::Server))
         } else if let Some(why) = self.farewell.take() {
             Err(Error::Dismissed { address, why })
         } else if self.line.conversation.has_begun() {

@@ -3,6 +3,9 @@
 
 use std::collections::VecDeque;
 
+/// Pieces that wait: the longest delay in the shortest chunks that our servers cut, 2.5 ms.
+const MOST_PIECES: usize = 4096;
+
 /// Decoded frames of the stream.
 #[derive(Debug, PartialEq)]
 pub(super) struct Sound {
@@ -20,16 +23,24 @@ pub(super) struct Early {
 }
 
 impl Early {
-    /// Adds what came next. Of what waits the oldest goes until no more than `most` samples are
-    /// left, or one piece.
+    /// Adds what came next. Of what waits the oldest goes until no more than `most` samples and
+    /// [`MOST_PIECES`] are left, or one piece.
     pub(super) fn push(&mut self, sound: Sound, most: usize) {
         self.samples += sound.samples.len();
         self.sounds.push_back(sound);
-        while self.samples > most && self.sounds.len() > 1 {
-            if let Some(oldest) = self.sounds.pop_front() {
-                self.samples -= oldest.samples.len();
-            }
+        let is_too_much = |early: &Self| {
+            (early.samples > most && early.sounds.len() > 1) || early.sounds.len() > MOST_PIECES
+        };
+        while is_too_much(self) {
+            let _ = self.pop();
         }
+    }
+
+    /// Takes the oldest out.
+    pub(super) fn pop(&mut self) -> Option<Sound> {
+        let oldest = self.sounds.pop_front()?;
+        self.samples -= oldest.samples.len();
+        Some(oldest)
     }
 
     /// The oldest.
@@ -37,10 +48,9 @@ impl Early {
         self.sounds.front()
     }
 
-    /// All of it; nothing is left.
-    pub(super) fn take(&mut self) -> VecDeque<Sound> {
-        self.samples = 0;
-        std::mem::take(&mut self.sounds)
+    /// Nothing is left.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
     }
 }
 
@@ -53,13 +63,22 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_is_kept_and_all_is_handed_out_once() {
+    fn the_newest_is_kept_and_handed_out_oldest_first() {
         let mut early = Early::default();
         (0..9).for_each(|position| early.push(sound(position), 35));
         assert_eq!(early.first(), Some(&sound(6)));
-        assert_eq!(early.take(), [sound(6), sound(7), sound(8)]);
-        assert_eq!(early.first(), None);
+        let all: Vec<_> = std::iter::from_fn(|| early.pop()).collect();
+        assert_eq!(all, [sound(6), sound(7), sound(8)]);
         early.push(sound(9), 0);
-        assert_eq!(early.take(), [sound(9)]);
+        assert_eq!(early.pop(), Some(sound(9)));
+        assert_eq!(early.first(), None);
+    }
+
+    #[test]
+    fn pieces_without_end_are_counted_however_little_is_in_them() {
+        let mut early = Early::default();
+        let tiny = |position| Sound { samples: vec![0.0], ..sound(position) };
+        (0..10_000).for_each(|position| early.push(tiny(position), 1_000_000));
+        assert_eq!(std::iter::from_fn(|| early.pop()).count(), MOST_PIECES);
     }
 }

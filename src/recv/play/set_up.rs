@@ -12,7 +12,7 @@ use crate::recv::connect::Stream;
 use crate::recv::resample::Playout;
 
 impl Play {
-    /// Keeps sound until it can be played, and plays it if that is now.
+    /// Keeps sound until it can be played. If that is now, the next turns take it.
     pub(super) fn wait(&mut self, sound: Sound) -> Result<()> {
         let Some(known) = &self.stream else {
             return Ok(());
@@ -23,11 +23,6 @@ impl Play {
         self.early.push(sound, most);
         if let Some(&Sound { position, captured_us, .. }) = self.early.first() {
             self.set_up(position, captured_us)?;
-        }
-        if self.is_set_up() {
-            for sound in self.early.take() {
-                self.insert(&sound);
-            }
         }
         Ok(())
     }

@@ -41,7 +41,8 @@ struct Level {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Mute {
-    source: u64,
+    source: Option<u64>,
+    listener: Option<String>,
     muted: bool,
 }
 
@@ -68,6 +69,8 @@ struct Named {
 #[serde(deny_unknown_fields)]
 struct Kick {
     listener: String,
+    #[serde(default)]
+    by_address: bool,
 }
 
 impl Board {
@@ -83,8 +86,12 @@ impl Board {
                 sources(self.desk.set_level(source, db))
             }
             "mute" => {
-                let Mute { source, muted } = params(given)?;
-                sources(self.desk.set_muted(source, muted))
+                let Mute { source, listener, muted } = params(given)?;
+                match (source, listener) {
+                    (Some(source), None) => sources(self.desk.set_muted(source, muted)),
+                    (None, Some(listener)) => self.mute(&listener, muted),
+                    _ => Err(Refusal::because("name either a source or a listener to mute")),
+                }
             }
             "pan" => {
                 let Pan { source, pan } = params(given)?;
@@ -99,8 +106,8 @@ impl Board {
                 sources(self.desk.remove(source))
             }
             "kick" => {
-                let Kick { listener } = params(given)?;
-                self.kick(&listener)
+                let Kick { listener, by_address } = params(given)?;
+                self.kick(&listener, by_address)
             }
             "record_start" => {
                 let Named { name } = params(given)?;
@@ -137,18 +144,26 @@ impl Board {
         })
     }
 
-    fn kick(&self, listener: &str) -> std::result::Result<Value, Refusal> {
+    fn kick(&self, listener: &str, by_address: bool) -> std::result::Result<Value, Refusal> {
         let is_gone = match listener.parse::<SocketAddr>() {
-            Ok(peer) => self.network.remove(peer).map_err(Refusal::because)?,
+            Ok(peer) => self.network.remove(peer, by_address).map_err(Refusal::because)?,
             Err(_) => false,
         };
         if is_gone {
             return Ok(json!({"kicked": listener}));
         }
-        let shown = printable(listener, SAID_BACK);
-        Err(Refusal::because(format!(
-            "nobody listens at “{shown}”. Name a listener by the address that the list shows"
-        )))
+        Err(nobody_at(listener, "listens"))
+    }
+
+    fn mute(&self, listener: &str, is_muted: bool) -> std::result::Result<Value, Refusal> {
+        let is_done = match listener.parse::<SocketAddr>() {
+            Ok(peer) => self.network.mute(peer, is_muted).map_err(Refusal::because)?,
+            Err(_) => false,
+        };
+        if is_done {
+            return Ok(json!({"listener": listener, "is_muted": is_muted}));
+        }
+        Err(nobody_at(listener, "could speak"))
     }
 
     fn record(&self) -> std::result::Result<&Record, Refusal> {
@@ -158,6 +173,13 @@ impl Board {
             )
         })
     }
+}
+
+fn nobody_at(listener: &str, who: &str) -> Refusal {
+    let shown = printable(listener, SAID_BACK);
+    Refusal::because(format!(
+        "nobody {who} at “{shown}”. Name a listener by the address that the list shows"
+    ))
 }
 
 fn sources(asked: Result<Vec<SourceStats>>) -> std::result::Result<Value, Refusal> {

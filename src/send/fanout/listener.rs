@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::inbox::{Heard, Inbox};
+use super::rates::{Said, too_many};
 use super::{Counts, Log, Outbox, Own, Talker};
 use crate::codec::Codec;
 use crate::send::talk::Spoken;
 use crate::wire::websocket::{self, close};
 use crate::wire::{
-    AudioFrame, Hello, MAX_PEOPLE, Notice, Ping, Reason, Report, SERVER_FULL, Violation, Wish, kind,
+    AudioFrame, Full, Hello, MAX_PEOPLE, Notice, Ping, Reason, Report, Violation, Wish, kind,
 };
 
 /// A first byte but no whole hello within this: closed.
@@ -24,14 +26,14 @@ const REFUSED_FOR_US: u64 = 1_000_000;
 /// How long a last word may take to go out, and the peer to close after it.
 const CLOSING_FOR_US: u64 = 1_000_000;
 
-/// More pings than this in a second close.
-const MAX_PINGS_PER_SECOND: u32 = 20;
-
 /// More bytes than this in a second close: no client of ours comes near it.
 const MAX_BYTES_PER_SECOND: usize = 64 * 1024;
 
 /// The same of a listener that may talk: stereo float32 at 192 kHz, and some of it twice.
 const MAX_TALK_BYTES_PER_SECOND: usize = 2 * 1024 * 1024;
+
+/// How loud people are unless a listener wishes otherwise, in percent.
+const USUAL_PERCENT: u16 = 100;
 
 /// Added to what a listener plays late on purpose, at most, in µs.
 const MAX_EXTRA_US: u64 = 10_000_000;
@@ -43,7 +45,7 @@ pub enum Phase {
     Plain,
     /// After a hello.
     Typed,
-    /// Told that the server is full.
+    /// Told that the server is full, or that there are too many from its address.
     Refused,
     /// The last word is being written.
     Closing,
@@ -60,8 +62,8 @@ pub enum Asks {
     Welcome(Hello),
     /// It said something that belongs into the mix.
     Mix(Spoken),
-    /// It changed something about itself that others see, or that the mix depends on.
-    Change,
+    /// It wants something changed about itself, or about what it hears.
+    Wish(Wish),
 }
 
 /// One listener.
@@ -85,16 +87,26 @@ pub struct Listener {
     pub person: Option<u32>,
     /// There if it may speak.
     pub talker: Option<Talker>,
-    /// Whether nobody shall hear it.
+    /// Whether it wants nobody to hear it.
     pub is_muted: bool,
+    /// Whether whoever runs the server wants nobody to hear it.
+    pub is_silenced: bool,
     /// Whether it has turned its sound off.
     pub is_deaf: bool,
     /// How loud it wants to hear other people, by number, in percent, where that is not 100.
-    pub volumes: BTreeMap<u32, u16>,
+    pub volumes: Arc<BTreeMap<u32, u16>>,
+    /// When it was last sent a whole list of people, in µs.
+    pub listed_us: Option<u64>,
+    /// Whether it has been sent all that has changed since.
+    pub follows_people: bool,
     /// Sound that is for it alone.
     pub own: Option<Own>,
     /// When it connected.
     pub since_us: u64,
+    /// When it last said anything, or connected.
+    pub heard_us: u64,
+    /// What is full, where it was refused.
+    pub refusal: Full,
     inbox: Inbox,
     /// What a WebSocket is closed with, where its own misuse decides that.
     close_code: Option<u16>,
@@ -108,15 +120,8 @@ pub struct Listener {
 #[derive(Debug, Default)]
 struct Second {
     started_us: u64,
-    pings: u32,
     bytes: usize,
-}
-
-impl Second {
-    fn count_ping(&mut self) -> Result<(), Violation> {
-        self.pings += 1;
-        if self.pings > MAX_PINGS_PER_SECOND { Err(too_much("pings")) } else { Ok(()) }
-    }
+    said: Said,
 }
 
 impl Listener {
@@ -126,18 +131,20 @@ impl Listener {
     }
 
     /// One too many. It hears so at once; a hello with a known id still gets it that seat.
-    pub fn refused(peer: SocketAddr, now_us: u64) -> Self {
-        let mut listener =
-            Self::new(peer, Phase::Refused, Outbox::refusing(SERVER_FULL.to_vec()), now_us);
+    pub fn refused(peer: SocketAddr, full: Full, now_us: u64) -> Self {
+        let outbox = Outbox::refusing(full.frame().to_vec());
+        let mut listener = Self::new(peer, Phase::Refused, outbox, now_us);
+        listener.refusal = full;
         listener.phase_until_us = now_us + REFUSED_FOR_US;
         listener
     }
 
     /// A browser, which speaks first; `opening` answers its HTTP request. Where it is one too many,
     /// only a hello with a known id gets it that seat.
-    pub fn browser(peer: SocketAddr, opening: Vec<u8>, refused: bool, now_us: u64) -> Self {
-        let phase = if refused { Phase::Refused } else { Phase::Plain };
+    pub fn browser(peer: SocketAddr, opening: Vec<u8>, refused: Option<Full>, now_us: u64) -> Self {
+        let phase = if refused.is_some() { Phase::Refused } else { Phase::Plain };
         let mut listener = Self::new(peer, phase, Outbox::websocket(opening), now_us);
+        listener.refusal = refused.unwrap_or(Full::Server);
         listener.inbox = Inbox::websocket();
         listener.heard_since_us = Some(now_us);
         listener.phase_until_us = now_us + REFUSED_FOR_US;
@@ -156,10 +163,15 @@ impl Listener {
             person: None,
             talker: None,
             is_muted: false,
+            is_silenced: false,
             is_deaf: false,
-            volumes: BTreeMap::new(),
+            volumes: Arc::default(),
+            listed_us: None,
+            follows_people: false,
             own: None,
             since_us: now_us,
+            heard_us: now_us,
+            refusal: Full::Server,
             inbox: Inbox::stream(),
             close_code: None,
             heard_since_us: None,
@@ -206,9 +218,12 @@ impl Listener {
             self.second = Second { started_us: now_us, ..Second::default() };
         }
         self.second.bytes += bytes.len();
+        if !bytes.is_empty() {
+            self.heard_us = now_us;
+        }
         let (most, flood) = match &self.talker {
             Some(_) => (MAX_TALK_BYTES_PER_SECOND, Violation::TooMuchTalk),
-            None => (MAX_BYTES_PER_SECOND, too_much("bytes")),
+            None => (MAX_BYTES_PER_SECOND, too_many("bytes")),
         };
         if self.second.bytes > most {
             return Err(flood);
@@ -228,7 +243,7 @@ impl Listener {
                 // Such messages are refused before they are read.
                 Heard::Text(_) => continue,
                 Heard::Ping(payload) => {
-                    self.second.count_ping()?;
+                    self.second.said.count(kind::PING)?;
                     self.outbox.websocket_ping(payload);
                     continue;
                 }
@@ -239,25 +254,24 @@ impl Listener {
                     return Ok(Asks::Nothing);
                 }
             };
+            self.second.said.count(kind)?;
             match (kind, self.phase) {
-                (kind::HELLO, Phase::Typed) => return Err(too_much("hellos")),
+                (kind::HELLO, Phase::Typed) => return Err(too_many("hellos")),
                 (kind::HELLO, _) => return Ok(Asks::Welcome(Hello::read(body)?)),
                 (kind::PING, Phase::Typed) => {
-                    self.second.count_ping()?;
                     self.outbox.ping(Ping::read(body)?.client_us, now_us);
                 }
                 (kind::REPORT, Phase::Typed) => self.report = Some(Report::read(body)?),
                 (kind::TALK, Phase::Typed) => {
-                    if let Some(talker) = self.talker.as_mut().filter(|_| !self.is_muted)
+                    let is_unheard = self.is_muted || self.is_silenced;
+                    if let Some(talker) = self.talker.as_mut().filter(|_| !is_unheard)
                         && let Some(spoken) = talker.take(body, now_us)?
                     {
                         return Ok(Asks::Mix(spoken));
                     }
                 }
                 (kind::WISH, Phase::Typed) if self.person.is_some() => {
-                    let wish = Wish::read(body)?;
-                    self.grant(wish);
-                    return Ok(Asks::Change);
+                    return Ok(Asks::Wish(Wish::read(body)?));
                 }
                 _ => {}
             }
@@ -265,26 +279,51 @@ impl Listener {
         Ok(Asks::Nothing)
     }
 
-    /// Changes what a listener may change about itself.
-    fn grant(&mut self, wish: Wish) {
-        if let Some(name) = wish.name {
+    /// Changes what a listener may change about itself, as far as the people `is_there` says are.
+    /// `false` where all of it was so already.
+    pub fn grant(&mut self, wish: Wish, is_there: impl Fn(u32) -> bool) -> bool {
+        let mut has_changed = false;
+        let mut set = |what: &mut bool, to: Option<bool>| {
+            let to = to.unwrap_or(*what);
+            has_changed |= std::mem::replace(what, to) != to;
+        };
+        set(&mut self.is_muted, wish.muted);
+        set(&mut self.is_deaf, wish.deaf);
+        if let Some(name) = wish.name.filter(|name| *name != self.name) {
             self.name = name;
+            has_changed = true;
         }
-        self.is_muted = wish.muted.unwrap_or(self.is_muted);
-        self.is_deaf = wish.deaf.unwrap_or(self.is_deaf);
-        for (person, percent) in wish.volumes {
-            if percent == 100 {
-                self.volumes.remove(&person);
-            } else if self.volumes.len() < MAX_PEOPLE || self.volumes.contains_key(&person) {
-                self.volumes.insert(person, percent);
+        let is_news = |(who, percent): &(u32, u16)| {
+            is_there(*who) && *self.volumes.get(who).unwrap_or(&USUAL_PERCENT) != *percent
+        };
+        let news: Vec<(u32, u16)> = wish.volumes.into_iter().filter(is_news).collect();
+        if news.is_empty() {
+            return has_changed;
+        }
+        let volumes = Arc::make_mut(&mut self.volumes);
+        // Numbers of people who have left mean nobody any more.
+        volumes.retain(|who, _| is_there(*who));
+        for (person, percent) in news {
+            if percent == USUAL_PERCENT {
+                has_changed |= volumes.remove(&person).is_some();
+            } else if volumes.len() < MAX_PEOPLE || volumes.contains_key(&person) {
+                volumes.insert(person, percent);
+                has_changed = true;
             }
         }
+        has_changed
+    }
+
+    /// Whether nobody hears it, whoever wants that.
+    #[must_use]
+    pub fn is_unheard(&self) -> bool {
+        self.is_muted || self.is_silenced
     }
 
     /// Whether somebody speaks into its microphone and is heard.
     #[must_use]
     pub fn is_speaking(&self, now_us: u64) -> bool {
-        !self.is_muted && self.talker.as_ref().is_some_and(|talker| talker.is_speaking(now_us))
+        !self.is_unheard() && self.talker.as_ref().is_some_and(|talker| talker.is_speaking(now_us))
     }
 
     /// Takes sound that is for this listener alone, from now on instead of everybody's.
@@ -411,10 +450,6 @@ pub enum Overdue {
     Refused,
     /// It was told to go.
     Closed,
-}
-
-fn too_much(what: &'static str) -> Violation {
-    Violation::Unreadable { what: "conversation", why: format!("too many {what}") }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::codec::{self, Codec};
 use crate::format::Format;
-use crate::send::talk::Spoken;
+use crate::send::talk::{Speech, Spoken};
 use crate::wire::{AudioHeader, FLAG_LAST, Microphone, Violation};
 
 /// Sound of one talker that is taken in a second, in ms: what a stall of the network held up for a
@@ -33,6 +33,7 @@ pub struct Talker {
     codec: Codec,
     format: Format,
     speaks_until_us: u64,
+    speech: Speech,
     counts: TalkCounts,
     second: Second,
 }
@@ -67,15 +68,22 @@ impl Talker {
             codec,
             format,
             speaks_until_us: 0,
+            speech: Speech::default(),
             counts: TalkCounts::default(),
             second: Second::default(),
         })
     }
 
-    /// Whether somebody speaks into it at the moment.
+    /// Whether somebody speaks into it at the moment: sound comes, and it is no silence.
     #[must_use]
     pub fn is_speaking(&self, now_us: u64) -> bool {
-        now_us < self.speaks_until_us
+        now_us < self.speaks_until_us && now_us < self.speech.last_us() + SPEAKS_FOR_US
+    }
+
+    /// Where it is noted when somebody was heard to speak.
+    #[must_use]
+    pub fn speech(&self) -> Speech {
+        self.speech.clone()
     }
 
     /// What came so far.
@@ -210,6 +218,8 @@ mod tests {
         let mut talker = talker();
         assert!(!talker.is_speaking(NOW_US));
         talker.take(&body(NOW_US), NOW_US).unwrap();
+        assert!(!talker.is_speaking(NOW_US), "nothing but silence has been heard");
+        talker.speech().note(NOW_US);
         assert!(talker.is_speaking(NOW_US + SPEAKS_FOR_US - 1));
         assert!(!talker.is_speaking(NOW_US + SPEAKS_FOR_US));
         let mut last = body(NOW_US);

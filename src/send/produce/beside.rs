@@ -272,7 +272,13 @@ impl Prepared {
             kind => {
                 let generator = Generator::open(kind, source.looped, fitting.mix)?;
                 let name = source.kind.to_string();
-                Feed::File(ReadAhead::start(&name, generator, source.channels, fitting.mix)?)
+                Feed::File(ReadAhead::start(
+                    &name,
+                    generator,
+                    source.channels,
+                    fitting.mix,
+                    &fitting.stop,
+                )?)
             }
         };
         let name = shown(&source.kind.to_string());
@@ -343,7 +349,7 @@ fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
     };
     let heard = feed.stop.clone();
     // Opening a card can take seconds; nobody waits for this thread to end.
-    let _keeper = spawn("card", Priority::Ordinary, move || keeper.run(&heard))?;
+    let _keeper = spawn("card", Priority::Ordinary, &fitting.stop, move || keeper.run(&heard))?;
     Ok((id, feed))
 }
 

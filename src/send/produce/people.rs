@@ -1,6 +1,7 @@
 //! People in the mix: what they say goes in, and each who needs it gets a mix of their own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use log::{debug, warn};
@@ -10,12 +11,21 @@ use crate::format::Format;
 use crate::send::combine::{Combine, Id, Personal, Role, Settings};
 use crate::send::own_mixes::OwnMixes;
 use crate::send::record::Taps;
-use crate::send::talk::{Message, Presence, QUEUE};
-use crate::send::voice::{Slack, Voice};
+use crate::send::talk::{Message, Presence, Spoken};
+use crate::send::voice::{Players, Slack, Voice};
+use crate::stats;
 use crate::wire::{AudioHeader, FLAG_BROKEN};
 
 /// Numbers of voices in the mix begin here; sources have those below.
 const FIRST_VOICE: u64 = 1 << 32;
+
+/// Between two looks at the sound card, people are listened to for no longer than this, in µs, whatever
+/// waits: their sound is not worth more than everybody's.
+const LISTENS_FOR_US: u64 = 3_000;
+
+/// What somebody said that has waited longer than this is thrown away unread, in µs: its time in the mix
+/// is over, and reading it would make what comes behind it late, too.
+const STALE_AFTER_US: u64 = 200_000;
 
 /// Everybody who is there.
 pub(super) struct People {
@@ -26,6 +36,8 @@ pub(super) struct People {
     clock: CardClock,
     /// How long after its first frame was captured a block of the mix is made.
     slack: Slack,
+    players: Players,
+    counters: Arc<stats::Capture>,
     people: BTreeMap<u32, Somebody>,
 }
 
@@ -44,30 +56,70 @@ impl Somebody {
 
 impl People {
     /// People that `room` tells of, in a mix of that format.
-    pub(super) fn new(format: Format, room: Receiver<Message>, own_mixes: OwnMixes) -> Self {
-        let clock = CardClock::told(format.sample_rate);
-        Self { format, room, own_mixes, clock, slack: Slack::default(), people: BTreeMap::new() }
+    pub(super) fn new(
+        format: Format,
+        room: Receiver<Message>,
+        own_mixes: OwnMixes,
+        counters: Arc<stats::Capture>,
+    ) -> Self {
+        Self {
+            format,
+            room,
+            own_mixes,
+            clock: CardClock::told(format.sample_rate),
+            slack: Slack::default(),
+            players: Players::new(format),
+            counters,
+            people: BTreeMap::new(),
+        }
     }
 
-    /// Learns who is there and what they say. Between two chunks.
-    pub(super) fn listen(&mut self, mix: &mut Combine, taps: &mut Taps) {
-        for _ in 0..QUEUE {
+    /// Learns who is there and what they say, for a moment. Between two chunks. `now_us` reads the
+    /// server's clock.
+    pub(super) fn listen(
+        &mut self,
+        mix: &mut Combine,
+        taps: &mut Taps,
+        mut now_us: impl FnMut() -> u64,
+    ) {
+        let began_us = now_us();
+        let mut at_us = began_us;
+        while at_us.saturating_sub(began_us) < LISTENS_FOR_US {
             match self.room.try_recv() {
                 Ok(Message::Here { person, presence }) => self.here(person, presence, mix, taps),
                 Ok(Message::Left { person }) => {
                     self.leave(person, mix, taps);
                     self.own_mixes.forget(person);
                 }
-                Ok(Message::Said { person, spoken }) => {
-                    let somebody = self.people.get_mut(&person);
-                    if let Some(voice) = somebody.and_then(|somebody| somebody.voice.as_mut())
-                        && let Err(e) = voice.take(&spoken, self.slack.us())
-                    {
-                        warn!("person {person} cannot be heard: {e}");
-                    }
+                Ok(Message::Said { spoken, .. })
+                    if spoken.came_us.saturating_add(STALE_AFTER_US) < at_us =>
+                {
+                    self.counters.talk_stale.add(1);
                 }
+                Ok(Message::Said { person, spoken }) => self.said(person, &spoken),
                 Err(_) => return,
             }
+            at_us = now_us();
+        }
+    }
+
+    fn said(&mut self, person: u32, spoken: &Spoken) {
+        let Some(somebody) = self.people.get_mut(&person) else {
+            return;
+        };
+        let Some(voice) = &mut somebody.voice else {
+            return;
+        };
+        let before = voice.counts().restless;
+        if let Err(e) = voice.take(spoken, self.slack.us(), &mut self.players) {
+            // What cannot be heard is not tried again: the next frame would be no different.
+            warn!("person {person} cannot be heard: {e}");
+            somebody.voice = None;
+            return;
+        }
+        self.counters.talk_restless.add(voice.counts().restless - before);
+        if let Some(speech_us) = voice.speech_us() {
+            somebody.presence.speech.note(speech_us);
         }
     }
 
@@ -103,11 +155,15 @@ impl People {
                 self.set_volume(other, id, percent);
             }
         }
-        let wishes = self.people.get(&person).map(|now| now.presence.volumes.clone());
+        let wishes = self.people.get(&person).map(|now| Arc::clone(&now.presence.volumes));
         let wishes = wishes.unwrap_or_default();
+        if !is_new && Arc::ptr_eq(&wishes, &before.volumes) {
+            return;
+        }
         let given_up = before.volumes.keys().filter(|who| !wishes.contains_key(who));
         let given_up = given_up.map(|who| (*who, 100)).collect::<Vec<_>>();
-        for (who, percent) in wishes.into_iter().chain(given_up) {
+        let wanted = wishes.iter().map(|(who, percent)| (*who, *percent));
+        for (who, percent) in wanted.chain(given_up) {
             if let Some(id) = self.people.get(&who).map(Somebody::id) {
                 self.set_volume(person, id, percent);
             }
@@ -132,9 +188,10 @@ impl People {
             let id = somebody.id();
             mix.remove(id);
             taps.end(id);
-            if let Some(voice) = &somebody.voice {
-                let (lag_ms, wrong) = (voice.lag_us() / 1e3, voice.wrong());
-                debug!("person {person} stood {lag_ms:.1} ms behind; {wrong} frames were wrong");
+            if let Some(voice) = somebody.voice {
+                let (lag_ms, counts) = (voice.lag_us() / 1e3, voice.counts());
+                debug!("person {person} stood {lag_ms:.1} ms behind; {counts:?}");
+                voice.leave(&mut self.players);
             }
             // What others wished about a voice that will never sound again.
             for other in self.people.values_mut() {

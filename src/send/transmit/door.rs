@@ -1,18 +1,22 @@
 //! Who comes in: accepting, seats, ghosts.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use log::{debug, info, warn};
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 use socket2::SockRef;
 
-use super::house::PLEASE_LEAVE;
+use super::moderate::PLEASE_LEAVE;
+use super::places::{Entry, Origin, Places, Taken};
 use super::sockets;
+use super::verdicts::Who;
+use super::web_door::origin;
 use super::{Seat, Transmit};
 use crate::codec::Codec;
 use crate::send::fanout::{Listener, Phase, Talker};
-use crate::wire::{Hello, Reason, VERSION};
+use crate::wire::{Full, Hello, Reason, VERSION, plain};
 
 /// Accepts in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -23,6 +27,13 @@ const ACCEPT_PAUSE_US: u64 = 100_000;
 /// Connections above `max_clients` that are kept a moment, in case they are ghosts.
 const EXTRA_SEATS: usize = 8;
 
+/// How many of them one address may have.
+const EXTRA_SEATS_PER_ADDRESS: usize = 4;
+
+/// Connections of one address that were closed for breaking the protocol and are given time to read
+/// why. Further ones are let go of at once.
+const LINGERING_PER_ADDRESS: usize = 4;
+
 /// Connections in all, for each listener that `max_clients` allows: everybody who listens, and as
 /// many that were told to go and have not gone yet, as when a whole room comes back at once.
 const CONNECTIONS_PER_CLIENT: usize = 2;
@@ -31,19 +42,24 @@ const CONNECTIONS_PER_CLIENT: usize = 2;
 /// to learn the server's clock over a slow network, and to open a card.
 const HEAD_START_US: u64 = 250_000;
 
+/// What a connection that takes an older one's place needs instead, in µs: the way there. Its
+/// listener knows the server's clock, and its card plays.
+const RETURN_HEAD_START_US: u64 = 20_000;
+
+/// A connection from which nothing has come for this long gives its seat to another address, in µs: a
+/// client that has lost its path looks for another one after half a second.
+const SILENT_US: u64 = 400_000;
+
 /// Whether one more may sit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     /// There is room.
     Seat,
     /// There is none, but it may be the ghost of one that sits here.
-    Wait,
+    Wait(Full),
     /// There is none even for waiting.
-    Crowded,
+    Crowded(Full),
 }
-
-/// What a browser that is one too many is told.
-pub(super) const SERVER_IS_FULL: &str = "the server is full";
 
 impl Transmit {
     pub(super) fn accept(&mut self) {
@@ -59,19 +75,25 @@ impl Transmit {
                 }
                 Err(e) if is_the_peers_doing(&e) => debug!("a connection was not accepted: {e}"),
                 Err(e) => {
-                    if is_out_of_files(&e) {
-                        warn!(
-                            "no more connections fit: {e}. Raise the open-file limit (ulimit -n)"
-                        );
-                    } else {
-                        warn!("no connection can be accepted at the moment: {e}");
-                    }
-                    self.accept_after_us = self.clock.now_us() + ACCEPT_PAUSE_US;
+                    let now = self.clock.now_us();
+                    self.accept_after_us = now + ACCEPT_PAUSE_US;
+                    self.complain_of_accepting(&e, now);
                     return;
                 }
             }
         }
         // More may wait: the door stays open, and the next turn comes at once.
+    }
+
+    /// Says why nobody can be let in, once in a while: it is tried again all the time.
+    pub(super) fn complain_of_accepting(&mut self, why: &io::Error, now: u64) {
+        if !self.hearsay.may_complain(now) {
+            debug!("no connection was accepted: {why}");
+        } else if is_out_of_files(why) {
+            warn!("no more connections fit: {why}. Raise the open-file limit (ulimit -n)");
+        } else {
+            warn!("no connection can be accepted at the moment: {why}");
+        }
     }
 
     pub(super) fn seated(&self) -> usize {
@@ -80,46 +102,76 @@ impl Transmit {
 
     /// Whether nobody else is let in while `seated` listen.
     pub(super) fn is_full(&self, seated: usize) -> bool {
-        self.room.max_clients != 0 && seated >= self.room.max_clients as usize
+        seated >= self.room.max_clients as usize
     }
 
-    /// Whether one more may sit.
-    pub(super) fn admission(&self) -> Admission {
-        let seated = self.seated();
-        let refused = || {
-            let seats = self.seats.iter().flatten();
-            seats.filter(|s| s.listener.phase == Phase::Refused).count()
+    /// Whether one more from `origin` may sit.
+    pub(super) fn admission(&self, origin: Origin) -> Admission {
+        let (most, each) = (self.room.max_clients as usize, self.room.per_address as usize);
+        let entry = |most, each, holds: &dyn Fn(&Listener) -> bool| {
+            let seats = self.seats.iter().flatten().enumerate();
+            let held = seats.filter(|(_, seat)| holds(&seat.listener));
+            let taken = held.map(|(n, seat)| {
+                (n, Taken { by: seat.origin, came: seat.listener.since_us, may_go: false })
+            });
+            Places { most, own: 0, each }.entry(origin, taken)
         };
-        let held = self.seats.len() - self.free.len();
-        let (limited, most) = (self.room.max_clients != 0, self.room.max_clients as usize);
-        let full = self.is_full(seated);
-        let crowded = limited && held >= most * CONNECTIONS_PER_CLIENT + EXTRA_SEATS;
-        if crowded || (full && refused() >= EXTRA_SEATS) {
-            Admission::Crowded
-        } else if full {
-            Admission::Wait
-        } else {
+        let seat = entry(most, each, &Listener::is_seated);
+        let full = if seat == Entry::TooManyFromThere { Full::Address } else { Full::Server };
+        let all = most * CONNECTIONS_PER_CLIENT + EXTRA_SEATS;
+        let crowded = self.seats.len() - self.free.len() >= all
+            || entry(all, each, &|listener| !listener.is_seated()) != Entry::Free;
+        let waits = |listener: &Listener| listener.phase == Phase::Refused;
+        if crowded {
+            Admission::Crowded(full)
+        } else if seat == Entry::Free {
             Admission::Seat
+        } else if entry(EXTRA_SEATS, EXTRA_SEATS_PER_ADDRESS, &waits) == Entry::Free {
+            Admission::Wait(full)
+        } else {
+            Admission::Crowded(full)
         }
     }
 
     pub(super) fn admit(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr) {
         let now = self.clock.now_us();
-        let listener = match self.admission() {
-            Admission::Crowded => {
+        let origin = origin(&stream, peer);
+        if self.verdicts.is_shut_out(origin) {
+            // A listener of the first generation shows it too.
+            let _ = stream.write(&plain(format!("{{\"error\": \"{PLEASE_LEAVE}\"}}").as_bytes()));
+            return;
+        }
+        let listener = match self.admission(origin) {
+            Admission::Crowded(full) => {
                 // Too many even to be told properly; the kernel sends what it can.
-                let _ = stream.write(crate::wire::SERVER_FULL);
+                let _ = stream.write(full.frame());
                 return;
             }
-            Admission::Wait => Listener::refused(peer, now),
+            Admission::Wait(full) => Listener::refused(peer, full, now),
             Admission::Seat => {
                 self.in_use.add(Codec::Float32);
                 let log = &self.logs[Codec::Float32.index()];
                 Listener::seated(peer, self.room.config.frame(), log, now)
             }
         };
-        if let Some(index) = self.take_seat(stream, listener, false) {
+        if let Some(index) = self.take_seat(stream, listener, origin, false) {
             self.write(index);
+        }
+    }
+
+    /// Closes the listener at `index`, which broke the protocol. Where its address has enough that
+    /// are being told so, it is gone at once.
+    pub(super) fn close_for_violation(&mut self, index: usize, text: &str, now: u64) {
+        let Some(Some(seat)) = self.seats.get_mut(index) else {
+            return;
+        };
+        seat.listener.close(Reason::Violation, text, now);
+        seat.is_violator = true;
+        let origin = seat.origin;
+        let violators = self.seats.iter().flatten().filter(|s| s.is_violator && s.origin == origin);
+        if violators.count() > LINGERING_PER_ADDRESS {
+            self.write(index);
+            self.leave(index, "broke the protocol");
         }
     }
 
@@ -129,11 +181,13 @@ impl Transmit {
         &mut self,
         mut stream: TcpStream,
         listener: Listener,
+        origin: Origin,
         known: bool,
     ) -> Option<usize> {
         let peer = listener.peer;
         if listener.phase == Phase::Refused {
-            info!("{peer} was told that the server is full ({} listen)", self.seated());
+            let why = listener.refusal.sentence();
+            debug!("{peer} was told: {why} ({} listen)", self.seated());
         }
         let buffering = self.room.buffering(Codec::Float32);
         sockets::prepare(SockRef::from(&stream), buffering);
@@ -161,18 +215,26 @@ impl Transmit {
             in_touched: false,
             replaces: None,
             connection: 0,
+            origin,
+            is_violator: false,
         };
         self.seats[index] = Some(seat);
         Some(index)
     }
 
     /// The seat of a client run, unless a newer connection of the same run has been given it: each
-    /// seat is given away once, however many ask for it at the same moment.
-    pub(super) fn ghost_of(&self, id: &str) -> Option<usize> {
+    /// seat is given away once, however many ask for it at the same moment. To another address it
+    /// goes only where nothing comes from the old one any more, because whoever listens to the
+    /// network knows the ids.
+    pub(super) fn ghost_of(&self, id: &str, at: IpAddr, now_us: u64) -> Option<usize> {
         let seats =
             || self.seats.iter().enumerate().filter_map(|(n, seat)| Some((n, seat.as_ref()?)));
-        let mut own =
-            seats().filter(|(_, seat)| seat.listener.is_seated() && seat.listener.id == id);
+        let mut own = seats().filter(|(_, seat)| {
+            let old = &seat.listener;
+            let is_here = old.peer.ip().to_canonical() == at.to_canonical();
+            let is_silent = now_us.saturating_sub(old.heard_us) >= SILENT_US;
+            old.is_seated() && old.id == id && (is_here || is_silent)
+        });
         let is_given_away =
             |index| seats().any(|(_, s)| s.replaces == Some(index) && s.listener.id == id);
         own.find_map(|(index, _)| (!is_given_away(index)).then_some(index))
@@ -181,23 +243,31 @@ impl Transmit {
     /// Answers a hello. A known id takes the older connection's place; a listener that was told
     /// that the server is full gets a seat only so.
     pub(super) fn welcome(&mut self, index: usize, mut hello: Hello) {
-        let ghost = self.ghost_of(&hello.id);
+        let now = self.clock.now_us();
+        let Some(Some(seat)) = self.seats.get(index) else {
+            return;
+        };
+        let ghost = self.ghost_of(&hello.id, seat.listener.peer.ip(), now);
+        // Under the name that it asks for: whoever was muted may still be leaving.
+        let who = Who { origin: seat.origin, id: hello.id.clone(), name: hello.name.clone() };
+        hello.name = self.distinct_name(hello.name, index, ghost);
         let seated = self.seated();
         let mut captured = self.room.captured.list().into_iter();
         let codec = self.codec_for(index, ghost, &hello);
         let buffering = self.room.buffering(codec);
-        let now = self.clock.now_us();
-        let in_time_us = (now + HEAD_START_US).saturating_sub(self.max_age_us(now)).min(now);
+        let head_start_us = if ghost.is_some() { RETURN_HEAD_START_US } else { HEAD_START_US };
+        let in_time_us = (now + head_start_us).saturating_sub(self.max_age_us(now)).min(now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
-        if self.removed.contains(&hello.id) {
+        if self.verdicts.is_removed(&who) {
             seat.listener.close(Reason::Removed, PLEASE_LEAVE, now);
             return;
         }
         if seat.listener.phase == Phase::Refused && ghost.is_none() {
             if seat.listener.is_browser() {
-                seat.listener.close(Reason::Stopping, SERVER_IS_FULL, now);
+                let text = seat.listener.refusal.sentence();
+                seat.listener.close(Reason::Stopping, text, now);
             }
             return;
         }
@@ -224,8 +294,19 @@ impl Transmit {
             return;
         };
         seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()], from_us);
-        info!("{} listens{talks} (version {}, {codec})", seat.listener.label(), welcome.version);
-        self.introduce(index, true);
+        if self.hearsay.may_tell(now) {
+            let label = seat.listener.label();
+            info!("{label} listens{talks} (version {}, {codec})", welcome.version);
+        }
+        let is_silenced = self.verdicts.is_muted(&who);
+        if let Some(Some(seat)) = self.seats.get_mut(index)
+            && (seat.listener.is_silenced || is_silenced)
+        {
+            seat.listener.is_silenced = true;
+            self.verdicts.mute(who, true);
+            self.tell_of_muting(index, true);
+        }
+        self.introduce(index);
     }
 
     /// What a newcomer hears. It keeps what it had on the connection that it takes the place of.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use mio::Waker;
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::stats::{ListenerStats, ServerStats};
 use crate::wire::AudioFrame;
 
-/// An answer that takes longer will not come: the server is ending.
+/// Who asks waits no longer for an answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// What the loop is told.
@@ -22,7 +22,8 @@ pub(super) enum Order {
     Change(Change),
     Figures(Box<ServerStats>),
     Listeners(SyncSender<Vec<ListenerStats>>),
-    Remove(SocketAddr, SyncSender<bool>),
+    Remove { peer: SocketAddr, by_address: bool, answer: SyncSender<bool> },
+    Mute { peer: SocketAddr, is_muted: bool, answer: SyncSender<bool> },
     Stop,
 }
 
@@ -33,8 +34,10 @@ pub struct Change {
     pub playout_delay_ms: u32,
     /// The capture time from which the delay holds, in µs: the same sample for everybody.
     pub from_us: u64,
-    /// Most listeners at a time; 0: as many as the system lets in.
+    /// Most listeners at a time.
     pub max_clients: u32,
+    /// Most of them from one address elsewhere.
+    pub per_address: u32,
     /// Codecs for those who join from now on.
     pub offers: Offers,
 }
@@ -88,26 +91,45 @@ impl Handle {
     /// Who listens.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the server is ending.
+    /// [`Error::Busy`] if the loop does not answer in time, [`Error::Internal`] if the server is
+    /// ending.
     pub fn listeners(&self) -> Result<Vec<ListenerStats>> {
         self.ask(Order::Listeners)
     }
 
-    /// Asks the listener at `peer` to leave, and lets that run of its program in no more. `false`
-    /// where there is none.
+    /// Asks the listener at `peer` to leave, and lets in no more that run of its program, nor its
+    /// name from its address; `by_address` nobody from there. `false` where there is none.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the server is ending.
-    pub fn remove(&self, peer: SocketAddr) -> Result<bool> {
-        self.ask(|answer| Order::Remove(peer, answer))
+    /// [`Error::Busy`] if the loop does not answer in time, [`Error::Internal`] if the server is
+    /// ending.
+    pub fn remove(&self, peer: SocketAddr, by_address: bool) -> Result<bool> {
+        self.ask(|answer| Order::Remove { peer, by_address, answer })
+    }
+
+    /// Lets nobody hear the listener at `peer`, or lets them again. `false` where there is none that
+    /// could speak.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if the loop does not answer in time, [`Error::Internal`] if the server is
+    /// ending.
+    pub fn mute(&self, peer: SocketAddr, is_muted: bool) -> Result<bool> {
+        self.ask(|answer| Order::Mute { peer, is_muted, answer })
     }
 
     fn ask<T>(&self, order: impl FnOnce(SyncSender<T>) -> Order) -> Result<T> {
         let (answer, arrives) = sync_channel(1);
         let ends = || Error::internal("cannot ask the network loop", "the server is ending");
-        self.orders.try_send(order(answer)).map_err(|_| ends())?;
+        let busy = || Error::Busy { what: "the network loop".to_owned() };
+        self.orders.try_send(order(answer)).map_err(|refused| match refused {
+            TrySendError::Full(_) => busy(),
+            TrySendError::Disconnected(_) => ends(),
+        })?;
         let _ = self.waker.wake();
-        arrives.recv_timeout(ANSWER).map_err(|_| ends())
+        arrives.recv_timeout(ANSWER).map_err(|missing| match missing {
+            RecvTimeoutError::Timeout => busy(),
+            RecvTimeoutError::Disconnected => ends(),
+        })
     }
 
     /// Tells every listener goodbye and ends the loop.

@@ -1,12 +1,10 @@
 //! Who has to leave, and what the room looks like.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use log::{debug, info};
 use mio::Events;
 
-use super::door::SERVER_IS_FULL;
 use super::people::Gathering;
 use super::{HOUSEKEEPING_US, Seat, Snapshot, Transmit};
 use crate::error::Result;
@@ -16,12 +14,6 @@ use crate::wire::{Reason, VERSION};
 
 /// How often the state of every listener is handed out.
 const SNAPSHOT_US: u64 = 1_000_000;
-
-/// Runs that are remembered for having been asked to leave: more than anybody throws out by hand.
-const MOST_REMOVED: usize = 256;
-
-/// What they are told.
-pub(super) const PLEASE_LEAVE: &str = "whoever runs this server has asked this listener to leave";
 
 /// How long the last words may take when the server stops.
 const STOP_WITHIN: Duration = Duration::from_millis(500);
@@ -35,6 +27,9 @@ impl Transmit {
         self.housekeeping_us = now;
         self.look_at_captured(now);
         self.keep_web_house(now);
+        if let Some(untold) = self.hearsay.untold(now) {
+            info!("and {untold} more came and went");
+        }
         self.in_use.set(self.seats.iter().flatten().filter_map(|seat| seat.listener.hears()));
         for index in 0..self.seats.len() {
             let Some(Some(seat)) = self.seats.get_mut(index) else {
@@ -45,11 +40,12 @@ impl Transmit {
                 Some(Overdue::Stalled) => self.leave(index, "took nothing for 10 s"),
                 Some(Overdue::HalfHello) => {
                     let text = "no whole hello came within 5 s";
-                    seat.listener.close(Reason::Violation, text, now);
+                    self.close_for_violation(index, text, now);
                     self.touch(index);
                 }
                 Some(Overdue::Refused) => {
-                    seat.listener.close(Reason::Stopping, SERVER_IS_FULL, now);
+                    let text = seat.listener.refusal.sentence();
+                    seat.listener.close(Reason::Stopping, text, now);
                     self.touch(index);
                 }
                 Some(Overdue::Closed) => self.leave(index, "was closed"),
@@ -102,24 +98,6 @@ impl Transmit {
         }
     }
 
-    /// Asks the listener at `peer` to leave; `false` where nobody is.
-    pub(super) fn remove(&mut self, peer: SocketAddr) -> bool {
-        let is_it = |seat: &Seat| seat.listener.is_seated() && seat.listener.peer == peer;
-        let found = self.seats.iter().position(|seat| seat.as_ref().is_some_and(is_it));
-        let Some((index, seat)) = found.and_then(|n| Some((n, self.seats[n].as_mut()?))) else {
-            return false;
-        };
-        if !seat.listener.id.is_empty() {
-            self.removed.push_back(seat.listener.id.clone());
-            if self.removed.len() > MOST_REMOVED {
-                self.removed.pop_front();
-            }
-        }
-        seat.listener.close(Reason::Removed, PLEASE_LEAVE, self.clock.now_us());
-        self.touch(index);
-        true
-    }
-
     /// Forgets a connection. What else was due to it goes with it.
     pub(super) fn leave(&mut self, index: usize, how: &str) {
         let Some(mut seat) = self.seats.get_mut(index).and_then(Option::take) else {
@@ -130,9 +108,10 @@ impl Transmit {
         self.forget(seat.listener.person, index);
         let counts = seat.listener.outbox.counts();
         self.dropped_before += counts.dropped_full + counts.dropped_old;
-        let account = seat.listener.account(self.clock.now_us());
-        // Whoever was said to listen is also said to have gone.
-        if counts.frames > 0 || !seat.listener.id.is_empty() {
+        let now = self.clock.now_us();
+        let account = seat.listener.account(now);
+        let has_listened = counts.frames > 0 || !seat.listener.id.is_empty();
+        if has_listened && self.hearsay.may_tell(now) {
             info!("{} {how} {account}", seat.listener.label());
         } else {
             debug!("{} {how} {account}", seat.listener.label());
@@ -166,7 +145,7 @@ fn person(number: u32, listener: &Listener, now_us: u64) -> PersonStats {
     PersonStats {
         number,
         can_talk: listener.talker.is_some(),
-        is_muted: listener.is_muted,
+        is_muted: listener.is_unheard(),
         is_deaf: listener.is_deaf,
         is_speaking: listener.is_speaking(now_us),
         talk_frames: talk.frames,

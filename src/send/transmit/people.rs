@@ -1,20 +1,17 @@
 //! Who is there: numbers for people, what the chunking thread must know of them, and the list that
 //! everybody gets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
-use super::Transmit;
-use crate::send::fanout::{Listener, Phase};
+use super::names::distinct;
+use super::news::{Item, News};
+use super::roll::Roll;
+use super::{Seat, Transmit};
+use crate::send::fanout::{Listener, Phase, Talker};
 use crate::send::talk::{Message, Presence, Spoken};
-use crate::wire::{AudioFrame, MAX_PEOPLE, People, Person, Welcome};
-
-/// How often the list of people may go out, in µs: soon enough to see who has begun to speak.
-const PEOPLE_EVERY_US: u64 = 100_000;
-
-/// In big rooms a list has many lines and many readers, so it goes out once in so many µs for each of
-/// them: 64 people get it four times a second.
-const PEOPLE_EACH_US: u64 = 4_000;
+use crate::wire::{AudioFrame, People, Person, Welcome, Wish};
 
 /// The people in the room, where listeners may speak.
 #[derive(Debug)]
@@ -24,14 +21,13 @@ pub(super) struct Gathering {
     seats: BTreeMap<u32, usize>,
     last_person: u32,
     last_connection: u64,
-    /// Whom the mixer knows, and what it has not been told yet: `None` of those who have left.
-    known: BTreeSet<u32>,
-    pending: BTreeMap<u32, Option<Presence>>,
+    /// What the mixer has not been told yet.
+    news: News,
     /// Talk frames that the mixer was too busy to take.
     refused: u64,
-    told: Vec<Person>,
-    told_us: u64,
-    /// Somebody has come who has not got the list.
+    /// What everybody has been told.
+    roll: Roll,
+    /// Somebody has come who has not got the list, or lags behind it.
     is_awaited: bool,
 }
 
@@ -42,47 +38,21 @@ impl Gathering {
             seats: BTreeMap::new(),
             last_person: 0,
             last_connection: 0,
-            known: BTreeSet::new(),
-            pending: BTreeMap::new(),
+            news: News::default(),
             refused: 0,
-            told: Vec::new(),
-            told_us: 0,
+            roll: Roll::default(),
             is_awaited: false,
         }
+    }
+
+    /// The mixer, and everybody, must be told anew of a person.
+    pub(super) fn has_changed(&mut self, person: u32) {
+        self.news.change(person);
     }
 
     /// Talk frames that the mixer was too busy to take, since the start.
     pub(super) fn refused(&self) -> u64 {
         self.refused
-    }
-
-    /// Tells the mixer what it does not know yet, as far as it listens.
-    fn flush(&mut self) {
-        while let Some((person, presence)) = self.pending.pop_first() {
-            let is_here = presence.is_some();
-            let message = match presence.clone() {
-                Some(presence) => Message::Here { person, presence },
-                None => Message::Left { person },
-            };
-            if let Err(TrySendError::Full(_)) = self.mixer.try_send(message) {
-                self.pending.insert(person, presence);
-                return;
-            }
-            if is_here {
-                self.known.insert(person);
-            } else {
-                self.known.remove(&person);
-            }
-        }
-    }
-
-    fn left(&mut self, person: u32) {
-        if self.known.contains(&person) {
-            self.pending.insert(person, None);
-        } else {
-            self.pending.remove(&person);
-        }
-        self.flush();
     }
 }
 
@@ -100,27 +70,63 @@ impl Transmit {
         };
         let before = ghost.and_then(|ghost| self.seats.get(ghost)?.as_ref());
         let before = before.and_then(|seat| {
-            let Listener { person, is_muted, is_deaf, volumes, .. } = &seat.listener;
-            Some((person.as_ref().copied()?, *is_muted, *is_deaf, volumes.clone()))
+            let Listener { person, is_muted, is_silenced, is_deaf, volumes, .. } = &seat.listener;
+            let person = person.as_ref().copied()?;
+            Some((person, [*is_muted, *is_silenced, *is_deaf], Arc::clone(volumes)))
         });
-        let (person, is_muted, is_deaf, volumes) = before.unwrap_or_else(|| {
+        let (person, states, volumes) = before.unwrap_or_else(|| {
             gathering.last_person += 1;
-            (gathering.last_person, false, false, BTreeMap::new())
+            (gathering.last_person, [false; 3], Arc::default())
         });
         gathering.seats.insert(person, index);
         welcome.person = Some(person);
         if let Some(Some(seat)) = self.seats.get_mut(index) {
             let listener = &mut seat.listener;
             listener.person = Some(person);
-            (listener.is_muted, listener.is_deaf, listener.volumes) = (is_muted, is_deaf, volumes);
+            [listener.is_muted, listener.is_silenced, listener.is_deaf] = states;
+            listener.volumes = volumes;
             if listener.talker.is_some() {
                 welcome.let_speak();
             }
         }
     }
 
-    /// Tells the mixer all about the listener at `index`, who has come or changed something.
-    pub(super) fn introduce(&mut self, index: usize, is_new: bool) {
+    /// Grants the wish of the listener at `index`, if it is about anything.
+    pub(super) fn grant(&mut self, index: usize, mut wish: Wish) {
+        wish.name = wish.name.map(|name| self.distinct_name(name, index, None));
+        let (Some(gathering), Some(Some(seat))) = (&mut self.gathering, self.seats.get_mut(index))
+        else {
+            return;
+        };
+        let is_there = |person| gathering.seats.contains_key(&person);
+        if seat.listener.grant(wish, is_there)
+            && let Some(person) = seat.listener.person
+        {
+            gathering.news.change(person);
+            if seat.listener.is_silenced {
+                // Under whatever name it comes again.
+                self.verdicts.mute(seat.who(), true);
+            }
+        }
+    }
+
+    /// What the listener at `index` may be called, who takes the place of the one at `ghost`.
+    pub(super) fn distinct_name(
+        &self,
+        wanted: String,
+        index: usize,
+        ghost: Option<usize>,
+    ) -> String {
+        let others = self.seats.iter().enumerate().filter_map(|(at, seat)| {
+            let listener = &seat.as_ref()?.listener;
+            let is_other = at != index && Some(at) != ghost && listener.is_seated();
+            is_other.then_some(listener.name.as_str())
+        });
+        distinct(wanted, others)
+    }
+
+    /// Makes the listener at `index`, who has been welcomed, known to the mixer and to everybody.
+    pub(super) fn introduce(&mut self, index: usize) {
         let (Some(gathering), Some(Some(seat))) = (&mut self.gathering, self.seats.get_mut(index))
         else {
             return;
@@ -128,22 +134,31 @@ impl Transmit {
         let Some(person) = seat.listener.person else {
             return;
         };
-        if is_new {
-            gathering.last_connection += 1;
-            seat.connection = gathering.last_connection;
-            gathering.is_awaited = true;
-        }
-        let listener = &seat.listener;
-        let presence = Presence {
-            connection: seat.connection,
-            name: listener.name.clone(),
-            codec: listener.codec,
-            microphone: listener.talker.as_ref().map(|talker| talker.microphone.clone()),
-            is_muted: listener.is_muted,
-            volumes: listener.volumes.clone(),
+        gathering.last_connection += 1;
+        seat.connection = gathering.last_connection;
+        gathering.is_awaited = true;
+        gathering.news.change(person);
+        // What it says may come with its hello.
+        self.tell_mixer(self.clock.now_us());
+    }
+
+    /// Tells the mixer what it does not know yet, as far as that is due and it listens.
+    pub(super) fn tell_mixer(&mut self, now_us: u64) {
+        let Self { gathering: Some(gathering), seats, .. } = self else {
+            return;
         };
-        gathering.pending.insert(person, Some(presence));
-        gathering.flush();
+        let Gathering { mixer, seats: places, news, .. } = gathering;
+        news.tell(now_us, |item| {
+            let message = match item {
+                Item::Left(person) => Message::Left { person },
+                Item::Here(person) => {
+                    let seat = places.get(&person).and_then(|index| seats.get(*index)?.as_ref());
+                    let Some(seat) = seat else { return true };
+                    Message::Here { person, presence: presence(seat) }
+                }
+            };
+            !matches!(mixer.try_send(message), Err(TrySendError::Full(_)))
+        });
     }
 
     /// Hands on what the listener at `index` says.
@@ -176,59 +191,84 @@ impl Transmit {
             && gathering.seats.get(&person) == Some(&index)
         {
             gathering.seats.remove(&person);
-            gathering.left(person);
+            gathering.news.leave(person);
         }
     }
 
-    /// Tells everybody who is there, if that has changed and the last list is old enough.
+    /// Tells everybody who is there, as far as that is news to them and due.
     pub(super) fn tell_people(&mut self, now_us: u64) {
+        self.tell_mixer(now_us);
         let Some(gathering) = &mut self.gathering else {
             return;
         };
-        gathering.flush();
-        let every_us = PEOPLE_EVERY_US.max(gathering.seats.len() as u64 * PEOPLE_EACH_US);
-        if now_us.saturating_sub(gathering.told_us) < every_us {
+        if !gathering.roll.is_due(gathering.seats.len(), now_us) {
             return;
         }
-        gathering.told_us = now_us;
         let seats = gathering.seats.iter();
         let listeners = seats
             .filter_map(|(person, index)| {
                 Some((*person, &self.seats.get(*index)?.as_ref()?.listener))
             })
             .filter(|(_, listener)| listener.phase == Phase::Typed);
-        let people = list(listeners, now_us);
-        if people == gathering.told && !std::mem::take(&mut gathering.is_awaited) {
+        let now = list(listeners, now_us);
+        let news = gathering.roll.look(&now, now_us);
+        if news.changes.is_empty() && !news.is_whole && !gathering.is_awaited {
             return;
         }
-        gathering.is_awaited = false;
-        let text = People::list(&people);
-        gathering.told = people;
+        let mut is_awaited = false;
+        let changes = (!news.changes.is_empty()).then(|| news.changes.frame());
+        let told = People::list(gathering.roll.told());
         for index in 0..self.seats.len() {
-            if let Some(Some(seat)) = self.seats.get_mut(index)
-                && seat.listener.phase == Phase::Typed
-                && let Some(you) = seat.listener.person
-            {
-                seat.listener.outbox.people(People::frame_around(you, &text));
+            let Some(Some(Seat { listener, .. })) = self.seats.get_mut(index) else { continue };
+            let Some(you) = listener.person.filter(|_| listener.phase == Phase::Typed) else {
+                continue;
+            };
+            let is_behind = !listener.follows_people || listener.outbox.people_wait();
+            if news.is_whole || is_behind && Roll::may_list(listener.listed_us, now_us) {
+                listener.outbox.people(People::frame_around(you, &told));
+                (listener.listed_us, listener.follows_people) = (Some(now_us), true);
+                self.touch(index);
+            } else if is_behind {
+                // It gets the whole list when it may have one again.
+                listener.follows_people = false;
+                is_awaited = true;
+            } else if let Some(changes) = &changes {
+                listener.outbox.people(changes.clone());
                 self.touch(index);
             }
+        }
+        if let Some(gathering) = &mut self.gathering {
+            gathering.is_awaited = is_awaited;
         }
     }
 }
 
+/// All that the mixer must know of a listener.
+fn presence(Seat { listener, connection, .. }: &Seat) -> Presence {
+    Presence {
+        connection: *connection,
+        name: listener.name.clone(),
+        codec: listener.codec,
+        microphone: listener.talker.as_ref().map(|talker| talker.microphone.clone()),
+        speech: listener.talker.as_ref().map(Talker::speech).unwrap_or_default(),
+        is_muted: listener.is_unheard(),
+        volumes: Arc::clone(&listener.volumes),
+    }
+}
+
 /// Who is there, those who can talk first, as far as a list goes.
-fn list<'a>(listeners: impl Iterator<Item = (u32, &'a Listener)>, now_us: u64) -> Vec<Person> {
-    let mut people: Vec<Person> = listeners
+fn list<'a>(listeners: impl Iterator<Item = (u32, &'a Listener)>, now_us: u64) -> People {
+    let people = listeners
         .map(|(person, listener)| Person {
             person,
             name: listener.name.clone(),
             can_talk: listener.talker.is_some(),
-            is_muted: listener.is_muted,
+            is_muted: listener.is_unheard(),
             is_deaf: listener.is_deaf,
             is_speaking: listener.is_speaking(now_us),
         })
         .collect();
-    people.sort_by_key(|person| (!person.can_talk, person.person));
-    people.truncate(MAX_PEOPLE);
+    let mut people = People { you: 0, people };
+    people.sort();
     people
 }

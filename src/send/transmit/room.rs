@@ -15,8 +15,10 @@ pub struct Room {
     pub welcome: Welcome,
     /// The outputs whose sound is captured: told to listeners on this machine.
     pub captured: CapturedOutputs,
-    /// Most listeners at a time; 0: as many as the system lets in.
+    /// Most listeners at a time.
     pub max_clients: u32,
+    /// Most of them from one address elsewhere.
+    pub per_address: u32,
     /// Chunks that may wait for one listener, or as long a time of another codec's frames.
     pub max_queue_size: u32,
     /// Which codecs there are, and who gets what.

@@ -52,7 +52,8 @@ pub fn listen_for_browsers(
 ) -> std::result::Result<std::net::TcpListener, String> {
     open_port(bind, port, backlog).map_err(|(address, e)| {
         format!(
-            "the page for phones and browsers cannot be served on {address}: {}. Everybody else              can listen. Choose another port with --web {}, or leave the page out with --no-web",
+            "the page for phones and browsers cannot be served on {address}: {}. Everybody else \
+             can listen. Choose another port with --web {}, or leave the page out with --no-web",
             plain_reason(&e),
             port.checked_add(1).unwrap_or(8081)
         )
@@ -207,16 +208,13 @@ fn user_timeout(socket: &SockRef<'_>) -> io::Result<()> {
 #[cfg(unix)]
 const OTHER_FILES: u64 = 64 + super::web_door::MAX_VISITORS as u64;
 
-/// Raises the process's open-file limit so that `max_clients` (0: as many as can be had) fit, and
-/// says so when the system will not let it.
+/// Raises the process's open-file limit so that `max_clients` fit, and says so when the system will
+/// not let it.
 #[cfg(unix)]
 pub fn make_room_for(max_clients: u32) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let wanted = match max_clients {
-        0 => limit.maximum.unwrap_or(1 << 20),
-        n => u64::from(n) + OTHER_FILES,
-    };
+    let wanted = u64::from(max_clients) + OTHER_FILES;
     let current = limit.current.unwrap_or(u64::MAX);
     if current >= wanted {
         return;
@@ -229,7 +227,7 @@ pub fn make_room_for(max_clients: u32) {
         setrlimit(Resource::Nofile, above).or_else(|_| setrlimit(Resource::Nofile, within)).is_ok();
     let granted = if raised { getrlimit(Resource::Nofile).current } else { limit.current };
     let granted = granted.unwrap_or(u64::MAX);
-    if max_clients != 0 && granted < wanted {
+    if granted < wanted {
         log::warn!(
             "this system allows {granted} open files, so at most {} listeners fit, not \
              {max_clients}. Raise the limit (ulimit -n {wanted}) to allow more",

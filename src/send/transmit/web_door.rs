@@ -1,7 +1,7 @@
 //! The browsers' door: requests that are answered and forgotten, and those that become listeners.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::mpsc::SyncSender;
 
 use log::{debug, warn};
@@ -9,15 +9,25 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Token};
 
 use super::door::{Admission, is_the_peers_doing};
+use super::places::{Entry, Origin, Places, Taken};
 use super::{Transmit, WEB_DOOR};
-use crate::addresses;
+use crate::addresses::{self, Interface};
 use crate::send::fanout::Listener;
 use crate::send::web::{Response, Web};
 use crate::wire::http::{self, Answer, Head, Status};
 
-/// Connections to the page that are not listeners. Further ones wait in the system until one has
-/// gone, and none stays longer than the limits below.
+/// Connections to the page that are not listeners. None stays longer than the limits below.
 pub(super) const MAX_VISITORS: usize = 64;
+
+/// How many of these are for this machine alone: whoever runs the server can always tell it to turn
+/// somebody out.
+const OWN_VISITORS: usize = 8;
+
+/// How many of them one address may have: a browser opens six.
+const MAX_VISITORS_PER_ADDRESS: usize = 8;
+
+const PLACES: Places =
+    Places { most: MAX_VISITORS, own: OWN_VISITORS, each: MAX_VISITORS_PER_ADDRESS };
 
 /// From a browser's connection to the end of its request.
 const REQUEST_WITHIN_US: u64 = 5_000_000;
@@ -37,6 +47,13 @@ const ACCEPTS_PER_TURN: usize = 32;
 /// How long accepting pauses when the system has no connection to give.
 const ACCEPT_PAUSE_US: u64 = 100_000;
 
+/// Asking the system for its addresses takes as long as sending to a room, so they are believed for
+/// this long, in µs.
+const ADDRESSES_FOR_US: u64 = 1_000_000;
+
+/// The addresses of this PC, and which of them faces the rest of the network.
+type Addresses = (Vec<Interface>, Option<IpAddr>);
+
 /// The first visitor's token; seats count from 0 and never come near.
 const FIRST_VISITOR: usize = WEB_DOOR.0 - MAX_VISITORS;
 
@@ -48,6 +65,10 @@ pub(super) struct WebDoor {
     is_open: bool,
     accept_after_us: u64,
     visitors: Vec<Option<Visitor>>,
+    /// Visitors so far.
+    came: u64,
+    /// The addresses of this PC, and when they were looked up.
+    addresses: Option<(u64, Addresses)>,
     /// Where programs go that may tell the server what to do.
     callers: Option<SyncSender<Caller>>,
 }
@@ -66,6 +87,8 @@ pub struct Caller {
 struct Visitor {
     stream: TcpStream,
     peer: SocketAddr,
+    origin: Origin,
+    came: u64,
     stage: Stage,
     until_us: u64,
 }
@@ -105,7 +128,9 @@ impl Answering {
 enum Next {
     Wait,
     Gone,
-    /// It may tell the server what to do: the same.
+    /// Its page asks whether it may listen.
+    Asks,
+    /// It may tell the server what to do: the answer to its key, and what it has said since.
     Calls(String, Vec<u8>),
     /// It has asked to listen: the answer to its key, and what it has said since.
     Listens(String, Vec<u8>),
@@ -118,7 +143,17 @@ impl WebDoor {
         let mut door = TcpListener::from_std(door);
         poll.registry().register(&mut door, WEB_DOOR, Interest::READABLE)?;
         let visitors = (0..MAX_VISITORS).map(|_| None).collect();
-        Ok(Self { web, door, address, is_open: true, accept_after_us: 0, visitors, callers: None })
+        Ok(Self {
+            web,
+            door,
+            address,
+            is_open: true,
+            accept_after_us: 0,
+            visitors,
+            came: 0,
+            addresses: None,
+            callers: None,
+        })
     }
 
     /// Programs that may tell the server what to do go there.
@@ -130,10 +165,24 @@ impl WebDoor {
         self.is_open = true;
     }
 
-    /// When to accept again, if anybody may wait and fits.
+    /// When to accept again, if anybody may wait.
     pub(super) fn accepts_after(&self) -> Option<u64> {
-        let fits = self.visitors.iter().any(Option::is_none);
-        (self.is_open && fits).then_some(self.accept_after_us)
+        self.is_open.then_some(self.accept_after_us)
+    }
+
+    /// The number of a place for somebody from `origin`, if there is one.
+    fn place_for(&self, origin: Origin) -> Result<usize, Entry> {
+        let visitors = self.visitors.iter().enumerate();
+        let taken = visitors.filter_map(|(number, visitor)| {
+            let visitor = visitor.as_ref()?;
+            let may_go = matches!(visitor.stage, Stage::Asking(_));
+            Some((number, Taken { by: visitor.origin, came: visitor.came, may_go }))
+        });
+        match PLACES.entry(origin, taken) {
+            Entry::InsteadOf(number) => Ok(number),
+            Entry::Free => self.visitors.iter().position(Option::is_none).ok_or(Entry::Full),
+            refused => Err(refused),
+        }
     }
 
     /// The visitor's number of an event, if it is one's.
@@ -158,8 +207,8 @@ impl Transmit {
                 }
                 Err(e) if is_the_peers_doing(&e) => debug!("a browser was not accepted: {e}"),
                 Err(e) => {
-                    warn!("no browser can be accepted at the moment: {e}");
                     web.accept_after_us = now + ACCEPT_PAUSE_US;
+                    self.complain_of_accepting(&e, now);
                     return;
                 }
             }
@@ -168,7 +217,20 @@ impl Transmit {
 
     fn let_in(&mut self, mut stream: TcpStream, peer: SocketAddr, now: u64) {
         let Some(web) = &mut self.web else { return };
-        let Some(number) = web.visitors.iter().position(Option::is_none) else { return };
+        let origin = origin(&stream, peer);
+        let number = match web.place_for(origin) {
+            Ok(number) => number,
+            Err(refused) => {
+                debug!("{peer} was turned away from the page ({refused:?})");
+                // There is no place to wait in until it is read; the kernel sends what it can.
+                let _ = stream.write(&turned_away(refused));
+                return;
+            }
+        };
+        if let Some(mut gone) = web.visitors[number].take() {
+            debug!("{} made room on the page for {peer}", gone.peer);
+            let _ = self.poll.registry().deregister(&mut gone.stream);
+        }
         let token = Token(FIRST_VISITOR + number);
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(e) = self.poll.registry().register(&mut stream, token, interest) {
@@ -179,7 +241,9 @@ impl Transmit {
         let _ = stream.set_nodelay(true);
         let stage = Stage::Asking(Head::default());
         let until_us = now + REQUEST_WITHIN_US;
-        web.visitors[number] = Some(Visitor { stream, peer, stage, until_us });
+        web.came += 1;
+        let came = web.came;
+        web.visitors[number] = Some(Visitor { stream, peer, origin, came, stage, until_us });
         self.attend(number);
     }
 
@@ -188,7 +252,9 @@ impl Transmit {
         let now = self.clock.now_us();
         let Some(web) = &mut self.web else { return };
         let Some(mut visitor) = web.visitors.get_mut(number).and_then(Option::take) else { return };
-        match visitor.attend(&mut web.web, web.address, &mut self.buffer[..], now) {
+        let WebDoor { web: page, address, addresses, .. } = web;
+        let mut url = |stream: &TcpStream| page_address(stream, *address, addresses, now);
+        match visitor.attend(page, &mut url, &mut self.buffer[..], now) {
             Next::Wait => web.visitors[number] = Some(visitor),
             Next::Gone => {
                 let _ = self.poll.registry().deregister(&mut visitor.stream);
@@ -202,6 +268,17 @@ impl Transmit {
                     debug!("{} found nobody to tell", visitor.peer);
                 }
             }
+            Next::Asks => {
+                let (status, text) = match self.admission(visitor.origin) {
+                    Admission::Crowded(full) => (Status::Unavailable, full.sentence()),
+                    _ => (Status::Ok, "This page may listen."),
+                };
+                visitor.answer(Answer::sentence(status, text), true, now);
+                if let Some(web) = &mut self.web {
+                    web.visitors[number] = Some(visitor);
+                    self.attend(number);
+                }
+            }
             Next::Listens(accept, said) => self.seat_browser(number, visitor, &accept, &said),
         }
     }
@@ -209,12 +286,12 @@ impl Transmit {
     /// Makes a listener of a visitor, or tells it that there is no room for one.
     fn seat_browser(&mut self, number: usize, mut visitor: Visitor, accept: &str, said: &[u8]) {
         let now = self.clock.now_us();
-        let refused = match self.admission() {
-            Admission::Seat => false,
-            Admission::Wait => true,
-            Admission::Crowded => {
-                let text = "The server is full.";
-                let answer = Answer::sentence(Status::Unavailable, text).with("Retry-After", "10");
+        let refused = match self.admission(visitor.origin) {
+            Admission::Seat => None,
+            Admission::Wait(full) => Some(full),
+            Admission::Crowded(full) => {
+                let answer = Answer::sentence(Status::Unavailable, full.sentence());
+                let answer = answer.with("Retry-After", "10");
                 visitor.answer(answer, true, now);
                 if let Some(web) = &mut self.web {
                     web.visitors[number] = Some(visitor);
@@ -223,9 +300,9 @@ impl Transmit {
                 return;
             }
         };
-        let Visitor { stream, peer, .. } = visitor;
+        let Visitor { stream, peer, origin, .. } = visitor;
         let listener = Listener::browser(peer, http::switching(accept), refused, now);
-        let Some(index) = self.take_seat(stream, listener, true) else { return };
+        let Some(index) = self.take_seat(stream, listener, origin, true) else { return };
         // It may have spoken on before it was answered.
         let count = said.len().min(self.buffer.len());
         self.buffer[..count].copy_from_slice(&said[..count]);
@@ -262,7 +339,14 @@ impl Visitor {
         self.until_us = now + ANSWER_WITHIN_US;
     }
 
-    fn attend(&mut self, web: &mut Web, door: SocketAddr, buffer: &mut [u8], now: u64) -> Next {
+    /// `url` says where other devices find the page, of a connection to it.
+    fn attend(
+        &mut self,
+        web: &mut Web,
+        url: &mut impl FnMut(&TcpStream) -> String,
+        buffer: &mut [u8],
+        now: u64,
+    ) -> Next {
         loop {
             let tried = match &mut self.stage {
                 Stage::Answering(answering) => match answering.rest() {
@@ -295,11 +379,12 @@ impl Visitor {
                     Ok(None) => {}
                     Err(status) => self.answer(Answer::refusal(status), true, now),
                     Ok(Some(request)) => {
-                        let page = || page_address(&self.stream, door);
+                        let page = || url(&self.stream);
                         match web.respond(&request, self.peer, page) {
                             Response::Answer(answer) => {
                                 self.answer(answer, request.method != "HEAD", now);
                             }
+                            Response::MayListen => return Next::Asks,
                             Response::Control(accept) => {
                                 return Next::Calls(accept, head.rest().to_vec());
                             }
@@ -314,14 +399,40 @@ impl Visitor {
     }
 }
 
+/// The whole answer to somebody who found no place.
+fn turned_away(refused: Entry) -> Vec<u8> {
+    let text = match refused {
+        Entry::TooManyFromThere => "Too many connections from your address. Try again in a moment.",
+        _ => "Too many connections at the moment. Try again soon.",
+    };
+    let answer = Answer::sentence(Status::Unavailable, text).with("Retry-After", "1");
+    [&answer.head(), answer.body.bytes()].concat()
+}
+
+/// Where a connection comes from.
+pub(super) fn origin(stream: &TcpStream, peer: SocketAddr) -> Origin {
+    // A connection that has ended already has no address of ours any more.
+    let own = stream.local_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |own| own.ip());
+    Origin::of(peer.ip(), own)
+}
+
 /// The page's address for other devices: the one that this browser came to, unless it is this
 /// machine's own.
-fn page_address(stream: &TcpStream, door: SocketAddr) -> String {
+fn page_address(
+    stream: &TcpStream,
+    door: SocketAddr,
+    known: &mut Option<(u64, Addresses)>,
+    now_us: u64,
+) -> String {
     let came_to = stream.local_addr().map(|address| address.ip().to_canonical());
     let bind = match came_to {
         Ok(ip) if !ip.is_loopback() => ip,
         _ => door.ip(),
     };
-    let (local, default_route) = addresses::here();
+    let is_old = |(at_us, _): &mut (u64, _)| now_us.saturating_sub(*at_us) >= ADDRESSES_FOR_US;
+    if known.as_mut().is_none_or(is_old) {
+        *known = Some((now_us, addresses::here()));
+    }
+    let (local, default_route) = known.as_ref().map(|(_, here)| here.clone()).unwrap_or_default();
     addresses::page(&local, default_route, Some(bind), door.port()).url
 }

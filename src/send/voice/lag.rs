@@ -27,6 +27,9 @@ const ENOUGH: usize = 100;
 /// What frames made longer by coming too late is not made shorter for this long.
 const SHORTER_AFTER_US: u64 = 10_000_000;
 
+/// What is usual is looked for no more often than this: it takes as long as to decode some frames.
+const LOOK_EVERY_US: u64 = 250_000;
+
 /// Frames that come too late make it longer when there are as many in this long a time: one is an
 /// accident.
 const LATE: usize = 2;
@@ -41,6 +44,8 @@ pub struct Lag {
     needed: VecDeque<(u64, f64)>,
     /// Not before then is it made shorter.
     shorter_from_us: u64,
+    /// Not before then is what is usual looked for again.
+    look_from_us: u64,
 }
 
 impl Lag {
@@ -62,6 +67,8 @@ impl Lag {
         self.needed.push_back((now_us, needed_us));
         let wanted_us = match self.us {
             None => Some(needed_us),
+            // There is no longer one.
+            Some(us) if needed_us - slack_us > us && us >= f64::from(LONGEST_MS) * 1e3 => None,
             Some(us) if needed_us - slack_us > us => self.longer_us(now_us, us + slack_us),
             Some(us) => self.usual_us(now_us, us + slack_us, begins),
         };
@@ -78,24 +85,25 @@ impl Lag {
     fn longer_us(&mut self, now_us: u64, least_us: f64) -> Option<f64> {
         let recent = self.needed.iter().rev();
         let recent = recent.take_while(|(at, _)| at + LATE_WITHIN_US >= now_us).map(|(_, us)| *us);
-        if recent.clone().filter(|us| *us > least_us).count() < LATE {
+        let (late, most_us) = recent.fold((0, 0.0_f64), |(late, most_us), us| {
+            (late + usize::from(us > least_us), most_us.max(us))
+        });
+        if late < LATE {
             return None;
         }
         self.shorter_from_us = now_us + SHORTER_AFTER_US;
-        Some(recent.fold(0.0, f64::max))
+        Some(most_us)
     }
 
     /// What ninety-nine of a hundred remembered frames need, if it is time for a change and that is
     /// worth one for who has `has_us` now.
     fn usual_us(&mut self, now_us: u64, has_us: f64, begins: bool) -> Option<f64> {
         let enough = if begins { ENOUGH } else { REMEMBERED };
-        if self.needed.len() < enough || now_us < self.shorter_from_us {
+        let from_us = self.shorter_from_us.max(self.look_from_us);
+        if self.needed.len() < enough || now_us < from_us {
             return None;
         }
-        if !begins {
-            // To look costs more than to decode a frame.
-            self.shorter_from_us = now_us + SHORTER_AFTER_US;
-        }
+        self.look_from_us = now_us + if begins { LOOK_EVERY_US } else { SHORTER_AFTER_US };
         let mut all: Vec<f64> = self.needed.iter().map(|(_, us)| *us).collect();
         let at = all.len().saturating_sub(1) * 99 / 100;
         let usual_us = *all.select_nth_unstable_by(at, f64::total_cmp).1;

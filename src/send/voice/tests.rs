@@ -14,6 +14,7 @@ fn microphone(codec: &str, rate: u32) -> Microphone {
 /// A talker whose crystal is off by `ppm`, and a mix whose clock is right.
 struct Room {
     voice: Voice,
+    players: Players,
     ppm: f64,
     clock: CardClock,
     slack: Slack,
@@ -48,7 +49,17 @@ impl Room {
         let mut clock = CardClock::told(RATE);
         clock.anchor(0, START_US);
         let (slack, carrier) = (Slack::default(), Carrier::PROMPT);
-        Self { voice, ppm, clock, slack, chunk: CHUNK, carrier, said: 0, mixed: 0 }
+        Self {
+            voice,
+            players: Players::new(MIX),
+            ppm,
+            clock,
+            slack,
+            chunk: CHUNK,
+            carrier,
+            said: 0,
+            mixed: 0,
+        }
     }
 
     /// The same with a mix of chunks of `chunk` frames that `carrier` hands over.
@@ -101,7 +112,8 @@ impl Room {
         let captured_us = self.captured_us(position);
         let header = AudioHeader { flags: 0, frames: 80, position, captured_us };
         let payload = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-        self.voice.take(&Spoken { header, payload, came_us }, self.slack.us()).unwrap();
+        let spoken = Spoken { header, payload, came_us };
+        self.voice.take(&spoken, self.slack.us(), &mut self.players).unwrap();
     }
 }
 
@@ -206,6 +218,7 @@ fn a_talker_on_a_network_with_hiccups_stands_as_late_as_these_need() {
 
 #[test]
 fn positions_and_times_that_make_no_sense_harm_nobody() {
+    let mut players = Players::new(MIX);
     let mut voice = Voice::new(&microphone("f32", RATE), MIX).unwrap().unwrap();
     let mut clock = CardClock::told(RATE);
     clock.anchor(0, START_US);
@@ -218,7 +231,7 @@ fn positions_and_times_that_make_no_sense_harm_nobody() {
         let header = AudioHeader { flags: (n % 4) as u8, frames: 80, position, captured_us };
         let payload = vec![0x3f; 320].into();
         let spoken = Spoken { header, payload, came_us: START_US + n * 10_000 };
-        voice.take(&spoken, 0.0).unwrap();
+        voice.take(&spoken, 0.0, &mut players).unwrap();
         voice.speak(n * 80, 80, &clock);
         assert!(voice.spoken().iter().all(|sample| sample.is_finite()));
         assert!(voice.spoken().len() <= 80);
@@ -227,6 +240,7 @@ fn positions_and_times_that_make_no_sense_harm_nobody() {
 
 #[test]
 fn packets_that_cannot_be_decoded_are_counted_or_made_up_for() {
+    let mut players = Players::new(MIX);
     let mut voice = Voice::new(&microphone("opus", 48_000), MIX).unwrap().unwrap();
     let layout = Layout::for_delay(80);
     let mut encoder = Encoder::new(layout, 1, Bitrate::default()).unwrap();
@@ -240,26 +254,27 @@ fn packets_that_cannot_be_decoded_are_counted_or_made_up_for() {
         let captured_us = START_US + n * 10_000;
         let header = AudioHeader { flags: 0, frames: 480, position: n * 480, captured_us };
         let spoken = Spoken { header, payload: packet.into(), came_us: captured_us + 12_000 };
-        voice.take(&spoken, 0.0).unwrap();
+        voice.take(&spoken, 0.0, &mut players).unwrap();
     }
     let wrong = Spoken {
         header: AudioHeader { flags: 0, frames: 960, position: 0, captured_us: START_US },
         payload: good.into(),
         came_us: START_US,
     };
-    let before = voice.wrong();
-    voice.take(&wrong, 0.0).unwrap();
-    assert_eq!(voice.wrong(), before + 1);
+    let before = voice.counts().wrong;
+    voice.take(&wrong, 0.0, &mut players).unwrap();
+    assert_eq!(voice.counts().wrong, before + 1);
 }
 
 #[test]
 fn what_a_talker_held_until_it_was_known_to_speak_makes_it_no_later() {
+    let mut players = Players::new(MIX);
     let mut voice = Voice::new(&microphone("f32", RATE), MIX).unwrap().unwrap();
     let mut take = |frame: u64, flags: u8, came_us: u64| {
         let captured_us = START_US + frame * 10_000;
         let header = AudioHeader { flags, frames: 80, position: frame * 80, captured_us };
         let spoken = Spoken { header, payload: vec![0; 320].into(), came_us };
-        voice.take(&spoken, 0.0).unwrap();
+        voice.take(&spoken, 0.0, &mut players).unwrap();
         voice.lag_us()
     };
     // Words of a second, each with the 50 ms before it, all of which come with its first frame.

@@ -1,5 +1,9 @@
 //! The page's files, as they are built into the program: one line for each.
 
+use std::sync::{Arc, LazyLock};
+
+use miniz_oxide::deflate::compress_to_vec_zlib;
+
 /// A file of the page.
 #[derive(Debug, Clone, Copy)]
 pub struct PageFile {
@@ -47,6 +51,7 @@ pub const FILES: &[PageFile] = files![
     ("/people.js", SCRIPT, "people.js"),
     ("/player.js", SCRIPT, "player.js"),
     ("/playing.js", SCRIPT, "playing.js"),
+    ("/refusal.js", SCRIPT, "refusal.js"),
     ("/resample.js", SCRIPT, "resample.js"),
     ("/schedule.js", SCRIPT, "schedule.js"),
     ("/style.css", STYLE, "style.css"),
@@ -60,7 +65,46 @@ pub const FILES: &[PageFile] = files![
     ("/worklet.js", SCRIPT, "worklet.js"),
 ];
 
-/// What the page may load and where it may connect to: its own server, and nothing else.
-pub const POLICY: &str = "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; \
-    script-src 'self' blob: 'wasm-unsafe-eval'; connect-src 'self' ws: wss:; \
+/// What the page may load and where it may connect to: its own server, and nothing else. Browsers
+/// take `'self'` for WebSockets too.
+pub const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; \
+    style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What the page may use of the device, besides its speakers.
+pub const PERMISSIONS: &str = "microphone=(self)";
+
+/// The coding of [`SERVED`]'s packed files, as HTTP calls it (RFC 9110: zlib's format).
+pub const PACKED: &str = "deflate";
+
+/// How hard zlib tries, of 10. It is done once, and the level beyond gains a thousandth.
+const LEVEL: u8 = 9;
+
+/// A file as it goes out.
+#[derive(Debug)]
+pub struct Served {
+    /// What it is.
+    pub file: &'static PageFile,
+    /// Tells its versions apart.
+    pub tag: String,
+    /// It in [`PACKED`], which leaves a good third of a script.
+    pub packed: Arc<[u8]>,
+    /// Tells versions of that apart.
+    pub packed_tag: String,
+}
+
+/// Every file, packed when it is first asked for anything.
+pub static SERVED: LazyLock<Vec<Served>> = LazyLock::new(|| {
+    let served = |file: &'static PageFile| {
+        let packed = compress_to_vec_zlib(file.bytes, LEVEL);
+        let packed_tag = tag(&packed);
+        Served { file, tag: tag(file.bytes), packed: packed.into(), packed_tag }
+    };
+    FILES.iter().map(served).collect()
+});
+
+/// An entity tag: FNV-1a tells two versions of a file apart, and needs to do no more.
+fn tag(bytes: &[u8]) -> String {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    format!("\"{:016x}\"", bytes.iter().fold(0xcbf2_9ce4_8422_2325, step))
+}

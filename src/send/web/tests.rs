@@ -5,7 +5,9 @@ const LOCAL: &str = "127.0.0.1:50000";
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
 
 fn web(readers: Readers) -> Web {
-    let mut web = Web::new(readers);
+    let names =
+        Names { pc: "attic.example.org".to_owned(), added: vec!["music.example".to_owned()] };
+    let mut web = Web::new(readers, names);
     web.tell(ServerStats { listening: 7, ..ServerStats::default() });
     web
 }
@@ -20,7 +22,7 @@ fn ask(web: &mut Web, peer: &str, method: &str, path: &str, headers: &str) -> Re
 fn answer(response: Response) -> Answer {
     match response {
         Response::Answer(answer) => answer,
-        Response::WebSocket(_) | Response::Control(_) => panic!("a WebSocket"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -49,6 +51,51 @@ fn every_file_of_the_page_is_served_with_its_type_and_known_again_by_its_tag() {
 }
 
 #[test]
+fn a_browser_that_takes_packed_files_gets_them_with_tags_of_their_own() {
+    for file in page::FILES {
+        let fetch = |more: &str| {
+            let headers = format!("Host: pc{more}");
+            answer(ask(&mut web(Readers::Local), "10.0.0.9:1", "GET", file.path, &headers))
+        };
+        let tag = |answer: &Answer| {
+            answer.fields.iter().find(|(name, _)| *name == "ETag").unwrap().1.clone()
+        };
+        let plain = fetch("\r\nAccept-Encoding: gzip, br");
+        assert!(plain.fields.iter().all(|(name, _)| *name != "Content-Encoding"));
+        let packed = fetch("\r\nAccept-Encoding: gzip, deflate, br");
+        assert!(has(&packed, "Content-Encoding", "deflate"));
+        assert!([&plain, &packed].iter().all(|answer| has(answer, "Vary", "Accept-Encoding")));
+        let unpacked = miniz_oxide::inflate::decompress_to_vec_zlib(packed.body.bytes()).unwrap();
+        assert_eq!(unpacked, file.bytes);
+        assert!(packed.body.bytes().len() * 5 < file.bytes.len() * 4, "{}", file.path);
+        assert_ne!(tag(&plain), tag(&packed));
+        let again = format!("\r\nAccept-Encoding: deflate\r\nIf-None-Match: {}", tag(&packed));
+        assert_eq!(fetch(&again).status, Status::NotModified);
+        let other = format!("\r\nIf-None-Match: {}", tag(&packed));
+        assert_eq!(fetch(&other).status, Status::Ok, "it is not what that browser has");
+    }
+}
+
+#[test]
+fn what_can_be_opened_by_itself_says_what_it_may_load_and_nothing_is_for_other_sites() {
+    for (path, policy) in [
+        ("/", "connect-src 'self';"),
+        ("/icon.svg", "default-src 'none'"),
+        ("/qr.svg", "default-src 'none'"),
+        ("/status.json", "default-src 'none'"),
+        ("/metrics", "default-src 'none'"),
+        ("/none", "default-src 'none'"),
+    ] {
+        let served = get(path);
+        assert!(has(&served, "Content-Security-Policy", policy), "{path}");
+        assert!(has(&served, "Content-Security-Policy", "frame-ancestors 'none'"), "{path}");
+    }
+    assert!(has(&get("/"), "Permissions-Policy", "microphone=(self)"));
+    let head = String::from_utf8(get("/app.js").head()).unwrap();
+    assert!(head.contains("\r\nCross-Origin-Resource-Policy: same-origin\r\n"), "{head}");
+}
+
+#[test]
 fn paths_that_are_no_files_lead_nowhere() {
     for path in [
         "/index.html/..",
@@ -63,7 +110,7 @@ fn paths_that_are_no_files_lead_nowhere() {
         "/%00",
         "\\..\\",
         "*",
-        "http://pc/",
+        "httpx://pc/",
         "/etc/passwd",
     ] {
         assert_eq!(get(path).status, Status::NotFound, "{path}");
@@ -90,9 +137,13 @@ fn figures_are_for_this_machine_unless_everybody_may_read_them() {
         (LOCAL, "Host: 127.0.0.1", true),
         ("[::1]:5", "Host: [::1]:8080", true),
         ("[::ffff:127.0.0.1]:5", "Host: LOCALHOST", true),
-        // A page from elsewhere whose name was made to lead here.
-        (LOCAL, "Host: evil.example:8080", false),
-        (LOCAL, "Host: 127.0.0.1.evil.example", false),
+        (LOCAL, "Host: music.example", false),
+        (LOCAL, "Host: pc.local:8080", false),
+        // A proxy on this machine that asks for somebody else.
+        (LOCAL, "Host: localhost:8080\r\nX-Forwarded-For: 192.168.1.7", false),
+        (LOCAL, "Host: localhost:8080\r\nForwarded: for=192.168.1.7", false),
+        (LOCAL, "Host: localhost:8080\r\nX-Real-IP: 192.168.1.7", false),
+        (LOCAL, "Host: localhost:8080\r\nVia: 1.1 squid", false),
         ("192.168.1.7:5", "Host: localhost:8080", false),
         ("[fd00::7]:5", "Host: [::1]:8080", false),
     ];
@@ -109,7 +160,7 @@ fn figures_are_for_this_machine_unless_everybody_may_read_them() {
 
 #[test]
 fn figures_are_those_of_the_statistics_and_follow_them() {
-    let mut web = Web::new(Readers::Public);
+    let mut web = Web::new(Readers::Public, Names::default());
     let first = answer(ask(&mut web, LOCAL, "GET", "/status.json", "Host: pc"));
     assert_eq!(first.status, Status::Unavailable);
     for listening in [3, 4] {
@@ -129,40 +180,6 @@ fn the_qr_code_is_a_picture_of_the_pages_address() {
     let svg = get("/qr.svg");
     assert!(has(&svg, "Content-Type", "image/svg+xml"));
     assert_eq!(svg.body.bytes(), qr::svg("http://192.168.1.5:8080/").unwrap().as_bytes());
-}
-
-#[test]
-fn a_websocket_is_for_the_servers_own_page() {
-    let opening = |host: &str, origin: &str| {
-        let headers = format!(
-            "Host: {host}\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\n{KEY}{origin}"
-        );
-        ask(&mut web(Readers::Local), "10.0.0.9:1", "GET", LISTEN, &headers)
-    };
-    for (host, origin) in [
-        ("192.168.1.5:8080", "http://192.168.1.5:8080"),
-        ("pc.local", "http://PC.local"),
-        ("[fd00::5]:8080", "http://[fd00::5]:8080"),
-        ("music.example", "https://music.example"),
-    ] {
-        let response = opening(host, &format!("\r\nOrigin: {origin}"));
-        assert!(
-            matches!(response, Response::WebSocket(accept) if accept == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-        );
-    }
-    for (host, origin) in [
-        ("pc:8080", ""),
-        ("pc:8080", "\r\nOrigin: null"),
-        ("pc:8080", "\r\nOrigin: http://evil.example"),
-        ("pc:8080", "\r\nOrigin: http://pc:9090"),
-        ("pc:8080", "\r\nOrigin: http://pc:8080.evil.example"),
-        ("pc:8080", "\r\nOrigin: pc:8080"),
-        ("pc:8080", "\r\nOrigin: http://pc:8080\r\nOrigin: http://pc:8080"),
-        ("", "\r\nOrigin: http://"),
-    ] {
-        assert_eq!(answer(opening(host, origin)).status, Status::Forbidden, "{host} {origin}");
-    }
 }
 
 #[test]
@@ -211,8 +228,8 @@ fn only_who_is_on_this_machine_and_shows_the_token_may_tell_the_server_what_to_d
     fn status(web: &mut Web, peer: &str, headers: &str) -> Option<Status> {
         match ask(web, peer, "GET", control::PATH, headers) {
             Response::Answer(answer) => Some(answer.status),
-            Response::WebSocket(_) => panic!("a listener"),
             Response::Control(_) => None,
+            other => panic!("{other:?}"),
         }
     }
     let known = opening("localhost:8080", token);
@@ -238,7 +255,10 @@ fn only_who_is_on_this_machine_and_shows_the_token_may_tell_the_server_what_to_d
         ("192.168.1.7:9", "192.168.1.5:8080", ""),
         ("[fd00::7]:9", "[::1]:8080", ""),
         (LOCAL, "192.168.1.5:8080", ""),
-        (LOCAL, "evil.example:8080", ""),
+        (LOCAL, "music.example", ""),
+        (LOCAL, "localhost:8080", "\r\nX-Forwarded-For: 127.0.0.1"),
+        (LOCAL, "localhost:8080", "\r\nForwarded: for=127.0.0.1"),
+        (LOCAL, "localhost:8080", "\r\nX-Real-IP: 127.0.0.1"),
         (LOCAL, "localhost:8080", "\r\nOrigin: http://evil.example"),
         (LOCAL, "localhost:8080", "\r\nOrigin: null"),
         (LOCAL, "localhost:8080", "\r\nOrigin: http://localhost:8080\r\nOrigin: http://x"),
@@ -251,3 +271,5 @@ fn only_who_is_on_this_machine_and_shows_the_token_may_tell_the_server_what_to_d
         );
     }
 }
+
+mod named;

@@ -31,7 +31,12 @@ fn our_config_keeps_the_bytes_after_it_aligned() {
 #[test]
 fn a_full_server_is_recognised_in_any_spacing() {
     for text in [r#"{"error": "Server full"}"#, r#"{"error":"server full", "more": 1}"#] {
-        assert_eq!(ServerFirst::read(text.as_bytes()), Ok(ServerFirst::Full));
+        assert_eq!(ServerFirst::read(text.as_bytes()), Ok(ServerFirst::Full(Full::Server)));
+    }
+    for full in [Full::Server, Full::Address] {
+        let frame = full.frame();
+        assert_eq!(frame[..4], u32::try_from(frame.len() - 4).unwrap().to_be_bytes());
+        assert_eq!(ServerFirst::read(&frame[4..]), Ok(ServerFirst::Full(full)));
     }
     assert!(ServerFirst::read(br#"{"error": "no"}"#).is_err());
 }
@@ -83,6 +88,16 @@ fn a_list_is_no_message_and_neither_is_more_json_than_a_client_takes() {
 fn deep_json_is_an_error_and_not_a_crash() {
     let body = "[".repeat(100_000);
     assert!(Hello::read(body.as_bytes()).is_err());
+}
+
+#[test]
+fn what_cannot_be_read_is_quoted_briefly_and_cannot_move_the_cursor() {
+    let body = format!(r#"{{"ping_ms":"\u001b[2J\u202e{}"}}"#, "B".repeat(9000));
+    let Err(Violation::Unreadable { why, .. }) = Welcome::read(body.as_bytes()) else {
+        panic!("that is no welcome");
+    };
+    assert!(why.chars().count() <= LONGEST_TEXT, "{}", why.len());
+    assert_eq!(why, printable(&why, LONGEST_TEXT));
 }
 
 proptest! {

@@ -12,7 +12,7 @@ use super::super::{End, Heard};
 use super::Session;
 use crate::error::{Error, Result};
 use crate::recv::decode::Event;
-use crate::wire::{Config, Welcome};
+use crate::wire::{Config, Full, Welcome};
 
 const RIVAL: Token = Token(1);
 
@@ -99,14 +99,16 @@ impl Session<'_> {
                     Greeting::Welcome(welcome) => self.welcomed(welcome)?,
                     Greeting::Plain(config) => self.begin_plain(&config),
                 }
-                return self.take_all();
+                // What else has come is acted on in the next turn.
+                self.has_more = true;
+                return Ok(None);
             }
             Err(e) => debug!("the second connection: {e}"),
         }
         rescue.failed();
         let refused = self.rival.take().filter(|rival| rival.conversation.is_refused());
         // Our seat there is gone, so the first connection is too.
-        Ok(refused.map(|rival| End::Full(rival.address)))
+        Ok(refused.map(|rival| End::Full(rival.address, Full::Server)))
     }
 
     /// The connection in use is lost: the second one takes its place, if it has got anywhere.

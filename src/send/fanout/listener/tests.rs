@@ -47,11 +47,64 @@ fn twenty_pings_a_second_are_answered_and_one_more_closes() {
     eager.welcome(hello(), Vec::new(), &Log::new(4), 0);
     let ping = Ping { client_us: 1 }.frame();
     for second in 1..4 {
-        for _ in 0..MAX_PINGS_PER_SECOND {
+        for _ in 0..20 {
             assert!(eager.read(&ping, second * 1_000_000).is_ok());
         }
     }
     assert!(eager.read(&ping, 3_500_000).is_err());
+}
+
+/// A listener that is a person of the room.
+fn person() -> Listener {
+    let mut listener = listener();
+    listener.welcome(hello(), Vec::new(), &Log::new(4), 0);
+    listener.person = Some(1);
+    listener
+}
+
+#[test]
+fn twenty_wishes_a_second_are_read_and_one_more_closes() {
+    let mut eager = person();
+    let empty = Wish::default();
+    for second in 1..4 {
+        for _ in 0..20 {
+            let asked = eager.read(&empty.frame(), second * 1_000_000);
+            assert_eq!(asked, Ok(Asks::Wish(empty.clone())));
+        }
+    }
+    assert!(eager.read(&empty.frame(), 3_500_000).is_err());
+}
+
+#[test]
+fn a_wish_for_what_is_so_already_changes_nothing() {
+    let mut listener = person();
+    let is_there = |who| who < 10;
+    let wish = Wish {
+        name: Some("Ann".into()),
+        muted: Some(true),
+        deaf: Some(true),
+        volumes: BTreeMap::from([(2, 50), (3, 100)]),
+    };
+    assert!(!listener.grant(Wish::default(), is_there));
+    assert!(listener.grant(wish.clone(), is_there));
+    let volumes = Arc::clone(&listener.volumes);
+    assert!(!listener.grant(wish, is_there));
+    assert!(Arc::ptr_eq(&volumes, &listener.volumes), "and copies nothing");
+    assert_eq!(*volumes, BTreeMap::from([(2, 50)]));
+}
+
+#[test]
+fn volumes_of_people_who_are_not_there_are_not_kept() {
+    let mut listener = person();
+    let all = |percent| (0..128).map(|who| (who, percent)).collect();
+    let wish = Wish { volumes: all(50), ..Wish::default() };
+    assert!(listener.grant(wish.clone(), |who| who < 10));
+    assert_eq!(listener.volumes.len(), 10);
+    assert!(!listener.grant(wish, |who| who < 10));
+    // They have left, and others have come.
+    let wish = Wish { volumes: all(60), ..Wish::default() };
+    assert!(listener.grant(wish, |who| (100..105).contains(&who)));
+    assert_eq!(*listener.volumes, (100..105).map(|who| (who, 60)).collect());
 }
 
 #[test]
@@ -85,7 +138,7 @@ fn a_listener_that_takes_nothing_for_ten_seconds_is_overdue() {
 
 #[test]
 fn a_refused_listener_leaves_after_a_second() {
-    let refused = Listener::refused(([127, 0, 0, 1], 1).into(), 0);
+    let refused = Listener::refused(([127, 0, 0, 1], 1).into(), Full::Server, 0);
     assert!(!refused.is_seated());
     assert_eq!(refused.overdue(REFUSED_FOR_US), None);
     assert_eq!(refused.overdue(REFUSED_FOR_US + 1), Some(Overdue::Refused));
@@ -99,6 +152,7 @@ fn other_protocols_are_known_by_their_first_byte() {
 }
 
 fn browser(refused: bool) -> Listener {
+    let refused = refused.then_some(Full::Server);
     Listener::browser(([127, 0, 0, 1], 1).into(), b"101".to_vec(), refused, 0)
 }
 
@@ -145,7 +199,7 @@ fn a_browsers_close_is_answered_with_the_same_code() {
 fn a_browsers_own_pings_are_answered_the_newest_only_and_a_flood_closes() {
     let mut eager = browser(false);
     written(&mut eager);
-    for n in 0..MAX_PINGS_PER_SECOND {
+    for n in 0..20 {
         assert!(eager.read(&masked(9, n.to_string().as_bytes()), 0).is_ok());
     }
     assert_eq!(written(&mut eager), b"\x8a\x0219");

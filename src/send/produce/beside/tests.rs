@@ -20,6 +20,7 @@ fn fitting() -> Fitting {
         delay_ms: Arc::new(AtomicU32::new(100)),
         clock: Clock::start(),
         captured: CapturedOutputs::default(),
+        stop: Shutdown::default(),
     }
 }
 

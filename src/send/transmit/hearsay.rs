@@ -1,0 +1,96 @@
+//! What the log tells of those who come and go, and of what goes wrong again and again. No clock.
+
+/// Lines about those who come and go, in [`COMINGS_US`]: a whole room that comes at once may have
+/// them, and a crowd that comes and goes all day does not fill a disk.
+const MOST_COMINGS: u32 = 20;
+
+/// How long these are counted together, in µs.
+const COMINGS_US: u64 = 10_000_000;
+
+/// What goes wrong again and again is told this often, in µs.
+const TROUBLE_EVERY_US: u64 = 60_000_000;
+
+/// What has been told.
+#[derive(Debug, Default)]
+pub(super) struct Hearsay {
+    since_us: u64,
+    told: u32,
+    untold: u64,
+    /// When trouble may be told of again.
+    quiet_until_us: u64,
+}
+
+impl Hearsay {
+    /// Whether there may be a line about somebody who has come or gone.
+    pub(super) fn may_tell(&mut self, now_us: u64) -> bool {
+        if self.untold == 0 && now_us.saturating_sub(self.since_us) >= COMINGS_US {
+            (self.since_us, self.told) = (now_us, 0);
+        }
+        let may = self.told < MOST_COMINGS;
+        if may {
+            self.told += 1;
+        } else {
+            self.untold += 1;
+        }
+        may
+    }
+
+    /// How many came and went without a line, once it is time to say so.
+    pub(super) fn untold(&mut self, now_us: u64) -> Option<u64> {
+        if self.untold == 0 || now_us.saturating_sub(self.since_us) < COMINGS_US {
+            return None;
+        }
+        (self.since_us, self.told) = (now_us, 0);
+        Some(std::mem::take(&mut self.untold))
+    }
+
+    /// Whether trouble that comes again and again may be told of.
+    pub(super) fn may_complain(&mut self, now_us: u64) -> bool {
+        let may = now_us >= self.quiet_until_us;
+        if may {
+            self.quiet_until_us = now_us + TROUBLE_EVERY_US;
+        }
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    #[test]
+    fn twenty_thousand_who_come_and_go_in_ten_seconds_are_a_few_lines() {
+        let mut hearsay = Hearsay::default();
+        let (mut lines, mut counted) = (0, 0);
+        for n in 0..40_000 {
+            let now_us = 100 * SECOND + n * 500;
+            let is_told = hearsay.may_tell(now_us);
+            lines += u64::from(is_told);
+            counted += u64::from(is_told);
+            if let Some(untold) = hearsay.untold(now_us) {
+                lines += 1;
+                counted += untold;
+            }
+        }
+        counted += hearsay.untold(200 * SECOND).unwrap();
+        assert_eq!(counted, 40_000, "everybody is told of or counted");
+        assert!(lines <= 45, "{lines} lines");
+        assert_eq!(hearsay.untold(300 * SECOND), None);
+    }
+
+    #[test]
+    fn those_who_come_now_and_then_have_a_line_each() {
+        let mut hearsay = Hearsay::default();
+        assert!((0..1_000).all(|n| hearsay.may_tell(n * SECOND)));
+    }
+
+    #[test]
+    fn trouble_is_told_of_once_a_minute() {
+        let mut hearsay = Hearsay::default();
+        let told = (0..600).filter(|tenth| hearsay.may_complain(SECOND + tenth * SECOND / 10));
+        assert_eq!(told.count(), 1);
+        assert!(hearsay.may_complain(62 * SECOND));
+    }
+}
