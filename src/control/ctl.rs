@@ -80,7 +80,7 @@ fn find(what: &str, typed: &str, all: &Value, key: &str, name: &str) -> Result<V
         }];
     for is_meant in tries {
         let mut found: Vec<&Value> = all.iter().filter(|one| is_meant(one)).collect();
-        if found.len() > 1 {
+        if found.iter().any(|one| one["state"] != "ended") {
             // What has ended is hardly meant where another of that name plays.
             found.retain(|one| one["state"] != "ended");
         }

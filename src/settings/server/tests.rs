@@ -1,0 +1,179 @@
+use clap::CommandFactory;
+
+use super::*;
+use crate::source::Kind;
+
+fn read(flags: &str) -> Result<ServerSettings> {
+    let words = ["auralync-server", "--preset", "presets/smooth.toml"];
+    ServerArgs::try_parse_from(words.into_iter().chain(flags.split_whitespace()))
+        .unwrap()
+        .settings()
+}
+
+#[test]
+fn the_flags_are_the_promised_ones() {
+    let command = ServerArgs::command();
+    command.clone().debug_assert();
+    let mut flags: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+    flags.sort_unstable();
+    let expected = [
+        "bind",
+        "channels",
+        "chunk-size",
+        "codecs",
+        "duck",
+        "list-devices",
+        "listen-backlog",
+        "max-clients",
+        "max-queue-size",
+        "name",
+        "no-discovery",
+        "no-qr",
+        "no-web",
+        "offer",
+        "overwrite",
+        "playout-delay-ms",
+        "port",
+        "preset",
+        "print-preset",
+        "quiet",
+        "record",
+        "record-dir",
+        "record-tracks",
+        "sample-rate",
+        "source",
+        "stats",
+        "talk",
+        "verbose",
+        "web",
+        "web-host",
+        "web-status",
+    ];
+    assert_eq!(flags, expected);
+}
+
+#[test]
+fn without_flags_a_server_sends_what_this_pc_plays_as_the_preset_says() {
+    let settings = read("").unwrap();
+    assert_eq!(settings.preset.chunk_size, 1024);
+    assert_eq!(settings.preset_name, "presets/smooth.toml");
+    assert_eq!(settings.origin.to_string(), "presets/smooth.toml");
+    assert_eq!(settings.overrides, Overrides::default());
+    assert_eq!(settings.sources, [Kind::Loopback(None).into()]);
+    assert_eq!(settings.name, computer::name());
+    assert_eq!((settings.stats, settings.print_preset), (None, None));
+    assert!(!settings.list_devices && settings.discovery);
+    assert_eq!((settings.web, settings.web_status), (Some(8080), Readers::Local));
+    assert!(settings.qr);
+}
+
+#[test]
+fn of_web_and_no_web_the_last_counts() {
+    assert_eq!(read("--no-web").unwrap().web, None);
+    assert_eq!(read("--no-web --web 0").unwrap().web, Some(0));
+    assert_eq!(read("--web 9 --no-web").unwrap().web, None);
+}
+
+#[test]
+fn a_conference_without_a_film_takes_live_unless_a_preset_is_named() {
+    let preset_of = |flags: &str| {
+        let words = std::iter::once("auralync-server").chain(flags.split_whitespace());
+        let settings = ServerArgs::try_parse_from(words).unwrap().settings().unwrap();
+        (settings.preset_name, settings.talk, settings.duck_db)
+    };
+    for (flags, preset, talk, duck) in [
+        ("--source none --talk", "live", true, 12),
+        ("--source none --talk --preset smooth", "smooth", true, 12),
+        ("--source none", "smooth", false, 12),
+        ("--source tone --talk --duck 0", "smooth", true, 0),
+        ("--talk --duck 60", "smooth", true, 60),
+    ] {
+        assert_eq!(preset_of(flags), (preset.to_owned(), talk, duck), "{flags}");
+    }
+    for wrong in ["--talk --duck 61", "--talk --duck -1", "--talk --duck x"] {
+        let words = std::iter::once("auralync-server").chain(wrong.split_whitespace());
+        assert!(ServerArgs::try_parse_from(words).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn one_port_for_listeners_and_browsers_is_refused_by_what_was_typed() {
+    for (flags, start) in [
+        ("--port 21097 --web 21097", "--port and --web name the same port, 21097: "),
+        ("--web 5555", "--web 5555 is the port that listeners connect to. "),
+        ("--port 8080", "--port 8080 is the port of the page for phones and browsers. "),
+    ] {
+        let error = read(flags).unwrap_err().to_string();
+        assert!(error.starts_with(start), "{error}");
+    }
+    for flags in ["--port 0 --web 0", "--port 8080 --no-web", "--port 8080 --web 5555"] {
+        assert!(read(flags).is_ok(), "{flags}");
+    }
+}
+
+#[test]
+fn every_flag_reaches_its_setting() {
+    let settings = read(
+        "--source tone:1000 --name attic --bind ::1 --port 6000 --sample-rate 44100 \
+         --channels 1 --chunk-size 256 --max-queue-size 9 --max-clients 0 \
+         --listen-backlog 7 --playout-delay-ms 99 --codecs f32 --list-devices \
+         --print-preset live --stats - --no-discovery \
+         --web 8081 --web-status public --no-qr --record a.flac --record-tracks t \
+         --record-dir d --overwrite --web-host music.example --web-host Attic.",
+    )
+    .unwrap();
+    let preset = &settings.preset;
+    assert_eq!((preset.port, preset.sample_rate, preset.channels), (6000, Some(44_100), 1));
+    assert_eq!((preset.chunk_size, preset.max_queue_size), (256, 9));
+    assert_eq!((preset.max_clients, preset.listen_backlog), (0, 7));
+    assert_eq!((preset.playout_delay_ms, preset.bind), (99, Some("::1".parse().unwrap())));
+    assert_eq!(preset.codecs, Some(vec!["f32".to_owned()]));
+    assert_eq!(settings.sources, [Kind::Tone { hz: 1000.0 }.into()]);
+    assert_eq!((settings.name.as_str(), settings.stats), ("attic", Some(StatsTarget::Stdout)));
+    assert_eq!(settings.print_preset.as_deref(), Some("live"));
+    assert!(settings.list_devices && !settings.discovery && !settings.qr);
+    assert_eq!((settings.web, settings.web_status), (Some(8081), Readers::Public));
+    assert_eq!(settings.web_hosts, ["music.example", "Attic"]);
+    assert_eq!(settings.record, Some("a.flac".into()));
+    assert_eq!(settings.record_tracks, Some("t".into()));
+    assert_eq!(settings.record_dir, Some("d".into()));
+    assert!(settings.overwrite);
+}
+
+#[test]
+fn a_name_of_the_page_is_a_name_alone() {
+    for wrong in ["", "http://music.example", "music.example:8443", "a b", "music.example/aura"] {
+        let words = ["auralync-server", "--web-host", wrong];
+        let refused = ServerArgs::try_parse_from(words).unwrap_err().to_string();
+        assert!(refused.contains("like music.example"), "{wrong}: {refused}");
+    }
+}
+
+#[test]
+fn several_sources_are_mixed_and_none_of_them_twice() {
+    let settings = read("--source tone --source loopback,level=-6dB").unwrap();
+    let kinds: Vec<_> = settings.sources.iter().map(|source| &source.kind).collect();
+    assert_eq!(kinds, [&Kind::Tone { hz: 440.0 }, &Kind::Loopback(None)]);
+    assert_eq!(settings.sources[1].level_db, -6.0);
+    assert_eq!(
+        read("--source tone --source none --source tone:440,muted").unwrap_err().to_string(),
+        "the source “tone:440” was given twice. Give each once; ,level= makes one louder"
+    );
+    let many: String = (0..129).map(|n| format!("--source tone:{} ", 100 + n)).collect();
+    assert!(read(&many).unwrap_err().to_string().starts_with("129 sources were given, and 128"));
+}
+
+#[test]
+fn what_the_flags_say_is_refused_like_what_a_preset_says() {
+    for (flags, start) in [
+        ("--chunk-size 4", "--chunk-size cannot be 4. It can be 16 to 8192 frames"),
+        ("--channels 6", "--channels cannot be 6. "),
+        ("--codecs f32,mp3", "--codecs names “mp3”, which does not exist. There is f32, s24, "),
+        ("--playout-delay-ms 20", "--playout-delay-ms cannot be: a playout delay of 20 ms "),
+    ] {
+        let error = read(flags).unwrap_err();
+        assert!(error.to_string().starts_with(start), "{error}");
+        assert_eq!(error.exit_code(), 2);
+    }
+    assert_eq!(read("--source banana").unwrap_err().exit_code(), 2);
+}
