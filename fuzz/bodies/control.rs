@@ -39,11 +39,12 @@ fn run(data: &[u8]) {
     let answers: Vec<&RawValue> = serde_json::from_str(&answer).unwrap_or_else(|_| vec![one]);
     assert!(!answers.is_empty() && answers.len() <= MAX_BATCH);
     for answer in answers {
-        let parts: HashMap<String, &RawValue> = serde_json::from_str(answer.get()).unwrap();
+        let parts: HashMap<String, &RawValue> =
+            serde_json::from_str(answer.get()).expect("it is an object");
         assert_eq!(parts["jsonrpc"].get(), "\"2.0\"");
         assert!(parts.contains_key("result") != parts.contains_key("error"), "{answer}");
         if let Some(error) = parts.get("error") {
-            let error: Value = serde_json::from_str(error.get()).unwrap();
+            let error: Value = serde_json::from_str(error.get()).expect("it is JSON");
             assert!(error["code"].as_i64().is_some_and(|code| code < 0));
             assert!(error["message"].is_string());
         }
