@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use auralync::control::rpc::{self, MAX_BATCH, Refusal};
 use auralync::wire::websocket::MAX_CLIENT_MESSAGE;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::watch::Body;
@@ -33,8 +34,12 @@ fn run(data: &[u8]) {
     let Some(answer) = answer else { return };
     // All of it said back, with every character escaped, in as many envelopes.
     assert!(answer.len() <= 12 * text.len() + 200 * MAX_BATCH, "{} bytes", answer.len());
-    let answer: Value = serde_json::from_str(&answer).expect("an answer is JSON");
-    let asked = serde_json::from_str(text).unwrap_or(Value::Null);
+    serde_json::from_str::<&RawValue>(&answer).expect("an answer is JSON");
+    // An id comes back as it was written, numbers that nobody can reckon with among them.
+    let Ok(answer) = serde_json::from_str::<Value>(&answer) else { return };
+    let asked = serde_json::from_str(text);
+    let is_readable = asked.is_ok();
+    let asked = asked.unwrap_or(Value::Null);
     let one = std::slice::from_ref;
     let answers = answer.as_array().map_or(one(&answer), Vec::as_slice);
     assert!(!answers.is_empty() && answers.len() <= MAX_BATCH);
@@ -47,6 +52,9 @@ fn run(data: &[u8]) {
             assert!(error["message"].is_string());
         }
         let id = &answer["id"];
-        assert!(id.is_null() || ids.iter().any(|call| call.get("id") == Some(id)), "{answer}");
+        assert!(
+            !is_readable || id.is_null() || ids.iter().any(|call| call.get("id") == Some(id)),
+            "{answer}"
+        );
     }
 }
