@@ -1,4 +1,4 @@
-//! What strangers say of servers on the network. The packets themselves are read by a library.
+//! What strangers say of servers on the network. The packets are read by a library.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 

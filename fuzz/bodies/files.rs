@@ -28,13 +28,14 @@ fn run(data: &[u8]) {
     fs::write(&path, input.0).expect("room for a small file");
     let is_looped = mode & 1 != 0;
     let fallback = Format { sample_rate: 48_000, channels: 2 };
-    match Generator::open(&Kind::File(path), is_looped, fallback) {
+    match Generator::open(&Kind::File(path.clone()), is_looped, fallback) {
         Ok(file) => play(file, is_looped),
         Err(error) => {
             let text = error.to_string();
             assert!(!text.contains(char::is_control) && text.len() < 1_000, "{text}");
         }
     }
+    fs::remove_file(&path).expect("nobody else has taken it");
 }
 
 fn play(mut file: Generator, is_looped: bool) {

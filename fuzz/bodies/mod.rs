@@ -16,5 +16,6 @@ pub mod opus;
 pub mod outbox;
 pub mod playout;
 pub mod presets;
+pub mod responder;
 pub mod voice;
 pub mod websocket;

@@ -142,6 +142,11 @@ fn whatever_the_network_says_of_servers_few_are_believed() {
 }
 
 #[test]
+fn whatever_the_network_asks_a_server_answers_little_and_in_time() {
+    try_all(&bodies::responder::BODY);
+}
+
+#[test]
 fn every_target_is_built_by_make_fuzz() {
     let manifest = include_str!("../../fuzz/Cargo.toml");
     let declared = manifest.matches("path = \"fuzz_targets/").count();
