@@ -18,8 +18,8 @@ use super::line::{Line, median, ppm};
 /// µs, short enough to follow a crystal that warms up.
 const WINDOW_US: f64 = 20e6;
 
-/// The same of times that are a model's already: they need little, and whoever came later should
-/// soon know as much.
+/// The newest times that the line is fitted to, in µs, where they are a model's already: they need
+/// little, and whoever came later should soon know as much.
 const TOLD_WINDOW_US: f64 = 4e6;
 
 /// Stamps closer together than this add cost, not knowledge.
@@ -41,10 +41,10 @@ const ABANDONED_US: f64 = 1e6;
 /// A slope once measured is kept while the stamps span less than this: short spans swing.
 const KEEP_SLOPE_US: f64 = 4e6;
 
-/// Three stamps in a row off the line by more than this …
+/// A stamp is off the line if it lies this far from it, in µs.
 const STEP_US: f64 = 1_000.0;
 
-/// … that agree within this are a step.
+/// Three stamps off the line are a step if they agree within this, in µs.
 const STEP_AGREEMENT_US: f64 = 200.0;
 
 /// How many stamps make a step.
@@ -97,7 +97,8 @@ impl CardClock {
         }
     }
 
-    /// The same of a card elsewhere, whose times are told by who has a model of it.
+    /// A clock of a card elsewhere, of which only its nominal rate in Hz is known, and whose times are
+    /// told by who has a model of it.
     #[must_use]
     pub fn told(sample_rate: u32) -> Self {
         Self { told: true, ..Self::new(sample_rate) }
