@@ -3,8 +3,12 @@ use clap::CommandFactory;
 use super::*;
 
 fn read(flags: &str) -> Result<ClientSettings> {
+    args(flags).settings()
+}
+
+fn args(flags: &str) -> ClientArgs {
     let words = ["auralync-client"].into_iter().chain(flags.split_whitespace());
-    ClientArgs::try_parse_from(words).unwrap().settings()
+    ClientArgs::try_parse_from(words).unwrap()
 }
 
 fn refused(flags: &str) -> String {
@@ -134,8 +138,14 @@ fn a_word_out_of_its_range_says_the_range() {
         ("pc --volume 201", "the volume goes from 0 to 200 per cent"),
         ("pc --volume loud", "this is not a whole number"),
         ("pc --delay -5001", "the delay goes from -5000 to 5000 milliseconds"),
-        ("pc --output mp3:x", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
-        ("pc --output wav:", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
+        (
+            "pc --output mp3:x",
+            "it can be speaker, wav:FILE (a sound file), wav:- (standard output) or null (nothing)",
+        ),
+        (
+            "pc --output wav:",
+            "it can be speaker, wav:FILE (a sound file), wav:- (standard output) or null (nothing)",
+        ),
         ("pc --codec opus:9", "it can be auto, f32, s24, s16, opus, or opus:KBPS with 64"),
         ("pc --talk=loud", "it can be open (whenever you speak) or push (while you hold"),
         ("pc --talk --talk-codec auto", "it can be opus, opus:KBPS with 64 to 256"),
@@ -202,4 +212,24 @@ fn no_answer_and_an_endless_one_both_end() {
     assert!(answer.unwrap_err().to_string().starts_with("no server was named. Type "));
     let (answer, _) = ask(&[b'x'; 1 << 20], None);
     assert_eq!(answer.unwrap_err().exit_code(), 2);
+}
+
+#[test]
+fn a_file_that_could_not_be_written_is_refused_before_anybody_is_asked() {
+    for line in
+        ["h --output wav:film", "h --output wav:nowhere/film.wav", "h --record nowhere/a.wav"]
+    {
+        let error = read(line).unwrap_err().to_string();
+        assert!(error.contains("cannot be called") || error.contains("folder"), "{line}: {error}");
+    }
+}
+
+#[test]
+fn sound_goes_to_another_program_unless_a_person_or_the_statistics_are_there() {
+    let piped = args("h --output wav:-");
+    assert_eq!(piped.output, Output::Wav(STDOUT.into()));
+    piped.check_files(false).unwrap();
+    assert!(piped.check_files(true).unwrap_err().to_string().contains("another program"));
+    let both = args("h --output wav:- --stats -").check_files(false).unwrap_err().to_string();
+    assert!(both.contains("standard output"), "{both}");
 }
