@@ -13,7 +13,7 @@ pub mod websocket;
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
     AuralyncKey, Config, Hello, MAX_ALGORITHMIC_DELAY, MAX_CAPTURED, MAX_CAPTURED_BYTES,
-    MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report, ServerFirst, Welcome,
+    MAX_CODECS, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report, ServerFirst, Welcome,
 };
 pub use talk::{
     FLAG_HELD, FLAG_LAST, LOWEST_TALK_RATE, MAX_PEOPLE, MAX_PEOPLE_BYTES, MAX_TALK_BYTES,

@@ -173,7 +173,10 @@ mod tests {
                 Piece::Stamp(stamp) => stamped = stamp.pushed + FRAMES,
                 Piece::Samples(samples) => {
                     popped += samples.len() as u64 / 2;
-                    assert!(popped <= stamped, "{popped} without a stamp, the last until {stamped}");
+                    assert!(
+                        popped <= stamped,
+                        "{popped} without a stamp, the last until {stamped}"
+                    );
                 }
             });
             taken.store(popped, Ordering::Relaxed);

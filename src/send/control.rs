@@ -41,8 +41,9 @@ pub(super) fn start(board: Board, stop: &Shutdown) -> Result<SyncSender<Caller>>
     let (callers, arrive) = sync_channel(MAX_CALLERS);
     let heard = stop.clone();
     // Taking a sound card in can take seconds; nobody waits for these threads to end.
-    let _thread =
-        spawn("control", Priority::Ordinary, stop, move || receive(&arrive, &Arc::new(board), &heard))?;
+    let _thread = spawn("control", Priority::Ordinary, stop, move || {
+        receive(&arrive, &Arc::new(board), &heard)
+    })?;
     Ok(callers)
 }
 

@@ -13,8 +13,8 @@ use super::produce::beside::Prepared;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::source::{LEVEL_DB, PAN, Source};
 use crate::shutdown::Shutdown;
+use crate::source::{LEVEL_DB, PAN, Source};
 use crate::stats::SourceStats;
 
 /// Orders that wait for the chunking thread: it takes them every few ms, and who asks waits.

@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::format::Format;
 use crate::mixdown::Mixdown;
 use crate::rate::RateConverter;
-use crate::soundless::Generator;
 use crate::shutdown::Shutdown;
+use crate::soundless::Generator;
 use crate::threads::{Priority, spawn};
 
 /// What is read ahead: longer than a disk takes to wake up while something else reads from it.

@@ -33,7 +33,7 @@ pub enum Response {
     Answer(Answer),
     /// A listener's WebSocket, with the answer to its key.
     WebSocket(String),
-    /// The same for a program that may tell the server what to do.
+    /// The WebSocket of a program that may tell the server what to do, with the answer to its key.
     Control(String),
 }
 

@@ -279,7 +279,7 @@ mod tests {
 
     /// A quarter of a second of 441 Hz at −12 dBFS, 44,100 Hz mono.
     const OGG: &[u8] = include_bytes!("compressed/tone.ogg");
-    /// The same sound.
+    /// The sound of [`OGG`] as MP3.
     const MP3: &[u8] = include_bytes!("compressed/tone.mp3");
 
     fn opened(bytes: &[u8]) -> Result<Compressed, Fault> {

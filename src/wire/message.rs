@@ -14,7 +14,7 @@ use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable};
 pub(super) const MAX_NAME: usize = 64;
 
 /// Codecs of a hello that are looked at, the best first.
-const MAX_CODECS: usize = 16;
+pub const MAX_CODECS: usize = 16;
 
 /// What a peer says to be read, and what is said of what cannot be read, is cut to this many
 /// characters.
@@ -310,7 +310,7 @@ impl Report {
 pub struct Notice {
     /// What it is about.
     pub reason: Reason,
-    /// The same for a person, in one sentence.
+    /// What the reason means, in one sentence for a person.
     #[serde(default)]
     pub text: String,
     /// The new playout delay, in ms, for [`Reason::PlayoutDelay`].
@@ -330,7 +330,8 @@ pub enum Reason {
     Stopping,
     /// A newer connection with the same id has taken over.
     Replaced,
-    /// This listener took nothing for too long.
+    /// This listener took nothing for too long. Our servers never send it: who takes nothing would not
+    /// take a notice either.
     Stalled,
     /// This listener broke the protocol.
     Violation,

@@ -41,7 +41,8 @@ const SEARCHED_BEYOND_MS: f64 = 150.0;
 const MOST_BYTES_TO_SOUND: f64 = 60_000.0;
 const SOUND_WITHIN_S: f64 = 1.5;
 
-/// The same on a secure page, which also fetches what decodes Opus and what plays on the audio thread.
+/// What reaches the ear within this many bytes of a tap on a secure page, which also fetches what
+/// decodes Opus and what plays on the audio thread.
 const MOST_BYTES_TO_SECURE_SOUND: f64 = 66_000.0;
 
 const IN_STEP: &str = "You are in step with everybody else.";
@@ -123,7 +124,8 @@ fn wait_until_right(recorder: &Recorder, delay_ms: f64, gain_db: f64) {
     wait_until_heard(recorder, EARLY_TOLERANCE_MS, gain_db, || delay_ms);
 }
 
-/// The same for a delay that the page may change meanwhile, give or take `within_ms`: what it was
+/// Waits until what the browser plays is what the PC plays, `gain_db` louder and by a delay later that
+/// the page may change meanwhile, give or take `within_ms`: what it was
 /// before or after a look is right.
 fn wait_until_heard(
     recorder: &Recorder,

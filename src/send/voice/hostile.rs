@@ -61,11 +61,14 @@ fn cost(talk: &Talk<'_>) -> (f64, Counts) {
     (taken_us / FRAMES as f64, voice.counts())
 }
 
+/// What a talker sends at a time.
+type Sent = (AudioHeader, Box<[u8]>);
+
 /// An honest talker's frames of 10 ms.
 fn honest<'a>(
     codec: &str,
     payload: &'a [u8],
-) -> (Microphone, impl Fn(u64, u64) -> (AudioHeader, Box<[u8]>) + 'a) {
+) -> (Microphone, impl Fn(u64, u64) -> Sent + 'a) {
     let frame = move |n: u64, now_us: u64| {
         let captured_us = now_us - 12_000;
         (AudioHeader { flags: 0, frames: 480, position: n * 480, captured_us }, payload.into())
