@@ -54,7 +54,8 @@ fn sources(count: u32, peak: f32, seconds: f64) -> f64 {
     })
 }
 
-/// The same of a film and so many who all speak, and hear everybody but themselves.
+/// The share of a core that a mix of a film takes and so many who all speak, and hear everybody but
+/// themselves.
 fn talk(talkers: u32, peak: f32, seconds: f64) -> f64 {
     let mut combine = Combine::new(STEREO);
     combine.set_duck_db(12.0);

@@ -42,7 +42,7 @@ impl Clock {
         self.us(Instant::now())
     }
 
-    /// The same clock's reading of an instant.
+    /// What this clock showed, or will show, at an instant, in µs.
     #[must_use]
     pub fn us(&self, at: Instant) -> u64 {
         let since = at.saturating_duration_since(self.epoch) + START;

@@ -65,6 +65,12 @@ pub fn list() -> Result<Vec<Listed>> {
     Ok(devices.into_iter().map(|(listed, _)| listed).collect())
 }
 
+/// Whether this PC has any output at the moment. May block for a few seconds.
+#[must_use]
+pub fn has_output() -> bool {
+    list().is_ok_and(|devices| devices.iter().any(|device| device.outputs))
+}
+
 /// The id of the output that the system plays on by default, `None` if there is none. Quick enough
 /// to ask once a second, to follow the user who plugs in headphones.
 #[must_use]

@@ -13,8 +13,8 @@ pub mod true_peak;
 use crate::format::{Format, sanitise};
 use crate::ramp::Ramp;
 
-/// Highest volume, in percent: +6 dB.
-pub const MAX_VOLUME: u16 = 200;
+/// Highest volume, in percent: +6 dB, beyond which the limiter would work all the time.
+pub const MAX_VOLUME: u16 = crate::wire::MAX_VOLUME_PERCENT;
 
 /// −1 dBFS: where the knee begins.
 const KNEE: f32 = 0.891_250_9;

@@ -22,7 +22,7 @@ use limits::{
 };
 
 /// The port that listeners try when none is given.
-pub const DEFAULT_PORT: u16 = 5555;
+pub const DEFAULT_PORT: u16 = crate::wire::PORT;
 
 /// The stream's rate in Hz as long as nobody knows the sound card's.
 const ASSUMED_RATE: u32 = 48_000;

@@ -15,10 +15,11 @@ mod opus_file;
 mod recorder;
 mod tracks;
 mod wav_file;
+mod wav_pipe;
 
 pub(crate) use flac_frame::crc;
 
-pub use file::{Kind, RecordingFile};
+pub use file::{Kind, RecordingFile, STDOUT};
 pub use name::{check_name, refuse_at_once, refuse_folder_at_once};
 pub use recorder::{Control, Failure, LONGEST_GAP_MS, Recorder, Tap};
 pub use tracks::RecordTracks;

@@ -16,6 +16,7 @@ pub mod speaker;
 mod talk;
 mod trim;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -26,7 +27,7 @@ use log::{info, warn};
 use crate::clock::Clock;
 use crate::discovery::follow::Whereabouts;
 use crate::error::Result;
-use crate::recording::{Failure, Recorder, refuse_at_once};
+use crate::recording::{Failure, Recorder, STDOUT};
 use crate::send::speak;
 use crate::settings::{ClientSettings, Output};
 use crate::shutdown::Shutdown;
@@ -64,7 +65,7 @@ pub struct Client {
 enum Where {
     /// Nowhere, or into the file of `--output wav:FILE`.
     Cardless,
-    /// None yet, where somebody only talks until there is one.
+    /// None yet, where there is none on this PC, or somebody only talks until there is one.
     #[cfg(feature = "device")]
     Card(Option<Box<crate::device::OutputDevice>>),
 }
@@ -75,17 +76,16 @@ impl Client {
     /// # Errors
     /// Whatever keeps the client from starting, as a sentence for the user.
     pub fn open(settings: ClientSettings, place: Whereabouts) -> Result<Self> {
-        if let Some(path) = &settings.record {
-            refuse_at_once(path, settings.overwrite)?;
-        }
         let lines = Lines::open(settings.stats.as_ref())?;
         let output = match &settings.output {
             #[cfg(feature = "device")]
             Output::Speaker => {
                 match crate::device::OutputDevice::find(settings.device.as_deref()) {
                     Ok(device) => Where::Card(Some(Box::new(device))),
-                    // Who cannot hear can be heard; the card's keeper says what is wrong.
+                    // Who cannot hear can be heard, and an output may come: the card's keeper says what
+                    // is wrong.
                     Err(_) if settings.talk.is_some() => Where::Card(None),
+                    Err(_) if !settings.once && !crate::device::has_output() => Where::Card(None),
                     Err(e) => return Err(e),
                 }
             }
@@ -97,11 +97,7 @@ impl Client {
                     fix: "Use --output wav:FILE, or build with --features device".to_owned(),
                 });
             }
-            Output::Null => Where::Cardless,
-            Output::Wav(path) => {
-                refuse_at_once(path, settings.overwrite)?;
-                Where::Cardless
-            }
+            Output::Null | Output::Wav(_) => Where::Cardless,
         };
         Ok(Self { settings, place, output, lines, status: None })
     }
@@ -115,6 +111,7 @@ impl Client {
             #[cfg(feature = "device")]
             Where::Card(None) => "the first output that there is".to_owned(),
             Where::Cardless => match &self.settings.output {
+                Output::Wav(path) if path == Path::new(STDOUT) => "standard output".to_owned(),
                 Output::Wav(path) => path.display().to_string(),
                 _ => "nothing (--output null)".to_owned(),
             },
@@ -155,6 +152,7 @@ impl Client {
             .map(|talking| talk::start(&settings, talking, &said, clock, &stop))
             .transpose()?;
         let talking = voice.as_ref().map(|voice| Arc::clone(&voice.talking));
+        let is_file = matches!(output, Where::Cardless);
         let (play_output, own_output) = match output {
             Where::Cardless => (play::Output::Cardless, None),
             #[cfg(feature = "device")]
@@ -197,7 +195,7 @@ impl Client {
         player.record(recordings.taps());
         let network = Connect {
             place,
-            keeps_codec: own_output.is_none() && settings.codec == crate::codec::AUTO,
+            keeps_codec: is_file && settings.codec == crate::codec::AUTO,
             hello: Hello {
                 codecs: crate::codec::wishes(&settings.codec),
                 talk: voice.as_ref().map(|_| speak::announced(settings.talk_codec)),

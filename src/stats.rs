@@ -52,7 +52,7 @@ impl Gauge {
 pub struct Peak {
     /// Bits of the highest magnitude since it was last asked for.
     recent: AtomicU32,
-    /// The same since the start.
+    /// Bits of the highest magnitude since the start.
     ever: AtomicU32,
 }
 
@@ -103,7 +103,7 @@ impl Loudest {
         })
     }
 
-    /// The same in the middle of a span.
+    /// Takes the level since the last call; the loudest of the span so far, in dBFS.
     pub fn so_far(&mut self, level_dbfs: f32) -> f32 {
         self.level_dbfs = self.level_dbfs.max(level_dbfs);
         self.level_dbfs
@@ -339,7 +339,7 @@ pub struct ClientStats {
     pub mic_level_dbfs: f32,
     /// Frames of 10 ms of it that were sent.
     pub talk_frames_sent: u64,
-    /// The same that fell out because the connection did not take them in time.
+    /// Frames of 10 ms of it that fell out because the connection did not take them in time.
     pub talk_frames_dropped: u64,
     /// Frames of it that were lost because this PC was too busy.
     pub mic_overruns: u64,

@@ -13,7 +13,8 @@ pub mod websocket;
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
     AuralyncKey, Config, Hello, MAX_ALGORITHMIC_DELAY, MAX_CAPTURED, MAX_CAPTURED_BYTES,
-    MAX_NAME_BYTES, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report, ServerFirst, Welcome,
+    MAX_CODECS, MAX_NAME_BYTES, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report,
+    ServerFirst, Welcome,
 };
 pub use talk::{
     Changes, FLAG_HELD, FLAG_LAST, HIGHEST_TALK_RATE, LOWEST_TALK_RATE, MAX_PEOPLE,

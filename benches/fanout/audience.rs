@@ -73,7 +73,7 @@ impl Audience {
         Self::seat_while(seats, || Ok(())).map(|(audience, ())| audience)
     }
 
-    /// The same, with a server that is `serve`.
+    /// Starts the process and waits until everybody in it is welcome, with a server that is `serve`.
     pub(crate) fn seat_while<T>(
         seats: Seats,
         serve: impl FnOnce() -> Result<T>,

@@ -69,7 +69,7 @@ pub(crate) fn measure(measuring: bool) -> Result<()> {
     [CROWD, MIXED, DEAF].into_iter().try_for_each(|occasion| occasion.tried(measuring).measure())
 }
 
-/// The same for browsers beside native listeners alone.
+/// Measures and prints the table of browsers beside native listeners alone.
 pub(crate) fn measure_beside_browsers(measuring: bool) -> Result<()> {
     MIXED.tried(measuring).measure()
 }

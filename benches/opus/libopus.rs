@@ -1,4 +1,4 @@
-//! The same sound through libopus, by Debian's `opus-tools`.
+//! The bench's sound through libopus, by Debian's `opus-tools`.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

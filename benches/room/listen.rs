@@ -126,7 +126,7 @@ impl Heard {
 struct Found {
     /// In frames.
     lag: usize,
-    /// The same between two frames.
+    /// The lag to a fraction of a frame.
     exact: f64,
     /// 1 for the very same sound.
     likeness: f64,

@@ -148,7 +148,7 @@ impl Watched {
         self.line(at, since, spans)
     }
 
-    /// The same of all the time.
+    /// The line of all the time since the start.
     pub(crate) fn sum(&mut self, at: Duration) -> Result<String> {
         let mut line = self.line(at, self.before, self.all)?;
         if let Some(first) = self.first {

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use auralync::control;
 use auralync::discovery::{list, seek};
 use auralync::program::{self, print};
+use auralync::recording::STDOUT;
 use auralync::recv::Client;
 use auralync::settings::ctl::{CTL, CtlCommand};
-use auralync::settings::{ClientArgs, StatsTarget, join_mode};
+use auralync::settings::{ClientArgs, Output, StatsTarget, join_mode};
 
 const NAME: &str = "auralync-client";
 
@@ -37,8 +38,10 @@ fn main() -> ExitCode {
         let place = seek::server(&settings, program::is_interactive())?;
         let server = place.to_string();
         let shutdown = program::stop_on_signals()?;
-        let quiet =
-            settings.stats == Some(StatsTarget::Stdout) || settings.level < log::LevelFilter::Info;
+        let is_piped = settings.output == Output::Wav(STDOUT.into());
+        let quiet = is_piped
+            || settings.stats == Some(StatsTarget::Stdout)
+            || settings.level < log::LevelFilter::Info;
         let (level, stats) = (settings.level, settings.stats.clone());
         let network = settings.simulate.as_ref();
         let network =

@@ -42,7 +42,8 @@ impl Timeline {
         self.next_delay = None;
     }
 
-    /// The same from the sample on that was captured at `from_us` of the server's clock.
+    /// Changes how long after its capture a sample is heard, in µs, from the sample on that was
+    /// captured at `from_us` of the server's clock.
     pub fn set_delay_from(&mut self, from_us: u64, delay_us: f64) {
         self.next_delay = Some((from_us as f64, delay_us));
     }

@@ -1,9 +1,7 @@
 //! What a server offers, and who gets what.
 
 use super::{AUTO, Codec, Word};
-
-/// Codecs of a hello that are looked at; the rest is not read.
-const MOST_WISHES: usize = 16;
+use crate::wire::MAX_CODECS;
 
 /// Longest room size in an offer.
 const MOST_LISTENERS: u32 = 10_000;
@@ -50,7 +48,7 @@ impl Offers {
     /// nothing that is allowed gets the first that it names: nobody is turned away for a codec.
     #[must_use]
     pub fn choose(&self, wishes: &[String], others: usize, before: Option<Codec>) -> Codec {
-        let wishes = &wishes[..wishes.len().min(MOST_WISHES)];
+        let wishes = &wishes[..wishes.len().min(MAX_CODECS)];
         let playable: Vec<Word> = wishes.iter().filter_map(|text| Word::parse(text)).collect();
         let plays = |codec: Codec| playable.iter().any(|word| word.codec.name() == codec.name());
         let chosen = if wishes.first().is_some_and(|first| first == AUTO) {

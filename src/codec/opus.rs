@@ -81,7 +81,7 @@ impl Encoder {
         Self::with_complexity(layout, channels, bitrate, COMPLEXITY)
     }
 
-    /// The same at a complexity of 0 to 10, to compare them.
+    /// An encoder as [`new`](Self::new) makes it, at a complexity of 0 to 10 instead of the usual one.
     #[doc(hidden)]
     pub fn with_complexity(
         layout: Layout,

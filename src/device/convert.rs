@@ -19,7 +19,7 @@ pub(super) fn is_known(format: SampleFormat) -> bool {
         && (format.is_float() || format.is_int() || format.is_uint())
 }
 
-/// The same format in floats if the device takes it so. Sound servers convert better than we do.
+/// `config` in floats if the device takes it so, else as it is. Sound servers convert better than we do.
 pub(super) fn prefer_floats(
     device: &cpal::Device,
     config: cpal::SupportedStreamConfig,

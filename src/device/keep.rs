@@ -19,6 +19,11 @@ pub const LOOKS_PER_QUESTION: u32 = 4;
 /// the card, and an attempt costs the sound server a question or two.
 const RETRY: Duration = Duration::from_millis(250);
 
+/// A card hands over or takes sound in periods. Each costs about as much whatever its length, so a
+/// period is as long as the delay affords: this share of it, but no shorter than most systems manage.
+pub(crate) const PERIOD_SHARE: f64 = 1.0 / 6.0;
+pub(crate) const SHORTEST_PERIOD_MS: f64 = 2.5;
+
 /// A card that is open already is opened anew for a shorter delay only when its period is a larger
 /// share of it than this.
 const LONGEST_PERIOD_SHARE: f64 = 0.25;

@@ -47,7 +47,7 @@ fn read(path: &Path) -> Option<String> {
 }
 
 fn new() -> String {
-    format!("{:016x}", crate::send::random())
+    format!("{:016x}", crate::random::random())
 }
 
 #[cfg(test)]

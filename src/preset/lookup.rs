@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::nearest::nearest;
 use super::{Overrides, Preset, file};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 
 /// The preset of those who name none.
 pub const DEFAULT: &str = "smooth";
@@ -228,14 +228,6 @@ fn decode(bytes: Vec<u8>) -> Option<String> {
     }
     let text = String::from_utf8(bytes).ok()?;
     Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
-}
-
-fn plain(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "you may not read this file".to_owned(),
-        _ => error.to_string(),
-    }
 }
 
 /// Where the user keeps what is theirs.

@@ -374,7 +374,7 @@ fn a_file_that_cannot_be_a_preset_is_refused_with_the_reason() {
     };
     assert_eq!(
         text("none.toml"),
-        "preset PATH: there is no such file. Check the path, or take a built-in preset: smooth"
+        "preset PATH: there is no such file or folder. Check the path, or take a built-in preset: smooth"
     );
     assert_eq!(text(""), "preset PATH: this is not a file. Name the preset's own file");
     assert_eq!(

@@ -18,6 +18,8 @@ pub(super) struct Disk {
     pending: Vec<u8>,
     /// Bytes on the disk that count.
     written: u64,
+    /// As many of them are there before any sound.
+    header: u64,
 }
 
 impl Disk {
@@ -25,25 +27,32 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] when something of that name exists and `overwrite` is false, or when the
-    /// file cannot be made.
+    /// [`Error::File`] when something of that name exists and `overwrite` is false, when another
+    /// program is writing it, or when the file cannot be made: then there is none.
     pub(super) fn create(path: &Path, overwrite: bool, header: &[u8]) -> Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true);
         if overwrite {
-            options.create(true).truncate(true);
+            // Emptied only once it is known that nobody else is writing it.
+            options.create(true).truncate(false);
         } else {
             // One step, so that nobody's file of the same moment is lost either.
             options.create_new(true);
         }
-        let mut file = options.open(path).map_err(|error| cannot_write(path, &error))?;
-        file.write_all(header).map_err(|error| cannot_write(path, &error))?;
-        Ok(Self {
+        let file = open_alone(&options, path)?;
+        if file.metadata().is_ok_and(|about| about.is_file()) {
+            file.set_len(0).map_err(|error| cannot_write(path, &error, false))?;
+        }
+        let mut disk = Self {
             file,
             path: path.to_owned(),
             pending: Vec::with_capacity(BUFFER_BYTES),
-            written: header.len() as u64,
-        })
+            written: 0,
+            header: header.len() as u64,
+        };
+        disk.append(header)?;
+        disk.flush()?;
+        Ok(disk)
     }
 
     /// Bytes on the disk, those of the header included.
@@ -74,7 +83,7 @@ impl Disk {
     pub(super) fn append_hole(&mut self, bytes: u64) -> Result<()> {
         self.flush()?;
         let end = self.written.saturating_add(bytes);
-        self.file.set_len(end).map_err(|error| cannot_write(&self.path, &error))?;
+        self.file.set_len(end).map_err(|error| self.failed(&error))?;
         self.written = end;
         Ok(())
     }
@@ -96,7 +105,7 @@ impl Disk {
         if let Err(error) = done {
             // Half a frame at the end would be noise to some readers.
             let _ = self.file.set_len(self.written);
-            return Err(cannot_write(&self.path, &error));
+            return Err(self.failed(&error));
         }
         self.written += self.pending.len() as u64;
         self.pending.clear();
@@ -112,7 +121,20 @@ impl Disk {
         self.file
             .seek(SeekFrom::Start(0))
             .and_then(|_| self.file.write_all(bytes))
-            .map_err(|error| cannot_write(&self.path, &error))
+            .map_err(|error| cannot_write(&self.path, &error, self.has_sound()))
+    }
+
+    fn has_sound(&self) -> bool {
+        self.written > self.header
+    }
+
+    /// The disk takes no more. A file without any sound is of no use to anybody.
+    fn failed(&self, error: &io::Error) -> Error {
+        let is_ours = self.file.metadata().is_ok_and(|about| about.is_file());
+        if !self.has_sound() && is_ours && !is_removed(&self.file) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+        cannot_write(&self.path, error, self.has_sound())
     }
 
     /// Says so if somebody has removed the file. One that was only moved goes on where it is.
@@ -144,7 +166,38 @@ fn is_removed(_file: &File) -> bool {
     false
 }
 
-fn cannot_write(path: &Path, error: &io::Error) -> Error {
+/// Opens a file that no other program is writing, and keeps others from it.
+#[cfg(unix)]
+fn open_alone(options: &OpenOptions, path: &Path) -> Result<File> {
+    use rustix::fs::{FlockOperation, flock};
+    let file = options.open(path).map_err(|error| cannot_write(path, &error, false))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(is_written(path)),
+        // Some network file systems know no locks.
+        _ => Ok(file),
+    }
+}
+
+/// Opens a file that no other program is writing, and keeps others from writing it.
+#[cfg(windows)]
+fn open_alone(options: &OpenOptions, path: &Path) -> Result<File> {
+    use std::os::windows::fs::OpenOptionsExt;
+    /// Others may read the file meanwhile, and rename it.
+    const SHARE_READ_AND_DELETE: u32 = 1 | 4;
+    const SHARING_VIOLATION: i32 = 32;
+    match options.clone().share_mode(SHARE_READ_AND_DELETE).open(path) {
+        Err(error) if error.raw_os_error() == Some(SHARING_VIOLATION) => Err(is_written(path)),
+        opened => opened.map_err(|error| cannot_write(path, &error, false)),
+    }
+}
+
+fn is_written(path: &Path) -> Error {
+    Error::file(path, "another program is writing this file", "Choose another name")
+}
+
+/// `has_sound` says that something has been recorded.
+fn cannot_write(path: &Path, error: &io::Error, has_sound: bool) -> Error {
+    let so_far = if has_sound { "; what was recorded until now can be played" } else { "" };
     let (why, fix) = match error.kind() {
         ErrorKind::AlreadyExists => (
             "there is already a file of this name",
@@ -157,14 +210,14 @@ fn cannot_write(path: &Path, error: &io::Error) -> Error {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             ("writing here is not allowed", "Choose a folder of your own")
         }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => (
-            "the disk is full",
-            "Free some space and start again; what was recorded until now can be played",
-        ),
-        ErrorKind::FileTooLarge => (
-            "this disk takes no files as large as that",
-            "Record to a disk of another kind (not FAT); what was recorded until now can be played",
-        ),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            let fix = format!("Free some space and start again{so_far}");
+            return Error::file(path, "the disk is full", fix);
+        }
+        ErrorKind::FileTooLarge => {
+            let fix = format!("Record to a disk of another kind (not FAT){so_far}");
+            return Error::file(path, "this disk takes no files as large as that", fix);
+        }
         _ => return Error::file(path, error, "Choose another place to write to"),
     };
     Error::file(path, why, fix)
@@ -174,6 +227,47 @@ fn cannot_write(path: &Path, error: &io::Error) -> Error {
 mod tests {
     use super::*;
     use crate::soundless::scratch::Scratch;
+
+    #[test]
+    fn two_programs_never_write_one_file() {
+        let scratch = Scratch::new();
+        let path = scratch.path("bytes");
+        let mut first = Disk::create(&path, true, b"head").unwrap();
+        first.append(b"first").unwrap();
+        first.flush().unwrap();
+        let error = Disk::create(&path, true, b"HEAD").unwrap_err();
+        assert!(error.to_string().contains("another program is writing this file"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"headfirst", "nor does the second empty it");
+        drop(first);
+        drop(Disk::create(&path, true, b"HEAD").unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"HEAD");
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_is_left_without_a_file() {
+        let scratch = Scratch::new();
+        let path = scratch.path("bytes");
+        std::fs::write(&path, b"head").unwrap();
+        let mut disk = Disk {
+            // Cannot be written to.
+            file: File::open(&path).unwrap(),
+            path: path.clone(),
+            pending: Vec::new(),
+            written: 4,
+            header: 4,
+        };
+        disk.append(b"sound").unwrap();
+        assert!(disk.flush().is_err());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn only_what_was_recorded_can_be_played_from_a_full_disk() {
+        let full = ErrorKind::StorageFull.into();
+        let said = |has_sound| cannot_write(Path::new("a.wav"), &full, has_sound).to_string();
+        assert!(said(true).contains("can be played"));
+        assert!(said(false).contains("the disk is full") && !said(false).contains("can be played"));
+    }
 
     #[cfg(target_os = "linux")]
     #[test]

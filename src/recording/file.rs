@@ -1,12 +1,17 @@
 //! A recording of any kind.
 
+use std::io::Stdout;
 use std::path::Path;
 
 use super::flac_file::FlacFile;
 use super::opus_file::OpusFile;
 use super::wav_file::WavFile;
+use super::wav_pipe::WavPipe;
 use crate::error::{Error, Result};
 use crate::format::Format;
+
+/// As the path of a recording: a WAV stream to standard output.
+pub const STDOUT: &str = "-";
 
 /// What a recording is written as; the end of its name says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,16 +54,21 @@ pub enum RecordingFile {
     Flac(FlacFile),
     /// See [`Kind::Opus`].
     Opus(Box<OpusFile>),
+    /// See [`STDOUT`].
+    Pipe(WavPipe<Stdout>),
 }
 
 impl RecordingFile {
-    /// Makes the file, of the kind that its name asks for.
+    /// Makes the file, of the kind that its name asks for, or begins the stream to [`STDOUT`].
     ///
     /// # Errors
     ///
     /// [`Error::Usage`] for a name that asks for none, [`Error::File`] when something of that name
     /// exists and `overwrite` is false, or when the file cannot be made.
     pub fn create(path: &Path, format: Format, overwrite: bool) -> Result<Self> {
+        if path == Path::new(STDOUT) {
+            return WavPipe::begin(std::io::stdout(), format).map(Self::Pipe);
+        }
         match Kind::of(path)? {
             Kind::Wav => WavFile::create(path, format, overwrite).map(Self::Wav),
             Kind::Flac => FlacFile::create(path, format, overwrite).map(Self::Flac),
@@ -78,6 +88,7 @@ impl RecordingFile {
             Self::Wav(file) => file.write(samples),
             Self::Flac(file) => file.write(samples),
             Self::Opus(file) => file.write(samples),
+            Self::Pipe(pipe) => pipe.write(samples),
         }
     }
 
@@ -91,6 +102,7 @@ impl RecordingFile {
             Self::Wav(file) => file.silence(frames),
             Self::Flac(file) => file.silence(frames),
             Self::Opus(file) => file.silence(frames),
+            Self::Pipe(pipe) => pipe.silence(frames),
         }
     }
 
@@ -105,6 +117,7 @@ impl RecordingFile {
             Self::Wav(file) => file.checkpoint(),
             Self::Flac(file) => file.checkpoint(),
             Self::Opus(file) => file.checkpoint(),
+            Self::Pipe(pipe) => pipe.flush(),
         }
     }
 
@@ -118,6 +131,7 @@ impl RecordingFile {
             Self::Wav(file) => file.finish(),
             Self::Flac(file) => file.finish(),
             Self::Opus(file) => file.finish(),
+            Self::Pipe(mut pipe) => pipe.flush(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a recording may be called, and where it may be.
 
+use std::fs::FileType;
 use std::path::Path;
 
 use super::Kind;
@@ -24,6 +25,11 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 pub fn refuse_at_once(path: &Path, overwrite: bool) -> Result<()> {
     if path.is_dir() {
         return Err(Error::file(path, "this is a folder", "Add a file's name to it"));
+    }
+    if let Some(what) = path.metadata().ok().and_then(|about| no_file(about.file_type())) {
+        let fix =
+            "Name an ordinary file. auralync-client --output wav:- gives sound to other programs";
+        return Err(Error::file(path, what, fix));
     }
     if path.exists() && !overwrite {
         return Err(Error::file(
@@ -67,6 +73,23 @@ pub fn refuse_folder_at_once(folder: &Path) -> Result<()> {
         }
         Err(error) => refused(&plain(&error), "Name a folder that you may write into"),
     }
+}
+
+/// What is there instead of an ordinary file, whose header is written last and read from its start.
+#[cfg(unix)]
+fn no_file(there: FileType) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt;
+    match there {
+        there if there.is_fifo() => Some("this is a pipe"),
+        there if there.is_socket() => Some("this is a socket"),
+        there if there.is_file() => None,
+        _ => Some("this is a device"),
+    }
+}
+
+#[cfg(not(unix))]
+fn no_file(there: FileType) -> Option<&'static str> {
+    (!there.is_file()).then_some("this is no ordinary file")
 }
 
 /// Takes the name of a file from somebody who may choose a name and nothing else: no folder, no way
@@ -127,6 +150,26 @@ pub(super) fn of_track(number: u32, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_ordinary_file_is_called_what_it_is() {
+        use crate::soundless::scratch::Scratch;
+        let scratch = Scratch::new();
+        let socket = scratch.path("socket.wav");
+        let _listens = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let pipe = scratch.path("pipe.wav");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        for (path, what) in [
+            (socket.as_path(), "a socket"),
+            (&pipe, "a pipe"),
+            (Path::new("/dev/null"), "a device"),
+        ] {
+            let error = refuse_at_once(path, true).unwrap_err().to_string();
+            assert!(error.contains(&format!("this is {what}")), "{error}");
+        }
+    }
 
     #[test]
     fn a_plain_name_is_taken() {

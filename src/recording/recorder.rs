@@ -1,7 +1,7 @@
 //! The thread that writes, and the bounded queue in front of it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use log::{debug, error, info, warn};
 
-use super::file::RecordingFile;
+use super::file::{RecordingFile, STDOUT};
 use super::name::{check_name, refuse_at_once};
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -226,8 +226,8 @@ impl Tap {
         self.at += format.frames(samples.len()) as u64;
     }
 
-    /// The same for samples whose first frame has this position: what lies between them and the
-    /// last ones is silence, at most [`LONGEST_GAP_MS`] of it.
+    /// Takes interleaved samples, whole frames, of which the first has this position: what lies
+    /// between them and the last ones is silence, at most [`LONGEST_GAP_MS`] of it.
     pub fn chunk(&mut self, format: Format, position: u64, samples: &[f32]) {
         self.at += gap(self.next, position, format);
         self.next = Some(position + format.frames(samples.len()) as u64);
@@ -382,7 +382,9 @@ impl Writing {
                 "End it before you begin another",
             ));
         }
-        refuse_at_once(&path, self.overwrite)?;
+        if path != Path::new(STDOUT) {
+            refuse_at_once(&path, self.overwrite)?;
+        }
         let file = match format {
             Some(format) => Some((RecordingFile::create(&path, format, self.overwrite)?, format)),
             None => None,

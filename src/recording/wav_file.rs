@@ -155,6 +155,17 @@ fn header(format: Format, data_bytes: u64) -> Vec<u8> {
     bytes
 }
 
+/// A header for sound of which nobody knows the end: its sizes are the greatest that there are.
+pub(super) fn endless_header(format: Format) -> Vec<u8> {
+    /// Where the sizes of the file, in frames, and of the sound lie.
+    const SIZES: [usize; 3] = [4, 82, 90];
+    let mut bytes = header(format, 0);
+    for at in SIZES {
+        bytes[at..at + 4].fill(0xff);
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

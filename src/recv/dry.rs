@@ -14,7 +14,7 @@ const SAY_EVERY_US: u64 = 60_000_000;
 
 /// A listener that may help itself plays later by this share of its delay at a time, in whole steps.
 const STEP_SHARE: u32 = 4;
-const STEP_MS: u32 = 10;
+pub(super) const STEP_MS: u32 = 10;
 
 /// More than this it never adds: by then something is wrong that no delay mends.
 const MOST_MS: u32 = 2_000;

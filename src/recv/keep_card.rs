@@ -13,16 +13,15 @@ use super::controls::Controls;
 use super::play::{Card, Plugged};
 use super::speaker;
 use crate::clock::Clock;
-use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, keep, must_shorten};
+use crate::device::keep::{
+    LOOK, LOOKS_PER_QUESTION, PERIOD_SHARE, SHORTEST_PERIOD_MS, keep, must_shorten,
+};
 use crate::device::{self, OutputDevice, Stream};
 use crate::shutdown::Shutdown;
 use crate::stats;
 
-/// The card takes sound in periods: short ones for short delays, but no shorter than most systems
-/// manage. Each one costs about as much whatever its length, and most systems hold no more than two
-/// ahead, so that longer ones outlast more of the machine's hiccups: long delays afford them.
-const PERIOD_SHARE: f64 = 1.0 / 6.0;
-const SHORTEST_PERIOD_MS: f64 = 2.5;
+/// Most systems hold no more than two periods ahead, so that longer ones outlast more of the machine's
+/// hiccups: long delays afford more than the ordinary length.
 const ORDINARY_PERIOD_MS: f64 = 10.0;
 const LONG_PERIOD_SHARE: f64 = 1.0 / 15.0;
 const LONGEST_PERIOD_MS: f64 = 50.0;

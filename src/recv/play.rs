@@ -148,7 +148,7 @@ struct Known {
     trust: Trust,
     /// Set up once the first frame and the server's clock are known.
     playout: Option<Playout>,
-    /// The same of [`Play::cardless`].
+    /// Whether [`Play::cardless`] has this stream already.
     is_cardless_set_up: bool,
 }
 

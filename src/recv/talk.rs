@@ -51,7 +51,7 @@ pub(super) fn start(
     Ok(Voice { talking, outbox })
 }
 
-/// The same with what is known of the own voice.
+/// The client's statistics, with what is known of its own voice put in.
 pub(super) fn stats(
     stats: ClientStats,
     talking: Option<&Talking>,

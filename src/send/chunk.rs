@@ -14,6 +14,11 @@ use crate::mixdown::{Layout, Mixdown};
 use crate::rate::RateConverter;
 use crate::wire::{AudioHeader, FLAG_BROKEN};
 
+/// Shortest and longest sleep of a thread that cuts chunks, in µs: how late one may be noticed, and
+/// how often a quiet program wakes.
+pub(super) const SHORTEST_SLEEP_US: u64 = 500;
+pub(super) const LONGEST_SLEEP_US: u64 = 5_000;
+
 /// Silence by the clock fills no gap longer than this: a PC that was suspended must not send hours
 /// of it in a burst. Positions jump instead.
 const LONGEST_FILL_US: f64 = 500_000.0;
@@ -166,7 +171,7 @@ impl Chunker {
         Ok(())
     }
 
-    /// The same for a source whose frame 0 is exactly at `now_us`: nothing is left out.
+    /// Plugs in a source whose frame 0 is exactly at `now_us`: nothing is left out.
     ///
     /// # Errors
     /// As [`plug`](Self::plug).

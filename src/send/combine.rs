@@ -156,7 +156,7 @@ impl Combine {
 
     /// Sets by how many dB films step back while somebody speaks; 0 leaves them alone.
     pub fn set_duck_db(&mut self, db: f32) {
-        self.duck.set_db(if db.is_finite() { db.clamp(0.0, MOST_DUCK_DB) } else { 0.0 });
+        self.duck.set_db(if db.is_finite() { db.clamp(0.0, MOST_DUCK_DB.into()) } else { 0.0 });
     }
 
     fn change(&mut self, id: Id, change: impl FnOnce(&mut Input)) {
@@ -264,7 +264,7 @@ impl Combine {
 }
 
 /// By how much films step back at most, in dB: then they are not heard.
-const MOST_DUCK_DB: f32 = 60.0;
+pub(crate) const MOST_DUCK_DB: u8 = 60;
 
 /// What a setting that makes no sense is held to.
 fn within_range(settings: Settings) -> Settings {

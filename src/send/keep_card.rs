@@ -13,18 +13,17 @@ use super::captured::Capturing;
 use super::cards::Card;
 use super::plug::plug;
 use crate::clock::Clock;
-use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, SilenceHint, keep, must_shorten};
+use crate::device::keep::{
+    LOOK, LOOKS_PER_QUESTION, PERIOD_SHARE, SHORTEST_PERIOD_MS, SilenceHint, keep, must_shorten,
+};
 use crate::device::{self, InputDevice, Stream, System, hints};
 use crate::shutdown::Shutdown;
 use crate::source::{Kind, Source};
 use crate::stats;
 
-/// A card hands over sound in periods. Each costs about as much whatever its length, and some
-/// systems hold no more than one back, so a period is as long as the delay affords: this share of
-/// it, but no shorter than most systems manage.
-const PERIOD_SHARE: f64 = 1.0 / 6.0;
+/// Some systems hold no more than one captured period back, so that longer ones outlast more of the
+/// machine's hiccups, up to this.
 const LONGEST_PERIOD_MS: f64 = 50.0;
-const SHORTEST_PERIOD_MS: f64 = 2.5;
 
 /// The keeper of one card.
 pub(super) struct KeepCard {

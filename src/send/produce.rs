@@ -13,7 +13,7 @@ use std::time::Duration;
 use log::{error, info};
 
 use super::cards::{Card, Cards};
-use super::chunk::Chunker;
+use super::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
 use super::combine::{Combine, Role, Settings};
 use super::desk::{Asked, Fitting};
 use super::encode::Encoders;
@@ -32,11 +32,6 @@ use crate::wire::AudioHeader;
 use beside::{Beside, CARRIER, Prepared};
 use overload::Overload;
 use people::People;
-
-/// Shortest and longest sleep of the thread: how late a chunk may be noticed, and how often a
-/// quiet server wakes.
-const SHORTEST_SLEEP_US: u64 = 500;
-const LONGEST_SLEEP_US: u64 = 5_000;
 
 /// A turn of the thread ends after this, in µs, with chunks still due: it sleeps for a moment, and goes
 /// on. A thread with real time that computes for longer than the kernel allows it (200 ms, which rtkit

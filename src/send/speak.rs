@@ -1,6 +1,6 @@
 //! The talk thread: takes what a microphone gives, finds utterances, encodes them.
 //!
-//! The same pieces as a server's chunking thread: the ring of [`capture`](super::capture), the
+//! Made of a server's own pieces: the ring of [`capture`](super::capture), the
 //! timeline of [`chunk`](super::chunk). Positions count from the thread's start, through silence.
 
 mod gate;
@@ -10,7 +10,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use super::cards::{Card, Cards};
-use super::chunk::Chunker;
+use super::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
 use super::encode::encode_pcm;
 use crate::clock::Clock;
 use crate::codec::opus::{Encoder, Layout, RATE};
@@ -27,11 +27,6 @@ pub(super) use gate::LOOK_BACK;
 
 /// What goes out, whatever the microphone delivers: one voice needs one channel.
 const FORMAT: Format = Format { sample_rate: RATE, channels: 1 };
-
-/// Shortest and longest sleep of the thread: how late a chunk may be noticed, and how often a
-/// silent talker wakes.
-const SHORTEST_SLEEP_US: u64 = 500;
-const LONGEST_SLEEP_US: u64 = 5_000;
 
 /// A microphone that has not delivered by then is silent for now. Longer than a PC's ordinary
 /// hiccups; what comes later still finds its place.

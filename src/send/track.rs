@@ -65,7 +65,7 @@ impl Track {
         })
     }
 
-    /// The same without its samples: for simulations of hours.
+    /// A track as [`new`](Self::new) makes it, without its samples: for simulations of hours.
     #[cfg(test)]
     fn counting(source_rate: u32, mix: Format, chunk: usize, delay_ms: u32) -> Result<Self> {
         Ok(Self { counts_only: true, ..Self::new(source_rate, mix, chunk, delay_ms)? })

@@ -46,7 +46,7 @@ pub enum Response {
     Answer(Answer),
     /// A listener's WebSocket, with the answer to its key.
     WebSocket(String),
-    /// A WebSocket of a program that may tell the server what to do, with the answer to its key.
+    /// The WebSocket of a program that may tell the server what to do, with the answer to its key.
     Control(String),
     /// The page may listen, if there is room.
     MayListen,

@@ -1,8 +1,8 @@
 //! `auralync-client`'s command line.
 
 use std::ffi::OsString;
-use std::io::{BufRead, Read, Write};
-use std::path::PathBuf;
+use std::io::{BufRead, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Parser;
@@ -14,6 +14,7 @@ use super::{StatsTarget, Target, Verbosity, Wanted, computer};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::preset;
+use crate::recording::{Kind, STDOUT, refuse_at_once};
 use crate::recv::simulate::Simulation;
 use crate::talking::Mode;
 
@@ -52,7 +53,8 @@ pub struct ClientArgs {
     /// The headphones or speakers to play on: an id from --list-devices or a part of the name.
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// Where the sound goes: speaker, wav:FILE (a sound file) or null (nowhere).
+    /// Where the sound goes: speaker, wav:FILE (a sound file), wav:- (another program, by standard
+    /// output) or null (nowhere).
     #[arg(long, value_name = "OUTPUT", default_value = "speaker", value_parser = output)]
     output: Output,
     /// Loudness in per cent, 0 to 200; 100 leaves it as it is.
@@ -143,7 +145,7 @@ pub struct ClientArgs {
 pub enum Output {
     /// A sound card.
     Speaker,
-    /// A WAV file.
+    /// A sound file, or a WAV stream to standard output where that is [`STDOUT`].
     Wav(PathBuf),
     /// Nowhere, at the pace of a sound card.
     Null,
@@ -250,6 +252,7 @@ impl ClientArgs {
         if let Some(name) = &self.name {
             preset::check_name(name)?;
         }
+        self.check_files(std::io::stdout().is_terminal())?;
         let discovery = !self.no_discovery;
         let wanted =
             self.host.map(|host| Wanted::parse(&host, self.port, discovery)).transpose()?;
@@ -281,6 +284,38 @@ impl ClientArgs {
             stats: self.stats,
             level: self.verbosity.level(),
         })
+    }
+}
+
+impl ClientArgs {
+    /// Refuses files that could not be written later: nobody should learn that when the film has
+    /// begun. `is_seen` says that somebody looks at standard output.
+    fn check_files(&self, is_seen: bool) -> Result<()> {
+        if let Some(path) = &self.record {
+            refuse_at_once(path, self.overwrite)?;
+        }
+        match &self.output {
+            Output::Wav(path) if path == Path::new(STDOUT) => {
+                if self.stats == Some(StatsTarget::Stdout) {
+                    return Err(Error::usage(
+                        "--output wav:- and --stats - would both write to standard output",
+                        "Leave one of the two out, or name a file",
+                    ));
+                }
+                if is_seen {
+                    return Err(Error::usage(
+                        "--output wav:- gives the sound to another program, and there is none",
+                        "Add it behind a | sign, or name a file",
+                    ));
+                }
+                Ok(())
+            }
+            Output::Wav(path) => {
+                Kind::of(path)?;
+                refuse_at_once(path, self.overwrite)
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -8,10 +8,10 @@ use std::str::FromStr;
 use super::{Output, StatsTarget};
 use crate::codec::Codec;
 use crate::home::expanded;
+use crate::limiter::MAX_VOLUME;
+use crate::recording::STDOUT;
+use crate::send::combine::MOST_DUCK_DB;
 use crate::talking::Mode;
-
-/// Loudest playback in per cent: +6 dB, beyond which the limiter would work all the time.
-const LOUDEST: u16 = 200;
 
 /// Farthest that a listener's own sound can be moved either way, in milliseconds.
 pub(crate) const FARTHEST_MS: i32 = 5000;
@@ -43,8 +43,8 @@ pub(super) fn client_port(text: &str) -> Result<u16, String> {
 
 pub(super) fn volume(text: &str) -> Result<u16, String> {
     match whole_number(text.strip_suffix('%').unwrap_or(text))? {
-        volume if volume <= LOUDEST => Ok(volume),
-        _ => Err(format!("the volume goes from 0 to {LOUDEST} per cent")),
+        volume if volume <= MAX_VOLUME => Ok(volume),
+        _ => Err(format!("the volume goes from 0 to {MAX_VOLUME} per cent")),
     }
 }
 
@@ -61,13 +61,10 @@ pub(super) fn host(text: &str) -> Result<String, String> {
         .to_owned())
 }
 
-/// Beyond this a film is not heard at all.
-const DEEPEST_DUCK_DB: u8 = 60;
-
 pub(super) fn duck(text: &str) -> Result<u8, String> {
     match whole_number(text)? {
-        decibels if decibels <= DEEPEST_DUCK_DB => Ok(decibels),
-        _ => Err(format!("a film steps back by 0 to {DEEPEST_DUCK_DB} decibels")),
+        decibels if decibels <= MOST_DUCK_DB => Ok(decibels),
+        _ => Err(format!("a film steps back by 0 to {MOST_DUCK_DB} decibels")),
     }
 }
 
@@ -117,8 +114,12 @@ pub(super) fn output(text: &str) -> Result<Output, String> {
     match text.split_once(':') {
         None if text == "speaker" => Ok(Output::Speaker),
         None if text == "null" => Ok(Output::Null),
+        Some(("wav", STDOUT)) => Ok(Output::Wav(STDOUT.into())),
         Some(("wav", path)) if !path.is_empty() => recording(path).map(Output::Wav),
-        _ => Err("it can be speaker, wav:FILE (a sound file) or null (nothing)".to_owned()),
+        _ => Err(
+            "it can be speaker, wav:FILE (a sound file), wav:- (standard output) or null (nothing)"
+                .to_owned(),
+        ),
     }
 }
 

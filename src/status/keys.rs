@@ -29,7 +29,7 @@ impl Key {
     /// The keys, as the status line explains them.
     pub const HELP: &str = "+ - volume   d deafen   [ ] earlier, later   q quit";
 
-    /// The same to one who talks.
+    /// The keys, as the status line explains them to one who talks.
     pub const HELP_TALKING: &str = "m mute   + - volume   d deafen   [ ] earlier, later   q quit";
 
     /// What stands before either where there are other people.

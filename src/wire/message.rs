@@ -19,7 +19,7 @@ pub(super) const MAX_NAME: usize = 64;
 pub const MAX_NAME_BYTES: usize = 64;
 
 /// Codecs of a hello that are looked at, the best first.
-const MAX_CODECS: usize = 16;
+pub const MAX_CODECS: usize = 16;
 
 /// What a peer says to be read, and what is said of what cannot be read, is cut to this many
 /// characters.
@@ -319,7 +319,7 @@ impl Report {
 pub struct Notice {
     /// What it is about.
     pub reason: Reason,
-    /// The same for a person, in one sentence.
+    /// What the reason means, in one sentence for a person.
     #[serde(default)]
     pub text: String,
     /// The new playout delay, in ms, for [`Reason::PlayoutDelay`].

@@ -18,7 +18,7 @@ use crate::format::{Format, MAX_STREAM_CHANNELS, printable, printable_name};
 /// other frames, so that who talks makes the server hold no more than who listens.
 pub const MAX_TALK_BYTES: usize = MAX_CLIENT_FRAME;
 
-/// The same in a welcome.
+/// [`MAX_TALK_BYTES`] as a welcome says it.
 const LONGEST_TALK: u32 = MAX_TALK_BYTES as u32;
 
 /// Lowest rate of a microphone's sound, in Hz: a telephone's.

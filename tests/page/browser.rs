@@ -25,7 +25,7 @@ impl Browser {
         Self::start_hearing(kind, room, folder, port, None)
     }
 
-    /// The same, whose microphone hears a WAV file over and over (only Chromium can).
+    /// Starts a browser whose microphone hears a WAV file over and over (only Chromium can).
     pub(crate) fn start_hearing(
         kind: &str,
         room: &Room,

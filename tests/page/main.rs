@@ -122,7 +122,8 @@ fn wait_until_right(recorder: &Recorder, delay_ms: f64, gain_db: f64) {
     wait_until_heard(recorder, EARLY_TOLERANCE_MS, gain_db, || delay_ms);
 }
 
-/// The same for a delay that the page may change meanwhile, give or take `within_ms`: what it was
+/// Waits until what the browser plays is what the PC plays, `gain_db` louder and by a delay later that
+/// the page may change meanwhile, give or take `within_ms`: what it was
 /// before or after a look is right.
 fn wait_until_heard(
     recorder: &Recorder,

@@ -38,7 +38,7 @@ fn cuts() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(1..700_usize, 1..30)
 }
 
-/// The same bytes in pieces.
+/// Bytes, cut into pieces.
 fn pieces<'a>(mut bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     for cut in cuts.iter().cycle() {

@@ -349,7 +349,7 @@ fn what_follows_a_frame_does_not_change_it() {
     }
 }
 
-/// The same frame around another body, with a length that fits it.
+/// A frame of that kind around another body, with a length that fits it.
 fn reframed(frame: &[u8], body: &[u8]) -> Vec<u8> {
     if frame[0] & 0x80 == 0 { plain(body) } else { typed(frame[4], body) }
 }

@@ -413,6 +413,18 @@ fn what_is_played_on_a_card_is_recorded_sample_by_sample_as_it_was_sent() {
 }
 
 #[test]
+fn a_client_that_is_started_before_the_sound_server_plays_when_that_is_there() {
+    let mut room = Room::without_sound_server();
+    let (_server, port) = server(&room, "tone");
+    let mut client = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+    client.args(["127.0.0.1", "--no-discovery", "--port", &port]);
+    let mut client = Program::start(client, room.path("client.log"));
+    client.wait_for("Trying again until it works");
+    room.start();
+    client.wait_for("sound is back, on");
+}
+
+#[test]
 fn without_a_sound_server_both_programs_end_with_a_sentence_and_exit_code_3() {
     let room = Room::without_sound_server();
     let server = (env!("CARGO_BIN_EXE_auralync-server"), ["--bind", "127.0.0.1", "--port", "0"]);

@@ -106,7 +106,7 @@ impl Recording {
         Self { rate: spec.sample_rate, channels: spec.channels.into(), samples }
     }
 
-    /// The same for a file that was finished: nothing may lie behind what the header tells of.
+    /// Reads a file that was finished: nothing may lie behind what the header tells of.
     #[track_caller]
     pub(crate) fn read_finished(path: &Path) -> Self {
         let recording = Self::read(path);

@@ -74,7 +74,7 @@ impl Room {
         room
     }
 
-    /// The same surroundings with nothing that plays or records.
+    /// The surroundings of a room, with nothing that plays or records.
     pub(crate) fn without_sound_server() -> Self {
         // A test that failed has said so; the next one starts afresh.
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);

@@ -241,7 +241,8 @@ pub(crate) fn converse_at_ease(
     start_us
 }
 
-/// The same where every frame leaves as soon as its last sample has been captured.
+/// Somebody speaks for `length`, `sample` of each frame's number, and every frame leaves as soon as its
+/// last sample has been captured.
 pub(crate) fn converse(person: &mut Person, length: Duration, sample: impl Fn(u64) -> f32) {
     let start_us = person.server_us();
     converse_from(person, start_us, length, sample);

@@ -75,7 +75,7 @@ impl Timing {
         self.meets(asked.frames as f64 - waiting, heard_us);
     }
 
-    /// The same of a recording stream, of which `frames` frames have come. A monitor's sound is
+    /// Learns from an answer about a recording stream, of which `frames` frames have come. A monitor's sound is
     /// recorded before its output is heard, by `sink_usec`.
     pub(super) fn recording(
         &mut self,

@@ -48,7 +48,7 @@ fn limited(format: Format, mut samples: Vec<f32>) -> Vec<f32> {
     samples
 }
 
-/// The same with the sound's end, which is a sound of its own where it breaks off.
+/// The true peak of limited sound and its end, which is a sound of its own where it breaks off.
 fn true_peak_limited(mut samples: Vec<f32>) -> f64 {
     samples.extend([0.0; 200]);
     true_peak(&limited(MONO, samples))

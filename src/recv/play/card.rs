@@ -3,11 +3,11 @@
 
 use log::info;
 
-use super::extra::STEP_MS;
 use super::{Card, Known, Output, Play, Plugged, add};
 use crate::clock::CardClock;
 use crate::format::Format;
 use crate::mixdown::Upmix;
+use crate::recv::dry::STEP_MS;
 use crate::recv::resample::BLOCK;
 use crate::recv::speaker::Feed;
 
@@ -154,7 +154,7 @@ impl Play {
         }
     }
 
-    /// The same where some of it does, but much comes too late.
+    /// Plays later where some of the sound comes in time, but much of it too late.
     pub(super) fn mind_lateness(&mut self) {
         let now_us = self.clock.now_us();
         let (then_us, then) = self.looked;

@@ -4,10 +4,8 @@
 //! minute where there was time to spare all that while. A step back that proves wrong is not tried
 //! again, so it never goes to and fro.
 
+use crate::recv::dry::STEP_MS;
 use crate::wire::MAX_PLAYOUT_DELAY_MS;
-
-/// An output plays later, and sooner again, by whole steps of this.
-pub(super) const STEP_MS: u32 = 10;
 
 /// Time to spare must have been ample for so long before a step back, in µs.
 const AMPLE_FOR_US: u64 = 60_000_000;

@@ -3,8 +3,8 @@
 
 use log::{info, warn};
 
-use super::{Output, Play, extra};
-use crate::recv::dry::{Advice, Cause, Counted};
+use super::{Output, Play};
+use crate::recv::dry::{Advice, Cause, Counted, STEP_MS};
 
 /// Sound cannot be heard sooner than this after its capture, whatever the trim, in ms.
 const EARLIEST_MS: i32 = 10;
@@ -95,7 +95,7 @@ impl Play {
                 cause.help()
             ),
             Some(Advice::PlayLater { cause, by_ms }) => {
-                self.extra.grow(by_ms.div_ceil(extra::STEP_MS));
+                self.extra.grow(by_ms.div_ceil(STEP_MS));
                 if cause != Cause::Network {
                     // The delay alone would only lengthen what waits before it is resampled.
                     self.spare_ms = (self.spare_ms + by_ms).min(MOST_SPARE_MS);

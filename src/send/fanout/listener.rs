@@ -30,7 +30,8 @@ const CLOSING_FOR_US: u64 = 1_000_000;
 /// More bytes than this in a second close: no client of ours comes near it.
 const MAX_BYTES_PER_SECOND: usize = 64 * 1024;
 
-/// The same of a listener that may talk: stereo float32 at 48 kHz, and some of it twice and more.
+/// More bytes than this in a second close a listener that may talk: stereo float32 at 48 kHz, and
+/// some of it twice and more.
 const MAX_TALK_BYTES_PER_SECOND: usize = 2 * 1024 * 1024;
 
 /// Added to what a listener plays late on purpose, at most, in µs.

@@ -41,7 +41,7 @@ pub fn listen(bind: Option<IpAddr>, port: u16, backlog: u32) -> Result<std::net:
     })
 }
 
-/// The same for the page, which a server can do without.
+/// Binds and listens for the page, which a server can do without.
 ///
 /// # Errors
 /// What the page's user can do about it, as a sentence.

@@ -62,7 +62,7 @@ impl Room {
         }
     }
 
-    /// The same with a mix of chunks of `chunk` frames that `carrier` hands over.
+    /// A room with a mix of chunks of `chunk` frames that `carrier` hands over.
     fn with_carrier(self, chunk: u64, carrier: Carrier) -> Self {
         Self { chunk, carrier, ..self }
     }

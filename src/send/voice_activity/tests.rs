@@ -230,7 +230,7 @@ fn espeak(voice: &str, text: &str) -> Vec<f32> {
     (0..frames).map(at).collect()
 }
 
-/// The same with a mean square of so many dB below full scale.
+/// That sound with a mean square of so many dB below full scale.
 fn at_db(sound: &[f32], db: f32) -> Vec<f32> {
     let power = sound.iter().map(|sample| sample * sample).sum::<f32>() / sound.len() as f32;
     let gain = 10_f32.powf(db / 20.0) / power.sqrt();

@@ -3,8 +3,12 @@ use clap::CommandFactory;
 use super::*;
 
 fn read(flags: &str) -> Result<ClientSettings> {
+    args(flags).settings()
+}
+
+fn args(flags: &str) -> ClientArgs {
     let words = ["auralync-client"].into_iter().chain(flags.split_whitespace());
-    ClientArgs::try_parse_from(words).unwrap().settings()
+    ClientArgs::try_parse_from(words).unwrap()
 }
 
 fn refused(flags: &str) -> String {
@@ -155,8 +159,14 @@ fn a_word_out_of_its_range_says_the_range() {
         ("pc --volume 201", "the volume goes from 0 to 200 per cent"),
         ("pc --volume loud", "this is not a whole number"),
         ("pc --delay -5001", "the delay goes from -5000 to 5000 milliseconds"),
-        ("pc --output mp3:x", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
-        ("pc --output wav:", "it can be speaker, wav:FILE (a sound file) or null (nothing)"),
+        (
+            "pc --output mp3:x",
+            "it can be speaker, wav:FILE (a sound file), wav:- (standard output) or null (nothing)",
+        ),
+        (
+            "pc --output wav:",
+            "it can be speaker, wav:FILE (a sound file), wav:- (standard output) or null (nothing)",
+        ),
         ("pc --output wav:film", "a recording's name ends in .wav, .flac or .opus"),
         ("pc --codec opus:9", "it can be auto, f32, s24, s16, opus, or opus:KBPS with 64"),
         ("pc --talk=loud", "it can be open (whenever you speak) or push (while you hold"),
@@ -234,4 +244,22 @@ fn a_tilde_behind_a_flags_word_or_equals_sign_is_the_users_own_folder() {
     assert_eq!(settings.stats, Some(StatsTarget::File(home.join("lines"))));
     let settings = read("pc --output wav:~/film.wav").unwrap();
     assert_eq!(settings.output, Output::Wav(home.join("film.wav")));
+}
+
+#[test]
+fn a_file_that_could_not_be_written_is_refused_before_anybody_is_asked() {
+    for line in ["h --output wav:nowhere/film.wav", "h --record nowhere/a.wav"] {
+        let error = read(line).unwrap_err().to_string();
+        assert!(error.contains("folder"), "{line}: {error}");
+    }
+}
+
+#[test]
+fn sound_goes_to_another_program_unless_a_person_or_the_statistics_are_there() {
+    let piped = args("h --output wav:-");
+    assert_eq!(piped.output, Output::Wav(STDOUT.into()));
+    piped.check_files(false).unwrap();
+    assert!(piped.check_files(true).unwrap_err().to_string().contains("another program"));
+    let both = args("h --output wav:- --stats -").check_files(false).unwrap_err().to_string();
+    assert!(both.contains("standard output"), "{both}");
 }
