@@ -111,8 +111,9 @@ proptest! {
 
     #[test]
     fn any_hello_survives_the_wire(id in "[a-z0-9]{1,64}", name in "\\PC{0,40}") {
-        // What breaks lines or turns them round counts as printable there, and goes here.
-        let name = printable(&name, MAX_NAME);
+        // What breaks lines, turns them round or is not seen counts as printable there, and goes
+        // here.
+        let name = printable_name(&name, MAX_NAME, MAX_NAME_BYTES);
         let hello = Hello { version: 2, id, name, codecs: vec!["f32".into()], talk: None };
         let mut deframer = Deframer::new(Limits { plain: 0, typed: 4096 });
         deframer.push(&hello.frame());
