@@ -56,6 +56,20 @@ pub(crate) fn join<T>(handle: JoinHandle<Result<T>>) -> Result<T> {
         .unwrap_or_else(|_| Err(Error::internal(format!("the {name} thread broke"), "it panicked")))
 }
 
+/// Processor time that the calling thread has taken, in µs; `None` where the system does not say.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn cpu_us() -> Option<u64> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    Some(seconds * 1_000_000 + u64::try_from(time.tv_nsec).ok()? / 1_000)
+}
+
+/// Processor time that the calling thread has taken, in µs; `None` where the system does not say.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn cpu_us() -> Option<u64> {
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -28,13 +28,14 @@ use crate::format::Format;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::stats;
+use crate::threads::cpu_us;
 use crate::wire::AudioHeader;
 use beside::{Beside, CARRIER, Prepared};
 use overload::Overload;
 use people::People;
 
-/// A turn of the thread ends after this, in µs, with chunks still due: it sleeps for a moment, and goes
-/// on. A thread with real time that computes for longer than the kernel allows it (200 ms, which rtkit
+/// A turn of the thread ends after so much processor time, in µs, with chunks still due: it sleeps for a
+/// moment, and goes on. A thread with real time that computes for longer than the kernel allows it (200 ms, which rtkit
 /// asks for) ends the program; a tenth of that leaves room for machines that are slower and busier.
 const LONGEST_TURN_US: u64 = 20_000;
 
@@ -186,7 +187,7 @@ impl Producer {
     /// Runs until `shutdown`.
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
         while !shutdown.is_requested() {
-            let began_us = self.clock.now_us();
+            let began_us = spent_us();
             self.take_orders();
             self.take_input();
             self.beside.take_input();
@@ -195,7 +196,7 @@ impl Producer {
             self.encoders.remember(u64::from(delay_ms) * 1000);
             let now = self.clock.now_us();
             if let Some(people) = &mut self.people {
-                people.listen(&mut self.combine, || self.clock.now_us());
+                people.listen(&mut self.combine, now, spent_us);
             }
             let mut is_behind = false;
             while let Some(chunk) = self.chunker.next_chunk(now) {
@@ -219,12 +220,12 @@ impl Producer {
                         self.counters.chunks_dropped.add(1);
                     }
                 });
-                if self.clock.now_us().saturating_sub(began_us) > LONGEST_TURN_US {
+                if spent_us().saturating_sub(began_us) > LONGEST_TURN_US {
                     is_behind = true;
                     break;
                 }
             }
-            if self.overload.lasts(is_behind, began_us)
+            if self.overload.lasts(is_behind, now)
                 && let Some(people) = &mut self.people
                 && let Some(person) = people.newest_talker()
                 && self.network.silence(person)
@@ -268,6 +269,12 @@ impl Producer {
             }
         }
     }
+}
+
+/// Processor time that this thread has taken, in µs. Where the system does not say, it has no limit for
+/// real time either.
+fn spent_us() -> u64 {
+    cpu_us().unwrap_or(0)
 }
 
 fn patience_us(delay_ms: u32) -> u64 {

@@ -19,8 +19,8 @@ use crate::wire::{AudioHeader, FLAG_BROKEN};
 /// Numbers of voices in the mix begin here; sources have those below.
 const FIRST_VOICE: u64 = 1 << 32;
 
-/// Between two looks at the sound card, people are listened to for no longer than this, in µs, whatever
-/// waits: their sound is not worth more than everybody's.
+/// Between two looks at the sound card, people are listened to for no longer than this, in µs of
+/// processor time, whatever waits: their sound is not worth more than everybody's.
 const LISTENS_FOR_US: u64 = 3_000;
 
 /// What somebody said that has waited longer than this is thrown away unread, in µs: its time in the mix
@@ -75,24 +75,30 @@ impl People {
         }
     }
 
-    /// Learns who is there and what they say, for a moment. Between two chunks. `now_us` reads the
-    /// server's clock.
-    pub(super) fn listen(&mut self, mix: &mut Combine, mut now_us: impl FnMut() -> u64) {
-        let began_us = now_us();
-        let mut at_us = began_us;
-        while at_us.saturating_sub(began_us) < LISTENS_FOR_US {
+    /// Learns who is there and what they say, for a moment. Between two chunks, at `now_us` of the
+    /// server's clock; `spent_us` says how much processor time the thread has taken.
+    pub(super) fn listen(
+        &mut self,
+        mix: &mut Combine,
+        now_us: u64,
+        mut spent_us: impl FnMut() -> u64,
+    ) {
+        let began_us = spent_us();
+        loop {
             match self.room.try_recv() {
                 Ok(Message::Here { person, presence }) => self.here(person, presence, mix),
                 Ok(Message::Left { person }) => self.leave(person, mix),
                 Ok(Message::Said { spoken, .. })
-                    if spoken.came_us.saturating_add(STALE_AFTER_US) < at_us =>
+                    if spoken.came_us.saturating_add(STALE_AFTER_US) < now_us =>
                 {
                     self.counters.talk_stale.add(1);
                 }
                 Ok(Message::Said { person, spoken }) => self.said(person, &spoken),
                 Err(_) => return,
             }
-            at_us = now_us();
+            if spent_us().saturating_sub(began_us) >= LISTENS_FOR_US {
+                return;
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use super::{HOUSEKEEPING_US, Seat, Snapshot, TURN_US, Transmit};
 use crate::error::Result;
 use crate::send::fanout::{Listener, Overdue, Own, Phase, Talker};
 use crate::stats::{ListenerStats, PersonStats};
+use crate::threads::cpu_us;
 use crate::wire::{Reason, VERSION};
 
 /// How often the state of every listener is handed out.
@@ -94,7 +95,7 @@ impl Transmit {
             full: self.is_full(self.seated()),
             dropped_before: self.dropped_before,
             talk_refused: self.gathering.as_ref().map_or(0, Gathering::refused),
-            cpu_ms: thread_cpu_ms(),
+            cpu_ms: cpu_us().map_or(0.0, |us| us as f64 / 1e3),
         }
     }
 
@@ -151,15 +152,4 @@ fn person(number: u32, listener: &Listener, now_us: u64) -> PersonStats {
         talk_frames: talk.frames,
         talk_dropped: talk.dropped,
     }
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn thread_cpu_ms() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn thread_cpu_ms() -> f64 {
-    0.0
 }

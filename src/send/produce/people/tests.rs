@@ -48,13 +48,13 @@ impl Room {
         self.says.try_send(Message::Said { person, spoken }).unwrap();
     }
 
-    /// Listens once with a clock that goes on by so much each time it is read; how often it was.
-    fn listen(&mut self, mut now_us: u64, step_us: u64) -> u64 {
-        let mut reads = 0;
-        self.people.listen(&mut self.mix, || {
+    /// Listens once while processor time goes on by so much each time it is read; how often it was.
+    fn listen(&mut self, now_us: u64, step_us: u64) -> u64 {
+        let (mut reads, mut spent_us) = (0, 0);
+        self.people.listen(&mut self.mix, now_us, || {
             reads += 1;
-            now_us += step_us;
-            now_us
+            spent_us += step_us;
+            spent_us
         });
         reads
     }
