@@ -32,6 +32,7 @@ fn the_flags_are_the_promised_ones() {
         "no-web",
         "offer",
         "overwrite",
+        "per-address",
         "playout-delay-ms",
         "port",
         "preset",
