@@ -35,24 +35,11 @@ struct Steering {
     slew_per_s: f64,
 }
 
-/// Being in step soon matters more at first, when the clocks are not known yet, and after the card's
-/// clock has moved. Two cents at most, which nobody hears either.
-const SOON: Steering = Steering { settle_us: 0.5e6, most: 1000e-6, slew_per_s: 1000e-6 };
+/// Being in step soon matters more at first: the clocks' rates are not known yet.
+const AT_FIRST: Steering = Steering { settle_us: 1e6, most: 1000e-6, slew_per_s: 1000e-6 };
 
-/// How long that is so at first, in µs. The first line through a card's stamps is off by up to half a
-/// millisecond; steered away with a time constant of a second, 80 µs of that were left after 2 s.
-const AT_FIRST_US: f64 = 6e6;
-
-/// How long it is so after the card's clock has moved, in µs: a card that was starved shifts by less
-/// than a millisecond, which took ten seconds by the later steering.
-const AFTER_A_STEP_US: f64 = 4e6;
-
-/// The card's clock has moved if one moment's frame lies elsewhere by more than this from one block to
-/// the next, in µs. What load does to it is a quarter of that.
-const MOVED_US: f64 = 100.0;
-
-/// The rates of the clocks are taken as they are measured for so long at first, in µs.
-const RATES_SETTLE_US: f64 = 3e6;
+/// How long "at first" lasts, in µs.
+const AT_FIRST_US: f64 = 3e6;
 
 /// Later nobody should hear that anything is steered.
 const LATER: Steering = Steering { settle_us: 4e6, most: 200e-6, slew_per_s: 100e-6 };
@@ -110,10 +97,6 @@ struct State {
     stretch: f64,
     played_us: f64,
     error_us: f64,
-    /// A frame of the card's, and when it was thought to be heard, in µs.
-    met: (f64, f64),
-    /// Until so much has been played, errors are steered away soon.
-    soon_until_us: f64,
 }
 
 impl Playout {
@@ -268,11 +251,6 @@ impl Playout {
             Some(state) => state,
             None => self.begin(wanted)?,
         };
-        let (before, then_us) = std::mem::replace(&mut state.met, (frame, at_us));
-        let moved_us = clock.time_of(before).map_or(0.0, |now_us| now_us - then_us);
-        if state.played_us > 0.0 && moved_us.abs() > MOVED_US {
-            state.soon_until_us = state.soon_until_us.max(state.played_us + AFTER_A_STEP_US);
-        }
         let frame_us = self.timeline.us_per_frame();
         let error_us = (state.out - wanted) * frame_us;
         state.error_us = -error_us;
@@ -315,8 +293,6 @@ impl Playout {
             stretch: 0.0,
             played_us: 0.0,
             error_us: 0.0,
-            met: (0.0, 0.0),
-            soon_until_us: AT_FIRST_US,
         })
     }
 
@@ -341,7 +317,7 @@ impl Playout {
         let server_us = clock.us_per_frame() * (1.0 + self.timeline.rate());
         let measured = server_us / self.timeline.us_per_frame();
         let frequency = (nominal / measured - 1.0).clamp(-MAX_FREQUENCY, MAX_FREQUENCY);
-        let slew = if state.played_us < RATES_SETTLE_US {
+        let slew = if state.played_us < AT_FIRST_US {
             MAX_FREQUENCY
         } else {
             FREQUENCY_SLEW_PER_S * self.block_us() / 1e6
@@ -400,7 +376,7 @@ impl Playout {
 
 /// Turns an error of the playing position into a correction of the ratio, gently.
 fn steer(state: &mut State, error_us: f64, block_us: f64) {
-    let steering = if state.played_us < state.soon_until_us { &SOON } else { &LATER };
+    let steering = if state.played_us < AT_FIRST_US { &AT_FIRST } else { &LATER };
     let wanted = (-error_us / steering.settle_us).clamp(-steering.most, steering.most);
     let slew = steering.slew_per_s * block_us / 1e6;
     state.correction += (wanted - state.correction).clamp(-slew, slew);

@@ -158,7 +158,7 @@ fn an_error_too_large_to_steer_is_jumped_over_without_a_click() {
 #[test]
 fn a_small_error_is_steered_away_without_overshoot() {
     let mut room = Room::new(ramp, RATE, 0.0);
-    room.run(6_000);
+    room.run(3_000);
     room.playout.timeline().set_delay_us(1e5 + 1_000.0);
     let mut lowest = f64::INFINITY;
     for _ in 0..200 {
