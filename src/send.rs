@@ -19,7 +19,9 @@ mod plug;
 mod produce;
 mod read_ahead;
 mod record;
+mod report;
 pub mod speak;
+mod stream_rate;
 pub mod talk;
 pub mod track;
 pub mod transmit;
@@ -31,9 +33,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::Duration;
 
-use log::{info, warn};
+use log::warn;
 
 use crate::clock::Clock;
 use crate::codec::opus::{self, Layout};
@@ -50,8 +51,8 @@ use crate::settings::{ServerSettings, computer};
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::source::{Kind, Source};
-use crate::stats::{self, Lines, Loudest, ServerStats};
-use crate::status::{self, Terminal};
+use crate::stats::{self, Lines};
+use crate::status::Terminal;
 use crate::threads::{Priority, join, spawn};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 use captured::CapturedOutputs;
@@ -60,18 +61,14 @@ use desk::{Asked, Desk, Fitting};
 use produce::Producer;
 use produce::beside::Prepared;
 use record::Recordings;
-use transmit::{Change, Handle, Room, Snapshot, Transmit, sockets};
+use report::Report;
+use stream_rate::stream_rate;
+use transmit::{Change, Room, Transmit, sockets};
 use web::Web;
 use web::names::Names;
 
 /// The stream's rate where neither a card nor a file tells.
 const DEFAULT_RATE: u32 = 48_000;
-
-/// The stream's rate is the card's, but no higher than this unless a person asks for it.
-const HIGHEST_RATE: u32 = 48_000;
-
-/// Slowest stream, in Hz: what a preset may ask for.
-const LOWEST_RATE: u32 = 8_000;
 
 /// Listeners ping this often, or every so many ms as there are listeners: a thousand pings a
 /// second is what a big room may cost.
@@ -401,19 +398,6 @@ fn no_cards() -> Error {
     }
 }
 
-/// The highest rate of the card's own family that listeners are not surprised by: 96 kHz becomes
-/// 48, 88.2 becomes 44.1. What is slower than any stream is brought to a multiple of its rate.
-fn stream_rate(card: u32) -> u32 {
-    let mut rate = card;
-    while rate > HIGHEST_RATE && rate.is_multiple_of(2) {
-        rate /= 2;
-    }
-    while rate < LOWEST_RATE {
-        rate = (2 * rate).max(1);
-    }
-    rate.min(HIGHEST_RATE)
-}
-
 fn room(settings: &ServerSettings, format: Format, captured: CapturedOutputs) -> Room {
     let preset = &settings.preset;
     let config = Config {
@@ -484,129 +468,5 @@ fn change(preset: &Preset, now_us: u64) -> Change {
         per_address: preset.listeners_per_address(),
         max_talkers: preset.max_talkers,
         offers: offers(preset),
-    }
-}
-
-/// How often the main thread looks around.
-const LOOK: Duration = Duration::from_millis(100);
-
-/// What the main thread does meanwhile: tells how it goes.
-struct Report {
-    counters: Arc<stats::Capture>,
-    desk: Desk,
-    recorded: Arc<stats::Recording>,
-    clock: Clock,
-    lines: Lines,
-    status: Option<Terminal>,
-    /// Where browsers can ask for the same.
-    figures: Option<Handle>,
-    /// Says goodbye when telling ends.
-    announcer: Option<Announcer>,
-}
-
-impl Report {
-    /// Until the end: what the loop and the capture side say, as one line a second, and as a
-    /// status where somebody looks.
-    fn run(
-        mut self,
-        snapshots: &Receiver<Snapshot>,
-        shutdown: &Shutdown,
-        is_over: &mut impl FnMut() -> bool,
-    ) {
-        let start_us = self.clock.now_us();
-        // A second is as long as the loop takes from one snapshot to the next.
-        let mut second = Loudest::every(Duration::ZERO, start_us);
-        let mut moment = Loudest::every(status::EVERY, start_us);
-        let mut last = None;
-        let mut sources = Vec::new();
-        while !shutdown.sleep(LOOK) && !is_over() {
-            let now_us = self.clock.now_us();
-            let level_dbfs = self.counters.peak.take_dbfs();
-            if let Ok(snapshot) = snapshots.try_recv() {
-                if let Some(announcer) = &mut self.announcer {
-                    announcer.set_full(snapshot.full);
-                }
-                let delay_ms = snapshot.playout_delay_ms;
-                let level_dbfs = second.over(now_us, level_dbfs).unwrap_or(level_dbfs);
-                let uptime_us = now_us.saturating_sub(start_us);
-                let (counters, recorded) = (&self.counters, &self.recorded);
-                let mut stats = server_stats(snapshot, counters, recorded, uptime_us, level_dbfs);
-                // Where the mix has too much to do to answer, what played a second ago still does.
-                if let Ok(now) = self.desk.list_within(LOOK) {
-                    sources = now;
-                }
-                stats.sources.clone_from(&sources);
-                self.lines.write(&stats);
-                if let Some(network) = &self.figures {
-                    network.figures(stats.clone());
-                }
-                last = Some((stats, delay_ms));
-            } else {
-                let _ = second.so_far(level_dbfs);
-            }
-            if let (Some(terminal), Some((stats, delay_ms))) = (&self.status, &mut last)
-                && let Some(level_dbfs) = moment.over(now_us, level_dbfs)
-            {
-                stats.level_dbfs = level_dbfs;
-                terminal.show(status::server::lines(stats, *delay_ms));
-            }
-        }
-        if shutdown.is_requested() {
-            info!("stopping");
-        }
-    }
-}
-
-fn server_stats(
-    now: Snapshot,
-    counters: &stats::Capture,
-    recorded: &stats::Recording,
-    uptime_us: u64,
-    level_dbfs: f32,
-) -> ServerStats {
-    let dropped = |l: &stats::ListenerStats| l.dropped_full + l.dropped_old;
-    ServerStats {
-        uptime_s: uptime_us as f64 / 1e6,
-        level_dbfs,
-        capture_overruns: counters.overruns.get(),
-        silence_frames: counters.silence.get(),
-        chunks_dropped: counters.chunks_dropped.get(),
-        card_ppm: counters.ppm.get(),
-        card_uncertainty_us: counters.uncertainty_us.get(),
-        loop_cpu_ms: now.cpu_ms,
-        recordings: recorded.files.get(),
-        recorded_frames: recorded.frames.get(),
-        record_lost_frames: recorded.lost.get(),
-        talk_refused: now.talk_refused,
-        talk_stale: counters.talk_stale.get(),
-        talk_restless: counters.talk_restless.get(),
-        listening: now.listeners.len(),
-        sources: Vec::new(),
-        dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),
-        listeners: now.listeners,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_streams_rate_is_the_sources_but_no_higher_than_48_khz_and_no_lower_than_8() {
-        let pairs = [
-            (44_100, 44_100),
-            (48_000, 48_000),
-            (96_000, 48_000),
-            (192_000, 48_000),
-            (88_200, 44_100),
-            (40_000, 40_000),
-            (50_001, 48_000),
-            (4_000, 8_000),
-            (1_000, 8_000),
-            (0, 8_192),
-        ];
-        for (card, stream) in pairs {
-            assert_eq!(stream_rate(card), stream, "{card}");
-        }
     }
 }

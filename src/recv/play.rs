@@ -216,9 +216,9 @@ impl Play {
             self.feed_card();
             self.mind_lateness();
             self.mind_dryness();
-            self.play_without_card()?;
+            let is_behind = self.play_without_card()?;
             self.hand_out();
-            self.rest(has_more)?;
+            self.rest(has_more || is_behind)?;
         }
         Ok(())
     }
@@ -421,11 +421,12 @@ impl Play {
     }
 
     /// Plays to an output without a card, and records what any output plays.
-    fn play_without_card(&mut self) -> Result<()> {
+    /// Plays what is due where there is no card, and for a recording. Returns whether more is due.
+    fn play_without_card(&mut self) -> Result<bool> {
         let now_us = self.clock.now_us();
         let is_output = matches!(self.output, Output::Cardless);
         let Some(cardless) = &mut self.cardless else {
-            return Ok(());
+            return Ok(false);
         };
         let before = cardless.frames();
         cardless.advance(now_us, self.connected, |format, samples| {
@@ -443,7 +444,8 @@ impl Play {
         if is_output {
             self.counters.frames.add(cardless.frames() - before);
         }
-        self.taps.output.as_ref().and_then(Tap::failure).map_or(Ok(()), Err)
+        let is_behind = cardless.is_behind(now_us);
+        self.taps.output.as_ref().and_then(Tap::failure).map_or(Ok(is_behind), Err)
     }
 
     fn hand_out(&mut self) {

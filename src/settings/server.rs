@@ -131,9 +131,8 @@ pub struct ServerArgs {
     duck: Option<u8>,
     /// A source that can be taken in while the server runs, with auralync-client ctl add; written as
     /// for --source. Any number of times.
-    #[arg(long, value_name = "SOURCE",
-        value_parser = OsStringValueParser::new().try_map(|spec| spec_from_os(spec).parse::<Source>()))]
-    offer: Vec<Source>,
+    #[arg(long, value_name = "SOURCE", value_parser = OsStringValueParser::new().map(spec_from_os))]
+    offer: Vec<String>,
     /// Keep what is sent in this file: .wav, .flac or .opus.
     #[arg(long, value_name = "FILE", value_parser = recording)]
     record: Option<PathBuf>,
@@ -255,7 +254,7 @@ impl ServerArgs {
             preset_name,
             origin,
             overrides,
-            offers: self.offer,
+            offers: self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?,
             discovery: !self.no_discovery,
             stats: self.stats,
             web: (!self.no_web).then_some(self.web.unwrap_or(DEFAULT_WEB_PORT)),

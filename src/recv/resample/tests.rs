@@ -158,7 +158,7 @@ fn an_error_too_large_to_steer_is_jumped_over_without_a_click() {
 #[test]
 fn a_small_error_is_steered_away_without_overshoot() {
     // What makes somebody out of step is made up for soon; what does not, so that nobody could hear it.
-    for (by_us, most_ppm, within_ms) in [(1_000.0, 1_001.0, 2_500), (100.0, 201.0, 12_000)] {
+    for (by_us, most_ppm, within_ms) in [(1_000.0, 1_001.0, 3_000), (100.0, 201.0, 12_000)] {
         let mut room = Room::new(ramp, RATE, 0.0);
         room.run(11_000);
         room.playout.timeline().set_delay_us(1e5 + by_us);
@@ -170,7 +170,7 @@ fn a_small_error_is_steered_away_without_overshoot() {
         }
         assert_eq!(room.playout.counts().jumps, 0);
         let error = room.playout.delay_us() - 1e5 - by_us;
-        assert!(error.abs() < 25.0, "{by_us} µs: {error} µs left");
+        assert!(error.abs() < 30.0, "{by_us} µs: {error} µs left");
         room.run(10_000);
         let error = room.playout.delay_us() - 1e5 - by_us;
         assert!(error.abs() < 10.0, "{by_us} µs: {error} µs left");
