@@ -350,8 +350,8 @@ impl std::ops::Deref for SharedHost {
 /// where a default is followed.
 static HOST: Mutex<Option<SharedHost>> = Mutex::new(None);
 
-/// The sound system that this run uses. While PulseAudio is being restarted, bare ALSA would offer
-/// other devices or none, and be stayed with.
+/// The sound system that this run uses, from the first on that has a device. While PulseAudio is being
+/// restarted, bare ALSA would offer other devices or none, and be stayed with.
 static SYSTEM: OnceLock<cpal::HostId> = OnceLock::new();
 
 fn host() -> Result<SharedHost> {
@@ -364,10 +364,7 @@ fn host() -> Result<SharedHost> {
     // In cpal's order: on Linux PulseAudio (which PipeWire also answers to) before bare ALSA.
     for id in SYSTEM.get().map_or_else(cpal::available_hosts, |&id| vec![id]) {
         match cpal::host_from_id(id) {
-            Ok(host) => {
-                let _ = SYSTEM.set(id);
-                return Ok(current.insert(SharedHost(Arc::new(host))).clone());
-            }
+            Ok(host) => return Ok(current.insert(SharedHost(Arc::new(host))).clone()),
             Err(error) => {
                 failure.get_or_insert(error);
             }
@@ -434,6 +431,12 @@ fn enumerate() -> Result<(SharedHost, Vec<(Listed, cpal::Device)>)> {
         if listed.inputs || listed.outputs {
             described.insert(0, (listed, device));
         }
+    }
+    if described.is_empty() {
+        // A sound server may come later, and is asked before bare ALSA then.
+        forget(&host);
+    } else {
+        let _ = SYSTEM.set(host.id());
     }
     Ok((host, described))
 }

@@ -5,16 +5,21 @@ use std::path::{Path, PathBuf};
 /// The path that somebody typed, where a `~` in front stands for the user's own folder. Shells put
 /// that in only where the word begins with it, and not behind `wav:` or `=`.
 pub(crate) fn expanded(typed: &str) -> PathBuf {
-    within(std::env::home_dir().as_deref(), typed)
+    in_home(typed, |path| path.into())
 }
 
-fn within(home: Option<&Path>, typed: &str) -> PathBuf {
+/// What somebody typed, as `path` reads it, where a `~` in front stands for the user's own folder.
+pub(crate) fn in_home(typed: &str, path: impl Fn(&str) -> PathBuf) -> PathBuf {
+    within(std::env::home_dir().as_deref(), typed, path)
+}
+
+fn within(home: Option<&Path>, typed: &str, path: impl Fn(&str) -> PathBuf) -> PathBuf {
     let behind = typed.strip_prefix('~').filter(|behind| {
         behind.is_empty() || behind.starts_with('/') || (cfg!(windows) && behind.starts_with('\\'))
     });
-    match (home, behind) {
-        (Some(home), Some(behind)) => home.join(behind.trim_start_matches(['/', '\\'])),
-        _ => PathBuf::from(typed),
+    match (home.filter(|home| *home != Path::new("")), behind) {
+        (Some(home), Some(behind)) => home.join(path(behind.trim_start_matches(['/', '\\']))),
+        _ => path(typed),
     }
 }
 
@@ -34,9 +39,9 @@ mod tests {
             ("/a/~", "/a/~"),
             ("", ""),
         ] {
-            assert_eq!(within(home, typed), Path::new(path), "{typed}");
+            assert_eq!(within(home, typed, |path| path.into()), Path::new(path), "{typed}");
         }
-        assert_eq!(within(home, "~").components().count(), 3);
-        assert_eq!(within(None, "~/film.wav"), Path::new("~/film.wav"));
+        assert_eq!(within(home, "~", |path| path.into()).components().count(), 3);
+        assert_eq!(within(None, "~/film.wav", |path| path.into()), Path::new("~/film.wav"));
     }
 }

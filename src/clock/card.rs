@@ -18,8 +18,8 @@ use super::{edge, shift};
 /// µs, short enough to follow a crystal that warms up.
 const WINDOW_US: f64 = 20e6;
 
-/// The same of times that are a model's already: they need little, and whoever came later should
-/// soon know as much.
+/// The newest times that the line is fitted to where they are a model's already, in µs: they need
+/// little, and whoever came later should soon know as much.
 const TOLD_WINDOW_US: f64 = 4e6;
 
 /// Stamps closer together than this add cost, not knowledge.
@@ -104,7 +104,7 @@ impl CardClock {
         }
     }
 
-    /// The same of a card elsewhere, whose times are told by who has a model of it.
+    /// A clock of a card elsewhere, whose times are told by who has a model of it.
     #[must_use]
     pub fn told(sample_rate: u32) -> Self {
         Self { told: true, ..Self::new(sample_rate) }

@@ -217,7 +217,9 @@ impl Play {
             self.mind_lateness();
             self.mind_dryness();
             let is_behind = self.play_without_card()?;
-            self.hand_out();
+            if !is_behind {
+                self.hand_out();
+            }
             self.rest(has_more || is_behind)?;
         }
         Ok(())

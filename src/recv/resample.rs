@@ -127,7 +127,7 @@ impl Playout {
         Ok(Self::with_converter(stream, card, chunk, delay_ms, timeline, converter))
     }
 
-    /// The same with a converter of one's own, which makes [`BLOCK`] frames at a time.
+    /// A player with a converter of one's own, which makes [`BLOCK`] frames at a time.
     #[doc(hidden)]
     #[must_use]
     pub fn with_converter(

@@ -32,7 +32,7 @@ const MAX_JUNK: u64 = 1024 * 1024;
 const MAX_LOST_PACKETS: usize = 256;
 
 /// Whether MPEG audio begins in `bytes`: as many packets follow each other as `wanted`, or all
-/// there are.
+/// there are, of which only one behind the first may be cut off.
 fn begins(bytes: &[u8], wanted: usize) -> Option<Header> {
     let first = Header::parse(bytes)?;
     let (mut at, mut last) = (first.bytes, first);
@@ -41,6 +41,7 @@ fn begins(bytes: &[u8], wanted: usize) -> Option<Header> {
             return None;
         }
         match bytes.get(at..).filter(|rest| rest.len() >= 4) {
+            None if last == first && at > bytes.len() => return None,
             None => break,
             Some(rest) => match Header::parse(rest) {
                 Some(next) if last.is_followed_by(&next) => (at, last) = (at + next.bytes, next),
@@ -60,7 +61,8 @@ pub(super) fn is_mpeg_audio(bytes: &[u8]) -> bool {
 
 /// Whether MPEG audio begins here, behind bytes that are none.
 pub(super) fn is_mpeg_audio_behind_junk(bytes: &[u8]) -> bool {
-    bytes.len() > PACKETS_IN_A_ROW * 24 && begins(bytes, PACKETS_IN_A_ROW).is_some()
+    let first = Header::parse(bytes).map_or(0, |first| first.bytes);
+    bytes.len() > PACKETS_IN_A_ROW * first.max(24) && begins(bytes, PACKETS_IN_A_ROW).is_some()
 }
 
 /// Whether these bytes are MPEG audio in the free format, in which no packet says how long it is.

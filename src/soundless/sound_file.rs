@@ -62,7 +62,7 @@ impl SoundFile {
         Self::of(path, open_file(path).and_then(open_decoder), looped)
     }
 
-    /// The same for a file that is in memory.
+    /// A file that is in memory.
     pub(crate) fn from_bytes(bytes: Vec<u8>, looped: bool) -> Result<Self> {
         Self::of(Path::new("memory"), open_decoder(Input::memory(bytes)), looped)
     }

@@ -415,9 +415,9 @@ fn what_is_played_on_a_card_is_recorded_sample_by_sample_as_it_was_sent() {
 #[test]
 fn a_client_that_is_started_before_the_sound_server_plays_when_that_is_there() {
     let mut room = Room::without_sound_server();
-    let (_server, port) = server(&room, "tone");
+    let (_server, address) = server(&room, "tone");
     let mut client = room.command(env!("CARGO_BIN_EXE_auralync-client"));
-    client.args(["127.0.0.1", "--no-discovery", "--port", &port]);
+    client.args([&address, "--no-discovery"]);
     let mut client = Program::start(client, room.path("client.log"));
     client.wait_for("Trying again until it works");
     room.start();

@@ -264,7 +264,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "auralync-client --output wav:",
-        "--output cannot be “wav:”: it can be speaker, wav:FILE (a sound file) or null (nothing). To see every flag: auralync-client --help",
+        "--output cannot be “wav:”: it can be speaker, wav:FILE (a sound file), wav:- (standard output) or null (nothing). To see every flag: auralync-client --help",
     ),
     (
         "auralync-client --simulate loss=2",
