@@ -7,7 +7,7 @@
 //! more of.
 //!
 //! What a talker sends decides how much work it makes, so whatever costs more than to decode and play
-//! a frame has an [`Allowance`].
+//! a frame has an `Allowance`.
 
 mod allowance;
 mod audible;
