@@ -4,6 +4,7 @@
 //! One turn: read, control, accept (a few), then audio in slices with a zero-time poll between, so
 //! that two thousand sockets to write keep no accept, pong or close waiting for long.
 
+mod crowd;
 mod door;
 mod handle;
 mod hearsay;

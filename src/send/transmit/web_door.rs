@@ -8,7 +8,8 @@ use log::{debug, warn};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Token};
 
-use super::door::{Admission, is_the_peers_doing};
+use super::crowd::Admission;
+use super::door::is_the_peers_doing;
 use super::places::{Entry, Origin, Places, Taken};
 use super::{Transmit, WEB_DOOR};
 use crate::addresses::{self, Interface};
