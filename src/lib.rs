@@ -15,6 +15,7 @@
 pub mod device;
 
 pub mod addresses;
+mod allowance;
 pub mod clock;
 pub mod codec;
 pub mod control;
@@ -25,7 +26,6 @@ mod home;
 pub mod limiter;
 pub mod loudness;
 pub mod mixdown;
-mod pace;
 pub mod preset;
 pub mod program;
 pub mod qr;

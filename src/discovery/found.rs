@@ -122,6 +122,14 @@ pub(super) fn example(name: &str, address: &str) -> Found {
     Found::read(name, [address.parse().unwrap()], details).unwrap()
 }
 
+/// The one called “attic” of the installation `id`.
+#[cfg(test)]
+pub(super) fn installed(id: &str, address: &str) -> Found {
+    let mut found = example("attic", address);
+    found.details.id = Some(id.to_owned());
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

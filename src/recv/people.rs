@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::pace::Pace;
+use crate::allowance::Allowance;
 use crate::status::client::{Other, label};
 use crate::wire::{Changes, MAX_PEOPLE, MAX_VOLUME_PERCENT, People, USUAL_PERCENT, Wish};
 
@@ -130,7 +130,7 @@ const SAME_TALK_US: u64 = 10_000_000;
 
 /// Lines that the log tells of people in a second: a room of friends has fewer, and a server can
 /// make up any number.
-const MOST_LINES: u32 = 5;
+const MOST_LINES: u64 = 5;
 
 /// Names that one line tells.
 const MOST_NAMES: usize = 20;
@@ -140,14 +140,14 @@ const MOST_NAMES: usize = 20;
 pub(crate) struct Gossip {
     /// Who was there, and since when they have been silent, in µs.
     known: BTreeMap<u32, u64>,
-    pace: Pace,
+    allowance: Allowance,
     /// Sentences that were too many.
     untold: u64,
 }
 
 impl Default for Gossip {
     fn default() -> Self {
-        Self { known: BTreeMap::new(), pace: Pace::at_most(MOST_LINES), untold: 0 }
+        Self { known: BTreeMap::new(), allowance: Allowance::per_second(MOST_LINES), untold: 0 }
     }
 }
 
@@ -155,11 +155,11 @@ impl Gossip {
     /// What is new at `now_us`, a sentence each, [`MOST_LINES`] a second.
     pub(crate) fn news(&mut self, others: &[Other], now_us: u64) -> Vec<String> {
         let mut told = Vec::new();
-        if self.untold > 0 && self.pace.allows(now_us) {
+        if self.untold > 0 && self.allowance.takes(now_us) {
             told.push(format!("and {} more such lines", std::mem::take(&mut self.untold)));
         }
         for sentence in self.all_news(others, now_us) {
-            if self.pace.allows(now_us) {
+            if self.allowance.takes(now_us) {
                 told.push(sentence);
             } else {
                 self.untold += 1;

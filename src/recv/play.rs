@@ -19,11 +19,11 @@ use super::controls::Controls;
 use super::dry::Dry;
 use super::resample::{Counts, Playout};
 use super::speaker::Feed;
+use crate::allowance::Allowance;
 use crate::clock::{Arrivals, Clock, Offset, Timeline, Trust};
 use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::Limiter;
-use crate::pace::Pace;
 use crate::recording::Tap;
 use crate::shutdown::Shutdown;
 use crate::stats;
@@ -38,7 +38,7 @@ const SHORTEST_TICK_US: f64 = 500.0;
 
 /// Frames that begin anew, of which more are taken in a second than any honest server sends: one
 /// that was asleep, or whose card stood still.
-const MOST_BEGINNINGS: u32 = 10;
+const MOST_BEGINNINGS: u64 = 10;
 
 /// How often the state is handed out.
 const SNAPSHOT_US: u64 = 250_000;
@@ -113,7 +113,7 @@ pub(super) struct Play {
     delays: SyncSender<u32>,
     snapshot_us: u64,
     effort: Effort,
-    beginnings: Pace,
+    beginnings: Allowance,
     stream: Option<Known>,
     /// What came of the stream before it could be played.
     early: Early,
@@ -178,7 +178,7 @@ impl Play {
             delays,
             snapshot_us: 0,
             effort: Effort::default(),
-            beginnings: Pace::at_most(MOST_BEGINNINGS),
+            beginnings: Allowance::per_second(MOST_BEGINNINGS),
             stream: None,
             early: Early::default(),
             card: None,
@@ -287,7 +287,7 @@ impl Play {
                     (None, Some(captured_us)) => (captured_us, broken),
                     (None, None) => return Ok(()),
                 };
-                if broken && !self.beginnings.allows(arrived_us) {
+                if broken && !self.beginnings.takes(arrived_us) {
                     self.counters.refused.add(1);
                     return Ok(());
                 }

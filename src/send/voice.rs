@@ -9,12 +9,12 @@
 //! What a talker sends decides how much work it makes, so whatever costs more than to decode and play
 //! a frame has an `Allowance`.
 
-mod allowance;
 mod audible;
 mod lag;
 mod players;
 mod slack;
 
+use crate::allowance::Allowance;
 use crate::clock::{CardClock, Offset, Timeline};
 use crate::error::Result;
 use crate::format::Format;
@@ -24,7 +24,6 @@ use crate::recv::decode::{Event, Stream};
 use crate::recv::resample::{BLOCK, Playout};
 use crate::send::talk::Spoken;
 use crate::wire::{FLAG_BROKEN, FLAG_HELD, FLAG_LAST, Microphone};
-use allowance::Allowance;
 use audible::Audible;
 pub use lag::Lag;
 pub use players::Players;
@@ -116,8 +115,8 @@ impl Voice {
             ceiling: Ceiling::new(mix, CEILING),
             audible: Audible::new(talk),
             lag: Lag::default(),
-            anew: Allowance::new(ANEW_PER_SECOND, ANEW_PER_SECOND),
-            mended: Allowance::new(ANEW_PER_SECOND, ANEW_PER_SECOND),
+            anew: Allowance::per_second(ANEW_PER_SECOND),
+            mended: Allowance::per_second(ANEW_PER_SECOND),
             newest: None,
             has_just_begun: false,
             made: 0,

@@ -16,10 +16,10 @@ use super::line::{Got, Line};
 use super::rescue::Rescue;
 use super::talk::Talk;
 use super::{Connect, End, Heard, Stream};
+use crate::allowance::Allowance;
 use crate::clock::{Learnt, ServerClock};
 use crate::discovery::follow::Search;
 use crate::error::{Error, Result};
-use crate::pace::Pace;
 use crate::recv::decode::Event;
 use crate::shutdown::Shutdown;
 use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Welcome};
@@ -83,7 +83,7 @@ pub(super) struct Session<'a> {
     ping_ms: u32,
     delays: Delays,
     /// Clocks that have jumped, as often as the log tells of them.
-    jumps: Pace,
+    jumps: Allowance,
     /// Some of what has come has not been acted on.
     has_more: bool,
     talk: Talk,
@@ -117,7 +117,7 @@ impl<'a> Session<'a> {
             next_ping_us: 0,
             ping_ms: 250,
             delays: Delays::default(),
-            jumps: Pace::at_most(1),
+            jumps: Allowance::per_second(1),
             has_more: false,
             talk: Talk::default(),
         })
@@ -245,7 +245,7 @@ impl<'a> Session<'a> {
 
     fn learn(&mut self, pong: Pong, arrived_us: u64) {
         if self.clocks.clock.pong(pong, arrived_us) == Learnt::Stepped {
-            if self.jumps.allows(arrived_us) {
+            if self.jumps.takes(arrived_us) {
                 info!("a clock has jumped (was a PC asleep?): finding the place anew");
             }
             self.pings = 0;

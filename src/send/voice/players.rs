@@ -2,8 +2,8 @@
 //! that everybody's sound comes from: so it is made once for each voice, few are made at a time, and
 //! those of voices that have gone serve the next.
 
-use super::allowance::Allowance;
 use super::{HOLDS_MS, USUAL_LAG_MS};
+use crate::allowance::Allowance;
 use crate::clock::Timeline;
 use crate::error::Result;
 use crate::format::Format;
