@@ -26,6 +26,7 @@ mod home;
 pub mod limiter;
 pub mod loudness;
 pub mod mixdown;
+pub mod playout;
 pub mod preset;
 pub mod program;
 pub mod qr;

@@ -5,12 +5,10 @@ pub mod connect;
 mod controls;
 pub mod decode;
 pub mod dry;
-pub mod jitter;
 #[cfg(feature = "device")]
 mod keep_card;
 pub(crate) mod people;
 mod play;
-pub mod resample;
 pub mod simulate;
 pub mod speaker;
 mod talk;

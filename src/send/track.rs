@@ -12,7 +12,7 @@ use crate::clock::{CardClock, Offset, Timeline};
 use crate::error::Result;
 use crate::format::Format;
 use crate::rate::RateConverter;
-use crate::recv::resample::{BLOCK, Counts, Playout};
+use crate::playout::{BLOCK, Counts, Playout};
 
 /// After a pause this long the sound's clock is read anew: nobody hears it jump.
 const PAUSE_MS: f64 = 500.0;

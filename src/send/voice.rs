@@ -20,8 +20,8 @@ use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::ceiling::Ceiling;
 use crate::mixdown::{Layout, Mixdown};
-use crate::recv::decode::{Event, Stream};
-use crate::recv::resample::{BLOCK, Playout};
+use crate::playout::frames::{FrameDecoder, Sound};
+use crate::playout::{BLOCK, Playout};
 use crate::send::talk::Spoken;
 use crate::wire::{FLAG_BROKEN, FLAG_HELD, FLAG_LAST, Microphone};
 use audible::Audible;
@@ -58,7 +58,7 @@ pub const CEILING: f64 = 0.501_187_233_627_272_2;
 pub struct Voice {
     talk: Format,
     mix: Format,
-    stream: Stream,
+    decoder: FrameDecoder,
     samples: Vec<f32>,
     playout: Option<Playout>,
     mixdown: Mixdown,
@@ -102,13 +102,13 @@ impl Voice {
             return Ok(None);
         };
         let delay = u64::from(microphone.algorithmic_delay);
-        let Some(stream) = Stream::of(&microphone.codec, talk, delay) else {
+        let Some(decoder) = FrameDecoder::new(&microphone.codec, talk, delay) else {
             return Ok(None);
         };
         Ok(Some(Self {
             talk,
             mix,
-            stream,
+            decoder,
             samples: Vec::new(),
             playout: None,
             mixdown: Mixdown::new(&Layout::usual(talk.channels), mix.channels, None)?,
@@ -175,8 +175,8 @@ impl Voice {
             self.counts.restless += 1;
             return Ok(());
         }
-        if !is_anew && self.stream.has_to_mend(&header) && !self.mended.takes(spoken.came_us) {
-            self.stream.pause();
+        if !is_anew && self.decoder.has_to_mend(&header) && !self.mended.takes(spoken.came_us) {
+            self.decoder.pause();
         }
         let pause = self.talk.frames_in_ms(ENDED_MS) as u64 + u64::from(header.frames);
         let begins = begins
@@ -189,8 +189,8 @@ impl Voice {
         }
         let is_backwards = self.newest.is_some_and(|(position, _)| header.position < position);
         self.newest = Some((header.position, header.captured_us));
-        let decoded = self.stream.audio(header, &spoken.payload, &mut self.samples);
-        let Ok(Event::Audio { position, captured_us, broken, .. }) = decoded else {
+        let decoded = self.decoder.decode(header, &spoken.payload, &mut self.samples);
+        let Ok(Sound { position, captured_us, broken, .. }) = decoded else {
             self.counts.wrong += 1;
             return Ok(());
         };
@@ -230,7 +230,7 @@ impl Voice {
         }
         playout.insert(position, captured_us, broken, &self.samples);
         if header.flags & FLAG_LAST != 0 {
-            self.stream.pause();
+            self.decoder.pause();
         }
         Ok(())
     }
