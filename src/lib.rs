@@ -16,6 +16,7 @@ pub mod device;
 
 pub mod addresses;
 mod allowance;
+pub mod capture;
 pub mod clock;
 pub mod codec;
 pub mod control;

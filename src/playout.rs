@@ -4,6 +4,7 @@
 //! playout delay. Small errors are steered away by the resampling ratio; an error that would take
 //! long is jumped over, behind a crossfade. What is missing is silence, with a fade on both sides.
 
+pub mod blocks;
 pub mod frames;
 pub mod jitter;
 

@@ -11,7 +11,7 @@ pub(crate) mod people;
 mod play;
 pub mod simulate;
 pub mod speaker;
-mod talk;
+pub mod talk;
 mod trim;
 
 use std::path::Path;
@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::discovery::follow::Whereabouts;
 use crate::error::Result;
 use crate::recording::{Failure, Recorder, STDOUT};
-use crate::send::speak;
+use talk::speak;
 use crate::settings::{ClientSettings, Output};
 use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats, Lines, Loudest};

@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::ceiling::Ceiling;
 use crate::mixdown::{Layout, Mixdown};
+use crate::playout::blocks::Blocks;
 use crate::playout::frames::{FrameDecoder, Sound};
 use crate::playout::{BLOCK, Playout};
 use crate::send::talk::Spoken;
@@ -71,9 +72,7 @@ pub struct Voice {
     newest: Option<(u64, u64)>,
     /// Nothing has come since a silence but what was held.
     has_just_begun: bool,
-    /// The mix's frame that comes next out of the playout, and what has come out and is not mixed.
-    made: u64,
-    ready: Vec<f32>,
+    blocks: Blocks,
     out: Vec<f32>,
     /// Frames of the mix since there was anything to play.
     dry: usize,
@@ -119,8 +118,7 @@ impl Voice {
             mended: Allowance::per_second(ANEW_PER_SECOND),
             newest: None,
             has_just_begun: false,
-            made: 0,
-            ready: Vec::new(),
+            blocks: Blocks::new(mix.channels),
             out: Vec::new(),
             dry: 0,
             speech_us: None,
@@ -242,37 +240,31 @@ impl Voice {
         let Some(playout) = &mut self.playout else {
             return;
         };
-        let waiting = self.mix.frames(self.ready.len()) as u64;
-        if self.made.checked_sub(waiting) != Some(position) {
-            self.ready.clear();
-            self.made = position;
-        }
-        let end = position + frames as u64;
-        let mut is_heard = !self.ready.is_empty();
-        while self.made < end {
+        self.blocks.go_to(position);
+        let mut is_heard = !self.blocks.is_empty();
+        let (dry, mixdown) = (&mut self.dry, &mut self.mixdown);
+        let samples = self.blocks.take(frames, |position, ready| {
             if playout.buffered() > 0 {
-                self.dry = 0;
+                *dry = 0;
             } else {
-                self.dry = self.dry.saturating_add(BLOCK);
-                if self.dry > self.mix.frames_in_ms(ENDED_MS) {
+                *dry = dry.saturating_add(BLOCK);
+                if *dry > self.mix.frames_in_ms(ENDED_MS) {
                     playout.pause();
                 }
             }
-            if let Some(block) = playout.block(self.made as f64, clock) {
+            if let Some(block) = playout.block(position as f64, clock) {
                 is_heard = true;
-                self.mixdown.apply(block, &mut self.ready);
+                mixdown.apply(block, ready);
             } else {
-                self.ready.resize(self.ready.len() + self.mix.samples(BLOCK), 0.0);
+                ready.resize(ready.len() + self.mix.samples(BLOCK), 0.0);
             }
-            self.made += BLOCK as u64;
-        }
-        let samples = self.mix.samples(frames).min(self.ready.len());
+        });
         if is_heard {
-            self.out.extend(self.ready.drain(..samples));
+            self.out.extend(samples);
             self.ceiling.process_single(&mut self.out);
         } else {
-            self.ready.clear();
-            self.made = end;
+            drop(samples);
+            self.blocks.begin_at(position + frames as u64);
         }
     }
 
