@@ -7,16 +7,16 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auralync::capture;
+use auralync::capture::chunk::Chunker;
 use auralync::clock::{CardClock, Offset, Timeline};
 use auralync::format::Format;
 use auralync::limiter::Limiter;
 use auralync::mixdown::Layout;
-use auralync::rate::RateConverter;
 use auralync::playout::jitter::Jitter;
 use auralync::playout::{BLOCK, Playout};
+use auralync::rate::RateConverter;
 use auralync::recv::speaker;
-use auralync::capture;
-use auralync::capture::chunk::Chunker;
 use auralync::send::fanout::{Log, Outbox};
 use auralync::wire::{
     AudioFrame, AudioHeader, Deframer, Frame, Limits, MAX_AUDIO_PAYLOAD, read_float32,

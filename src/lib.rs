@@ -23,6 +23,7 @@ pub mod control;
 pub mod discovery;
 pub mod error;
 pub mod format;
+mod hearsay;
 mod home;
 pub mod limiter;
 pub mod loudness;

@@ -8,8 +8,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use auralync::Format;
-use auralync::recv::speaker;
 use auralync::capture::{self, Piece};
+use auralync::recv::speaker;
 
 /// The system's allocator, counting what the watched thread asks of it.
 struct Counting;

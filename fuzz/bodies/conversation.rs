@@ -88,7 +88,9 @@ fn hear(stream: &[u8], piece: usize, is_known: bool) -> (u64, bool) {
             std::mem::discriminant(&event).hash(&mut heard);
             assert_eq!(matches!(event, Event::Audio(_)), is_sound, "{event:?}");
             match event {
-                Event::Audio(Sound { position, captured_us, frames, concealed, samples, .. }) => {
+                Event::Audio(Sound {
+                    position, captured_us, frames, concealed, samples, ..
+                }) => {
                     assert!(samples.iter().all(|sample| sample.abs() <= MAX_SAMPLE));
                     assert!(frames == 0 || samples.len().is_multiple_of(frames as usize));
                     assert!(position < 1 << 62 && captured_us.is_none_or(|us| us < 1 << 62));

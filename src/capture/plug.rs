@@ -15,7 +15,7 @@ use crate::stats;
 ///
 /// # Errors
 /// As [`InputDevice::start`].
-pub(super) fn plug(
+pub(crate) fn plug(
     device: &InputDevice,
     period_ms: f64,
     clock: Clock,

@@ -1,7 +1,7 @@
 //! Audio frames of the wire → decoded sound with its place in time. No socket, no clock.
 
+use crate::codec::Decoder;
 use crate::codec::opus::LONGEST_CONCEALED;
-use crate::codec::{Codec, Decoder};
 use crate::format::Format;
 use crate::wire::{AudioHeader, FLAG_BROKEN, Violation};
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
 use super::people::Room;
+use super::play::Wishes;
 use super::trim::Trim;
 use crate::limiter::MAX_VOLUME;
 use crate::status::Key;
@@ -61,6 +62,11 @@ impl Controls {
     /// How loud it is to be.
     pub(super) fn volume_percent(&self) -> u16 {
         if self.is_deaf() { 0 } else { self.volume_set_percent() }
+    }
+
+    /// What the player is to do.
+    pub(super) fn wishes(&self) -> Wishes {
+        Wishes { volume_percent: self.volume_percent(), trim_ms: self.trim.ms() }
     }
 
     /// Does what a key asks for; [`Key::Quit`] is not for here.

@@ -4,9 +4,8 @@ use crate::codec::Codec;
 use crate::codec::opus::RATE;
 use crate::playout::frames::{FrameDecoder, Sound};
 use crate::wire::{
-    AudioHeader, Changes, Config, FLAG_BROKEN, Frame, Full, Hello, Limits, MAX_JSON,
-    MAX_SERVER_FRAME, Notice, People, Pong, ServerFirst, VERSION, Violation, Welcome, kind,
-    read_float32,
+    AudioHeader, Changes, Config, Frame, Full, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
+    People, Pong, ServerFirst, VERSION, Violation, Welcome, kind, read_float32,
 };
 
 /// A conversation with one server, from the listener's side.
@@ -231,6 +230,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::format::Format;
     use crate::wire::{AudioFrame, AuralyncKey, SERVER_FULL};
 
     const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
@@ -277,8 +277,8 @@ mod tests {
             let event = old.take(Frame::Plain(&[0; 16])).unwrap();
             let samples = [0.0; 4].as_slice();
             let (captured_us, broken, frames, concealed) = (None, false, 2, 0);
-            let expected =
-                Event::Audio { position, captured_us, broken, frames, concealed, samples };
+            let sound = Sound { position, captured_us, broken, frames, concealed, samples };
+            let expected = Event::Audio(sound);
             assert_eq!(event, expected);
         }
         assert!(old.take(Frame::Plain(&[0; 12])).is_err(), "a frame of another size");
@@ -297,14 +297,14 @@ mod tests {
         assert!(new.is_typed());
         let header = AudioHeader { flags: 1, frames: 1, position: 7, captured_us: 8 };
         let audio = AudioFrame::float32(header, &[0.5, f32::NAN]);
-        let expected = Event::Audio {
+        let expected = Event::Audio(Sound {
             position: 7,
             captured_us: Some(8),
             broken: true,
             frames: 1,
             concealed: 0,
             samples: &[0.5, 0.0],
-        };
+        });
         assert_eq!(new.take(typed_frame(audio.typed())), Ok(expected));
         assert!(new.take(Frame::Plain(&[0; 16])).is_err());
     }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use log::{debug, info};
 
 use super::controls::Controls;
-use super::play::{Card, Plugged};
+use super::play::Plugged;
+use super::play_thread::Card;
 use super::speaker;
 use crate::clock::Clock;
 use crate::device::keep::{

@@ -10,7 +10,6 @@ use std::sync::Arc;
 #[cfg(not(feature = "device"))]
 use log::warn;
 
-use speak::Speak;
 use super::connect::outbox::Outbox;
 use super::connect::talk::Voice;
 use crate::clock::Clock;
@@ -20,6 +19,7 @@ use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats};
 use crate::talking::Talking;
 use crate::threads::{Priority, spawn};
+use speak::Speak;
 
 /// Starts to talk: a microphone, the thread that listens to it, and where what was said waits.
 pub(super) fn start(

@@ -11,9 +11,9 @@
 use crate::clock::{CardClock, Offset, Timeline};
 use crate::error::Result;
 use crate::format::Format;
-use crate::rate::RateConverter;
 use crate::playout::blocks::Blocks;
 use crate::playout::{BLOCK, Counts, Playout};
+use crate::rate::RateConverter;
 
 /// After a pause this long the sound's clock is read anew: nobody hears it jump.
 const PAUSE_MS: f64 = 500.0;
@@ -130,11 +130,11 @@ impl Track {
         }
         let _ = self.carrier.stamp(position, captured_us, captured_us);
         let waiting = playout.buffered();
-        let samples = self.blocks.take(self.mix.frames(out.len()), |position, ready| {
-            match playout.block(position as f64, &self.carrier) {
-                Some(block) => ready.extend_from_slice(block),
-                None => ready.resize(ready.len() + self.mix.samples(BLOCK), 0.0),
-            }
+        let samples = self.blocks.take(self.mix.frames(out.len()), |position, ready| match playout
+            .block(position as f64, &self.carrier)
+        {
+            Some(block) => ready.extend_from_slice(block),
+            None => ready.resize(ready.len() + self.mix.samples(BLOCK), 0.0),
         });
         out.iter_mut().zip(samples).for_each(|(out, sample)| *out = sample);
         waiting > 0 && playout.is_playing()

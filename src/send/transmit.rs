@@ -7,7 +7,6 @@
 mod crowd;
 mod door;
 mod handle;
-mod hearsay;
 mod history;
 mod house;
 mod moderate;
@@ -36,11 +35,11 @@ use super::web::Web;
 use crate::clock::Clock;
 use crate::codec::{Codec, InUse};
 use crate::error::{Error, Result, plain};
+use crate::hearsay::Hearsay;
 use crate::stats::ListenerStats;
 use crate::wire::{Notice, Reason};
 use handle::Order;
 pub use handle::{Change, Handle};
-use hearsay::Hearsay;
 use history::History;
 use people::Gathering;
 use places::Origin;
@@ -80,6 +79,13 @@ const READS_PER_TURN: usize = 4;
 
 /// Bytes read from one socket at a time.
 const READ_BYTES: usize = 16 * 1024;
+
+/// Lines about those who come and go, in [`COMINGS_US`]: a whole room that comes at once may have
+/// them, and a crowd that comes and goes all day does not fill a disk.
+const MOST_COMINGS: u32 = 20;
+
+/// How long these are counted together, in µs.
+const COMINGS_US: u64 = 10_000_000;
 
 const WAKER: Token = Token(usize::MAX);
 const DOOR: Token = Token(usize::MAX - 1);
@@ -198,7 +204,7 @@ impl Transmit {
             rotation: 0,
             dropped_before: 0,
             verdicts: Verdicts::default(),
-            hearsay: Hearsay::default(),
+            hearsay: Hearsay::new(MOST_COMINGS, COMINGS_US),
             history: History::default(),
             old_delay: (0, 0),
             buffer: Box::new([0; READ_BYTES]),

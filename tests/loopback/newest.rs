@@ -63,7 +63,8 @@ fn with_a_queue_of_one_the_slow_get_the_newest_opus_frame_and_the_others_every_o
     wait_until("the slow one has slept", || asleep.elapsed() > Duration::from_secs(4));
 
     // What the system held is old and whole; then the newest comes, with a gap before it.
-    let mut decoder = FrameDecoder::new("opus", welcome.format, welcome.algorithmic_delay.into()).unwrap();
+    let mut decoder =
+        FrameDecoder::new("opus", welcome.format, welcome.algorithmic_delay.into()).unwrap();
     let (mut samples, mut next, mut gap, mut after) = (Vec::new(), None, 0, 0);
     let mut last_us = 0;
     while after < 25 {

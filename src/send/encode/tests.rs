@@ -253,7 +253,9 @@ fn a_gap_that_opus_can_bridge_is_bridged_and_counted() {
         }
         let body = &frame.typed()[5..];
         let event = listener.take(Frame::Typed { kind: kind::AUDIO, body }).unwrap();
-        let Event::Audio(Sound { position, frames, concealed, samples, .. }) = event else { panic!() };
+        let Event::Audio(Sound { position, frames, concealed, samples, .. }) = event else {
+            panic!()
+        };
         assert_eq!(samples.len(), frames as usize);
         if n == 65 {
             assert_eq!(position - next.unwrap(), 25 * 960, "too long to be made up");

@@ -2,10 +2,10 @@
 
 use log::error;
 
-use crate::error::{Error, Result};
-use crate::format::Format;
 use crate::capture::cards::Cards;
 use crate::capture::chunk::Chunker;
+use crate::error::{Error, Result};
+use crate::format::Format;
 use crate::send::combine::{Combine, Id, Role, Settings};
 use crate::send::desk::{Fitting, Order, settings};
 use crate::send::read_ahead::ReadAhead;

@@ -17,7 +17,7 @@ use super::web_door::origin;
 use super::{Seat, Transmit};
 use crate::codec::Codec;
 use crate::send::fanout::{Listener, Phase};
-use crate::wire::{Full, Hello, Notice, Reason, VERSION, plain};
+use crate::wire::{Hello, Notice, Reason, VERSION, plain};
 
 /// Accepts in one turn.
 const ACCEPTS_PER_TURN: usize = 64;

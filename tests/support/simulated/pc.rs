@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use auralync::Format;
-use auralync::mixdown::Layout;
-use auralync::capture::{self, Capture, Captured};
 use auralync::capture::cards::pass;
 use auralync::capture::chunk::Chunker;
+use auralync::capture::{self, Capture, Captured};
+use auralync::mixdown::Layout;
 use auralync::wire::{AudioFrame, AudioHeader, Pong};
 
 use super::oscillator::{Card, Host, Oscillator};
@@ -39,7 +39,6 @@ pub(crate) type Stamping = fn(u64, u64, u64) -> (u64, u64);
 pub(crate) struct Pc {
     pub(crate) host: Host,
     pub(crate) card: Card,
-    pub(crate) chunk: u32,
     pub(crate) delay_ms: u32,
     /// What a broken card makes of its stamps.
     pub(crate) stamping: Stamping,
@@ -75,7 +74,6 @@ impl Pc {
         Self {
             host,
             card: Card::new(0.0, Oscillator::fast_by(ppm, 1.1)),
-            chunk: 1024,
             delay_ms: 300,
             stamping: |_, at_us, came_us| (at_us, came_us),
             heading: |_, _| {},
