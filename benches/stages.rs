@@ -12,11 +12,11 @@ use auralync::format::Format;
 use auralync::limiter::Limiter;
 use auralync::mixdown::Layout;
 use auralync::rate::RateConverter;
-use auralync::recv::jitter::Jitter;
-use auralync::recv::resample::{BLOCK, Playout};
+use auralync::playout::jitter::Jitter;
+use auralync::playout::{BLOCK, Playout};
 use auralync::recv::speaker;
-use auralync::send::capture;
-use auralync::send::chunk::Chunker;
+use auralync::capture;
+use auralync::capture::chunk::Chunker;
 use auralync::send::fanout::{Log, Outbox};
 use auralync::wire::{
     AudioFrame, AudioHeader, Deframer, Frame, Limits, MAX_AUDIO_PAYLOAD, read_float32,

@@ -16,6 +16,7 @@ pub mod device;
 
 pub mod addresses;
 mod allowance;
+pub mod capture;
 pub mod clock;
 pub mod codec;
 pub mod control;
@@ -26,6 +27,7 @@ mod home;
 pub mod limiter;
 pub mod loudness;
 pub mod mixdown;
+pub mod playout;
 pub mod preset;
 pub mod program;
 pub mod qr;

@@ -5,15 +5,13 @@ pub mod connect;
 mod controls;
 pub mod decode;
 pub mod dry;
-pub mod jitter;
 #[cfg(feature = "device")]
 mod keep_card;
 pub(crate) mod people;
 mod play;
-pub mod resample;
 pub mod simulate;
 pub mod speaker;
-mod talk;
+pub mod talk;
 mod trim;
 
 use std::path::Path;
@@ -28,7 +26,7 @@ use crate::clock::Clock;
 use crate::discovery::follow::Whereabouts;
 use crate::error::Result;
 use crate::recording::{Failure, Recorder, STDOUT};
-use crate::send::speak;
+use talk::speak;
 use crate::settings::{ClientSettings, Output};
 use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats, Lines, Loudest};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use auralync::Format;
 use auralync::recv::speaker;
-use auralync::send::capture::{self, Piece};
+use auralync::capture::{self, Piece};
 
 /// The system's allocator, counting what the watched thread asks of it.
 struct Counting;

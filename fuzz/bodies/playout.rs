@@ -4,8 +4,8 @@
 use auralync::clock::{CardClock, Offset, Timeline};
 use auralync::format::Format;
 use auralync::rate::RateConverter;
-use auralync::recv::jitter::Jitter;
-use auralync::recv::resample::{BLOCK, Playout};
+use auralync::playout::jitter::Jitter;
+use auralync::playout::{BLOCK, Playout};
 
 use super::input::Input;
 use super::watch::Body;

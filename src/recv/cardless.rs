@@ -6,8 +6,8 @@
 use crate::clock::Timeline;
 use crate::format::Format;
 use crate::recording::LONGEST_GAP_MS;
-use crate::recv::jitter::Jitter;
-use crate::recv::resample::Counts;
+use crate::playout::jitter::Jitter;
+use crate::playout::Counts;
 
 /// Frames that come out at a time.
 const PIECE: usize = 1024;

@@ -1,15 +1,20 @@
 //! What a listener who talks needs besides: joins the microphone, the talk thread and the connection.
 
+#[cfg(feature = "device")]
+mod keep_microphone;
+pub mod speak;
+pub mod voice_activity;
+
 use std::sync::Arc;
 
 #[cfg(not(feature = "device"))]
 use log::warn;
 
+use speak::Speak;
 use super::connect::outbox::Outbox;
 use super::connect::talk::Voice;
 use crate::clock::Clock;
 use crate::error::Result;
-use crate::send::speak::Speak;
 use crate::settings::ClientSettings;
 use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats};
@@ -32,7 +37,7 @@ pub(super) fn start(
     let _talk = spawn("talk", Priority::Now, stop, move || speak.run(&heard))?;
     #[cfg(feature = "device")]
     {
-        let keeper = crate::send::keep_microphone::KeepMicrophone {
+        let keeper = keep_microphone::KeepMicrophone {
             name: settings.microphone.clone(),
             clock,
             counters: Arc::clone(&said.microphone),

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use log::{error, info};
 
-use super::cards::{Card, Cards};
-use super::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
+use crate::capture::cards::{Card, Cards};
+use crate::capture::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
 use super::combine::{Combine, Role, Settings};
 use super::desk::{Asked, Fitting};
 use super::encode::Encoders;

@@ -105,7 +105,7 @@ pub(super) fn talk(text: &str) -> Result<Mode, String> {
 }
 
 pub(super) fn talk_codec(text: &str) -> Result<Codec, String> {
-    crate::send::speak::codec(text).ok_or_else(|| {
+    crate::recv::talk::speak::codec(text).ok_or_else(|| {
         "it can be opus, opus:KBPS with 64 to 256 kilobits a second, s16, s24 or f32".to_owned()
     })
 }

@@ -20,6 +20,7 @@ use crate::allowance::Allowance;
 use crate::clock::{Learnt, ServerClock};
 use crate::discovery::follow::Search;
 use crate::error::{Error, Result};
+use crate::playout::frames::Sound;
 use crate::recv::decode::Event;
 use crate::shutdown::Shutdown;
 use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Welcome};
@@ -227,7 +228,8 @@ impl<'a> Session<'a> {
                 Event::Full(full) => return Ok(Some(End::Full(self.line.address, full))),
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
-                Event::Audio { position, captured_us, broken, frames, concealed, samples } => {
+                Event::Audio(sound) => {
+                    let Sound { position, captured_us, broken, frames, concealed, samples } = sound;
                     let mut samples = samples.to_vec();
                     self.line.spoil(&mut samples);
                     let heard = Heard::Audio { position, captured_us, arrived_us, broken, samples };

@@ -8,7 +8,7 @@ use crate::clock::CardClock;
 use crate::format::Format;
 use crate::mixdown::Upmix;
 use crate::recv::dry::STEP_MS;
-use crate::recv::resample::BLOCK;
+use crate::playout::BLOCK;
 use crate::recv::speaker::Feed;
 
 /// How far ahead of the card's callback sound is resampled, at most. What is in the ring cannot be

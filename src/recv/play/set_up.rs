@@ -9,7 +9,7 @@ use crate::format::Format;
 use crate::limiter::Limiter;
 use crate::mixdown::Upmix;
 use crate::recv::connect::Stream;
-use crate::recv::resample::Playout;
+use crate::playout::Playout;
 
 impl Play {
     /// Keeps sound until it can be played. If that is now, the next turns take it.

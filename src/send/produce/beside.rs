@@ -4,8 +4,8 @@ use log::error;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::send::cards::Cards;
-use crate::send::chunk::Chunker;
+use crate::capture::cards::Cards;
+use crate::capture::chunk::Chunker;
 use crate::send::combine::{Combine, Id, Role, Settings};
 use crate::send::desk::{Fitting, Order, settings};
 use crate::send::read_ahead::ReadAhead;

@@ -7,7 +7,7 @@ use crate::allowance::Allowance;
 use crate::clock::Timeline;
 use crate::error::Result;
 use crate::format::Format;
-use crate::recv::resample::Playout;
+use crate::playout::Playout;
 
 /// Players that may be made at once, and in every second after that: a room in which everybody
 /// begins to speak, and less than a hundredth of a core for who comes and goes without end.

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::clock::CardClock;
-use crate::recv::resample::BLOCK;
+use crate::playout::BLOCK;
 
 /// The least of so many stretches of so long each counts: it was made as soon as that only now, and
 /// may be again.

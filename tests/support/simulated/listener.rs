@@ -7,8 +7,9 @@ use std::sync::Arc;
 use auralync::Format;
 use auralync::clock::{Arrivals, CardClock, Learnt, Offset, ServerClock, Timeline, Trust};
 use auralync::rate::RateConverter;
+use auralync::playout::frames::Sound;
+use auralync::playout::{BLOCK, Playout};
 use auralync::recv::decode::{self, Conversation, Event};
-use auralync::recv::resample::{BLOCK, Playout};
 use auralync::recv::speaker::{self, Feed, Speaker};
 use auralync::stats;
 use auralync::wire::{AudioFrame, AuralyncKey, Config, Deframer, Welcome};
@@ -241,7 +242,7 @@ impl Listener {
                         playout.timeline().set_offset(offset);
                     }
                 }
-                Event::Audio { position, captured_us, broken, samples, .. } => {
+                Event::Audio(Sound { position, captured_us, broken, samples, .. }) => {
                     let known = self.playout.as_mut().map(Playout::timeline);
                     let known = known.map(|timeline| timeline.captured_at(position as f64));
                     if self.arrivals.is_none() && self.trust.frame(known, now_us) {

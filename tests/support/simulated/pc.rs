@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use auralync::Format;
 use auralync::mixdown::Layout;
-use auralync::send::capture::{self, Capture, Captured};
-use auralync::send::cards::pass;
-use auralync::send::chunk::Chunker;
+use auralync::capture::{self, Capture, Captured};
+use auralync::capture::cards::pass;
+use auralync::capture::chunk::Chunker;
 use auralync::wire::{AudioFrame, AudioHeader, Pong};
 
 use super::oscillator::{Card, Host, Oscillator};

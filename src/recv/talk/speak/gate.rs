@@ -11,7 +11,7 @@ use crate::wire::{AudioHeader, FLAG_HELD, FLAG_LAST};
 
 /// Chunks before the one in which a voice was heard that go out with it: words begin softly. They
 /// come late to whoever hears, as far as the server has time for them.
-pub(in crate::send) const LOOK_BACK: usize = 5;
+pub(in crate::recv) const LOOK_BACK: usize = 5;
 
 /// Cuts utterances out of chunks.
 #[derive(Debug)]

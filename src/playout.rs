@@ -4,11 +4,15 @@
 //! playout delay. Small errors are steered away by the resampling ratio; an error that would take
 //! long is jumped over, behind a crossfade. What is missing is silence, with a fade on both sides.
 
+pub mod blocks;
+pub mod frames;
+pub mod jitter;
+
 use crate::clock::{CardClock, Timeline};
 use crate::error::Result;
 use crate::format::Format;
 use crate::rate::RateConverter;
-use crate::recv::jitter::Jitter;
+use jitter::Jitter;
 
 /// Frames that come out at a time.
 pub const BLOCK: usize = 32;

@@ -1,7 +1,7 @@
 //! The talk thread: takes what a microphone gives, finds utterances, encodes them.
 //!
-//! Made of a server's own pieces: the ring of [`capture`](super::capture), the
-//! timeline of [`chunk`](super::chunk). Positions count from the thread's start, through silence.
+//! Made of a server's own pieces: the ring of [`capture`](crate::capture), the
+//! timeline of [`chunk`](crate::capture::chunk). Positions count from the thread's start, through silence.
 
 mod gate;
 
@@ -9,15 +9,15 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use super::cards::{Card, Cards};
-use super::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
-use super::encode::encode_pcm;
+use crate::capture::cards::{Card, Cards};
+use crate::capture::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
 use crate::clock::Clock;
 use crate::codec::opus::{Encoder, Layout, RATE};
 use crate::codec::pcm::Dither;
 use crate::codec::{Bitrate, Codec};
 use crate::error::Result;
 use crate::format::Format;
+use crate::send::encode::encode_pcm;
 use crate::shutdown::Shutdown;
 use crate::talking::{Lets, Talking};
 use crate::wire::{AudioHeader, Microphone};

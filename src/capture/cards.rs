@@ -1,12 +1,12 @@
-//! Joins [`capture`](super::capture) and [`chunk`](super::chunk): the cards that a chunker takes its
+//! Joins [`capture`](super) and [`chunk`](super::chunk): the cards that a chunker takes its
 //! sound from, one after the other.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use log::error;
 
-use super::capture::{Captured, Piece};
 use super::chunk::Chunker;
+use super::{Captured, Piece};
 use crate::format::Format;
 use crate::mixdown::Layout;
 
