@@ -7,13 +7,16 @@
 /// Clocks that are not known well yet may put a capture this much behind the arrival.
 const BEFORE_CAPTURE_US: f64 = 50_000.0;
 
-/// More than the longest delay and what a slow output may add to it.
+/// Sound that comes more than this after its capture, in µs, cannot be true: it is more than the
+/// longest delay and what a slow output may add to it.
 const AFTER_CAPTURE_US: f64 = 20e6;
 
-/// Longer than a clock that has stepped takes to be found out.
+/// Capture times must be impossible for this long, in µs, before belief ends: longer than a clock
+/// that has stepped takes to be found out.
 const IMPLAUSIBLE_FOR_US: u64 = 10_000_000;
 
-/// Pongs take milliseconds; over a bad network, a second.
+/// The server's clock must be unknown for this long, in µs, before belief ends: pongs take
+/// milliseconds, and over a bad network a second.
 const UNKNOWN_FOR_US: u64 = 3_000_000;
 
 /// What is thought of a server.

@@ -36,10 +36,11 @@ const SHARED_WAIT_MS: (u64, u64) = (20, 120);
 /// (RFC 6762, section 8.1), in ms.
 const FIRST_PROBE_MS: u64 = 250;
 
-/// Who wanted the name at the same moment and lost asks again after this (RFC 6762, section 8.2).
+/// A server that wanted a name at the same moment as another and lost asks again after this (RFC
+/// 6762, section 8.2).
 const AFTER_DEFEAT: Duration = Duration::from_secs(1);
 
-/// So many conflicts within that time, and the next attempt waits for another while (RFC 6762,
+/// After so many conflicts within that time the next attempt waits for another while (RFC 6762,
 /// section 8.1): nobody can have us ask and rename without end.
 const MANY_CONFLICTS: u8 = 15;
 const CONFLICTS_WITHIN: Duration = Duration::from_secs(10);
@@ -229,7 +230,8 @@ impl Responder {
         records.by_ref().take(count).any(|record| self.own.is_contradicted(&record))
     }
 
-    /// Somebody else has the name: where it was ours it is asked for again, else another is.
+    /// Notes that somebody else has the name: where it was ours it is asked for again, else another
+    /// is.
     fn lose(&mut self, now: Duration, link: LinkId) {
         if !self.is_ours(link) {
             self.number = if self.number < LAST_NUMBER { self.number + 1 } else { 2 };
