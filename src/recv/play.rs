@@ -75,7 +75,7 @@ pub(super) struct Taps {
     pub(super) heard: Option<Tap>,
 }
 
-/// The thread's state, now and then.
+/// The playing thread's state, which it tells now and then.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Snapshot {
     pub(super) counts: Counts,

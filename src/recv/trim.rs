@@ -15,7 +15,7 @@ use crate::error::plain;
 use crate::preset;
 use crate::settings::FARTHEST_MS;
 
-/// In the user's configuration directory: device ids with milliseconds.
+/// The file in the user's configuration directory that holds device ids with milliseconds.
 const FILE: &str = "delays.json";
 
 /// A file of remembered delays is a few lines; what is larger is something else.
