@@ -16,7 +16,7 @@ struct Known {
     next: u64,
 }
 
-/// One source's share of them: gone when this is dropped.
+/// One source's share of the captured outputs: gone when this is dropped.
 #[derive(Debug)]
 pub struct Capturing {
     all: CapturedOutputs,

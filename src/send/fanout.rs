@@ -201,7 +201,7 @@ impl Outbox {
         }
     }
 
-    /// No sound comes, until there is a log to go on in.
+    /// Waits without sound, until there is a log to go on in.
     pub fn wait(&mut self) {
         self.cursor = None;
     }
@@ -430,7 +430,7 @@ fn length(frame: &AudioFrame, generation: Generation) -> usize {
     }
 }
 
-/// One write of an audio frame from byte `written` on.
+/// Writes an audio frame once, from byte `written` on.
 fn send_frame(
     frame: &AudioFrame,
     generation: Generation,

@@ -115,7 +115,7 @@ impl Recordings {
         Ok(recordings)
     }
 
-    /// Where sound is given to them; nothing the second time.
+    /// The taps through which sound is given to the recordings; nothing the second time.
     pub(super) fn take_taps(&mut self) -> Taps {
         std::mem::take(&mut self.taps)
     }

@@ -36,7 +36,7 @@ pub enum Message {
     },
 }
 
-/// Somebody who is there.
+/// All that the chunking thread must know of a person who is there.
 #[derive(Debug, Clone)]
 pub struct Presence {
     /// A number for the connection: another one means that sound begins anew.

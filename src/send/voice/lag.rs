@@ -6,13 +6,13 @@ use std::collections::VecDeque;
 /// Longest lag, in ms. Whose frames take longer is heard with gaps, but not seconds late.
 pub(super) const LONGEST_MS: u32 = 400;
 
-/// Above what ninety-nine of a hundred frames need.
+/// How much longer the lag is than ninety-nine of a hundred frames need, in µs.
 const MARGIN_US: f64 = 1_500.0;
 
 /// What is remembered of how long frames took: long enough to hold what a Wi-Fi does now and then.
 const REMEMBERED_US: u64 = 30_000_000;
 
-/// At most as many frames: those of that time at 10 ms.
+/// Most frames that are remembered: those of that time at 10 ms.
 const REMEMBERED: usize = 3_000;
 
 /// While somebody speaks a lag is made shorter by no less than this: the change is a jump in what is
