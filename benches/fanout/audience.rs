@@ -42,7 +42,7 @@ pub(crate) struct Seats {
     pub(crate) deaf: usize,
 }
 
-/// That everybody has got what they first wait for.
+/// The moment at which everybody has got what they first wait for.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Greeted {
     /// From the first connection attempt to the last config, in ms.

@@ -144,7 +144,7 @@ impl Listener {
         seen
     }
 
-    /// By how much it plays too late, once it has settled.
+    /// By how much this listener plays too late, once it has settled.
     pub(crate) fn error_us(&self) -> Option<f64> {
         self.is_locked().then_some(self.seen.latest_us)
     }
@@ -154,7 +154,7 @@ impl Listener {
         self.playout.as_ref().is_some_and(Playout::is_playing)
     }
 
-    /// This computer was asleep: its clock jumps.
+    /// Lets this computer's clock jump, as after a sleep.
     pub(crate) fn jump_clock(&mut self, now: f64, by: f64) {
         self.host.jump(now, by);
     }
