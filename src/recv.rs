@@ -307,9 +307,9 @@ impl Client {
 /// The threads that write what is heard into files.
 #[derive(Default)]
 struct Recordings {
-    /// Of `--output wav:FILE`.
+    /// The recorder of `--output wav:FILE`.
     output: Option<Recorder>,
-    /// Of `--record`.
+    /// The recorder of `--record`.
     heard: Option<Recorder>,
     counters: Arc<stats::Recording>,
 }

@@ -1,5 +1,5 @@
-//! Finds that a card has moved against time by less than a step: frames that were played twice, or
-//! time that passed without any, of a sound server that was short of processor time.
+//! Finds that a card has moved against time by less than a step. It moves where a sound server that
+//! was short of processor time played frames twice, or let time pass without any.
 //!
 //! Load makes stamps late and never early, but among those of a quarter of a second some are always
 //! as early as ever: their edge stays within 20 µs. So an edge that lies elsewhere, and at the same

@@ -1,8 +1,8 @@
-//! Whether what a server says of time can be.
+//! Judges whether what a server says of time can be true.
 //!
-//! Sound never comes before it was captured, nor long after: servers drop what is too old. One whose
-//! capture times, positions or pongs say so for long is believed in nothing but the order of its
-//! sound.
+//! Sound never comes before it was captured, nor long after, because servers drop what is too old.
+//! A server may say otherwise for long by its capture times, positions or pongs. Then only the
+//! order of its sound is believed.
 
 /// Clocks that are not known well yet may put a capture this much behind the arrival.
 const BEFORE_CAPTURE_US: f64 = 50_000.0;

@@ -1,9 +1,9 @@
-//! Answers who looks for servers (RFC 6762, RFC 6763) for one server. It takes bytes, addresses and the
-//! time and gives datagrams; it knows no socket and no clock.
+//! Answers those who look for servers (RFC 6762, RFC 6763), for one server. It takes bytes,
+//! addresses and the time and gives datagrams; it knows no socket and no clock.
 //!
 //! A server has only to answer, so nothing that others say is kept: memory is what [`MOST_LINKS`] links
-//! take, whatever comes. What is said to all is said once a second at most, and to one asker alone a
-//! bounded number of times, and only to one on the same network.
+//! take, whatever comes. An answer to all goes out once a second at most. An answer to one asker
+//! alone goes out a bounded number of times, and only to an asker on the same network.
 
 mod link;
 mod message;

@@ -21,7 +21,7 @@ struct State {
     people: People,
     /// Whose volume the keys change.
     selected: Option<u32>,
-    /// Where it is not the usual.
+    /// The volumes of people that are not the usual one, in percent.
     volumes: BTreeMap<u32, u16>,
     muted: bool,
     deaf: bool,

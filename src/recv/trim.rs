@@ -1,4 +1,4 @@
-//! How much later or earlier than the others this listener plays, and what is remembered of it for
+//! The trim: how much later or earlier than the others this listener plays. It is remembered for
 //! each output.
 //!
 //! The file is read and written by threads that may wait. The playing thread reads one number.

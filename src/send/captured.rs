@@ -1,5 +1,5 @@
-//! Which outputs are captured. Those who capture say so here, and the network loop tells listeners on
-//! this machine, who must not play there.
+//! The outputs that are captured. Threads that capture note them here. The network loop tells them
+//! to listeners on this machine, who must not play there.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

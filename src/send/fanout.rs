@@ -1,4 +1,5 @@
-//! Who gets which bytes next: the shared log of encoded frames and one outbox per listener.
+//! Decides who gets which bytes next, with a shared log of encoded frames and one outbox per
+//! listener.
 //!
 //! Pure: sockets are a closure, time is an argument. A frame is kept once, in the [`Log`]; a
 //! listener's queue is the stretch of the log between its cursor and the log's end, so queueing a

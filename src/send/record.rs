@@ -14,9 +14,9 @@ use crate::stats;
 /// The threads that write what is sent into files.
 #[derive(Default)]
 pub(super) struct Recordings {
-    /// Of `--record` and `--record-dir`.
+    /// The recorder of `--record` and `--record-dir`.
     mix: Option<Recorder>,
-    /// Of `--record-tracks`.
+    /// The recorder of `--record-tracks`.
     tracks: Option<Recorder>,
     taps: Taps,
     /// Begins and ends recordings of the mix while the server runs, where there is a folder for it.

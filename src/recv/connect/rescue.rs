@@ -56,7 +56,7 @@ pub(super) struct Delivered {
 #[derive(Debug, Clone, Copy)]
 struct Call {
     since_us: u64,
-    /// Its time is up then.
+    /// When its time is up.
     until_us: u64,
     greeted: bool,
 }

@@ -1,5 +1,6 @@
-//! The conversation with one server: what it says becomes messages for the playing thread; pings
-//! and reports go out in time. It outlives a connection on which nothing comes any more.
+//! The conversation with one server. What the server says becomes messages for the playing thread;
+//! pings and reports go out in time. The conversation outlives a connection on which nothing comes
+//! any more.
 
 mod rival;
 

@@ -1,4 +1,4 @@
-//! Whether somebody speaks: blocks of a microphone's sound in, open or closed out.
+//! Tells whether somebody speaks: blocks of a microphone's sound in, open or closed out.
 //!
 //! Pure: time passes by blocks of 10 ms. A voice is what stands out of the room's steady noise in one
 //! of two bands: where vowels are, or where an s or an f is. The noise's level is the least that each

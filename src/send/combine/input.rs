@@ -21,7 +21,7 @@ pub(super) struct Input {
     pub(super) settings: Settings,
     pub(super) is_leaving: bool,
     channels: usize,
-    /// Of each channel.
+    /// The gain of each channel.
     gains: Vec<Ramp>,
     loudness: Option<Loudness>,
     loudness_gain: f32,

@@ -85,9 +85,10 @@ pub struct Listener {
     pub report: Option<Report>,
     /// Its number among the people, where listeners may speak.
     pub person: Option<u32>,
-    /// There if it may speak.
+    /// What it may send of its microphone; `None` if it may not speak.
     pub talker: Option<Talker>,
-    /// What it sends before it knows better than that nobody hears it any more is not held against it.
+    /// Whether it had a microphone that was taken away. What it still sends before it knows is not
+    /// held against it.
     had_microphone: bool,
     /// Whether it wants nobody to hear it.
     pub is_muted: bool,

@@ -44,7 +44,7 @@ pub(super) struct People {
 struct Somebody {
     presence: Presence,
     voice: Option<Voice>,
-    /// Whether they have a log of their own in the fan-out: who has had one keeps it.
+    /// Whether they have a log of their own in the fan-out. A person who has had one keeps it.
     hears_alone: bool,
 }
 

@@ -18,7 +18,7 @@ pub(super) enum Item {
 /// People who have come, changed something or left since the chunking thread was told.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// Of whom it knows, and when it was told of them last, in µs.
+    /// People that the chunking thread knows of, and when it was told of them last, in µs.
     known: BTreeMap<u32, u64>,
     changed: BTreeSet<u32>,
     left: BTreeSet<u32>,

@@ -1,5 +1,5 @@
-//! How much later than the film a talker stands in the mix: as little as lets its frames come in
-//! time. Pure; in µs.
+//! The lag: how much later than the film a talker stands in the mix. It is as short as lets the
+//! talker's frames come in time. Pure; in µs.
 
 use std::collections::VecDeque;
 
@@ -42,9 +42,9 @@ pub struct Lag {
     us: Option<f64>,
     /// When each frame came, and what lag it would have needed if the mix had been made at once.
     needed: VecDeque<(u64, f64)>,
-    /// Not before then is it made shorter.
+    /// Until then the lag is not made shorter.
     shorter_from_us: u64,
-    /// Not before then is what is usual looked for again.
+    /// Until then what is usual is not looked for again.
     look_from_us: u64,
 }
 

@@ -1,5 +1,5 @@
-//! How long after its capture the mix is made: a talker's frames may come that much later, too.
-//! Pure; in µs.
+//! The slack: how long after its capture the mix is made. A talker's frames may come that much
+//! later, too. Pure; in µs.
 
 use std::collections::VecDeque;
 
