@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Longest wait for frames that are still on their way at the end.
 const LAST_FRAMES: Duration = Duration::from_secs(1);
 
-/// Who listens.
+/// The listeners that are to come.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Seats {
     /// Where the server is.

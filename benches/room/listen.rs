@@ -121,7 +121,7 @@ impl Heard {
     }
 }
 
-/// Where a window was found.
+/// The place where a window was found.
 #[derive(Debug, Clone, Copy)]
 struct Found {
     /// In frames.
