@@ -1,5 +1,5 @@
-//! The project's pages: their lines can be read, their links lead somewhere, and the entry page of the
-//! design lists all of its pages.
+//! The project's prose: lines of pages can be read, their links lead somewhere, the entry page of the
+//! design lists all of its pages, and each documentation comment stands alone.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,13 +12,29 @@ fn here() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// What lies in a folder, in order.
+fn listed(folder: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut files: Vec<PathBuf> = files.collect();
+    files.sort();
+    files
+}
+
+fn is_kind(file: &Path, kind: &str) -> bool {
+    file.extension().is_some_and(|extension| extension == kind)
+}
+
 /// The Markdown files in a folder, in order.
 fn pages_in(folder: &Path) -> Vec<PathBuf> {
-    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-    let mut pages: Vec<PathBuf> =
-        files.filter(|file| file.extension().is_some_and(|kind| kind == "md")).collect();
-    pages.sort();
-    pages
+    listed(folder).into_iter().filter(|file| is_kind(file, "md")).collect()
+}
+
+/// The Rust files in a folder and below it.
+fn sources_in(folder: &Path) -> Vec<PathBuf> {
+    let (folders, files): (Vec<_>, Vec<_>) = listed(folder).into_iter().partition(|at| at.is_dir());
+    let below = folders.iter().filter(|folder| !folder.ends_with("node_modules"));
+    let below = below.flat_map(|folder| sources_in(folder));
+    files.into_iter().filter(|file| is_kind(file, "rs")).chain(below).collect()
 }
 
 /// Every page that people read, with its text.
@@ -116,4 +132,27 @@ fn the_entry_page_of_the_design_lists_each_of_its_pages_once() {
     let there = pages_in(&here().join("docs/design"));
     let there: Vec<_> = there.iter().map(|page| page.file_name().unwrap()).collect();
     assert_eq!(listed, there);
+}
+
+#[test]
+fn no_documentation_comment_goes_on_in_the_next_ones() {
+    let folders = ["src", "tests", "benches", "examples"];
+    let mut broken = Vec::new();
+    for file in folders.iter().flat_map(|folder| sources_in(&here().join(folder))) {
+        let text = fs::read_to_string(&file).unwrap();
+        let lines: Vec<_> =
+            text.lines().map(|line| line.trim_start().strip_prefix("///")).collect();
+        let before = std::iter::once(&None).chain(&lines);
+        let after = lines.iter().skip(1).chain(std::iter::once(&None));
+        for (number, ((before, line), after)) in before.zip(&lines).zip(after).enumerate() {
+            let Some(line) = line else { continue };
+            let begins = before.is_none()
+                && ["…", "The same "].iter().any(|with| line.trim_start().starts_with(with));
+            let goes_on = after.is_none() && line.ends_with('…');
+            if begins || goes_on {
+                broken.push(format!("{}:{}: {line}", file.display(), number + 1));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "these cannot be read alone:\n{}", broken.join("\n"));
 }
