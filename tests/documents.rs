@@ -1,6 +1,8 @@
 //! The project's prose: lines of pages can be read, their links lead somewhere, the entry page of the
 //! design lists all of its pages, and each documentation comment stands alone.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
