@@ -68,7 +68,7 @@ fn capture_a_period(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// One period in; every chunk that is complete out.
+/// Puts one period in and takes every chunk out that is complete.
 #[divan::bench(args = CHUNKS)]
 fn cut_a_period_into_chunks(bencher: Bencher<'_, '_>, chunk: usize) {
     let mut chunker = Chunker::new(STEREO, chunk as u32, 50_000, START_US);

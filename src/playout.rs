@@ -39,21 +39,24 @@ struct Steering {
     slew_per_s: f64,
 }
 
-/// Being in step soon matters more at first: the clocks' rates are not known yet.
+/// How errors are steered away at first, where being in step soon matters more: the clocks' rates
+/// are not known yet.
 const AT_FIRST: Steering = Steering { settle_us: 1e6, most: 1000e-6, slew_per_s: 1000e-6 };
 
 /// How long "at first" lasts, in µs: until then the lines through stamps and pings are short, and
 /// what they say changes.
 const AT_FIRST_US: f64 = 10e6;
 
-/// Being in step soon again matters more, too, where a card or a clock has moved.
+/// How errors are steered away where a card or a clock has moved: being in step soon matters more
+/// there, too.
 const OUT_OF_STEP: Steering = Steering { settle_us: 0.7e6, most: 1000e-6, slew_per_s: 2000e-6 };
 
 /// Out of step is who is off by more than this, in µs, until the error is down to the second.
 const OUT_OF_STEP_US: f64 = 120.0;
 const IN_STEP_US: f64 = 20.0;
 
-/// Later nobody should hear that anything is steered.
+/// How errors are steered away once a listener is in step: nobody should hear that anything is
+/// steered.
 const LATER: Steering = Steering { settle_us: 4e6, most: 200e-6, slew_per_s: 100e-6 };
 
 /// Crystals change their rate slowly. What changes faster is a clock being misjudged for a moment,

@@ -63,7 +63,7 @@ const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
 /// A card's usual callback: 10 ms.
 const PERIOD: usize = 480;
 
-/// More stamps than either side keeps.
+/// A number of stamps that is more than either side keeps.
 const MANY: usize = 5_000;
 
 /// What `work` returns, and how often it allocated or freed meanwhile.

@@ -189,7 +189,7 @@ impl Chunker {
         Ok(())
     }
 
-    /// From now on silence takes the place of what has not come this long after it should have.
+    /// Sets how long after it should have come sound is waited for, before silence takes its place.
     pub fn set_patience(&mut self, patience_us: u64) {
         self.patience_us = patience_us as f64;
     }

@@ -42,7 +42,7 @@ impl FrameDecoder {
         Some(Self { format, delay, decoder, next: None })
     }
 
-    /// Nothing is missing before the next frame, wherever it is.
+    /// Notes a pause: nothing is missing before the next frame, wherever it is.
     pub fn pause(&mut self) {
         self.next = None;
     }

@@ -1,5 +1,5 @@
-//! What the person who listens may change while sound plays: a few numbers and switches, of which
-//! the playing thread takes the newest every few milliseconds, and what keys do to them.
+//! The numbers and switches that a person may change while sound plays, and what keys do to them.
+//! The playing thread takes the newest every few milliseconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -21,7 +21,7 @@ pub(super) struct Controls {
     volume_percent: AtomicU16,
     deaf: AtomicBool,
     pub(super) trim: Trim,
-    /// Where this listener talks.
+    /// The switches of a listener who talks.
     talking: Option<Arc<Talking>>,
     /// Whether the keyboard tells that a key is let go.
     tells_release: AtomicBool,

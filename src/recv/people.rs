@@ -21,14 +21,14 @@ struct State {
     people: People,
     /// Whose volume the keys change.
     selected: Option<u32>,
-    /// Where it is not the usual.
+    /// The volumes of people that are not the usual one, in percent.
     volumes: BTreeMap<u32, u16>,
     muted: bool,
     deaf: bool,
 }
 
 impl Room {
-    /// This is who is there now.
+    /// Takes the list of who is there now.
     pub(crate) fn enter(&self, people: People) {
         let mut state = self.lock();
         let is_there = |who: &u32| people.people.iter().any(|person| person.person == *who);
@@ -40,14 +40,14 @@ impl Room {
         state.people = people;
     }
 
-    /// This has changed since.
+    /// Takes what has changed since the last list.
     pub(crate) fn change(&self, changes: Changes) {
         let mut people = self.lock().people.clone();
         people.change(changes);
         self.enter(people);
     }
 
-    /// Nobody is known of: the connection is gone. `same_run` keeps wishes about people, whose
+    /// Forgets who is there: the connection is gone. `same_run` keeps wishes about people, whose
     /// numbers hold as long as the server runs.
     pub(crate) fn leave(&self, same_run: bool) {
         let mut state = self.lock();
@@ -125,7 +125,7 @@ impl Room {
     }
 }
 
-/// Who speaks again after a pause shorter than this goes on with what was said, in µs.
+/// Somebody who speaks again after a pause shorter than this, in µs, goes on with what they said.
 const SAME_TALK_US: u64 = 10_000_000;
 
 /// Lines that the log tells of people in a second: a room of friends has fewer, and a server can

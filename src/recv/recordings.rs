@@ -12,9 +12,9 @@ use crate::stats;
 /// The threads that write what is heard into files.
 #[derive(Default)]
 pub(super) struct Recordings {
-    /// Of `--output wav:FILE`.
+    /// The recorder of `--output wav:FILE`.
     output: Option<Recorder>,
-    /// Of `--record`.
+    /// The recorder of `--record`.
     heard: Option<Recorder>,
     pub(super) counters: Arc<stats::Recording>,
 }

@@ -1,4 +1,4 @@
-//! What a listener who talks needs besides: joins the microphone, the talk thread and the connection.
+//! Joins the microphone, the talk thread and the connection of a listener who talks.
 
 #[cfg(feature = "device")]
 mod keep_microphone;

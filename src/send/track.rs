@@ -18,7 +18,7 @@ use crate::rate::RateConverter;
 /// After a pause this long the sound's clock is read anew: nobody hears it jump.
 const PAUSE_MS: f64 = 500.0;
 
-/// No position lies beyond this: at 192 kHz it takes a million years.
+/// The last position that a track can have: at 192 kHz it takes a million years.
 const LAST_POSITION: u64 = 1 << 62;
 
 /// One source on its way into the mix.
@@ -39,8 +39,9 @@ pub struct Track {
 }
 
 impl Track {
-    /// For a source of `source_rate` Hz whose frames, already in the channels of `mix`, come `chunk`
-    /// at a time, and are to be heard `delay_ms` after the carrier's of the same moment.
+    /// Makes a track for a source of `source_rate` Hz whose frames, already in the channels of
+    /// `mix`, come `chunk` at a time, and are to be heard `delay_ms` after the carrier's of the
+    /// same moment.
     ///
     /// # Errors
     /// If the rates cannot be converted.

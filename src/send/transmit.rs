@@ -1,8 +1,8 @@
 //! The network loop: one thread that owns every listener's socket and writes without blocking.
 //!
-//! What to send to whom is [`fanout`](super::fanout)'s to decide; here are sockets and time.
-//! One turn: read, control, accept (a few), then audio in slices with a zero-time poll between, so
-//! that two thousand sockets to write keep no accept, pong or close waiting for long.
+//! [`fanout`](super::fanout) decides what to send to whom; this module has the sockets and the
+//! time. One turn reads, obeys, accepts (a few), then writes audio in slices with a zero-time poll
+//! between, so that two thousand sockets to write keep no accept, pong or close waiting for long.
 
 mod crowd;
 mod door;
@@ -139,7 +139,7 @@ pub struct Transmit {
     touched: Vec<usize>,
     /// Connections that have something to be read, by their tokens.
     waiting: Waiting,
-    /// By [`Codec::index`].
+    /// The log of each codec, by [`Codec::index`].
     logs: Vec<Log>,
     in_use: Arc<InUse>,
     fresh_audio: bool,

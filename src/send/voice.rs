@@ -44,7 +44,7 @@ const HOLDS_MS: u32 = lag::LONGEST_MS + 200;
 /// The lag for which the fades around what is missing are made: they must not need more time.
 const USUAL_LAG_MS: u32 = 20;
 
-/// Who is silent for this long has ended, in ms: longer than a frame that was held up.
+/// A talker who is silent for this long, in ms, has ended: it is longer than a frame is held up.
 const ENDED_MS: f64 = 100.0;
 
 /// A talker may begin anew so many times a second, and as many gaps are made up for: a microphone that

@@ -400,7 +400,7 @@ pub(crate) fn ask<T>(
     Err(last)
 }
 
-/// Nobody named a server, and nobody can be asked.
+/// The error where nobody named a server, and nobody can be asked.
 #[must_use]
 pub fn host_missing() -> Error {
     Error::usage(

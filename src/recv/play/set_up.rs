@@ -1,4 +1,4 @@
-//! Readies what plays for a stream: as soon as its first sound, the server's clock and the card are
+//! Makes what plays a stream, as soon as its first sound, the server's clock and the card are
 //! there. Until then sound waits.
 
 use super::early::Sound;

@@ -1,7 +1,8 @@
 //! Keeps a talker's microphone open: joins [`device`](crate::device) and [`plug`](crate::capture::plug).
 //!
-//! It is opened only where the server lets its person speak. One that goes away is said once and opened
-//! again as soon as it is back; without `--mic` the system's default input is followed.
+//! A microphone is opened only where the server lets its person speak. One that goes away is
+//! reported once, and opened again as soon as it is back. Without `--mic` the system's default
+//! input is followed.
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;

@@ -1,7 +1,7 @@
 //! The talk thread: takes what a microphone gives, finds utterances, encodes them.
 //!
-//! Made of a server's own pieces: the ring of [`capture`](crate::capture), the
-//! timeline of [`chunk`](crate::capture::chunk). Positions count from the thread's start, through silence.
+//! A server captures in the same way: with the ring of [`capture`](crate::capture) and the timeline
+//! of [`chunk`](crate::capture::chunk). Positions count from the thread's start, through silence.
 
 mod gate;
 

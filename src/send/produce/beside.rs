@@ -27,7 +27,7 @@ const LONGEST_NAME: usize = 200;
 #[cfg(feature = "device")]
 const CARD_CHUNK_MS: f64 = 3.0;
 
-/// Fewer ms than this hold no jitter buffer at all.
+/// The shortest delay of a track, in ms: less holds no jitter buffer at all.
 const SHORTEST_TRACK_DELAY_MS: f64 = 10.0;
 
 /// A source that has been opened, off the chunking thread.

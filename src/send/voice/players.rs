@@ -1,6 +1,8 @@
-//! What voices are played with. A player's filter takes a millisecond or two to make, on the thread
-//! that everybody's sound comes from: so it is made once for each voice, few are made at a time, and
-//! those of voices that have gone serve the next.
+//! Players, with which voices are played.
+//!
+//! A player's filter takes a millisecond or two to make, on the thread that everybody's sound comes
+//! from. So it is made once for each voice, few are made at a time, and the players of voices that
+//! have gone serve the next.
 
 use super::{HOLDS_MS, USUAL_LAG_MS};
 use crate::allowance::Allowance;

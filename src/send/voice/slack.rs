@@ -1,5 +1,5 @@
-//! How long after its capture the mix is made: a talker's frames may come that much later, too.
-//! Pure; in µs.
+//! The slack: how long after its capture the mix is made. A talker's frames may come that much
+//! later, too. Pure; in µs.
 
 use std::collections::VecDeque;
 
@@ -11,8 +11,9 @@ use crate::playout::BLOCK;
 const STRETCHES: usize = 8;
 const STRETCH_US: u64 = 1_000_000;
 
-/// No more is counted on, and no less: whatever makes the mix so late, or claims it to be so early, may
-/// stop at any time, and then everybody's sound misses that much, or waits for it.
+/// Most slack that is counted on, in µs, early or late: whatever makes the mix so late, or claims
+/// it to be so early, may stop at any time, and then everybody's sound misses that much, or waits
+/// for it.
 const MOST_US: f64 = 10_000.0;
 
 /// How long after its first frame was captured each block of the mix has been made of late.

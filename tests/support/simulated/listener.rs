@@ -153,7 +153,7 @@ impl Listener {
         seen
     }
 
-    /// By how much it plays too late, once it has settled.
+    /// By how much this listener plays too late, once it has settled.
     pub(crate) fn error_us(&self) -> Option<f64> {
         self.is_locked().then_some(self.seen.latest_us)
     }
@@ -163,7 +163,7 @@ impl Listener {
         self.play.is_playing()
     }
 
-    /// This computer was asleep: its clock jumps.
+    /// Lets this computer's clock jump, as after a sleep.
     pub(crate) fn jump_clock(&mut self, now: f64, by: f64) {
         self.host.jump(now, by);
     }

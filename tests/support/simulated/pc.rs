@@ -23,7 +23,7 @@ const HANDED_OVER_US: f64 = 1_500.0;
 /// For so long of every minute the PC is short of processor time.
 const LOADED: f64 = 5.0 * SECOND;
 
-/// Then this share of the callbacks waits, for so long.
+/// While the PC is short of processor time, this share of the callbacks waits, for so long.
 const WAITING: f64 = 0.4;
 const WAITS_US: f64 = 3_000.0;
 

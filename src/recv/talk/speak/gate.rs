@@ -23,7 +23,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// For mono chunks of 10 ms at `rate_hz`.
+    /// Makes a gate for mono chunks of 10 ms at `rate_hz`.
     pub(super) fn new(rate_hz: u32) -> Self {
         let before = VecDeque::with_capacity(LOOK_BACK);
         Self { voice: VoiceActivity::new(rate_hz), is_open: false, before }
