@@ -1,28 +1,12 @@
 // The page: what is tapped and typed goes to a listener, what the listener knows is shown.
 
 import {Listener, State} from './listener.js';
+import {$, memory, setText} from './page.js';
 
 const TRIM_STEP_MS = 5;
 const MOST_TRIM_MS = 1_000;
 
-const $ = (id) => document.getElementById(id);
 const main = document.querySelector('main');
-
-/** What is remembered from visit to visit; nothing where the browser keeps nothing. */
-export const memory = {
-	get(key, otherwise) {
-		try {
-			return JSON.parse(localStorage.getItem(`auralync.${key}`)) ?? otherwise;
-		} catch {
-			return otherwise;
-		}
-	},
-	set(key, value) {
-		try {
-			localStorage.setItem(`auralync.${key}`, JSON.stringify(value));
-		} catch { /* then it holds for this visit */ }
-	},
-};
 
 const number = (value, least, most, otherwise) =>
 	(Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : otherwise);
@@ -97,11 +81,6 @@ function sentence() {
 	return extraMs > 0
 		? `Sound comes late to this device: you hear it ${extraMs} ms after the others.`
 		: 'You are in step with everybody else.';
-}
-
-/** Screen readers and the browser's layout hear only of what changes. */
-function setText(element, text) {
-	if (element.textContent !== text) element.textContent = text;
 }
 
 function showWishes() {

@@ -1,7 +1,7 @@
 // Who is in the room: who speaks, how loud each is for this listener alone, and what this listener says
 // of itself. Fetched once a server lets people speak.
 
-import {memory} from './app.js';
+import {$, memory, setText} from './page.js';
 import {MAX_VOLUME_PERCENT, people as read, wish} from './wire-room.js';
 
 const USUAL_PERCENT = 100;
@@ -50,13 +50,6 @@ style.rel = 'stylesheet';
 style.href = 'people.css';
 document.head.append(style);
 document.querySelector('form').before(panel);
-
-const $ = (id) => document.getElementById(id);
-
-/** Screen readers and the browser's layout hear only of what changes. */
-function setText(element, text) {
-	if (element.textContent !== text) element.textContent = text;
-}
 
 /** Shows who is there, and lets this listener talk, until what is returned is called. */
 export function showPeople(listener) {

@@ -1,6 +1,7 @@
 // What is shown and told while sound plays: its level, its figures, the lock screen, and who is there.
 // Fetched when it does.
 
+import {$, setText} from './page.js';
 import {Patience} from './patience.js';
 import {report} from './wire-room.js';
 
@@ -11,13 +12,7 @@ const REPORT_EVERY_MS = 1_000;
 const METER_FALLS = 3;
 const METER_DB = 50;
 
-const $ = (id) => document.getElementById(id);
 const meter = document.querySelector('.level');
-
-/** Screen readers and the browser's layout hear only of what changes. */
-function setText(element, text) {
-	if (element.textContent !== text) element.textContent = text;
-}
 
 /** Shows, and tells the server, how `listener` does until what is returned is called. */
 export function showPlaying(listener) {

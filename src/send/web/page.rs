@@ -46,6 +46,7 @@ pub const FILES: &[PageFile] = files![
     ("/listener.js", SCRIPT, "listener.js"),
     ("/opus.js", SCRIPT, "opus.js"),
     ("/opus.wasm", WASM, "opus.wasm"),
+    ("/page.js", SCRIPT, "page.js"),
     ("/patience.js", SCRIPT, "patience.js"),
     ("/people.css", STYLE, "people.css"),
     ("/people.js", SCRIPT, "people.js"),
