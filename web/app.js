@@ -9,11 +9,11 @@ const MOST_TRIM_MS = 1_000;
 const main = document.querySelector('main');
 
 const number = (value, least, most, otherwise) =>
-	(Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : otherwise);
+	Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : otherwise;
 
 // iOS silences a page's own sound when the screen locks, but not a media element.
-const isApplePhone = /iP(hone|ad|od)/.test(navigator.userAgent)
-	|| (navigator.platform === 'MacIntel' && navigator.maxTouchPoints > 1);
+const isApplePhone =
+	/iP(hone|ad|od)/.test(navigator.userAgent) || (navigator.platform === 'MacIntel' && navigator.maxTouchPoints > 1);
 
 const wishes = {
 	url: new URL('listen', location.href).href.replace(/^http/, 'ws'),
@@ -76,7 +76,8 @@ function sentence() {
 	if (!listener) return 'Put on headphones and tap.';
 	if (listener.trouble) return listener.trouble;
 	if (listener.state === State.joining) return 'Joining …';
-	if (wishes.lessData && listener.player.figures()?.codec !== 'opus') return 'Less data does not work here at the moment.';
+	if (wishes.lessData && listener.player.figures()?.codec !== 'opus')
+		return 'Less data does not work here at the moment.';
 	const extraMs = listener.player.figures()?.extraMs ?? 0;
 	return extraMs > 0
 		? `Sound comes late to this device: you hear it ${extraMs} ms after the others.`
@@ -128,7 +129,9 @@ document.querySelector('form').addEventListener('submit', (event) => {
 	event.preventDefault();
 	document.activeElement?.blur();
 });
-document.addEventListener('visibilitychange', () => { if (!document.hidden) listener?.wake(); });
+document.addEventListener('visibilitychange', () => {
+	if (!document.hidden) listener?.wake();
+});
 window.addEventListener('pageshow', () => listener?.wake());
 window.addEventListener('online', () => listener?.wake());
 

@@ -32,7 +32,10 @@ export class Gate {
 		const wasOpen = this.#isOpen;
 		this.#isOpen = goesOut;
 		if (goesOut && !wasOpen) {
-			const held = this.#before.map((piece) => ({...piece, header: {...piece.header, flags: piece.header.flags | Flag.held}}));
+			const held = this.#before.map((piece) => ({
+				...piece,
+				header: {...piece.header, flags: piece.header.flags | Flag.held},
+			}));
 			const pieces = [...held, {header, samples}];
 			this.#before = [];
 			fade(pieces[0].samples, (share) => share);

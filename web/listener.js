@@ -34,14 +34,30 @@ const MOST_CHANGES = 1_000;
 
 const nowUs = () => Math.round(performance.now() * 1e3);
 
-export const State = {joining: 'joining', playing: 'playing', lost: 'lost', full: 'full', refused: 'refused', replaced: 'replaced'};
+export const State = {
+	joining: 'joining',
+	playing: 'playing',
+	lost: 'lost',
+	full: 'full',
+	refused: 'refused',
+	replaced: 'replaced',
+};
 
 /** Makes Opus decoders, once that is here. */
 let opus = null;
 let fetching = null;
 
 function fetchOpus() {
-	fetching ??= import('./opus.js').then(({load}) => load()).then((make) => { opus = make; }, () => { fetching = null; });
+	fetching ??= import('./opus.js')
+		.then(({load}) => load())
+		.then(
+			(make) => {
+				opus = make;
+			},
+			() => {
+				fetching = null;
+			},
+		);
 	return fetching;
 }
 
@@ -162,7 +178,13 @@ export class Listener {
 	async #greet(socket) {
 		// A secure page decodes by itself; elsewhere the first sound comes before a decoder does.
 		const mayWait = this.#data === 'less' || window.AudioDecoder;
-		if (mayWait && !opus) await Promise.race([fetchOpus(), new Promise((wake) => { setTimeout(wake, OPUS_WITHIN_MS); })]);
+		if (mayWait && !opus)
+			await Promise.race([
+				fetchOpus(),
+				new Promise((wake) => {
+					setTimeout(wake, OPUS_WITHIN_MS);
+				}),
+			]);
 		if (this.#socket !== socket) return;
 		const codecs = CODECS[this.#data].filter((codec) => codec !== 'opus' || opus);
 		socket.send(wire.hello({id: this.#id, name: this.#name, codecs, talk: this.#talk}));
@@ -185,10 +207,18 @@ export class Listener {
 		try {
 			const message = wire.read(data);
 			switch (message?.kind) {
-				case 'welcome': this.#welcomed(message); break;
-				case 'audio': if (this.#isWelcome) this.player.audio(message); break;
-				case 'pong': if (this.clock.pong(message, now) === 'stepped') this.#burst(); break;
-				case 'notice': this.#noticed(message); break;
+				case 'welcome':
+					this.#welcomed(message);
+					break;
+				case 'audio':
+					if (this.#isWelcome) this.player.audio(message);
+					break;
+				case 'pong':
+					if (this.clock.pong(message, now) === 'stepped') this.#burst();
+					break;
+				case 'notice':
+					this.#noticed(message);
+					break;
 				case 'people':
 					this.people = message;
 					this.onRoom?.();
@@ -203,7 +233,10 @@ export class Listener {
 			}
 		} catch (error) {
 			if (!(error instanceof wire.Violation)) throw error;
-			this.#fail(State.lost, `What answers here does not speak AuraLync as this page does (${error.message}). Reload the page.`);
+			this.#fail(
+				State.lost,
+				`What answers here does not speak AuraLync as this page does (${error.message}). Reload the page.`,
+			);
 			this.#retry(FULL_RETRY_MS);
 		}
 		if (this.state !== State.playing && this.#socket && this.player.isPlaying) {
@@ -261,9 +294,10 @@ export class Listener {
 			this.#retry(FULL_RETRY_MS);
 			return;
 		}
-		this.#fail(State.lost, this.welcome
-			? 'The server is gone. Sound comes back when it does.'
-			: 'The server does not answer. Trying again.');
+		this.#fail(
+			State.lost,
+			this.welcome ? 'The server is gone. Sound comes back when it does.' : 'The server does not answer. Trying again.',
+		);
 		this.#retry();
 	}
 

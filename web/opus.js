@@ -16,7 +16,7 @@ const STEPS = [960, 480, 240, 120];
  */
 export async function load() {
 	const config = {codec: 'opus', sampleRate: RATE, numberOfChannels: 2};
-	const {supported} = await globalThis.AudioDecoder?.isConfigSupported(config).catch(() => ({})) ?? {};
+	const {supported} = (await globalThis.AudioDecoder?.isConfigSupported(config).catch(() => ({}))) ?? {};
 	if (supported) return (channels, give) => new BrowserDecoder(channels, give);
 	const response = await fetch(new URL('opus.wasm', import.meta.url));
 	return compile(await response.arrayBuffer());
@@ -65,7 +65,7 @@ class OurDecoder {
 
 	/** Makes up `frames` frames from `from` on, near `message`. */
 	#conceal({position, capturedUs}, from, frames) {
-		for (let at = from; at < from + frames;) {
+		for (let at = from; at < from + frames; ) {
 			const step = STEPS.find((fits) => fits <= from + frames - at);
 			if (!step || this.#exports.conceal(step) !== step) return;
 			const atUs = capturedUs + ((at - position) * 1e6) / RATE;
@@ -79,7 +79,8 @@ class OurDecoder {
 		const channels = this.#channels;
 		const samples = new Float32Array(memory.buffer, sound(), frames * channels);
 		return Array.from({length: channels}, (_, channel) =>
-			Float32Array.from({length: frames}, (__, frame) => samples[frame * channels + channel]));
+			Float32Array.from({length: frames}, (__, frame) => samples[frame * channels + channel]),
+		);
 	}
 
 	close() {}

@@ -20,6 +20,8 @@ export const memory = {
 	set(key, value) {
 		try {
 			localStorage.setItem(`auralync.${key}`, JSON.stringify(value));
-		} catch { /* then it holds for this visit */ }
+		} catch {
+			/* then it holds for this visit */
+		}
 	},
 };

@@ -41,8 +41,12 @@ panel.innerHTML = `
 		<button type="button" id="deafen" aria-pressed="false">Deafen</button>
 	</div>
 	<p id="talk-says" role="status"></p>
-	<div id="talk-mode" role="radiogroup" aria-label="When you are heard">${Object.entries(MODES).map(([mode, {label}]) => `
-		<label><input type="radio" name="talk-mode" value="${mode}">${label}</label>`).join('')}
+	<div id="talk-mode" role="radiogroup" aria-label="When you are heard">${Object.entries(MODES)
+		.map(
+			([mode, {label}]) => `
+		<label><input type="radio" name="talk-mode" value="${mode}">${label}</label>`,
+		)
+		.join('')}
 	</div>
 	<ul id="room" aria-labelledby="people-title"></ul>`;
 const style = document.createElement('link');
@@ -104,7 +108,9 @@ class Room {
 		talk.onblur = () => this.#release(true);
 		talk.oncontextmenu = (event) => event.preventDefault();
 		// Screen readers click without pressing anything.
-		talk.onclick = (event) => { if (event.detail === 0) this.#want(!this.#isWanted); };
+		talk.onclick = (event) => {
+			if (event.detail === 0) this.#want(!this.#isWanted);
+		};
 		$('mute').onclick = () => this.#mute(!this.#isMuted);
 		$('deafen').onclick = () => this.#deafen(!this.#isDeaf);
 		listener.onRoom = () => this.#show();
@@ -168,9 +174,15 @@ class Room {
 	#arrived({person, name}, isYou) {
 		const item = document.createElement('li');
 		item.dataset.person = person;
-		item.innerHTML = `<span class="who"><span class="name"></span><small></small></span>${isYou ? '' : `
-			<input type="range" min="0" max="${MAX_VOLUME_PERCENT}" step="${PERCENT_STEP}"><output></output>`}`;
-		const [called, state, volume, output] = ['.name', 'small', 'input', 'output'].map((what) => item.querySelector(what));
+		item.innerHTML = `<span class="who"><span class="name"></span><small></small></span>${
+			isYou
+				? ''
+				: `
+			<input type="range" min="0" max="${MAX_VOLUME_PERCENT}" step="${PERCENT_STEP}"><output></output>`
+		}`;
+		const [called, state, volume, output] = ['.name', 'small', 'input', 'output'].map((what) =>
+			item.querySelector(what),
+		);
 		const row = {item, name, called, state, volume, output};
 		this.#rows.set(person, row);
 		if (isYou) return row;
@@ -200,7 +212,8 @@ class Room {
 		setText(called, isYou ? `${shown} (you)` : shown);
 		setText(state, stateOf({canTalk, isMuted, isDeaf, isSpeaking}));
 		item.toggleAttribute('data-speaking', isSpeaking);
-		if (volume?.getAttribute('aria-label') !== `Volume of ${shown}`) volume?.setAttribute('aria-label', `Volume of ${shown}`);
+		if (volume?.getAttribute('aria-label') !== `Volume of ${shown}`)
+			volume?.setAttribute('aria-label', `Volume of ${shown}`);
 	}
 
 	/** Another way to talk begins switched off. */
@@ -262,7 +275,10 @@ class Room {
 		microphone.setMode(this.#mode);
 		microphone.setMuted(this.#isMuted);
 		microphone.setWanted(this.#isWanted);
-		this.#levelTimer = setInterval(() => $('talk').style.setProperty('--heard', microphone.level.toFixed(3)), LEVEL_EVERY_MS);
+		this.#levelTimer = setInterval(
+			() => $('talk').style.setProperty('--heard', microphone.level.toFixed(3)),
+			LEVEL_EVERY_MS,
+		);
 	}
 
 	#closeMicrophone() {
@@ -305,8 +321,10 @@ class Room {
 
 	#sentence() {
 		if (!navigator.mediaDevices) {
-			return 'Here you can only listen: browsers give microphones to encrypted pages alone. On the PC that plays, '
-				+ `http://localhost:${location.port || 80} lets you talk; elsewhere auralync-client does.`;
+			return (
+				'Here you can only listen: browsers give microphones to encrypted pages alone. On the PC that plays, '
+				+ `http://localhost:${location.port || 80} lets you talk; elsewhere auralync-client does.`
+			);
 		}
 		if (this.#listener.isSilenced) return 'Whoever runs the server has muted you: nobody hears you.';
 		if (this.#trouble) return this.#trouble;

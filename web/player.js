@@ -94,7 +94,9 @@ export class Player {
 		if (navigator.audioSession) navigator.audioSession.type = 'playback';
 		context.onstatechange = () => this.wake();
 		this.wake();
-		this.#makeSink().then((sink) => { this.#sink = sink; });
+		this.#makeSink().then((sink) => {
+			this.#sink = sink;
+		});
 		this.#timer = setInterval(() => this.pump(), PUMP_EVERY_MS);
 	}
 
@@ -113,7 +115,9 @@ export class Player {
 				const {WorkletSink} = await import('./worklet-sink.js');
 				await context.audioWorklet.addModule('worklet.js');
 				return new WorkletSink(context, this.#gate);
-			} catch { /* the other way plays as well */ }
+			} catch {
+				/* the other way plays as well */
+			}
 		}
 		return new BufferSink(context, this.#gate);
 	}

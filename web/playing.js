@@ -48,14 +48,16 @@ function tellServer(listener) {
 	const figures = listener.player.figures();
 	if (!figures) return;
 	const {bufferedMs, underruns, lost, ppm, outputLatencyMs, laterMs} = figures;
-	listener.send(report({
-		buffered_ms: tenths(bufferedMs),
-		underruns,
-		lost_frames: lost,
-		ppm: tenths(ppm),
-		output_latency_ms: tenths(outputLatencyMs),
-		extra_ms: Math.max(0, Math.ceil(laterMs)),
-	}));
+	listener.send(
+		report({
+			buffered_ms: tenths(bufferedMs),
+			underruns,
+			lost_frames: lost,
+			ppm: tenths(ppm),
+			output_latency_ms: tenths(outputLatencyMs),
+			extra_ms: Math.max(0, Math.ceil(laterMs)),
+		}),
+	);
 }
 
 function tenths(value) {
@@ -69,9 +71,13 @@ function enterRoom(listener) {
 	listener.onRoom = () => {
 		if (!listener.people || isFetching) return;
 		isFetching = true;
-		import('./people.js').then(({showPeople}) => {
-			if (listener.onRoom) leave = showPeople(listener);
-		}).catch(() => { isFetching = false; });
+		import('./people.js')
+			.then(({showPeople}) => {
+				if (listener.onRoom) leave = showPeople(listener);
+			})
+			.catch(() => {
+				isFetching = false;
+			});
 	};
 	listener.onRoom();
 	return () => {

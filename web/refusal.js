@@ -3,7 +3,8 @@
 
 const LONGEST = 300;
 
-const BLOCKED = 'The server answers, but what is between it and this browser lets no sound through: a proxy must pass WebSockets on. '
+const BLOCKED =
+	'The server answers, but what is between it and this browser lets no sound through: a proxy must pass WebSockets on. '
 	+ 'Trying again.';
 
 /**
@@ -27,12 +28,18 @@ export async function whyRefused(url, page = location.origin, ask = fetch) {
 /** What the page does about a notice that ends its place, and says; null for a notice that does not. */
 export function endOf({reason, text}) {
 	switch (reason) {
-		case 'stopping': return {state: 'lost', says: 'The server was stopped. Sound comes back when it does.', comesBack: true};
-		case 'captured': return {state: 'lost', says: 'The server sends what another output plays now. Joining again.', comesBack: true};
-		case 'violation': return {state: 'lost', says: `The server did not understand this page: ${text}`, comesBack: true};
-		case 'replaced': return {state: 'replaced', says: 'This listener was taken over by another page.', comesBack: false};
-		case 'removed': return {state: 'replaced', says: 'Whoever runs the server has asked you to leave.', comesBack: false};
-		default: return null;
+		case 'stopping':
+			return {state: 'lost', says: 'The server was stopped. Sound comes back when it does.', comesBack: true};
+		case 'captured':
+			return {state: 'lost', says: 'The server sends what another output plays now. Joining again.', comesBack: true};
+		case 'violation':
+			return {state: 'lost', says: `The server did not understand this page: ${text}`, comesBack: true};
+		case 'replaced':
+			return {state: 'replaced', says: 'This listener was taken over by another page.', comesBack: false};
+		case 'removed':
+			return {state: 'replaced', says: 'Whoever runs the server has asked you to leave.', comesBack: false};
+		default:
+			return null;
 	}
 }
 

@@ -48,7 +48,14 @@ class OpusPacker {
 	/** Calls `give(header, frames, bytes)`, soon. */
 	pack(header, samples, give) {
 		const [frames, timestamp] = [samples.length, Math.round((header.position * 1e6) / RATE)];
-		const data = new AudioData({format: 'f32', sampleRate: RATE, numberOfFrames: frames, numberOfChannels: 1, timestamp, data: samples});
+		const data = new AudioData({
+			format: 'f32',
+			sampleRate: RATE,
+			numberOfFrames: frames,
+			numberOfChannels: 1,
+			timestamp,
+			data: samples,
+		});
 		this.#waiting.push({header, frames, give});
 		this.#encoder.encode(data);
 		data.close();

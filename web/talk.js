@@ -23,10 +23,14 @@ const nowUs = () => performance.now() * 1e3;
 /** What a browser's refusal means, in a plain sentence. */
 export function whyNot(error) {
 	switch (error.name) {
-		case 'NotAllowedError': return 'The browser does not let this page use the microphone. Allow it beside the address, and try again.';
-		case 'NotFoundError': return 'No microphone was found. Plug one in, and try again.';
-		case 'NotReadableError': return 'The microphone cannot be opened: another program may be using it. Try again when it is free.';
-		default: return `The microphone cannot be opened (${error.message}).`;
+		case 'NotAllowedError':
+			return 'The browser does not let this page use the microphone. Allow it beside the address, and try again.';
+		case 'NotFoundError':
+			return 'No microphone was found. Plug one in, and try again.';
+		case 'NotReadableError':
+			return 'The microphone cannot be opened: another program may be using it. Try again when it is free.';
+		default:
+			return `The microphone cannot be opened (${error.message}).`;
 	}
 }
 
@@ -36,7 +40,9 @@ export async function openMicrophone(listener, onEnd) {
 	const audio = {channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true};
 	const stream = await navigator.mediaDevices.getUserMedia({audio});
 	try {
-		return await openWithOpus(listener, stream, onEnd) ?? await open(listener, stream, onEnd, listener.player.context);
+		return (
+			(await openWithOpus(listener, stream, onEnd)) ?? (await open(listener, stream, onEnd, listener.player.context))
+		);
 	} catch (error) {
 		stream.getTracks().forEach((track) => track.stop());
 		throw error;

@@ -3,7 +3,10 @@
 // same decisions.
 
 // Where the vowels are, and where the hissing sounds are, in Hz.
-const BANDS_HZ = [[200, 4_000], [4_000, 8_000]];
+const BANDS_HZ = [
+	[200, 4_000],
+	[4_000, 8_000],
+];
 
 // What stands out of the noise by this ratio of powers is a voice; while there is one, what does by the second.
 const OPENS_AT = 4.5;
@@ -58,7 +61,12 @@ class Band {
 
 	constructor(fromHz, toHz, rateHz) {
 		// Two of either kind in a row: 24 dB an octave.
-		this.#filters = [[highPass, fromHz], [highPass, fromHz], [lowPass, toHz], [lowPass, toHz]].map(([b, hz]) => filter(b, hz, rateHz));
+		this.#filters = [
+			[highPass, fromHz],
+			[highPass, fromHz],
+			[lowPass, toHz],
+			[lowPass, toHz],
+		].map(([b, hz]) => filter(b, hz, rateHz));
 	}
 
 	/** Whether the block's power in this band is more than `ratio` times the noise's. */

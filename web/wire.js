@@ -3,7 +3,19 @@
 
 export const VERSION = 2;
 
-export const Kind = {hello: 1, welcome: 2, audio: 3, ping: 4, pong: 5, report: 6, notice: 7, talk: 8, wish: 9, people: 10, changes: 11};
+export const Kind = {
+	hello: 1,
+	welcome: 2,
+	audio: 3,
+	ping: 4,
+	pong: 5,
+	report: 6,
+	notice: 7,
+	talk: 8,
+	wish: 9,
+	people: 10,
+	changes: 11,
+};
 
 // Limits of docs/protocol.md, by its names.
 export const MAX_SERVER_FRAME = 262_168;
@@ -21,7 +33,18 @@ const OPUS_RATE = 48_000;
 // Times and positions at and above 2⁶² have one of these bits.
 const TWO_BITS = 0x4000_0000;
 
-export const REASONS = ['stopping', 'replaced', 'captured', 'stalled', 'violation', 'removed', 'muted', 'unmuted', 'playout_delay', 'may_not_talk'];
+export const REASONS = [
+	'stopping',
+	'replaced',
+	'captured',
+	'stalled',
+	'violation',
+	'removed',
+	'muted',
+	'unmuted',
+	'playout_delay',
+	'may_not_talk',
+];
 
 /** The server broke the protocol; the message says how. */
 export class Violation extends Error {}
@@ -68,13 +91,20 @@ export function read(bytes) {
 	if (length < 1) throw new Violation('a plain frame where only typed ones may come');
 	if (length > MAX_SERVER_FRAME || length + 4 !== bytes.byteLength) throw new Violation('a frame has a wrong length');
 	switch (view.getUint8(4)) {
-		case Kind.welcome: return welcome(json(bytes));
-		case Kind.audio: return audio(view);
-		case Kind.pong: return pong(view);
-		case Kind.notice: return notice(json(bytes));
-		case Kind.people: return {kind: 'people', bytes, changes: []};
-		case Kind.changes: return {kind: 'changes', bytes};
-		default: return null;
+		case Kind.welcome:
+			return welcome(json(bytes));
+		case Kind.audio:
+			return audio(view);
+		case Kind.pong:
+			return pong(view);
+		case Kind.notice:
+			return notice(json(bytes));
+		case Kind.people:
+			return {kind: 'people', bytes, changes: []};
+		case Kind.changes:
+			return {kind: 'changes', bytes};
+		default:
+			return null;
 	}
 }
 
@@ -83,7 +113,9 @@ export function json(bytes, most = MAX_JSON) {
 	try {
 		const message = JSON.parse(new TextDecoder('utf-8', {fatal: true}).decode(bytes.slice(HEADER)));
 		if (message && typeof message === 'object' && !Array.isArray(message)) return message;
-	} catch { /* said below */ }
+	} catch {
+		/* said below */
+	}
 	throw new Violation('unreadable JSON');
 }
 
@@ -99,7 +131,8 @@ export function text(value) {
 function welcome(said) {
 	if (typeof said.session !== 'string' || !said.session) throw new Violation('session is missing');
 	const isOpus = said.codec === 'opus';
-	if (!isOpus && !Object.hasOwn(SAMPLES, said.codec)) throw new Violation('the server chose a codec that was not offered');
+	if (!isOpus && !Object.hasOwn(SAMPLES, said.codec))
+		throw new Violation('the server chose a codec that was not offered');
 	return {
 		kind: 'welcome',
 		version: whole(said.version, 1, VERSION, 'version'),
@@ -108,7 +141,12 @@ function welcome(said) {
 		rate: whole(said.format?.sample_rate, 1, MAX_STREAM_RATE, 'sample_rate'),
 		channels: whole(said.format?.channels, 1, MAX_STREAM_CHANNELS, 'channels'),
 		codec: said.codec,
-		positionRate: whole(said.position_rate, isOpus ? OPUS_RATE : 1, isOpus ? OPUS_RATE : MAX_STREAM_RATE, 'position_rate'),
+		positionRate: whole(
+			said.position_rate,
+			isOpus ? OPUS_RATE : 1,
+			isOpus ? OPUS_RATE : MAX_STREAM_RATE,
+			'position_rate',
+		),
 		algorithmicDelay: whole(said.algorithmic_delay ?? 0, 0, MAX_STREAM_RATE, 'algorithmic_delay'),
 		playoutDelayMs: whole(said.playout_delay_ms, 0, MAX_PLAYOUT_DELAY_MS, 'playout_delay_ms'),
 		pingMs: Math.min(10_000, Math.max(100, whole(said.ping_ms, 0, 2 ** 32, 'ping_ms'))),
@@ -128,14 +166,16 @@ function audio(view) {
 		payload: new DataView(view.buffer, AUDIO_HEADER),
 	};
 	// Numbers of 2⁵³ and more are rounded, so it is the bits that tell.
-	if (view.getUint32(12) >= TWO_BITS || view.getUint32(20) >= TWO_BITS) throw new Violation('a position or time beyond 2⁶²');
+	if (view.getUint32(12) >= TWO_BITS || view.getUint32(20) >= TWO_BITS)
+		throw new Violation('a position or time beyond 2⁶²');
 	return message;
 }
 
 /** The samples of an `audio` message, one Float32Array per channel. */
 export function samples({frames, payload}, codec, channels) {
 	const {bytes, read: sampleAt} = SAMPLES[codec];
-	if (payload.byteLength !== frames * channels * bytes) throw new Violation('a frame of sound is not as long as it says');
+	if (payload.byteLength !== frames * channels * bytes)
+		throw new Violation('a frame of sound is not as long as it says');
 	return Array.from({length: channels}, (_, channel) => {
 		const out = new Float32Array(frames);
 		for (let at = channel * bytes, frame = 0; frame < frames; frame += 1, at += channels * bytes) {

@@ -10,6 +10,9 @@ export class WorkletSink {
 	}
 
 	play(frame, channels) {
-		this.#node.port.postMessage({frame, channels}, channels.map((samples) => samples.buffer));
+		this.#node.port.postMessage(
+			{frame, channels},
+			channels.map((samples) => samples.buffer),
+		);
 	}
 }
