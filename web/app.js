@@ -27,11 +27,12 @@ const wishes = {
 };
 
 let listener = null;
-let stopShowing = null;
+/** What is shown while sound plays (playing.js), once it does. */
+let playing = null;
 
 function listen() {
 	try {
-		listener = new Listener(wishes, show);
+		listener = new Listener(wishes, show, () => playing?.showRoom());
 	} catch {
 		show('This browser cannot play sound from a page. Try Chrome, Firefox or Safari of the last years.');
 		return;
@@ -42,9 +43,9 @@ function listen() {
 function leave() {
 	listener?.leave();
 	listener = null;
-	if (stopShowing) {
-		stopShowing();
-		stopShowing = null;
+	if (playing) {
+		playing.stop();
+		playing = null;
 		showPlaying();
 	}
 	show();
@@ -54,7 +55,7 @@ function leave() {
 async function showPlaying() {
 	const {showPlaying: begin, tellSystem} = await import('./playing.js').catch(() => ({}));
 	if (!begin) return;
-	if (listener) stopShowing ??= begin(listener);
+	if (listener) playing ??= begin(listener);
 	tellSystem(listener !== null, listener?.welcome?.name, {listen: () => listener ?? listen(), leave});
 }
 

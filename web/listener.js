@@ -68,6 +68,7 @@ export class Listener {
 	#talk;
 	#data;
 	#onChange;
+	#onRoom;
 	#socket = null;
 	#isWelcome = false;
 	/** Whether the last attempt ended before its WebSocket was open. */
@@ -82,22 +83,25 @@ export class Listener {
 	player;
 	clock = new ServerClock();
 	state = State.joining;
-	/** The server's last welcome, its last list of people, and what is called at either. */
+	/** The server's last welcome, and its last list of people. */
 	welcome = null;
 	people = null;
-	onRoom = null;
 	/** Whether whoever runs the server lets nobody hear this listener; told anew after every welcome. */
 	isSilenced = false;
 	/** What went wrong, in a plain sentence; empty if nothing did. */
 	trouble = '';
 
-	/** Make it while a tap is handled: only then do browsers let sound out. */
-	constructor(wishes, onChange) {
+	/**
+	 * Make it while a tap is handled: only then do browsers let sound out. `onChange` is called when what can
+	 * be said of it changes, `onRoom` when something is known of who is there, and of who may be heard.
+	 */
+	constructor(wishes, onChange, onRoom = () => {}) {
 		this.#url = wishes.url;
 		this.#id = wishes.id;
 		this.#name = wishes.name;
 		this.#data = wishes.lessData ? 'less' : 'auto';
 		this.#onChange = onChange;
+		this.#onRoom = onRoom;
 		this.player = new Player(wishes, onChange);
 		this.#ticking = setInterval(() => this.#tick(), TICK_MS);
 		this.#connect();
@@ -221,13 +225,13 @@ export class Listener {
 					break;
 				case 'people':
 					this.people = message;
-					this.onRoom?.();
+					this.#onRoom();
 					break;
 				case 'changes':
 					// A list comes at least every few seconds as long as anything changes.
 					if (!this.people || this.people.changes.length >= MOST_CHANGES) break;
 					this.people.changes.push(message.bytes);
-					this.onRoom?.();
+					this.#onRoom();
 					break;
 				default:
 			}
@@ -257,7 +261,7 @@ export class Listener {
 		this.player.begin(welcome, this.clock, opus);
 		this.#burst();
 		this.#onChange();
-		this.onRoom?.();
+		this.#onRoom();
 	}
 
 	#burst() {
@@ -279,7 +283,7 @@ export class Listener {
 		if (reason === 'playout_delay') this.player.setDelay(playoutDelayMs, fromUs);
 		if (reason === 'muted' || reason === 'unmuted') {
 			this.isSilenced = reason === 'muted';
-			this.onRoom?.();
+			this.#onRoom();
 		}
 		if (reason === 'may_not_talk') Object.assign(this.welcome, {longestTalk: 0, refusal: text});
 		const end = endOf({reason, text});

@@ -67,21 +67,24 @@ export class Player {
 	#arrivedUs = 0;
 	#pumpedUs = 0;
 	#underruns = 0;
+	/** A Patience (patience.js), once that is here. */
+	#patience;
+	/** Whether it was asked for since the server last said what it sends. */
+	#isFetched = false;
 	#waveform;
 	#onLater;
-	/** A Patience (patience.js). */
-	patience = null;
 
 	/**
 	 * Opens the sound output. Browsers allow it only while a tap is handled. `throughElement` plays
 	 * through a media element, which iOS keeps alive when it locks; `onLater` is told when sound plays
-	 * more or less later than the others'.
+	 * more or less later than the others'. `patience` is fetched when sound plays, unless there is one.
 	 */
-	constructor({volume, trimMs, throughElement}, onLater) {
+	constructor({volume, trimMs, throughElement, patience = null}, onLater) {
 		const context = new AudioContext({latencyHint: 'balanced'});
 		this.context = context;
 		this.#onLater = onLater;
 		this.#trimMs = trimMs;
+		this.#patience = patience;
 		this.#card = new CardClock(context.sampleRate, STAMPS_US);
 		this.#gate = context.createGain();
 		this.#gain = context.createGain();
@@ -139,6 +142,7 @@ export class Player {
 		const same = this.#stream && this.#clock === clock && stream.codec === this.#stream.codec;
 		this.#stream = stream;
 		this.#clock = clock;
+		this.#isFetched = false;
 		if (same) {
 			if (stream.playoutDelayMs !== this.#schedule.delayMs) this.#schedule.setDelay(stream.playoutDelayMs, 0);
 			return;
@@ -178,7 +182,7 @@ export class Player {
 		const latest = nowFrame + this.#latestFrames;
 		if (this.#next !== null && this.#next < nowFrame + 128) {
 			this.#underruns += 1;
-			this.patience?.wasLate(performance.now());
+			this.#patience?.wasLate(performance.now());
 			this.#next = null;
 		}
 		if (this.#next === null) {
@@ -193,6 +197,15 @@ export class Player {
 			this.#next += BLOCK;
 		}
 		if (!this.isPlaying) this.#next = null;
+		else if (!this.#patience) this.#fetchPatience();
+	}
+
+	/** Until it is here, what was taken is not given back. */
+	async #fetchPatience() {
+		if (this.#isFetched) return;
+		this.#isFetched = true;
+		const {Patience} = await import('./patience.js').catch(() => ({}));
+		if (Patience) this.#patience ??= new Patience();
 	}
 
 	#block(frame, now) {
@@ -250,8 +263,8 @@ export class Player {
 		const before = this.#extraMs;
 		if (worst < 0) {
 			this.#extraMs = Math.min(MOST_LATER_MS, before + LATER_STEP_MS * Math.ceil(-worst / LATER_STEP_MS));
-			this.patience?.tookMore(us / 1e3);
-		} else this.#extraMs -= this.patience?.came(spareMs, before, us / 1e3) ?? 0;
+			this.#patience?.tookMore(us / 1e3);
+		} else this.#extraMs -= this.#patience?.came(spareMs, before, us / 1e3) ?? 0;
 		if (this.#extraMs === before) return;
 		this.#arrivals = [];
 		this.#onLater();

@@ -2,7 +2,6 @@
 // Fetched when it does.
 
 import {$, setText} from './page.js';
-import {Patience} from './patience.js';
 import {report} from './wire-room.js';
 
 const FIGURES_EVERY_MS = 500;
@@ -14,10 +13,9 @@ const METER_DB = 50;
 
 const meter = document.querySelector('.level');
 
-/** Shows, and tells the server, how `listener` does until what is returned is called. */
+/** Shows, and tells the server, how `listener` does and who is with it, until `stop` is called. */
 export function showPlaying(listener) {
 	const {player} = listener;
-	player.patience ??= new Patience();
 	let level = 0;
 	let shownAt = 0;
 	let turn = requestAnimationFrame(function showLevel(now) {
@@ -36,11 +34,14 @@ export function showPlaying(listener) {
 	};
 	showFigures();
 	const timers = [setInterval(showFigures, FIGURES_EVERY_MS), setInterval(() => tellServer(listener), REPORT_EVERY_MS)];
-	const leaveRoom = enterRoom(listener);
-	return () => {
-		cancelAnimationFrame(turn);
-		timers.forEach(clearInterval);
-		leaveRoom();
+	const room = enterRoom(listener);
+	return {
+		showRoom: room.show,
+		stop() {
+			cancelAnimationFrame(turn);
+			timers.forEach(clearInterval);
+			room.leave();
+		},
 	};
 }
 
@@ -64,25 +65,28 @@ function tenths(value) {
 	return Math.round(value * 10) / 10;
 }
 
-/** Shows who is there, once somebody is, until what is returned is called. */
+/** Shows who is there, once somebody is: as often as `show` is called, until `leave` is. */
 function enterRoom(listener) {
-	let leave = () => {};
+	let room = null;
 	let isFetching = false;
-	listener.onRoom = () => {
-		if (!listener.people || isFetching) return;
+	let hasLeft = false;
+	const enter = async () => {
 		isFetching = true;
-		import('./people.js')
-			.then(({showPeople}) => {
-				if (listener.onRoom) leave = showPeople(listener);
-			})
-			.catch(() => {
-				isFetching = false;
-			});
+		const {Room} = await import('./people.js').catch(() => ({}));
+		isFetching = false;
+		if (Room && !hasLeft) room = new Room(listener);
 	};
-	listener.onRoom();
-	return () => {
-		listener.onRoom = null;
-		leave();
+	const show = () => {
+		if (room) room.show();
+		else if (listener.people && !isFetching) enter();
+	};
+	show();
+	return {
+		show,
+		leave() {
+			hasLeft = true;
+			room?.leave();
+		},
 	};
 }
 

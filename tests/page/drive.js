@@ -136,15 +136,16 @@ const commands = {
 		await page.click('#status');
 		await inPage(async (patience) => {
 			const [{Listener}, {Patience}] = await Promise.all([import('/listener.js'), import('/patience.js')]);
-			const wishes = {url: `ws://${location.host}/listen`, id: '0'.repeat(32), name: 'Test', volume: 100, trimMs: 0};
+			window.patience = new Patience(patience);
+			const url = `ws://${location.host}/listen`;
+			const wishes = {url, id: '0'.repeat(32), name: 'Test', volume: 100, trimMs: 0, patience: window.patience};
 			window.listener = new Listener(wishes, () => {});
-			window.listener.player.patience = new Patience(patience);
 		}, Number(patienceMs));
 	},
 	figures: () => inPage(() => window.listener.player.figures()),
 	endPatience: () =>
 		inPage(() => {
-			window.listener.player.patience = null;
+			window.patience.came = () => 0;
 			return window.listener.player.figures();
 		}),
 	/** Keeps the page from doing anything for `ms`, so many times with a tenth of a second between them. */

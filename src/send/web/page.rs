@@ -54,6 +54,7 @@ pub const FILES: &[PageFile] = files![
     ("/playing.js", SCRIPT, "playing.js"),
     ("/refusal.js", SCRIPT, "refusal.js"),
     ("/resample.js", SCRIPT, "resample.js"),
+    ("/room.js", SCRIPT, "room.js"),
     ("/schedule.js", SCRIPT, "schedule.js"),
     ("/style.css", STYLE, "style.css"),
     ("/talk-opus.js", SCRIPT, "talk-opus.js"),
