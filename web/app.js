@@ -6,15 +6,17 @@ import {$, memory, setText} from './page.js';
 const TRIM_STEP_MS = 5;
 const MOST_TRIM_MS = 1_000;
 
-const main = document.querySelector('main');
+const main = /** @type {HTMLElement} */ (document.querySelector('main'));
 
+/** @param {unknown} value @param {number} least @param {number} most @param {number} otherwise */
 const number = (value, least, most, otherwise) =>
-	Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : otherwise;
+	typeof value === 'number' && Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : otherwise;
 
 // iOS silences a page's own sound when the screen locks, but not a media element.
 const isApplePhone =
 	/iP(hone|ad|od)/.test(navigator.userAgent) || (navigator.platform === 'MacIntel' && navigator.maxTouchPoints > 1);
 
+/** @type {Page.Wishes} */
 const wishes = {
 	url: new URL('listen', location.href).href.replace(/^http/, 'ws'),
 	// Random per page load; crypto.randomUUID is for secure pages only.
@@ -26,8 +28,12 @@ const wishes = {
 	lessData: memory.get('lessData', false) === true,
 };
 
+/** @type {Listener | null} */
 let listener = null;
-/** What is shown while sound plays (playing.js), once it does. */
+/**
+ * What is shown while sound plays (playing.js), once it does.
+ * @type {Page.Playing | null}
+ */
 let playing = null;
 
 function listen() {
@@ -53,17 +59,18 @@ function leave() {
 
 /** Level, figures, lock screen: they come after the first sound. */
 async function showPlaying() {
-	const {showPlaying: begin, tellSystem} = await import('./playing.js').catch(() => ({}));
-	if (!begin) return;
-	if (listener) playing ??= begin(listener);
-	tellSystem(listener !== null, listener?.welcome?.name, {listen: () => listener ?? listen(), leave});
+	const shows = await import('./playing.js').catch(() => null);
+	if (!shows) return;
+	if (listener) playing ??= shows.showPlaying(listener);
+	shows.tellSystem(listener !== null, listener?.welcome?.name, {listen: () => listener ?? listen(), leave});
 }
 
+/** @param {string} problem */
 function show(problem = '') {
 	const state = listener?.state ?? 'idle';
 	main.dataset.state = state;
 	$('listen-label').textContent = listener ? 'Leave' : 'Listen';
-	setText($('status'), typeof problem === 'string' && problem ? problem : sentence());
+	setText($('status'), problem || sentence());
 	$('figures').hidden = !listener;
 	const server = listener?.welcome?.name;
 	if (server) {
@@ -86,7 +93,7 @@ function sentence() {
 }
 
 function showWishes() {
-	$('volume').value = wishes.volume;
+	$('volume').value = String(wishes.volume);
 	$('volume-value').value = `${wishes.volume} %`;
 	$('trim-value').value = `${wishes.trimMs > 0 ? '+' : ''}${wishes.trimMs} ms`.replace('-', '−');
 	$('name').value = wishes.name;
@@ -94,12 +101,14 @@ function showWishes() {
 	$('less').checked = wishes.lessData;
 }
 
+/** @template {keyof Page.Wishes} Key @param {Key} key @param {Page.Wishes[Key]} value */
 function wish(key, value) {
 	wishes[key] = value;
 	memory.set(key, value);
 	showWishes();
 }
 
+/** @param {number} byMs */
 function trim(byMs) {
 	wish('trimMs', number(wishes.trimMs + byMs, -MOST_TRIM_MS, MOST_TRIM_MS, 0));
 	listener?.player.setTrim(wishes.trimMs);
@@ -126,9 +135,9 @@ $('less').addEventListener('change', () => {
 	wish('lessData', $('less').checked);
 	listener?.setLessData(wishes.lessData);
 });
-document.querySelector('form').addEventListener('submit', (event) => {
+document.querySelector('form')?.addEventListener('submit', (event) => {
 	event.preventDefault();
-	document.activeElement?.blur();
+	if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
 });
 document.addEventListener('visibilitychange', () => {
 	if (!document.hidden) listener?.wake();

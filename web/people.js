@@ -44,21 +44,25 @@ const style = document.createElement('link');
 style.rel = 'stylesheet';
 style.href = 'people.css';
 document.head.append(style);
-document.querySelector('form').before(panel);
+document.querySelector('form')?.before(panel);
 
 /** Who is there, on the page, and what lets this listener talk. */
 export class Room {
 	#listener;
+	/** @type {Wire.Welcome | null} */
 	#welcome = null;
+	/** @type {Map<number, Page.Row>} */
 	#rows = new Map();
 	#talking = new Talking(memory.get('talkMode'));
 	#wishes = new Wishes();
 	#gathering = 0;
+	/** @type {Page.Microphone | null} */
 	#microphone = null;
 	#isOpening = false;
 	#levelTimer = 0;
 	#hasLeft = false;
 
+	/** @param {Page.Listener} listener */
 	constructor(listener) {
 		this.#listener = listener;
 		this.#followTalk($('talk'));
@@ -72,7 +76,10 @@ export class Room {
 		this.show();
 	}
 
-	/** Presses and releases of the button by finger, mouse, key and screen reader. */
+	/**
+	 * Presses and releases of the button by finger, mouse, key and screen reader.
+	 * @param {HTMLButtonElement} talk
+	 */
 	#followTalk(talk) {
 		talk.hidden = !navigator.mediaDevices;
 		$('talk-mode').hidden = talk.hidden;
@@ -114,29 +121,35 @@ export class Room {
 	/** Shows what the listener knows by now. */
 	show() {
 		const {welcome, people} = this.#listener;
+		if (!welcome) return;
 		panel.hidden = welcome.person === null;
 		if (welcome !== this.#welcome) this.#welcomed(welcome);
 		if (people) this.#showPeople(read(people));
 		this.#showState();
 	}
 
-	/** A server that was started anew knows nothing of what was wished. */
+	/**
+	 * A server that was started anew knows nothing of what was wished.
+	 * @param {Wire.Welcome} welcome
+	 */
 	#welcomed(welcome) {
 		this.#welcome = welcome;
 		volumes.welcomed(welcome.session);
 		this.#ask({muted: this.#talking.isMuted, deaf: this.#talking.isDeaf, volumes: volumes.all});
 	}
 
+	/** @param {Wire.Wish} changes */
 	#ask(changes) {
 		this.#wishes.add(changes);
 		this.#gathering ||= setTimeout(() => {
 			this.#gathering = 0;
 			const wishes = this.#wishes.take();
 			// Else it is said in full to the next welcome.
-			if (this.#welcome.person !== null) this.#listener.send(wish(wishes));
+			if (this.#welcome && this.#welcome.person !== null) this.#listener.send(wish(wishes));
 		}, GATHERED_MS);
 	}
 
+	/** @param {Wire.Known} known */
 	#showPeople({you, people}) {
 		const list = $('room');
 		const here = new Set(people.map(({person}) => person));
@@ -151,29 +164,34 @@ export class Room {
 			if (list.children[n] !== row.item) list.insertBefore(row.item, list.children[n] ?? null);
 			showPerson(row, person, person.person === you);
 		});
-		if (document.activeElement !== focused && panel.contains(focused)) focused.focus({preventScroll: true});
+		const isMoved = document.activeElement !== focused && panel.contains(focused);
+		if (isMoved && focused instanceof HTMLElement) focused.focus({preventScroll: true});
 	}
 
+	/** @param {Wire.Person} person @param {boolean} isYou */
 	#arrived({person, name}, isYou) {
 		const row = makeRow(person, name, isYou);
 		this.#rows.set(person, row);
-		if (isYou) return row;
+		if (!row.turns) return row;
+		const {volume} = row.turns;
 		const {percent, isNews} = volumes.of({person, name});
 		showVolume(row, percent);
 		if (isNews) this.#turn(person, row, percent);
-		row.volume.oninput = () => this.#turn(person, row, Number(row.volume.value));
+		volume.oninput = () => this.#turn(person, row, Number(volume.value));
 		return row;
 	}
 
+	/** @param {number} person @param {Page.Row} row @param {number} percent */
 	#turn(person, row, percent) {
 		showVolume(row, percent);
 		volumes.turn({person, name: row.name}, percent);
 		this.#ask({volumes: {[person]: percent}});
 	}
 
+	/** @param {string} mode */
 	#setMode(mode) {
 		this.#talking.setMode(mode);
-		memory.set('talkMode', mode);
+		memory.set('talkMode', this.#talking.mode);
 		this.#follow();
 	}
 
@@ -182,17 +200,20 @@ export class Room {
 		this.#follow();
 	}
 
+	/** @param {boolean} isOver */
 	#release(isOver = false) {
 		this.#talking.release(performance.now(), isOver);
 		this.#follow();
 	}
 
+	/** @param {boolean} isMuted */
 	#mute(isMuted) {
 		this.#talking.isMuted = isMuted;
 		this.#ask({muted: isMuted});
 		this.#follow();
 	}
 
+	/** @param {boolean} isDeaf */
 	#deafen(isDeaf) {
 		this.#talking.isDeaf = isDeaf;
 		this.#listener.player.setDeaf(isDeaf);
@@ -213,6 +234,7 @@ export class Room {
 	async #openMicrophone() {
 		if (this.#isOpening) return;
 		this.#isOpening = true;
+		/** @type {(error: unknown) => string} */
 		let whyNot = () => 'What talking needs did not come from the server. Try again.';
 		try {
 			const talking = await import('./talk.js');
@@ -254,20 +276,30 @@ export class Room {
 	}
 }
 
+/** @param {number} person @param {string} name @param {boolean} isYou @returns {Page.Row} */
 function makeRow(person, name, isYou) {
-	const item = document.createElement('li');
-	item.dataset.person = person;
-	const turns = `<input type="range" min="0" max="${MAX_VOLUME_PERCENT}" step="${PERCENT_STEP}"><output></output>`;
-	item.innerHTML = `<span class="who"><span class="name"></span><small></small></span>${isYou ? '' : turns}`;
-	const [called, does, volume, output] = ['.name', 'small', 'input', 'output'].map((what) => item.querySelector(what));
-	return {item, name, called, does, volume, output};
+	const [item, who] = [document.createElement('li'), document.createElement('span')];
+	const [called, does] = [document.createElement('span'), document.createElement('small')];
+	item.dataset.person = String(person);
+	who.className = 'who';
+	called.className = 'name';
+	who.append(called, does);
+	item.append(who);
+	if (isYou) return {item, name, called, does, turns: null};
+	const [volume, output] = [document.createElement('input'), document.createElement('output')];
+	Object.assign(volume, {type: 'range', min: '0', max: String(MAX_VOLUME_PERCENT), step: String(PERCENT_STEP)});
+	item.append(volume, output);
+	return {item, name, called, does, turns: {volume, output}};
 }
 
-function showVolume({volume, output}, percent) {
-	volume.value = percent;
-	output.value = `${percent} %`;
+/** @param {Page.Row} row @param {number} percent */
+function showVolume({turns}, percent) {
+	if (!turns) return;
+	turns.volume.value = String(percent);
+	turns.output.value = `${percent} %`;
 }
 
+/** @param {Page.Row} row @param {Wire.Person} person @param {boolean} isYou */
 function showPerson(row, person, isYou) {
 	const {called, does} = shown(person);
 	row.name = person.name;
@@ -275,9 +307,10 @@ function showPerson(row, person, isYou) {
 	setText(row.does, does);
 	row.item.toggleAttribute('data-speaking', person.isSpeaking);
 	const label = `Volume of ${called}`;
-	if (row.volume?.getAttribute('aria-label') !== label) row.volume?.setAttribute('aria-label', label);
+	if (row.turns?.volume.getAttribute('aria-label') !== label) row.turns?.volume.setAttribute('aria-label', label);
 }
 
+/** @param {number} level */
 function showLevel(level) {
 	$('talk').style.setProperty('--heard', level.toFixed(3));
 }

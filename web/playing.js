@@ -11,9 +11,12 @@ const REPORT_EVERY_MS = 1_000;
 const METER_FALLS = 3;
 const METER_DB = 50;
 
-const meter = document.querySelector('.level');
+const meter = /** @type {HTMLElement} */ (document.querySelector('.level'));
 
-/** Shows, and tells the server, how `listener` does and who is with it, until `stop` is called. */
+/**
+ * Shows, and tells the server, how `listener` does and who is with it, until `stop` is called.
+ * @param {Page.Listener} listener
+ */
 export function showPlaying(listener) {
 	const {player} = listener;
 	let level = 0;
@@ -45,6 +48,7 @@ export function showPlaying(listener) {
 	};
 }
 
+/** @param {Page.Listener} listener */
 function tellServer(listener) {
 	const figures = listener.player.figures();
 	if (!figures) return;
@@ -61,20 +65,25 @@ function tellServer(listener) {
 	);
 }
 
+/** @param {number} value */
 function tenths(value) {
 	return Math.round(value * 10) / 10;
 }
 
-/** Shows who is there, once somebody is: as often as `show` is called, until `leave` is. */
+/**
+ * Shows who is there, once somebody is: as often as `show` is called, until `leave` is.
+ * @param {Page.Listener} listener
+ */
 function enterRoom(listener) {
+	/** @type {Page.Room | null} */
 	let room = null;
 	let isFetching = false;
 	let hasLeft = false;
 	const enter = async () => {
 		isFetching = true;
-		const {Room} = await import('./people.js').catch(() => ({}));
+		const fetched = await import('./people.js').catch(() => null);
 		isFetching = false;
-		if (Room && !hasLeft) room = new Room(listener);
+		if (fetched && !hasLeft) room = new fetched.Room(listener);
 	};
 	const show = () => {
 		if (room) room.show();
@@ -90,7 +99,12 @@ function enterRoom(listener) {
 	};
 }
 
-/** Shows the system what plays, or that nothing does; its keys and its lock screen call `listen` and `leave`. */
+/**
+ * Shows the system what plays, or that nothing does; its keys and its lock screen call `listen` and `leave`.
+ * @param {boolean} isListening
+ * @param {string | undefined} title
+ * @param {{listen: () => void, leave: () => void}} keys
+ */
 export function tellSystem(isListening, title, {listen, leave}) {
 	const {mediaSession} = navigator;
 	if (!mediaSession) return;

@@ -10,6 +10,10 @@ const BLOCKED =
 /**
  * What the server says about a WebSocket at `url` that did not open: a sentence, and whether it is the server
  * that refuses (then `refuses`) or the way to it; null if no server answers.
+ * @param {string} url
+ * @param {string} page
+ * @param {typeof fetch} ask
+ * @returns {Promise<{refuses: boolean, says: string} | null>}
  */
 export async function whyRefused(url, page = location.origin, ask = fetch) {
 	try {
@@ -25,7 +29,11 @@ export async function whyRefused(url, page = location.origin, ask = fetch) {
 	}
 }
 
-/** What the page does about a notice that ends its place, and says; null for a notice that does not. */
+/**
+ * What the page does about a notice that ends its place, and says; null for a notice that does not.
+ * @param {{reason: string, text?: string}} notice
+ * @returns {Page.End | null}
+ */
 export function endOf({reason, text}) {
 	switch (reason) {
 		case 'stopping':
@@ -43,7 +51,10 @@ export function endOf({reason, text}) {
 	}
 }
 
-/** What a full server's last word means: it is full, or has too many listeners from one address. */
+/**
+ * What a full server's last word means: it is full, or has too many listeners from one address.
+ * @param {string} lastWord
+ */
 export function fullMeans(lastWord) {
 	const why = lastWord.includes('your address') ? 'Too many listen from your address' : 'The server is full';
 	return `${why}. Asking again every 10 seconds.`;

@@ -18,27 +18,36 @@ export const MODES = {
 
 /** What the buttons say: whether this listener wants to be heard, and to hear. */
 export class Talking {
-	mode;
+	/** @type {Page.TalkMode} */
+	mode = 'push';
 	isWanted = false;
 	isMuted = false;
 	isDeaf = false;
 	/** Why nobody hears the microphone although that was wanted, in a sentence; empty if that is not so. */
 	trouble = '';
+	/** @type {number | null} */
 	#pressedMs = null;
 	#wasWanted = false;
 
-	/** `mode` as it is remembered, which may be anything. */
+	/**
+	 * `mode` as it is remembered, which may be anything.
+	 * @param {unknown} mode
+	 */
 	constructor(mode) {
-		this.mode = mode === 'open' ? 'open' : 'push';
+		this.setMode(mode);
 	}
 
-	/** Another way to talk begins switched off. */
+	/**
+	 * Another way to talk begins switched off.
+	 * @param {unknown} mode
+	 */
 	setMode(mode) {
-		this.mode = mode;
+		this.mode = mode === 'open' ? 'open' : 'push';
 		this.#pressedMs = null;
 		this.isWanted = false;
 	}
 
+	/** @param {number} nowMs */
 	press(nowMs) {
 		if (this.mode === 'open') {
 			this.toggle();
@@ -50,7 +59,11 @@ export class Talking {
 		this.#want(true);
 	}
 
-	/** `isOver`: the press was taken away, so it cannot have been a tap. */
+	/**
+	 * `isOver`: the press was taken away, so it cannot have been a tap.
+	 * @param {number} nowMs
+	 * @param {boolean} isOver
+	 */
 	release(nowMs, isOver = false) {
 		if (this.#pressedMs === null) return;
 		const isTap = !isOver && nowMs - this.#pressedMs < TAP_MS;
@@ -63,18 +76,26 @@ export class Talking {
 		this.#want(!this.isWanted);
 	}
 
-	/** The microphone did not open, or is gone. */
+	/**
+	 * The microphone did not open, or is gone.
+	 * @param {string} trouble
+	 */
 	failed(trouble) {
 		this.trouble = trouble;
 		this.isWanted = false;
 	}
 
+	/** @param {boolean} isWanted */
 	#want(isWanted) {
 		this.isWanted = isWanted;
 		if (isWanted) this.trouble = '';
 	}
 
-	/** How it is, in a sentence; `microphone` is the open one, or null. */
+	/**
+	 * How it is, in a sentence; `microphone` is the open one, or null.
+	 * @param {boolean} isSilenced
+	 * @param {{refusal: string, mayTalk: boolean} | null} microphone
+	 */
 	says(isSilenced, microphone) {
 		if (isSilenced) return 'Whoever runs the server has muted you: nobody hears you.';
 		if (this.trouble) return this.trouble;
@@ -89,30 +110,43 @@ export class Talking {
 
 /** How loud people are for this listener alone: by number while a server runs, by name after that. */
 export class Volumes {
+	/** @type {string | null} */
 	#session = null;
+	/** @type {Map<number, number>} */
 	#byPerson = new Map();
+	/** @type {Map<string, number>} */
 	#byName = new Map();
 
-	/** A server that was started anew numbers people anew. */
+	/**
+	 * A server that was started anew numbers people anew.
+	 * @param {string} session
+	 */
 	welcomed(session) {
 		if (session === this.#session) return;
 		this.#session = session;
 		this.#byPerson.clear();
 	}
 
-	/** The percent of somebody who came, and whether the server does not know of them yet. */
+	/**
+	 * The percent of somebody who came, and whether the server does not know of them yet.
+	 * @param {{person: number, name: string}} person
+	 */
 	of({person, name}) {
 		const given = this.#byPerson.get(person);
 		const before = given ?? this.#byName.get(name);
 		return {percent: before ?? USUAL_PERCENT, isNews: given === undefined && before !== undefined};
 	}
 
+	/** @param {{person: number, name: string}} person @param {number} percent */
 	turn({person, name}, percent) {
 		this.#byPerson.set(person, percent);
 		if (name) this.#byName.set(name, percent);
 	}
 
-	/** Person → percent, of all that were turned. */
+	/**
+	 * Person → percent, of all that were turned.
+	 * @returns {{[person: string]: number}}
+	 */
 	get all() {
 		return Object.fromEntries(this.#byPerson);
 	}
@@ -120,8 +154,10 @@ export class Volumes {
 
 /** Wishes that gather until they go out as one: of each kind, and of each person's volume, the last. */
 export class Wishes {
+	/** @type {Wire.Wish} */
 	#gathered = {};
 
+	/** @param {Wire.Wish} changes */
 	add(changes) {
 		this.#gathered = {...this.#gathered, ...changes, volumes: {...this.#gathered.volumes, ...changes.volumes}};
 	}
@@ -134,7 +170,10 @@ export class Wishes {
 	}
 }
 
-/** How a person is called, and what they are doing, in words. */
+/**
+ * How a person is called, and what they are doing, in words.
+ * @param {Wire.Person} person
+ */
 export function shown({person, name, canTalk, isMuted, isDeaf, isSpeaking}) {
 	const called = name || `Listener ${person}`;
 	if (isSpeaking) return {called, does: 'speaking'};

@@ -49,16 +49,19 @@ export const REASONS = [
 /** The server broke the protocol; the message says how. */
 export class Violation extends Error {}
 
+/** @type {{[codec: string]: {bytes: number, read: (view: DataView, at: number) => number}}} */
 const SAMPLES = {
 	f32: {bytes: 4, read: (view, at) => sane(view.getFloat32(at, true))},
 	s24: {bytes: 3, read: (view, at) => (view.getUint16(at, true) + view.getInt8(at + 2) * 65_536) / 8_388_607},
 	s16: {bytes: 2, read: (view, at) => view.getInt16(at, true) / 32_767},
 };
 
+/** @param {number} sample */
 function sane(sample) {
 	return Number.isFinite(sample) ? Math.min(MAX_SAMPLE, Math.max(-MAX_SAMPLE, sample)) : 0;
 }
 
+/** @param {number} kind @param {number} bodyBytes */
 export function frame(kind, bodyBytes) {
 	const view = new DataView(new ArrayBuffer(HEADER + bodyBytes));
 	view.setUint32(0, TYPED + 1 + bodyBytes);
@@ -66,6 +69,7 @@ export function frame(kind, bodyBytes) {
 	return view;
 }
 
+/** @param {number} kind @param {object} message */
 export function jsonFrame(kind, message) {
 	const body = new TextEncoder().encode(JSON.stringify(message));
 	const view = frame(kind, body.length);
@@ -73,17 +77,23 @@ export function jsonFrame(kind, message) {
 	return view.buffer;
 }
 
+/** @param {Wire.Hello} hello */
 export function hello({id, name, codecs, talk}) {
 	return jsonFrame(Kind.hello, {version: VERSION, id, name, codecs, talk});
 }
 
+/** @param {number | bigint} clientUs */
 export function ping(clientUs) {
 	const view = frame(Kind.ping, 8);
 	view.setBigUint64(HEADER, BigInt(clientUs));
 	return view.buffer;
 }
 
-/** Reads one frame; null for what is skipped. Samples and people are still bytes. */
+/**
+ * Reads one frame; null for what is skipped. Samples and people are still bytes.
+ * @param {ArrayBuffer} bytes
+ * @returns {Wire.Message | null}
+ */
 export function read(bytes) {
 	const view = new DataView(bytes);
 	if (bytes.byteLength < HEADER) throw new Violation('a frame is too short');
@@ -108,6 +118,7 @@ export function read(bytes) {
 	}
 }
 
+/** @param {ArrayBuffer} bytes @param {number} most @returns {Wire.Json} */
 export function json(bytes, most = MAX_JSON) {
 	if (bytes.byteLength - HEADER > most) throw new Violation('JSON beyond its limit');
 	try {
@@ -119,15 +130,19 @@ export function json(bytes, most = MAX_JSON) {
 	throw new Violation('unreadable JSON');
 }
 
+/** @param {unknown} value @param {number} least @param {number} most @param {string} name @returns {number} */
 export function whole(value, least, most, name) {
-	if (!Number.isInteger(value) || value < least || value > most) throw new Violation(`${name} is missing or wrong`);
+	if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
+		throw new Violation(`${name} is missing or wrong`);
 	return value;
 }
 
+/** @param {unknown} value */
 export function text(value) {
 	return typeof value === 'string' ? value.replace(/[\u0000-\u001f\u007f-\u009f]/g, '').slice(0, 300) : '';
 }
 
+/** @param {Wire.Json} said @returns {Wire.Welcome} */
 function welcome(said) {
 	if (typeof said.session !== 'string' || !said.session) throw new Violation('session is missing');
 	const isOpus = said.codec === 'opus';
@@ -155,8 +170,10 @@ function welcome(said) {
 	};
 }
 
+/** @param {DataView<ArrayBuffer>} view @returns {Wire.Audio} */
 function audio(view) {
 	if (view.byteLength <= AUDIO_HEADER) throw new Violation('a frame of sound is too short');
+	/** @type {Wire.Audio} */
 	const message = {
 		kind: 'audio',
 		broken: (view.getUint8(5) & 1) === 1,
@@ -171,7 +188,13 @@ function audio(view) {
 	return message;
 }
 
-/** The samples of an `audio` message, one Float32Array per channel. */
+/**
+ * The samples of an `audio` message, one Float32Array per channel.
+ * @param {{frames: number, payload: DataView}} message
+ * @param {string} codec
+ * @param {number} channels
+ * @returns {Channels}
+ */
 export function samples({frames, payload}, codec, channels) {
 	const {bytes, read: sampleAt} = SAMPLES[codec];
 	if (payload.byteLength !== frames * channels * bytes)
@@ -185,15 +208,18 @@ export function samples({frames, payload}, codec, channels) {
 	});
 }
 
+/** @param {DataView} view @returns {Wire.Pong} */
 function pong(view) {
 	if (view.byteLength < HEADER + 24) throw new Violation('a pong is too short');
 	const [clientUs, receivedUs, sentUs] = [0, 8, 16].map((at) => Number(view.getBigUint64(HEADER + at)));
 	return {kind: 'pong', clientUs, receivedUs, sentUs};
 }
 
+/** @param {Wire.Json} said @returns {Wire.Notice | null} */
 function notice(said) {
 	if (typeof said.reason !== 'string') throw new Violation('a notice without a reason');
 	if (!REASONS.includes(said.reason)) return null;
+	/** @type {Wire.Notice} */
 	const message = {kind: 'notice', reason: said.reason, text: text(said.text)};
 	if (said.reason === 'playout_delay') {
 		if (said.playout_delay_ms === undefined) return null;
