@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auralync::clock::{CardClock, Offset, Timeline};
+use auralync::codec::pcm;
 use auralync::format::Format;
 use auralync::limiter::Limiter;
 use auralync::mixdown::Layout;
@@ -18,9 +19,7 @@ use auralync::recv::speaker;
 use auralync::send::capture;
 use auralync::send::chunk::Chunker;
 use auralync::send::fanout::{Log, Outbox};
-use auralync::wire::{
-    AudioFrame, AudioHeader, Deframer, Frame, Limits, MAX_AUDIO_PAYLOAD, read_float32,
-};
+use auralync::wire::{AudioFrame, AudioHeader, Deframer, Frame, Limits, MAX_AUDIO_PAYLOAD};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
@@ -127,7 +126,7 @@ fn deframe_and_decode_a_chunk(bencher: Bencher<'_, '_>, chunk: usize) {
         deframer.push(black_box(frame.typed()));
         while let Ok(Some(Frame::Typed { body, .. })) = deframer.next_frame() {
             if let Ok((header, payload)) = AudioHeader::split(body) {
-                let _ = read_float32(payload, header.frames, STEREO.channels, &mut samples);
+                let _ = pcm::read_float32(payload, header.frames, STEREO.channels, &mut samples);
             }
         }
         black_box(samples.len())

@@ -13,7 +13,7 @@ pub mod websocket;
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
     AuralyncKey, Config, Hello, MAX_ALGORITHMIC_DELAY, MAX_CAPTURED, MAX_CAPTURED_BYTES,
-    MAX_CODECS, MAX_NAME_BYTES, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report,
+    MAX_NAME_BYTES, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report,
     ServerFirst, Welcome,
 };
 pub use talk::{
@@ -26,7 +26,8 @@ use std::sync::Arc;
 
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 
-use crate::codec::Codec;
+use crate::codec::pcm::{self, Dither};
+use crate::codec::{self, Codec};
 
 /// The newest protocol version that this code speaks.
 pub const VERSION: u32 = 2;
@@ -157,6 +158,12 @@ pub enum Violation {
     WebSocket(#[from] websocket::Misuse),
 }
 
+impl From<codec::Fault> for Violation {
+    fn from(fault: codec::Fault) -> Self {
+        Self::Unreadable { what: "audio frame", why: fault.to_string() }
+    }
+}
+
 /// A plain frame around `payload`.
 #[must_use]
 pub fn plain(payload: &[u8]) -> Vec<u8> {
@@ -257,6 +264,33 @@ impl AudioFrame {
         })
     }
 
+    /// Encodes interleaved samples as one frame of a codec that has a fixed size per sample. `None` for
+    /// Opus, which cuts packets of its own.
+    #[must_use]
+    pub fn pcm(
+        codec: Codec,
+        header: AudioHeader,
+        samples: &[f32],
+        dither: &mut Dither,
+    ) -> Option<Self> {
+        let frame = match codec {
+            Codec::Float32 => Self::float32(header, samples),
+            Codec::Int24 => Self::new(codec, header, samples.len() * 3, |payload| {
+                pcm::write_int24(samples, payload);
+            }),
+            Codec::Int16 => {
+                // Silence stays what it is.
+                let is_silent = samples.iter().all(|sample| *sample == 0.0);
+                Self::new(codec, header, samples.len() * 2, |payload| {
+                    let noise = || if is_silent { 0.0 } else { dither.step() };
+                    pcm::write_int16(samples, noise, payload);
+                })
+            }
+            Codec::Opus(_) => return None,
+        };
+        Some(frame)
+    }
+
     /// A frame whose payload of `payload` bytes `fill` writes.
     #[must_use]
     pub fn new(
@@ -308,39 +342,6 @@ impl AudioFrame {
     }
 }
 
-/// Reads a float32 payload into `out` (cleared first). Every sample is made safe to compute with.
-///
-/// # Errors
-/// [`Violation::Unreadable`] unless the payload is exactly `frames × channels` samples.
-pub fn read_float32(
-    payload: &[u8],
-    frames: u32,
-    channels: u16,
-    out: &mut Vec<f32>,
-) -> Result<(), Violation> {
-    check_length(payload, frames, channels, 4)?;
-    out.clear();
-    out.resize(payload.len() / 4, 0.0);
-    LittleEndian::read_f32_into(payload, out);
-    crate::format::sanitise(out);
-    Ok(())
-}
-
-/// Refuses a payload that does not hold exactly so many frames of samples of `size` bytes.
-pub(crate) fn check_length(
-    payload: &[u8],
-    frames: u32,
-    channels: u16,
-    size: usize,
-) -> Result<(), Violation> {
-    let wanted = u64::from(frames) * u64::from(channels) * size as u64;
-    if wanted == payload.len() as u64 && frames > 0 {
-        return Ok(());
-    }
-    let why = format!("{frames} frames need {wanted} bytes, {} came", payload.len());
-    Err(Violation::Unreadable { what: "audio frame", why })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,16 +360,8 @@ mod tests {
         assert_eq!(read, header);
         assert_eq!(rest, payload);
         let mut samples = Vec::new();
-        read_float32(rest, read.frames, 2, &mut samples).unwrap();
+        pcm::read_float32(rest, read.frames, 2, &mut samples).unwrap();
         assert_eq!(samples, [1.0, -1.0, 0.5, 0.0]);
-    }
-
-    #[test]
-    fn a_payload_of_another_size_than_announced_is_refused() {
-        let mut out = Vec::new();
-        assert!(read_float32(&[0; 12], 2, 2, &mut out).is_err());
-        assert!(read_float32(&[], 0, 2, &mut out).is_err());
-        assert!(read_float32(&[0; 16], u32::MAX, u16::MAX, &mut out).is_err());
     }
 
     #[test]

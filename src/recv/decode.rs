@@ -1,12 +1,11 @@
 //! What comes from the server → what it means. No socket, no clock: bytes in, events out.
 
 use crate::codec::opus::{LONGEST_CONCEALED, RATE};
-use crate::codec::{Codec, Decoder};
+use crate::codec::{Codec, Decoder, pcm};
 use crate::format::Format;
 use crate::wire::{
     AudioHeader, Changes, Config, FLAG_BROKEN, Frame, Full, Hello, Limits, MAX_JSON,
     MAX_SERVER_FRAME, Notice, People, Pong, ServerFirst, VERSION, Violation, Welcome, kind,
-    read_float32,
 };
 
 /// A conversation with one server, from the listener's side.
@@ -161,7 +160,7 @@ impl Conversation {
             Stage::Typed { .. } => Err(Violation::Unframed),
             Stage::Plain { config, position } => {
                 let at = *position;
-                read_float32(payload, config.chunk_size, config.channels, &mut self.samples)?;
+                pcm::read_float32(payload, config.chunk_size, config.channels, &mut self.samples)?;
                 *position += u64::from(config.chunk_size);
                 Ok(Event::Audio {
                     position: at,

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use super::cards::{Card, Cards};
 use super::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
-use super::encode::encode_pcm;
 use crate::clock::Clock;
 use crate::codec::opus::{Encoder, Layout, RATE};
 use crate::codec::pcm::Dither;
@@ -20,7 +19,7 @@ use crate::error::Result;
 use crate::format::Format;
 use crate::shutdown::Shutdown;
 use crate::talking::{Lets, Talking};
-use crate::wire::{AudioHeader, Microphone};
+use crate::wire::{AudioFrame, AudioHeader, Microphone};
 use gate::Gate;
 #[cfg(test)]
 pub(super) use gate::LOOK_BACK;
@@ -146,7 +145,7 @@ impl Packer {
                 }
             }
             Self::Pcm(codec, dither) => {
-                if let Some(frame) = encode_pcm(*codec, header, samples, dither) {
+                if let Some(frame) = AudioFrame::pcm(*codec, header, samples, dither) {
                     send(header, frame.plain().1);
                 }
             }

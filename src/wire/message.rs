@@ -10,6 +10,7 @@ use super::talk::Microphone;
 use super::{
     Full, MAX_AUDIO_PAYLOAD, MAX_JSON, SERVER_FULL, VERSION, Violation, kind, plain, typed,
 };
+use crate::codec::MAX_CODECS;
 use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable, printable_name};
 
 /// Longest id or name that is kept of a peer's, in characters.
@@ -17,9 +18,6 @@ pub(super) const MAX_NAME: usize = 64;
 
 /// Longest name that is kept of a client's, in bytes: lists of people go to everybody.
 pub const MAX_NAME_BYTES: usize = 64;
-
-/// Codecs of a hello that are looked at, the best first.
-pub const MAX_CODECS: usize = 16;
 
 /// What a peer says to be read, and what is said of what cannot be read, is cut to this many
 /// characters.

@@ -6,7 +6,7 @@ use super::vectors::{encode, kinds, session, unhex};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 18] = [
     include_str!("../../src/codec/opus.rs"),
     include_str!("../../src/format.rs"),
     include_str!("../../src/wire.rs"),
@@ -24,6 +24,7 @@ const SOURCES: [&str; 17] = [
     include_str!("../../src/wire/http.rs"),
     include_str!("../../src/wire/websocket.rs"),
     include_str!("../../src/send/voice.rs"),
+    include_str!("../../src/codec.rs"),
 ];
 
 /// The text between a heading and the next one.
