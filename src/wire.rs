@@ -6,15 +6,15 @@
 
 mod deframe;
 pub mod http;
+mod json;
 mod message;
 mod talk;
 pub mod websocket;
 
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
-    AuralyncKey, Config, Hello, MAX_ALGORITHMIC_DELAY, MAX_CAPTURED, MAX_CAPTURED_BYTES,
-    MAX_NAME_BYTES, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report,
-    ServerFirst, Welcome,
+    AuralyncKey, Config, Hello, MAX_CAPTURED, MAX_CAPTURED_BYTES, MAX_PLAYOUT_DELAY_MS, Notice,
+    Ping, Pong, Reason, Report, ServerFirst, Welcome,
 };
 pub use talk::{
     Changes, FLAG_HELD, FLAG_LAST, HIGHEST_TALK_RATE, LOWEST_TALK_RATE, MAX_PEOPLE,
@@ -69,6 +69,15 @@ pub const MAX_CLIENT_FRAME: usize = 4096;
 
 /// Longest config, welcome or notice that a client takes, in bytes.
 pub const MAX_JSON: usize = 16 * 1024;
+
+/// Longest id or name that is kept of a peer's, in characters.
+const MAX_NAME: usize = 64;
+
+/// Longest name that is kept of a client's, in bytes: lists of people go to everybody.
+pub const MAX_NAME_BYTES: usize = 64;
+
+/// Most frames by which decoded sound may lag its positions.
+pub const MAX_ALGORITHMIC_DELAY: u32 = 9_600;
 
 /// Longest audio payload, in bytes: 8,192 frames of 8 float32 channels.
 pub const MAX_AUDIO_PAYLOAD: usize = 8192 * 8 * 4;
