@@ -22,6 +22,9 @@ pub const DEFAULT_KBPS: u16 = 128;
 /// Codecs of a hello that are looked at, the best first.
 pub const MAX_CODECS: usize = 16;
 
+/// Opus at this many kbit/s for one voice, unless somebody says otherwise: it is transparent.
+const VOICE_KBPS: u16 = 64;
+
 /// The first word of a hello's list with which a listener leaves the choice to the server.
 pub const AUTO: &str = "auto";
 
@@ -133,6 +136,16 @@ impl Codec {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Word::parse(text).map(|word| word.codec)
+    }
+
+    /// The codec that `text` names for one voice, as in `--talk-codec`: `opus` alone takes fewer bits
+    /// than for music.
+    #[must_use]
+    pub fn parse_for_voice(text: &str) -> Option<Self> {
+        match text {
+            "opus" => Some(Self::Opus(Bitrate::nearest(VOICE_KBPS))),
+            text => Self::parse(text),
+        }
     }
 }
 
@@ -264,6 +277,16 @@ mod tests {
         for wrong in ["opus:63", "opus:257", "opus:", "opus:+96", "opus:1e2", "mp3", "F32", "auto"]
         {
             assert_eq!(Codec::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn opus_for_one_voice_takes_fewer_bits_than_for_music() {
+        assert_eq!(Codec::parse_for_voice("opus"), Codec::parse("opus:64"));
+        assert_eq!(Codec::parse_for_voice("opus:96"), Codec::parse("opus:96"));
+        assert_eq!(Codec::parse_for_voice("s16"), Some(Codec::Int16));
+        for wrong in ["auto", "mp3"] {
+            assert_eq!(Codec::parse_for_voice(wrong), None, "{wrong}");
         }
     }
 

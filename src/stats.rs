@@ -1,6 +1,7 @@
 //! What `--stats` says: counters that the stages bump, and one JSON object a second.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use serde::Serialize;
@@ -345,7 +346,16 @@ pub struct ClientStats {
     pub mic_overruns: u64,
 }
 
-/// Where `--stats` lines go.
+/// Where `--stats` says that the lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatsTarget {
+    /// Standard output.
+    Stdout,
+    /// A file.
+    File(PathBuf),
+}
+
+/// The open end of `--stats`.
 pub struct Lines {
     out: Option<Box<dyn std::io::Write + Send>>,
 }
@@ -355,8 +365,7 @@ impl Lines {
     ///
     /// # Errors
     /// [`Error::File`](crate::Error::File) if the file cannot be made.
-    pub fn open(target: Option<&crate::settings::StatsTarget>) -> crate::Result<Self> {
-        use crate::settings::StatsTarget;
+    pub fn open(target: Option<&StatsTarget>) -> crate::Result<Self> {
         let out: Option<Box<dyn std::io::Write + Send>> = match target {
             None => None,
             Some(StatsTarget::Stdout) => Some(Box::new(std::io::stdout())),

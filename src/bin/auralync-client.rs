@@ -8,7 +8,8 @@ use auralync::program::{self, print};
 use auralync::recording::STDOUT;
 use auralync::recv::Client;
 use auralync::settings::ctl::{CTL, CtlCommand};
-use auralync::settings::{ClientArgs, Output, StatsTarget, join_mode};
+use auralync::settings::{ClientArgs, Output, join_mode};
+use auralync::stats::StatsTarget;
 
 const NAME: &str = "auralync-client";
 

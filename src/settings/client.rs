@@ -10,12 +10,12 @@ use clap::Parser;
 use super::words::{
     client_port, codec, delay, output, recording, stats, talk, talk_codec, volume, whole_number,
 };
-use super::{StatsTarget, Target, Verbosity, Wanted, computer};
+use super::{Simulation, Target, Verbosity, Wanted, computer};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::preset;
 use crate::recording::{Kind, STDOUT, refuse_at_once};
-use crate::recv::simulate::Simulation;
+use crate::stats::StatsTarget;
 use crate::talking::Mode;
 
 /// Longest answer to the question for a server that is read, in bytes: a host name and a port.
