@@ -157,6 +157,14 @@ pub struct Person {
     pub is_speaking: bool,
 }
 
+impl Person {
+    /// What to call them, who need not have a name.
+    #[must_use]
+    pub fn label(&self) -> String {
+        if self.name.is_empty() { format!("listener {}", self.person) } else { self.name.clone() }
+    }
+}
+
 impl People {
     /// Reads a list's body. Names come out fit to print and of bounded length, and no more than
     /// [`MAX_PEOPLE`] of them.
