@@ -10,17 +10,12 @@ pub mod ctl;
 mod refusal;
 mod server;
 mod simulation;
-mod target;
 mod words;
 
-pub(crate) use client::ask;
-pub use client::{ClientArgs, ClientSettings, Output, ask_for_host, host_missing, join_mode};
+pub use client::{ClientArgs, ClientSettings, Output, join_mode};
 pub use refusal::usage_error;
 pub use server::{Readers, ServerArgs, ServerSettings};
 pub use simulation::Simulation;
-pub(crate) use target::check_adapter;
-pub use target::{Target, Wanted};
-pub(crate) use words::FARTHEST_MS;
 
 /// The port of the page for browsers, unless somebody says otherwise.
 pub const DEFAULT_WEB_PORT: u16 = 8080;

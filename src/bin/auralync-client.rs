@@ -36,7 +36,7 @@ fn main() -> ExitCode {
             }
             return Ok(());
         }
-        let place = seek::server(&settings, program::is_interactive())?;
+        let place = seek::server(settings.sought(), program::is_interactive())?;
         let server = place.to_string();
         let shutdown = program::stop_on_signals()?;
         let is_piped = settings.output == Output::Wav(STDOUT.into());

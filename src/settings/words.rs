@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::Output;
+use crate::clock::FARTHEST_MS;
 use crate::codec::Codec;
 use crate::home::expanded;
 use crate::limiter::MAX_VOLUME;
@@ -13,9 +14,6 @@ use crate::recording::STDOUT;
 use crate::source::MOST_DUCK_DB;
 use crate::stats::StatsTarget;
 use crate::talking::Mode;
-
-/// Farthest that a listener's own sound can be moved either way, in milliseconds.
-pub(crate) const FARTHEST_MS: i32 = 5000;
 
 pub(super) fn whole_number<N: FromStr>(text: &str) -> Result<N, String> {
     text.parse().map_err(|_| {
