@@ -13,6 +13,8 @@ pub use offer::Offers;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use serde::{Serialize, Serializer};
+
 /// Bitrates that Opus is encoded at, in kbit/s. Each in use costs an encoder.
 pub const BITRATES: [u16; 5] = [64, 96, 128, 192, 256];
 
@@ -152,9 +154,15 @@ impl Codec {
 impl std::fmt::Display for Codec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Opus(bitrate) => write!(f, "opus:{}", bitrate.kbps()),
-            codec => f.write_str(codec.name()),
+            Self::Opus(bitrate) => f.pad(&format!("opus:{}", bitrate.kbps())),
+            codec => f.pad(codec.name()),
         }
+    }
+}
+
+impl Serialize for Codec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

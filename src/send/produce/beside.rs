@@ -14,7 +14,7 @@ use crate::send::track::Track;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::source::{Kind, MAX_SOURCES, Source};
-use crate::stats::SourceStats;
+use crate::stats::{SourceState, SourceStats};
 use crate::wire::{AudioHeader, FLAG_BROKEN};
 
 /// The carrier's place in the mix.
@@ -246,9 +246,9 @@ impl Beside {
                 pan: settings.pan,
                 level_dbfs: entry.level_dbfs,
                 state: match entry.feed {
-                    Feed::Ended => "ended",
-                    _ if entry.is_playing => "playing",
-                    _ => "waiting",
+                    Feed::Ended => SourceState::Ended,
+                    _ if entry.is_playing => SourceState::Playing,
+                    _ => SourceState::Waiting,
                 },
             }
         };
