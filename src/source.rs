@@ -4,6 +4,10 @@
 //! Only the trailing words are taken off the end, so a NAME may hold commas, colons and `@`. A
 //! name that itself ends in one of the words cannot be written.
 
+mod order;
+
+pub use order::SourceOrder;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
