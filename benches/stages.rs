@@ -10,6 +10,7 @@ use std::time::Duration;
 use auralync::capture;
 use auralync::capture::chunk::Chunker;
 use auralync::clock::{CardClock, Offset, Timeline};
+use auralync::codec::pcm;
 use auralync::format::Format;
 use auralync::limiter::Limiter;
 use auralync::mixdown::Layout;
@@ -18,9 +19,7 @@ use auralync::playout::{BLOCK, Playout};
 use auralync::rate::RateConverter;
 use auralync::recv::speaker;
 use auralync::send::fanout::{Log, Outbox};
-use auralync::wire::{
-    AudioFrame, AudioHeader, Deframer, Frame, Limits, MAX_AUDIO_PAYLOAD, read_float32,
-};
+use auralync::wire::{AudioFrame, AudioHeader, Deframer, Frame, Limits, MAX_AUDIO_PAYLOAD};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
@@ -127,7 +126,7 @@ fn deframe_and_decode_a_chunk(bencher: Bencher<'_, '_>, chunk: usize) {
         deframer.push(black_box(frame.typed()));
         while let Ok(Some(Frame::Typed { body, .. })) = deframer.next_frame() {
             if let Ok((header, payload)) = AudioHeader::split(body) {
-                let _ = read_float32(payload, header.frames, STEREO.channels, &mut samples);
+                let _ = pcm::read_float32(payload, header.frames, STEREO.channels, &mut samples);
             }
         }
         black_box(samples.len())

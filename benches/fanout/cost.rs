@@ -18,8 +18,9 @@ use auralync::format::Format;
 use auralync::send::captured::CapturedOutputs;
 use auralync::send::transmit::sockets::{self, Buffering};
 use auralync::send::transmit::{Handle, Room, Snapshot, Transmit};
+use auralync::send::web::Web;
 use auralync::send::web::names::Names;
-use auralync::send::web::{Readers, Web};
+use auralync::settings::Readers;
 use auralync::wire::{
     AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Config, MAX_CLIENT_FRAME, VERSION, Welcome,
 };

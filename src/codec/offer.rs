@@ -1,7 +1,6 @@
 //! What a server offers, and who gets what.
 
-use super::{AUTO, Codec, Word};
-use crate::wire::MAX_CODECS;
+use super::{AUTO, Codec, MAX_CODECS, Word};
 
 /// Longest room size in an offer.
 const MOST_LISTENERS: u32 = 10_000;

@@ -2,8 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use super::choose::{self, System};
-use super::{Listed, hints};
+use super::{Listed, System, choose, hints};
 use crate::format::printable;
 
 /// Longest name that a line shows, in characters.

@@ -7,8 +7,7 @@ use cpal::ErrorKind;
 use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
-use super::choose::System;
-use super::hints;
+use super::{System, hints};
 use crate::Error;
 
 /// How many reports wait to be read. They come once per stream but for underruns, which are

@@ -9,8 +9,8 @@ use super::browse::Browser;
 use super::choose;
 use super::found::Found;
 use super::record::label;
+use super::target::Target;
 use crate::error::{Error, Result};
-use crate::settings::Target;
 
 /// Each attempt at a server that is not where it was waits this long for news of it.
 const NEWS: Duration = Duration::from_millis(300);

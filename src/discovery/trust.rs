@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use log::{info, warn};
 use serde::{Deserialize, Serialize};
 
+use super::ask::ask;
 use super::found::Found;
 use crate::error::{Error, Result};
 use crate::preset;
-use crate::settings::ask;
 
 /// The file's name, in the folder of this user's settings.
 const FILE: &str = "may-hear-me.json";

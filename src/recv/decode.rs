@@ -1,11 +1,11 @@
 //! What comes from the server → what it means. No socket, no clock: bytes in, events out.
 
-use crate::codec::Codec;
 use crate::codec::opus::RATE;
+use crate::codec::{Codec, pcm};
 use crate::playout::frames::{FrameDecoder, Sound};
 use crate::wire::{
     AudioHeader, Changes, Config, Frame, Full, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
-    People, Pong, ServerFirst, VERSION, Violation, Welcome, kind, read_float32,
+    People, Pong, ServerFirst, VERSION, Violation, Welcome, kind,
 };
 
 /// A conversation with one server, from the listener's side.
@@ -136,7 +136,7 @@ impl Conversation {
             Stage::Typed { .. } => Err(Violation::Unframed),
             Stage::Plain { config, position } => {
                 let at = *position;
-                read_float32(payload, config.chunk_size, config.channels, &mut self.samples)?;
+                pcm::read_float32(payload, config.chunk_size, config.channels, &mut self.samples)?;
                 *position += u64::from(config.chunk_size);
                 Ok(Event::Audio(Sound {
                     position: at,

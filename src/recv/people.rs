@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::hearsay::Hearsay;
-use crate::status::client::{Other, label};
+use crate::talking::Other;
 use crate::wire::{Changes, MAX_PEOPLE, MAX_VOLUME_PERCENT, People, USUAL_PERCENT, Wish};
 
 /// A step of the keys, in percent.
@@ -178,7 +178,7 @@ impl Gossip {
             let silent_us = self.known.entry(person.person).or_insert(0);
             if person.is_speaking {
                 if *silent_us == 0 || now_us.saturating_sub(*silent_us) > SAME_TALK_US {
-                    news.push(format!("{} speaks", label(person)));
+                    news.push(format!("{} speaks", person.label()));
                 }
                 *silent_us = now_us;
             }
@@ -191,7 +191,7 @@ impl Gossip {
 }
 
 fn names(others: &[Other]) -> String {
-    let named = others.iter().take(MOST_NAMES).map(|other| label(&other.person));
+    let named = others.iter().take(MOST_NAMES).map(|other| other.person.label());
     let mut names = named.collect::<Vec<_>>().join(", ");
     if names.is_empty() {
         names.push_str("nobody else");

@@ -3,11 +3,9 @@
 //! Pure: time, bytes and the seed are arguments, and one seed gives one schedule. Bytes keep their
 //! order, as on TCP; only whole frames of sound are lost, before they are decoded.
 
-mod spec;
-
 use std::collections::VecDeque;
 
-pub use spec::Simulation;
+use crate::settings::Simulation;
 
 /// Bytes that travel together: what an Ethernet packet carries of a TCP connection.
 const PACKET: usize = 1448;

@@ -11,9 +11,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use log::{info, warn};
 
+use crate::clock::FARTHEST_MS;
 use crate::error::plain;
 use crate::preset;
-use crate::settings::FARTHEST_MS;
 
 /// The file in the user's configuration directory that holds device ids with milliseconds.
 const FILE: &str = "delays.json";

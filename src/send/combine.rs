@@ -20,6 +20,7 @@ mod shared;
 use crate::format::Format;
 use crate::limiter::ceiling::Ceiling;
 use crate::limiter::true_peak::TruePeak;
+use crate::source::MOST_DUCK_DB;
 use duck::Duck;
 use input::Input;
 
@@ -262,9 +263,6 @@ impl Combine {
         }
     }
 }
-
-/// By how much films step back at most, in dB: then they are not heard.
-pub(crate) const MOST_DUCK_DB: u8 = 60;
 
 /// What a setting that makes no sense is held to.
 fn within_range(settings: Settings) -> Settings {

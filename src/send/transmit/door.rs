@@ -9,11 +9,10 @@ use mio::{Interest, Token};
 use socket2::SockRef;
 
 use super::crowd::{Admission, Crowd, Stands};
-use super::moderate::PLEASE_LEAVE;
+use super::limits::{ACCEPT_PAUSE_US, PLEASE_LEAVE};
 use super::places::Origin;
-use super::sockets;
+use super::sockets::{self, is_the_peers_doing};
 use super::verdicts::Who;
-use super::web_door::origin;
 use super::{Seat, Transmit};
 use crate::codec::Codec;
 use crate::send::fanout::{Listener, Phase};
@@ -21,9 +20,6 @@ use crate::wire::{Hello, Notice, Reason, VERSION, plain};
 
 /// Accepts in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
-
-/// How long accepting pauses when the process has no file descriptor left.
-const ACCEPT_PAUSE_US: u64 = 100_000;
 
 /// Connections of one address that were closed for breaking the protocol and are given time to read
 /// why. Further ones are let go of at once.
@@ -77,7 +73,7 @@ impl Transmit {
     pub(super) fn complain_of_accepting(&mut self, why: &io::Error, now: u64) {
         if !self.hearsay.may_complain(now) {
             debug!("no connection was accepted: {why}");
-        } else if is_out_of_files(why) {
+        } else if sockets::is_out_of_files(why) {
             warn!("no more connections fit: {why}. Raise the open-file limit (ulimit -n)");
         } else {
             warn!("no connection can be accepted at the moment: {why}");
@@ -115,7 +111,7 @@ impl Transmit {
 
     fn admit(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr, crowd: &mut Crowd) {
         let now = self.clock.now_us();
-        let origin = origin(&stream, peer);
+        let origin = sockets::origin(&stream, peer);
         if self.verdicts.is_shut_out(origin) {
             // A listener of the first generation shows it too.
             let _ = stream.write(&plain(format!("{{\"error\": \"{PLEASE_LEAVE}\"}}").as_bytes()));
@@ -324,29 +320,10 @@ impl Transmit {
     }
 }
 
-/// The peer gave up while it waited: the next one may be fine.
-pub(super) fn is_the_peers_doing(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
-}
-
 impl Seat {
     /// Whether the listener's program runs on this PC.
     pub(super) fn is_on_this_machine(&self) -> bool {
         let peer = self.listener.peer.ip().to_canonical();
         self.stream.local_addr().is_ok_and(|local| local.ip().to_canonical() == peer)
     }
-}
-
-#[cfg(unix)]
-fn is_out_of_files(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let code = error.raw_os_error();
-    code == Some(Errno::MFILE.raw_os_error()) || code == Some(Errno::NFILE.raw_os_error())
-}
-
-#[cfg(windows)]
-fn is_out_of_files(error: &io::Error) -> bool {
-    const WSAEMFILE: i32 = 10024;
-    error.raw_os_error() == Some(WSAEMFILE)
 }
