@@ -8,7 +8,7 @@ use super::inbox::{Heard, Inbox};
 use super::rates::{Said, too_many};
 use super::{Counts, Log, Outbox, Own, Talker};
 use crate::codec::Codec;
-use crate::send::talk::Spoken;
+use crate::send::presence::Spoken;
 use crate::wire::websocket::{self, close};
 use crate::wire::{
     AudioFrame, Full, Hello, MAX_PEOPLE, Notice, Ping, Reason, Report, USUAL_PERCENT, Violation,
