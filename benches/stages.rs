@@ -7,17 +7,17 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auralync::capture;
+use auralync::capture::chunk::Chunker;
 use auralync::clock::{CardClock, Offset, Timeline};
 use auralync::codec::pcm;
 use auralync::format::Format;
 use auralync::limiter::Limiter;
 use auralync::mixdown::Layout;
+use auralync::playout::jitter::Jitter;
+use auralync::playout::{BLOCK, Playout};
 use auralync::rate::RateConverter;
-use auralync::recv::jitter::Jitter;
-use auralync::recv::resample::{BLOCK, Playout};
 use auralync::recv::speaker;
-use auralync::send::capture;
-use auralync::send::chunk::Chunker;
 use auralync::send::fanout::{Log, Outbox};
 use auralync::wire::{AudioFrame, AudioHeader, Deframer, Frame, Limits, MAX_AUDIO_PAYLOAD};
 use divan::Bencher;
@@ -67,7 +67,7 @@ fn capture_a_period(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// One period in; every chunk that is complete out.
+/// Puts one period in and takes every chunk out that is complete.
 #[divan::bench(args = CHUNKS)]
 fn cut_a_period_into_chunks(bencher: Bencher<'_, '_>, chunk: usize) {
     let mut chunker = Chunker::new(STEREO, chunk as u32, 50_000, START_US);

@@ -1,6 +1,7 @@
 //! How often in a second something may happen that a peer can bring about. Pure: time is an argument, in µs.
 
-/// So many times at once, and one more each time that so long has passed.
+/// How often something may still happen: some times at once, and one more each time that a while
+/// has passed.
 #[derive(Debug)]
 pub(crate) struct Allowance {
     at_once: u64,

@@ -55,7 +55,7 @@ impl Bitrate {
         Self((0..BITRATES.len()).min_by_key(apart).unwrap_or(0))
     }
 
-    /// In kbit/s.
+    /// The bitrate in kbit/s.
     #[must_use]
     pub fn kbps(self) -> u16 {
         BITRATES[self.0]
@@ -180,7 +180,7 @@ pub fn wishes(first: &str) -> Vec<String> {
 pub struct InUse(AtomicU32);
 
 impl InUse {
-    /// One more is used.
+    /// Notes that one more listener uses `codec`.
     pub fn add(&self, codec: Codec) {
         self.0.fetch_or(1 << codec.index(), Ordering::Relaxed);
     }

@@ -83,7 +83,7 @@ pub enum Kind {
 }
 
 impl From<Kind> for Source {
-    /// That kind, all of its channels, at its own level.
+    /// The source of that kind, with all of its channels, at its own level.
     fn from(kind: Kind) -> Self {
         Self {
             kind,

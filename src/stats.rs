@@ -91,7 +91,7 @@ pub struct Loudest {
 }
 
 impl Loudest {
-    /// For spans of this length, the first of which begins at `now_us`.
+    /// Makes a peak for spans of this length, the first of which begins at `now_us`.
     #[must_use]
     pub fn every(span: std::time::Duration, now_us: u64) -> Self {
         let span_us = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);

@@ -50,7 +50,8 @@ pub struct Talking {
 }
 
 impl Talking {
-    /// Not muted; whether the server lets it speak is not known yet.
+    /// Makes the switches of somebody who is not muted; whether the server lets them speak is not
+    /// known yet.
     #[must_use]
     pub fn new(mode: Mode) -> Self {
         let off = || AtomicBool::new(false);
@@ -98,7 +99,7 @@ impl Talking {
         self.is_muted.load(Ordering::Relaxed)
     }
 
-    /// From muted to not, or back.
+    /// Mutes, or lets be heard again.
     pub fn toggle_mute(&self) {
         self.is_muted.fetch_xor(true, Ordering::Relaxed);
     }

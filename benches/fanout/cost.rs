@@ -49,7 +49,7 @@ const ATTEMPTS: usize = 3;
 /// A browser may cost this much of a native listener.
 const BROWSER_TARGET: f64 = 1.3;
 
-/// As many browsers as native listeners.
+/// How many browsers there are, and as many native listeners.
 const BROWSERS: usize = 500;
 
 /// Everybody connects at once.
@@ -64,7 +64,7 @@ struct Stream {
     chunk: u32,
 }
 
-/// As the presets `smooth` and `stable` send on common cards.
+/// The streams that the presets `smooth` and `stable` send on common cards.
 const STREAMS: [Stream; 2] = [
     Stream { format: Format { sample_rate: 44_100, channels: 2 }, chunk: 1024 },
     Stream { format: Format { sample_rate: 48_000, channels: 2 }, chunk: 2048 },

@@ -18,7 +18,7 @@ struct Offer {
 }
 
 impl Default for Offers {
-    /// float32 for everybody, as before there was a choice.
+    /// Offers float32 to everybody, as before there was a choice.
     fn default() -> Self {
         Self(vec![Offer { codec: Codec::Float32, up_to: None }])
     }

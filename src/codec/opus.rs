@@ -39,7 +39,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// For voices, which should come soon: packets of 10 ms, and little looking ahead.
+    /// The layout for voices, which should come soon: packets of 10 ms, and little looking ahead.
     pub const VOICE: Self = Self { frames: 480, delay: 120 };
 
     /// Packets take a small share of the playout delay: 20 ms if there is time, else 10 or 5 ms

@@ -20,7 +20,7 @@ pub struct Listing<'a> {
 }
 
 impl<'a> Listing<'a> {
-    /// Those devices, as that system uses them.
+    /// Makes the listing of `devices`, as `system` uses them.
     #[must_use]
     pub fn new(system: System, devices: &'a [Listed]) -> Self {
         Self { system, devices }

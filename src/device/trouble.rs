@@ -1,4 +1,4 @@
-//! What goes wrong with a running stream: from the audio thread to whoever can do something.
+//! Carries what goes wrong with a running stream from the audio thread to whoever can do something.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

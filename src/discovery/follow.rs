@@ -77,7 +77,7 @@ impl Whereabouts {
         }
     }
 
-    /// Whether it was found by its name, and would be again.
+    /// Whether the server was found by its name, and would be again.
     #[must_use]
     pub fn is_found(&self) -> bool {
         matches!(self, Self::Found(_))
@@ -91,7 +91,7 @@ impl Whereabouts {
         }
     }
 
-    /// It was not where it was expected.
+    /// Notes that the server was not where it was expected.
     pub fn missed(&mut self) {
         if let Self::Found(followed) = self {
             followed.missed = true;
@@ -171,8 +171,8 @@ impl Search {
         Ok(Self { browser: Browser::start()?, name: name.to_owned(), calls: 0 })
     }
 
-    /// Where to call it next: in turn where it was, and where servers of its name say that they are.
-    /// Whether one of them is the server is for the caller to see.
+    /// Where to call the server next: in turn where it was, and where servers of its name say that
+    /// they are. Whether one of them is the server is for the caller to see.
     pub fn next(&mut self, was: SocketAddr) -> SocketAddr {
         self.browser.listen(Duration::ZERO);
         let places = elsewhere(&self.browser.servers(), &self.name, was);

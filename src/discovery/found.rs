@@ -47,7 +47,7 @@ impl Found {
         })
     }
 
-    /// Where to try first.
+    /// The address to try first.
     #[must_use]
     pub fn likeliest(&self) -> Option<SocketAddr> {
         self.addresses.first().copied()

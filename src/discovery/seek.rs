@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::shutdown::Shutdown;
 use crate::threads::{Priority, spawn};
 
-/// No server within this long: the user is told so.
+/// The user is told that there is no server when none was found within this long.
 const GIVE_UP: Duration = Duration::from_secs(5);
 
 /// Looking that takes longer than this is mentioned.

@@ -251,7 +251,7 @@ impl Connect {
         Some(Network::new(simulation, self.tried.get()))
     }
 
-    /// One attempt over all addresses of the server.
+    /// Makes one attempt over all addresses of the server.
     fn attempt(&mut self) -> Result<(TcpStream, SocketAddr)> {
         let addresses = self.place.addresses()?;
         let (stream, address) = reach::reach(&addresses, ATTEMPT)?;

@@ -20,7 +20,7 @@ use crate::stats::SourceStats;
 /// Orders that wait for the chunking thread: it takes them every few ms, and who asks waits.
 const ORDERS: usize = 16;
 
-/// Who asks waits no longer for an answer.
+/// Somebody who asks waits for an answer no longer than this.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// What can be asked of the mix.

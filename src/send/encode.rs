@@ -25,7 +25,7 @@ pub struct Encoders {
     opus: OpusFeed,
     is_opus_broken: bool,
     recent: Recent,
-    /// By [`Codec::index`], the position behind the last frame.
+    /// The position behind the last frame of each codec, by [`Codec::index`].
     encoded: [u64; Codec::COUNT],
 }
 

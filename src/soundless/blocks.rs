@@ -1,5 +1,5 @@
-//! Compressed sound, a packet at a time: of one format from its start to its end, whatever the file
-//! does on its way.
+//! Reads compressed sound a packet at a time. It has one format from its start to its end, whatever
+//! the file does on its way.
 
 use crate::format::Format;
 use crate::mixdown::{Layout, Mixdown, Position};

@@ -1,4 +1,4 @@
-//! What a file is, by its first bytes: first the kind, and then, elsewhere, how it is laid out.
+//! Tells what a file is by its first bytes. Other modules then read how it is laid out.
 
 use std::io;
 

@@ -105,7 +105,8 @@ fn speaking(stats: &ClientStats, mouth: &Mouth, keys: bool) -> String {
     format!("{now}  ({how})")
 }
 
-/// Who is there: a dot before those who speak, an arrow before the one whom the keys turn.
+/// The people who are there: a dot before those who speak, an arrow before the one whom the keys
+/// turn.
 fn people(others: &[Other]) -> String {
     let mut line = "in the room:".to_owned();
     for (at, other) in others.iter().enumerate() {

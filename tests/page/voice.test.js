@@ -12,7 +12,7 @@ const PIECE = 480;
 
 const ROOMS = JSON.parse(readFileSync(new URL('../vectors/voice/rooms.json', import.meta.url), 'utf8'));
 
-/** A room's sound, in blocks (src/send/voice_activity/tests.rs). */
+/** A room's sound, in blocks (src/recv/talk/voice_activity/tests.rs). */
 function blocksOf({rate, parts}) {
 	const saw = (frame, hz) => (((frame * hz) % rate) / rate) * 2 - 1;
 	let state = 1;

@@ -2,10 +2,10 @@
 
 use log::error;
 
+use crate::capture::cards::Cards;
+use crate::capture::chunk::Chunker;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::send::cards::Cards;
-use crate::send::chunk::Chunker;
 use crate::send::combine::{Combine, Id, Role, Settings};
 use crate::send::desk::{Fitting, Order, settings};
 use crate::send::read_ahead::ReadAhead;
@@ -27,7 +27,7 @@ const LONGEST_NAME: usize = 200;
 #[cfg(feature = "device")]
 const CARD_CHUNK_MS: f64 = 3.0;
 
-/// Fewer ms than this hold no jitter buffer at all.
+/// The shortest delay of a track, in ms: less holds no jitter buffer at all.
 const SHORTEST_TRACK_DELAY_MS: f64 = 10.0;
 
 /// A source that has been opened, off the chunking thread.

@@ -1,4 +1,4 @@
-//! Who has to leave, and what the room looks like.
+//! Finds who has to leave, and tells what the room looks like.
 
 use std::time::Duration;
 

@@ -130,7 +130,7 @@ impl Held {
         *self.by.entry(origin).or_default() += 1;
     }
 
-    /// By everybody.
+    /// Places that are held, by everybody.
     pub(super) fn all(&self) -> usize {
         self.all
     }

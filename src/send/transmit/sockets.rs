@@ -196,7 +196,7 @@ fn limit_unsent(socket: &SockRef<'_>, buffering: Buffering) -> io::Result<()> {
     socket.set_send_buffer_size(bytes.max(MIN_SEND_BUFFER).max(buffering.frame_bytes * 2))
 }
 
-/// One non-blocking write. What is sent `apart` is never joined with what comes later.
+/// Writes once, without blocking. What is sent `apart` is never joined with what comes later.
 ///
 /// # Errors
 /// What the system says, `WouldBlock` included.

@@ -29,10 +29,10 @@ const MAX_VISITORS_PER_ADDRESS: usize = 8;
 const PLACES: Places =
     Places { most: MAX_VISITORS, own: OWN_VISITORS, each: MAX_VISITORS_PER_ADDRESS };
 
-/// From a browser's connection to the end of its request.
+/// How long a browser may take from its connection to the end of its request, in µs.
 const REQUEST_WITHIN_US: u64 = 5_000_000;
 
-/// How long an answer may take to go out: the largest file over a bad network.
+/// How long an answer may take to go out, in µs: the largest file over a bad network.
 const ANSWER_WITHIN_US: u64 = 30_000_000;
 
 /// How long the peer may take to close after its answer.

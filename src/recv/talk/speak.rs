@@ -1,7 +1,7 @@
 //! The talk thread: takes what a microphone gives, finds utterances, encodes them.
 //!
-//! Made of a server's own pieces: the ring of [`capture`](super::capture), the
-//! timeline of [`chunk`](super::chunk). Positions count from the thread's start, through silence.
+//! A server captures in the same way: with the ring of [`capture`](crate::capture) and the timeline
+//! of [`chunk`](crate::capture::chunk). Positions count from the thread's start, through silence.
 
 mod gate;
 
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use super::cards::{Card, Cards};
-use super::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
+use crate::capture::cards::{Card, Cards};
+use crate::capture::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::codec::opus::{Encoder, Layout, RATE};
