@@ -56,6 +56,13 @@ const commands = {
 				if (message.channels) window.soundAt ??= performance.now();
 				return postMessage.call(this, message, ...more);
 			};
+			window.sockets = 0;
+			window.WebSocket = class extends WebSocket {
+				constructor(...where) {
+					super(...where);
+					window.sockets += 1;
+				}
+			};
 			const TALK = 8;
 			const {send} = WebSocket.prototype;
 			window.talked = [];
@@ -126,6 +133,8 @@ const commands = {
 	}),
 	/** What was sent of the microphone so far: when (in seconds), with what flags, in how many bytes. */
 	talked: () => inPage(() => window.talked),
+	/** How many WebSockets the page has opened. */
+	sockets: () => inPage(() => window.sockets),
 	/** As a browser that does not have it. */
 	lack: (what) =>
 		inPage((name) => {
