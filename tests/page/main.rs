@@ -370,7 +370,10 @@ fn a_page_that_was_asked_to_leave_says_so_and_comes_again_only_when_somebody_tap
     let asked = recorder.seconds();
     wait_until("it could have come back", || recorder.seconds() > asked + COMES_BACK_WITHIN_S);
     let shown = browser.ask("show");
-    assert_eq!((&shown["status"], &shown["errors"]), (&ASKED_TO_LEAVE.into(), &serde_json::json!([])));
+    assert_eq!(
+        (&shown["status"], &shown["errors"]),
+        (&ASKED_TO_LEAVE.into(), &serde_json::json!([]))
+    );
     assert_eq!(browser.ask("sockets"), sockets, "it did not try again");
 }
 
