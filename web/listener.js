@@ -85,10 +85,12 @@ export class Listener {
 	#wasRefused = false;
 	#heardAt = 0;
 	#retryMs = RETRY_MS;
-	#retryTimer = 0;
+	/** @type {Page.Timer} */
+	#retryTimer;
 	#ticking;
 	#burstLeft = 0;
-	#pingTimer = 0;
+	/** @type {Page.Timer} */
+	#pingTimer;
 	#left = false;
 	player;
 	clock = new ServerClock();
