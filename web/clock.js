@@ -26,7 +26,7 @@ const LEAST_NOISE_US = 100;
 const PROOFS = 2;
 const LEAST_STEP_US = 5_000;
 
-/** The server's clock, as its pongs show it: the quickest trips are believed (docs/design.md). */
+/** The server's clock, as its pongs show it: the quickest trips are believed (docs/design/clocks.md). */
 export class ServerClock {
 	/** @type {Page.Trip[]} */
 	#trips = [];

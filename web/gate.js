@@ -1,6 +1,6 @@
 // What of a microphone's sound goes out: utterances, each with what came just before it. Pure: pieces of 10 ms
 // in, some of them out. Nothing that was heard while nothing was let through ever goes out. The rules are those
-// of src/send/speak/gate.rs.
+// of src/recv/talk/speak/gate.rs.
 
 import {VoiceActivity} from './voice-activity.js';
 import {Flag} from './wire-room.js';

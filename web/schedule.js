@@ -1,7 +1,7 @@
 // Which sample is heard when. Pure: times are arguments, in µs of the server's clock.
 //
 // A sample is heard at its capture time + the playout delay. Small errors are steered away by the pace;
-// large ones are jumped over behind a crossfade. docs/design.md, “When a sample plays”.
+// large ones are jumped over behind a crossfade. docs/design/clocks.md.
 
 import {CardClock} from './clock.js';
 import {Jitter} from './jitter.js';

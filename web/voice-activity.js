@@ -1,5 +1,5 @@
 // Whether somebody speaks: blocks of a microphone's sound in, open or closed out. Pure: time passes by blocks
-// of 10 ms. The rules and their reasons are those of src/send/voice_activity.rs, and a test holds both to the
+// of 10 ms. The rules and their reasons are those of src/recv/talk/voice_activity.rs, and a test holds both to the
 // same decisions.
 
 // Where the vowels are, and where the hissing sounds are, in Hz.

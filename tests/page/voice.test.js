@@ -14,7 +14,7 @@ const PIECE = 480;
 const ROOMS = JSON.parse(readFileSync(new URL('../vectors/voice/rooms.json', import.meta.url), 'utf8'));
 
 /**
- * A room's sound, in blocks (src/send/voice_activity/tests.rs).
+ * A room's sound, in blocks (src/recv/talk/voice_activity/tests.rs).
  * @param {Test.Room} room
  */
 function blocksOf({rate, parts}) {

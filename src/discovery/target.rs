@@ -88,7 +88,7 @@ impl Target {
 /// # Errors
 ///
 /// [`Error::Usage`] that names them.
-pub(crate) fn check_adapter(target: &Target, zones: &[String]) -> Result<()> {
+pub(super) fn check_adapter(target: &Target, zones: &[String]) -> Result<()> {
     if !target.lacks_adapter() {
         return Ok(());
     }

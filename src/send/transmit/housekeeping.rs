@@ -1,4 +1,4 @@
-//! Who has to leave, and what the room looks like.
+//! Finds who has to leave, and tells what the room looks like.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::people::Gathering;
 use super::{HOUSEKEEPING_US, Seat, Snapshot, TURN_US, Transmit};
 use crate::error::Result;
 use crate::send::fanout::{Listener, Overdue, Own, Phase, Talker};
-use crate::stats::{ListenerStats, PersonStats};
+use crate::stats::{ListenerStats, PersonStats, Via};
 use crate::threads::cpu_us;
 use crate::wire::{Reason, VERSION};
 
@@ -73,8 +73,8 @@ impl Transmit {
                     address: listener.peer,
                     name: listener.name.clone(),
                     version: if listener.phase == Phase::Typed { VERSION } else { 1 },
-                    via: if listener.is_browser() { "websocket" } else { "tcp" },
-                    codec: listener.codec.to_string(),
+                    via: if listener.is_browser() { Via::WebSocket } else { Via::Tcp },
+                    codec: listener.codec,
                     connected_s: now_us.saturating_sub(listener.since_us) as f64 / 1e6,
                     queued: listener.outbox.queued(Own::read_or(
                         listener.own.as_ref(),

@@ -47,7 +47,7 @@ impl Jitter {
         }
     }
 
-    /// Whether it would do as [`new`](Self::new) with these arguments would.
+    /// Whether this buffer would do as well as a [`new`](Self::new) one with these arguments.
     #[must_use]
     pub fn suits(&self, format: Format, chunk: usize, delay_ms: u32) -> bool {
         self.channels == usize::from(format.channels)

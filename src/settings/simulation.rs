@@ -27,17 +27,17 @@ pub struct Simulation {
     /// As it was written.
     text: String,
     /// Share of the frames of sound that are lost.
-    pub(super) loss: f64,
-    pub(super) delay_us: f64,
+    pub(crate) loss: f64,
+    pub(crate) delay_us: f64,
     /// How much later than that bytes come, at most.
-    pub(super) jitter_us: f64,
+    pub(crate) jitter_us: f64,
     /// How fast the line is.
-    pub(super) bits_per_us: Option<f64>,
+    pub(crate) bits_per_us: Option<f64>,
     /// How long nothing comes through, and once in how long.
-    pub(super) stall_us: Option<(u64, u64)>,
+    pub(crate) stall_us: Option<(u64, u64)>,
     /// How loud noise is, as a share of the sound.
-    pub(super) noise: Option<f64>,
-    pub(super) seed: u64,
+    pub(crate) noise: Option<f64>,
+    pub(crate) seed: u64,
 }
 
 impl FromStr for Simulation {

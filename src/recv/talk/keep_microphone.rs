@@ -1,15 +1,16 @@
-//! Keeps a talker's microphone open: joins [`device`](crate::device) and [`plug`](super::plug).
+//! Keeps a talker's microphone open: joins [`device`](crate::device) and [`plug`](crate::capture::plug).
 //!
-//! It is opened only where the server lets its person speak. One that goes away is said once and opened
-//! again as soon as it is back; without `--mic` the system's default input is followed.
+//! A microphone is opened only where the server lets its person speak. One that goes away is
+//! reported once, and opened again as soon as it is back. Without `--mic` the system's default
+//! input is followed.
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use log::{info, warn};
 
-use super::cards::Card;
-use super::plug::plug;
+use crate::capture::cards::Card;
+use crate::capture::plug::plug;
 use crate::clock::Clock;
 use crate::device::keep::{LOOK, LOOKS_PER_QUESTION, SilenceHint, keep};
 use crate::device::{self, InputDevice, Stream, System, hints};

@@ -1,18 +1,15 @@
-//! What the log tells of those who come and go, and of what goes wrong again and again. No clock.
-
-/// Lines about those who come and go, in [`COMINGS_US`]: a whole room that comes at once may have
-/// them, and a crowd that comes and goes all day does not fill a disk.
-const MOST_COMINGS: u32 = 20;
-
-/// How long these are counted together, in µs.
-const COMINGS_US: u64 = 10_000_000;
+//! What the log tells of those who come and go or speak, and of what goes wrong again and again: so
+//! many lines, and a count of the rest. No clock.
 
 /// What goes wrong again and again is told this often, in µs.
 const TROUBLE_EVERY_US: u64 = 60_000_000;
 
 /// What has been told.
-#[derive(Debug, Default)]
-pub(super) struct Hearsay {
+#[derive(Debug)]
+pub(crate) struct Hearsay {
+    /// So many lines in so long a time, in µs.
+    most: u32,
+    span_us: u64,
     since_us: u64,
     told: u32,
     untold: u64,
@@ -21,12 +18,17 @@ pub(super) struct Hearsay {
 }
 
 impl Hearsay {
-    /// Whether there may be a line about somebody who has come or gone.
-    pub(super) fn may_tell(&mut self, now_us: u64) -> bool {
-        if self.untold == 0 && now_us.saturating_sub(self.since_us) >= COMINGS_US {
+    /// At most `most` lines in each `span_us`.
+    pub(crate) const fn new(most: u32, span_us: u64) -> Self {
+        Self { most, span_us, since_us: 0, told: 0, untold: 0, quiet_until_us: 0 }
+    }
+
+    /// Whether there may be a line about somebody who has done something.
+    pub(crate) fn may_tell(&mut self, now_us: u64) -> bool {
+        if self.untold == 0 && now_us.saturating_sub(self.since_us) >= self.span_us {
             (self.since_us, self.told) = (now_us, 0);
         }
-        let may = self.told < MOST_COMINGS;
+        let may = self.told < self.most;
         if may {
             self.told += 1;
         } else {
@@ -35,9 +37,9 @@ impl Hearsay {
         may
     }
 
-    /// How many came and went without a line, once it is time to say so.
-    pub(super) fn untold(&mut self, now_us: u64) -> Option<u64> {
-        if self.untold == 0 || now_us.saturating_sub(self.since_us) < COMINGS_US {
+    /// How much was done without a line, once it is time to say so.
+    pub(crate) fn untold(&mut self, now_us: u64) -> Option<u64> {
+        if self.untold == 0 || now_us.saturating_sub(self.since_us) < self.span_us {
             return None;
         }
         (self.since_us, self.told) = (now_us, 0);
@@ -45,7 +47,7 @@ impl Hearsay {
     }
 
     /// Whether trouble that comes again and again may be told of.
-    pub(super) fn may_complain(&mut self, now_us: u64) -> bool {
+    pub(crate) fn may_complain(&mut self, now_us: u64) -> bool {
         let may = now_us >= self.quiet_until_us;
         if may {
             self.quiet_until_us = now_us + TROUBLE_EVERY_US;
@@ -62,7 +64,7 @@ mod tests {
 
     #[test]
     fn twenty_thousand_who_come_and_go_in_ten_seconds_are_a_few_lines() {
-        let mut hearsay = Hearsay::default();
+        let mut hearsay = Hearsay::new(20, 10 * SECOND);
         let (mut lines, mut counted) = (0, 0);
         for n in 0..40_000 {
             let now_us = 100 * SECOND + n * 500;
@@ -82,13 +84,13 @@ mod tests {
 
     #[test]
     fn those_who_come_now_and_then_have_a_line_each() {
-        let mut hearsay = Hearsay::default();
+        let mut hearsay = Hearsay::new(20, 10 * SECOND);
         assert!((0..1_000).all(|n| hearsay.may_tell(n * SECOND)));
     }
 
     #[test]
     fn trouble_is_told_of_once_a_minute() {
-        let mut hearsay = Hearsay::default();
+        let mut hearsay = Hearsay::new(20, 10 * SECOND);
         let told = (0..600).filter(|tenth| hearsay.may_complain(SECOND + tenth * SECOND / 10));
         assert_eq!(told.count(), 1);
         assert!(hearsay.may_complain(62 * SECOND));

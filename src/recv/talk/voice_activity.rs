@@ -1,4 +1,4 @@
-//! Whether somebody speaks: blocks of a microphone's sound in, open or closed out.
+//! Tells whether somebody speaks: blocks of a microphone's sound in, open or closed out.
 //!
 //! Pure: time passes by blocks of 10 ms. A voice is what stands out of the room's steady noise in one
 //! of two bands: where vowels are, or where an s or an f is. The noise's level is the least that each
@@ -13,20 +13,21 @@ pub const BLOCK_MS: usize = 10;
 /// Where the vowels are, above hum and rumble, and where the hissing sounds are, in Hz.
 const BANDS_HZ: [(f64, f64); 2] = [(200.0, 4_000.0), (4_000.0, 8_000.0)];
 
-/// What stands out of the noise by this ratio of powers (6.5 dB) is a voice …
+/// Sound that stands out of the noise by this ratio of powers (6.5 dB) is a voice.
 const OPENS_AT: f64 = 4.5;
 
-/// … and while there is one, what stands out by this (5 dB).
+/// While there is a voice, sound that stands out of the noise by this ratio of powers (5 dB)
+/// belongs to it.
 const STAYS_AT: f64 = 3.2;
 
-/// Nothing softer opens, in mean square: −65 dBFS is below the noise of ordinary microphones.
+/// Softest sound that opens, in mean square: −65 dBFS is below the noise of ordinary microphones.
 const SOFTEST: f64 = 3.2e-7;
 
-/// Blocks of voice say how long the pauses are that belong to it: so many each …
+/// Each block of voice makes the pauses that belong to it longer by so many blocks.
 const HANGOVER_PER_BLOCK: u32 = 5;
 
-/// … up to this many. A pause between two words is hardly ever longer; a click of a block or two
-/// is not waited for.
+/// Longest pause that belongs to a voice, in blocks. A pause between two words is hardly ever
+/// longer; a click of a block or two is not waited for.
 const LONGEST_HANGOVER: u32 = 40;
 
 /// The noise is the least power of so many stretches of so many blocks each: 2 s in all, longer
@@ -47,7 +48,7 @@ pub struct VoiceActivity {
 }
 
 impl VoiceActivity {
-    /// For mono sound of `rate_hz`.
+    /// Makes a detector for mono sound of `rate_hz`.
     #[must_use]
     pub fn new(rate_hz: u32) -> Self {
         let bands = BANDS_HZ.map(|(from, to)| Band::new(from, to, f64::from(rate_hz)));

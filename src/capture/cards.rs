@@ -1,12 +1,12 @@
-//! Joins [`capture`](super::capture) and [`chunk`](super::chunk): the cards that a chunker takes its
+//! Joins [`capture`](super) and [`chunk`](super::chunk): the cards that a chunker takes its
 //! sound from, one after the other.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use log::error;
 
-use super::capture::{Captured, Piece};
 use super::chunk::Chunker;
+use super::{Captured, Piece};
 use crate::format::Format;
 use crate::mixdown::Layout;
 
@@ -28,7 +28,7 @@ pub(crate) enum Card {
 }
 
 /// The chunker's end.
-pub(super) struct Cards {
+pub(crate) struct Cards {
     from: Receiver<Card>,
     captured: Option<Captured>,
     period_ms: f64,
@@ -38,23 +38,23 @@ pub(super) struct Cards {
 
 impl Cards {
     /// Cards that are announced through what this returns.
-    pub(super) fn new(pick: Option<(u16, u16)>) -> (Self, SyncSender<Card>) {
+    pub(crate) fn new(pick: Option<(u16, u16)>) -> (Self, SyncSender<Card>) {
         let (sender, from) = sync_channel(CARDS);
         (Self { from, captured: None, period_ms: 0.0, pick }, sender)
     }
 
     /// Whether there is one now.
-    pub(super) fn is_plugged(&self) -> bool {
+    pub(crate) fn is_plugged(&self) -> bool {
         self.captured.is_some()
     }
 
     /// How much sound the newest card hands over at a time, in ms; 0 before the first.
-    pub(super) fn period_ms(&self) -> f64 {
+    pub(crate) fn period_ms(&self) -> f64 {
         self.period_ms
     }
 
     /// Gives the chunker what has come since last time.
-    pub(super) fn feed(&mut self, chunker: &mut Chunker) {
+    pub(crate) fn feed(&mut self, chunker: &mut Chunker) {
         while let Ok(card) = self.from.try_recv() {
             chunker.unplug();
             self.captured = None;

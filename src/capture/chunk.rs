@@ -16,8 +16,8 @@ use crate::wire::{AudioHeader, FLAG_BROKEN};
 
 /// Shortest and longest sleep of a thread that cuts chunks, in µs: how late one may be noticed, and
 /// how often a quiet program wakes.
-pub(super) const SHORTEST_SLEEP_US: u64 = 500;
-pub(super) const LONGEST_SLEEP_US: u64 = 5_000;
+pub(crate) const SHORTEST_SLEEP_US: u64 = 500;
+pub(crate) const LONGEST_SLEEP_US: u64 = 5_000;
 
 /// Silence by the clock fills no gap longer than this: a PC that was suspended must not send hours
 /// of it in a burst. Positions jump instead.
@@ -189,7 +189,7 @@ impl Chunker {
         Ok(())
     }
 
-    /// From now on silence takes the place of what has not come this long after it should have.
+    /// Sets how long after it should have come sound is waited for, before silence takes its place.
     pub fn set_patience(&mut self, patience_us: u64) {
         self.patience_us = patience_us as f64;
     }

@@ -4,11 +4,15 @@
 //! playout delay. Small errors are steered away by the resampling ratio; an error that would take
 //! long is jumped over, behind a crossfade. What is missing is silence, with a fade on both sides.
 
+pub mod blocks;
+pub mod frames;
+pub mod jitter;
+
 use crate::clock::{CardClock, Timeline};
 use crate::error::Result;
 use crate::format::Format;
 use crate::rate::RateConverter;
-use crate::recv::jitter::Jitter;
+use jitter::Jitter;
 
 /// Frames that come out at a time.
 pub const BLOCK: usize = 32;
@@ -35,21 +39,24 @@ struct Steering {
     slew_per_s: f64,
 }
 
-/// Being in step soon matters more at first: the clocks' rates are not known yet.
+/// How errors are steered away at first, where being in step soon matters more: the clocks' rates
+/// are not known yet.
 const AT_FIRST: Steering = Steering { settle_us: 1e6, most: 1000e-6, slew_per_s: 1000e-6 };
 
 /// How long "at first" lasts, in µs: until then the lines through stamps and pings are short, and
 /// what they say changes.
 const AT_FIRST_US: f64 = 10e6;
 
-/// Being in step soon again matters more, too, where a card or a clock has moved.
+/// How errors are steered away where a card or a clock has moved: being in step soon matters more
+/// there, too.
 const OUT_OF_STEP: Steering = Steering { settle_us: 0.7e6, most: 1000e-6, slew_per_s: 2000e-6 };
 
 /// Out of step is who is off by more than this, in µs, until the error is down to the second.
 const OUT_OF_STEP_US: f64 = 120.0;
 const IN_STEP_US: f64 = 20.0;
 
-/// Later nobody should hear that anything is steered.
+/// How errors are steered away once a listener is in step: nobody should hear that anything is
+/// steered.
 const LATER: Steering = Steering { settle_us: 4e6, most: 200e-6, slew_per_s: 100e-6 };
 
 /// Crystals change their rate slowly. What changes faster is a clock being misjudged for a moment,

@@ -1,7 +1,7 @@
 //! The talk thread: takes what a microphone gives, finds utterances, encodes them.
 //!
-//! Made of a server's own pieces: the ring of [`capture`](super::capture), the
-//! timeline of [`chunk`](super::chunk). Positions count from the thread's start, through silence.
+//! A server captures in the same way: with the ring of [`capture`](crate::capture) and the timeline
+//! of [`chunk`](crate::capture::chunk). Positions count from the thread's start, through silence.
 
 mod gate;
 
@@ -9,18 +9,17 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use super::cards::{Card, Cards};
-use super::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
-use super::encode::encode_pcm;
+use crate::capture::cards::{Card, Cards};
+use crate::capture::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
 use crate::clock::Clock;
+use crate::codec::Codec;
 use crate::codec::opus::{Encoder, Layout, RATE};
 use crate::codec::pcm::Dither;
-use crate::codec::{Bitrate, Codec};
 use crate::error::Result;
 use crate::format::Format;
 use crate::shutdown::Shutdown;
 use crate::talking::{Lets, Talking};
-use crate::wire::{AudioHeader, Microphone};
+use crate::wire::{AudioFrame, AudioHeader, Microphone};
 use gate::Gate;
 #[cfg(test)]
 pub(super) use gate::LOOK_BACK;
@@ -31,18 +30,6 @@ const FORMAT: Format = Format { sample_rate: RATE, channels: 1 };
 /// A microphone that has not delivered by then is silent for now. Longer than a PC's ordinary
 /// hiccups; what comes later still finds its place.
 const PATIENCE_US: u64 = 50_000;
-
-/// Opus at this many kbit/s, unless somebody says otherwise: one voice, transparent.
-const DEFAULT_KBPS: u16 = 64;
-
-/// The codec of a `--talk-codec`; `None` for one that does not exist.
-#[must_use]
-pub fn codec(text: &str) -> Option<Codec> {
-    match text {
-        "opus" => Some(Codec::Opus(Bitrate::nearest(DEFAULT_KBPS))),
-        text => Codec::parse(text),
-    }
-}
 
 /// What a hello says of sound that is packed with `codec`.
 #[must_use]
@@ -146,7 +133,7 @@ impl Packer {
                 }
             }
             Self::Pcm(codec, dither) => {
-                if let Some(frame) = encode_pcm(*codec, header, samples, dither) {
+                if let Some(frame) = AudioFrame::pcm(*codec, header, samples, dither) {
                     send(header, frame.plain().1);
                 }
             }
@@ -161,7 +148,7 @@ mod tests {
     #[test]
     fn every_codec_makes_frames_that_a_server_takes() {
         for name in ["opus", "opus:96", "s16", "s24", "f32"] {
-            let codec = codec(name).unwrap();
+            let codec = Codec::parse_for_voice(name).unwrap();
             assert!(announced(codec).format().is_some(), "{name}");
             let mut packer = Packer::new(codec).unwrap();
             let header = AudioHeader { flags: 2, frames: 480, position: 7, captured_us: 9 };
@@ -171,13 +158,11 @@ mod tests {
             });
             assert_eq!(packed.len(), 1, "{name}");
         }
-        assert_eq!(codec("opus"), Codec::parse("opus:64"));
-        assert_eq!((codec("auto"), codec("mp3")), (None, None));
     }
 
     #[test]
     fn what_is_announced_of_opus_is_what_the_encoder_does() {
-        let encoder = Encoder::new(Layout::VOICE, 1, Bitrate::nearest(64)).unwrap();
+        let encoder = Encoder::new(Layout::VOICE, 1, crate::codec::Bitrate::nearest(64)).unwrap();
         assert_eq!(encoder.delay(), Layout::VOICE.delay);
         assert_eq!(
             Layout::VOICE.frames as usize * 1000,

@@ -1,8 +1,9 @@
-//! What a peer may make us do so many times a second. Pure; in µs.
+//! How often in a second something may happen that a peer can bring about. Pure: time is an argument, in µs.
 
-/// So many times at once, and one more each time that so long has passed.
+/// How often something may still happen: some times at once, and one more each time that a while
+/// has passed.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     at_once: u64,
     every_us: u64,
     /// When all of it would be there again.
@@ -10,13 +11,18 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
+    /// `most` times at once, and as many in every second after that.
+    pub(crate) const fn per_second(most: u64) -> Self {
+        Self::new(most, most)
+    }
+
     /// `at_once` times, and `per_second` times in every second.
-    pub(super) const fn new(at_once: u64, per_second: u64) -> Self {
+    pub(crate) const fn new(at_once: u64, per_second: u64) -> Self {
         Self { at_once, every_us: 1_000_000 / per_second, full_us: 0 }
     }
 
     /// Takes one time at `now_us`; `false` where none is left.
-    pub(super) fn takes(&mut self, now_us: u64) -> bool {
+    pub(crate) fn takes(&mut self, now_us: u64) -> bool {
         let full_us = self.full_us.max(now_us).saturating_add(self.every_us);
         let is_left = full_us - now_us <= self.at_once * self.every_us;
         if is_left {

@@ -1,11 +1,11 @@
-//! Starts a card that is captured: joins [`device`](crate::device), [`capture`](super::capture) and
+//! Starts a card that is captured: joins [`device`](crate::device), [`capture`](super) and
 //! whoever takes its sound.
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use super::capture;
 use super::cards::Card;
+use crate::capture;
 use crate::clock::Clock;
 use crate::device::{InputDevice, Stream};
 use crate::error::Result;
@@ -15,7 +15,7 @@ use crate::stats;
 ///
 /// # Errors
 /// As [`InputDevice::start`].
-pub(super) fn plug(
+pub(crate) fn plug(
     device: &InputDevice,
     period_ms: f64,
     clock: Clock,

@@ -3,6 +3,11 @@
 //! The card's callback pushes what it got into a ring and bumps counters; [`Captured`] is the
 //! other end, on the chunking thread.
 
+pub mod cards;
+pub mod chunk;
+#[cfg(feature = "device")]
+pub(crate) mod plug;
+
 use std::sync::Arc;
 
 use ringbuf::traits::{Consumer, Observer, Producer, Split};

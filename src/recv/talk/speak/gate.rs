@@ -11,7 +11,7 @@ use crate::wire::{AudioHeader, FLAG_HELD, FLAG_LAST};
 
 /// Chunks before the one in which a voice was heard that go out with it: words begin softly. They
 /// come late to whoever hears, as far as the server has time for them.
-pub(in crate::send) const LOOK_BACK: usize = 5;
+pub(in crate::recv) const LOOK_BACK: usize = 5;
 
 /// Cuts utterances out of chunks.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// For mono chunks of 10 ms at `rate_hz`.
+    /// Makes a gate for mono chunks of 10 ms at `rate_hz`.
     pub(super) fn new(rate_hz: u32) -> Self {
         let before = VecDeque::with_capacity(LOOK_BACK);
         Self { voice: VoiceActivity::new(rate_hz), is_open: false, before }
