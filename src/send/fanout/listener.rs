@@ -382,11 +382,12 @@ impl Listener {
     pub fn close(&mut self, reason: Reason, text: &str, now_us: u64) {
         let notice = Notice::because(reason, text);
         if self.is_browser() {
-            // Before the welcome there are no notices; the close says it all.
+            // Before the welcome there are no notices: the close says what a page must know.
             let typed = self.phase == Phase::Typed;
             let notice = if typed { websocket::binary(&notice.frame()) } else { Vec::new() };
             let code = self.close_code.unwrap_or(match reason {
                 Reason::Violation => close::POLICY,
+                Reason::Removed => close::REMOVED,
                 _ if self.phase == Phase::Refused => close::TRY_AGAIN,
                 _ => close::GOING_AWAY,
             });
