@@ -5,6 +5,7 @@ mod flac;
 mod input;
 mod kind;
 mod mp3;
+mod mp4;
 mod ogg;
 mod others;
 mod pcm;

@@ -17,7 +17,7 @@ use crate::soundless::{others, riff};
 /// Lowest sample rate of a sound file, in Hz. Below it a header lies.
 const MIN_SAMPLE_RATE: u32 = 1_000;
 
-const FILE_KINDS: &str = "AuraLync plays WAV, AIFF, FLAC, MP3, Ogg Vorbis and Opus";
+const FILE_KINDS: &str = "AuraLync plays WAV, AIFF, FLAC, MP3, M4A, Ogg Vorbis and Opus";
 
 /// Why a file's contents cannot be played.
 #[derive(Debug)]
@@ -175,7 +175,7 @@ fn open_decoder(mut input: Input) -> std::result::Result<Decoder, Fault> {
         FileKind::Aiff => others::read_aiff(&mut input)?,
         FileKind::Au => others::read_au(&mut input)?,
         FileKind::Caf => others::read_caf(&mut input)?,
-        kind @ (FileKind::Flac | FileKind::Mp3 | FileKind::Ogg) => {
+        kind @ (FileKind::Flac | FileKind::Mp3 | FileKind::Mp4 | FileKind::Ogg) => {
             return Ok(Decoder::Compressed(Box::new(Compressed::open(input, kind)?)));
         }
     };
@@ -244,7 +244,7 @@ mod tests {
         #[cfg(unix)]
         assert_eq!(
             refusal(Path::new("/dev/null")),
-            "it is not an ordinary file. AuraLync plays WAV, AIFF, FLAC, MP3, Ogg Vorbis and Opus; name such a file"
+            "it is not an ordinary file. AuraLync plays WAV, AIFF, FLAC, MP3, M4A, Ogg Vorbis and Opus; name such a file"
         );
     }
 
@@ -268,7 +268,7 @@ mod tests {
             assert_eq!(
                 refusal(&path),
                 "it is not a sound file known here. \
-                 AuraLync plays WAV, AIFF, FLAC, MP3, Ogg Vorbis and Opus; name such a file"
+                 AuraLync plays WAV, AIFF, FLAC, MP3, M4A, Ogg Vorbis and Opus; name such a file"
             );
         }
         std::fs::write(&path, b"").unwrap();
