@@ -121,6 +121,12 @@ impl Generator {
         }
     }
 
+    /// Whether [`read`](Self::read) may wait for somebody else: where sound comes through a pipe.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        matches!(&self.sound, Sound::File(file) if file.is_pipe())
+    }
+
     /// Fills `out` with interleaved frames and returns how many: as many as fit, fewer only at the
     /// end of a file, 0 after it.
     ///

@@ -10,14 +10,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
-use log::{error, info};
-
 use super::cards::{Card, Cards};
 use super::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
 use super::combine::{Combine, Role, Settings};
 use super::desk::{Asked, Fitting};
 use super::encode::Encoders;
 use super::own_mixes::OwnMixes;
+use super::read_ahead::ReadAhead;
 use super::record::Taps;
 use super::talk::Message;
 use super::transmit::Handle;
@@ -25,6 +24,7 @@ use crate::clock::Clock;
 use crate::codec::opus::Layout;
 use crate::error::Result;
 use crate::format::Format;
+use crate::mixdown;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::stats;
@@ -44,8 +44,8 @@ const LONGEST_TURN_US: u64 = 20_000;
 const SHORTEST_PATIENCE_US: u64 = 25_000;
 const LONGEST_PATIENCE_US: u64 = 150_000;
 
-/// A generator never makes up for more than this at once: after a stall its sound goes on where it
-/// was, later.
+/// What no card gives never makes up for more than this at once: after a stall its sound goes on where
+/// it was, later.
 const LONGEST_CATCH_UP_US: u64 = 500_000;
 
 /// The thread's state.
@@ -82,13 +82,11 @@ enum Input {
 }
 
 struct Generating {
-    generator: Generator,
+    ahead: ReadAhead,
+    format: Format,
     start_us: u64,
     made: u64,
     scratch: Vec<f32>,
-    /// Behind the end, frames of silence that are still to come: they push out what the conversion
-    /// of its rate keeps back.
-    tail: Option<u64>,
 }
 
 impl Producer {
@@ -168,11 +166,13 @@ impl Producer {
         generator: Generator,
         pick: Option<(u16, u16)>,
     ) -> Result<()> {
+        let format = self.format;
+        let ahead = ReadAhead::start(&self.source, generator, pick, format, &self.stop)?;
         let start_us = self.clock.now_us();
-        self.chunker.plug_exact(generator.format(), generator.layout(), pick, start_us)?;
+        let layout = mixdown::Layout::usual(format.channels);
+        self.chunker.plug_exact(format, &layout, None, start_us)?;
         let scratch = Vec::new();
-        self.input =
-            Input::Generator(Generating { generator, start_us, made: 0, scratch, tail: None });
+        self.input = Input::Generator(Generating { ahead, format, start_us, made: 0, scratch });
         Ok(())
     }
 
@@ -284,7 +284,7 @@ fn patience_us(delay_ms: u32) -> u64 {
 impl Generating {
     /// Makes what is due at `now_us`. `false` when the sound has ended.
     fn feed(&mut self, chunker: &mut Chunker, now_us: u64, counters: &stats::Capture) -> bool {
-        let format = self.generator.format();
+        let format = self.format;
         let elapsed = now_us.saturating_sub(self.start_us) as f64;
         let due = (elapsed * f64::from(format.sample_rate) / 1e6) as u64;
         let most = format.frames_in_ms(LONGEST_CATCH_UP_US as f64 / 1e3) as u64;
@@ -296,32 +296,19 @@ impl Generating {
         if missing == 0 {
             return true;
         }
+        self.scratch.clear();
         self.scratch.resize(format.samples(missing as usize), 0.0);
-        let frames = match self.generator.read(&mut self.scratch) {
-            Ok(0) => {
-                let left = self.tail.get_or_insert_with(|| chunker.held_back());
-                if *left == 0 {
-                    info!("the file has ended: silence from here on");
-                    return false;
-                }
-                let frames = missing.min(*left);
-                *left -= frames;
-                self.scratch.fill(0.0);
-                frames as usize
-            }
-            Ok(frames) => frames,
-            Err(e) => {
-                error!("{e}");
-                return false;
-            }
-        };
-        let samples = &self.scratch[..format.samples(frames)];
+        let count = self.ahead.read(&mut self.scratch);
+        let has_ended = self.ahead.has_ended();
+        // What was not read in time is silence, and is heard later.
+        let samples = &self.scratch[..if has_ended { count } else { self.scratch.len() }];
         let at_us = self.start_us + format.micros(self.made) as u64;
         chunker.stamp(self.made, 0, at_us, at_us);
         chunker.samples(samples);
+        let frames = format.frames(samples.len()) as u64;
         counters.peak.note(samples);
-        counters.frames.add(frames as u64);
-        self.made += frames as u64;
-        true
+        counters.frames.add(frames);
+        self.made += frames;
+        !has_ended
     }
 }

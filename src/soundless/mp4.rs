@@ -156,6 +156,10 @@ fn decode(decoder: &mut dyn AudioDecoder, bytes: &[u8], channels: usize) -> Opti
 
 /// Whether the first packets have what HE-AAC adds to AAC-LC: some encoders do not say so in front.
 fn is_he_aac(input: &mut Input, mut places: Places) -> Result<bool, Fault> {
+    if input.is_pipe() {
+        // They could not be read again.
+        return Ok(false);
+    }
     for _ in 0..HE_PACKETS {
         let Some((place, bytes)) = places.next() else { return Ok(false) };
         let has_it = packet(input, place, bytes)?.is_some_and(aac::ends_in_high_band);

@@ -1,8 +1,9 @@
 //! A sound file of any kind that can be played, from its start to its end or over and over.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::format::{Format, sanitise};
@@ -13,6 +14,7 @@ use crate::soundless::input::Input;
 use crate::soundless::kind::{FileKind, recognise};
 use crate::soundless::pcm::Pcm;
 use crate::soundless::{others, riff};
+use crate::source::PIPE;
 
 /// Lowest sample rate of a sound file, in Hz. Below it a header lies.
 const MIN_SAMPLE_RATE: u32 = 1_000;
@@ -28,6 +30,8 @@ pub(crate) enum Fault {
     Unknown(String),
     /// It is sound, but its header cannot be right.
     Damaged(String),
+    /// Standard input gives none: why, and what to do.
+    NoPipe(&'static str, &'static str),
 }
 
 impl Fault {
@@ -48,6 +52,8 @@ impl From<io::Error> for Fault {
 pub(crate) struct SoundFile {
     path: PathBuf,
     looped: bool,
+    /// Whether it comes at the pace of who writes it.
+    is_pipe: bool,
     decoder: Decoder,
 }
 
@@ -59,7 +65,13 @@ enum Decoder {
 
 impl SoundFile {
     pub(crate) fn open(path: &Path, looped: bool) -> Result<Self> {
-        Self::of(path, open_file(path).and_then(open_decoder), looped)
+        if path != Path::new(PIPE) {
+            return Self::of(path, open_file(path).and_then(open_decoder), looped);
+        }
+        let input = open_standard_input();
+        let is_pipe = input.as_ref().is_ok_and(Input::is_pipe);
+        let file = Self::of(Path::new("standard input"), input.and_then(open_decoder), looped)?;
+        Ok(Self { is_pipe, ..file })
     }
 
     /// A file that is in memory.
@@ -69,7 +81,12 @@ impl SoundFile {
 
     fn of(path: &Path, decoder: std::result::Result<Decoder, Fault>, looped: bool) -> Result<Self> {
         let decoder = decoder.map_err(|fault| cannot_play(path, &fault))?;
-        Ok(Self { path: path.to_owned(), looped, decoder })
+        Ok(Self { path: path.to_owned(), looped, is_pipe: false, decoder })
+    }
+
+    /// Whether it may let who reads it wait.
+    pub(crate) fn is_pipe(&self) -> bool {
+        self.is_pipe
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -91,7 +108,7 @@ impl SoundFile {
     pub(crate) fn frames_total(&self) -> Option<u64> {
         match &self.decoder {
             _ if self.looped => None,
-            Decoder::Pcm(pcm) => Some(pcm.frames_total()),
+            Decoder::Pcm(pcm) => pcm.frames_total(),
             Decoder::Compressed(compressed) => compressed.frames_total(),
         }
     }
@@ -165,6 +182,24 @@ fn open_file(path: &Path) -> std::result::Result<Input, Fault> {
     Ok(Input::file(File::open(path)?))
 }
 
+/// What is piped into this program. It can be read once, and by one.
+fn open_standard_input() -> std::result::Result<Input, Fault> {
+    static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        let fix = "Write PROGRAM | auralync-server --source file:-";
+        return Err(Fault::NoPipe("nothing is piped into this program", fix));
+    }
+    if IS_TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(Fault::NoPipe("it is a source already, and can be heard once", "Name it once"));
+    }
+    #[cfg(unix)]
+    let input = std::os::fd::AsFd::as_fd(&stdin).try_clone_to_owned()?;
+    #[cfg(windows)]
+    let input = std::os::windows::io::AsHandle::as_handle(&stdin).try_clone_to_owned()?;
+    Ok(Input::pipe(File::from(input)))
+}
+
 fn open_decoder(mut input: Input) -> std::result::Result<Decoder, Fault> {
     if input.peek(1)?.is_empty() {
         return Err(Fault::Unknown("it is empty".into()));
@@ -184,6 +219,7 @@ fn open_decoder(mut input: Input) -> std::result::Result<Decoder, Fault> {
 
 fn cannot_play(path: &Path, fault: &Fault) -> Error {
     match fault {
+        Fault::NoPipe(why, fix) => Error::file(path, why, *fix),
         Fault::Unknown(why) => Error::file(path, why, format!("{FILE_KINDS}; name such a file")),
         Fault::Damaged(why) => Error::file(
             path,
@@ -194,6 +230,11 @@ fn cannot_play(path: &Path, fault: &Fault) -> Error {
             ErrorKind::NotFound => {
                 Error::file(path, "there is no such file", "Check the name and the folder")
             }
+            ErrorKind::NotSeekable => Error::file(
+                path,
+                "its parts stand in an order that cannot be played from a pipe",
+                "Save it as a file first, and name that",
+            ),
             ErrorKind::IsADirectory => {
                 Error::file(path, "this is a folder", "Name one sound file in it")
             }

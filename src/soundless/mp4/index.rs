@@ -1,5 +1,7 @@
 //! The index of an M4A, MP4 or QuickTime file: boxes in boxes (ISO/IEC 14496-12).
 
+use std::io::ErrorKind;
+
 use super::table::{Places, Tables};
 use crate::soundless::input::Input;
 use crate::soundless::sound_file::Fault;
@@ -81,6 +83,10 @@ struct Index {
 pub(super) fn read(input: &mut Input) -> Result<Track, Fault> {
     let mut reader = Reader { input, boxes: 0, depth: 0 };
     while let Some((name, end)) = reader.next_box(u64::MAX)? {
+        if &name == b"mdat" && reader.input.is_pipe() {
+            // The index is behind the sound.
+            return Err(Fault::Io(ErrorKind::NotSeekable.into()));
+        }
         if &name == b"moov" {
             let mut index = Index::default();
             reader.film(end, &mut index)?;
