@@ -12,8 +12,8 @@ use clap::Parser;
 use crate::error::{Error, Result, exit};
 use crate::format::printable;
 use crate::settings;
-use crate::settings::StatsTarget;
 use crate::shutdown::Shutdown;
+use crate::stats::StatsTarget;
 use crate::status::{self, LogLines, Terminal};
 use crate::threads::{Priority, spawn};
 

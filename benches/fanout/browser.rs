@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::listener::Follower;
 
-/// What it sends first.
+/// What a browser sends first.
 pub(crate) fn opening(page: SocketAddr) -> String {
     format!(
         "GET /listen HTTP/1.1\r\nHost: {page}\r\nOrigin: http://{page}\r\nUpgrade: websocket\r\n\

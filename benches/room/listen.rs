@@ -18,16 +18,16 @@ const WHOLE: f64 = 0.9;
 /// A piece that matches worse than this, where its window says, is a glitch.
 const UNBROKEN: f64 = 0.85;
 
-/// A window is looked for this far from the last one's place; if it is not there, …
+/// A window is looked for this far from the last one's place, in frames.
 const NEAR: usize = RATE as usize / 1000;
 
-/// … up to this far.
+/// A window that is not near the last one's place is looked for up to this far from it, in frames.
 const FAR: usize = RATE as usize / 20;
 
 /// Far searches compare every so many samples only.
 const STRIDE: usize = 8;
 
-/// No listener is later than this.
+/// Latest that a listener may be, in frames.
 const LATEST: usize = RATE as usize * 2;
 
 pub(crate) const HEADING: &str = "                            ears behind pc, ms       damaged      \
@@ -121,7 +121,7 @@ impl Heard {
     }
 }
 
-/// Where a window was found.
+/// The place where a window was found.
 #[derive(Debug, Clone, Copy)]
 struct Found {
     /// In frames.

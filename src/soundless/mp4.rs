@@ -13,9 +13,9 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
 use crate::mixdown::Layout;
-use crate::soundless::blocks::Block;
+use crate::soundless::block::Block;
+use crate::soundless::fault::{Fault, believable};
 use crate::soundless::input::Input;
-use crate::soundless::sound_file::{Fault, believable};
 use index::Coded;
 use table::Places;
 

@@ -6,7 +6,8 @@ use super::person::{Person, RATE, converse_at_ease, microphone};
 use super::support::Scratch;
 use super::support::program::{server, source};
 
-/// Of the film, which stands on the left alone: where no voice is, the right is silent.
+/// The frequency of the film, which stands on the left alone: where no voice is, the right is
+/// silent.
 const FILM_HZ: f64 = 1_000.0;
 const FILM: f64 = 0.125;
 const VOICE_HZ: f64 = 300.0;

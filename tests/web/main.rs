@@ -11,6 +11,7 @@ mod browser;
 mod control;
 mod hostile;
 mod listeners;
+mod modules;
 mod routes;
 #[path = "../support/mod.rs"]
 mod support;

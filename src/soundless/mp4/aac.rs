@@ -1,7 +1,7 @@
 //! What is known of AAC before it is decoded (ISO/IEC 14496-3).
 
 use crate::format::Format;
-use crate::soundless::sound_file::{Fault, believable};
+use crate::soundless::fault::{Fault, believable};
 
 /// Frames in a packet.
 pub(super) const PACKET_FRAMES: usize = 1_024;

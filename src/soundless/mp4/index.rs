@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 
 use super::table::{Places, Tables};
+use crate::soundless::fault::Fault;
 use crate::soundless::input::Input;
-use crate::soundless::sound_file::Fault;
 
 /// Most boxes that are looked at. A film with all its tags has a few hundred; each may cost a seek.
 const MAX_BOXES: u32 = 10_000;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::soundless::fault::Fault;
 use crate::soundless::input::Input;
-use crate::soundless::sound_file::Fault;
 
 /// Most entries of a table: a day of AAC at 48 kHz. Each costs 4 bytes of memory, or 8.
 const MAX_ENTRIES: u32 = 1 << 22;
