@@ -80,8 +80,9 @@ pub struct Server {
 /// Where the sound comes from.
 enum Origin {
     Generator(Generator),
+    /// None yet, where this PC has no sound so far.
     #[cfg(feature = "device")]
-    Card(Box<crate::device::InputDevice>),
+    Card(Option<Box<crate::device::InputDevice>>),
 }
 
 impl Server {
@@ -96,10 +97,12 @@ impl Server {
         let (source, others) = carrier(&settings);
         let origin = Origin::open(&source, &settings)?;
         let sample_rate =
-            settings.preset.sample_rate.unwrap_or_else(|| stream_rate(origin.format().sample_rate));
+            settings.preset.sample_rate.unwrap_or_else(|| stream_rate(origin.sample_rate()));
         let format = Format { sample_rate, channels: settings.preset.channels };
-        // Channels that the card has not got are refused now, not when sound comes.
-        Mixdown::new(&origin.layout(), format.channels, source.channels)?;
+        if let Some(layout) = origin.layout() {
+            // Channels that the card has not got are refused now, not when sound comes.
+            Mixdown::new(&layout, format.channels, source.channels)?;
+        }
         // The delay must hold two chunks at the rate that it turned out to be.
         let fixed = Fixed { sample_rate, chunk_size: settings.preset.chunk_size };
         let settings = ServerSettings { preset: settings.preset.held_to(fixed)?, ..settings };
@@ -187,7 +190,12 @@ impl Server {
     fn first_name(&self) -> String {
         match &self.source {
             #[cfg(feature = "device")]
-            Origin::Card(device) => format!("what “{}” delivers", device.name()),
+            Origin::Card(Some(device)) => format!("what “{}” delivers", device.name()),
+            #[cfg(feature = "device")]
+            Origin::Card(None) => {
+                let (source, _) = carrier(&self.settings);
+                format!("{}, once this PC has sound", source.kind)
+            }
             Origin::Generator(_) => {
                 let source = self.settings.sources.first().cloned().unwrap_or_default();
                 source.to_string()
@@ -256,16 +264,16 @@ impl Server {
         beside.into_iter().try_for_each(|source| mix.add(source))?;
         match origin {
             Origin::Generator(generator) => {
-                mix.generate(generator, source.channels, clock.now_us())?
+                mix.generate(generator, source.channels, clock.now_us(), &stop)?
             }
             #[cfg(feature = "device")]
             Origin::Card(device) => {
                 let capturing = fitting.captured.source();
-                capturing.set(device.captured_output_id());
+                capturing.set(device.as_ref().and_then(|device| device.captured_output_id()));
                 let card = keep_card::KeepCard {
                     producer: mix.cards(source.channels),
                     source,
-                    found: Some(*device),
+                    found: device.map(|device| *device),
                     delay_ms: Arc::clone(&delay_ms),
                     clock,
                     counters: Arc::clone(&counters),
@@ -327,7 +335,7 @@ impl Origin {
         match &source.kind {
             #[cfg(feature = "device")]
             Kind::Loopback(_) | Kind::Device(_) => {
-                crate::device::InputDevice::find(&source.kind).map(|d| Self::Card(Box::new(d)))
+                Ok(Self::Card(keep_card::find(&source.kind)?.map(Box::new)))
             }
             #[cfg(not(feature = "device"))]
             Kind::Loopback(_) | Kind::Device(_) => Err(no_cards()),
@@ -335,20 +343,21 @@ impl Origin {
         }
     }
 
-    fn format(&self) -> Format {
+    /// Its rate in Hz, or the usual one where nobody knows yet.
+    fn sample_rate(&self) -> u32 {
         match self {
-            Self::Generator(generator) => generator.format(),
+            Self::Generator(generator) => generator.format().sample_rate,
             #[cfg(feature = "device")]
-            Self::Card(device) => device.format(),
+            Self::Card(device) => device.as_ref().map_or(DEFAULT_RATE, |d| d.format().sample_rate),
         }
     }
 
-    /// What its channels are.
-    fn layout(&self) -> mixdown::Layout {
+    /// What its channels are, where that is known.
+    fn layout(&self) -> Option<mixdown::Layout> {
         match self {
-            Self::Generator(generator) => generator.layout().clone(),
+            Self::Generator(generator) => Some(generator.layout().clone()),
             #[cfg(feature = "device")]
-            Self::Card(device) => device.layout().clone(),
+            Self::Card(device) => device.as_ref().map(|device| device.layout().clone()),
         }
     }
 
@@ -356,7 +365,7 @@ impl Origin {
         match self {
             Self::Generator(_) => None,
             #[cfg(feature = "device")]
-            Self::Card(device) => Some(device.id()),
+            Self::Card(device) => device.as_ref().map(|device| device.id()),
         }
     }
 }

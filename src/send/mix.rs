@@ -24,9 +24,11 @@ use super::presence::Message;
 use crate::capture::cards::{Card, Cards};
 use crate::capture::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
 use crate::codec::InUse;
-use crate::codec::opus::Layout;
+use crate::codec::opus;
 use crate::error::Result;
 use crate::format::Format;
+use crate::mixdown::Layout;
+use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
 use crate::stats::{self, SourceStats};
 use crate::wire::{AudioFrame, AudioHeader};
@@ -37,6 +39,7 @@ use overload::Overload;
 use own_mixes::OwnMixes;
 use people::People;
 use prepare::Prepared;
+use read_ahead::ReadAhead;
 use record::Taps;
 use sources::{CARRIER, Sources};
 
@@ -83,7 +86,7 @@ impl Mix {
     pub fn new(
         format: Format,
         chunk_size: u32,
-        layout: Layout,
+        layout: opus::Layout,
         (name, settings): (&str, Settings),
         counters: Arc<stats::Capture>,
         now_us: u64,
@@ -138,18 +141,21 @@ impl Mix {
         self.people = Some(People::new(self.format, room, own_mixes, Arc::clone(&self.counters)));
     }
 
-    /// Sound comes from a generator, from `now_us` on.
+    /// Sound comes from a generator, from `now_us` on. A thread reads it ahead, until `stop`.
     ///
     /// # Errors
-    /// If its channels cannot be brought to the mix's.
+    /// If its channels cannot be brought to the mix's, or the system gives no thread.
     pub(super) fn generate(
         &mut self,
         generator: Generator,
         pick: Option<(u16, u16)>,
         now_us: u64,
+        stop: &Shutdown,
     ) -> Result<()> {
-        self.chunker.plug_exact(generator.format(), generator.layout(), pick, now_us)?;
-        self.input = Input::Generator(Generating::new(generator, now_us));
+        let ahead = ReadAhead::start(&self.source, generator, pick, self.format, stop)?;
+        let layout = Layout::usual(self.format.channels);
+        self.chunker.plug_exact(self.format, &layout, None, now_us)?;
+        self.input = Input::Generator(Generating::new(ahead, self.format, now_us));
         Ok(())
     }
 

@@ -21,6 +21,8 @@ mod mixing;
 #[cfg(unix)]
 mod newest;
 #[cfg(unix)]
+mod piped;
+#[cfg(unix)]
 mod ramp;
 #[cfg(unix)]
 mod record;

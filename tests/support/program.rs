@@ -54,11 +54,19 @@ impl Heard {
 
 /// `auralync-server` with a real port of the system's choice, on this machine alone.
 pub(crate) fn server<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Program {
+    server_with(Stdio::null(), arguments)
+}
+
+/// As [`server`], with that as its standard input.
+pub(crate) fn server_with<S: AsRef<OsStr>>(
+    stdin: impl Into<Stdio>,
+    arguments: impl IntoIterator<Item = S>,
+) -> Program {
     let mut command = server_command();
     command
         .args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--no-web"])
         .args(arguments);
-    Program::start(command)
+    Program::start_with(command, stdin.into())
 }
 
 /// `auralync-client` for that server.
@@ -90,8 +98,13 @@ pub(crate) fn source(path: &Path) -> String {
 }
 
 impl Program {
-    pub(crate) fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_with(command, Stdio::null())
+    }
+
+    /// With that as its standard input.
+    pub(crate) fn start_with(mut command: Command, stdin: Stdio) -> Self {
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         // What the one who tests has set must not change what is tested.
         command.env_remove("RUST_LOG");
         let mut child = command.spawn().unwrap();

@@ -86,7 +86,7 @@ impl Prepared {
         let feed = match &source.kind {
             Kind::Loopback(_) | Kind::Device(_) => {
                 let (id, card) = card(source, fitting)?;
-                device = Some(id);
+                device = id;
                 Feed::Card(Box::new(card))
             }
             kind => {
@@ -130,20 +130,23 @@ pub(super) fn shown(name: &str) -> String {
 }
 
 #[cfg(not(feature = "device"))]
-fn card(_source: &Source, _fitting: &Fitting) -> Result<(String, CardFeed)> {
+fn card(_source: &Source, _fitting: &Fitting) -> Result<(Option<String>, CardFeed)> {
     Err(crate::send::no_cards())
 }
 
 #[cfg(feature = "device")]
-fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
+fn card(source: &Source, fitting: &Fitting) -> Result<(Option<String>, CardFeed)> {
     use crate::mixdown::Mixdown;
     use crate::send::keep_card::{self, KeepCard};
     use crate::threads::{Priority, spawn};
 
-    let device = crate::device::InputDevice::find(&source.kind)?;
-    let own = Format { sample_rate: device.format().sample_rate, ..fitting.mix };
-    // Found out here, where it can be said.
-    Mixdown::new(device.layout(), own.channels, source.channels)?;
+    let device = keep_card::find(&source.kind)?;
+    let rate = device.as_ref().map_or(fitting.mix.sample_rate, |d| d.format().sample_rate);
+    let own = Format { sample_rate: rate, ..fitting.mix };
+    if let Some(device) = &device {
+        // Found out here, where it can be said.
+        Mixdown::new(device.layout(), own.channels, source.channels)?;
+    }
     let chunk = own.frames_in_ms(CARD_CHUNK_MS).max(16);
     let delay_ms = track_delay_ms(keep_card::period_ms(fitting.delay_ms()));
     let (cards, producer) = Cards::new(source.channels);
@@ -154,13 +157,13 @@ fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
         track: Track::new(own.sample_rate, fitting.mix, chunk, delay_ms)?,
         stop: Shutdown::default(),
     };
-    let id = device.id().to_owned();
+    let id = device.as_ref().map(|device| device.id().to_owned());
     let capturing = fitting.captured.source();
-    capturing.set(device.captured_output_id());
+    capturing.set(device.as_ref().and_then(|device| device.captured_output_id()));
     let keeper = KeepCard {
         producer,
         source: source.clone(),
-        found: Some(device),
+        found: device,
         delay_ms: Arc::clone(&fitting.delay_ms),
         clock: fitting.clock,
         counters: Arc::default(),
