@@ -11,7 +11,7 @@ use cpal::traits::{DeviceTrait, HostTrait};
 
 use crate::clock::Clock;
 use crate::format::printable;
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 use crate::source::Kind;
 use crate::{Error, Format, Result};
 

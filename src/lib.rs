@@ -1,52 +1,90 @@
 //! AuraLync: one PC plays, everybody around listens on their own headphones, in step.
 //!
 //! ```text
-//! sound card ─► capture ─► chunk ─► encode ─► fanout ─► transmit ═ TCP ═► connect ─► decode ─► jitter ─► resample ─► speaker ─► sound card
-//!               real-time   one thread, paced    one event loop          one thread  one thread ──────────────────►  real-time
+//! sound card ─► capture ─► mix ─► encode ─► fanout ─► transmit ═ TCP ═►
+//!               real-time   one thread, paced         one event loop
+//!
+//!     ═ TCP ═► connect ─► decode ─► playout ─► speaker ─► sound card
+//!              one thread           one thread            real-time
 //! ```
 //!
-//! Dependencies point one way: binaries → [`send`] / [`recv`] → their stages → the vocabulary
-//! ([`wire`], [`codec`], [`mod@format`], [`clock`], [`discovery`], [`stats`], [`error`] …). Stages meet in
-//! `send.rs` and `recv.rs`; only what drives another names it: `transmit` its `fanout` and the `web` page,
-//! `resample` and `cardless` the `jitter` buffer that they read, `connect` the network that `simulate` puts before it. `device` knows no stage and stages know no device.
-//! What decides anything takes time and bytes as arguments, so that hours can be simulated.
+//! [`Server`] and [`Client`] are the two ends. Each is opened with [`settings`], which come from a
+//! command line, and runs until a [`Shutdown`] is requested:
+//!
+//! ```no_run
+//! use auralync::Shutdown;
+//! # fn sound(client: auralync::Client) -> auralync::Result<()> {
+//! let shutdown = Shutdown::default();
+//! client.run(&shutdown)
+//! # }
+//! ```
+//!
+//! All other modules are public for the programs, tests and benches of this package alone, are not
+//! shown here, and may change at any time. CONTRIBUTING.md says where a sample goes and who may name
+//! whom; what decides anything takes time and bytes as arguments, so that hours can be simulated.
 
-#[cfg(feature = "device")]
-pub mod device;
-
+// What the two programs do before and beside the sound, for them alone.
+#[doc(hidden)]
 pub mod addresses;
-mod allowance;
-pub mod capture;
-pub mod clock;
-pub mod codec;
+#[doc(hidden)]
 pub mod control;
+#[doc(hidden)]
 pub mod discovery;
+#[doc(hidden)]
+pub mod preset;
+#[doc(hidden)]
+pub mod program;
+#[doc(hidden)]
+pub mod qr;
+#[doc(hidden)]
+pub mod status;
+
+// Sound on its way, public for tests and benches, which look at each stage by itself.
+#[doc(hidden)]
+pub mod capture;
+#[doc(hidden)]
+pub mod playout;
+#[doc(hidden)]
+pub mod recv;
+#[doc(hidden)]
+pub mod send;
+
+// What those are made of, public for tests, benches and fuzzing.
+#[doc(hidden)]
+pub mod clock;
+#[doc(hidden)]
+pub mod codec;
+#[cfg(feature = "device")]
+#[doc(hidden)]
+pub mod device;
+#[doc(hidden)]
+pub mod recording;
+#[doc(hidden)]
+pub mod sound;
+#[doc(hidden)]
+pub mod soundless;
+#[doc(hidden)]
+pub mod source;
+#[doc(hidden)]
+pub mod stats;
+#[doc(hidden)]
+pub mod talking;
+#[doc(hidden)]
+pub mod wire;
+
+mod allowance;
 pub mod error;
 pub mod format;
 mod hearsay;
 mod home;
-pub mod limiter;
-pub mod loudness;
-pub mod mixdown;
-pub mod playout;
-pub mod preset;
-pub mod program;
-pub mod qr;
-mod ramp;
 mod random;
-pub mod rate;
-pub mod recording;
-pub mod recv;
-pub mod send;
 pub mod settings;
+#[doc(hidden)] // shown as [`Shutdown`]
 pub mod shutdown;
-pub mod soundless;
-pub mod source;
-pub mod stats;
-pub mod status;
-pub mod talking;
 mod threads;
-pub mod wire;
 
 pub use error::{Error, Result};
 pub use format::Format;
+pub use recv::Client;
+pub use send::Server;
+pub use shutdown::Shutdown;

@@ -11,7 +11,7 @@ pub mod jitter;
 use crate::clock::{CardClock, Timeline};
 use crate::error::Result;
 use crate::format::Format;
-use crate::rate::RateConverter;
+use crate::sound::rate::RateConverter;
 use jitter::Jitter;
 
 /// Frames that come out at a time.

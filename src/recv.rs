@@ -8,7 +8,6 @@ pub mod dry;
 #[cfg(feature = "device")]
 mod keep_card;
 pub(crate) mod people;
-#[doc(hidden)] // for the simulation
 pub mod play;
 mod play_thread;
 mod recordings;

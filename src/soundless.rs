@@ -27,7 +27,7 @@ pub(crate) mod scratch;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 use crate::source::Kind;
 
 use sound_file::SoundFile;

@@ -5,7 +5,7 @@ use auralync::clock::{CardClock, Offset, Timeline};
 use auralync::format::Format;
 use auralync::playout::jitter::Jitter;
 use auralync::playout::{BLOCK, Playout};
-use auralync::rate::RateConverter;
+use auralync::sound::rate::RateConverter;
 
 use super::input::Input;
 use super::watch::Body;

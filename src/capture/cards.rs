@@ -8,7 +8,7 @@ use log::error;
 use super::chunk::Chunker;
 use super::{Captured, Piece};
 use crate::format::Format;
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 
 /// A card is opened at most every quarter of a second, and taken at once.
 const CARDS: usize = 4;

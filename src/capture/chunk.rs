@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use crate::clock::CaptureClock;
 use crate::error::Result;
 use crate::format::Format;
-use crate::mixdown::{Layout, Mixdown};
-use crate::rate::RateConverter;
+use crate::sound::mixdown::{Layout, Mixdown};
+use crate::sound::rate::RateConverter;
 use crate::wire::{AudioHeader, FLAG_BROKEN};
 
 /// Shortest and longest sleep of a thread that cuts chunks, in µs: how late one may be noticed, and

@@ -1,7 +1,7 @@
 //! What the channels of a device are.
 
 use super::Opened;
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 
 /// What the device's channels are, in their order. Where the sound system does not say it, the order
 /// that is usual there: Windows and macOS have one, ALSA another.

@@ -27,7 +27,7 @@ use super::Opened;
 use super::stream::{Ready, Stream, kept};
 use super::trouble::{self, Reporter};
 use crate::clock::Clock;
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 use crate::threads::Priority;
 use crate::{Format, Result};
 use link::{Link, Message};

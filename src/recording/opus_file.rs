@@ -10,7 +10,7 @@ use crate::codec::Bitrate;
 use crate::codec::opus::{Encoder, Layout, RATE};
 use crate::error::{Error, Result};
 use crate::format::{Format, MAX_STREAM_CHANNELS};
-use crate::rate::RateConverter;
+use crate::sound::rate::RateConverter;
 
 /// The bitrate of each channel, in kbit/s: nobody hears a difference from the original.
 const KBPS_PER_CHANNEL: u16 = 96;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use super::people::Room;
 use super::play::Wishes;
 use super::trim::Trim;
-use crate::limiter::MAX_VOLUME;
+use crate::sound::limiter::MAX_VOLUME;
 use crate::status::Key;
 use crate::talking::Talking;
 

@@ -1,6 +1,6 @@
 //! The mix: cuts what the first source gives into chunks, adds what the others and the people in the
 //! room give, and encodes each chunk once. No thread, no channel of its own, no clock: those are in
-//! [`thread`].
+//! `mix/thread`.
 
 pub mod combine;
 pub mod desk;
@@ -27,8 +27,8 @@ use crate::codec::InUse;
 use crate::codec::opus;
 use crate::error::Result;
 use crate::format::Format;
-use crate::mixdown::Layout;
 use crate::shutdown::Shutdown;
+use crate::sound::mixdown::Layout;
 use crate::soundless::Generator;
 use crate::stats::{self, SourceStats};
 use crate::wire::{AudioFrame, AudioHeader};

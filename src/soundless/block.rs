@@ -1,6 +1,6 @@
 //! Sound between a file's decoder and what fits it to one format.
 
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 
 /// What came out of a packet.
 #[derive(Debug)]

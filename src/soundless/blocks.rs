@@ -2,8 +2,8 @@
 //! the file does on its way.
 
 use crate::format::Format;
-use crate::mixdown::{Layout, Mixdown, Position};
-use crate::rate::WholeConverter;
+use crate::sound::mixdown::{Layout, Mixdown, Position};
+use crate::sound::rate::WholeConverter;
 use crate::soundless::block::Block;
 use crate::soundless::fault::{Fault, believable};
 use crate::soundless::flac::Flac;

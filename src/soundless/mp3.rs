@@ -7,7 +7,7 @@ mod header;
 
 use nanomp3_core::{Decoder, MAX_SAMPLES_PER_FRAME};
 
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 use crate::soundless::block::Block;
 use crate::soundless::fault::Fault;
 use crate::soundless::input::Input;

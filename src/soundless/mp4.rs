@@ -12,7 +12,7 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDe
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 use crate::soundless::block::Block;
 use crate::soundless::fault::{Fault, believable};
 use crate::soundless::input::Input;

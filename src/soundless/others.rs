@@ -1,6 +1,6 @@
 //! The headers of AIFF, AIFF-C, W64, AU and CAF files. Every field is checked before it is used.
 
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 use crate::soundless::fault::{Fault, believable};
 use crate::soundless::input::Input;
 use crate::soundless::pcm::{Encoding, Order, Stored};

@@ -3,7 +3,7 @@
 mod encoding;
 
 use crate::format::Format;
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 use crate::soundless::fault::Fault;
 use crate::soundless::input::Input;
 

@@ -2,7 +2,7 @@
 
 use super::sound_file::SoundFile;
 use crate::format::Format;
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 
 /// Everything that was heard of a file.
 pub(crate) struct Played {

@@ -2,7 +2,7 @@
 //! before it is used.
 
 use crate::format::Format;
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 use crate::soundless::fault::{Fault, believable};
 use crate::soundless::input::Input;
 use crate::soundless::pcm::{Encoding, Order, Stored};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::format::{Format, sanitise};
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 use crate::soundless::blocks::Compressed;
 use crate::soundless::fault::Fault;
 use crate::soundless::input::Input;

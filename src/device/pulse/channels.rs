@@ -8,7 +8,7 @@ use pulseaudio::protocol::{
 
 use super::link::{self, Link};
 use crate::Format;
-use crate::mixdown::{Layout, Position};
+use crate::sound::mixdown::{Layout, Position};
 
 /// What the channels of the input called `name` are, as they come in a stream of ours.
 pub(super) fn layout(name: CString) -> link::Result<Layout> {

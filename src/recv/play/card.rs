@@ -6,10 +6,10 @@ use log::info;
 use super::{Known, Play, Plugged, add};
 use crate::clock::CardClock;
 use crate::format::Format;
-use crate::mixdown::Upmix;
 use crate::playout::BLOCK;
 use crate::recv::dry::STEP_MS;
 use crate::recv::speaker::Feed;
+use crate::sound::mixdown::Upmix;
 
 /// How far ahead of the card's callback sound is resampled, at most. What is in the ring cannot be
 /// taken back, so steering waits behind it.

@@ -6,9 +6,9 @@ use super::{Output, Play};
 use crate::clock::Timeline;
 use crate::error::Result;
 use crate::format::Format;
-use crate::limiter::Limiter;
-use crate::mixdown::Upmix;
 use crate::recv::connect::Stream;
+use crate::sound::limiter::Limiter;
+use crate::sound::mixdown::Upmix;
 
 impl Play {
     /// Keeps sound until it can be played. If that is now, the next turns take it.

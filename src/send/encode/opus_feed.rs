@@ -5,7 +5,7 @@ use crate::codec::opus::{Encoder, Layout, RATE};
 use crate::codec::{Codec, InUse};
 use crate::error::Result;
 use crate::format::Format;
-use crate::rate::RateConverter;
+use crate::sound::rate::RateConverter;
 use crate::wire::{AudioFrame, AudioHeader, FLAG_BROKEN};
 
 /// Frames that the rate converter makes at a time.

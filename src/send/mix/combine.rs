@@ -18,8 +18,8 @@ mod personal;
 mod shared;
 
 use crate::format::Format;
-use crate::limiter::ceiling::Ceiling;
-use crate::limiter::true_peak::TruePeak;
+use crate::sound::limiter::ceiling::Ceiling;
+use crate::sound::limiter::true_peak::TruePeak;
 use crate::source::MOST_DUCK_DB;
 use duck::Duck;
 use input::Input;

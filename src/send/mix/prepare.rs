@@ -43,6 +43,7 @@ pub(in crate::send) struct Fitting {
 }
 
 impl Fitting {
+    #[cfg(feature = "device")]
     pub(in crate::send) fn delay_ms(&self) -> u32 {
         self.delay_ms.load(Ordering::Relaxed)
     }
@@ -136,8 +137,8 @@ fn card(_source: &Source, _fitting: &Fitting) -> Result<(Option<String>, CardFee
 
 #[cfg(feature = "device")]
 fn card(source: &Source, fitting: &Fitting) -> Result<(Option<String>, CardFeed)> {
-    use crate::mixdown::Mixdown;
     use crate::send::keep_card::{self, KeepCard};
+    use crate::sound::mixdown::Mixdown;
     use crate::threads::{Priority, spawn};
 
     let device = keep_card::find(&source.kind)?;

@@ -9,9 +9,9 @@ use ringbuf::{HeapCons, HeapProd, HeapRb};
 
 use crate::error::Result;
 use crate::format::Format;
-use crate::mixdown::Mixdown;
-use crate::rate::WholeConverter;
 use crate::shutdown::Shutdown;
+use crate::sound::mixdown::Mixdown;
+use crate::sound::rate::WholeConverter;
 use crate::soundless::Generator;
 use crate::threads::{Priority, spawn};
 

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::format::Format;
 use crate::playout::blocks::Blocks;
 use crate::playout::{BLOCK, Counts, Playout};
-use crate::rate::RateConverter;
+use crate::sound::rate::RateConverter;
 
 /// After a pause this long the sound's clock is read anew: nobody hears it jump.
 const PAUSE_MS: f64 = 500.0;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::format::Format;
-use crate::mixdown::Position;
+use crate::sound::mixdown::Position;
 use crate::soundless::flac_writer::flac;
 use crate::soundless::played::{as_floats, play, refusal};
 

@@ -1,7 +1,7 @@
 //! Opus in Ogg (RFC 7845).
 
 use crate::codec::opus::{FilePackets, RATE};
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 use crate::soundless::fault::Fault;
 
 /// Frames in a packet of 120 ms, the longest.

@@ -6,7 +6,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
 use super::opus::OpusSound;
-use crate::mixdown::Layout;
+use crate::sound::mixdown::Layout;
 use crate::soundless::block::Block;
 use crate::soundless::fault::{Fault, believable};
 use crate::soundless::flac::{Blocks, Header, StreamInfo, channel_mask};

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::mixdown::Position;
+use crate::sound::mixdown::Position;
 use crate::soundless::played::{Played, as_floats, play, refusal, try_play};
 
 fn played(bytes: &[u8]) -> Vec<f32> {

@@ -7,11 +7,11 @@ use auralync::clock::{Learnt, ServerClock, Timeline};
 use auralync::error::Result;
 use auralync::playout::frames::Sound;
 use auralync::playout::{BLOCK, Playout};
-use auralync::rate::RateConverter;
 use auralync::recv::connect::{Heard, Stream};
 use auralync::recv::decode::{self, Conversation, Event};
 use auralync::recv::play::{Choice, Output, Play, Plugged, Wishes};
 use auralync::recv::speaker::{self, Speaker};
+use auralync::sound::rate::RateConverter;
 use auralync::wire::{AudioFrame, AuralyncKey, Config, Deframer, Welcome};
 use auralync::{Format, stats};
 

@@ -8,9 +8,9 @@ use auralync::capture::cards::Card as Plug;
 use auralync::capture::{self, Capture};
 use auralync::codec::opus::Layout as Packets;
 use auralync::codec::{Codec, InUse, pcm};
-use auralync::mixdown::Layout;
 use auralync::send::mix::Mix;
 use auralync::send::mix::combine::Settings;
+use auralync::sound::mixdown::Layout;
 use auralync::wire::{AudioFrame, AudioHeader, Pong};
 
 use super::oscillator::{Card, Host, Oscillator};

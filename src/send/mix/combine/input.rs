@@ -2,8 +2,8 @@
 
 use super::{Id, Role, Settings};
 use crate::format::{Format, dbfs, sanitise};
-use crate::loudness::Loudness;
-use crate::ramp::Ramp;
+use crate::sound::loudness::Loudness;
+use crate::sound::ramp::Ramp;
 
 /// How long a change of level, mute or pan takes: long enough not to click, too short to be waited
 /// for.

@@ -7,10 +7,10 @@ use super::input::RAMP_S;
 use super::shared::Shared;
 use super::{Id, MAX_INPUTS, Role};
 use crate::format::Format;
-use crate::limiter::MAX_VOLUME;
-use crate::limiter::ceiling::Ceiling;
-use crate::limiter::true_peak::TruePeak;
-use crate::ramp::Ramp;
+use crate::sound::limiter::MAX_VOLUME;
+use crate::sound::limiter::ceiling::Ceiling;
+use crate::sound::limiter::true_peak::TruePeak;
+use crate::sound::ramp::Ramp;
 
 /// One listener's mix.
 #[derive(Debug, Clone)]

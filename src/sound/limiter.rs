@@ -11,7 +11,7 @@ pub mod ceiling;
 pub mod true_peak;
 
 use crate::format::{Format, sanitise};
-use crate::ramp::Ramp;
+use crate::sound::ramp::Ramp;
 
 /// Highest volume, in percent: +6 dB, beyond which the limiter would work all the time.
 pub const MAX_VOLUME: u16 = crate::wire::MAX_VOLUME_PERCENT;
