@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const BLOCK: usize = 256;
 
 /// The mix's end of the ring.
-pub(super) struct ReadAhead {
+pub(in crate::send) struct ReadAhead {
     ring: HeapCons<f32>,
     channels: usize,
     /// Samples that are there before anything is heard, at the start and behind a hole.
@@ -61,7 +61,7 @@ impl ReadAhead {
     /// # Errors
     /// If the channels do not exist, the rates cannot be converted, the file cannot be read, or the
     /// system gives no thread.
-    pub(super) fn start(
+    pub(in crate::send) fn start(
         name: &str,
         generator: Generator,
         pick: Option<(u16, u16)>,
@@ -105,7 +105,7 @@ impl ReadAhead {
     /// Moves the next frames to `out`, as many as are there; returns how many samples they are.
     /// Never waits. Where they run out, none come until there are some in store again: what was
     /// not there in time is heard later, and nothing is lost.
-    pub(super) fn read(&mut self, out: &mut [f32]) -> usize {
+    pub(in crate::send) fn read(&mut self, out: &mut [f32]) -> usize {
         // Asked first: what was written before the thread ended is still to come.
         let is_over = !self.ring.write_is_held();
         let there = self.ring.occupied_len() / self.channels * self.channels;
@@ -119,7 +119,7 @@ impl ReadAhead {
     }
 
     /// Whether nothing more will come.
-    pub(super) fn has_ended(&self) -> bool {
+    pub(in crate::send) fn has_ended(&self) -> bool {
         self.has_ended
     }
 }
