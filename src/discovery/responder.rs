@@ -1,8 +1,8 @@
 //! Answers those who look for servers (RFC 6762, RFC 6763), for one server. It takes bytes,
 //! addresses and the time and gives datagrams; it knows no socket and no clock.
 //!
-//! A server has only to answer, so nothing that others say is kept: memory is what [`MOST_LINKS`] links
-//! take, whatever comes. An answer to all goes out once a second at most. An answer to one asker
+//! A server has only to answer, so nothing that others say is kept but for a few questions that go on in
+//! the next message: memory is what [`MOST_LINKS`] links take, whatever comes. An answer to all goes out once a second at most. An answer to one asker
 //! alone goes out a bounded number of times, and only to an asker on the same network.
 
 mod link;
@@ -10,7 +10,7 @@ mod message;
 mod records;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use link::{Due, Link};
@@ -31,6 +31,16 @@ pub const PORT: u16 = 5353;
 /// Answers that others may give too wait for a random time, so that they do not collide: 20 to 120 ms
 /// (RFC 6762, section 6).
 const SHARED_WAIT_MS: (u64, u64) = (20, 120);
+
+/// An asker who knows more than fits one message says the rest in further ones. They are waited for
+/// this long from each on (RFC 6762, section 7.2), in ms.
+const REST_WAIT_MS: (u64, u64) = (400, 500);
+
+/// Askers whose rest is waited for at a time; whoever comes then is answered at once.
+const MOST_UNFINISHED: usize = 8;
+
+/// Messages of one such question that are waited for at most: what three hundred servers are called.
+const MOST_RESTS: u8 = 4;
 
 /// The first question for the name waits up to this long, since a power cut ends for all at once
 /// (RFC 6762, section 8.1), in ms.
@@ -81,6 +91,8 @@ pub struct Responder {
     /// The number behind the name; 1 is none.
     number: u8,
     links: BTreeMap<LinkId, Link>,
+    /// Questions that go on.
+    unfinished: Vec<Unfinished>,
     /// When the conflicts began that are counted, and how many there were.
     conflicts: (Duration, u8),
     random: u64,
@@ -99,6 +111,7 @@ impl Responder {
             label: label.to_owned(),
             number: 1,
             links: BTreeMap::new(),
+            unfinished: Vec::new(),
             conflicts: (Duration::ZERO, 0),
             random: random | 1,
         }
@@ -117,6 +130,7 @@ impl Responder {
     /// [`MOST_LINKS`] and [`MOST_ADDRESSES`] is left out.
     pub fn set_links(&mut self, now: Duration, links: &BTreeMap<LinkId, Vec<Local>>) {
         self.links.retain(|id, _| links.contains_key(id));
+        self.unfinished.retain(|one| links.contains_key(&one.link));
         for (&id, addresses) in links {
             let addresses: Vec<Local> = addresses.iter().take(MOST_ADDRESSES).copied().collect();
             let has_room = self.links.len() < MOST_LINKS;
@@ -158,17 +172,70 @@ impl Responder {
             }
             return None;
         }
+        let is_rest = header.questions == 0;
+        if is_rest && self.go_on(now, heard, reader.clone(), &header) {
+            return None;
+        }
         let question = self.read_question(heard.link, reader, &header)?;
         if question.claims.as_ref().is_some_and(|_| !self.is_ours(heard.link)) {
             self.compare(now, heard.link, question.claims.unwrap_or_default());
             return None;
         }
-        self.answer(now, heard, is_beside, &header, question)
+        let (link, from) = (heard.link, heard.from);
+        let unfinished =
+            Unfinished { link, from, is_beside, header, question, until: now, rests: 0 };
+        let is_unfinished = header.goes_on
+            && from.port() == PORT
+            && unfinished.question.claims.is_none()
+            && !unfinished.question.asked.is_empty()
+            && self.unfinished.len() < MOST_UNFINISHED;
+        if is_unfinished {
+            let until = now + self.rest_wait();
+            self.unfinished.push(Unfinished { until, ..unfinished });
+            return None;
+        }
+        self.answer(now, unfinished)
+    }
+
+    fn rest_wait(&mut self) -> Duration {
+        Duration::from_millis(self.random(REST_WAIT_MS.0, REST_WAIT_MS.1))
+    }
+
+    /// Takes what an asker says further of what it knows. False if it has not begun.
+    fn go_on(
+        &mut self,
+        now: Duration,
+        heard: Heard<'_>,
+        mut reader: Reader<'_>,
+        header: &message::Header,
+    ) -> bool {
+        let wait = self.rest_wait();
+        let Self { own, unfinished, .. } = self;
+        let mut begun = unfinished.iter_mut();
+        let Some(one) = begun.find(|one| one.link == heard.link && one.from == heard.from) else {
+            return false;
+        };
+        for _ in 0..header.records[0] {
+            let Some(record) = reader.record() else { break };
+            one.question.leave_out(own, &record);
+        }
+        one.rests += 1;
+        if header.goes_on && one.rests < MOST_RESTS {
+            one.until = now + wait;
+        }
+        true
+    }
+
+    /// Answers those whose rest is not waited for any longer.
+    fn finish(&mut self, now: Duration) -> Vec<Datagram> {
+        let is_over = |one: &mut Unfinished| one.until <= now;
+        let over: Vec<Unfinished> = self.unfinished.extract_if(.., is_over).collect();
+        over.into_iter().filter_map(|one| self.answer(now, one)).collect()
     }
 
     /// What is to be sent now to all.
     pub fn due(&mut self, now: Duration) -> Vec<Datagram> {
-        let mut datagrams = Vec::new();
+        let mut datagrams = self.finish(now);
         for (&id, link) in &mut self.links {
             while let Some(due) = link.due(now) {
                 let bytes = match due {
@@ -192,7 +259,8 @@ impl Responder {
     /// When [`due`](Self::due) has something next.
     #[must_use]
     pub fn next(&self) -> Option<Duration> {
-        self.links.values().filter_map(Link::next).min()
+        let unfinished = self.unfinished.iter().map(|one| one.until);
+        self.links.values().filter_map(Link::next).chain(unfinished).min()
     }
 
     /// What `due` gave for that link could not be sent.
@@ -262,8 +330,13 @@ impl Responder {
         header: &message::Header,
     ) -> Option<Question> {
         let ips = self.links.get(&link)?.ips();
-        let mut question =
-            Question { asked: Set::default(), alone: true, claims: None, echo: None };
+        let mut question = Question {
+            asked: Set::default(),
+            alone: true,
+            unknown: ips.clone(),
+            claims: None,
+            echo: None,
+        };
         for _ in 0..header.questions {
             let one = reader.question()?;
             let asked = self.own.asked(&one, &ips);
@@ -271,19 +344,10 @@ impl Responder {
             asked.iter().for_each(|say| question.asked.insert(say));
             question.echo = Some(one);
         }
-        let mut unknown = ips;
         let [answers, authorities, _] = header.records;
         for _ in 0..answers {
             let record = reader.record()?;
-            if let Some(say) = self.own.known(&record) {
-                question.asked.remove(say);
-            }
-            if let Some(known) = self.own.known_address(&record) {
-                unknown.retain(|ip| *ip != known);
-            }
-        }
-        if unknown.is_empty() {
-            question.asked.remove(Say::Addresses);
+            question.leave_out(&self.own, &record);
         }
         for _ in 0..authorities {
             let Record { name, kind, class, data, .. } = reader.record()?;
@@ -296,21 +360,15 @@ impl Responder {
         Some(question)
     }
 
-    fn answer(
-        &mut self,
-        now: Duration,
-        heard: Heard<'_>,
-        is_beside: bool,
-        header: &message::Header,
-        question: Question,
-    ) -> Option<Datagram> {
+    fn answer(&mut self, now: Duration, question: Unfinished) -> Option<Datagram> {
+        let Unfinished { link: id, from, is_beside, header, question, .. } = question;
         let shared_wait = self.random(SHARED_WAIT_MS.0, SHARED_WAIT_MS.1);
-        let link = self.links.get_mut(&heard.link)?;
-        let Question { asked, alone, claims, echo } = question;
+        let link = self.links.get_mut(&id)?;
+        let Question { asked, alone, claims, echo, .. } = question;
         if !link.is_ours() || asked.is_empty() {
             return None;
         }
-        let is_legacy = heard.from.port() != PORT;
+        let is_legacy = from.port() != PORT;
         let is_probe = claims.is_some();
         let to_one = is_beside && (is_legacy || (alone && !is_probe));
         if to_one && link.may_answer_alone(now) {
@@ -328,7 +386,7 @@ impl Responder {
             self.own.write(&mut writer, Section::Answer, asked, &ips, manner);
             self.own.write(&mut writer, Section::Additional, next, &ips, manner);
             let bytes = writer.finish();
-            return Some(Datagram { link: heard.link, to: Some(heard.from), bytes });
+            return Some(Datagram { link: id, to: Some(from), bytes });
         }
         if is_legacy {
             return None;
@@ -354,9 +412,26 @@ impl Responder {
 /// version may add.
 const MOST_CLAIMS: usize = 8;
 
+/// A question, as far as it has come, and where its answer goes.
+#[derive(Debug)]
+struct Unfinished {
+    link: LinkId,
+    from: SocketAddr,
+    is_beside: bool,
+    header: message::Header,
+    question: Question,
+    /// When it is answered, whatever else comes.
+    until: Duration,
+    /// Further messages that belonged to it.
+    rests: u8,
+}
+
 /// What a message asks of us.
+#[derive(Debug)]
 struct Question {
     asked: Set,
+    /// Our addresses that the asker has not said it knows.
+    unknown: Vec<IpAddr>,
     /// All of it is to be answered to the asker alone.
     alone: bool,
     /// What the asker would say of our name, if it wants that name.
@@ -367,3 +442,18 @@ struct Question {
 
 #[cfg(test)]
 mod tests;
+
+impl Question {
+    /// What the asker knows is not to be said again.
+    fn leave_out(&mut self, own: &Own, record: &Record) {
+        if let Some(say) = own.known(record) {
+            self.asked.remove(say);
+        }
+        if let Some(known) = own.known_address(record) {
+            self.unknown.retain(|ip| *ip != known);
+        }
+        if self.unknown.is_empty() {
+            self.asked.remove(Say::Addresses);
+        }
+    }
+}

@@ -13,6 +13,7 @@ mod limits;
 mod moderate;
 mod names;
 mod news;
+mod numbers;
 mod people;
 mod places;
 mod roll;

@@ -23,6 +23,9 @@ pub(super) const TOP_BIT: u16 = 0x8000;
 /// In a message's flags: this one answers.
 const ANSWER: u16 = 0x8000;
 
+/// The bit of a message that does not hold all that belongs to it.
+const GOES_ON: u16 = 0x0200;
+
 /// In a message's flags: what is asked is no question of names (bits 11 to 14), or it failed (0 to 3).
 const STRANGE: u16 = 0x780f;
 
@@ -70,12 +73,14 @@ impl PartialEq for Name {
 }
 
 /// What a message begins with.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Header {
     /// The asker's number, which only askers without mDNS look at.
     pub(super) id: u16,
     /// Whether it answers, in place of asking.
     pub(super) is_answer: bool,
+    /// Whether more of it comes in the next message: what the asker knows already.
+    pub(super) goes_on: bool,
     /// How many questions it says it has.
     pub(super) questions: u16,
     /// How many records in the answer, authority and additional sections.
@@ -103,6 +108,7 @@ pub(super) struct Record {
 }
 
 /// Reads a message from its begin. Each part is nothing where the bytes make no sense.
+#[derive(Clone)]
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -128,8 +134,8 @@ impl<'a> Reader<'a> {
     pub(super) fn header(&mut self) -> Option<Header> {
         let (id, flags, questions) = (self.word()?, self.word()?, self.word()?);
         let records = [self.word()?, self.word()?, self.word()?];
-        let is_answer = flags & ANSWER != 0;
-        (flags & STRANGE == 0).then_some(Header { id, is_answer, questions, records })
+        let (is_answer, goes_on) = (flags & ANSWER != 0, flags & GOES_ON != 0);
+        (flags & STRANGE == 0).then_some(Header { id, is_answer, goes_on, questions, records })
     }
 
     pub(super) fn question(&mut self) -> Option<Question> {

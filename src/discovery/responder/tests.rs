@@ -178,6 +178,54 @@ fn what_the_asker_knows_is_not_said_again() {
 }
 
 #[test]
+fn what_the_asker_knows_may_come_in_several_messages() {
+    let goes_on = |mut bytes: Vec<u8>| {
+        bytes[2] |= 2;
+        bytes
+    };
+    let first = goes_on(question(&service(), kind::PTR, INTERNET));
+    let rest = || {
+        let mut writer = Writer::question();
+        let known = (&service(), kind::PTR, INTERNET, 4500);
+        writer.record(Section::Answer, known, (&[], Some(&instance("attic"))));
+        writer.finish()
+    };
+    let (mut responder, now) = settled();
+    hear(&mut responder, now, EAR, &first);
+    assert_eq!(run(&mut responder, now + ms(390)), [], "the rest is waited for");
+    hear(&mut responder, now + ms(390), EAR, &rest());
+    assert_eq!(run(&mut responder, now + ms(2_000)), []);
+    // Somebody else's rest is not this one's, and who never says more is answered.
+    hear(&mut responder, now + ms(3_000), EAR, &first);
+    hear(&mut responder, now + ms(3_010), OTHER_PC, &rest());
+    let sent = run(&mut responder, now + ms(6_000));
+    let [(at, _)] = &sent[..] else { panic!("{sent:?}") };
+    assert!((now + ms(3_400)..now + ms(3_700)).contains(at), "{at:?}");
+    // Nobody holds us up, however often it says that more comes, and whoever else does.
+    for n in 0..40 {
+        hear(&mut responder, now + ms(10_000 + n), &format!("192.0.2.{}:5353", 10 + n), &first);
+    }
+    for n in 0..20 {
+        hear(
+            &mut responder,
+            now + ms(10_050 + n),
+            "192.0.2.10:5353",
+            &goes_on(question(&host(), 99, INTERNET)),
+        );
+        hear(
+            &mut responder,
+            now + ms(10_050 + n),
+            "192.0.2.10:5353",
+            &goes_on(Writer::question().finish()),
+        );
+    }
+    assert!(responder.unfinished.len() <= MOST_UNFINISHED);
+    // Once for those that found no room, and a second later for the others.
+    assert!(run(&mut responder, now + ms(11_000)).len() <= 2);
+    assert!(responder.unfinished.is_empty());
+}
+
+#[test]
 fn nothing_is_said_to_all_twice_within_a_second_however_often_it_is_asked() {
     let (mut responder, start) = settled();
     let mut said: BTreeMap<u16, Vec<Duration>> = BTreeMap::new();

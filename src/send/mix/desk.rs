@@ -97,3 +97,37 @@ impl Desk {
         })?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::format::Format;
+    use crate::send::captured::CapturedOutputs;
+    use crate::shutdown::Shutdown;
+
+    fn desk() -> (Desk, Receiver<Asked>) {
+        Desk::new(Fitting {
+            mix: Format { sample_rate: 48_000, channels: 2 },
+            delay_ms: std::sync::Arc::default(),
+            clock: Clock::start(),
+            captured: CapturedOutputs::default(),
+            stop: Shutdown::default(),
+        })
+    }
+
+    #[test]
+    fn a_mix_that_is_too_busy_says_so_and_not_that_the_server_ends_or_that_nothing_plays() {
+        let (desk, orders) = desk();
+        for _ in 0..ORDERS {
+            let late = desk.list_within(Duration::ZERO).unwrap_err();
+            assert!(matches!(late, Error::Busy { .. }), "an answer too late: {late}");
+        }
+        let refused = desk.list_within(Duration::MAX).unwrap_err();
+        assert!(matches!(refused, Error::Busy { .. }), "one question too many: {refused}");
+        assert_eq!(orders.try_iter().count(), ORDERS);
+        drop(orders);
+        let over = desk.list().unwrap_err().to_string();
+        assert!(over.contains("the server is ending"), "{over}");
+    }
+}

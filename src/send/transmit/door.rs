@@ -206,12 +206,7 @@ impl Transmit {
     pub(super) fn ghost_of(&self, id: &str, at: IpAddr, now_us: u64) -> Option<usize> {
         let seats =
             || self.seats.iter().enumerate().filter_map(|(n, seat)| Some((n, seat.as_ref()?)));
-        let mut own = seats().filter(|(_, seat)| {
-            let old = &seat.listener;
-            let is_here = old.peer.ip().to_canonical() == at.to_canonical();
-            let is_silent = now_us.saturating_sub(old.heard_us) >= SILENT_US;
-            old.is_seated() && old.id == id && (is_here || is_silent)
-        });
+        let mut own = seats().filter(|(_, seat)| gives_way(&seat.listener, id, at, now_us));
         let is_given_away =
             |index| seats().any(|(_, s)| s.replaces == Some(index) && s.listener.id == id);
         own.find_map(|(index, _)| (!is_given_away(index)).then_some(index))
@@ -263,7 +258,7 @@ impl Transmit {
         seat.listener.codec = codec;
         sockets::rebuffer(SockRef::from(&seat.stream), buffering);
         let refusal = self.let_speak(index, ghost, hello.talk.take());
-        self.number(index, ghost, &mut welcome);
+        self.number((index, &hello.id), ghost, &mut welcome);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
@@ -320,10 +315,43 @@ impl Transmit {
     }
 }
 
+/// Whether a listener's seat goes to a connection from `at` whose hello has that id.
+fn gives_way(old: &Listener, id: &str, at: IpAddr, now_us: u64) -> bool {
+    let is_here = old.peer.ip().to_canonical() == at.to_canonical();
+    let is_silent = now_us.saturating_sub(old.heard_us) >= SILENT_US;
+    old.is_seated() && old.id == id && (is_here || is_silent)
+}
+
 impl Seat {
     /// Whether the listener's program runs on this PC.
     pub(super) fn is_on_this_machine(&self) -> bool {
         let peer = self.listener.peer.ip().to_canonical();
         self.stream.local_addr().is_ok_and(|local| local.ip().to_canonical() == peer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::send::fanout::Log;
+    use crate::wire::Ping;
+
+    #[test]
+    fn a_seat_goes_to_another_address_only_after_400_ms_of_silence_and_to_its_own_at_once() {
+        let home: IpAddr = "::ffff:10.0.0.1".parse().unwrap();
+        let log = Log::new(4);
+        let mut old = Listener::seated((home, 4_000).into(), Vec::new(), &log, 0);
+        old.id = "run".to_owned();
+        old.read(&Ping { client_us: 1 }.frame(), 1_000_000).unwrap();
+        let elsewhere: IpAddr = "10.0.0.2".parse().unwrap();
+        let here: IpAddr = "10.0.0.1".parse().unwrap();
+        assert!(gives_way(&old, "run", here, 1_000_000));
+        assert!(!gives_way(&old, "another", here, 9_000_000));
+        assert!(!gives_way(&old, "run", elsewhere, 1_399_999));
+        assert!(gives_way(&old, "run", elsewhere, 1_400_000));
+        old.read(&Ping { client_us: 2 }.frame(), 1_500_000).unwrap();
+        assert!(!gives_way(&old, "run", elsewhere, 1_899_999), "it was heard of again");
+        old.close(Reason::Removed, "go", 1_600_000);
+        assert!(!gives_way(&old, "run", here, 9_000_000), "it is on its way out");
     }
 }

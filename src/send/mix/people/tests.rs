@@ -82,3 +82,18 @@ fn what_has_waited_for_longer_than_200_ms_is_thrown_away_and_counted() {
     let voice = room.people.people[&1].voice.as_ref().unwrap();
     assert_eq!(voice.speech_us(), Some(NOW_US + 990_000), "and the rest is heard");
 }
+
+#[test]
+fn under_too_much_to_do_the_newest_talker_is_silenced_and_the_others_go_on() {
+    let mut room = Room::new();
+    assert_eq!(room.people.newest_talker(), Some(2));
+    room.people.silence(2, &mut room.mix);
+    assert_eq!(room.people.newest_talker(), Some(1));
+    for person in [1, 2] {
+        room.say(person, 0, NOW_US);
+    }
+    room.listen(NOW_US, 0);
+    let voice = |person| room.people.people[&person].voice.as_ref();
+    assert!(voice(1).is_some());
+    assert!(voice(2).is_none(), "what it still says is nobody's");
+}
