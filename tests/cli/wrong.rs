@@ -3,9 +3,10 @@
 use std::net::TcpListener;
 use std::process::Command;
 
+use super::{assert_one_line, for_each};
 use crate::support::Scratch;
-use crate::support::program::{Program, client_command, server_command};
-use crate::{assert_one_line, for_each};
+use crate::support::program::Program;
+use crate::support::servers::{client_command, server_command};
 
 enum Which {
     Server,

@@ -21,8 +21,19 @@ mod faults;
 #[cfg(target_os = "linux")]
 mod lies;
 #[cfg(target_os = "linux")]
-#[path = "../support/mod.rs"]
-mod support;
+#[path = "../support"]
+mod support {
+    pub(crate) mod flags;
+    mod memory;
+    pub(crate) mod numbers;
+    pub(crate) mod program;
+    pub(crate) mod ramp;
+    pub(crate) mod scratch;
+    mod signals;
+    pub(crate) mod waiting;
+    mod wav;
+    pub(crate) mod within;
+}
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::server_of;
-use crate::support::sound_program::{Program, wait_until};
-use crate::support::sound_room::{RATE, Room};
+use crate::support::program::Program;
+use crate::support::room::{RATE, Room};
+use crate::support::waiting::wait_until;
 
 /// Orders of channels that cards have, and the input to each channel is a tone of its own.
 const MAPS: [(&str, &str); 6] = [
@@ -137,7 +138,7 @@ fn what_is_played_on_a_card_whose_sides_are_swapped_is_heard_on_its_own_side() {
         let (recording, _recorder) = room.record_arranged(name, STEREO);
         let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
         command.args([&address, "--device", name]);
-        let _listener = Program::start(command, room.path(&format!("{name}.log")));
+        let _listener = Program::start(command);
         wait_until_it_belongs(name, STEREO, &recording, 0);
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::conference;
 use super::person::{Person, RATE, converse, converse_at_ease, level, microphone};
-use super::support::within;
+use crate::support::within;
 use auralync::wire::Wish;
 use std::collections::BTreeMap;
 
