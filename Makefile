@@ -3,7 +3,7 @@
 # The sound tests' private PulseAudio, where setup had to unpack one.
 export PATH := $(PATH):$(CURDIR)/target/pulseaudio/bin
 
-.PHONY: help build demo demo-mix test lint fuzz deny bench soak soak-simulated dist cross clean
+.PHONY: help build demo demo-mix test lint format fuzz deny bench soak soak-simulated dist cross clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -38,8 +38,16 @@ lint: ## formatting, style and documentation, with every warning an error
 	cargo clippy --locked --all-targets --no-default-features -- -D warnings
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target --no-default-features -- -D warnings
+	tests/page/node_modules/.bin/biome check --error-on-warnings
+	tests/page/node_modules/.bin/tsc -p web
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --no-default-features
+
+format: ## Rust and the page's modules, as lint wants them
+	@scripts/setup.sh build lint
+	cargo fmt
+	cargo fmt --manifest-path fuzz/Cargo.toml
+	tests/page/node_modules/.bin/biome format --write
 
 # How long each target is fuzzed, and which: all if none is named.
 MINUTES ?= 5

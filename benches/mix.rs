@@ -1,4 +1,4 @@
-//! What mixing costs: a hundred sources, and a mix of his own for each who speaks, in shares of a
+//! What mixing costs: a hundred sources, and a mix of their own for each who speaks, in shares of a
 //! core by the thread's own processor time.
 //!
 //! Run as a test (`cargo test --bench mix`), it takes a hundredth of the time.

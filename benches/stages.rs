@@ -7,20 +7,19 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auralync::capture;
+use auralync::capture::chunk::Chunker;
 use auralync::clock::{CardClock, Offset, Timeline};
+use auralync::codec::pcm;
 use auralync::format::Format;
 use auralync::limiter::Limiter;
 use auralync::mixdown::Layout;
+use auralync::playout::jitter::Jitter;
+use auralync::playout::{BLOCK, Playout};
 use auralync::rate::RateConverter;
-use auralync::recv::jitter::Jitter;
-use auralync::recv::resample::{BLOCK, Playout};
 use auralync::recv::speaker;
-use auralync::send::capture;
-use auralync::send::chunk::Chunker;
 use auralync::send::fanout::{Log, Outbox};
-use auralync::wire::{
-    AudioFrame, AudioHeader, Deframer, Frame, Limits, MAX_AUDIO_PAYLOAD, read_float32,
-};
+use auralync::wire::{AudioFrame, AudioHeader, Deframer, Frame, Limits, MAX_AUDIO_PAYLOAD};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
@@ -68,7 +67,7 @@ fn capture_a_period(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// One period in; every chunk that is complete out.
+/// Puts one period in and takes every chunk out that is complete.
 #[divan::bench(args = CHUNKS)]
 fn cut_a_period_into_chunks(bencher: Bencher<'_, '_>, chunk: usize) {
     let mut chunker = Chunker::new(STEREO, chunk as u32, 50_000, START_US);
@@ -127,7 +126,7 @@ fn deframe_and_decode_a_chunk(bencher: Bencher<'_, '_>, chunk: usize) {
         deframer.push(black_box(frame.typed()));
         while let Ok(Some(Frame::Typed { body, .. })) = deframer.next_frame() {
             if let Ok((header, payload)) = AudioHeader::split(body) {
-                let _ = read_float32(payload, header.frames, STEREO.channels, &mut samples);
+                let _ = pcm::read_float32(payload, header.frames, STEREO.channels, &mut samples);
             }
         }
         black_box(samples.len())

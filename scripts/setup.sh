@@ -4,7 +4,7 @@
 #
 # usage: scripts/setup.sh JOB…
 #   build      compile AuraLync with its sound card support
-#   lint       also check its formatting and style
+#   lint       also check its formatting and style, and the page's
 #   sound      run the tests that send real sound through a private PulseAudio, speech among it
 #   files      let other programs read what was recorded
 #   fuzz       link the fuzz targets with libFuzzer, which is C++
@@ -28,6 +28,13 @@ need() {
     local package=$1
     shift
     "$@" >/dev/null 2>&1 || packages+=("$package")
+}
+
+# What npm installs: the page's tests are driven, formatted and checked by it.
+need_npm() {
+    page=yes
+    need nodejs command -v node
+    need npm command -v npm
 }
 
 # A compiler without the C library's start files, as a minimal install leaves it, links nothing.
@@ -72,6 +79,7 @@ for job in "$@"; do
             cargo $tool --version >/dev/null 2>&1 ||
                 fail "cargo $tool is missing. Run: rustup component add rustfmt clippy"
         done
+        need_npm
         ;;
     sound)
         if on_linux; then
@@ -91,11 +99,9 @@ for job in "$@"; do
         ;;
     page)
         if on_linux; then
-            page=yes
+            need_npm
             need chromium command -v chromium
             need firefox-esr command -v firefox-esr
-            need nodejs command -v node
-            need npm command -v npm
         fi
         ;;
     network)
@@ -119,7 +125,7 @@ for job in "$@"; do
     esac
 done
 
-# What the page's tests need from npm, as their lock file says; again only when that has changed.
+# What the page's tests and their checks need from npm, as the lock file says; again only when that has changed.
 npm_packages() {
     [ -n "$page" ] || return 0
     (

@@ -19,6 +19,9 @@ pub use trust::Trust;
 
 use std::time::{Duration, Instant};
 
+/// Farthest that a listener's own sound can be moved against that of the others, either way, in milliseconds.
+pub(crate) const FARTHEST_MS: i32 = 5000;
+
 /// This process's monotonic clock: microseconds since the clock was made. Copies agree.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {

@@ -3,21 +3,29 @@
 //! Pure: no I/O and no clock. A server encodes once for each codec in use, so there is a fixed set
 //! of them: Opus comes at a few bitrates, and a wish for another gets the nearest.
 
+mod fault;
 mod offer;
 pub mod opus;
 pub mod pcm;
 
+pub use fault::Fault;
 pub use offer::Offers;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::wire::{Violation, check_length, read_float32};
+use serde::{Serialize, Serializer};
 
 /// Bitrates that Opus is encoded at, in kbit/s. Each in use costs an encoder.
 pub const BITRATES: [u16; 5] = [64, 96, 128, 192, 256];
 
 /// Opus at this many kbit/s, unless somebody says otherwise.
 pub const DEFAULT_KBPS: u16 = 128;
+
+/// Codecs of a hello that are looked at, the best first.
+pub const MAX_CODECS: usize = 16;
+
+/// Opus at this many kbit/s for one voice, unless somebody says otherwise: it is transparent.
+const VOICE_KBPS: u16 = 64;
 
 /// The first word of a hello's list with which a listener leaves the choice to the server.
 pub const AUTO: &str = "auto";
@@ -47,7 +55,7 @@ impl Bitrate {
         Self((0..BITRATES.len()).min_by_key(apart).unwrap_or(0))
     }
 
-    /// In kbit/s.
+    /// The bitrate in kbit/s.
     #[must_use]
     pub fn kbps(self) -> u16 {
         BITRATES[self.0]
@@ -131,14 +139,30 @@ impl Codec {
     pub fn parse(text: &str) -> Option<Self> {
         Word::parse(text).map(|word| word.codec)
     }
+
+    /// The codec that `text` names for one voice, as in `--talk-codec`: `opus` alone takes fewer bits
+    /// than for music.
+    #[must_use]
+    pub fn parse_for_voice(text: &str) -> Option<Self> {
+        match text {
+            "opus" => Some(Self::Opus(Bitrate::nearest(VOICE_KBPS))),
+            text => Self::parse(text),
+        }
+    }
 }
 
 impl std::fmt::Display for Codec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Opus(bitrate) => write!(f, "opus:{}", bitrate.kbps()),
-            codec => f.write_str(codec.name()),
+            Self::Opus(bitrate) => f.pad(&format!("opus:{}", bitrate.kbps())),
+            codec => f.pad(codec.name()),
         }
+    }
+}
+
+impl Serialize for Codec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -156,7 +180,7 @@ pub fn wishes(first: &str) -> Vec<String> {
 pub struct InUse(AtomicU32);
 
 impl InUse {
-    /// One more is used.
+    /// Notes that one more listener uses `codec`.
     pub fn add(&self, codec: Codec) {
         self.0.fetch_or(1 << codec.index(), Ordering::Relaxed);
     }
@@ -177,17 +201,17 @@ impl InUse {
 /// Whether a payload can hold `frames` frames, as far as that can be told without decoding it.
 ///
 /// # Errors
-/// [`Violation::Unreadable`] if it cannot.
+/// The [`Fault`] if it cannot.
 pub fn check_payload(
     codec: Codec,
     payload: &[u8],
     frames: u32,
     channels: u16,
-) -> Result<(), Violation> {
+) -> Result<(), Fault> {
     match codec {
-        Codec::Float32 => check_length(payload, frames, channels, 4),
-        Codec::Int24 => check_length(payload, frames, channels, 3),
-        Codec::Int16 => check_length(payload, frames, channels, 2),
+        Codec::Float32 => pcm::check_length(payload, frames, channels, 4),
+        Codec::Int24 => pcm::check_length(payload, frames, channels, 3),
+        Codec::Int16 => pcm::check_length(payload, frames, channels, 2),
         Codec::Opus(_) => opus::check_packet(payload, frames),
     }
 }
@@ -222,7 +246,7 @@ impl Decoder {
     /// to compute with.
     ///
     /// # Errors
-    /// [`Violation::Unreadable`] for a payload that cannot hold as many frames. An Opus packet that
+    /// A [`Fault`] for a payload that cannot hold as many frames. An Opus packet that
     /// cannot be decoded is concealed instead.
     pub fn decode(
         &mut self,
@@ -230,9 +254,9 @@ impl Decoder {
         frames: u32,
         channels: u16,
         out: &mut Vec<f32>,
-    ) -> Result<(), Violation> {
+    ) -> Result<(), Fault> {
         match self {
-            Self::Float32 => read_float32(payload, frames, channels, out),
+            Self::Float32 => pcm::read_float32(payload, frames, channels, out),
             Self::Int24 => pcm::read_int24(payload, frames, channels, out),
             Self::Int16 => pcm::read_int16(payload, frames, channels, out),
             Self::Opus(decoder) => decoder.decode(payload, frames, out),
@@ -261,6 +285,16 @@ mod tests {
         for wrong in ["opus:63", "opus:257", "opus:", "opus:+96", "opus:1e2", "mp3", "F32", "auto"]
         {
             assert_eq!(Codec::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn opus_for_one_voice_takes_fewer_bits_than_for_music() {
+        assert_eq!(Codec::parse_for_voice("opus"), Codec::parse("opus:64"));
+        assert_eq!(Codec::parse_for_voice("opus:96"), Codec::parse("opus:96"));
+        assert_eq!(Codec::parse_for_voice("s16"), Some(Codec::Int16));
+        for wrong in ["auto", "mp3"] {
+            assert_eq!(Codec::parse_for_voice(wrong), None, "{wrong}");
         }
     }
 

@@ -26,11 +26,12 @@ mod listing;
 mod pulse;
 mod stamps;
 mod stream;
+mod system;
 mod trouble;
 
-pub use choose::System;
 pub use listing::Listing;
 pub use stream::Stream;
+pub use system::System;
 pub use trouble::Trouble;
 
 /// Longest name of a device, in characters.
@@ -220,6 +221,10 @@ impl InputDevice {
         period_frames: u32,
         on_input: impl FnMut(&[f32], u64) + Send + 'static,
     ) -> Result<Stream> {
+        #[cfg(target_os = "linux")]
+        if self.opened.is_on_pulseaudio() {
+            return pulse::record(&self.opened, clock, period_frames, on_input);
+        }
         stream::start_input(&self.opened, clock, period_frames, on_input)
     }
 }
@@ -278,6 +283,10 @@ impl OutputDevice {
         period_frames: u32,
         on_output: impl FnMut(&mut [f32], u64) + Send + 'static,
     ) -> Result<Stream> {
+        #[cfg(target_os = "linux")]
+        if self.opened.is_on_pulseaudio() {
+            return pulse::play(&self.opened, clock, period_frames, on_output);
+        }
         stream::start_output(&self.opened, clock, period_frames, on_output)
     }
 }
@@ -321,6 +330,12 @@ impl Opened {
             convert::prefer_floats(device, config, direction == Direction::Input)
         };
         Ok(Self { host: host.clone(), device: device.clone(), listed: listed.clone(), config })
+    }
+
+    /// Whether it is PulseAudio's, where streams are our own and not cpal's.
+    #[cfg(target_os = "linux")]
+    fn is_on_pulseaudio(&self) -> bool {
+        self.host.id() == cpal::HostId::PulseAudio
     }
 
     fn format(&self) -> Format {

@@ -6,6 +6,7 @@
 //! answer, [`browse`] the daemon that asks; [`seek`] asks the person, [`follow`] finds a server again.
 
 pub mod announce;
+mod ask;
 pub mod browse;
 pub mod choose;
 pub mod follow;
@@ -15,6 +16,7 @@ pub mod list;
 pub mod record;
 pub mod responder;
 pub mod seek;
+pub mod target;
 pub mod trust;
 
 /// The service's type, as mDNS spells it.

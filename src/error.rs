@@ -205,7 +205,7 @@ pub mod exit {
     pub const INTERNAL: u8 = 1;
     /// Wrong command line or preset.
     pub const USAGE: u8 = 2;
-    /// No usable sound device.
+    /// There is no usable sound device.
     pub const DEVICE: u8 = 3;
     /// Refused, no answer, unknown host, port in use, connection lost.
     pub const NETWORK: u8 = 4;

@@ -15,17 +15,20 @@
 pub mod device;
 
 pub mod addresses;
+mod allowance;
+pub mod capture;
 pub mod clock;
 pub mod codec;
 pub mod control;
 pub mod discovery;
 pub mod error;
 pub mod format;
+mod hearsay;
 mod home;
 pub mod limiter;
 pub mod loudness;
 pub mod mixdown;
-mod pace;
+pub mod playout;
 pub mod preset;
 pub mod program;
 pub mod qr;

@@ -57,7 +57,8 @@ pub struct Loudness {
 }
 
 impl Loudness {
-    /// For interleaved sound of `format` that is to be as loud as `target_lufs`, in LUFS.
+    /// Makes a control for interleaved sound of `format` that is to be as loud as `target_lufs`, in
+    /// LUFS.
     #[must_use]
     pub fn new(format: Format, target_lufs: f32) -> Self {
         let channels = usize::from(format.channels.max(1));

@@ -20,8 +20,8 @@ pub struct Mixdown {
 }
 
 impl Mixdown {
-    /// From the channels of `from` to `to` (1 or 2). With `pick` those two input channels, counted
-    /// from 1, become left and right, and the others are left out.
+    /// Makes a mixdown from the channels of `from` to `to` (1 or 2). With `pick` those two input
+    /// channels, counted from 1, become left and right, and the others are left out.
     ///
     /// As many channels out as in pass as they are, but for two that are not left and right.
     ///
@@ -92,8 +92,8 @@ pub struct Upmix {
 }
 
 impl Upmix {
-    /// From `from` channels (1 or 2) to the card's `to`. Mono goes to both fronts; stereo on a
-    /// mono card is averaged.
+    /// Makes an upmix from `from` channels (1 or 2) to the card's `to`. Mono goes to both fronts;
+    /// stereo on a mono card is averaged.
     ///
     /// # Errors
     ///

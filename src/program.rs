@@ -10,8 +10,8 @@ use clap::Parser;
 use crate::error::{Error, Result, exit};
 use crate::format::printable;
 use crate::settings;
-use crate::settings::StatsTarget;
 use crate::shutdown::Shutdown;
+use crate::stats::StatsTarget;
 use crate::status::{self, LogLines, Terminal};
 
 /// Longest sentence on the terminal, in characters. The longest of ours names a page of devices.

@@ -57,7 +57,7 @@ impl Ramp {
         (self.steps_left == 0).then_some(self.value)
     }
 
-    /// As many steps at once.
+    /// Takes `frames` steps at once.
     pub(crate) fn skip(&mut self, frames: usize) {
         self.started = true;
         let steps = u32::try_from(frames).unwrap_or(u32::MAX);

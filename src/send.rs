@@ -1,9 +1,6 @@
 //! Joins the sending stages: makes the rings and queues, starts and joins the threads.
 
-pub mod capture;
 pub mod captured;
-pub mod cards;
-pub mod chunk;
 pub mod combine;
 mod control;
 pub mod desk;
@@ -11,22 +8,16 @@ pub mod encode;
 pub mod fanout;
 #[cfg(feature = "device")]
 mod keep_card;
-#[cfg(feature = "device")]
-pub(crate) mod keep_microphone;
 mod own_mixes;
-#[cfg(feature = "device")]
-mod plug;
 mod produce;
 mod read_ahead;
 mod record;
 mod report;
-pub mod speak;
 mod stream_rate;
 pub mod talk;
 pub mod track;
 pub mod transmit;
 pub mod voice;
-pub mod voice_activity;
 pub mod web;
 
 use std::net::SocketAddr;

@@ -9,30 +9,16 @@ pub(crate) mod computer;
 pub mod ctl;
 mod refusal;
 mod server;
-mod target;
+mod simulation;
 mod words;
 
-use std::path::PathBuf;
-
-pub(crate) use client::ask;
-pub use client::{ClientArgs, ClientSettings, Output, ask_for_host, host_missing, join_mode};
+pub use client::{ClientArgs, ClientSettings, Output, join_mode};
 pub use refusal::usage_error;
-pub use server::{ServerArgs, ServerSettings};
-pub(crate) use target::check_adapter;
-pub use target::{Target, Wanted};
-pub(crate) use words::FARTHEST_MS;
+pub use server::{Readers, ServerArgs, ServerSettings};
+pub use simulation::Simulation;
 
 /// The port of the page for browsers, unless somebody says otherwise.
 pub const DEFAULT_WEB_PORT: u16 = 8080;
-
-/// Where the statistics of every second go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StatsTarget {
-    /// Standard output.
-    Stdout,
-    /// A file.
-    File(PathBuf),
-}
 
 /// How much a program tells about what it does.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]

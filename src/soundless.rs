@@ -1,6 +1,8 @@
 //! Sources that need no sound card: a tone, silence, sound files.
 
+mod block;
 mod blocks;
+mod fault;
 mod flac;
 mod input;
 mod kind;
@@ -10,6 +12,7 @@ mod others;
 mod pcm;
 mod riff;
 mod sound_file;
+mod tag;
 mod tone;
 
 #[cfg(test)]

@@ -4,6 +4,10 @@
 //! Only the trailing words are taken off the end, so a NAME may hold commas, colons and `@`. A
 //! name that itself ends in one of the words cannot be written.
 
+mod order;
+
+pub use order::SourceOrder;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -19,6 +23,9 @@ pub const PAN: std::ops::RangeInclusive<f32> = -1.0..=1.0;
 
 /// Loudness that a source can be brought to, in LUFS: from a whisper to louder than any record.
 pub const LOUDNESS_LUFS: std::ops::RangeInclusive<f32> = -50.0..=-5.0;
+
+/// How far a source steps back for voices at most, in dB: then it is not heard.
+pub const MOST_DUCK_DB: u8 = 60;
 
 /// Most sources of a server. Each costs a thread.
 pub const MAX_SOURCES: usize = 128;
@@ -76,7 +83,7 @@ pub enum Kind {
 }
 
 impl From<Kind> for Source {
-    /// That kind, all of its channels, at its own level.
+    /// The source of that kind, with all of its channels, at its own level.
     fn from(kind: Kind) -> Self {
         Self {
             kind,

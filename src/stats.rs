@@ -1,10 +1,15 @@
 //! What `--stats` says: counters that the stages bump, and one JSON object a second.
 
+mod lines;
+
+pub use lines::{Lines, StatsTarget};
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use crate::codec::Codec;
 use crate::format::dbfs;
 
 /// A counter that a real-time thread may bump. `Relaxed` everywhere: each counter stands alone,
@@ -86,7 +91,7 @@ pub struct Loudest {
 }
 
 impl Loudest {
-    /// For spans of this length, the first of which begins at `now_us`.
+    /// Makes a peak for spans of this length, the first of which begins at `now_us`.
     #[must_use]
     pub fn every(span: std::time::Duration, now_us: u64) -> Self {
         let span_us = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
@@ -227,8 +232,21 @@ pub struct SourceStats {
     pub pan: f32,
     /// Its highest sample in the last second, before level, mute and pan, in dBFS.
     pub level_dbfs: f32,
-    /// `playing`, `waiting` (it delivers nothing at the moment), or `ended`.
-    pub state: &'static str,
+    /// What it does at the moment.
+    pub state: SourceState,
+}
+
+/// What a source does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceState {
+    /// It delivers sound.
+    Playing,
+    /// It delivers nothing at the moment.
+    #[default]
+    Waiting,
+    /// It delivers nothing any more.
+    Ended,
 }
 
 /// One listener in [`ServerStats`].
@@ -240,10 +258,10 @@ pub struct ListenerStats {
     pub name: String,
     /// Protocol version spoken.
     pub version: u32,
-    /// How it is connected: `tcp`, or `websocket` from a browser.
-    pub via: &'static str,
+    /// How it is connected.
+    pub via: Via,
     /// Codec in use.
-    pub codec: String,
+    pub codec: Codec,
     /// Seconds since it connected.
     pub connected_s: f64,
     /// Chunks waiting for it.
@@ -262,6 +280,16 @@ pub struct ListenerStats {
     /// What it is among the people, where listeners may speak.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub person: Option<PersonStats>,
+}
+
+/// How a listener is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// By a connection of its own.
+    Tcp,
+    /// From a browser.
+    WebSocket,
 }
 
 /// One person in [`ListenerStats`].
@@ -345,48 +373,6 @@ pub struct ClientStats {
     pub mic_overruns: u64,
 }
 
-/// Where `--stats` lines go.
-pub struct Lines {
-    out: Option<Box<dyn std::io::Write + Send>>,
-}
-
-impl Lines {
-    /// Opens the target; a file is written anew. `None` swallows every line.
-    ///
-    /// # Errors
-    /// [`Error::File`](crate::Error::File) if the file cannot be made.
-    pub fn open(target: Option<&crate::settings::StatsTarget>) -> crate::Result<Self> {
-        use crate::settings::StatsTarget;
-        let out: Option<Box<dyn std::io::Write + Send>> = match target {
-            None => None,
-            Some(StatsTarget::Stdout) => Some(Box::new(std::io::stdout())),
-            Some(StatsTarget::File(path)) => {
-                let file = std::fs::File::create(path).map_err(|e| {
-                    let why = crate::error::plain(&e);
-                    crate::Error::file(path, why, "Choose a place for --stats that can be written")
-                })?;
-                Some(Box::new(file))
-            }
-        };
-        Ok(Self { out })
-    }
-
-    /// Writes one line of JSON. A reader that has gone away or a full disk ends the statistics,
-    /// not the sound; the log says so once.
-    pub fn write(&mut self, stats: &impl Serialize) {
-        let Some(out) = &mut self.out else {
-            return;
-        };
-        let written = serde_json::to_string(stats)
-            .map_err(std::io::Error::from)
-            .and_then(|line| writeln!(out, "{line}").and_then(|()| out.flush()));
-        if let Err(e) = written {
-            log::warn!("--stats ends here: {}", crate::error::plain(&e));
-            self.out = None;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -411,13 +397,13 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_explained_in_the_document() {
+    fn every_key_and_word_is_explained_in_the_document() {
         let listener = ListenerStats {
             address: ([127, 0, 0, 1], 5555).into(),
             name: String::new(),
             version: 2,
-            via: "tcp",
-            codec: "f32".into(),
+            via: Via::Tcp,
+            codec: Codec::Float32,
             connected_s: 0.0,
             queued: 0,
             frames: 0,
@@ -442,5 +428,13 @@ mod tests {
                 assert!(part.contains(&format!("`{key}`")), "{key}");
             }
         }
+        let state = |state: SourceState| serde_json::to_value(state).unwrap();
+        let via = |via: Via| serde_json::to_value(via).unwrap();
+        let states = [SourceState::Playing, SourceState::Waiting, SourceState::Ended].map(state);
+        for word in states.into_iter().chain([Via::Tcp, Via::WebSocket].map(via)) {
+            let word = word.as_str().unwrap();
+            assert!(of_server.contains(&format!("`{word}`")), "{word}");
+        }
+        assert_eq!(serde_json::to_value(Codec::parse("opus:96")).unwrap(), "opus:96");
     }
 }

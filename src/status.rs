@@ -52,7 +52,7 @@ fn meter(dbfs: f32) -> String {
     format!("[{}{}] {number:>6}", "█".repeat(full), "░".repeat(METER - full))
 }
 
-/// As much of `text` as fits into so many cells of a terminal.
+/// Cuts `text` to as much as fits into so many cells of a terminal.
 fn fit(text: &str, cells: usize) -> String {
     let mut used = 0;
     let mut fitting = String::with_capacity(text.len());

@@ -4,6 +4,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::wire::Person;
+
 /// When the microphone's sound goes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -12,6 +14,17 @@ pub enum Mode {
     /// While a key is held; where a terminal does not tell when a key is let go, from one press of
     /// it to the next.
     Push,
+}
+
+/// Somebody else in the room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// What is known of them.
+    pub person: Person,
+    /// How loud they are wanted here, in percent.
+    pub volume_percent: u16,
+    /// Whether the keys change that.
+    pub is_selected: bool,
 }
 
 /// What of the microphone's sound may go out now.
@@ -37,7 +50,8 @@ pub struct Talking {
 }
 
 impl Talking {
-    /// Not muted; whether the server lets it speak is not known yet.
+    /// Makes the switches of somebody who is not muted; whether the server lets them speak is not
+    /// known yet.
     #[must_use]
     pub fn new(mode: Mode) -> Self {
         let off = || AtomicBool::new(false);
@@ -85,7 +99,7 @@ impl Talking {
         self.is_muted.load(Ordering::Relaxed)
     }
 
-    /// From muted to not, or back.
+    /// Mutes, or lets be heard again.
     pub fn toggle_mute(&self) {
         self.is_muted.fetch_xor(true, Ordering::Relaxed);
     }

@@ -31,7 +31,7 @@ pub(crate) fn spawn<T: Send + 'static>(
         .map_err(|e| Error::internal(format!("cannot start the {name} thread"), e))
 }
 
-/// Is dropped when a thread ends, whatever it ends by.
+/// Notices the end of a thread: it is dropped then, whatever the thread ends by.
 struct Watch {
     name: String,
     stop: Shutdown,

@@ -6,15 +6,15 @@
 
 mod deframe;
 pub mod http;
+mod json;
 mod message;
 mod talk;
 pub mod websocket;
 
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
-    AuralyncKey, Config, Hello, MAX_ALGORITHMIC_DELAY, MAX_CAPTURED, MAX_CAPTURED_BYTES,
-    MAX_CODECS, MAX_NAME_BYTES, MAX_PLAYOUT_DELAY_MS, Notice, Ping, Pong, Reason, Report,
-    ServerFirst, Welcome,
+    AuralyncKey, Config, Hello, MAX_CAPTURED, MAX_CAPTURED_BYTES, MAX_PLAYOUT_DELAY_MS, Notice,
+    Ping, Pong, Reason, Report, ServerFirst, Welcome,
 };
 pub use talk::{
     Changes, FLAG_HELD, FLAG_LAST, HIGHEST_TALK_RATE, LOWEST_TALK_RATE, MAX_PEOPLE,
@@ -26,7 +26,8 @@ use std::sync::Arc;
 
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 
-use crate::codec::Codec;
+use crate::codec::pcm::{self, Dither};
+use crate::codec::{self, Codec};
 
 /// The newest protocol version that this code speaks.
 pub const VERSION: u32 = 2;
@@ -68,6 +69,15 @@ pub const MAX_CLIENT_FRAME: usize = 4096;
 
 /// Longest config, welcome or notice that a client takes, in bytes.
 pub const MAX_JSON: usize = 16 * 1024;
+
+/// Longest id or name that is kept of a peer's, in characters.
+const MAX_NAME: usize = 64;
+
+/// Longest name that is kept of a client's, in bytes: lists of people go to everybody.
+pub const MAX_NAME_BYTES: usize = 64;
+
+/// Most frames by which decoded sound may lag its positions.
+pub const MAX_ALGORITHMIC_DELAY: u32 = 9_600;
 
 /// Longest audio payload, in bytes: 8,192 frames of 8 float32 channels.
 pub const MAX_AUDIO_PAYLOAD: usize = 8192 * 8 * 4;
@@ -155,6 +165,12 @@ pub enum Violation {
     /// What a WebSocket may not do.
     #[error("{0}")]
     WebSocket(#[from] websocket::Misuse),
+}
+
+impl From<codec::Fault> for Violation {
+    fn from(fault: codec::Fault) -> Self {
+        Self::Unreadable { what: "audio frame", why: fault.to_string() }
+    }
 }
 
 /// A plain frame around `payload`.
@@ -257,6 +273,33 @@ impl AudioFrame {
         })
     }
 
+    /// Encodes interleaved samples as one frame of a codec that has a fixed size per sample. `None` for
+    /// Opus, which cuts packets of its own.
+    #[must_use]
+    pub fn pcm(
+        codec: Codec,
+        header: AudioHeader,
+        samples: &[f32],
+        dither: &mut Dither,
+    ) -> Option<Self> {
+        let frame = match codec {
+            Codec::Float32 => Self::float32(header, samples),
+            Codec::Int24 => Self::new(codec, header, samples.len() * 3, |payload| {
+                pcm::write_int24(samples, payload);
+            }),
+            Codec::Int16 => {
+                // Silence stays what it is.
+                let is_silent = samples.iter().all(|sample| *sample == 0.0);
+                Self::new(codec, header, samples.len() * 2, |payload| {
+                    let noise = || if is_silent { 0.0 } else { dither.step() };
+                    pcm::write_int16(samples, noise, payload);
+                })
+            }
+            Codec::Opus(_) => return None,
+        };
+        Some(frame)
+    }
+
     /// A frame whose payload of `payload` bytes `fill` writes.
     #[must_use]
     pub fn new(
@@ -308,39 +351,6 @@ impl AudioFrame {
     }
 }
 
-/// Reads a float32 payload into `out` (cleared first). Every sample is made safe to compute with.
-///
-/// # Errors
-/// [`Violation::Unreadable`] unless the payload is exactly `frames × channels` samples.
-pub fn read_float32(
-    payload: &[u8],
-    frames: u32,
-    channels: u16,
-    out: &mut Vec<f32>,
-) -> Result<(), Violation> {
-    check_length(payload, frames, channels, 4)?;
-    out.clear();
-    out.resize(payload.len() / 4, 0.0);
-    LittleEndian::read_f32_into(payload, out);
-    crate::format::sanitise(out);
-    Ok(())
-}
-
-/// Refuses a payload that does not hold exactly so many frames of samples of `size` bytes.
-pub(crate) fn check_length(
-    payload: &[u8],
-    frames: u32,
-    channels: u16,
-    size: usize,
-) -> Result<(), Violation> {
-    let wanted = u64::from(frames) * u64::from(channels) * size as u64;
-    if wanted == payload.len() as u64 && frames > 0 {
-        return Ok(());
-    }
-    let why = format!("{frames} frames need {wanted} bytes, {} came", payload.len());
-    Err(Violation::Unreadable { what: "audio frame", why })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,16 +369,8 @@ mod tests {
         assert_eq!(read, header);
         assert_eq!(rest, payload);
         let mut samples = Vec::new();
-        read_float32(rest, read.frames, 2, &mut samples).unwrap();
+        pcm::read_float32(rest, read.frames, 2, &mut samples).unwrap();
         assert_eq!(samples, [1.0, -1.0, 0.5, 0.0]);
-    }
-
-    #[test]
-    fn a_payload_of_another_size_than_announced_is_refused() {
-        let mut out = Vec::new();
-        assert!(read_float32(&[0; 12], 2, 2, &mut out).is_err());
-        assert!(read_float32(&[], 0, 2, &mut out).is_err());
-        assert!(read_float32(&[0; 16], u32::MAX, u16::MAX, &mut out).is_err());
     }
 
     #[test]

@@ -1,36 +1,22 @@
 // The page: what is tapped and typed goes to a listener, what the listener knows is shown.
 
 import {Listener, State} from './listener.js';
+import {$, memory, setText} from './page.js';
 
 const TRIM_STEP_MS = 5;
 const MOST_TRIM_MS = 1_000;
 
-const $ = (id) => document.getElementById(id);
-const main = document.querySelector('main');
+const main = /** @type {HTMLElement} */ (document.querySelector('main'));
 
-/** What is remembered from visit to visit; nothing where the browser keeps nothing. */
-export const memory = {
-	get(key, otherwise) {
-		try {
-			return JSON.parse(localStorage.getItem(`auralync.${key}`)) ?? otherwise;
-		} catch {
-			return otherwise;
-		}
-	},
-	set(key, value) {
-		try {
-			localStorage.setItem(`auralync.${key}`, JSON.stringify(value));
-		} catch { /* then it holds for this visit */ }
-	},
-};
-
+/** @param {unknown} value @param {number} least @param {number} most @param {number} otherwise */
 const number = (value, least, most, otherwise) =>
-	(Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : otherwise);
+	typeof value === 'number' && Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : otherwise;
 
 // iOS silences a page's own sound when the screen locks, but not a media element.
-const isApplePhone = /iP(hone|ad|od)/.test(navigator.userAgent)
-	|| (navigator.platform === 'MacIntel' && navigator.maxTouchPoints > 1);
+const isApplePhone =
+	/iP(hone|ad|od)/.test(navigator.userAgent) || (navigator.platform === 'MacIntel' && navigator.maxTouchPoints > 1);
 
+/** @type {Page.Wishes} */
 const wishes = {
 	url: new URL('listen', location.href).href.replace(/^http/, 'ws'),
 	// Random per page load; crypto.randomUUID is for secure pages only.
@@ -42,12 +28,17 @@ const wishes = {
 	lessData: memory.get('lessData', false) === true,
 };
 
+/** @type {Listener | null} */
 let listener = null;
-let stopShowing = null;
+/**
+ * What is shown while sound plays (playing.js), once it does.
+ * @type {Page.Playing | null}
+ */
+let playing = null;
 
 function listen() {
 	try {
-		listener = new Listener(wishes, show);
+		listener = new Listener(wishes, show, () => playing?.showRoom());
 	} catch {
 		show('This browser cannot play sound from a page. Try Chrome, Firefox or Safari of the last years.');
 		return;
@@ -58,9 +49,9 @@ function listen() {
 function leave() {
 	listener?.leave();
 	listener = null;
-	if (stopShowing) {
-		stopShowing();
-		stopShowing = null;
+	if (playing) {
+		playing.stop();
+		playing = null;
 		showPlaying();
 	}
 	show();
@@ -68,17 +59,18 @@ function leave() {
 
 /** Level, figures, lock screen: they come after the first sound. */
 async function showPlaying() {
-	const {showPlaying: begin, tellSystem} = await import('./playing.js').catch(() => ({}));
-	if (!begin) return;
-	if (listener) stopShowing ??= begin(listener);
-	tellSystem(listener !== null, listener?.welcome?.name, {listen: () => listener ?? listen(), leave});
+	const shows = await import('./playing.js').catch(() => null);
+	if (!shows) return;
+	if (listener) playing ??= shows.showPlaying(listener);
+	shows.tellSystem(listener !== null, listener?.welcome?.name, {listen: () => listener ?? listen(), leave});
 }
 
+/** @param {string} problem */
 function show(problem = '') {
 	const state = listener?.state ?? 'idle';
 	main.dataset.state = state;
 	$('listen-label').textContent = listener ? 'Leave' : 'Listen';
-	setText($('status'), typeof problem === 'string' && problem ? problem : sentence());
+	setText($('status'), problem || sentence());
 	$('figures').hidden = !listener;
 	const server = listener?.welcome?.name;
 	if (server) {
@@ -92,20 +84,16 @@ function sentence() {
 	if (!listener) return 'Put on headphones and tap.';
 	if (listener.trouble) return listener.trouble;
 	if (listener.state === State.joining) return 'Joining …';
-	if (wishes.lessData && listener.player.figures()?.codec !== 'opus') return 'Less data does not work here at the moment.';
+	if (wishes.lessData && listener.player.figures()?.codec !== 'opus')
+		return 'Less data does not work here at the moment.';
 	const extraMs = listener.player.figures()?.extraMs ?? 0;
 	return extraMs > 0
 		? `Sound comes late to this device: you hear it ${extraMs} ms after the others.`
 		: 'You are in step with everybody else.';
 }
 
-/** Screen readers and the browser's layout hear only of what changes. */
-function setText(element, text) {
-	if (element.textContent !== text) element.textContent = text;
-}
-
 function showWishes() {
-	$('volume').value = wishes.volume;
+	$('volume').value = String(wishes.volume);
 	$('volume-value').value = `${wishes.volume} %`;
 	$('trim-value').value = `${wishes.trimMs > 0 ? '+' : ''}${wishes.trimMs} ms`.replace('-', '−');
 	$('name').value = wishes.name;
@@ -113,12 +101,14 @@ function showWishes() {
 	$('less').checked = wishes.lessData;
 }
 
+/** @template {keyof Page.Wishes} Key @param {Key} key @param {Page.Wishes[Key]} value */
 function wish(key, value) {
 	wishes[key] = value;
 	memory.set(key, value);
 	showWishes();
 }
 
+/** @param {number} byMs */
 function trim(byMs) {
 	wish('trimMs', number(wishes.trimMs + byMs, -MOST_TRIM_MS, MOST_TRIM_MS, 0));
 	listener?.player.setTrim(wishes.trimMs);
@@ -145,11 +135,13 @@ $('less').addEventListener('change', () => {
 	wish('lessData', $('less').checked);
 	listener?.setLessData(wishes.lessData);
 });
-document.querySelector('form').addEventListener('submit', (event) => {
+document.querySelector('form')?.addEventListener('submit', (event) => {
 	event.preventDefault();
-	document.activeElement?.blur();
+	if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
 });
-document.addEventListener('visibilitychange', () => { if (!document.hidden) listener?.wake(); });
+document.addEventListener('visibilitychange', () => {
+	if (!document.hidden) listener?.wake();
+});
 window.addEventListener('pageshow', () => listener?.wake());
 window.addEventListener('online', () => listener?.wake());
 

@@ -12,14 +12,20 @@ const FOLLOWED = 0.02;
 /** Frames of a microphone against our clock. */
 export class Arrivals {
 	#usPerFrame;
+	/** @type {number[]} */
 	#offsets = [];
 	#offset = 0;
 
+	/** @param {number} rate */
 	constructor(rate) {
 		this.#usPerFrame = 1e6 / rate;
 	}
 
-	/** What ends before frame `end` came at `atUs`. Returns true if times step from here on. */
+	/**
+	 * What ends before frame `end` came at `atUs`. Returns true if times step from here on.
+	 * @param {number} end
+	 * @param {number} atUs
+	 */
 	came(end, atUs) {
 		const isFirst = this.#offsets.length === 0;
 		this.#offsets = [...this.#offsets, atUs - end * this.#usPerFrame].slice(-LOOKED_AT);
@@ -29,7 +35,10 @@ export class Arrivals {
 		return steps;
 	}
 
-	/** When frame `frame` was heard, or would have been seen if it had come alone and at once. */
+	/**
+	 * When frame `frame` was heard, or would have been seen if it had come alone and at once.
+	 * @param {number} frame
+	 */
 	usAt(frame) {
 		return this.#offset + frame * this.#usPerFrame;
 	}

@@ -26,13 +26,20 @@ const LEAST_NOISE_US = 100;
 const PROOFS = 2;
 const LEAST_STEP_US = 5_000;
 
-/** The server's clock, as its pongs show it: the quickest trips are believed (docs/design.md). */
+/** The server's clock, as its pongs show it: the quickest trips are believed (docs/design/clocks.md). */
 export class ServerClock {
+	/** @type {Page.Trip[]} */
 	#trips = [];
+	/** @type {Page.Estimate | null} */
 	#estimate = null;
 	#contradictions = 0;
 
-	/** Takes a pong that was read at `nowUs`. Returns 'nothing', 'more' or 'stepped'. */
+	/**
+	 * Takes a pong that was read at `nowUs`. Returns 'nothing', 'more' or 'stepped'.
+	 * @param {Wire.Trip} trip
+	 * @param {number} nowUs
+	 * @returns {'nothing' | 'more' | 'stepped'}
+	 */
 	pong({clientUs, receivedUs, sentUs}, nowUs) {
 		const tripUs = nowUs - clientUs - (sentUs - receivedUs);
 		if (clientUs > nowUs || receivedUs > sentUs || tripUs < 0 || sentUs >= 2 ** 62) return 'nothing';
@@ -48,6 +55,7 @@ export class ServerClock {
 		return stepped ? 'stepped' : 'more';
 	}
 
+	/** @param {number} atUs @param {number} least @param {number} most */
 	#contradicted(atUs, least, most) {
 		if (!this.#estimate) return false;
 		const now = this.serverUs(atUs) - atUs;
@@ -58,7 +66,9 @@ export class ServerClock {
 		return true;
 	}
 
+	/** @param {number} nowUs */
 	#learn(nowUs) {
+		/** @type {(trip: Page.Trip) => number} */
 		const worth = (trip) => trip.tripUs / 2 + (nowUs - trip.atUs) * AGEING;
 		const sorted = [...this.#trips].sort((a, b) => worth(a) - worth(b));
 		const quickest = sorted.slice(0, Math.max(FEWEST, Math.ceil(sorted.length * BELIEVED)));
@@ -67,6 +77,7 @@ export class ServerClock {
 		const noise = Math.max(best.tripUs, LEAST_NOISE_US) / 8;
 		const weights = quickest.map((trip) => 1 / (1 + ((trip.tripUs - best.tripUs) / 2 / noise) ** 2));
 		const total = weights.reduce((sum, weight) => sum + weight, 0);
+		/** @type {(of: (trip: Page.Trip) => number) => number} */
 		const mean = (of) => quickest.reduce((sum, trip, n) => sum + weights[n] * of(trip), 0) / total;
 		const middle = mean((trip) => trip.atUs);
 		const level = mean((trip) => trip.offsetUs);
@@ -85,14 +96,18 @@ export class ServerClock {
 		return this.#estimate !== null;
 	}
 
-	/** What the server's clock shows when ours shows `oursUs`. */
+	/**
+	 * What the server's clock shows when ours shows `oursUs`.
+	 * @param {number} oursUs
+	 */
 	serverUs(oursUs) {
-		const {middle, level, rate} = this.#estimate;
+		const {middle, level, rate} = /** @type {Page.Estimate} */ (this.#estimate);
 		return oursUs + level + (oursUs - middle) * rate;
 	}
 
+	/** @param {number} serverUs */
 	oursUs(serverUs) {
-		const {middle, level, rate} = this.#estimate;
+		const {middle, level, rate} = /** @type {Page.Estimate} */ (this.#estimate);
 		return middle + (serverUs - level - middle) / (1 + rate);
 	}
 
@@ -119,13 +134,19 @@ const AGREE_US = 2_000;
 export class CardClock {
 	#nominalUs;
 	#spacingUs;
+	/** @type {Page.Stamp[]} */
 	#stamps = [];
+	/** @type {(Page.Stamp & {error: number})[]} */
 	#strays = [];
 	#origin = 0;
 	#level = 0;
 	#stretch = 0;
 
-	/** `rate` is nominal; stamps are believed for `windowUs`. */
+	/**
+	 * `rate` is nominal; stamps are believed for `windowUs`.
+	 * @param {number} rate
+	 * @param {number} windowUs
+	 */
 	constructor(rate, windowUs) {
 		this.#nominalUs = 1e6 / rate;
 		this.#spacingUs = windowUs / MOST_STAMPS;
@@ -140,7 +161,11 @@ export class CardClock {
 		return this.#stamps.length > 0;
 	}
 
-	/** Frame `frame` was, or will be, at `atUs`. Returns true if the card's time has stepped. */
+	/**
+	 * Frame `frame` was, or will be, at `atUs`. Returns true if the card's time has stepped.
+	 * @param {number} frame
+	 * @param {number} atUs
+	 */
 	stamp(frame, atUs) {
 		const off = {frame, atUs};
 		if (this.known) {
@@ -158,7 +183,7 @@ export class CardClock {
 			}
 			this.#strays = [];
 			// More stamps than the window takes would only shorten it.
-			const last = this.#stamps.at(-1);
+			const last = this.#stamps[this.#stamps.length - 1];
 			const enough = this.#stamps.length > 16;
 			if (enough && atUs - last.atUs < this.#spacingUs) return false;
 		}
@@ -171,16 +196,17 @@ export class CardClock {
 	/** Theil-Sen: the median of the slopes between stamps. */
 	#fit() {
 		const stamps = this.#stamps;
-		const origin = stamps.at(-1).frame;
+		const origin = stamps[stamps.length - 1].frame;
 		const left = stamps.map(({frame, atUs}) => atUs - (frame - origin) * this.#nominalUs);
 		const us = stamps.map(({frame}) => (frame - origin) * this.#nominalUs);
+		/** @type {number[]} */
 		const slopes = [];
 		for (let a = 0; a < stamps.length; a += 1) {
 			for (let b = a + 1; b < stamps.length; b += 1) {
 				if (us[b] - us[a] > 1e5) slopes.push((left[b] - left[a]) / (us[b] - us[a]));
 			}
 		}
-		const span = us.at(-1) - us[0];
+		const span = us[us.length - 1] - us[0];
 		const trust = span ** 2 / (span ** 2 + SLOPE_TRUSTED_AFTER_US ** 2);
 		const slope = slopes.length ? median(slopes) * trust : 0;
 		this.#stretch = Math.min(MAX_STRETCH, Math.max(-MAX_STRETCH, slope));
@@ -192,15 +218,18 @@ export class CardClock {
 		return this.#nominalUs * (1 + this.#stretch);
 	}
 
+	/** @param {number} frame */
 	usAt(frame) {
 		return this.#level + (frame - this.#origin) * this.usPerFrame;
 	}
 
+	/** @param {number} atUs */
 	frameAt(atUs) {
 		return this.#origin + (atUs - this.#level) / this.usPerFrame;
 	}
 }
 
+/** @param {number[]} values */
 export function median(values) {
 	const sorted = Float64Array.from(values).sort();
 	return sorted[sorted.length >> 1];

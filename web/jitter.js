@@ -4,9 +4,13 @@
 export class Jitter {
 	#capacity;
 	#rings;
-	/** What is there, in order: [from, to). Never more pieces than frames fit. */
+	/**
+	 * What is there, in order: [from, to). Never more pieces than frames fit.
+	 * @type {{from: number, to: number}[]}
+	 */
 	#pieces = [];
 
+	/** @param {number} channels @param {number} capacity */
 	constructor(channels, capacity) {
 		this.#capacity = capacity;
 		this.#rings = Array.from({length: channels}, () => new Float32Array(capacity));
@@ -17,7 +21,11 @@ export class Jitter {
 		return this.#pieces.at(-1)?.to ?? null;
 	}
 
-	/** Takes frames; of those that overlap with what is there, the first ones stay. */
+	/**
+	 * Takes frames; of those that overlap with what is there, the first ones stay.
+	 * @param {number} position
+	 * @param {Channels} channels
+	 */
 	insert(position, channels) {
 		const skipped = Math.max(0, (this.end ?? 0) - position);
 		const frames = channels[0].length;
@@ -37,18 +45,26 @@ export class Jitter {
 		this.#forgetBefore(to - this.#capacity);
 	}
 
+	/** @param {number} position */
 	#forgetBefore(position) {
 		while (this.#pieces[0].to <= position) this.#pieces.shift();
 		this.#pieces[0].from = Math.max(this.#pieces[0].from, position);
 	}
 
-	/** How many frames from `position` on are there, without a gap. */
+	/**
+	 * How many frames from `position` on are there, without a gap.
+	 * @param {number} position
+	 */
 	available(position) {
 		const piece = this.#pieces.find(({from, to}) => from <= position && position < to);
 		return piece ? piece.to - position : 0;
 	}
 
-	/** Copies frames from `position` on into `outs`, and silence where there is nothing; how many those were. */
+	/**
+	 * Copies frames from `position` on into `outs`, and silence where there is nothing; how many those were.
+	 * @param {number} position
+	 * @param {Channels} outs
+	 */
 	read(position, outs) {
 		const wanted = outs[0].length;
 		let there = 0;

@@ -4,7 +4,10 @@
 const KNEE = 0.8;
 const CURVE_POINTS = 4097;
 
-/** Keeps within full scale what a volume above 100 % makes louder. It adds no delay. */
+/**
+ * Keeps within full scale what a volume above 100 % makes louder. It adds no delay.
+ * @param {AudioContext} context
+ */
 export function limiter(context) {
 	const input = context.createGain();
 	input.gain.value = 0.5;

@@ -24,6 +24,7 @@ const OPUS_WITHIN_MS = 1_000;
 const OPUS_AFTER_MS = 2_000;
 
 // What is asked for, best first: as the server likes, less of the network, or the best sound.
+/** @type {{[data in Page.Data]: string[]}} */
 const CODECS = {auto: ['auto', 's16', 'opus'], less: ['opus', 's16'], more: ['s16', 'opus']};
 
 // The close code of a full server.
@@ -34,14 +35,35 @@ const MOST_CHANGES = 1_000;
 
 const nowUs = () => Math.round(performance.now() * 1e3);
 
-export const State = {joining: 'joining', playing: 'playing', lost: 'lost', full: 'full', refused: 'refused', replaced: 'replaced'};
+/** @type {{[state in Page.State]: Page.State}} */
+export const State = {
+	joining: 'joining',
+	playing: 'playing',
+	lost: 'lost',
+	full: 'full',
+	refused: 'refused',
+	replaced: 'replaced',
+};
 
-/** Makes Opus decoders, once that is here. */
+/**
+ * Makes Opus decoders, once that is here.
+ * @type {Page.MakeDecoder | null}
+ */
 let opus = null;
+/** @type {Promise<void> | null} */
 let fetching = null;
 
 function fetchOpus() {
-	fetching ??= import('./opus.js').then(({load}) => load()).then((make) => { opus = make; }, () => { fetching = null; });
+	fetching ??= import('./opus.js')
+		.then(({load}) => load())
+		.then(
+			(make) => {
+				opus = make;
+			},
+			() => {
+				fetching = null;
+			},
+		);
 	return fetching;
 }
 
@@ -49,9 +71,13 @@ export class Listener {
 	#url;
 	#id;
 	#name;
+	/** @type {Wire.Talk | undefined} */
 	#talk;
+	/** @type {Page.Data} */
 	#data;
 	#onChange;
+	#onRoom;
+	/** @type {WebSocket | null} */
 	#socket = null;
 	#isWelcome = false;
 	/** Whether the last attempt ended before its WebSocket was open. */
@@ -66,41 +92,60 @@ export class Listener {
 	player;
 	clock = new ServerClock();
 	state = State.joining;
-	/** The server's last welcome, its last list of people, and what is called at either. */
+	/**
+	 * The server's last welcome, and its last list of people.
+	 * @type {Wire.Welcome | null}
+	 */
 	welcome = null;
+	/** @type {Wire.People | null} */
 	people = null;
-	onRoom = null;
 	/** Whether whoever runs the server lets nobody hear this listener; told anew after every welcome. */
 	isSilenced = false;
 	/** What went wrong, in a plain sentence; empty if nothing did. */
 	trouble = '';
 
-	/** Make it while a tap is handled: only then do browsers let sound out. */
-	constructor(wishes, onChange) {
+	/**
+	 * Make it while a tap is handled: only then do browsers let sound out. `onChange` is called when what can
+	 * be said of it changes, `onRoom` when something is known of who is there, and of who may be heard.
+	 * @param {Page.Wishes} wishes
+	 * @param {() => void} onChange
+	 * @param {() => void} onRoom
+	 */
+	constructor(wishes, onChange, onRoom = () => {}) {
 		this.#url = wishes.url;
 		this.#id = wishes.id;
 		this.#name = wishes.name;
 		this.#data = wishes.lessData ? 'less' : 'auto';
 		this.#onChange = onChange;
+		this.#onRoom = onRoom;
 		this.player = new Player(wishes, onChange);
 		this.#ticking = setInterval(() => this.#tick(), TICK_MS);
 		this.#connect();
 	}
 
-	/** The server learns the new name from a new connection; sound goes on meanwhile. */
+	/**
+	 * The server learns the new name from a new connection; sound goes on meanwhile.
+	 * @param {string} name
+	 */
 	rename(name) {
 		if (name === this.#name) return;
 		this.#name = name;
 		this.#rejoin();
 	}
 
-	/** Joins anew with a microphone that sounds like `talk` (hello), or without. */
+	/**
+	 * Joins anew with a microphone that sounds like `talk` (hello), or without.
+	 * @param {Wire.Talk | undefined} talk
+	 */
 	setMicrophone(talk) {
 		this.#talk = talk;
 		this.#rejoin();
 	}
 
-	/** Joins anew with Opus, or without. Nobody else ever changes what a listener gets. */
+	/**
+	 * Joins anew with Opus, or without. Nobody else ever changes what a listener gets.
+	 * @param {boolean} isWanted
+	 */
 	setLessData(isWanted) {
 		this.#data = isWanted ? 'less' : 'more';
 		this.#rejoin();
@@ -110,9 +155,12 @@ export class Listener {
 		if (this.#socket?.readyState === WebSocket.OPEN) this.#connect();
 	}
 
-	/** Whether a frame could be sent. */
+	/**
+	 * Whether a frame could be sent.
+	 * @param {ArrayBuffer} bytes
+	 */
 	send(bytes) {
-		if (this.#isWelcome) this.#socket.send(bytes);
+		if (this.#isWelcome) this.#socket?.send(bytes);
 		return this.#isWelcome;
 	}
 
@@ -145,7 +193,10 @@ export class Listener {
 		socket.onclose = () => this.#refused(socket);
 	}
 
-	/** The WebSocket did not even open: whoever answers there may say why. */
+	/**
+	 * The WebSocket did not even open: whoever answers there may say why.
+	 * @param {WebSocket} socket
+	 */
 	async #refused(socket) {
 		const why = await whyRefused(this.#url);
 		if (this.#socket !== socket) return;
@@ -159,10 +210,17 @@ export class Listener {
 		this.#wasRefused = true;
 	}
 
+	/** @param {WebSocket} socket */
 	async #greet(socket) {
 		// A secure page decodes by itself; elsewhere the first sound comes before a decoder does.
 		const mayWait = this.#data === 'less' || window.AudioDecoder;
-		if (mayWait && !opus) await Promise.race([fetchOpus(), new Promise((wake) => { setTimeout(wake, OPUS_WITHIN_MS); })]);
+		if (mayWait && !opus)
+			await Promise.race([
+				fetchOpus(),
+				new Promise((wake) => {
+					setTimeout(wake, OPUS_WITHIN_MS);
+				}),
+			]);
 		if (this.#socket !== socket) return;
 		const codecs = CODECS[this.#data].filter((codec) => codec !== 'opus' || opus);
 		socket.send(wire.hello({id: this.#id, name: this.#name, codecs, talk: this.#talk}));
@@ -179,31 +237,43 @@ export class Listener {
 		this.#socket = null;
 	}
 
+	/** @param {ArrayBuffer} data */
 	#take(data) {
 		const now = nowUs();
 		this.#heardAt = performance.now();
 		try {
 			const message = wire.read(data);
 			switch (message?.kind) {
-				case 'welcome': this.#welcomed(message); break;
-				case 'audio': if (this.#isWelcome) this.player.audio(message); break;
-				case 'pong': if (this.clock.pong(message, now) === 'stepped') this.#burst(); break;
-				case 'notice': this.#noticed(message); break;
+				case 'welcome':
+					this.#welcomed(message);
+					break;
+				case 'audio':
+					if (this.#isWelcome) this.player.audio(message);
+					break;
+				case 'pong':
+					if (this.clock.pong(message, now) === 'stepped') this.#burst();
+					break;
+				case 'notice':
+					this.#noticed(message);
+					break;
 				case 'people':
 					this.people = message;
-					this.onRoom?.();
+					this.#onRoom();
 					break;
 				case 'changes':
 					// A list comes at least every few seconds as long as anything changes.
 					if (!this.people || this.people.changes.length >= MOST_CHANGES) break;
 					this.people.changes.push(message.bytes);
-					this.onRoom?.();
+					this.#onRoom();
 					break;
 				default:
 			}
 		} catch (error) {
 			if (!(error instanceof wire.Violation)) throw error;
-			this.#fail(State.lost, `What answers here does not speak AuraLync as this page does (${error.message}). Reload the page.`);
+			this.#fail(
+				State.lost,
+				`What answers here does not speak AuraLync as this page does (${error.message}). Reload the page.`,
+			);
 			this.#retry(FULL_RETRY_MS);
 		}
 		if (this.state !== State.playing && this.#socket && this.player.isPlaying) {
@@ -212,6 +282,7 @@ export class Listener {
 		}
 	}
 
+	/** @param {Wire.Welcome} welcome */
 	#welcomed(welcome) {
 		if (welcome.codec === 'opus' && !opus) throw new wire.Violation('the server chose a codec that was not offered');
 		if (welcome.session !== this.welcome?.session) this.clock = new ServerClock();
@@ -224,7 +295,7 @@ export class Listener {
 		this.player.begin(welcome, this.clock, opus);
 		this.#burst();
 		this.#onChange();
-		this.onRoom?.();
+		this.#onRoom();
 	}
 
 	#burst() {
@@ -238,40 +309,46 @@ export class Listener {
 		this.#socket.send(wire.ping(nowUs()));
 		this.#burstLeft -= 1;
 		// Listeners that came at once must not go on pinging at once.
-		const pauseMs = this.#burstLeft > 0 ? BURST_SPACING_US / 1e3 : this.welcome.pingMs * (0.75 + Math.random() / 2);
+		const pauseMs =
+			this.#burstLeft > 0 ? BURST_SPACING_US / 1e3 : (this.welcome?.pingMs ?? TICK_MS) * (0.75 + Math.random() / 2);
 		this.#pingTimer = setTimeout(() => this.#ping(), pauseMs);
 	}
 
-	#noticed({reason, text, playoutDelayMs, fromUs}) {
+	/** @param {Wire.Notice} notice */
+	#noticed({reason, text, playoutDelayMs = 0, fromUs = 0}) {
 		if (reason === 'playout_delay') this.player.setDelay(playoutDelayMs, fromUs);
 		if (reason === 'muted' || reason === 'unmuted') {
 			this.isSilenced = reason === 'muted';
-			this.onRoom?.();
+			this.#onRoom();
 		}
-		if (reason === 'may_not_talk') Object.assign(this.welcome, {longestTalk: 0, refusal: text});
+		if (reason === 'may_not_talk' && this.welcome) Object.assign(this.welcome, {longestTalk: 0, refusal: text});
 		const end = endOf({reason, text});
 		if (!end) return;
 		this.#fail(end.state, end.says);
 		if (end.comesBack) this.#retry();
 	}
 
+	/** @param {number} code @param {string} reason */
 	#lost(code, reason = '') {
 		if (code === TRY_LATER) {
 			this.#fail(State.full, fullMeans(reason));
 			this.#retry(FULL_RETRY_MS);
 			return;
 		}
-		this.#fail(State.lost, this.welcome
-			? 'The server is gone. Sound comes back when it does.'
-			: 'The server does not answer. Trying again.');
+		this.#fail(
+			State.lost,
+			this.welcome ? 'The server is gone. Sound comes back when it does.' : 'The server does not answer. Trying again.',
+		);
 		this.#retry();
 	}
 
+	/** @param {Page.State} state @param {string} trouble */
 	#fail(state, trouble) {
 		this.#drop();
 		this.#change(state, trouble);
 	}
 
+	/** @param {number} pauseMs */
 	#retry(pauseMs = this.#retryMs) {
 		if (this.#left) return;
 		this.#retryMs = Math.min(MOST_RETRY_MS, this.#retryMs * RETRY_GROWS);
@@ -283,6 +360,7 @@ export class Listener {
 		if (this.#socket && performance.now() - this.#heardAt > SILENT_MS) this.#lost(0);
 	}
 
+	/** @param {Page.State} state @param {string} trouble */
 	#change(state, trouble) {
 		if (state === this.state && trouble === this.trouble) return;
 		this.state = state;

@@ -13,22 +13,29 @@ const STEPS = [960, 480, 240, 120];
 /**
  * How to make decoders: `make(channels, give)` is one that `take`s audio messages in order, and calls
  * `give(message, channels)` for each with its samples, at once or soon.
+ * @returns {Promise<Page.MakeDecoder>}
  */
 export async function load() {
 	const config = {codec: 'opus', sampleRate: RATE, numberOfChannels: 2};
-	const {supported} = await globalThis.AudioDecoder?.isConfigSupported(config).catch(() => ({})) ?? {};
-	if (supported) return (channels, give) => new BrowserDecoder(channels, give);
+	const support = await globalThis.AudioDecoder?.isConfigSupported(config).catch(() => null);
+	if (support?.supported) return (channels, give) => new BrowserDecoder(channels, give);
 	const response = await fetch(new URL('opus.wasm', import.meta.url));
 	return compile(await response.arrayBuffer());
 }
 
-/** As `load`, with the programs' own decoder. */
+/**
+ * As `load`, with the programs' own decoder.
+ * @param {BufferSource} bytes
+ * @returns {Promise<Page.MakeDecoder>}
+ */
 export async function compile(bytes) {
 	const module = await WebAssembly.compile(bytes);
 	const {exports} = await WebAssembly.instantiate(module);
-	return (channels, give) => new OurDecoder(exports, channels, give);
+	const ours = /** @type {Page.OpusExports} */ (/** @type {unknown} */ (exports));
+	return (channels, give) => new OurDecoder(ours, channels, give);
 }
 
+/** @param {Wire.Audio} message */
 function checked({payload}) {
 	if (payload.byteLength > MAX_PACKET) throw new Violation('an Opus packet is too long');
 	return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength);
@@ -39,8 +46,10 @@ class OurDecoder {
 	#exports;
 	#channels;
 	#give;
+	/** @type {number | null} */
 	#next = null;
 
+	/** @param {Page.OpusExports} exports @param {number} channels @param {Page.Give} give */
 	constructor(exports, channels, give) {
 		this.#exports = exports;
 		this.#channels = channels;
@@ -48,6 +57,7 @@ class OurDecoder {
 		exports.begin(channels);
 	}
 
+	/** @param {Wire.Audio} message */
 	take(message) {
 		const {position, frames, broken} = message;
 		const packet = checked(message);
@@ -63,9 +73,14 @@ class OurDecoder {
 		else throw new Violation(`an Opus packet holds ${decoded} frames instead of ${frames}`);
 	}
 
-	/** Makes up `frames` frames from `from` on, near `message`. */
+	/**
+	 * Makes up `frames` frames from `from` on, near `message`.
+	 * @param {Wire.Audio} message
+	 * @param {number} from
+	 * @param {number} frames
+	 */
 	#conceal({position, capturedUs}, from, frames) {
-		for (let at = from; at < from + frames;) {
+		for (let at = from; at < from + frames; ) {
 			const step = STEPS.find((fits) => fits <= from + frames - at);
 			if (!step || this.#exports.conceal(step) !== step) return;
 			const atUs = capturedUs + ((at - position) * 1e6) / RATE;
@@ -74,12 +89,14 @@ class OurDecoder {
 		}
 	}
 
+	/** @param {number} frames */
 	#sound(frames) {
 		const {memory, sound} = this.#exports;
 		const channels = this.#channels;
 		const samples = new Float32Array(memory.buffer, sound(), frames * channels);
 		return Array.from({length: channels}, (_, channel) =>
-			Float32Array.from({length: frames}, (__, frame) => samples[frame * channels + channel]));
+			Float32Array.from({length: frames}, (__, frame) => samples[frame * channels + channel]),
+		);
 	}
 
 	close() {}
@@ -87,21 +104,25 @@ class OurDecoder {
 
 /** The browser's own. What is missing stays missing: it makes nothing up. */
 class BrowserDecoder {
+	/** @type {AudioDecoder | null} */
 	#decoder = null;
+	/** @type {Wire.Audio[]} */
 	#waiting = [];
 	#channels;
 	#give;
 
+	/** @param {number} channels @param {Page.Give} give */
 	constructor(channels, give) {
 		this.#channels = channels;
 		this.#give = give;
 	}
 
+	/** @param {Wire.Audio} message */
 	take(message) {
 		const data = checked(message);
-		if (message.broken || this.#decoder?.state !== 'configured') this.#begin();
+		const decoder = message.broken || this.#decoder?.state !== 'configured' ? this.#begin() : this.#decoder;
 		this.#waiting.push(message);
-		this.#decoder.decode(new EncodedAudioChunk({type: 'key', timestamp: message.position * (1e6 / RATE), data}));
+		decoder.decode(new EncodedAudioChunk({type: 'key', timestamp: message.position * (1e6 / RATE), data}));
 	}
 
 	#begin() {
@@ -109,7 +130,7 @@ class BrowserDecoder {
 		const decoder = new AudioDecoder({
 			// Each packet comes out as one piece, in order.
 			output: (sound) => {
-				const message = this.#decoder === decoder && this.#waiting.shift();
+				const message = this.#decoder === decoder ? this.#waiting.shift() : null;
 				if (message?.frames === sound.numberOfFrames) this.#give(message, planes(sound, this.#channels));
 				sound.close();
 			},
@@ -118,6 +139,7 @@ class BrowserDecoder {
 		});
 		decoder.configure({codec: 'opus', sampleRate: RATE, numberOfChannels: this.#channels});
 		this.#decoder = decoder;
+		return decoder;
 	}
 
 	close() {
@@ -127,6 +149,7 @@ class BrowserDecoder {
 	}
 }
 
+/** @param {AudioData} sound @param {number} channels */
 function planes(sound, channels) {
 	return Array.from({length: channels}, (_, channel) => {
 		const plane = new Float32Array(sound.numberOfFrames);

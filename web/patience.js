@@ -25,14 +25,22 @@ export class Patience {
 	#cameMs = -Infinity;
 	#calmFromMs = 0;
 	#leastMs = Infinity;
-	/** When something was last given back, if no more was needed since. */
+	/**
+	 * When something was last given back, if no more was needed since.
+	 * @type {number | null}
+	 */
 	#steppedMs = null;
 
 	constructor(patienceMs = PATIENCE_MS) {
 		this.#patienceMs = patienceMs;
 	}
 
-	/** Sound came `spareMs` before its turn (after it: negative), played `extraMs` late: how many ms of that to give back. */
+	/**
+	 * Sound came `spareMs` before its turn (after it: negative), played `extraMs` late: how many ms of that to give back.
+	 * @param {number} spareMs
+	 * @param {number} extraMs
+	 * @param {number} nowMs
+	 */
 	came(spareMs, extraMs, nowMs) {
 		if (spareMs < 0 || nowMs - this.#cameMs > LONGEST_PAUSE_MS) this.wasLate(nowMs);
 		this.#cameMs = nowMs;
@@ -40,13 +48,19 @@ export class Patience {
 		return nowMs - this.#calmFromMs < this.#patience ? 0 : this.#giveBack(extraMs, nowMs);
 	}
 
-	/** Something was late, or the output ran dry, or the server's delay is another: all that was seen is void. */
+	/**
+	 * Something was late, or the output ran dry, or the server's delay is another: all that was seen is void.
+	 * @param {number} nowMs
+	 */
 	wasLate(nowMs) {
 		this.#calmFromMs = nowMs;
 		this.#leastMs = Infinity;
 	}
 
-	/** The output had to play later still. */
+	/**
+	 * The output had to play later still.
+	 * @param {number} nowMs
+	 */
 	tookMore(nowMs) {
 		this.wasLate(nowMs);
 		if (this.#steppedMs !== null && nowMs - this.#steppedMs < PROVEN_AFTER * this.#patience) {
@@ -59,6 +73,7 @@ export class Patience {
 		return this.#patienceMs * 2 ** this.#doublings;
 	}
 
+	/** @param {number} extraMs @param {number} nowMs */
 	#giveBack(extraMs, nowMs) {
 		const spareMs = this.#leastMs - MARGIN_MS;
 		this.wasLate(nowMs);

@@ -1,33 +1,30 @@
 // Who is in the room: who speaks, how loud each is for this listener alone, and what this listener says
 // of itself. Fetched once a server lets people speak.
 
-import {memory} from './app.js';
+import {$, memory, setText} from './page.js';
+import {MODES, shown, Talking, Volumes, Wishes} from './room.js';
 import {MAX_VOLUME_PERCENT, people as read, wish} from './wire-room.js';
 
-const USUAL_PERCENT = 100;
 const PERCENT_STEP = 5;
 
 // What a person does within this time goes out as one wish.
 const GATHERED_MS = 100;
 
-// A shorter press of Talk is a tap, which holds until the next.
-const TAP_MS = 350;
-
 const LEVEL_EVERY_MS = 50;
 
-/** How a microphone is used (Mode of talk.js): what to do, and what it says while it is on. */
-const MODES = {
-	push: {label: 'Hold to talk', how: 'Hold to talk, or tap once to begin and once to end.', on: 'You are heard.'},
-	open: {
-		label: 'Open microphone',
-		how: 'Tap once: then you are heard whenever you speak, until you tap again.',
-		on: 'You are heard whenever you speak.',
-	},
-};
+// Keys that press a button.
+const PRESSING = [' ', 'Enter'];
 
-/** How loud people are, by session and number, and what those who come again get, by their name. */
-const volumes = {session: null, byPerson: new Map(), byName: new Map()};
+const ONLY_LISTENS =
+	'Here you can only listen: browsers give microphones to encrypted pages alone. On the PC that plays, '
+	+ `http://localhost:${location.port || 80} lets you talk; elsewhere auralync-client does.`;
 
+/** Kept from one stay in the room to the next. */
+const volumes = new Volumes();
+
+const radios = Object.entries(MODES).map(
+	([mode, {label}]) => `<label><input type="radio" name="talk-mode" value="${mode}">${label}</label>`,
+);
 const panel = document.createElement('section');
 panel.id = 'people';
 panel.className = 'panel';
@@ -41,56 +38,51 @@ panel.innerHTML = `
 		<button type="button" id="deafen" aria-pressed="false">Deafen</button>
 	</div>
 	<p id="talk-says" role="status"></p>
-	<div id="talk-mode" role="radiogroup" aria-label="When you are heard">${Object.entries(MODES).map(([mode, {label}]) => `
-		<label><input type="radio" name="talk-mode" value="${mode}">${label}</label>`).join('')}
-	</div>
+	<div id="talk-mode" role="radiogroup" aria-label="When you are heard">${radios.join('')}</div>
 	<ul id="room" aria-labelledby="people-title"></ul>`;
 const style = document.createElement('link');
 style.rel = 'stylesheet';
 style.href = 'people.css';
 document.head.append(style);
-document.querySelector('form').before(panel);
+document.querySelector('form')?.before(panel);
 
-const $ = (id) => document.getElementById(id);
-
-/** Screen readers and the browser's layout hear only of what changes. */
-function setText(element, text) {
-	if (element.textContent !== text) element.textContent = text;
-}
-
-/** Shows who is there, and lets this listener talk, until what is returned is called. */
-export function showPeople(listener) {
-	const room = new Room(listener);
-	return () => room.leave();
-}
-
-class Room {
+/** Who is there, on the page, and what lets this listener talk. */
+export class Room {
 	#listener;
+	/** @type {Wire.Welcome | null} */
 	#welcome = null;
+	/** @type {Map<number, Page.Row>} */
 	#rows = new Map();
-	#wish = {};
+	#talking = new Talking(memory.get('talkMode'));
+	#wishes = new Wishes();
 	#gathering = 0;
+	/** @type {Page.Microphone | null} */
 	#microphone = null;
 	#isOpening = false;
-	#mode = memory.get('talkMode') === 'open' ? 'open' : 'push';
-	#isWanted = false;
-	#isMuted = false;
-	#isDeaf = false;
-	#pressedAt = null;
-	#wasWanted = false;
 	#levelTimer = 0;
-	#trouble = '';
 	#hasLeft = false;
 
+	/** @param {Page.Listener} listener */
 	constructor(listener) {
 		this.#listener = listener;
-		const talk = $('talk');
-		talk.hidden = !navigator.mediaDevices;
-		$('talk-mode').hidden = talk.hidden;
+		this.#followTalk($('talk'));
 		for (const radio of $('talk-mode').querySelectorAll('input')) {
-			radio.checked = radio.value === this.#mode;
+			radio.checked = radio.value === this.#talking.mode;
 			radio.onchange = () => this.#setMode(radio.value);
 		}
+		$('mute').onclick = () => this.#mute(!this.#talking.isMuted);
+		$('deafen').onclick = () => this.#deafen(!this.#talking.isDeaf);
+		this.#showState();
+		this.show();
+	}
+
+	/**
+	 * Presses and releases of the button by finger, mouse, key and screen reader.
+	 * @param {HTMLButtonElement} talk
+	 */
+	#followTalk(talk) {
+		talk.hidden = !navigator.mediaDevices;
+		$('talk-mode').hidden = talk.hidden;
 		talk.onpointerdown = (event) => {
 			if (event.button !== 0) return;
 			talk.setPointerCapture(event.pointerId);
@@ -99,24 +91,23 @@ class Room {
 		talk.onpointerup = () => this.#release();
 		talk.onpointercancel = () => this.#release(true);
 		talk.onkeydown = (event) => {
-			if (![' ', 'Enter'].includes(event.key)) return;
+			if (!PRESSING.includes(event.key)) return;
 			event.preventDefault();
 			if (!event.repeat) this.#press();
 		};
 		talk.onkeyup = (event) => {
-			if (![' ', 'Enter'].includes(event.key)) return;
+			if (!PRESSING.includes(event.key)) return;
 			event.preventDefault();
 			this.#release();
 		};
 		talk.onblur = () => this.#release(true);
 		talk.oncontextmenu = (event) => event.preventDefault();
-		// Screen readers click without pressing anything.
-		talk.onclick = (event) => { if (event.detail === 0) this.#want(!this.#isWanted); };
-		$('mute').onclick = () => this.#mute(!this.#isMuted);
-		$('deafen').onclick = () => this.#deafen(!this.#isDeaf);
-		listener.onRoom = () => this.#show();
-		this.#showState();
-		this.#show();
+		talk.onclick = (event) => {
+			// Screen readers click without pressing anything.
+			if (event.detail !== 0) return;
+			this.#talking.toggle();
+			this.#follow();
+		};
 	}
 
 	leave() {
@@ -127,34 +118,38 @@ class Room {
 		this.#closeMicrophone();
 	}
 
-	#show() {
+	/** Shows what the listener knows by now. */
+	show() {
 		const {welcome, people} = this.#listener;
+		if (!welcome) return;
 		panel.hidden = welcome.person === null;
 		if (welcome !== this.#welcome) this.#welcomed(welcome);
 		if (people) this.#showPeople(read(people));
 		this.#showState();
 	}
 
-	/** A server that was started anew knows nothing of what was wished, and numbers people anew. */
+	/**
+	 * A server that was started anew knows nothing of what was wished.
+	 * @param {Wire.Welcome} welcome
+	 */
 	#welcomed(welcome) {
 		this.#welcome = welcome;
-		if (welcome.session !== volumes.session) {
-			volumes.session = welcome.session;
-			volumes.byPerson.clear();
-		}
-		this.#ask({muted: this.#isMuted, deaf: this.#isDeaf, volumes: Object.fromEntries(volumes.byPerson)});
+		volumes.welcomed(welcome.session);
+		this.#ask({muted: this.#talking.isMuted, deaf: this.#talking.isDeaf, volumes: volumes.all});
 	}
 
+	/** @param {Wire.Wish} changes */
 	#ask(changes) {
-		this.#wish = {...this.#wish, ...changes, volumes: {...this.#wish.volumes, ...changes.volumes}};
+		this.#wishes.add(changes);
 		this.#gathering ||= setTimeout(() => {
 			this.#gathering = 0;
+			const wishes = this.#wishes.take();
 			// Else it is said in full to the next welcome.
-			if (this.#welcome.person !== null) this.#listener.send(wish(this.#wish));
-			this.#wish = {};
+			if (this.#welcome && this.#welcome.person !== null) this.#listener.send(wish(wishes));
 		}, GATHERED_MS);
 	}
 
+	/** @param {Wire.Known} known */
 	#showPeople({you, people}) {
 		const list = $('room');
 		const here = new Set(people.map(({person}) => person));
@@ -167,80 +162,71 @@ class Room {
 		people.forEach((person, n) => {
 			const row = this.#rows.get(person.person) ?? this.#arrived(person, person.person === you);
 			if (list.children[n] !== row.item) list.insertBefore(row.item, list.children[n] ?? null);
-			this.#showPerson(row, person, person.person === you);
+			showPerson(row, person, person.person === you);
 		});
-		if (document.activeElement !== focused && panel.contains(focused)) focused.focus({preventScroll: true});
+		const isMoved = document.activeElement !== focused && panel.contains(focused);
+		if (isMoved && focused instanceof HTMLElement) focused.focus({preventScroll: true});
 	}
 
+	/** @param {Wire.Person} person @param {boolean} isYou */
 	#arrived({person, name}, isYou) {
-		const item = document.createElement('li');
-		item.dataset.person = person;
-		item.innerHTML = `<span class="who"><span class="name"></span><small></small></span>${isYou ? '' : `
-			<input type="range" min="0" max="${MAX_VOLUME_PERCENT}" step="${PERCENT_STEP}"><output></output>`}`;
-		const [called, state, volume, output] = ['.name', 'small', 'input', 'output'].map((what) => item.querySelector(what));
-		const row = {item, name, called, state, volume, output};
+		const row = makeRow(person, name, isYou);
 		this.#rows.set(person, row);
-		if (isYou) return row;
-		const known = volumes.byPerson.get(person) ?? volumes.byName.get(name);
-		this.#showVolume(row, known ?? USUAL_PERCENT);
-		if (known !== undefined && !volumes.byPerson.has(person)) this.#turn(person, row, known);
+		if (!row.turns) return row;
+		const {volume} = row.turns;
+		const {percent, isNews} = volumes.of({person, name});
+		showVolume(row, percent);
+		if (isNews) this.#turn(person, row, percent);
 		volume.oninput = () => this.#turn(person, row, Number(volume.value));
 		return row;
 	}
 
+	/** @param {number} person @param {Page.Row} row @param {number} percent */
 	#turn(person, row, percent) {
-		this.#showVolume(row, percent);
-		volumes.byPerson.set(person, percent);
-		if (row.name) volumes.byName.set(row.name, percent);
+		showVolume(row, percent);
+		volumes.turn({person, name: row.name}, percent);
 		this.#ask({volumes: {[person]: percent}});
 	}
 
-	#showVolume({volume, output}, percent) {
-		volume.value = percent;
-		output.value = `${percent} %`;
-	}
-
-	#showPerson(row, {person, name, canTalk, isMuted, isDeaf, isSpeaking}, isYou) {
-		const {item, called, state, volume} = row;
-		const shown = name || `Listener ${person}`;
-		row.name = name;
-		setText(called, isYou ? `${shown} (you)` : shown);
-		setText(state, stateOf({canTalk, isMuted, isDeaf, isSpeaking}));
-		item.toggleAttribute('data-speaking', isSpeaking);
-		if (volume?.getAttribute('aria-label') !== `Volume of ${shown}`) volume?.setAttribute('aria-label', `Volume of ${shown}`);
-	}
-
-	/** Another way to talk begins switched off. */
+	/** @param {string} mode */
 	#setMode(mode) {
-		this.#mode = mode;
-		memory.set('talkMode', mode);
-		this.#microphone?.setMode(mode);
-		this.#pressedAt = null;
-		this.#want(false);
+		this.#talking.setMode(mode);
+		memory.set('talkMode', this.#talking.mode);
+		this.#follow();
 	}
 
 	#press() {
-		if (this.#mode === 'open') {
-			this.#want(!this.#isWanted);
-			return;
-		}
-		if (this.#pressedAt !== null) return;
-		this.#pressedAt = performance.now();
-		this.#wasWanted = this.#isWanted;
-		this.#want(true);
+		this.#talking.press(performance.now());
+		this.#follow();
 	}
 
-	/** `isOver`: the press was taken away, so it cannot have been a tap. */
+	/** @param {boolean} isOver */
 	#release(isOver = false) {
-		if (this.#pressedAt === null) return;
-		const isTap = !isOver && performance.now() - this.#pressedAt < TAP_MS;
-		this.#pressedAt = null;
-		if (!isTap || this.#wasWanted) this.#want(false);
+		this.#talking.release(performance.now(), isOver);
+		this.#follow();
 	}
 
-	#want(isWanted) {
-		this.#isWanted = isWanted;
+	/** @param {boolean} isMuted */
+	#mute(isMuted) {
+		this.#talking.isMuted = isMuted;
+		this.#ask({muted: isMuted});
+		this.#follow();
+	}
+
+	/** @param {boolean} isDeaf */
+	#deafen(isDeaf) {
+		this.#talking.isDeaf = isDeaf;
+		this.#listener.player.setDeaf(isDeaf);
+		this.#ask({deaf: isDeaf});
+		this.#follow();
+	}
+
+	/** Does what the buttons say by now. */
+	#follow() {
+		const {mode, isWanted, isMuted} = this.#talking;
 		if (isWanted && !this.#microphone) this.#openMicrophone();
+		this.#microphone?.setMode(mode);
+		this.#microphone?.setMuted(isMuted);
 		this.#microphone?.setWanted(isWanted);
 		this.#showState();
 	}
@@ -248,7 +234,7 @@ class Room {
 	async #openMicrophone() {
 		if (this.#isOpening) return;
 		this.#isOpening = true;
-		this.#trouble = '';
+		/** @type {(error: unknown) => string} */
 		let whyNot = () => 'What talking needs did not come from the server. Try again.';
 		try {
 			const talking = await import('./talk.js');
@@ -256,20 +242,12 @@ class Room {
 			const microphone = await talking.openMicrophone(this.#listener, () => this.#ended());
 			this.#microphone = microphone;
 			if (this.#hasLeft) this.#closeMicrophone();
-			else this.#opened(microphone);
+			else this.#levelTimer = setInterval(() => showLevel(microphone.level), LEVEL_EVERY_MS);
 		} catch (error) {
-			this.#trouble = whyNot(error);
-			this.#isWanted = false;
+			this.#talking.failed(whyNot(error));
 		}
 		this.#isOpening = false;
-		this.#showState();
-	}
-
-	#opened(microphone) {
-		microphone.setMode(this.#mode);
-		microphone.setMuted(this.#isMuted);
-		microphone.setWanted(this.#isWanted);
-		this.#levelTimer = setInterval(() => $('talk').style.setProperty('--heard', microphone.level.toFixed(3)), LEVEL_EVERY_MS);
+		if (!this.#hasLeft) this.#follow();
 	}
 
 	#closeMicrophone() {
@@ -281,54 +259,58 @@ class Room {
 
 	#ended() {
 		this.#closeMicrophone();
-		this.#trouble = 'The microphone is gone. Tap Talk when it is back.';
-		this.#isWanted = false;
-		this.#showState();
-	}
-
-	#mute(isMuted) {
-		this.#isMuted = isMuted;
-		this.#microphone?.setMuted(isMuted);
-		this.#ask({muted: isMuted});
-		this.#showState();
-	}
-
-	#deafen(isDeaf) {
-		this.#isDeaf = isDeaf;
-		this.#listener.player.setDeaf(isDeaf);
-		this.#ask({deaf: isDeaf});
+		this.#talking.failed('The microphone is gone. Tap Talk when it is back.');
 		this.#showState();
 	}
 
 	#showState() {
-		$('talk').setAttribute('aria-pressed', this.#isWanted);
+		const {isWanted, isMuted, isDeaf, trouble} = this.#talking;
+		const {isSilenced} = this.#listener;
+		$('talk').setAttribute('aria-pressed', String(isWanted));
 		$('mute').hidden = !this.#microphone;
-		$('mute').setAttribute('aria-pressed', this.#isMuted);
-		$('deafen').setAttribute('aria-pressed', this.#isDeaf);
+		$('mute').setAttribute('aria-pressed', String(isMuted));
+		$('deafen').setAttribute('aria-pressed', String(isDeaf));
 		const says = $('talk-says');
-		says.toggleAttribute('data-trouble', this.#trouble !== '' || this.#listener.isSilenced);
-		setText(says, this.#sentence());
-	}
-
-	#sentence() {
-		if (!navigator.mediaDevices) {
-			return 'Here you can only listen: browsers give microphones to encrypted pages alone. On the PC that plays, '
-				+ `http://localhost:${location.port || 80} lets you talk; elsewhere auralync-client does.`;
-		}
-		if (this.#listener.isSilenced) return 'Whoever runs the server has muted you: nobody hears you.';
-		if (this.#trouble) return this.#trouble;
-		if (!this.#isWanted) return MODES[this.#mode].how;
-		if (!this.#microphone) return 'Allow this page to use the microphone.';
-		if (this.#isMuted) return 'You are muted: nobody hears you.';
-		if (this.#microphone.refusal) return `You only listen: ${this.#microphone.refusal}.`;
-		if (!this.#microphone.mayTalk) return 'One moment: the server has not agreed to this microphone.';
-		return MODES[this.#mode].on;
+		says.toggleAttribute('data-trouble', trouble !== '' || isSilenced);
+		setText(says, navigator.mediaDevices ? this.#talking.says(isSilenced, this.#microphone) : ONLY_LISTENS);
 	}
 }
 
-function stateOf({canTalk, isMuted, isDeaf, isSpeaking}) {
-	if (isSpeaking) return 'speaking';
-	if (isDeaf) return 'hears nothing';
-	if (!canTalk) return 'listens';
-	return isMuted ? 'muted' : 'can talk';
+/** @param {number} person @param {string} name @param {boolean} isYou @returns {Page.Row} */
+function makeRow(person, name, isYou) {
+	const [item, who] = [document.createElement('li'), document.createElement('span')];
+	const [called, does] = [document.createElement('span'), document.createElement('small')];
+	item.dataset.person = String(person);
+	who.className = 'who';
+	called.className = 'name';
+	who.append(called, does);
+	item.append(who);
+	if (isYou) return {item, name, called, does, turns: null};
+	const [volume, output] = [document.createElement('input'), document.createElement('output')];
+	Object.assign(volume, {type: 'range', min: '0', max: String(MAX_VOLUME_PERCENT), step: String(PERCENT_STEP)});
+	item.append(volume, output);
+	return {item, name, called, does, turns: {volume, output}};
+}
+
+/** @param {Page.Row} row @param {number} percent */
+function showVolume({turns}, percent) {
+	if (!turns) return;
+	turns.volume.value = String(percent);
+	turns.output.value = `${percent} %`;
+}
+
+/** @param {Page.Row} row @param {Wire.Person} person @param {boolean} isYou */
+function showPerson(row, person, isYou) {
+	const {called, does} = shown(person);
+	row.name = person.name;
+	setText(row.called, isYou ? `${called} (you)` : called);
+	setText(row.does, does);
+	row.item.toggleAttribute('data-speaking', person.isSpeaking);
+	const label = `Volume of ${called}`;
+	if (row.turns?.volume.getAttribute('aria-label') !== label) row.turns?.volume.setAttribute('aria-label', label);
+}
+
+/** @param {number} level */
+function showLevel(level) {
+	$('talk').style.setProperty('--heard', level.toFixed(3));
 }

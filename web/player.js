@@ -44,44 +44,63 @@ const nowUs = () => Math.round(performance.now() * 1e3);
 /** Plays a stream in step with a server's clock. */
 export class Player {
 	context;
+	/** @type {Page.Sink | null} */
 	#sink = null;
 	#gate;
 	#gain;
+	/** @type {Page.Limiter | null} */
 	#limiter = null;
-	#volume;
+	#volume = 100;
 	#analyser;
+	/** @type {HTMLAudioElement | null} */
 	#element = null;
 	#timer;
 	#card;
 	#stamps = 0;
 	#stampedUs = 0;
+	/** @type {Page.ServerClock | null} */
 	#clock = null;
+	/** @type {Wire.Welcome | null} */
 	#stream = null;
+	/** @type {Page.Decoder | null} */
 	#opus = null;
+	/** @type {Schedule | null} */
 	#schedule = null;
-	/** The output's frame that the next block begins with; null while nothing plays. */
+	/**
+	 * The output's frame that the next block begins with; null while nothing plays.
+	 * @type {number | null}
+	 */
 	#next = null;
 	#trimMs;
 	#extraMs = 0;
+	/** @type {number[]} */
 	#arrivals = [];
 	#arrivedUs = 0;
 	#pumpedUs = 0;
 	#underruns = 0;
+	/**
+	 * A Patience (patience.js), once that is here.
+	 * @type {Page.Patience | undefined}
+	 */
+	#patience;
+	/** Whether it was asked for since the server last said what it sends. */
+	#isFetched = false;
 	#waveform;
 	#onLater;
-	/** A Patience (patience.js). */
-	patience = null;
 
 	/**
 	 * Opens the sound output. Browsers allow it only while a tap is handled. `throughElement` plays
 	 * through a media element, which iOS keeps alive when it locks; `onLater` is told when sound plays
-	 * more or less later than the others'.
+	 * more or less later than the others'. `patience` is fetched when sound plays, unless there is one.
+	 * @param {Page.Wishes} wishes
+	 * @param {() => void} onLater
 	 */
-	constructor({volume, trimMs, throughElement}, onLater) {
+	constructor({volume, trimMs, throughElement, patience}, onLater) {
 		const context = new AudioContext({latencyHint: 'balanced'});
 		this.context = context;
 		this.#onLater = onLater;
 		this.#trimMs = trimMs;
+		this.#patience = patience;
 		this.#card = new CardClock(context.sampleRate, STAMPS_US);
 		this.#gate = context.createGain();
 		this.#gain = context.createGain();
@@ -94,7 +113,9 @@ export class Player {
 		if (navigator.audioSession) navigator.audioSession.type = 'playback';
 		context.onstatechange = () => this.wake();
 		this.wake();
-		this.#makeSink().then((sink) => { this.#sink = sink; });
+		this.#makeSink().then((sink) => {
+			this.#sink = sink;
+		});
 		this.#timer = setInterval(() => this.pump(), PUMP_EVERY_MS);
 	}
 
@@ -113,7 +134,9 @@ export class Player {
 				const {WorkletSink} = await import('./worklet-sink.js');
 				await context.audioWorklet.addModule('worklet.js');
 				return new WorkletSink(context, this.#gate);
-			} catch { /* the other way plays as well */ }
+			} catch {
+				/* the other way plays as well */
+			}
 		}
 		return new BufferSink(context, this.#gate);
 	}
@@ -130,36 +153,43 @@ export class Player {
 	/**
 	 * What the server says of its stream; `clock` is its clock, `opus` makes decoders (opus.js). The same
 	 * session goes on without a gap.
+	 * @param {Wire.Welcome} stream
+	 * @param {Page.ServerClock} clock
+	 * @param {Page.MakeDecoder | null} opus
 	 */
 	begin(stream, clock, opus) {
-		const same = this.#stream && this.#clock === clock && stream.codec === this.#stream.codec;
+		const goesOn = this.#clock === clock && stream.codec === this.#stream?.codec ? this.#schedule : null;
 		this.#stream = stream;
 		this.#clock = clock;
-		if (same) {
-			if (stream.playoutDelayMs !== this.#schedule.delayMs) this.#schedule.setDelay(stream.playoutDelayMs, 0);
+		this.#isFetched = false;
+		if (goesOn) {
+			if (stream.playoutDelayMs !== goesOn.delayMs) goesOn.setDelay(stream.playoutDelayMs, 0);
 			return;
 		}
 		this.#opus?.close();
-		this.#opus = stream.codec === 'opus' ? opus(stream.channels, (...sound) => this.#insert(...sound)) : null;
+		const insert = this.#insert.bind(this);
+		this.#opus = stream.codec === 'opus' && opus ? opus(stream.channels, insert) : null;
 		this.#schedule = new Schedule(stream, this.context.sampleRate);
 		this.#next = null;
 		this.#arrivals = [];
 		this.#extraMs = 0;
 	}
 
+	/** @param {number} delayMs @param {number} fromUs */
 	setDelay(delayMs, fromUs) {
 		this.#schedule?.setDelay(delayMs, fromUs);
 		this.#arrivals = [];
 	}
 
+	/** @param {Wire.Audio} message */
 	audio(message) {
-		const {codec, channels} = this.#stream;
 		if (this.#opus) this.#opus.take(message);
-		else this.#insert(message, samples(message, codec, channels));
+		else if (this.#stream) this.#insert(message, samples(message, this.#stream.codec, this.#stream.channels));
 	}
 
+	/** @param {Wire.Place} place @param {Channels} channels */
 	#insert({position, capturedUs, broken}, channels) {
-		this.#schedule.insert(position, capturedUs, broken, channels);
+		this.#schedule?.insert(position, capturedUs, broken, channels);
 		if (nowUs() - this.#pumpedUs >= PUMP_AT_MOST_EVERY_US) this.pump();
 		this.#judgeArrival();
 	}
@@ -169,12 +199,14 @@ export class Player {
 		const context = this.context;
 		if (context.state !== 'running' || !this.#sink) return;
 		this.#stamp();
+		// Only when the first sound is out.
+		if (this.#next !== null && !this.#patience) this.#fetchPatience();
 		if (this.#stamps < STAMPS_AT_FIRST || !this.#clock?.known || !this.#schedule) return;
 		const nowFrame = context.currentTime * context.sampleRate;
 		const latest = nowFrame + this.#latestFrames;
 		if (this.#next !== null && this.#next < nowFrame + 128) {
 			this.#underruns += 1;
-			this.patience?.wasLate(performance.now());
+			this.#patience?.wasLate(performance.now());
 			this.#next = null;
 		}
 		if (this.#next === null) {
@@ -191,7 +223,17 @@ export class Player {
 		if (!this.isPlaying) this.#next = null;
 	}
 
+	/** Until it is here, what was taken is not given back. */
+	async #fetchPatience() {
+		if (this.#isFetched) return;
+		this.#isFetched = true;
+		const fetched = await import('./patience.js').catch(() => null);
+		if (fetched) this.#patience ??= new fetched.Patience();
+	}
+
+	/** @param {number} frame @param {boolean} now */
 	#block(frame, now) {
+		if (!this.#clock || !this.#schedule) return null;
 		const oursUs = this.#card.usAt(frame);
 		const frameUs = this.#card.usPerFrame * (1 + this.#clock.rate);
 		return this.#schedule.block(BLOCK, this.#clock.serverUs(oursUs), frameUs, this.#laterMs, now);
@@ -208,24 +250,25 @@ export class Player {
 	#stamp() {
 		const us = nowUs();
 		if (this.#stamps >= STAMPS_AT_FIRST && us - this.#stampedUs < STAMP_EVERY_US) return;
-		const {frame, atUs} = this.#heardNow(us);
-		if (frame <= 0) return;
+		const heard = this.#heardNow(us);
+		if (!heard || heard.frame <= 0) return;
 		this.#stampedUs = us;
 		this.#stamps += 1;
-		this.#card.stamp(frame, atUs);
+		this.#card.stamp(heard.frame, heard.atUs);
 	}
 
+	/** @param {number} us */
 	#heardNow(us) {
 		const context = this.context;
 		const rate = context.sampleRate;
-		const stamp = context.getOutputTimestamp?.();
+		const {performanceTime = 0, contextTime = 0} = context.getOutputTimestamp?.() ?? {};
 		const latencyS = context.outputLatency || context.baseLatency + ASSUMED_LATENCY_S;
 		const frame = (context.currentTime - latencyS) * rate;
 		// Firefox takes its latency off both times, which cancels.
-		if (stamp?.performanceTime > 0 && stamp.contextTime > 0 && Math.abs(stamp.contextTime * rate - frame) > 1) {
+		if (performanceTime > 0 && contextTime > 0 && Math.abs(contextTime * rate - frame) > 1) {
 			// Before sound runs, browsers repeat their first stamp.
-			if (Math.abs(us / 1e3 - stamp.performanceTime) > FRESH_MS) return {frame: 0};
-			return {frame: stamp.contextTime * rate, atUs: stamp.performanceTime * 1e3};
+			if (Math.abs(us / 1e3 - performanceTime) > FRESH_MS) return null;
+			return {frame: contextTime * rate, atUs: performanceTime * 1e3};
 		}
 		return {frame, atUs: us};
 	}
@@ -233,7 +276,8 @@ export class Player {
 	/** Plays later while this output and network cannot make the server's delay. */
 	#judgeArrival() {
 		const us = nowUs();
-		if (us - this.#arrivedUs < ARRIVALS_APART_US || !this.#clock.known || this.#stamps < STAMPS_AT_FIRST) return;
+		if (us - this.#arrivedUs < ARRIVALS_APART_US || this.#stamps < STAMPS_AT_FIRST) return;
+		if (!this.#clock?.known || !this.#schedule) return;
 		const dueUs = this.#schedule.newestDueUs(this.#laterMs);
 		if (dueUs === null) return;
 		this.#arrivedUs = us;
@@ -246,31 +290,36 @@ export class Player {
 		const before = this.#extraMs;
 		if (worst < 0) {
 			this.#extraMs = Math.min(MOST_LATER_MS, before + LATER_STEP_MS * Math.ceil(-worst / LATER_STEP_MS));
-			this.patience?.tookMore(us / 1e3);
-		} else this.#extraMs -= this.patience?.came(spareMs, before, us / 1e3) ?? 0;
+			this.#patience?.tookMore(us / 1e3);
+		} else this.#extraMs -= this.#patience?.came(spareMs, before, us / 1e3) ?? 0;
 		if (this.#extraMs === before) return;
 		this.#arrivals = [];
 		this.#onLater();
 	}
 
+	/** @param {number} percent */
 	async setVolume(percent) {
 		this.#volume = percent;
 		this.#gain.gain.setTargetAtTime(percent / 100, this.context.currentTime, GLIDE_S);
-		const {limiter} = percent > 100 ? await import('./limiter.js').catch(() => ({})) : {};
+		const fetched = percent > 100 ? await import('./limiter.js').catch(() => null) : null;
 		const bends = this.#volume > 100;
-		if (bends === (this.#limiter !== null) || (bends && !limiter)) return;
+		if (bends === (this.#limiter !== null) || (bends && !fetched)) return;
 		this.#gain.disconnect();
 		this.#limiter?.output.disconnect();
-		this.#limiter = bends ? limiter(this.context) : null;
+		this.#limiter = fetched && bends ? fetched.limiter(this.context) : null;
 		this.#gain.connect(this.#limiter?.input ?? this.#analyser);
 		this.#limiter?.output.connect(this.#analyser);
 	}
 
-	/** Silent for the one who listens, whatever the volume. */
+	/**
+	 * Silent for the one who listens, whatever the volume.
+	 * @param {boolean} isDeaf
+	 */
 	setDeaf(isDeaf) {
 		this.#gate.gain.setTargetAtTime(isDeaf ? 0 : 1, this.context.currentTime, GLIDE_S);
 	}
 
+	/** @param {number} ms */
 	setTrim(ms) {
 		this.#trimMs = ms;
 	}
@@ -283,7 +332,7 @@ export class Player {
 	figures() {
 		const context = this.context;
 		const schedule = this.#schedule;
-		if (!schedule) return null;
+		if (!schedule || !this.#stream) return null;
 		const latencyUs = this.#card.known ? this.#card.usAt(context.currentTime * context.sampleRate) - nowUs() : 0;
 		return {
 			bufferedMs: schedule.bufferedMs + this.#scheduledMs,
@@ -323,11 +372,13 @@ class BufferSink {
 	#context;
 	#output;
 
+	/** @param {AudioContext} context @param {AudioNode} output */
 	constructor(context, output) {
 		this.#context = context;
 		this.#output = output;
 	}
 
+	/** @param {number} frame @param {Channels} channels */
 	play(frame, channels) {
 		const {sampleRate} = this.#context;
 		const buffer = this.#context.createBuffer(channels.length, channels[0].length, sampleRate);

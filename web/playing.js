@@ -1,7 +1,7 @@
 // What is shown and told while sound plays: its level, its figures, the lock screen, and who is there.
 // Fetched when it does.
 
-import {Patience} from './patience.js';
+import {$, setText} from './page.js';
 import {report} from './wire-room.js';
 
 const FIGURES_EVERY_MS = 500;
@@ -11,18 +11,14 @@ const REPORT_EVERY_MS = 1_000;
 const METER_FALLS = 3;
 const METER_DB = 50;
 
-const $ = (id) => document.getElementById(id);
-const meter = document.querySelector('.level');
+const meter = /** @type {HTMLElement} */ (document.querySelector('.level'));
 
-/** Screen readers and the browser's layout hear only of what changes. */
-function setText(element, text) {
-	if (element.textContent !== text) element.textContent = text;
-}
-
-/** Shows, and tells the server, how `listener` does until what is returned is called. */
+/**
+ * Shows, and tells the server, how `listener` does and who is with it, until `stop` is called.
+ * @param {Page.Listener} listener
+ */
 export function showPlaying(listener) {
 	const {player} = listener;
-	player.patience ??= new Patience();
 	let level = 0;
 	let shownAt = 0;
 	let turn = requestAnimationFrame(function showLevel(now) {
@@ -41,51 +37,74 @@ export function showPlaying(listener) {
 	};
 	showFigures();
 	const timers = [setInterval(showFigures, FIGURES_EVERY_MS), setInterval(() => tellServer(listener), REPORT_EVERY_MS)];
-	const leaveRoom = enterRoom(listener);
-	return () => {
-		cancelAnimationFrame(turn);
-		timers.forEach(clearInterval);
-		leaveRoom();
+	const room = enterRoom(listener);
+	return {
+		showRoom: room.show,
+		stop() {
+			cancelAnimationFrame(turn);
+			timers.forEach(clearInterval);
+			room.leave();
+		},
 	};
 }
 
+/** @param {Page.Listener} listener */
 function tellServer(listener) {
 	const figures = listener.player.figures();
 	if (!figures) return;
 	const {bufferedMs, underruns, lost, ppm, outputLatencyMs, laterMs} = figures;
-	listener.send(report({
-		buffered_ms: tenths(bufferedMs),
-		underruns,
-		lost_frames: lost,
-		ppm: tenths(ppm),
-		output_latency_ms: tenths(outputLatencyMs),
-		extra_ms: Math.max(0, Math.ceil(laterMs)),
-	}));
+	listener.send(
+		report({
+			buffered_ms: tenths(bufferedMs),
+			underruns,
+			lost_frames: lost,
+			ppm: tenths(ppm),
+			output_latency_ms: tenths(outputLatencyMs),
+			extra_ms: Math.max(0, Math.ceil(laterMs)),
+		}),
+	);
 }
 
+/** @param {number} value */
 function tenths(value) {
 	return Math.round(value * 10) / 10;
 }
 
-/** Shows who is there, once somebody is, until what is returned is called. */
+/**
+ * Shows who is there, once somebody is: as often as `show` is called, until `leave` is.
+ * @param {Page.Listener} listener
+ */
 function enterRoom(listener) {
-	let leave = () => {};
+	/** @type {Page.Room | null} */
+	let room = null;
 	let isFetching = false;
-	listener.onRoom = () => {
-		if (!listener.people || isFetching) return;
+	let hasLeft = false;
+	const enter = async () => {
 		isFetching = true;
-		import('./people.js').then(({showPeople}) => {
-			if (listener.onRoom) leave = showPeople(listener);
-		}).catch(() => { isFetching = false; });
+		const fetched = await import('./people.js').catch(() => null);
+		isFetching = false;
+		if (fetched && !hasLeft) room = new fetched.Room(listener);
 	};
-	listener.onRoom();
-	return () => {
-		listener.onRoom = null;
-		leave();
+	const show = () => {
+		if (room) room.show();
+		else if (listener.people && !isFetching) enter();
+	};
+	show();
+	return {
+		show,
+		leave() {
+			hasLeft = true;
+			room?.leave();
+		},
 	};
 }
 
-/** Shows the system what plays, or that nothing does; its keys and its lock screen call `listen` and `leave`. */
+/**
+ * Shows the system what plays, or that nothing does; its keys and its lock screen call `listen` and `leave`.
+ * @param {boolean} isListening
+ * @param {string | undefined} title
+ * @param {{listen: () => void, leave: () => void}} keys
+ */
 export function tellSystem(isListening, title, {listen, leave}) {
 	const {mediaSession} = navigator;
 	if (!mediaSession) return;

@@ -3,12 +3,17 @@
 
 const LONGEST = 300;
 
-const BLOCKED = 'The server answers, but what is between it and this browser lets no sound through: a proxy must pass WebSockets on. '
+const BLOCKED =
+	'The server answers, but what is between it and this browser lets no sound through: a proxy must pass WebSockets on. '
 	+ 'Trying again.';
 
 /**
  * What the server says about a WebSocket at `url` that did not open: a sentence, and whether it is the server
  * that refuses (then `refuses`) or the way to it; null if no server answers.
+ * @param {string} url
+ * @param {string} page
+ * @param {typeof fetch} ask
+ * @returns {Promise<{refuses: boolean, says: string} | null>}
  */
 export async function whyRefused(url, page = location.origin, ask = fetch) {
 	try {
@@ -24,19 +29,32 @@ export async function whyRefused(url, page = location.origin, ask = fetch) {
 	}
 }
 
-/** What the page does about a notice that ends its place, and says; null for a notice that does not. */
+/**
+ * What the page does about a notice that ends its place, and says; null for a notice that does not.
+ * @param {{reason: string, text?: string}} notice
+ * @returns {Page.End | null}
+ */
 export function endOf({reason, text}) {
 	switch (reason) {
-		case 'stopping': return {state: 'lost', says: 'The server was stopped. Sound comes back when it does.', comesBack: true};
-		case 'captured': return {state: 'lost', says: 'The server sends what another output plays now. Joining again.', comesBack: true};
-		case 'violation': return {state: 'lost', says: `The server did not understand this page: ${text}`, comesBack: true};
-		case 'replaced': return {state: 'replaced', says: 'This listener was taken over by another page.', comesBack: false};
-		case 'removed': return {state: 'replaced', says: 'Whoever runs the server has asked you to leave.', comesBack: false};
-		default: return null;
+		case 'stopping':
+			return {state: 'lost', says: 'The server was stopped. Sound comes back when it does.', comesBack: true};
+		case 'captured':
+			return {state: 'lost', says: 'The server sends what another output plays now. Joining again.', comesBack: true};
+		case 'violation':
+			return {state: 'lost', says: `The server did not understand this page: ${text}`, comesBack: true};
+		case 'replaced':
+			return {state: 'replaced', says: 'This listener was taken over by another page.', comesBack: false};
+		case 'removed':
+			return {state: 'replaced', says: 'Whoever runs the server has asked you to leave.', comesBack: false};
+		default:
+			return null;
 	}
 }
 
-/** What a full server's last word means: it is full, or has too many listeners from one address. */
+/**
+ * What a full server's last word means: it is full, or has too many listeners from one address.
+ * @param {string} lastWord
+ */
 export function fullMeans(lastWord) {
 	const why = lastWord.includes('your address') ? 'Too many listen from your address' : 'The server is full';
 	return `${why}. Asking again every 10 seconds.`;

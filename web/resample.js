@@ -15,6 +15,7 @@ const KAISER_BETA = 8;
 export class Interpolator {
 	#rows;
 
+	/** @param {number} cutoff */
 	constructor(cutoff) {
 		this.#rows = Array.from({length: PHASES + 1}, (_, phase) => row(phase / PHASES, Math.min(1, cutoff)));
 	}
@@ -22,6 +23,10 @@ export class Interpolator {
 	/**
 	 * Fills `out` with the values at `start`, `start + step`, `start + 2 step` … of `input`; every place
 	 * must have REACH frames on either side.
+	 * @param {Samples} out
+	 * @param {Samples} input
+	 * @param {number} start
+	 * @param {number} step
 	 */
 	fill(out, input, start, step) {
 		for (let n = 0; n < out.length; n += 1) {
@@ -45,6 +50,7 @@ export class Interpolator {
 	}
 }
 
+/** @param {number} fraction @param {number} cutoff */
 function row(fraction, cutoff) {
 	const taps = Float32Array.from({length: TAPS}, (_, tap) => {
 		const x = tap - REACH + 1 - fraction;
@@ -54,15 +60,20 @@ function row(fraction, cutoff) {
 	return taps.map((tap) => tap / sum);
 }
 
+/** @param {number} x */
 function sinc(x) {
 	return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }
 
+/** @param {number} x */
 function kaiser(x) {
 	return Math.abs(x) >= 1 ? 0 : bessel(KAISER_BETA * Math.sqrt(1 - x * x)) / bessel(KAISER_BETA);
 }
 
-/** The modified Bessel function I₀, by its series. */
+/**
+ * The modified Bessel function I₀, by its series.
+ * @param {number} x
+ */
 function bessel(x) {
 	let term = 1;
 	let sum = 1;

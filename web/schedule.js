@@ -1,7 +1,7 @@
 // Which sample is heard when. Pure: times are arguments, in µs of the server's clock.
 //
 // A sample is heard at its capture time + the playout delay. Small errors are steered away by the pace;
-// large ones are jumped over behind a crossfade. docs/design.md, “When a sample plays”.
+// large ones are jumped over behind a crossfade. docs/design/clocks.md.
 
 import {CardClock} from './clock.js';
 import {Jitter} from './jitter.js';
@@ -34,12 +34,18 @@ export class Schedule {
 	#interpolator;
 	#outRate;
 	#delayMs;
+	/** @type {{delayMs: number, fromUs: number} | null} */
 	#nextDelay = null;
+	/** @type {Page.Course | null} */
 	#state = null;
 	#fade;
 	counts = {lost: 0, late: 0, jumps: 0};
 
-	/** `stream` is what welcome says; the output takes `outRate` frames per second. */
+	/**
+	 * `stream` is what welcome says; the output takes `outRate` frames per second.
+	 * @param {Page.Stream} stream
+	 * @param {number} outRate
+	 */
 	constructor(stream, outRate) {
 		this.#stream = stream;
 		this.#outRate = outRate;
@@ -51,7 +57,13 @@ export class Schedule {
 		this.#fade = Math.max(1, Math.round((stream.positionRate * fadeMs) / 1e3));
 	}
 
-	/** Takes decoded frames that were captured at `capturedUs`. */
+	/**
+	 * Takes decoded frames that were captured at `capturedUs`.
+	 * @param {number} position
+	 * @param {number} capturedUs
+	 * @param {boolean} broken
+	 * @param {Channels} channels
+	 */
 	insert(position, capturedUs, broken, channels) {
 		const belongs = position - this.#stream.algorithmicDelay;
 		if (broken) this.#captured.reset();
@@ -61,6 +73,7 @@ export class Schedule {
 		this.#jitter.insert(belongs, channels);
 	}
 
+	/** @param {number} delayMs @param {number} fromUs */
 	setDelay(delayMs, fromUs) {
 		this.#nextDelay = {delayMs, fromUs};
 	}
@@ -80,7 +93,10 @@ export class Schedule {
 		return from === undefined || end === null ? 0 : Math.max(0, ((end - from) / this.#stream.positionRate) * 1e3);
 	}
 
-	/** When the newest sound will be due, `laterMs` after the playout delay; null before any. */
+	/**
+	 * When the newest sound will be due, `laterMs` after the playout delay; null before any.
+	 * @param {number} laterMs
+	 */
 	newestDueUs(laterMs) {
 		const {end} = this.#jitter;
 		if (end === null || !this.#captured.known) return null;
@@ -95,6 +111,12 @@ export class Schedule {
 	 * The next `frames` frames, one Float32Array per channel, of which the first is heard at `atUs` and
 	 * the others every `frameUs`, all `laterMs` later than the playout delay says. Null if they are not
 	 * all there yet; with `now`, what is missing is silence, and null only before the first sound.
+	 * @param {number} frames
+	 * @param {number} atUs
+	 * @param {number} frameUs
+	 * @param {number} laterMs
+	 * @param {boolean} now
+	 * @returns {Channels | null}
 	 */
 	block(frames, atUs, frameUs, laterMs, now) {
 		if (!this.#captured.known) return null;
@@ -134,21 +156,27 @@ export class Schedule {
 		return block;
 	}
 
-	/** How much faster than nominal the stream is played, in parts per million. */
+	/**
+	 * How much faster than nominal the stream is played, in parts per million.
+	 * @param {number} frameUs
+	 */
 	ppm(frameUs) {
 		const pace = (frameUs / this.#captured.usPerFrame) * (this.#outRate / this.#stream.positionRate);
 		return (pace * (1 - (this.#state?.correction ?? 0)) - 1) * 1e6;
 	}
 
+	/** @param {number} out @returns {Page.Course} */
 	#begin(out) {
 		return {out, gate: 0, correction: 0, playedUs: 0, errorUs: 0, laterMs: 0};
 	}
 
+	/** @param {number} from @param {number} frames */
 	#missing(from, frames) {
 		const there = this.#jitter.available(Math.floor(from));
 		return Math.max(0, Math.round(frames - there));
 	}
 
+	/** @param {Page.Course} state @param {number} frames @param {number} step */
 	#render(state, frames, step) {
 		const first = Math.floor(state.out) - REACH + 1;
 		const length = Math.ceil(frames * step) + 2 * REACH + 1;
@@ -175,18 +203,28 @@ export class Schedule {
 	}
 }
 
-/** Turns an error of the place into a correction of the pace, gently. */
+/**
+ * Turns an error of the place into a correction of the pace, gently.
+ * @param {Page.Course} state
+ * @param {number} errorUs
+ * @param {number} blockUs
+ */
 function steer(state, errorUs, blockUs) {
 	const {settleUs, most, slewPerS} = state.playedUs < AT_FIRST_US ? AT_FIRST : LATER;
 	const wanted = clamp(errorUs / settleUs, most);
 	state.correction += clamp(wanted - state.correction, (slewPerS * blockUs) / 1e6);
 }
 
+/** @param {number} value @param {number} most */
 function clamp(value, most) {
 	return Math.min(most, Math.max(-most, value));
 }
 
-/** After a jump the old sound goes as the new one comes. */
+/**
+ * After a jump the old sound goes as the new one comes.
+ * @param {Channels} old
+ * @param {Channels} fresh
+ */
 function crossfade(old, fresh) {
 	fresh.forEach((out, channel) => {
 		const tail = old[channel];

@@ -2,6 +2,7 @@
 
 export const RATE = 48_000;
 
+/** @type {AudioEncoderConfig & {opus: OpusEncoderConfig}} */
 const CONFIG = {
 	codec: 'opus',
 	sampleRate: RATE,
@@ -17,38 +18,53 @@ const WHOLE_DELAY = 312;
 
 /** A packer of pieces of 10 ms at RATE, or null where the browser has none. */
 export async function opusPacker() {
-	const {supported, config} = await AudioEncoder.isConfigSupported(CONFIG).catch(() => ({}));
+	const support = await AudioEncoder.isConfigSupported(CONFIG).catch(() => null);
+	const opus = support?.supported ? support.config?.opus : null;
 	// What the browser does not know is not in what it says.
-	if (!supported || config.opus?.frameDuration !== CONFIG.opus.frameDuration) return null;
-	return new OpusPacker(config.opus.application === 'lowdelay' ? LOW_DELAY : WHOLE_DELAY);
+	if (opus?.frameDuration !== CONFIG.opus.frameDuration) return null;
+	return new OpusPacker(opus?.application === 'lowdelay' ? LOW_DELAY : WHOLE_DELAY);
 }
 
 class OpusPacker {
 	#encoder;
+	/** @type {{header: Wire.TalkHeader, frames: number, give: Page.GivePacked}[]} */
 	#waiting = [];
 	/** What a hello says of it, and what is called should it fail. */
 	announced;
 	onError = () => {};
 
+	/** @param {number} delay */
 	constructor(delay) {
 		this.announced = {codec: 'opus', rate: RATE, channels: 1, algorithmic_delay: delay};
 		this.#encoder = new AudioEncoder({
 			// Each piece comes out as one packet, in order.
 			output: (packet) => {
-				const {header, frames, give} = this.#waiting.shift();
+				const piece = this.#waiting.shift();
 				const bytes = new Uint8Array(packet.byteLength);
 				packet.copyTo(bytes);
-				give(header, frames, bytes);
+				piece?.give(piece.header, piece.frames, bytes);
 			},
 			error: () => this.onError(),
 		});
 		this.#encoder.configure(CONFIG);
 	}
 
-	/** Calls `give(header, frames, bytes)`, soon. */
+	/**
+	 * Calls `give(header, frames, bytes)`, soon.
+	 * @param {Wire.TalkHeader} header
+	 * @param {Samples} samples
+	 * @param {Page.GivePacked} give
+	 */
 	pack(header, samples, give) {
 		const [frames, timestamp] = [samples.length, Math.round((header.position * 1e6) / RATE)];
-		const data = new AudioData({format: 'f32', sampleRate: RATE, numberOfFrames: frames, numberOfChannels: 1, timestamp, data: samples});
+		const data = new AudioData({
+			format: 'f32',
+			sampleRate: RATE,
+			numberOfFrames: frames,
+			numberOfChannels: 1,
+			timestamp,
+			data: samples,
+		});
 		this.#waiting.push({header, frames, give});
 		this.#encoder.encode(data);
 		data.close();

@@ -8,6 +8,7 @@ class Pieces extends AudioWorkletProcessor {
 	#samples = new Float32Array(this.#length);
 	#filled = 0;
 
+	/** @param {Channels[]} inputs */
 	process([[heard]]) {
 		const frames = heard?.length ?? 128;
 		for (let n = 0; n < frames; n += 1) {
@@ -18,6 +19,7 @@ class Pieces extends AudioWorkletProcessor {
 		return true;
 	}
 
+	/** @param {number} end */
 	#hand(end) {
 		const samples = this.#samples;
 		this.port.postMessage({frame: end - this.#length, samples}, [samples.buffer]);

@@ -20,30 +20,49 @@ const LEVEL_FALLS = 0.9;
 
 const nowUs = () => performance.now() * 1e3;
 
-/** What a browser's refusal means, in a plain sentence. */
+/**
+ * What a browser's refusal means, in a plain sentence.
+ * @param {unknown} error
+ */
 export function whyNot(error) {
-	switch (error.name) {
-		case 'NotAllowedError': return 'The browser does not let this page use the microphone. Allow it beside the address, and try again.';
-		case 'NotFoundError': return 'No microphone was found. Plug one in, and try again.';
-		case 'NotReadableError': return 'The microphone cannot be opened: another program may be using it. Try again when it is free.';
-		default: return `The microphone cannot be opened (${error.message}).`;
+	const {name, message} = error instanceof Error ? error : {name: '', message: String(error)};
+	switch (name) {
+		case 'NotAllowedError':
+			return 'The browser does not let this page use the microphone. Allow it beside the address, and try again.';
+		case 'NotFoundError':
+			return 'No microphone was found. Plug one in, and try again.';
+		case 'NotReadableError':
+			return 'The microphone cannot be opened: another program may be using it. Try again when it is free.';
+		default:
+			return `The microphone cannot be opened (${message}).`;
 	}
 }
 
-/** Asks for the microphone and opens it, for `listener`. `onEnd` is called should it vanish. */
+/**
+ * Asks for the microphone and opens it, for `listener`. `onEnd` is called should it vanish.
+ * @param {Page.Listener} listener
+ * @param {() => void} onEnd
+ */
 export async function openMicrophone(listener, onEnd) {
 	// Many have no headphones on: without this a film would come back through their microphones.
 	const audio = {channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true};
 	const stream = await navigator.mediaDevices.getUserMedia({audio});
 	try {
-		return await openWithOpus(listener, stream, onEnd) ?? await open(listener, stream, onEnd, listener.player.context);
+		return (
+			(await openWithOpus(listener, stream, onEnd)) ?? (await open(listener, stream, onEnd, listener.player.context))
+		);
 	} catch (error) {
 		stream.getTracks().forEach((track) => track.stop());
 		throw error;
 	}
 }
 
-/** A microphone that is sent as Opus; null where the browser cannot. */
+/**
+ * A microphone that is sent as Opus; null where the browser cannot.
+ * @param {Page.Listener} listener
+ * @param {MediaStream} stream
+ * @param {() => void} onEnd
+ */
 async function openWithOpus(listener, stream, onEnd) {
 	if (!window.AudioEncoder) return null;
 	const {RATE, opusPacker} = await import('./talk-opus.js');
@@ -62,19 +81,31 @@ async function openWithOpus(listener, stream, onEnd) {
 	}
 }
 
+/**
+ * @param {Page.Listener} listener
+ * @param {MediaStream} stream
+ * @param {() => void} onEnd
+ * @param {AudioContext} context
+ * @param {Page.Packer} packer
+ */
 async function open(listener, stream, onEnd, context, packer = new PcmPacker(context.sampleRate)) {
 	await context.audioWorklet.addModule('talk-worklet.js');
 	return new Microphone(listener, stream, onEnd, context, packer);
 }
 
 class PcmPacker {
-	/** What a hello says of it. */
+	/**
+	 * What a hello says of it.
+	 * @type {Wire.Talk}
+	 */
 	announced;
 
+	/** @param {number} rate */
 	constructor(rate) {
 		this.announced = {codec: 's16', rate, channels: 1, algorithmic_delay: 0};
 	}
 
+	/** @param {Wire.TalkHeader} header @param {Samples} samples @param {Page.GivePacked} give */
 	pack(header, samples, give) {
 		give(header, samples.length, packed(samples));
 	}
@@ -82,7 +113,7 @@ class PcmPacker {
 	close() {}
 }
 
-class Microphone {
+export class Microphone {
 	#listener;
 	#stream;
 	#context;
@@ -96,11 +127,21 @@ class Microphone {
 	#mode = Mode.push;
 	#isWanted = false;
 	#isMuted = false;
-	/** The welcome of the connection that was last talked on. */
+	/**
+	 * The welcome of the connection that was last talked on.
+	 * @type {Wire.Welcome | null}
+	 */
 	#talkedOn = null;
 	/** Peak of what it hears, 0 to 1, falling. */
 	level = 0;
 
+	/**
+	 * @param {Page.Listener} listener
+	 * @param {MediaStream} stream
+	 * @param {() => void} onEnd
+	 * @param {AudioContext} context
+	 * @param {Page.Packer} packer
+	 */
 	constructor(listener, stream, onEnd, context, packer) {
 		const [track] = stream.getAudioTracks();
 		this.#listener = listener;
@@ -117,10 +158,14 @@ class Microphone {
 		// It gives out silence; only what leads to the output is run.
 		this.#source.connect(this.#pieces).connect(context.destination);
 		packer.onError = () => this.#setPacker(new PcmPacker(context.sampleRate));
-		this.#setPacker(packer);
+		this.#packer = packer;
+		listener.setMicrophone(packer.announced);
 	}
 
-	/** What is said goes out as `packer` makes it, from the next welcome on. */
+	/**
+	 * What is said goes out as `packer` makes it, from the next welcome on.
+	 * @param {Page.Packer} packer
+	 */
 	#setPacker(packer) {
 		this.#packer = packer;
 		this.#listener.setMicrophone(packer.announced);
@@ -136,15 +181,20 @@ class Microphone {
 		return this.#listener.welcome?.refusal ?? '';
 	}
 
-	/** Whether it is on: what is said shall be heard from now on. */
+	/**
+	 * Whether it is on: what is said shall be heard from now on.
+	 * @param {boolean} isWanted
+	 */
 	setWanted(isWanted) {
 		this.#isWanted = isWanted;
 	}
 
+	/** @param {boolean} isMuted */
 	setMuted(isMuted) {
 		this.#isMuted = isMuted;
 	}
 
+	/** @param {string} mode */
 	setMode(mode) {
 		this.#mode = mode;
 	}
@@ -155,6 +205,7 @@ class Microphone {
 		return this.#mode === Mode.open ? Lets.voice : Lets.everything;
 	}
 
+	/** @param {{frame: number, samples: Samples}} piece */
 	#take({frame, samples}) {
 		const stepped = this.#arrivals.came(frame + samples.length, nowUs());
 		this.#came += 1;
@@ -166,6 +217,7 @@ class Microphone {
 		this.#gate.take(header, samples, this.#lets, (which, sound) => this.#packer.pack(which, sound, this.#send));
 	}
 
+	/** @type {Page.GivePacked} */
 	#send = (header, frames, bytes) => {
 		const {welcome} = this.#listener;
 		const flags = header.flags | (this.#talkedOn === welcome ? 0 : Flag.broken);

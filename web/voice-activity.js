@@ -1,9 +1,12 @@
 // Whether somebody speaks: blocks of a microphone's sound in, open or closed out. Pure: time passes by blocks
-// of 10 ms. The rules and their reasons are those of src/send/voice_activity.rs, and a test holds both to the
+// of 10 ms. The rules and their reasons are those of src/recv/talk/voice_activity.rs, and a test holds both to the
 // same decisions.
 
 // Where the vowels are, and where the hissing sounds are, in Hz.
-const BANDS_HZ = [[200, 4_000], [4_000, 8_000]];
+const BANDS_HZ = [
+	[200, 4_000],
+	[4_000, 8_000],
+];
 
 // What stands out of the noise by this ratio of powers is a voice; while there is one, what does by the second.
 const OPENS_AT = 4.5;
@@ -28,11 +31,15 @@ export class VoiceActivity {
 	/** Blocks that a pause may last yet. */
 	#patience = 0;
 
+	/** @param {number} rateHz */
 	constructor(rateHz) {
 		this.#bands = BANDS_HZ.map(([from, to]) => new Band(from, to, rateHz));
 	}
 
-	/** Takes the next 10 ms; whether there is a voice, or a pause that belongs to it. */
+	/**
+	 * Takes the next 10 ms; whether there is a voice, or a pause that belongs to it.
+	 * @param {Samples} block
+	 */
 	hear(block) {
 		const ratio = this.#patience > 0 ? STAYS_AT : OPENS_AT;
 		// Each band has to hear every block.
@@ -51,17 +58,25 @@ export class VoiceActivity {
 /** A band and its noise. */
 class Band {
 	#filters;
+	/** @type {number | null} */
 	#smoothed = null;
+	/** @type {number[]} */
 	#least = [];
 	#leastNow = Infinity;
 	#blocks = 0;
 
+	/** @param {number} fromHz @param {number} toHz @param {number} rateHz */
 	constructor(fromHz, toHz, rateHz) {
 		// Two of either kind in a row: 24 dB an octave.
-		this.#filters = [[highPass, fromHz], [highPass, fromHz], [lowPass, toHz], [lowPass, toHz]].map(([b, hz]) => filter(b, hz, rateHz));
+		const [high, low] = [() => filter(highPass, fromHz, rateHz), () => filter(lowPass, toHz, rateHz)];
+		this.#filters = [high(), high(), low(), low()];
 	}
 
-	/** Whether the block's power in this band is more than `ratio` times the noise's. */
+	/**
+	 * Whether the block's power in this band is more than `ratio` times the noise's.
+	 * @param {Samples} block
+	 * @param {number} ratio
+	 */
 	standsOut(block, ratio) {
 		const power = this.#power(block);
 		this.#smoothed = this.#smoothed === null ? power : this.#smoothed + (power - this.#smoothed) * SMOOTHING;
@@ -76,6 +91,7 @@ class Band {
 		return power > Math.max(noise * ratio, SOFTEST);
 	}
 
+	/** @param {Samples} block */
 	#power(block) {
 		let sum = 0;
 		for (const sample of block) {
@@ -87,10 +103,18 @@ class Band {
 	}
 }
 
+/** @type {Page.Shape} */
 const lowPass = (cos) => [(1 - cos) / 2, 1 - cos, (1 - cos) / 2];
+/** @type {Page.Shape} */
 const highPass = (cos) => [(1 + cos) / 2, -1 - cos, (1 + cos) / 2];
 
-/** A Butterworth filter of second order, in transposed direct form II. */
+/**
+ * A Butterworth filter of second order, in transposed direct form II.
+ * @param {Page.Shape} kind
+ * @param {number} hz
+ * @param {number} rateHz
+ * @returns {(sample: number) => number}
+ */
 function filter(kind, hz, rateHz) {
 	const turn = 2 * Math.PI * Math.min(0.45, hz / rateHz);
 	const alpha = Math.sin(turn) / Math.SQRT2;

@@ -3,7 +3,19 @@
 
 export const VERSION = 2;
 
-export const Kind = {hello: 1, welcome: 2, audio: 3, ping: 4, pong: 5, report: 6, notice: 7, talk: 8, wish: 9, people: 10, changes: 11};
+export const Kind = {
+	hello: 1,
+	welcome: 2,
+	audio: 3,
+	ping: 4,
+	pong: 5,
+	report: 6,
+	notice: 7,
+	talk: 8,
+	wish: 9,
+	people: 10,
+	changes: 11,
+};
 
 // Limits of docs/protocol.md, by its names.
 export const MAX_SERVER_FRAME = 262_168;
@@ -21,21 +33,35 @@ const OPUS_RATE = 48_000;
 // Times and positions at and above 2⁶² have one of these bits.
 const TWO_BITS = 0x4000_0000;
 
-export const REASONS = ['stopping', 'replaced', 'captured', 'stalled', 'violation', 'removed', 'muted', 'unmuted', 'playout_delay', 'may_not_talk'];
+export const REASONS = [
+	'stopping',
+	'replaced',
+	'captured',
+	'stalled',
+	'violation',
+	'removed',
+	'muted',
+	'unmuted',
+	'playout_delay',
+	'may_not_talk',
+];
 
 /** The server broke the protocol; the message says how. */
 export class Violation extends Error {}
 
+/** @type {{[codec: string]: {bytes: number, read: (view: DataView, at: number) => number}}} */
 const SAMPLES = {
 	f32: {bytes: 4, read: (view, at) => sane(view.getFloat32(at, true))},
 	s24: {bytes: 3, read: (view, at) => (view.getUint16(at, true) + view.getInt8(at + 2) * 65_536) / 8_388_607},
 	s16: {bytes: 2, read: (view, at) => view.getInt16(at, true) / 32_767},
 };
 
+/** @param {number} sample */
 function sane(sample) {
 	return Number.isFinite(sample) ? Math.min(MAX_SAMPLE, Math.max(-MAX_SAMPLE, sample)) : 0;
 }
 
+/** @param {number} kind @param {number} bodyBytes */
 export function frame(kind, bodyBytes) {
 	const view = new DataView(new ArrayBuffer(HEADER + bodyBytes));
 	view.setUint32(0, TYPED + 1 + bodyBytes);
@@ -43,6 +69,7 @@ export function frame(kind, bodyBytes) {
 	return view;
 }
 
+/** @param {number} kind @param {object} message */
 export function jsonFrame(kind, message) {
 	const body = new TextEncoder().encode(JSON.stringify(message));
 	const view = frame(kind, body.length);
@@ -50,17 +77,23 @@ export function jsonFrame(kind, message) {
 	return view.buffer;
 }
 
+/** @param {Wire.Hello} hello */
 export function hello({id, name, codecs, talk}) {
 	return jsonFrame(Kind.hello, {version: VERSION, id, name, codecs, talk});
 }
 
+/** @param {number | bigint} clientUs */
 export function ping(clientUs) {
 	const view = frame(Kind.ping, 8);
 	view.setBigUint64(HEADER, BigInt(clientUs));
 	return view.buffer;
 }
 
-/** Reads one frame; null for what is skipped. Samples and people are still bytes. */
+/**
+ * Reads one frame; null for what is skipped. Samples and people are still bytes.
+ * @param {ArrayBuffer} bytes
+ * @returns {Wire.Message | null}
+ */
 export function read(bytes) {
 	const view = new DataView(bytes);
 	if (bytes.byteLength < HEADER) throw new Violation('a frame is too short');
@@ -68,38 +101,53 @@ export function read(bytes) {
 	if (length < 1) throw new Violation('a plain frame where only typed ones may come');
 	if (length > MAX_SERVER_FRAME || length + 4 !== bytes.byteLength) throw new Violation('a frame has a wrong length');
 	switch (view.getUint8(4)) {
-		case Kind.welcome: return welcome(json(bytes));
-		case Kind.audio: return audio(view);
-		case Kind.pong: return pong(view);
-		case Kind.notice: return notice(json(bytes));
-		case Kind.people: return {kind: 'people', bytes, changes: []};
-		case Kind.changes: return {kind: 'changes', bytes};
-		default: return null;
+		case Kind.welcome:
+			return welcome(json(bytes));
+		case Kind.audio:
+			return audio(view);
+		case Kind.pong:
+			return pong(view);
+		case Kind.notice:
+			return notice(json(bytes));
+		case Kind.people:
+			return {kind: 'people', bytes, changes: []};
+		case Kind.changes:
+			return {kind: 'changes', bytes};
+		default:
+			return null;
 	}
 }
 
+/** @param {ArrayBuffer} bytes @param {number} most @returns {Wire.Json} */
 export function json(bytes, most = MAX_JSON) {
 	if (bytes.byteLength - HEADER > most) throw new Violation('JSON beyond its limit');
 	try {
 		const message = JSON.parse(new TextDecoder('utf-8', {fatal: true}).decode(bytes.slice(HEADER)));
 		if (message && typeof message === 'object' && !Array.isArray(message)) return message;
-	} catch { /* said below */ }
+	} catch {
+		/* said below */
+	}
 	throw new Violation('unreadable JSON');
 }
 
+/** @param {unknown} value @param {number} least @param {number} most @param {string} name @returns {number} */
 export function whole(value, least, most, name) {
-	if (!Number.isInteger(value) || value < least || value > most) throw new Violation(`${name} is missing or wrong`);
+	if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
+		throw new Violation(`${name} is missing or wrong`);
 	return value;
 }
 
+/** @param {unknown} value */
 export function text(value) {
 	return typeof value === 'string' ? value.replace(/[\u0000-\u001f\u007f-\u009f]/g, '').slice(0, 300) : '';
 }
 
+/** @param {Wire.Json} said @returns {Wire.Welcome} */
 function welcome(said) {
 	if (typeof said.session !== 'string' || !said.session) throw new Violation('session is missing');
 	const isOpus = said.codec === 'opus';
-	if (!isOpus && !Object.hasOwn(SAMPLES, said.codec)) throw new Violation('the server chose a codec that was not offered');
+	if (!isOpus && !Object.hasOwn(SAMPLES, said.codec))
+		throw new Violation('the server chose a codec that was not offered');
 	return {
 		kind: 'welcome',
 		version: whole(said.version, 1, VERSION, 'version'),
@@ -108,7 +156,12 @@ function welcome(said) {
 		rate: whole(said.format?.sample_rate, 1, MAX_STREAM_RATE, 'sample_rate'),
 		channels: whole(said.format?.channels, 1, MAX_STREAM_CHANNELS, 'channels'),
 		codec: said.codec,
-		positionRate: whole(said.position_rate, isOpus ? OPUS_RATE : 1, isOpus ? OPUS_RATE : MAX_STREAM_RATE, 'position_rate'),
+		positionRate: whole(
+			said.position_rate,
+			isOpus ? OPUS_RATE : 1,
+			isOpus ? OPUS_RATE : MAX_STREAM_RATE,
+			'position_rate',
+		),
 		algorithmicDelay: whole(said.algorithmic_delay ?? 0, 0, MAX_STREAM_RATE, 'algorithmic_delay'),
 		playoutDelayMs: whole(said.playout_delay_ms, 0, MAX_PLAYOUT_DELAY_MS, 'playout_delay_ms'),
 		pingMs: Math.min(10_000, Math.max(100, whole(said.ping_ms, 0, 2 ** 32, 'ping_ms'))),
@@ -117,8 +170,10 @@ function welcome(said) {
 	};
 }
 
+/** @param {DataView<ArrayBuffer>} view @returns {Wire.Audio} */
 function audio(view) {
 	if (view.byteLength <= AUDIO_HEADER) throw new Violation('a frame of sound is too short');
+	/** @type {Wire.Audio} */
 	const message = {
 		kind: 'audio',
 		broken: (view.getUint8(5) & 1) === 1,
@@ -128,14 +183,22 @@ function audio(view) {
 		payload: new DataView(view.buffer, AUDIO_HEADER),
 	};
 	// Numbers of 2⁵³ and more are rounded, so it is the bits that tell.
-	if (view.getUint32(12) >= TWO_BITS || view.getUint32(20) >= TWO_BITS) throw new Violation('a position or time beyond 2⁶²');
+	if (view.getUint32(12) >= TWO_BITS || view.getUint32(20) >= TWO_BITS)
+		throw new Violation('a position or time beyond 2⁶²');
 	return message;
 }
 
-/** The samples of an `audio` message, one Float32Array per channel. */
+/**
+ * The samples of an `audio` message, one Float32Array per channel.
+ * @param {{frames: number, payload: DataView}} message
+ * @param {string} codec
+ * @param {number} channels
+ * @returns {Channels}
+ */
 export function samples({frames, payload}, codec, channels) {
 	const {bytes, read: sampleAt} = SAMPLES[codec];
-	if (payload.byteLength !== frames * channels * bytes) throw new Violation('a frame of sound is not as long as it says');
+	if (payload.byteLength !== frames * channels * bytes)
+		throw new Violation('a frame of sound is not as long as it says');
 	return Array.from({length: channels}, (_, channel) => {
 		const out = new Float32Array(frames);
 		for (let at = channel * bytes, frame = 0; frame < frames; frame += 1, at += channels * bytes) {
@@ -145,15 +208,18 @@ export function samples({frames, payload}, codec, channels) {
 	});
 }
 
+/** @param {DataView} view @returns {Wire.Pong} */
 function pong(view) {
 	if (view.byteLength < HEADER + 24) throw new Violation('a pong is too short');
 	const [clientUs, receivedUs, sentUs] = [0, 8, 16].map((at) => Number(view.getBigUint64(HEADER + at)));
 	return {kind: 'pong', clientUs, receivedUs, sentUs};
 }
 
+/** @param {Wire.Json} said @returns {Wire.Notice | null} */
 function notice(said) {
 	if (typeof said.reason !== 'string') throw new Violation('a notice without a reason');
 	if (!REASONS.includes(said.reason)) return null;
+	/** @type {Wire.Notice} */
 	const message = {kind: 'notice', reason: said.reason, text: text(said.text)};
 	if (said.reason === 'playout_delay') {
 		if (said.playout_delay_ms === undefined) return null;

@@ -5,6 +5,7 @@
 const MOST_BLOCKS = 128;
 
 class Blocks extends AudioWorkletProcessor {
+	/** @type {{frame: number, channels: Channels}[]} */
 	#blocks = [];
 	#gain = 0;
 
@@ -16,6 +17,7 @@ class Blocks extends AudioWorkletProcessor {
 		};
 	}
 
+	/** @param {Channels[]} _ @param {Channels[]} outputs */
 	process(_, [out]) {
 		const frames = out[0].length;
 		let end = currentFrame;

@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Longest wait for frames that are still on their way at the end.
 const LAST_FRAMES: Duration = Duration::from_secs(1);
 
-/// Who listens.
+/// The listeners that are to come.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Seats {
     /// Where the server is.
@@ -45,7 +45,7 @@ pub(crate) struct Seats {
     pub(crate) deaf: usize,
 }
 
-/// That everybody has got what they first wait for.
+/// The moment at which everybody has got what they first wait for.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Greeted {
     /// From the first connection attempt to the last config, in ms.

@@ -18,8 +18,9 @@ use auralync::format::Format;
 use auralync::send::captured::CapturedOutputs;
 use auralync::send::transmit::sockets::{self, Buffering};
 use auralync::send::transmit::{Handle, Room, Snapshot, Transmit};
+use auralync::send::web::Web;
 use auralync::send::web::names::Names;
-use auralync::send::web::{Readers, Web};
+use auralync::settings::Readers;
 use auralync::wire::{
     AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Config, MAX_CLIENT_FRAME, VERSION, Welcome,
 };
@@ -50,7 +51,7 @@ const ATTEMPTS: usize = 3;
 /// A browser may cost this much of a native listener.
 const BROWSER_TARGET: f64 = 1.3;
 
-/// As many browsers as native listeners.
+/// How many browsers there are, and as many native listeners.
 const BROWSERS: usize = 500;
 
 /// Everybody connects at once.
@@ -65,7 +66,7 @@ struct Stream {
     chunk: u32,
 }
 
-/// As the presets `smooth` and `stable` send on common cards.
+/// The streams that the presets `smooth` and `stable` send on common cards.
 const STREAMS: [Stream; 2] = [
     Stream { format: Format { sample_rate: 44_100, channels: 2 }, chunk: 1024 },
     Stream { format: Format { sample_rate: 48_000, channels: 2 }, chunk: 2048 },

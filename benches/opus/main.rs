@@ -60,9 +60,9 @@ fn sounds(seconds: usize) -> [Sound; 2] {
 struct Coded {
     /// Aligned with what went in.
     decoded: Vec<f32>,
-    /// Of the packets alone.
+    /// The bitrate of the packets alone.
     kbps: f64,
-    /// Of a core.
+    /// What the encoder takes, in percent of a core.
     encoder_percent: f64,
     decoder_percent: f64,
 }

@@ -44,7 +44,7 @@ fn soak(hours: Option<f64>) {
 
     /// Long enough that every program has said something.
     const A_MOMENT: Duration = Duration::from_secs(6);
-    /// So many rows are printed for each program, but none more often than that.
+    /// Most rows that are printed for each program.
     const ROWS: u32 = 48;
     const SHORTEST_ROW: Duration = Duration::from_secs(3);
 

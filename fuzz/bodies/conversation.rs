@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use auralync::codec::wishes;
 use auralync::format::{Format, MAX_SAMPLE};
+use auralync::playout::frames::Sound;
 use auralync::recv::decode::{Conversation, Event, hello};
 use auralync::wire::{
     AuralyncKey, Config, Deframer, MAX_JSON, MAX_PEOPLE, MAX_SERVER_FRAME, VERSION, Welcome,
@@ -85,9 +86,11 @@ fn hear(stream: &[u8], piece: usize, is_known: bool) -> (u64, bool) {
                 return (heard.finish(), true);
             };
             std::mem::discriminant(&event).hash(&mut heard);
-            assert_eq!(matches!(event, Event::Audio { .. }), is_sound, "{event:?}");
+            assert_eq!(matches!(event, Event::Audio(_)), is_sound, "{event:?}");
             match event {
-                Event::Audio { position, captured_us, frames, concealed, samples, broken: _ } => {
+                Event::Audio(Sound {
+                    position, captured_us, frames, concealed, samples, ..
+                }) => {
                     assert!(samples.iter().all(|sample| sample.abs() <= MAX_SAMPLE));
                     assert!(frames == 0 || samples.len().is_multiple_of(frames as usize));
                     assert!(position < 1 << 62 && captured_us.is_none_or(|us| us < 1 << 62));

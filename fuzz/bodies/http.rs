@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 
-use auralync::send::web::{Names, Readers, Response, Web};
+use auralync::send::web::{Names, Response, Web};
+use auralync::settings::Readers;
 use auralync::stats::ServerStats;
 use auralync::wire::http::{Answer, Body as Content, Head, MAX_HEAD, Request, Status};
 

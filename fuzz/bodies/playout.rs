@@ -3,9 +3,9 @@
 
 use auralync::clock::{CardClock, Offset, Timeline};
 use auralync::format::Format;
+use auralync::playout::jitter::Jitter;
+use auralync::playout::{BLOCK, Playout};
 use auralync::rate::RateConverter;
-use auralync::recv::jitter::Jitter;
-use auralync::recv::resample::{BLOCK, Playout};
 
 use super::input::Input;
 use super::watch::Body;

@@ -1,7 +1,7 @@
 //! A preset's text, and what is typed where a server is wanted.
 
+use auralync::discovery::target::Target;
 use auralync::preset::{self, Preset};
-use auralync::settings::Target;
 use auralync::source::Source;
 
 use super::watch::Body;

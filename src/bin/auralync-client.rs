@@ -8,7 +8,8 @@ use auralync::program::{self, print};
 use auralync::recording::STDOUT;
 use auralync::recv::Client;
 use auralync::settings::ctl::{CTL, CtlCommand};
-use auralync::settings::{ClientArgs, Output, StatsTarget, join_mode};
+use auralync::settings::{ClientArgs, Output, join_mode};
+use auralync::stats::StatsTarget;
 
 const NAME: &str = "auralync-client";
 
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
             }
             return Ok(());
         }
-        let place = seek::server(&settings, program::is_interactive())?;
+        let place = seek::server(settings.sought(), program::is_interactive())?;
         let server = place.to_string();
         let shutdown = program::stop_on_signals()?;
         let is_piped = settings.output == Output::Wav(STDOUT.into());

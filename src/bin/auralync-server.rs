@@ -7,7 +7,8 @@ use auralync::preset;
 use auralync::program::{self, print};
 use auralync::qr;
 use auralync::send::Server;
-use auralync::settings::{ServerArgs, ServerSettings, StatsTarget};
+use auralync::settings::{ServerArgs, ServerSettings};
+use auralync::stats::StatsTarget;
 use auralync::status;
 
 const NAME: &str = "auralync-server";

@@ -25,7 +25,7 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// For a stream of that rate in Hz.
+    /// Makes an empty record for a stream of that rate in Hz.
     #[must_use]
     pub fn new(sample_rate: u32) -> Self {
         Self { us_per_frame: 1e6 / f64::from(sample_rate.max(1)), earliest: VecDeque::new() }

@@ -26,13 +26,14 @@ const FIRST: usize = 4;
 /// The first stamps after opening mean nothing.
 const STAMPS_IGNORED: u32 = 10;
 
-/// Later, fewer than this many do not change what is known …
+/// Fewer stamps than this do not change what is known.
 const STAMPS_ENOUGH: usize = 20;
 
-/// … and the first sound waits for this many, since any of them may be wrong …
+/// The first sound waits for this many stamps, since any of them may be wrong.
 const STAMPS_TO_BEGIN: usize = 6;
 
-/// … but for this many buckets, half a second, any is better than none.
+/// The first sound waits for stamps for no more than this many buckets, half a second: then any
+/// stamp is better than none.
 const STAMPS_AWAITED: u32 = 25;
 
 /// Stamps further from their callbacks than this are nonsense, in µs: before and after. No card
@@ -43,11 +44,11 @@ const LATEST_STAMP_US: f64 = 100_000.0;
 /// The slope is the nominal rate until the callbacks span this long.
 const SLOPE_AFTER_US: f64 = 2e6;
 
-/// So many in a row off the line by more than this, in µs …
+/// So many callbacks in a row that are off the line by more than this, in µs, may have moved.
 const MOVED: usize = 3;
 const MOVED_US: f64 = 500.0;
 
-/// … that agree within this have moved.
+/// Callbacks off the line have moved if they agree within this, in µs.
 const AGREEMENT_US: f64 = 300.0;
 
 /// A line through so many of the newest that fits the moved ones this well says that the card runs
@@ -56,7 +57,8 @@ const BENT: usize = 50;
 const FEWEST_BENT: usize = 10;
 const BENT_FITS_US: f64 = 100.0;
 
-/// Where they do not agree, only what has moved by more than this is more than a delay.
+/// Where callbacks off the line do not agree, only a move of more than this, in µs, is more than a
+/// delay.
 const FAR_US: f64 = 5_000.0;
 
 /// Stamps have moved along, or stayed, give or take this.

@@ -45,13 +45,13 @@ const KEEP_SLOPE_US: f64 = 4e6;
 /// through its stamps tells where it is.
 const SHIFT_REST_US: f64 = 4e6;
 
-/// Three stamps in a row off the line by more than this …
+/// Three stamps in a row that are off the line by more than this, in µs, may be a step.
 const STEP_US: f64 = 1_000.0;
 
-/// … that agree within this are a step.
+/// Stamps off the line are a step if they agree within this, in µs.
 const STEP_AGREEMENT_US: f64 = 200.0;
 
-/// How many stamps make a step.
+/// How many stamps in a row make a step.
 const STEP_STAMPS: usize = 3;
 
 /// Callbacks must have moved with a step, give or take this.

@@ -14,7 +14,7 @@ use super::line::{Line, error_at_end, median, plausible, quantile, slope};
 /// The edge is this share of the stamps, the earliest.
 pub(super) const EDGE_SHARE: f64 = 0.1;
 
-/// No slope is read off fewer stamps.
+/// Fewest stamps that a slope is read off.
 const FEWEST: usize = 8;
 
 /// Which stamps are the earliest depends on the slope, and it on them.
@@ -40,7 +40,7 @@ const FEWEST_OF_PART: usize = 12;
 /// Where the line bends, this much of it is believed.
 const STRAIGHT_US: f64 = 3e6;
 
-/// No slope is read off a shorter time.
+/// Shortest time that a slope is read off, in µs.
 const SHORTEST_US: f64 = 1e6;
 
 /// A frame's number, and when it met the card in µs.

@@ -20,7 +20,8 @@ const BURST_SPACING_US: u64 = 20_000;
 const ROUGH_US: f64 = 1_000.0;
 const ROUGH_PINGS: u64 = 3;
 
-/// … but never closer together than this, on average: a server closes on more than 20 a second.
+/// Pings are never closer together than this on average, in µs: a server closes on more than 20 a
+/// second.
 const SHORTEST_US: u64 = 75_000;
 
 /// Round trips older than this are forgotten. Longer than a congested minute, so that the quick
@@ -38,10 +39,10 @@ const FEWEST: usize = 5;
 /// to tell better, a rate near none is likelier than what they make up.
 const USUAL_RATE: f64 = 30e-6;
 
-/// Crystals change their rate by no more than this in a few minutes, once it is known …
+/// Crystals change their rate by no more than this in a few minutes.
 const RATE_WANDERS: f64 = 4e-6;
 
-/// … from so long a time on, and averaged over so long a time, in µs.
+/// The rate counts as known from so long a time on, and is averaged over so long a time, in µs.
 const RATE_KNOWN_AFTER_US: f64 = 120e6;
 const RATE_AVERAGED_US: f64 = 300e6;
 
@@ -76,7 +77,7 @@ pub struct Offset {
 }
 
 impl Offset {
-    /// Both clocks are one.
+    /// The offset of a clock that is our own.
     pub const NONE: Self = Self { offset_us: 0.0, at_us: 0.0, rate: 0.0 };
 
     /// What the server's clock shows when ours shows `ours_us`.

@@ -1,5 +1,5 @@
-//! Finds that a card has moved against time by less than a step: frames that were played twice, or
-//! time that passed without any, of a sound server that was short of processor time.
+//! Finds that a card has moved against time by less than a step. It moves where a sound server that
+//! was short of processor time played frames twice, or let time pass without any.
 //!
 //! Load makes stamps late and never early, but among those of a quarter of a second some are always
 //! as early as ever: their edge stays within 20 µs. So an edge that lies elsewhere, and at the same
@@ -11,7 +11,7 @@ use super::line::{Line, quantile};
 /// How long the newest stamps are looked at, in µs, in two halves.
 const LOOK_US: f64 = 0.5e6;
 
-/// No edge is read off fewer stamps.
+/// Fewest stamps that an edge is read off.
 const FEWEST_OF_HALF: usize = 6;
 
 /// An edge has moved if it lies off the line by more than this, in µs.
@@ -20,7 +20,7 @@ const MOVED_US: f64 = 80.0;
 /// Two edges lie at the same place within this, in µs.
 const AGREEMENT_US: f64 = 50.0;
 
-/// That the card has moved.
+/// A card's move against time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Shift {
     /// By so many µs; positive is later.

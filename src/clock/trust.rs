@@ -1,19 +1,22 @@
-//! Whether what a server says of time can be.
+//! Judges whether what a server says of time can be true.
 //!
-//! Sound never comes before it was captured, nor long after: servers drop what is too old. One whose
-//! capture times, positions or pongs say so for long is believed in nothing but the order of its
-//! sound.
+//! Sound never comes before it was captured, nor long after, because servers drop what is too old.
+//! A server may say otherwise for long by its capture times, positions or pongs. Then only the
+//! order of its sound is believed.
 
 /// Clocks that are not known well yet may put a capture this much behind the arrival.
 const BEFORE_CAPTURE_US: f64 = 50_000.0;
 
-/// More than the longest delay and what a slow output may add to it.
+/// Sound that comes more than this after its capture, in µs, cannot be true: it is more than the
+/// longest delay and what a slow output may add to it.
 const AFTER_CAPTURE_US: f64 = 20e6;
 
-/// Longer than a clock that has stepped takes to be found out.
+/// Capture times must be impossible for this long, in µs, before belief ends: longer than a clock
+/// that has stepped takes to be found out.
 const IMPLAUSIBLE_FOR_US: u64 = 10_000_000;
 
-/// Pongs take milliseconds; over a bad network, a second.
+/// The server's clock must be unknown for this long, in µs, before belief ends: pongs take
+/// milliseconds, and over a bad network a second.
 const UNKNOWN_FOR_US: u64 = 3_000_000;
 
 /// What is thought of a server.

@@ -1,7 +1,6 @@
 //! What a server offers, and who gets what.
 
-use super::{AUTO, Codec, Word};
-use crate::wire::MAX_CODECS;
+use super::{AUTO, Codec, MAX_CODECS, Word};
 
 /// Longest room size in an offer.
 const MOST_LISTENERS: u32 = 10_000;
@@ -19,7 +18,7 @@ struct Offer {
 }
 
 impl Default for Offers {
-    /// float32 for everybody, as before there was a choice.
+    /// Offers float32 to everybody, as before there was a choice.
     fn default() -> Self {
         Self(vec![Offer { codec: Codec::Float32, up_to: None }])
     }

@@ -2,10 +2,9 @@
 
 use ropus::{Application, Bitrate as Rate, Channels, DecodeMode, InbandFec};
 
-use super::Bitrate;
+use super::{Bitrate, Fault};
 use crate::error::{Error, Result};
 use crate::format::sanitise;
-use crate::wire::Violation;
 
 /// What Opus positions count, in Hz.
 pub const RATE: u32 = 48_000;
@@ -40,7 +39,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// For voices, which should come soon: packets of 10 ms, and little looking ahead.
+    /// The layout for voices, which should come soon: packets of 10 ms, and little looking ahead.
     pub const VOICE: Self = Self { frames: 480, delay: 120 };
 
     /// Packets take a small share of the playout delay: 20 ms if there is time, else 10 or 5 ms
@@ -138,13 +137,13 @@ impl std::fmt::Debug for Encoder {
 /// Whether a packet says that it holds `frames` frames (RFC 6716, section 3.1).
 ///
 /// # Errors
-/// [`Violation::Unreadable`] if it does not, or is empty or too long.
-pub fn check_packet(packet: &[u8], frames: u32) -> std::result::Result<(), Violation> {
+/// The [`Fault`] if it does not, or is empty or too long.
+pub fn check_packet(packet: &[u8], frames: u32) -> std::result::Result<(), Fault> {
     if packet.len() <= MAX_PACKET && packet_frames(packet) == Some(frames) {
         return Ok(());
     }
     let why = format!("an Opus packet of {} bytes that is not of {frames} frames", packet.len());
-    Err(Violation::Unreadable { what: "audio frame", why })
+    Err(Fault(why))
 }
 
 /// Frames at 48 kHz in a packet, by its first two bytes; `None` where there are none or too many.
@@ -182,21 +181,19 @@ impl Decoder {
     /// is concealed.
     ///
     /// # Errors
-    /// [`Violation::Unreadable`] for a packet that is empty or too long, or holds another number of
-    /// frames.
+    /// A [`Fault`] for a packet that is empty or too long, or holds another number of frames.
     pub fn decode(
         &mut self,
         packet: &[u8],
         frames: u32,
         out: &mut Vec<f32>,
-    ) -> std::result::Result<(), Violation> {
-        let unreadable = |why: String| Violation::Unreadable { what: "audio frame", why };
+    ) -> std::result::Result<(), Fault> {
         if packet.is_empty() || packet.len() > MAX_PACKET {
-            return Err(unreadable(format!("an Opus packet of {} bytes", packet.len())));
+            return Err(Fault(format!("an Opus packet of {} bytes", packet.len())));
         }
         let is_cut = u64::from(frames).is_multiple_of(CONCEAL_STEP);
         if !(1..=MAX_PACKET_FRAMES).contains(&frames) || !is_cut {
-            return Err(unreadable(format!("an Opus packet of {frames} frames")));
+            return Err(Fault(format!("an Opus packet of {frames} frames")));
         }
         out.clear();
         // Room for any packet, so that one of another length is found out.
@@ -208,7 +205,7 @@ impl Decoder {
                 Ok(())
             }
             Ok(decoded) => {
-                Err(unreadable(format!("an Opus packet of {decoded} frames instead of {frames}")))
+                Err(Fault(format!("an Opus packet of {decoded} frames instead of {frames}")))
             }
             Err(_) => {
                 out.clear();

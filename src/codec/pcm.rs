@@ -1,8 +1,9 @@
-//! Samples as integers: 24 and 16 bits, little-endian.
+//! Samples of a fixed size, little-endian: float32, and integers of 24 and 16 bits.
 
 use byteorder::{ByteOrder, LittleEndian};
 
-use crate::wire::{Violation, check_length};
+use super::Fault;
+use crate::format::sanitise;
 
 /// Full scale of 16 bits: what 1.0 becomes, in every writer and reader.
 pub const FULL_16: f32 = 32_767.0;
@@ -51,29 +52,47 @@ pub fn write_int24(samples: &[f32], out: &mut [u8]) {
     }
 }
 
+/// Reads float32 samples into `out` (cleared first). Every sample is made safe to compute with.
+///
+/// # Errors
+/// A [`Fault`] unless the payload is exactly `frames × channels` samples.
+pub fn read_float32(
+    payload: &[u8],
+    frames: u32,
+    channels: u16,
+    out: &mut Vec<f32>,
+) -> Result<(), Fault> {
+    check_length(payload, frames, channels, 4)?;
+    out.clear();
+    out.resize(payload.len() / 4, 0.0);
+    LittleEndian::read_f32_into(payload, out);
+    sanitise(out);
+    Ok(())
+}
+
 /// Reads 16-bit samples into `out` (cleared first).
 ///
 /// # Errors
-/// [`Violation::Unreadable`] unless the payload is exactly `frames × channels` samples.
+/// A [`Fault`] unless the payload is exactly `frames × channels` samples.
 pub fn read_int16(
     payload: &[u8],
     frames: u32,
     channels: u16,
     out: &mut Vec<f32>,
-) -> Result<(), Violation> {
+) -> Result<(), Fault> {
     read(payload, frames, channels, 2, out, |b| f32::from(LittleEndian::read_i16(b)) / FULL_16)
 }
 
 /// Reads 24-bit samples into `out` (cleared first).
 ///
 /// # Errors
-/// [`Violation::Unreadable`] unless the payload is exactly `frames × channels` samples.
+/// A [`Fault`] unless the payload is exactly `frames × channels` samples.
 pub fn read_int24(
     payload: &[u8],
     frames: u32,
     channels: u16,
     out: &mut Vec<f32>,
-) -> Result<(), Violation> {
+) -> Result<(), Fault> {
     read(payload, frames, channels, 3, out, |b| LittleEndian::read_i24(b) as f32 / FULL_24)
 }
 
@@ -84,11 +103,25 @@ fn read(
     size: usize,
     out: &mut Vec<f32>,
     sample: impl Fn(&[u8]) -> f32,
-) -> Result<(), Violation> {
+) -> Result<(), Fault> {
     check_length(payload, frames, channels, size)?;
     out.clear();
     out.extend(payload.chunks_exact(size).map(sample));
     Ok(())
+}
+
+/// Refuses a payload that does not hold exactly so many frames of samples of `size` bytes.
+pub(super) fn check_length(
+    payload: &[u8],
+    frames: u32,
+    channels: u16,
+    size: usize,
+) -> Result<(), Fault> {
+    let wanted = u64::from(frames) * u64::from(channels) * size as u64;
+    if wanted == payload.len() as u64 && frames > 0 {
+        return Ok(());
+    }
+    Err(Fault(format!("{frames} frames need {wanted} bytes, {} came", payload.len())))
 }
 
 #[cfg(test)]
@@ -145,6 +178,9 @@ mod tests {
     #[test]
     fn a_payload_of_another_size_than_announced_is_refused() {
         let mut out = Vec::new();
+        assert!(read_float32(&[0; 12], 2, 2, &mut out).is_err());
+        assert!(read_float32(&[], 0, 2, &mut out).is_err());
+        assert!(read_float32(&[0; 16], u32::MAX, u16::MAX, &mut out).is_err());
         assert!(read_int16(&[0; 6], 2, 2, &mut out).is_err());
         assert!(read_int16(&[], 0, 2, &mut out).is_err());
         assert!(read_int24(&[0; 11], 2, 2, &mut out).is_err());

@@ -6,6 +6,7 @@ use super::ask::Caller;
 use crate::error::{Error, Result};
 use crate::format::printable;
 use crate::settings::ctl::{CtlArgs, Order, Recording};
+use crate::source::SourceOrder;
 
 /// Longest name that is shown, in characters.
 const SHOWN: usize = 64;
@@ -20,47 +21,68 @@ pub fn run(args: &CtlArgs) -> Result<String> {
     let mut caller = Caller::connect(&target.host, target.port)?;
     let mut source = |typed: &str| {
         let list = caller.call("list", &json!({}))?;
-        find("source", typed, &list["sources"], "id", "name").map(|id| (id, list))
+        let id = find("source", typed, &list["sources"], "id", "name")?;
+        number(&id)
     };
     let (method, params) = match &args.order {
-        Order::List => ("list", json!({})),
+        Order::List => call("list", json!({})),
         Order::Level { source: typed, db } => {
-            ("level", json!({"source": source(typed)?.0, "db": db}))
+            tell(SourceOrder::Level { source: source(typed)?, db: *db })?
         }
         Order::Mute { whom } => mute(&caller.call("list", &json!({}))?, whom, true)?,
         Order::Unmute { whom } => mute(&caller.call("list", &json!({}))?, whom, false)?,
         Order::Pan { source: typed, pan } => {
-            ("pan", json!({"source": source(typed)?.0, "pan": pan}))
+            tell(SourceOrder::Pan { source: source(typed)?, pan: *pan })?
         }
-        Order::Remove { source: typed } => ("remove", json!({"source": source(typed)?.0})),
+        Order::Remove { source: typed } => tell(SourceOrder::Remove { source: source(typed)? })?,
         Order::Add { name } => {
             let list = caller.call("list", &json!({}))?;
             let names = list["offered"].as_array().cloned().unwrap_or_default();
             let named: Vec<Value> = names.into_iter().map(|name| json!({"name": name})).collect();
             let name = find("source", name, &Value::Array(named), "name", "name")?;
-            ("add", json!({"name": name}))
+            call("add", json!({"name": name}))
         }
         Order::Kick { listener, address: by_address } => {
             let list = caller.call("list", &json!({}))?;
             let address = find("listener", listener, &list["listeners"], "address", "name")?;
-            ("kick", json!({"listener": address, "by_address": by_address}))
+            call("kick", json!({"listener": address, "by_address": by_address}))
         }
         Order::Record { action: Recording::Start { name } } => {
-            ("record_start", json!({"name": name}))
+            call("record_start", json!({"name": name}))
         }
-        Order::Record { action: Recording::Stop } => ("record_stop", json!({})),
+        Order::Record { action: Recording::Stop } => call("record_stop", json!({})),
     };
-    let answer = caller.call(method, &params)?;
+    let answer = caller.call(&method, &params)?;
     Ok(if args.json { answer.to_string() } else { shown(&answer) })
 }
 
+/// A source's number in a server's list.
+fn number(id: &Value) -> Result<u64> {
+    id.as_u64().ok_or_else(|| Error::internal("reading the server's list of sources", id))
+}
+
+/// What a server is asked: a method and its parameters.
+type Call = (String, Value);
+
+fn call(method: &str, params: Value) -> Call {
+    (method.to_owned(), params)
+}
+
+/// The call that tells a source what becomes of it.
+fn tell(order: SourceOrder) -> Result<Call> {
+    let wrong = |e| Error::internal("telling a source what becomes of it", e);
+    let mut call = serde_json::to_value(order).map_err(wrong)?;
+    let method = call["method"].as_str().unwrap_or_default().to_owned();
+    Ok((method, call["params"].take()))
+}
+
 /// The call that mutes what was typed: a source, or where there is none of that name, a person.
-fn mute(list: &Value, typed: &str, muted: bool) -> Result<(&'static str, Value)> {
+fn mute(list: &Value, typed: &str, muted: bool) -> Result<Call> {
     let source = find("source or person", typed, &list["sources"], "id", "name");
     let listener = find("source or person", typed, &list["listeners"], "address", "name");
     match (source, listener) {
-        (Ok(source), _) => Ok(("mute", json!({"source": source, "muted": muted}))),
-        (Err(_), Ok(listener)) => Ok(("mute", json!({"listener": listener, "muted": muted}))),
+        (Ok(source), _) => tell(SourceOrder::Mute { source: number(&source)?, muted }),
+        (Err(_), Ok(listener)) => Ok(call("mute", json!({"listener": listener, "muted": muted}))),
         (Err(why), Err(_)) => Err(why),
     }
 }

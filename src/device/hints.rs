@@ -1,6 +1,6 @@
 //! What to do about sound on each system, in words for the person in front of it.
 
-use super::choose::System;
+use super::System;
 
 /// What to do when nothing can capture what the PC plays.
 #[must_use]

@@ -2,8 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use super::choose::{self, System};
-use super::{Listed, hints};
+use super::{Listed, System, choose, hints};
 use crate::format::printable;
 
 /// Longest name that a line shows, in characters.
@@ -21,7 +20,7 @@ pub struct Listing<'a> {
 }
 
 impl<'a> Listing<'a> {
-    /// Those devices, as that system uses them.
+    /// Makes the listing of `devices`, as `system` uses them.
     #[must_use]
     pub fn new(system: System, devices: &'a [Listed]) -> Self {
         Self { system, devices }

@@ -1,9 +1,9 @@
 //! Streams on PulseAudio, and on PipeWire, which speaks the same.
 //!
-//! cpal finds the devices; its streams there would make the server render half a millisecond at a
-//! time (half a core), lose what does not fit into one period, and be stamped by when a thread woke.
-//! Here one thread per stream answers the server's requests and asks it when which frame meets the
-//! card, which it knows to the microsecond.
+//! cpal finds the devices. Its streams there would make the server render half a millisecond at a
+//! time (half a core), would lose what does not fit into one period, and would be stamped by when a
+//! thread woke. Here one thread per stream answers the server's requests and asks it when which
+//! frame meets the card, which it knows to the microsecond.
 
 mod channels;
 mod link;

@@ -12,11 +12,10 @@ use std::time::Duration;
 use cpal::traits::{DeviceTrait, StreamTrait};
 use cpal::{BufferSize, ErrorKind, SupportedBufferSize};
 
-use super::Opened;
-use super::choose::System;
 use super::convert::{self, Converter};
 use super::stamps::Stamps;
 use super::trouble::{self, Reporter, Reports, Trouble};
+use super::{Opened, System};
 use crate::clock::Clock;
 use crate::{Error, Result};
 
@@ -72,10 +71,6 @@ pub(super) fn start_input(
     period_frames: u32,
     mut on_input: impl FnMut(&[f32], u64) + Send + 'static,
 ) -> Result<Stream> {
-    #[cfg(target_os = "linux")]
-    if opened.host.id() == cpal::HostId::PulseAudio {
-        return super::pulse::record(opened, clock, period_frames, on_input);
-    }
     let mut converter = Converter::new(opened.format());
     let mut stamps = Stamps::new();
     let callback = move |data: &cpal::Data, info: &cpal::InputCallbackInfo| {
@@ -93,10 +88,6 @@ pub(super) fn start_output(
     period_frames: u32,
     mut on_output: impl FnMut(&mut [f32], u64) + Send + 'static,
 ) -> Result<Stream> {
-    #[cfg(target_os = "linux")]
-    if opened.host.id() == cpal::HostId::PulseAudio {
-        return super::pulse::play(opened, clock, period_frames, on_output);
-    }
     let mut converter = Converter::new(opened.format());
     let mut stamps = Stamps::new();
     let callback = move |data: &mut cpal::Data, info: &cpal::OutputCallbackInfo| {

@@ -1,4 +1,4 @@
-//! What goes wrong with a running stream: from the audio thread to whoever can do something.
+//! Carries what goes wrong with a running stream from the audio thread to whoever can do something.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,8 +7,7 @@ use cpal::ErrorKind;
 use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
-use super::choose::System;
-use super::hints;
+use super::{System, hints};
 use crate::Error;
 
 /// How many reports wait to be read. They come once per stream but for underruns, which are

@@ -65,7 +65,8 @@ impl Browser {
         }
     }
 
-    /// Somebody floods the network with names: what the daemon remembers of them must not grow.
+    /// Whether somebody floods the network with names: what the daemon remembers of them must not
+    /// grow.
     fn is_overwhelmed(&self) -> bool {
         self.table.len() >= MOST_SERVERS
     }

@@ -11,7 +11,7 @@ use crate::format::printable;
 /// what is said to all.
 const GATHER: Duration = Duration::from_millis(1200);
 
-/// And this long after the first did.
+/// Answers are waited for at least this long after the first came.
 const AFTER_FIRST: Duration = Duration::from_millis(150);
 
 /// Servers that one sentence names at most.
@@ -50,7 +50,7 @@ pub fn is_settled(looked: Duration, first: Option<Duration>) -> bool {
     first.is_some_and(|first| looked >= GATHER.max(first + AFTER_FIRST))
 }
 
-/// Several servers are meant, and nobody can be asked which.
+/// The error where several servers are meant, and nobody can be asked which.
 #[must_use]
 pub fn several(servers: &[Found], name: Option<&str>) -> Error {
     let what = match name {
@@ -63,7 +63,7 @@ pub fn several(servers: &[Found], name: Option<&str>) -> Error {
     Error::usage(what, format!("Name one, for example: auralync-client \"{example}\""))
 }
 
-/// No server is meant.
+/// The error where no server is meant.
 #[must_use]
 pub fn none(servers: &[Found], name: Option<&str>, port: Option<u16>) -> Error {
     let port = port.map(|port| format!(" on port {port}")).unwrap_or_default();

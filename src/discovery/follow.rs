@@ -9,8 +9,8 @@ use super::browse::Browser;
 use super::choose;
 use super::found::Found;
 use super::record::label;
+use super::target::Target;
 use crate::error::{Error, Result};
-use crate::settings::Target;
 
 /// Each attempt at a server that is not where it was waits this long for news of it.
 const NEWS: Duration = Duration::from_millis(300);
@@ -77,7 +77,7 @@ impl Whereabouts {
         }
     }
 
-    /// Whether it was found by its name, and would be again.
+    /// Whether the server was found by its name, and would be again.
     #[must_use]
     pub fn is_found(&self) -> bool {
         matches!(self, Self::Found(_))
@@ -91,7 +91,7 @@ impl Whereabouts {
         }
     }
 
-    /// It was not where it was expected.
+    /// Notes that the server was not where it was expected.
     pub fn missed(&mut self) {
         if let Self::Found(followed) = self {
             followed.missed = true;
@@ -171,8 +171,8 @@ impl Search {
         Ok(Self { browser: Browser::start()?, name: name.to_owned(), calls: 0 })
     }
 
-    /// Where to call it next: in turn where it was, and where servers of its name say that they are.
-    /// Whether one of them is the server is for the caller to see.
+    /// Where to call the server next: in turn where it was, and where servers of its name say that
+    /// they are. Whether one of them is the server is for the caller to see.
     pub fn next(&mut self, was: SocketAddr) -> SocketAddr {
         self.browser.listen(Duration::ZERO);
         let places = elsewhere(&self.browser.servers(), &self.name, was);
@@ -212,14 +212,8 @@ fn resolve(target: &Target) -> Result<Vec<SocketAddr>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::found::example;
+    use super::super::found::{example, installed};
     use super::*;
-
-    fn server(id: &str, address: &str) -> Found {
-        let mut found = example("attic", address);
-        found.details.id = Some(id.to_owned());
-        found
-    }
 
     fn followed(found: &Found) -> Followed {
         let heard_at = found.addresses.iter().map(|address| address.ip()).collect();
@@ -233,9 +227,9 @@ mod tests {
 
     #[test]
     fn the_installation_that_it_was_is_followed_before_others_of_its_name() {
-        let attic = server("a", "192.0.2.1:5555");
+        let attic = installed("a", "192.0.2.1:5555");
         let mut followed = followed(&attic);
-        followed.hear(&[server("b", "192.0.2.66:5555"), server("a", "192.0.2.9:5555")]);
+        followed.hear(&[installed("b", "192.0.2.66:5555"), installed("a", "192.0.2.9:5555")]);
         assert_eq!(followed.found.addresses, ["192.0.2.9:5555".parse().unwrap()]);
         followed.hear(&[example("cellar", "192.0.2.2:5555")]);
         assert_eq!(followed.found.addresses, ["192.0.2.9:5555".parse().unwrap()]);
@@ -268,12 +262,12 @@ mod tests {
 
     #[test]
     fn the_microphone_stays_where_a_person_said_it_may_go() {
-        let attic = server("a", "192.0.2.1:5555");
+        let attic = installed("a", "192.0.2.1:5555");
         assert!(may_hear(followed(&attic), "192.0.2.1:6000"));
         for (other, address) in [
             // Anybody can take its name and its id.
-            (server("a", "192.0.2.66:5555"), "192.0.2.66:5555"),
-            (server("b", "192.0.2.1:5555"), "192.0.2.1:5555"),
+            (installed("a", "192.0.2.66:5555"), "192.0.2.66:5555"),
+            (installed("b", "192.0.2.1:5555"), "192.0.2.1:5555"),
             (example("attic", "192.0.2.1:5555"), "192.0.2.1:5555"),
         ] {
             let mut followed = followed(&attic);
@@ -282,8 +276,8 @@ mod tests {
         }
         // It may come back to where it was.
         let mut moved = followed(&attic);
-        moved.hear(&[server("a", "192.0.2.66:5555")]);
-        moved.hear(&[server("a", "192.0.2.1:5555")]);
+        moved.hear(&[installed("a", "192.0.2.66:5555")]);
+        moved.hear(&[installed("a", "192.0.2.1:5555")]);
         assert!(may_hear(moved, "192.0.2.1:5555"));
     }
 }

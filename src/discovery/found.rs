@@ -47,7 +47,7 @@ impl Found {
         })
     }
 
-    /// Where to try first.
+    /// The address to try first.
     #[must_use]
     pub fn likeliest(&self) -> Option<SocketAddr> {
         self.addresses.first().copied()
@@ -120,6 +120,14 @@ pub(super) fn example(name: &str, address: &str) -> Found {
     let details = Details { version: 2, preset: "smooth".into(), full: false, web: None, id: None };
     #[allow(clippy::unwrap_used, reason = "a test's own address")]
     Found::read(name, [address.parse().unwrap()], details).unwrap()
+}
+
+/// The one called “attic” of the installation `id`.
+#[cfg(test)]
+pub(super) fn installed(id: &str, address: &str) -> Found {
+    let mut found = example("attic", address);
+    found.details.id = Some(id.to_owned());
+    found
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which installation a server is: listeners know one by it that has a name that others have too.
+//! The id of an installation, by which listeners tell servers of one name apart.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};

@@ -1,9 +1,9 @@
-//! Answers who looks for servers (RFC 6762, RFC 6763) for one server. It takes bytes, addresses and the
-//! time and gives datagrams; it knows no socket and no clock.
+//! Answers those who look for servers (RFC 6762, RFC 6763), for one server. It takes bytes,
+//! addresses and the time and gives datagrams; it knows no socket and no clock.
 //!
 //! A server has only to answer, so nothing that others say is kept: memory is what [`MOST_LINKS`] links
-//! take, whatever comes. What is said to all is said once a second at most, and to one asker alone a
-//! bounded number of times, and only to one on the same network.
+//! take, whatever comes. An answer to all goes out once a second at most. An answer to one asker
+//! alone goes out a bounded number of times, and only to an asker on the same network.
 
 mod link;
 mod message;
@@ -36,10 +36,11 @@ const SHARED_WAIT_MS: (u64, u64) = (20, 120);
 /// (RFC 6762, section 8.1), in ms.
 const FIRST_PROBE_MS: u64 = 250;
 
-/// Who wanted the name at the same moment and lost asks again after this (RFC 6762, section 8.2).
+/// A server that wanted a name at the same moment as another and lost asks again after this (RFC
+/// 6762, section 8.2).
 const AFTER_DEFEAT: Duration = Duration::from_secs(1);
 
-/// So many conflicts within that time, and the next attempt waits for another while (RFC 6762,
+/// After so many conflicts within that time the next attempt waits for another while (RFC 6762,
 /// section 8.1): nobody can have us ask and rename without end.
 const MANY_CONFLICTS: u8 = 15;
 const CONFLICTS_WITHIN: Duration = Duration::from_secs(10);
@@ -229,7 +230,8 @@ impl Responder {
         records.by_ref().take(count).any(|record| self.own.is_contradicted(&record))
     }
 
-    /// Somebody else has the name: where it was ours it is asked for again, else another is.
+    /// Notes that somebody else has the name: where it was ours it is asked for again, else another
+    /// is.
     fn lose(&mut self, now: Duration, link: LinkId) {
         if !self.is_ours(link) {
             self.number = if self.number < LAST_NUMBER { self.number + 1 } else { 2 };

@@ -7,21 +7,20 @@ use std::time::{Duration, Instant};
 
 use log::info;
 
+use super::ask::{ask, ask_for_host, host_missing};
 use super::browse::Browser;
 use super::choose;
 use super::follow::Whereabouts;
 use super::found::Found;
 use super::list::columns;
+use super::target::{Target, Wanted, check_adapter};
 use super::trust::{self, Trust};
 use crate::addresses;
 use crate::error::{Error, Result};
-use crate::settings::{
-    ClientSettings, Target, Wanted, ask, ask_for_host, check_adapter, host_missing,
-};
 use crate::shutdown::Shutdown;
 use crate::threads::{Priority, spawn};
 
-/// No server within this long: the user is told so.
+/// The user is told that there is no server when none was found within this long.
 const GIVE_UP: Duration = Duration::from_secs(5);
 
 /// Looking that takes longer than this is mentioned.
@@ -33,17 +32,32 @@ const RESOLVE: Duration = Duration::from_millis(1500);
 /// How often what was heard is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Finds the server that `settings` mean. Somebody sits there to be asked if `interactive`.
+/// What a client knows of the server that it looks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Sought<'a> {
+    /// What the user named, if anything.
+    pub wanted: Option<&'a Wanted>,
+    /// Its TCP port, if the user said one.
+    pub port: Option<u16>,
+    /// Whether servers may be looked for on this network.
+    pub discovery: bool,
+    /// Whether it is to hear a microphone.
+    pub hears: bool,
+    /// Whether any server that is found may hear it, without a question.
+    pub may_hear_unasked: bool,
+}
+
+/// Finds the server that is `sought`. Somebody sits there to be asked if `interactive`.
 ///
 /// # Errors
 /// [`Error::Usage`] where a choice is needed, or whether the server may hear the microphone, and nobody can
 /// be asked; [`Error::NoServer`] and
 /// [`Error::Unresolved`] where there is none; [`Error::Internal`] if the system refuses to look.
-pub fn server(settings: &ClientSettings, interactive: bool) -> Result<Whereabouts> {
-    match find(settings, interactive)? {
-        Whereabouts::Found(followed) if settings.talk.is_some() => {
+pub fn server(sought: Sought<'_>, interactive: bool) -> Result<Whereabouts> {
+    match find(sought, interactive)? {
+        Whereabouts::Found(followed) if sought.hears => {
             let found = followed.into_found();
-            let heard_at = if settings.talk_to_found {
+            let heard_at = if sought.may_hear_unasked {
                 found.addresses.iter().map(|address| address.ip()).collect()
             } else {
                 let (mut input, mut output) = (std::io::stdin().lock(), std::io::stderr());
@@ -56,15 +70,15 @@ pub fn server(settings: &ClientSettings, interactive: bool) -> Result<Whereabout
     }
 }
 
-fn find(settings: &ClientSettings, interactive: bool) -> Result<Whereabouts> {
-    let port = settings.port;
-    match &settings.wanted {
+fn find(sought: Sought<'_>, interactive: bool) -> Result<Whereabouts> {
+    let Sought { wanted, port, discovery, .. } = sought;
+    match wanted {
         Some(Wanted::Host(target)) => {
             check_adapter(target, &addresses::zones(&addresses::here().0))?;
             Ok(Whereabouts::Told(target.clone()))
         }
         Some(Wanted::Word(word)) => by_name(word, port),
-        None if settings.discovery => any(port, interactive),
+        None if discovery => any(port, interactive),
         None if interactive => by_hand(port),
         None => Err(host_missing()),
     }

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use log::{info, warn};
 use serde::{Deserialize, Serialize};
 
+use super::ask::ask;
 use super::found::Found;
 use crate::error::{Error, Result};
 use crate::preset;
-use crate::settings::ask;
 
 /// The file's name, in the folder of this user's settings.
 const FILE: &str = "may-hear-me.json";
@@ -144,14 +144,8 @@ pub fn decide<I: BufRead, O: Write>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::found::example;
+    use super::super::found::{example, installed};
     use super::*;
-
-    fn server(id: &str, address: &str) -> Found {
-        let mut found = example("attic", address);
-        found.details.id = Some(id.to_owned());
-        found
-    }
 
     fn decided(trust: &mut Trust, found: &Found, typed: &str) -> (Result<Vec<IpAddr>>, String) {
         let mut shown = Vec::new();
@@ -163,7 +157,7 @@ mod tests {
     fn a_person_is_asked_once_about_a_server_and_again_if_it_is_another_or_elsewhere() {
         let folder = std::env::temp_dir().join(format!("auralync-trust-{}", std::process::id()));
         let file = Some(folder.join("auralync").join(FILE));
-        let attic = server("0123456789abcdef", "192.0.2.1:5555");
+        let attic = installed("0123456789abcdef", "192.0.2.1:5555");
         let here: Vec<IpAddr> = vec!["192.0.2.1".parse().unwrap()];
         let (answer, shown) = decided(&mut Trust::read(file.clone()), &attic, "what\ny\n");
         assert_eq!(answer.unwrap(), here);
@@ -172,8 +166,8 @@ mod tests {
         let (answer, shown) = decided(&mut Trust::read(file.clone()), &attic, "");
         assert_eq!((answer.unwrap(), shown.as_str()), (here, ""));
         for other in [
-            server("0123456789abcdef", "192.0.2.2:5555"),
-            server("ffffffffffffffff", "192.0.2.1:5555"),
+            installed("0123456789abcdef", "192.0.2.2:5555"),
+            installed("ffffffffffffffff", "192.0.2.1:5555"),
             example("attic", "192.0.2.1:5555"),
         ] {
             let (answer, shown) = decided(&mut Trust::read(file.clone()), &other, "n\n");
@@ -186,8 +180,8 @@ mod tests {
     #[test]
     fn of_a_server_that_is_elsewhere_too_only_the_known_address_hears() {
         let mut trust = Trust::read(None);
-        trust.remember(&server("0123456789abcdef", "192.0.2.1:5555"));
-        let mut both = server("0123456789abcdef", "192.0.2.1:5555");
+        trust.remember(&installed("0123456789abcdef", "192.0.2.1:5555"));
+        let mut both = installed("0123456789abcdef", "192.0.2.1:5555");
         both.addresses.push("192.0.2.66:5555".parse().unwrap());
         let (answer, _) = decided(&mut trust, &both, "");
         assert_eq!(answer.unwrap(), ["192.0.2.1".parse::<IpAddr>().unwrap()]);
@@ -195,7 +189,7 @@ mod tests {
 
     #[test]
     fn where_nobody_can_be_asked_it_is_said_what_to_do() {
-        let attic = server("0123456789abcdef", "192.0.2.1:5555");
+        let attic = installed("0123456789abcdef", "192.0.2.1:5555");
         let person: Option<(&mut &[u8], &mut Vec<u8>)> = None;
         let error = decide(&mut Trust::read(None), &attic, person).unwrap_err();
         assert_eq!(error.exit_code(), 2);
@@ -210,10 +204,12 @@ mod tests {
     fn what_is_remembered_is_bounded_and_nonsense_is_nothing() {
         let mut trust = Trust::read(None);
         for n in 0..300 {
-            trust.remember(&server(&format!("{n:016x}"), "192.0.2.1:5555"));
+            trust.remember(&installed(&format!("{n:016x}"), "192.0.2.1:5555"));
         }
         assert_eq!(trust.servers.len(), MOST_REMEMBERED);
-        assert!(!trust.addresses(&server(&format!("{:016x}", 299), "192.0.2.1:5555")).is_empty());
+        assert!(
+            !trust.addresses(&installed(&format!("{:016x}", 299), "192.0.2.1:5555")).is_empty()
+        );
         let file = std::env::temp_dir().join(format!("auralync-trust-{}.json", std::process::id()));
         fs::write(&file, "{]").unwrap();
         assert!(Trust::read(Some(file.clone())).servers.is_empty());

@@ -27,7 +27,7 @@ pub struct Ceiling {
 }
 
 impl Ceiling {
-    /// For interleaved sound of `format` that is to stay within ±`highest`.
+    /// Makes a limiter for interleaved sound of `format` that is to stay within ±`highest`.
     #[must_use]
     pub fn new(format: Format, highest: f64) -> Self {
         let rate = f64::from(format.sample_rate.max(1));

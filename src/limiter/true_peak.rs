@@ -28,8 +28,8 @@ const TAPS: usize = 64;
 /// Points between two samples: four times the rate.
 const BETWEEN: usize = 3;
 
-/// Of the filter's Kaiser window: narrower would see less of the highest frequencies, wider would
-/// ripple.
+/// The β of the filter's Kaiser window: narrower would see less of the highest frequencies, wider
+/// would ripple.
 const KAISER_BETA: f64 = 3.0;
 
 /// Fewest frames over which the gain falls: at low rates the look-ahead is longer for it.

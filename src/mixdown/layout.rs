@@ -123,8 +123,8 @@ impl Layout {
         Self::from_positions(positions)
     }
 
-    /// So many channels in the order of Vorbis and Opus (Vorbis I, section 4.3.9). Beyond 8
-    /// channels there is none.
+    /// The layout of so many channels in the order of Vorbis and Opus (Vorbis I, section 4.3.9).
+    /// Beyond 8 channels there is none.
     #[must_use]
     pub fn vorbis(channels: u16) -> Self {
         let positions: &[Position] = match channels {
@@ -140,8 +140,8 @@ impl Layout {
         Self::from_positions(positions)
     }
 
-    /// So many channels in the order of ALSA, which has surrounds before the centre. Where it has
-    /// no order of its own it is the usual one.
+    /// The layout of so many channels in the order of ALSA, which has surrounds before the centre.
+    /// Where it has no order of its own it is the usual one.
     #[must_use]
     pub fn alsa(channels: u16) -> Self {
         let all =

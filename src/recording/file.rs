@@ -10,7 +10,7 @@ use super::wav_pipe::WavPipe;
 use crate::error::{Error, Result};
 use crate::format::Format;
 
-/// As the path of a recording: a WAV stream to standard output.
+/// The path of a recording that is a WAV stream to standard output.
 pub const STDOUT: &str = "-";
 
 /// What a recording is written as; the end of its name says.

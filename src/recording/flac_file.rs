@@ -24,7 +24,7 @@ const SHORTEST_BLOCK: usize = 16;
 /// Highest rate that the header can tell, in Hz.
 const MAX_RATE: u32 = (1 << 20) - 1;
 
-/// More frames than this the header cannot tell, and says nothing instead: sixteen days at 48 kHz.
+/// Most frames that the header can tell; of more it says nothing: sixteen days at 48 kHz.
 const MOST_FRAMES: u64 = (1 << 36) - 1;
 
 /// A FLAC file being written.

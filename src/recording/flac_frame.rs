@@ -210,7 +210,7 @@ fn rice(part: &[i32]) -> (u32, u64) {
         .map_or((0, 0), |(s, p)| (p, s))
 }
 
-/// Signs in the lowest bit: 0, −1, 1, −2 … become 0, 1, 2, 3 …
+/// Puts the sign into the lowest bit: 0, −1, 1, −2 and so on become 0, 1, 2, 3 and so on.
 fn fold(value: i32) -> u32 {
     (value << 1 ^ value >> 31) as u32
 }

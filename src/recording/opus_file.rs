@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::format::{Format, MAX_STREAM_CHANNELS};
 use crate::rate::RateConverter;
 
-/// Of each channel, in kbit/s: nobody hears a difference from the original.
+/// The bitrate of each channel, in kbit/s: nobody hears a difference from the original.
 const KBPS_PER_CHANNEL: u16 = 96;
 
 /// Packets of 20 ms and the mode that sounds best: nobody waits for a file.

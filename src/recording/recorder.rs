@@ -119,7 +119,7 @@ impl Recorder {
         self.queue.begin(path, format)
     }
 
-    /// Where sound is given to this recorder.
+    /// A tap through which sound is given to this recorder.
     #[must_use]
     pub fn tap(&self) -> Tap {
         Tap { queue: self.queue.clone(), at: 0, next: None }
@@ -207,7 +207,7 @@ impl Queue {
     }
 }
 
-/// Where sound is given to a recorder, by one thread. It never waits.
+/// A tap, through which one thread gives sound to a recorder. It never waits.
 #[derive(Debug)]
 pub struct Tap {
     queue: Queue,

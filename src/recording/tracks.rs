@@ -19,7 +19,7 @@ const MOST_TRACKS: u32 = 500;
 /// What people are called among the inputs of the mix, behind all of those.
 const FIRST_PERSON: u64 = 1 << 62;
 
-/// Where each input of the mix is given to a recorder, by one thread, which never waits.
+/// Gives each input of the mix to a recorder, from one thread, which never waits.
 ///
 /// A track that begins later begins with silence, so that all files laid side by side at their
 /// start are in step. WAV lets that silence take no room on most disks.

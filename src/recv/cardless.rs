@@ -5,9 +5,9 @@
 
 use crate::clock::Timeline;
 use crate::format::Format;
+use crate::playout::Counts;
+use crate::playout::jitter::Jitter;
 use crate::recording::LONGEST_GAP_MS;
-use crate::recv::jitter::Jitter;
-use crate::recv::resample::Counts;
 
 /// Frames that come out at a time.
 const PIECE: usize = 1024;

@@ -23,7 +23,8 @@ use crate::codec;
 use crate::discovery::follow::Whereabouts;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::recv::simulate::{Network, Simulation};
+use crate::recv::simulate::Network;
+use crate::settings::Simulation;
 use crate::shutdown::Shutdown;
 use crate::stats::Counter;
 use crate::wire::{Full, Hello, Report};
@@ -250,7 +251,7 @@ impl Connect {
         Some(Network::new(simulation, self.tried.get()))
     }
 
-    /// One attempt over all addresses of the server.
+    /// Makes one attempt over all addresses of the server.
     fn attempt(&mut self) -> Result<(TcpStream, SocketAddr)> {
         let addresses = self.place.addresses()?;
         let (stream, address) = reach::reach(&addresses, ATTEMPT)?;

@@ -1,10 +1,11 @@
-//! What the person who listens may change while sound plays: a few numbers and switches, of which
-//! the playing thread takes the newest every few milliseconds, and what keys do to them.
+//! The numbers and switches that a person may change while sound plays, and what keys do to them.
+//! The playing thread takes the newest every few milliseconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
 use super::people::Room;
+use super::play::Wishes;
 use super::trim::Trim;
 use crate::limiter::MAX_VOLUME;
 use crate::status::Key;
@@ -20,7 +21,7 @@ pub(super) struct Controls {
     volume_percent: AtomicU16,
     deaf: AtomicBool,
     pub(super) trim: Trim,
-    /// Where this listener talks.
+    /// The switches of a listener who talks.
     talking: Option<Arc<Talking>>,
     /// Whether the keyboard tells that a key is let go.
     tells_release: AtomicBool,
@@ -61,6 +62,11 @@ impl Controls {
     /// How loud it is to be.
     pub(super) fn volume_percent(&self) -> u16 {
         if self.is_deaf() { 0 } else { self.volume_set_percent() }
+    }
+
+    /// What the player is to do.
+    pub(super) fn wishes(&self) -> Wishes {
+        Wishes { volume_percent: self.volume_percent(), trim_ms: self.trim.ms() }
     }
 
     /// Does what a key asks for; [`Key::Quit`] is not for here.

@@ -1,12 +1,11 @@
 //! What comes from the server → what it means. No socket, no clock: bytes in, events out.
 
-use crate::codec::opus::{LONGEST_CONCEALED, RATE};
-use crate::codec::{Codec, Decoder};
-use crate::format::Format;
+use crate::codec::opus::RATE;
+use crate::codec::{Codec, pcm};
+use crate::playout::frames::{FrameDecoder, Sound};
 use crate::wire::{
-    AudioHeader, Changes, Config, FLAG_BROKEN, Frame, Full, Hello, Limits, MAX_JSON,
-    MAX_SERVER_FRAME, Notice, People, Pong, ServerFirst, VERSION, Violation, Welcome, kind,
-    read_float32,
+    AudioHeader, Changes, Config, Frame, Full, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
+    People, Pong, ServerFirst, VERSION, Violation, Welcome, kind,
 };
 
 /// A conversation with one server, from the listener's side.
@@ -28,18 +27,7 @@ enum Stage {
     /// Our hello is on its way; plain audio until then is dropped.
     Greeted { config: Option<Config> },
     /// Welcomed: typed frames only.
-    Typed(Box<Stream>),
-}
-
-/// The sound of a version 2 server, or of a talker.
-#[derive(Debug)]
-pub struct Stream {
-    format: Format,
-    /// Frames by which decoded sound lags its positions.
-    delay: u64,
-    decoder: Decoder,
-    /// The position behind the last frame, once there was one.
-    next: Option<u64>,
+    Typed(Box<FrameDecoder>),
 }
 
 /// What the server's bytes mean.
@@ -54,20 +42,7 @@ pub enum Event<'a> {
     /// A welcome: the layout, the delay, the session.
     Welcome(Welcome),
     /// Sound.
-    Audio {
-        /// Position of the first frame.
-        position: u64,
-        /// When it was captured, in µs of the server's clock; generation one does not say.
-        captured_us: Option<u64>,
-        /// The timeline was broken before it.
-        broken: bool,
-        /// How many frames.
-        frames: u32,
-        /// How many of them are made up, because the server dropped what was there.
-        concealed: u32,
-        /// Interleaved samples, safe to compute with.
-        samples: &'a [f32],
-    },
+    Audio(Sound<'a>),
     /// A clock reading.
     Pong(Pong),
     /// A change or a goodbye.
@@ -161,16 +136,16 @@ impl Conversation {
             Stage::Typed { .. } => Err(Violation::Unframed),
             Stage::Plain { config, position } => {
                 let at = *position;
-                read_float32(payload, config.chunk_size, config.channels, &mut self.samples)?;
+                pcm::read_float32(payload, config.chunk_size, config.channels, &mut self.samples)?;
                 *position += u64::from(config.chunk_size);
-                Ok(Event::Audio {
+                Ok(Event::Audio(Sound {
                     position: at,
                     captured_us: None,
                     broken: false,
                     frames: config.chunk_size,
                     concealed: 0,
                     samples: &self.samples,
-                })
+                }))
             }
         }
     }
@@ -198,12 +173,12 @@ impl Conversation {
         match (&mut self.stage, kind) {
             (Stage::Greeted { .. }, kind::WELCOME) => {
                 let welcome = Welcome::read(body)?;
-                self.stage = Stage::Typed(Box::new(Stream::new(&welcome, &self.hello)?));
+                self.stage = Stage::Typed(Box::new(promised(&welcome, &self.hello)?));
                 Ok(Event::Welcome(welcome))
             }
-            (Stage::Typed(stream), kind::AUDIO) => {
+            (Stage::Typed(decoder), kind::AUDIO) => {
                 let (header, payload) = AudioHeader::split(body)?;
-                stream.audio(header, payload, &mut self.samples)
+                decoder.decode(header, payload, &mut self.samples).map(Event::Audio)
             }
             (Stage::Typed { .. }, kind::PONG) => Ok(Event::Pong(Pong::read(body)?)),
             (Stage::Typed { .. }, kind::CHANGES) => Ok(Event::Changes(Changes::read(body)?)),
@@ -216,92 +191,26 @@ impl Conversation {
     }
 }
 
-impl Stream {
-    /// The sound that a welcome promises, if `hello` asked for its codec. float32 is in every list.
-    fn new(welcome: &Welcome, hello: &Hello) -> Result<Self, Violation> {
-        let unreadable = |why: &str| {
-            let codec = crate::format::printable(&welcome.codec, 40);
-            let why = format!("codec {codec}, which {why}");
-            Violation::Unreadable { what: "welcome", why }
-        };
-        let asked = |codec: &String| Codec::parse(codec).map(Codec::name) == Some(&welcome.codec);
-        let decoder = Decoder::new(&welcome.codec, welcome.format.channels)
-            .ok_or_else(|| unreadable("this version does not play"))?;
-        if !matches!(decoder, Decoder::Float32) && !hello.codecs.iter().any(asked) {
-            return Err(unreadable("nobody asked for"));
-        }
-        if matches!(decoder, Decoder::Opus(_)) && welcome.position_rate != RATE {
-            return Err(unreadable("counts at another rate than 48000 Hz"));
-        }
-        let delay = welcome.algorithmic_delay.into();
-        Ok(Self { format: welcome.format, delay, decoder, next: None })
+/// The decoder of the sound that a welcome promises, if `hello` asked for its codec. float32 is in
+/// every list.
+fn promised(welcome: &Welcome, hello: &Hello) -> Result<FrameDecoder, Violation> {
+    let unreadable = |why: &str| {
+        let codec = crate::format::printable(&welcome.codec, 40);
+        let why = format!("codec {codec}, which {why}");
+        Violation::Unreadable { what: "welcome", why }
+    };
+    let asked = |codec: &String| Codec::parse(codec).map(Codec::name) == Some(&welcome.codec);
+    let delay = welcome.algorithmic_delay.into();
+    let decoder = FrameDecoder::new(&welcome.codec, welcome.format, delay)
+        .ok_or_else(|| unreadable("this version does not play"))?;
+    let codec = Codec::parse(&welcome.codec);
+    if codec != Some(Codec::Float32) && !hello.codecs.iter().any(asked) {
+        return Err(unreadable("nobody asked for"));
     }
-
-    /// Sound in the codec that is called `codec`, which lags its positions by `delay` frames; `None`
-    /// for a codec that does not exist.
-    #[must_use]
-    pub fn of(codec: &str, format: Format, delay: u64) -> Option<Self> {
-        let decoder = Decoder::new(codec, format.channels)?;
-        Some(Self { format, delay, decoder, next: None })
+    if matches!(codec, Some(Codec::Opus(_))) && welcome.position_rate != RATE {
+        return Err(unreadable("counts at another rate than 48000 Hz"));
     }
-
-    /// Nothing is missing before the next frame, wherever it is.
-    pub fn pause(&mut self) {
-        self.next = None;
-    }
-
-    /// Whether something is to be made up for before a frame of that header, or the decoder has to
-    /// forget what came before: either costs more than to decode the frame.
-    #[must_use]
-    pub fn has_to_mend(&self, header: &AudioHeader) -> bool {
-        let is_gap = self.next.is_some_and(|next| header.position > next);
-        matches!(self.decoder, Decoder::Opus(_)) && (is_gap || header.flags & FLAG_BROKEN != 0)
-    }
-
-    /// Decodes a frame into `samples`, and what is missing before it where the decoder can tell. The
-    /// event is always [`Event::Audio`].
-    ///
-    /// # Errors
-    /// The [`Violation`] of a payload that cannot be as many frames.
-    pub fn audio<'a>(
-        &mut self,
-        header: AudioHeader,
-        payload: &[u8],
-        samples: &'a mut Vec<f32>,
-    ) -> Result<Event<'a>, Violation> {
-        let broken = header.flags & FLAG_BROKEN != 0;
-        let gap = self.next.filter(|_| !broken).map_or(0, |next| {
-            // What was there before is not missing.
-            header.position.saturating_sub(next)
-        });
-        let mut made_up = Vec::new();
-        let mut concealed = 0;
-        if let Decoder::Opus(decoder) = &mut self.decoder {
-            if broken || gap > LONGEST_CONCEALED {
-                decoder.reset();
-            } else if gap > 0 {
-                concealed = decoder.conceal(gap, &mut made_up);
-            }
-        }
-        self.decoder.decode(payload, header.frames, self.format.channels, samples)?;
-        samples.splice(..0, made_up);
-        self.next = Some(header.position + u64::from(header.frames));
-
-        // The decoder's sound belongs before the position that it came with.
-        let from = header.position.saturating_sub(concealed);
-        let position = from.saturating_sub(self.delay);
-        let before_the_first = self.delay.saturating_sub(from) as usize;
-        samples.drain(..self.format.samples(before_the_first).min(samples.len()));
-        let earlier_us = self.format.micros(header.position - position).round() as u64;
-        Ok(Event::Audio {
-            position,
-            captured_us: Some(header.captured_us.saturating_sub(earlier_us)),
-            broken,
-            frames: self.format.frames(samples.len()) as u32,
-            concealed: concealed as u32,
-            samples,
-        })
-    }
+    Ok(decoder)
 }
 
 /// A hello for this run of the client, for sound as it was captured.
@@ -321,6 +230,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::format::Format;
     use crate::wire::{AudioFrame, AuralyncKey, SERVER_FULL};
 
     const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
@@ -367,8 +277,8 @@ mod tests {
             let event = old.take(Frame::Plain(&[0; 16])).unwrap();
             let samples = [0.0; 4].as_slice();
             let (captured_us, broken, frames, concealed) = (None, false, 2, 0);
-            let expected =
-                Event::Audio { position, captured_us, broken, frames, concealed, samples };
+            let sound = Sound { position, captured_us, broken, frames, concealed, samples };
+            let expected = Event::Audio(sound);
             assert_eq!(event, expected);
         }
         assert!(old.take(Frame::Plain(&[0; 12])).is_err(), "a frame of another size");
@@ -387,14 +297,14 @@ mod tests {
         assert!(new.is_typed());
         let header = AudioHeader { flags: 1, frames: 1, position: 7, captured_us: 8 };
         let audio = AudioFrame::float32(header, &[0.5, f32::NAN]);
-        let expected = Event::Audio {
+        let expected = Event::Audio(Sound {
             position: 7,
             captured_us: Some(8),
             broken: true,
             frames: 1,
             concealed: 0,
             samples: &[0.5, 0.0],
-        };
+        });
         assert_eq!(new.take(typed_frame(audio.typed())), Ok(expected));
         assert!(new.take(Frame::Plain(&[0; 16])).is_err());
     }

@@ -9,14 +9,15 @@ const LOOK_US: u64 = 1_000_000;
 const WINDOW_US: u64 = 30_000_000;
 const HABIT: usize = 4;
 
-/// It is said at most this often: more would be read by nobody.
+/// The cause is said at most this often, in µs: more would be read by nobody.
 const SAY_EVERY_US: u64 = 60_000_000;
 
 /// A listener that may help itself plays later by this share of its delay at a time, in whole steps.
 const STEP_SHARE: u32 = 4;
 pub(super) const STEP_MS: u32 = 10;
 
-/// More than this it never adds: by then something is wrong that no delay mends.
+/// A listener that helps itself never adds more than this, in ms: by then something is wrong that
+/// no delay mends.
 const MOST_MS: u32 = 2_000;
 
 /// What made sound be missing.
@@ -103,7 +104,7 @@ pub struct Dry {
 }
 
 impl Dry {
-    /// For a listener that may play later by itself, or may not.
+    /// Watches a listener that may play later by itself, or may not.
     #[must_use]
     pub fn new(adaptive: bool) -> Self {
         Self { adaptive, looked: None, dry: VecDeque::new(), said_us: None }
@@ -147,7 +148,7 @@ impl Dry {
         Some(Advice::Say { cause, seconds })
     }
 
-    /// Another card, or another stream: what was before says nothing about it.
+    /// Forgets what was seen: it says nothing about another card or another stream.
     pub fn forget(&mut self) {
         self.dry.clear();
         self.looked = None;

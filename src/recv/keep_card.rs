@@ -1,7 +1,7 @@
 //! Keeps an output open: joins [`device`](crate::device) and [`speaker`](super::speaker).
 //!
-//! A card that goes away is said once and opened again as soon as it is back; without `--device`
-//! the system's default output is followed.
+//! A card that goes away is reported once, and opened again as soon as it is back. Without
+//! `--device` the system's default output is followed.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -10,7 +10,8 @@ use std::time::Duration;
 use log::{debug, info};
 
 use super::controls::Controls;
-use super::play::{Card, Plugged};
+use super::play::Plugged;
+use super::play_thread::Card;
 use super::speaker;
 use crate::clock::Clock;
 use crate::device::keep::{

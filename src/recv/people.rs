@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::pace::Pace;
-use crate::status::client::{Other, label};
+use crate::hearsay::Hearsay;
+use crate::talking::Other;
 use crate::wire::{Changes, MAX_PEOPLE, MAX_VOLUME_PERCENT, People, USUAL_PERCENT, Wish};
 
 /// A step of the keys, in percent.
@@ -21,14 +21,14 @@ struct State {
     people: People,
     /// Whose volume the keys change.
     selected: Option<u32>,
-    /// Where it is not the usual.
+    /// The volumes of people that are not the usual one, in percent.
     volumes: BTreeMap<u32, u16>,
     muted: bool,
     deaf: bool,
 }
 
 impl Room {
-    /// This is who is there now.
+    /// Takes the list of who is there now.
     pub(crate) fn enter(&self, people: People) {
         let mut state = self.lock();
         let is_there = |who: &u32| people.people.iter().any(|person| person.person == *who);
@@ -40,14 +40,14 @@ impl Room {
         state.people = people;
     }
 
-    /// This has changed since.
+    /// Takes what has changed since the last list.
     pub(crate) fn change(&self, changes: Changes) {
         let mut people = self.lock().people.clone();
         people.change(changes);
         self.enter(people);
     }
 
-    /// Nobody is known of: the connection is gone. `same_run` keeps wishes about people, whose
+    /// Forgets who is there: the connection is gone. `same_run` keeps wishes about people, whose
     /// numbers hold as long as the server runs.
     pub(crate) fn leave(&self, same_run: bool) {
         let mut state = self.lock();
@@ -125,12 +125,15 @@ impl Room {
     }
 }
 
-/// Who speaks again after a pause shorter than this goes on with what was said, in µs.
+/// Somebody who speaks again after a pause shorter than this, in µs, goes on with what they said.
 const SAME_TALK_US: u64 = 10_000_000;
 
 /// Lines that the log tells of people in a second: a room of friends has fewer, and a server can
 /// make up any number.
 const MOST_LINES: u32 = 5;
+
+/// A second, in µs.
+const SECOND_US: u64 = 1_000_000;
 
 /// Names that one line tells.
 const MOST_NAMES: usize = 20;
@@ -140,14 +143,12 @@ const MOST_NAMES: usize = 20;
 pub(crate) struct Gossip {
     /// Who was there, and since when they have been silent, in µs.
     known: BTreeMap<u32, u64>,
-    pace: Pace,
-    /// Sentences that were too many.
-    untold: u64,
+    hearsay: Hearsay,
 }
 
 impl Default for Gossip {
     fn default() -> Self {
-        Self { known: BTreeMap::new(), pace: Pace::at_most(MOST_LINES), untold: 0 }
+        Self { known: BTreeMap::new(), hearsay: Hearsay::new(MOST_LINES, SECOND_US) }
     }
 }
 
@@ -155,14 +156,12 @@ impl Gossip {
     /// What is new at `now_us`, a sentence each, [`MOST_LINES`] a second.
     pub(crate) fn news(&mut self, others: &[Other], now_us: u64) -> Vec<String> {
         let mut told = Vec::new();
-        if self.untold > 0 && self.pace.allows(now_us) {
-            told.push(format!("and {} more such lines", std::mem::take(&mut self.untold)));
+        if let Some(untold) = self.hearsay.untold(now_us) {
+            told.push(format!("and {untold} more such lines"));
         }
         for sentence in self.all_news(others, now_us) {
-            if self.pace.allows(now_us) {
+            if self.hearsay.may_tell(now_us) {
                 told.push(sentence);
-            } else {
-                self.untold += 1;
             }
         }
         told
@@ -179,7 +178,7 @@ impl Gossip {
             let silent_us = self.known.entry(person.person).or_insert(0);
             if person.is_speaking {
                 if *silent_us == 0 || now_us.saturating_sub(*silent_us) > SAME_TALK_US {
-                    news.push(format!("{} speaks", label(person)));
+                    news.push(format!("{} speaks", person.label()));
                 }
                 *silent_us = now_us;
             }
@@ -192,7 +191,7 @@ impl Gossip {
 }
 
 fn names(others: &[Other]) -> String {
-    let named = others.iter().take(MOST_NAMES).map(|other| label(&other.person));
+    let named = others.iter().take(MOST_NAMES).map(|other| other.person.label());
     let mut names = named.collect::<Vec<_>>().join(", ");
     if names.is_empty() {
         names.push_str("nobody else");
@@ -328,7 +327,7 @@ mod tests {
             let others: Vec<_> = (0..128).map(|i| speaker(n * 128 + i)).collect();
             told.extend(gossip.news(&others, 1_000_000 + u64::from(n) * 20_000));
         }
-        assert_eq!(told.len(), 10, "{told:?}");
+        assert_eq!(told.len(), 11, "two seconds, and what was left out between them: {told:?}");
         assert!(told[0].ends_with("x, x, x and 108 more"), "{}", told[0]);
         assert!(told[5].starts_with("and 64") && told[5].ends_with(" more such lines"), "{told:?}");
     }

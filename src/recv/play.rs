@@ -1,68 +1,62 @@
-//! The playing thread: takes what the network gives and feeds the card, or files, in time.
+//! What the playing thread decides: takes what the network gives and feeds the card, or files, in
+//! time. No thread, no channel, no clock: [`play_thread`](super::play_thread) has those.
 
 mod card;
 mod early;
 mod effort;
 mod extra;
+mod seen;
 mod set_up;
 mod wishes;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
-use std::time::Duration;
 
-use log::{debug, warn};
+use log::warn;
 
 use super::cardless::Cardless;
 use super::connect::{Heard, Stream};
-use super::controls::Controls;
 use super::dry::Dry;
-use super::resample::{Counts, Playout};
 use super::speaker::Feed;
-use crate::clock::{Arrivals, Clock, Offset, Timeline, Trust};
+use crate::allowance::Allowance;
+use crate::clock::{Arrivals, Offset, Timeline, Trust};
 use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::Limiter;
-use crate::pace::Pace;
+use crate::playout::{Counts, Playout};
 use crate::recording::Tap;
-use crate::shutdown::Shutdown;
 use crate::stats;
 use card::Attached;
 use early::{Early, Sound};
 use effort::Effort;
+pub use effort::Rest;
 use extra::Extra;
-
-/// Sleeps of the thread.
-const LONGEST_TICK_US: f64 = 10_000.0;
-const SHORTEST_TICK_US: f64 = 500.0;
+pub use seen::{Next, Snapshot};
+pub use wishes::Wishes;
 
 /// Frames that begin anew, of which more are taken in a second than any honest server sends: one
 /// that was asleep, or whose card stood still.
-const MOST_BEGINNINGS: u32 = 10;
+const MOST_BEGINNINGS: u64 = 10;
 
-/// How often the state is handed out.
-const SNAPSHOT_US: u64 = 250_000;
-
-/// A card that was opened, or lost.
-#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
-pub(super) enum Card {
-    /// Feed this one.
-    Plugged(Plugged),
-    /// It takes no more.
-    Lost,
-}
+/// What is known of the server's clock never changes by so much at once, in µs, unless a clock has
+/// jumped: a computer was asleep.
+const CLOCK_STEP_US: f64 = 100_000.0;
 
 /// An open card.
-pub(super) struct Plugged {
-    pub(super) feed: Feed,
-    pub(super) format: Format,
-    pub(super) period: usize,
+pub struct Plugged {
+    /// Where its sound goes in.
+    pub feed: Feed,
+    /// Its rate and channels.
+    pub format: Format,
+    /// Frames that its callback asks for at once.
+    pub period: usize,
 }
 
 /// What the sound goes to.
-#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
-pub(super) enum Output {
-    Card(Receiver<Card>),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// A card, while one is plugged.
+    Card,
+    /// Something that needs none.
     Cardless,
 }
 
@@ -75,45 +69,39 @@ pub(super) struct Taps {
     pub(super) heard: Option<Tap>,
 }
 
-/// The thread's state, now and then.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Snapshot {
-    pub(super) counts: Counts,
-    pub(super) buffered_ms: f64,
-    pub(super) delay_ms: f64,
-    pub(super) playout_delay_ms: f64,
-    pub(super) ppm: f64,
-    pub(super) card_uncertainty_us: f64,
-    pub(super) output_latency_ms: f64,
-    pub(super) extra_ms: u32,
-}
-
 /// What the user chose.
-#[derive(Debug, Clone)]
-pub(super) struct Choice {
-    pub(super) fallback_delay_ms: u32,
+#[derive(Debug, Clone, Copy)]
+pub struct Choice {
+    /// The playout delay where the server does not say one, in ms.
+    pub fallback_delay_ms: u32,
     /// Whether to play later where sound keeps running dry.
-    pub(super) adaptive: bool,
+    pub adaptive: bool,
     /// What may change at any time.
-    pub(super) controls: Arc<Controls>,
+    pub wishes: Wishes,
 }
 
-/// The playing thread.
-pub(super) struct Play {
-    clock: Clock,
-    network: Receiver<Heard>,
+/// Makes what resamples a stream for a card: the stream's format and the card's, the frames of a
+/// chunk, the longest delay in ms, and when what is heard.
+pub type MakePlayout = fn(Format, Format, usize, u32, Timeline) -> Result<Playout>;
+
+/// What plays.
+pub struct Play {
     output: Output,
     /// The stream in time, where something else than a card is to have it.
     cardless: Option<Cardless>,
     taps: Taps,
     choice: Choice,
     counters: Arc<stats::Playback>,
-    snapshots: SyncSender<Snapshot>,
-    /// Tells the card's keeper what delay to open it for.
-    delays: SyncSender<u32>,
+    make_playout: MakePlayout,
+    /// Whether loud sound is limited.
+    limits: bool,
+    /// A delay in ms that the card's keeper is to be told of.
+    untold_delay_ms: Option<u32>,
+    /// A trim in ms that cannot be had, and the one that is played with instead.
+    settled: Option<(i32, i32)>,
     snapshot_us: u64,
     effort: Effort,
-    beginnings: Pace,
+    beginnings: Allowance,
     stream: Option<Known>,
     /// What came of the stream before it could be played.
     early: Early,
@@ -153,32 +141,25 @@ struct Known {
 }
 
 impl Play {
-    pub(super) fn new(
-        clock: Clock,
-        network: Receiver<Heard>,
-        output: Output,
-        choice: Choice,
-        counters: Arc<stats::Playback>,
-        snapshots: SyncSender<Snapshot>,
-        delays: SyncSender<u32>,
-    ) -> Self {
-        let is_cardless = matches!(output, Output::Cardless);
+    /// Plays to `output`. What is played is counted in `counters`, which the card's callback shares.
+    #[must_use]
+    pub fn new(output: Output, choice: Choice, counters: Arc<stats::Playback>) -> Self {
         Self {
-            clock,
-            network,
             output,
-            cardless: is_cardless.then(Cardless::default),
+            cardless: (output == Output::Cardless).then(Cardless::default),
             taps: Taps::default(),
             trim_ms: 0,
-            volume_percent: choice.controls.volume_percent(),
+            volume_percent: choice.wishes.volume_percent,
             dry: Dry::new(choice.adaptive),
             choice,
             counters,
-            snapshots,
-            delays,
+            make_playout: Playout::new,
+            limits: true,
+            untold_delay_ms: None,
+            settled: None,
             snapshot_us: 0,
             effort: Effort::default(),
-            beginnings: Pace::at_most(MOST_BEGINNINGS),
+            beginnings: Allowance::per_second(MOST_BEGINNINGS),
             stream: None,
             early: Early::default(),
             card: None,
@@ -204,79 +185,100 @@ impl Play {
         self.taps = taps;
     }
 
-    /// Runs until `shutdown`.
-    ///
-    /// # Errors
-    /// [`Error::File`](crate::Error::File) if the file that is the output cannot go on.
-    pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
-        while !shutdown.is_requested() {
-            let has_more = self.take_messages()?;
-            self.obey();
-            self.attach_card();
-            self.feed_card();
-            self.mind_lateness();
-            self.mind_dryness();
-            let is_behind = self.play_without_card()?;
-            if !is_behind {
-                self.hand_out();
-            }
-            self.rest(has_more || is_behind)?;
-        }
-        Ok(())
+    /// For simulations: `make` resamples, and sound is as loud as it comes.
+    #[must_use]
+    pub fn simulated(self, make: MakePlayout) -> Self {
+        Self { make_playout: make, limits: false, ..self }
     }
 
-    /// Takes what has come, as much as one turn may. Returns whether there may be more.
-    fn take_messages(&mut self) -> Result<bool> {
-        self.effort.begin_turn(self.clock.now_us());
-        while self.effort.may_take(self.clock.now_us()) {
+    /// Takes what has come, as much as one turn may: `next` gives it, and `now_us` the time. Returns
+    /// whether there may be more.
+    ///
+    /// # Errors
+    /// If a stream cannot be played on the card at all.
+    pub fn take(
+        &mut self,
+        mut now_us: impl FnMut() -> u64,
+        mut next: impl FnMut() -> Option<Heard>,
+    ) -> Result<bool> {
+        self.effort.begin_turn(now_us());
+        loop {
+            let now_us = now_us();
+            if !self.effort.may_take(now_us) {
+                return Ok(true);
+            }
             if self.is_set_up()
                 && let Some(sound) = self.early.pop()
             {
                 self.insert(&sound);
-            } else if let Ok(heard) = self.network.try_recv() {
-                self.hear(heard)?;
+            } else if let Some(heard) = next() {
+                self.hear(heard, now_us)?;
             } else {
                 return Ok(false);
             }
         }
-        Ok(true)
     }
 
-    /// Waits for what comes next, or until the card wants to be looked at.
-    fn rest(&mut self, has_more: bool) -> Result<()> {
-        let from_us = self.clock.now_us();
-        if self.effort.must_rest(from_us) {
-            std::thread::sleep(Duration::from_micros(SHORTEST_TICK_US as u64));
-        } else if !has_more {
-            let tick = (self.lead_ms() * 1e3 / 3.0).clamp(SHORTEST_TICK_US, LONGEST_TICK_US);
-            let tick = Duration::from_micros(tick as u64);
-            // What arrives goes on at once: with a short delay there is no half millisecond to lose.
-            let heard = self.network.recv_timeout(tick);
-            self.effort.waited(from_us, self.clock.now_us());
-            match heard {
-                Ok(heard) => return self.hear(heard),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(tick),
-            }
-        }
-        self.effort.waited(from_us, self.clock.now_us());
-        Ok(())
+    /// Feeds the card and what is recorded, as far as is due. Returns whether more is due already.
+    ///
+    /// # Errors
+    /// [`Error::File`](crate::Error::File) if the file that is the output cannot go on.
+    pub fn turn(&mut self, now_us: u64, wishes: Wishes) -> Result<bool> {
+        self.obey(wishes);
+        self.feed_card(now_us);
+        self.mind_lateness(now_us);
+        self.mind_dryness(now_us);
+        self.play_without_card(now_us)
     }
 
-    fn hear(&mut self, heard: Heard) -> Result<()> {
+    /// What the thread does next, where `has_more` says that there is work already.
+    #[must_use]
+    pub fn rest(&self, now_us: u64, has_more: bool) -> Rest {
+        self.effort.rest(now_us, has_more, self.lead_ms())
+    }
+
+    /// The thread rested from `from_us` until `to_us`.
+    pub fn rested(&mut self, from_us: u64, to_us: u64) {
+        self.effort.waited(from_us, to_us);
+    }
+
+    /// A delay in ms that the card is to be opened for, if there is a new one.
+    pub fn take_delay(&mut self) -> Option<u32> {
+        self.untold_delay_ms.take()
+    }
+
+    /// A trim in ms that was asked for and cannot be had, and the one that is played with instead.
+    pub fn take_settled_trim(&mut self) -> Option<(i32, i32)> {
+        self.settled.take()
+    }
+
+    /// Takes something that has come at `now_us`.
+    ///
+    /// # Errors
+    /// If a stream cannot be played on the card at all.
+    pub fn hear(&mut self, heard: Heard, now_us: u64) -> Result<()> {
         match heard {
-            Heard::Stream(stream) => self.begin(stream),
+            Heard::Stream(stream) => self.begin(stream, now_us),
             // A server that is no longer believed goes on answering.
             Heard::Offset(_) if self.is_timed_by_arrivals() => {}
             Heard::Offset(offset) => {
-                self.offset = Some(offset);
+                let at_us = now_us as f64;
+                let has_stepped = self.offset.replace(offset).is_some_and(|before| {
+                    (before.server_us(at_us) - offset.server_us(at_us)).abs() > CLOCK_STEP_US
+                });
+                if has_stepped {
+                    // What seemed to come too late by the old one did not.
+                    self.extra.forget();
+                    self.too_late_since_us = None;
+                    self.be_fair(now_us);
+                }
                 self.timelines().for_each(|timeline| timeline.set_offset(offset));
             }
             Heard::Delay { playout_delay_ms, from_us } => {
                 self.change_delay(playout_delay_ms, from_us)
             }
-            Heard::Gone => self.expect(false),
-            Heard::Back => self.expect(true),
+            Heard::Gone => self.expect(false, now_us),
+            Heard::Back => self.expect(true, now_us),
             Heard::Audio { position, captured_us, arrived_us, broken, samples } => {
                 self.judge(position, arrived_us);
                 let Some(known) = &mut self.stream else {
@@ -287,7 +289,7 @@ impl Play {
                     (None, Some(captured_us)) => (captured_us, broken),
                     (None, None) => return Ok(()),
                 };
-                if broken && !self.beginnings.allows(arrived_us) {
+                if broken && !self.beginnings.takes(arrived_us) {
                     self.counters.refused.add(1);
                     return Ok(());
                 }
@@ -304,7 +306,7 @@ impl Play {
     }
 
     /// A connection was made. The same run of the same server goes on where it was.
-    fn begin(&mut self, stream: Stream) {
+    fn begin(&mut self, stream: Stream, now_us: u64) {
         let same = self
             .stream
             .as_ref()
@@ -327,8 +329,8 @@ impl Play {
             self.stream =
                 Some(Known { stream, arrivals, trust, playout: None, is_cardless_set_up: false });
         }
-        let _ = self.delays.try_send(self.wanted_ms().max(0.0) as u32);
-        self.expect(true);
+        self.untold_delay_ms = Some(self.wanted_ms().max(0.0) as u32);
+        self.expect(true, now_us);
     }
 
     fn is_timed_by_arrivals(&self) -> bool {
@@ -358,6 +360,9 @@ impl Play {
         known.arrivals = Some(Arrivals::new(known.stream.format.sample_rate));
         known.is_cardless_set_up = false;
         self.early.clear();
+        // What seemed to come too late by those times says nothing.
+        self.extra.forget();
+        self.dry.forget();
         self.offset = Some(Offset::NONE);
         if let Some(playout) = known.playout.take() {
             self.counted = add(self.counted, playout.counts());
@@ -374,7 +379,7 @@ impl Play {
         }
         self.trim();
         let total_ms = self.wanted_ms();
-        let _ = self.delays.try_send(total_ms.max(0.0) as u32);
+        self.untold_delay_ms = Some(total_ms.max(0.0) as u32);
         self.make_room();
         let by_arrivals = self.is_timed_by_arrivals();
         for timeline in self.timelines() {
@@ -401,15 +406,19 @@ impl Play {
         playout.map(Playout::timeline).into_iter().chain(without_card)
     }
 
-    fn expect(&mut self, expecting: bool) {
+    fn expect(&mut self, expecting: bool, now_us: u64) {
         self.connected = expecting;
         self.extra.disturb();
-        // What comes first is heard a whole delay later.
-        let settled_us = (self.wanted_ms().max(0.0) * 1e3) as u64;
-        self.fair_from_us = self.clock.now_us() + settled_us;
+        self.be_fair(now_us);
         if let Some(playout) = self.playout() {
             playout.expect(expecting);
         }
+    }
+
+    /// What is missing or late by now says nothing of the delay.
+    fn be_fair(&mut self, now_us: u64) {
+        // What comes first is heard a whole delay later.
+        self.fair_from_us = now_us + (self.wanted_ms().max(0.0) * 1e3) as u64;
     }
 
     fn delay_ms(&self) -> f64 {
@@ -422,11 +431,9 @@ impl Play {
         self.delay_ms() + f64::from(self.trim_ms) + f64::from(self.extra.ms())
     }
 
-    /// Plays to an output without a card, and records what any output plays.
     /// Plays what is due where there is no card, and for a recording. Returns whether more is due.
-    fn play_without_card(&mut self) -> Result<bool> {
-        let now_us = self.clock.now_us();
-        let is_output = matches!(self.output, Output::Cardless);
+    fn play_without_card(&mut self, now_us: u64) -> Result<bool> {
+        let is_output = self.output == Output::Cardless;
         let Some(cardless) = &mut self.cardless else {
             return Ok(false);
         };
@@ -448,40 +455,6 @@ impl Play {
         }
         let is_behind = cardless.is_behind(now_us);
         self.taps.output.as_ref().and_then(Tap::failure).map_or(Ok(is_behind), Err)
-    }
-
-    fn hand_out(&mut self) {
-        let now_us = self.clock.now_us();
-        if now_us.saturating_sub(self.snapshot_us) < SNAPSHOT_US {
-            return;
-        }
-        self.snapshot_us = now_us;
-        let rate = self.stream.as_ref().map_or(48_000, |known| known.stream.format.sample_rate);
-        let ms = |frames: u64| frames as f64 * 1e3 / f64::from(rate);
-        let wanted_ms = self.wanted_ms();
-        let mut snapshot = Snapshot {
-            counts: self.counted,
-            playout_delay_ms: wanted_ms,
-            extra_ms: self.extra.ms(),
-            ..Snapshot::default()
-        };
-        if let Some(card) = &self.card {
-            snapshot.output_latency_ms = card.latency_us / 1e3;
-            snapshot.ppm = card.clock.ppm();
-            snapshot.card_uncertainty_us = card.clock.uncertainty_us();
-        }
-        if let (Output::Cardless, Some(cardless)) = (&self.output, &self.cardless) {
-            snapshot.counts = add(snapshot.counts, cardless.counts());
-            snapshot.buffered_ms = ms(cardless.buffered());
-            snapshot.delay_ms = cardless.delay_us(now_us) / 1e3;
-        } else if let Some(playout) = self.playout() {
-            snapshot.counts = add(snapshot.counts, playout.counts());
-            snapshot.buffered_ms = ms(playout.buffered());
-            snapshot.delay_ms = playout.delay_us() / 1e3;
-        }
-        // Nobody has taken the last one: they will take a later one.
-        let _ = self.snapshots.try_send(snapshot);
-        debug!("{snapshot:?}");
     }
 }
 

@@ -3,11 +3,9 @@
 //! Pure: time, bytes and the seed are arguments, and one seed gives one schedule. Bytes keep their
 //! order, as on TCP; only whole frames of sound are lost, before they are decoded.
 
-mod spec;
-
 use std::collections::VecDeque;
 
-pub use spec::Simulation;
+use crate::settings::Simulation;
 
 /// Bytes that travel together: what an Ethernet packet carries of a TCP connection.
 const PACKET: usize = 1448;
@@ -19,7 +17,7 @@ const ROUTER_US: f64 = 200_000.0;
 /// room does not read, and the sender feels it.
 const MOST_HELD: usize = 4 << 20;
 
-/// And at least, whatever the rate.
+/// Bytes that a simulated network holds at least, whatever the rate.
 const LEAST_HELD: usize = 16 << 10;
 
 /// What the schedules of one seed are told apart by.
@@ -46,7 +44,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// For the `number`th connection of a run.
+    /// Makes the network of the `number`th connection of a run.
     #[must_use]
     pub fn new(simulation: &Simulation, number: u64) -> Self {
         let random = |what| Random(mix(simulation.seed ^ mix(number << 8 | what)));
@@ -161,7 +159,7 @@ impl Network {
 struct Random(u64);
 
 impl Random {
-    /// From 0 up to 1.
+    /// A random number from 0 up to 1.
     fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         (mix(self.0) >> 11) as f64 / (1_u64 << 53) as f64

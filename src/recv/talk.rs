@@ -1,4 +1,9 @@
-//! What a listener who talks needs besides: joins the microphone, the talk thread and the connection.
+//! Joins the microphone, the talk thread and the connection of a listener who talks.
+
+#[cfg(feature = "device")]
+mod keep_microphone;
+pub mod speak;
+pub mod voice_activity;
 
 use std::sync::Arc;
 
@@ -9,12 +14,12 @@ use super::connect::outbox::Outbox;
 use super::connect::talk::Voice;
 use crate::clock::Clock;
 use crate::error::Result;
-use crate::send::speak::Speak;
 use crate::settings::ClientSettings;
 use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats};
 use crate::talking::Talking;
 use crate::threads::{Priority, spawn};
+use speak::Speak;
 
 /// Starts to talk: a microphone, the thread that listens to it, and where what was said waits.
 pub(super) fn start(
@@ -32,7 +37,7 @@ pub(super) fn start(
     let _talk = spawn("talk", Priority::Now, stop, move || speak.run(&heard))?;
     #[cfg(feature = "device")]
     {
-        let keeper = crate::send::keep_microphone::KeepMicrophone {
+        let keeper = keep_microphone::KeepMicrophone {
             name: settings.microphone.clone(),
             clock,
             counters: Arc::clone(&said.microphone),

@@ -1,4 +1,4 @@
-//! How much later or earlier than the others this listener plays, and what is remembered of it for
+//! The trim: how much later or earlier than the others this listener plays. It is remembered for
 //! each output.
 //!
 //! The file is read and written by threads that may wait. The playing thread reads one number.
@@ -11,11 +11,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use log::{info, warn};
 
+use crate::clock::FARTHEST_MS;
 use crate::error::plain;
 use crate::preset;
-use crate::settings::FARTHEST_MS;
 
-/// In the user's configuration directory: device ids with milliseconds.
+/// The file in the user's configuration directory that holds device ids with milliseconds.
 const FILE: &str = "delays.json";
 
 /// A file of remembered delays is a few lines; what is larger is something else.

@@ -1,5 +1,5 @@
-//! Which outputs are captured. Those who capture say so here, and the network loop tells listeners on
-//! this machine, who must not play there.
+//! The outputs that are captured. Threads that capture note them here. The network loop tells them
+//! to listeners on this machine, who must not play there.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ struct Known {
     next: u64,
 }
 
-/// One source's share of them: gone when this is dropped.
+/// One source's share of the captured outputs: gone when this is dropped.
 #[derive(Debug)]
 pub struct Capturing {
     all: CapturedOutputs,

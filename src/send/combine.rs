@@ -1,10 +1,10 @@
 //! The mix: the sum of what all inputs give, each at its level, and never an average.
 //!
 //! Pure: no thread, clock, socket; a chunk at a time. [`Combine::common`] is what everybody hears,
-//! [`Personal`] makes the same chunk for one listener, who never hears himself, of what
-//! [`Combine::shared`] gives it. Both come out
-//! behind the look-ahead of a [true-peak limiter](TruePeak), [`Combine::delay_frames`] later than
-//! they went in: that much is taken off the capture time.
+//! [`Personal`] makes the same chunk for one listener, without that listener's own voice, of what
+//! [`Combine::shared`] gives it. Both come out behind the look-ahead of a [true-peak
+//! limiter](TruePeak), [`Combine::delay_frames`] later than they went in: that much is taken off
+//! the capture time.
 //!
 //! Sums are made in double precision, where taking a voice off again leaves nothing of it. So a
 //! personal mix costs the same however many speak.
@@ -20,6 +20,7 @@ mod shared;
 use crate::format::Format;
 use crate::limiter::ceiling::Ceiling;
 use crate::limiter::true_peak::TruePeak;
+use crate::source::MOST_DUCK_DB;
 use duck::Duck;
 use input::Input;
 
@@ -43,7 +44,7 @@ pub struct Id(pub u64);
 pub enum Role {
     /// Steps back while somebody speaks.
     Film,
-    /// Somebody who speaks: films step back for him.
+    /// Somebody who speaks: films step back for them.
     Voice,
 }
 
@@ -62,7 +63,7 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// As it is.
+    /// The settings of a source that is left as it is.
     fn default() -> Self {
         Self { level_db: 0.0, is_muted: false, pan: 0.0, loudness_lufs: None }
     }
@@ -262,9 +263,6 @@ impl Combine {
         }
     }
 }
-
-/// By how much films step back at most, in dB: then they are not heard.
-pub(crate) const MOST_DUCK_DB: u8 = 60;
 
 /// What a setting that makes no sense is held to.
 fn within_range(settings: Settings) -> Settings {

@@ -131,7 +131,7 @@ fn serve(
     }
 }
 
-/// Nothing came in time; systems say so in either way.
+/// Whether `error` says that nothing came in time: systems say so in one of two ways.
 fn is_a_pause(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)

@@ -8,28 +8,25 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::time::Duration;
 
 use super::captured::CapturedOutputs;
-use super::combine::{Id, Settings};
+use super::combine::Settings;
 use super::produce::beside::Prepared;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::shutdown::Shutdown;
-use crate::source::{LEVEL_DB, PAN, Source};
+use crate::source::{Source, SourceOrder};
 use crate::stats::SourceStats;
 
 /// Orders that wait for the chunking thread: it takes them every few ms, and who asks waits.
 const ORDERS: usize = 16;
 
-/// Who asks waits no longer for an answer.
+/// Somebody who asks waits for an answer no longer than this.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// What can be asked of the mix.
 pub(super) enum Order {
-    Level(Id, f32),
-    Mute(Id, bool),
-    Pan(Id, f32),
+    Source(SourceOrder),
     Add(Box<Prepared>),
-    Remove(Id),
     List,
 }
 
@@ -90,41 +87,13 @@ impl Desk {
         self.ask_within(Order::List, patience)
     }
 
-    /// Sets a source's level, in dB, within [`LEVEL_DB`].
+    /// Tells a source that is there what becomes of it.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a source that is not there, or a level that is none.
-    pub fn set_level(&self, source: u64, db: f32) -> Result<Vec<SourceStats>> {
-        if !LEVEL_DB.contains(&db) {
-            let (least, most) = (LEVEL_DB.start(), LEVEL_DB.end());
-            return Err(Error::usage(
-                format!("a level of {db} dB cannot be set"),
-                format!("Choose one between {least} and {most} dB"),
-            ));
-        }
-        self.ask(Order::Level(Id(source), db))
-    }
-
-    /// Mutes a source, or lets it be heard again.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for a source that is not there.
-    pub fn set_muted(&self, source: u64, is_muted: bool) -> Result<Vec<SourceStats>> {
-        self.ask(Order::Mute(Id(source), is_muted))
-    }
-
-    /// Moves a source between left (−1) and right (1).
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for a source that is not there, or a place that is none.
-    pub fn set_pan(&self, source: u64, pan: f32) -> Result<Vec<SourceStats>> {
-        if !PAN.contains(&pan) {
-            return Err(Error::usage(
-                format!("a source cannot stand at {pan}"),
-                "Choose a place between -1 (left) and 1 (right)",
-            ));
-        }
-        self.ask(Order::Pan(Id(source), pan))
+    /// [`Error::Usage`] for a source that is not there, for a level or a place that cannot be, and where
+    /// the first source, which gives all others their time, is to leave.
+    pub fn tell(&self, order: SourceOrder) -> Result<Vec<SourceStats>> {
+        self.ask(Order::Source(order.checked()?))
     }
 
     /// Takes a source in. Opening it can take seconds, which nobody who listens notices.
@@ -135,15 +104,6 @@ impl Desk {
     pub fn add(&self, source: &Source) -> Result<Vec<SourceStats>> {
         let prepared = Prepared::open(source, &self.fitting)?;
         self.ask(Order::Add(Box::new(prepared)))
-    }
-
-    /// Takes a source out.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for a source that is not there, and for the first one, which gives all
-    /// others their time.
-    pub fn remove(&self, source: u64) -> Result<Vec<SourceStats>> {
-        self.ask(Order::Remove(Id(source)))
     }
 
     fn ask(&self, order: Order) -> Result<Vec<SourceStats>> {

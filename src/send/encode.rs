@@ -6,7 +6,7 @@ mod recent;
 use log::warn;
 
 use crate::codec::opus::Layout;
-use crate::codec::pcm::{Dither, write_int16, write_int24};
+use crate::codec::pcm::Dither;
 use crate::codec::{Codec, InUse};
 use crate::format::Format;
 use crate::wire::{AudioFrame, AudioHeader};
@@ -17,32 +17,6 @@ use recent::Recent;
 /// comes gets its past within a few chunks, and nobody makes the chunking thread late.
 const MOST_PCM_CHUNKS: usize = 16;
 
-/// Encodes interleaved samples as one frame of a codec that has a fixed size per sample; Opus cuts
-/// its own, and gets none here.
-#[must_use]
-pub fn encode_pcm(
-    codec: Codec,
-    header: AudioHeader,
-    samples: &[f32],
-    dither: &mut Dither,
-) -> Option<AudioFrame> {
-    let frame = match codec {
-        Codec::Float32 => AudioFrame::float32(header, samples),
-        Codec::Int24 => AudioFrame::new(codec, header, samples.len() * 3, |payload| {
-            write_int24(samples, payload);
-        }),
-        Codec::Int16 => {
-            // Silence stays what it is.
-            let is_silent = samples.iter().all(|sample| *sample == 0.0);
-            AudioFrame::new(codec, header, samples.len() * 2, |payload| {
-                write_int16(samples, || if is_silent { 0.0 } else { dither.step() }, payload);
-            })
-        }
-        Codec::Opus(_) => return None,
-    };
-    Some(frame)
-}
-
 /// All encoders of one stream. They remember what came last, so that a codec that somebody begins
 /// to use is encoded from before that moment on: a listener's playout delay is full at once.
 #[derive(Debug)]
@@ -51,7 +25,7 @@ pub struct Encoders {
     opus: OpusFeed,
     is_opus_broken: bool,
     recent: Recent,
-    /// By [`Codec::index`], the position behind the last frame.
+    /// The position behind the last frame of each codec, by [`Codec::index`].
     encoded: [u64; Codec::COUNT],
 }
 
@@ -106,7 +80,7 @@ impl Encoders {
             }
             let until = self.encoded[codec.index()];
             for (header, samples) in self.recent.from(until).take(MOST_PCM_CHUNKS) {
-                if let Some(frame) = encode_pcm(codec, header, samples, &mut self.dither) {
+                if let Some(frame) = AudioFrame::pcm(codec, header, samples, &mut self.dither) {
                     send(frame);
                 }
                 self.encoded[codec.index()] = header.position + u64::from(header.frames);

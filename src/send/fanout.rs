@@ -1,4 +1,5 @@
-//! Who gets which bytes next: the shared log of encoded frames and one outbox per listener.
+//! Decides who gets which bytes next, with a shared log of encoded frames and one outbox per
+//! listener.
 //!
 //! Pure: sockets are a closure, time is an argument. A frame is kept once, in the [`Log`]; a
 //! listener's queue is the stretch of the log between its cursor and the log's end, so queueing a
@@ -201,7 +202,7 @@ impl Outbox {
         }
     }
 
-    /// No sound comes, until there is a log to go on in.
+    /// Waits without sound, until there is a log to go on in.
     pub fn wait(&mut self) {
         self.cursor = None;
     }
@@ -430,7 +431,7 @@ fn length(frame: &AudioFrame, generation: Generation) -> usize {
     }
 }
 
-/// One write of an audio frame from byte `written` on.
+/// Writes an audio frame once, from byte `written` on.
 fn send_frame(
     frame: &AudioFrame,
     generation: Generation,

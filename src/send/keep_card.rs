@@ -1,7 +1,7 @@
-//! Keeps a capture card open: joins [`device`](crate::device) and [`plug`](super::plug).
+//! Keeps a capture card open: joins [`device`](crate::device) and [`plug`](crate::capture::plug).
 //!
-//! A card that goes away leaves silence, is said once, and is opened again as soon as it is back;
-//! when the user changes the default output, the captured one follows.
+//! A card that goes away leaves silence, is reported once, and is opened again as soon as it is
+//! back. When the user changes the default output, the captured one follows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,8 +10,8 @@ use std::sync::mpsc::SyncSender;
 use log::{debug, info, warn};
 
 use super::captured::Capturing;
-use super::cards::Card;
-use super::plug::plug;
+use crate::capture::cards::Card;
+use crate::capture::plug::plug;
 use crate::clock::Clock;
 use crate::device::keep::{
     LOOK, LOOKS_PER_QUESTION, PERIOD_SHARE, SHORTEST_PERIOD_MS, SilenceHint, keep, must_shorten,

@@ -73,13 +73,14 @@ impl OwnMixes {
         Ok(Self { threads, ears: BTreeMap::new(), counters: Arc::clone(counters) })
     }
 
-    /// Nobody mixes: for tests of what is said to people.
+    /// Own mixes that nobody makes, for tests of what is said to people.
     #[cfg(test)]
     pub(super) fn none() -> Self {
         Self { threads: Vec::new(), ears: BTreeMap::new(), counters: Arc::default() }
     }
 
-    /// From the next chunk on a person hears a mix of their own so; `None` where they have left.
+    /// Sets how a person hears a mix of their own from the next chunk on; `None` where they have
+    /// left.
     pub(super) fn set(&mut self, person: u32, ear: Option<Ear>) {
         if self.ears.get(&person) == ear.as_ref() {
             return;

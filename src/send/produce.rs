@@ -12,8 +12,6 @@ use std::time::Duration;
 
 use log::{error, info};
 
-use super::cards::{Card, Cards};
-use super::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
 use super::combine::{Combine, Role, Settings};
 use super::desk::{Asked, Fitting};
 use super::encode::Encoders;
@@ -21,6 +19,8 @@ use super::own_mixes::OwnMixes;
 use super::record::Taps;
 use super::talk::Message;
 use super::transmit::Handle;
+use crate::capture::cards::{Card, Cards};
+use crate::capture::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
 use crate::clock::Clock;
 use crate::codec::opus::Layout;
 use crate::error::Result;

@@ -14,9 +14,9 @@ use crate::stats;
 /// The threads that write what is sent into files.
 #[derive(Default)]
 pub(super) struct Recordings {
-    /// Of `--record` and `--record-dir`.
+    /// The recorder of `--record` and `--record-dir`.
     mix: Option<Recorder>,
-    /// Of `--record-tracks`.
+    /// The recorder of `--record-tracks`.
     tracks: Option<Recorder>,
     taps: Taps,
     /// Begins and ends recordings of the mix while the server runs, where there is a folder for it.
@@ -115,7 +115,7 @@ impl Recordings {
         Ok(recordings)
     }
 
-    /// Where sound is given to them; nothing the second time.
+    /// The taps through which sound is given to the recordings; nothing the second time.
     pub(super) fn take_taps(&mut self) -> Taps {
         std::mem::take(&mut self.taps)
     }

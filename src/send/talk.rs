@@ -36,7 +36,7 @@ pub enum Message {
     },
 }
 
-/// Somebody who is there.
+/// All that the chunking thread must know of a person who is there.
 #[derive(Debug, Clone)]
 pub struct Presence {
     /// A number for the connection: another one means that sound begins anew.
@@ -89,7 +89,7 @@ impl Speech {
 pub struct Spoken {
     /// Flags, length, position at the microphone's rate, capture time by the server's clock.
     pub header: AudioHeader,
-    /// As the microphone's codec has it.
+    /// The sound, packed as the microphone's codec packs it.
     pub payload: Box<[u8]>,
     /// When it came, in µs of the server's clock.
     pub came_us: u64,

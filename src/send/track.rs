@@ -11,13 +11,14 @@
 use crate::clock::{CardClock, Offset, Timeline};
 use crate::error::Result;
 use crate::format::Format;
+use crate::playout::blocks::Blocks;
+use crate::playout::{BLOCK, Counts, Playout};
 use crate::rate::RateConverter;
-use crate::recv::resample::{BLOCK, Counts, Playout};
 
 /// After a pause this long the sound's clock is read anew: nobody hears it jump.
 const PAUSE_MS: f64 = 500.0;
 
-/// No position lies beyond this: at 192 kHz it takes a million years.
+/// The last position that a track can have: at 192 kHz it takes a million years.
 const LAST_POSITION: u64 = 1 << 62;
 
 /// One source on its way into the mix.
@@ -34,16 +35,13 @@ pub struct Track {
     /// The position behind the newest frame of the source.
     end: u64,
     carrier: CardClock,
-    /// The carrier's position that the next chunk is expected at, if one has been asked for.
-    next: Option<u64>,
-    /// The carrier's position of the first frame of the next block, and what is left of the last one.
-    made: u64,
-    left: Vec<f32>,
+    blocks: Blocks,
 }
 
 impl Track {
-    /// For a source of `source_rate` Hz whose frames, already in the channels of `mix`, come `chunk`
-    /// at a time, and are to be heard `delay_ms` after the carrier's of the same moment.
+    /// Makes a track for a source of `source_rate` Hz whose frames, already in the channels of
+    /// `mix`, come `chunk` at a time, and are to be heard `delay_ms` after the carrier's of the
+    /// same moment.
     ///
     /// # Errors
     /// If the rates cannot be converted.
@@ -59,9 +57,7 @@ impl Track {
             playout: None,
             end: 0,
             carrier: CardClock::told(mix.sample_rate),
-            next: None,
-            made: 0,
-            left: Vec::new(),
+            blocks: Blocks::new(mix.channels),
         })
     }
 
@@ -130,24 +126,18 @@ impl Track {
         let Some(playout) = &mut self.playout else {
             return false;
         };
-        if self.next != Some(position) {
+        if self.blocks.go_to(position) {
             self.carrier.anchor(position, captured_us);
-            self.made = position;
-            self.left.clear();
         }
         let _ = self.carrier.stamp(position, captured_us, captured_us);
-        let frames = self.mix.frames(out.len()) as u64;
-        self.next = Some(position + frames);
         let waiting = playout.buffered();
-        while self.left.len() < out.len() {
-            match playout.block(self.made as f64, &self.carrier) {
-                Some(block) => self.left.extend_from_slice(block),
-                None => self.left.extend(std::iter::repeat_n(0.0, self.mix.samples(BLOCK))),
-            }
-            self.made += BLOCK as u64;
-        }
-        out.copy_from_slice(&self.left[..out.len()]);
-        self.left.drain(..out.len());
+        let samples = self.blocks.take(self.mix.frames(out.len()), |position, ready| match playout
+            .block(position as f64, &self.carrier)
+        {
+            Some(block) => ready.extend_from_slice(block),
+            None => ready.resize(ready.len() + self.mix.samples(BLOCK), 0.0),
+        });
+        out.iter_mut().zip(samples).for_each(|(out, sample)| *out = sample);
         waiting > 0 && playout.is_playing()
     }
 

@@ -1,14 +1,15 @@
 //! The network loop: one thread that owns every listener's socket and writes without blocking.
 //!
-//! What to send to whom is [`fanout`](super::fanout)'s to decide; here are sockets and time.
-//! One turn: read, control, accept (a few), then audio in slices with a zero-time poll between, so
-//! that two thousand sockets to write keep no accept, pong or close waiting for long.
+//! [`fanout`](super::fanout) decides what to send to whom; this module has the sockets and the
+//! time. One turn reads, obeys, accepts (a few), then writes audio in slices with a zero-time poll
+//! between, so that two thousand sockets to write keep no accept, pong or close waiting for long.
 
+mod crowd;
 mod door;
 mod handle;
-mod hearsay;
 mod history;
-mod house;
+mod housekeeping;
+mod limits;
 mod moderate;
 mod names;
 mod news;
@@ -35,11 +36,11 @@ use super::web::Web;
 use crate::clock::Clock;
 use crate::codec::{Codec, InUse};
 use crate::error::{Error, Result, plain};
+use crate::hearsay::Hearsay;
 use crate::stats::ListenerStats;
 use crate::wire::{Notice, Reason};
 use handle::Order;
 pub use handle::{Change, Handle};
-use hearsay::Hearsay;
 use history::History;
 use people::Gathering;
 use places::Origin;
@@ -79,6 +80,13 @@ const READS_PER_TURN: usize = 4;
 
 /// Bytes read from one socket at a time.
 const READ_BYTES: usize = 16 * 1024;
+
+/// Lines about those who come and go, in [`COMINGS_US`]: a whole room that comes at once may have
+/// them, and a crowd that comes and goes all day does not fill a disk.
+const MOST_COMINGS: u32 = 20;
+
+/// How long these are counted together, in µs.
+const COMINGS_US: u64 = 10_000_000;
 
 const WAKER: Token = Token(usize::MAX);
 const DOOR: Token = Token(usize::MAX - 1);
@@ -132,7 +140,7 @@ pub struct Transmit {
     touched: Vec<usize>,
     /// Connections that have something to be read, by their tokens.
     waiting: Waiting,
-    /// By [`Codec::index`].
+    /// The log of each codec, by [`Codec::index`].
     logs: Vec<Log>,
     in_use: Arc<InUse>,
     fresh_audio: bool,
@@ -197,7 +205,7 @@ impl Transmit {
             rotation: 0,
             dropped_before: 0,
             verdicts: Verdicts::default(),
-            hearsay: Hearsay::default(),
+            hearsay: Hearsay::new(MOST_COMINGS, COMINGS_US),
             history: History::default(),
             old_delay: (0, 0),
             buffer: Box::new([0; READ_BYTES]),

@@ -9,22 +9,22 @@
 //! What a talker sends decides how much work it makes, so whatever costs more than to decode and play
 //! a frame has an `Allowance`.
 
-mod allowance;
 mod audible;
 mod lag;
 mod players;
 mod slack;
 
+use crate::allowance::Allowance;
 use crate::clock::{CardClock, Offset, Timeline};
 use crate::error::Result;
 use crate::format::Format;
 use crate::limiter::ceiling::Ceiling;
 use crate::mixdown::{Layout, Mixdown};
-use crate::recv::decode::{Event, Stream};
-use crate::recv::resample::{BLOCK, Playout};
+use crate::playout::blocks::Blocks;
+use crate::playout::frames::{FrameDecoder, Sound};
+use crate::playout::{BLOCK, Playout};
 use crate::send::talk::Spoken;
 use crate::wire::{FLAG_BROKEN, FLAG_HELD, FLAG_LAST, Microphone};
-use allowance::Allowance;
 use audible::Audible;
 pub use lag::Lag;
 pub use players::Players;
@@ -44,7 +44,7 @@ const HOLDS_MS: u32 = lag::LONGEST_MS + 200;
 /// The lag for which the fades around what is missing are made: they must not need more time.
 const USUAL_LAG_MS: u32 = 20;
 
-/// Who is silent for this long has ended, in ms: longer than a frame that was held up.
+/// A talker who is silent for this long, in ms, has ended: it is longer than a frame is held up.
 const ENDED_MS: f64 = 100.0;
 
 /// A talker may begin anew so many times a second, and as many gaps are made up for: a microphone that
@@ -59,7 +59,7 @@ pub const CEILING: f64 = 0.501_187_233_627_272_2;
 pub struct Voice {
     talk: Format,
     mix: Format,
-    stream: Stream,
+    decoder: FrameDecoder,
     samples: Vec<f32>,
     playout: Option<Playout>,
     mixdown: Mixdown,
@@ -72,9 +72,7 @@ pub struct Voice {
     newest: Option<(u64, u64)>,
     /// Nothing has come since a silence but what was held.
     has_just_begun: bool,
-    /// The mix's frame that comes next out of the playout, and what has come out and is not mixed.
-    made: u64,
-    ready: Vec<f32>,
+    blocks: Blocks,
     out: Vec<f32>,
     /// Frames of the mix since there was anything to play.
     dry: usize,
@@ -103,25 +101,24 @@ impl Voice {
             return Ok(None);
         };
         let delay = u64::from(microphone.algorithmic_delay);
-        let Some(stream) = Stream::of(&microphone.codec, talk, delay) else {
+        let Some(decoder) = FrameDecoder::new(&microphone.codec, talk, delay) else {
             return Ok(None);
         };
         Ok(Some(Self {
             talk,
             mix,
-            stream,
+            decoder,
             samples: Vec::new(),
             playout: None,
             mixdown: Mixdown::new(&Layout::usual(talk.channels), mix.channels, None)?,
             ceiling: Ceiling::new(mix, CEILING),
             audible: Audible::new(talk),
             lag: Lag::default(),
-            anew: Allowance::new(ANEW_PER_SECOND, ANEW_PER_SECOND),
-            mended: Allowance::new(ANEW_PER_SECOND, ANEW_PER_SECOND),
+            anew: Allowance::per_second(ANEW_PER_SECOND),
+            mended: Allowance::per_second(ANEW_PER_SECOND),
             newest: None,
             has_just_begun: false,
-            made: 0,
-            ready: Vec::new(),
+            blocks: Blocks::new(mix.channels),
             out: Vec::new(),
             dry: 0,
             speech_us: None,
@@ -176,8 +173,8 @@ impl Voice {
             self.counts.restless += 1;
             return Ok(());
         }
-        if !is_anew && self.stream.has_to_mend(&header) && !self.mended.takes(spoken.came_us) {
-            self.stream.pause();
+        if !is_anew && self.decoder.has_to_mend(&header) && !self.mended.takes(spoken.came_us) {
+            self.decoder.pause();
         }
         let pause = self.talk.frames_in_ms(ENDED_MS) as u64 + u64::from(header.frames);
         let begins = begins
@@ -190,8 +187,8 @@ impl Voice {
         }
         let is_backwards = self.newest.is_some_and(|(position, _)| header.position < position);
         self.newest = Some((header.position, header.captured_us));
-        let decoded = self.stream.audio(header, &spoken.payload, &mut self.samples);
-        let Ok(Event::Audio { position, captured_us, broken, .. }) = decoded else {
+        let decoded = self.decoder.decode(header, &spoken.payload, &mut self.samples);
+        let Ok(Sound { position, captured_us, broken, .. }) = decoded else {
             self.counts.wrong += 1;
             return Ok(());
         };
@@ -231,7 +228,7 @@ impl Voice {
         }
         playout.insert(position, captured_us, broken, &self.samples);
         if header.flags & FLAG_LAST != 0 {
-            self.stream.pause();
+            self.decoder.pause();
         }
         Ok(())
     }
@@ -243,37 +240,31 @@ impl Voice {
         let Some(playout) = &mut self.playout else {
             return;
         };
-        let waiting = self.mix.frames(self.ready.len()) as u64;
-        if self.made.checked_sub(waiting) != Some(position) {
-            self.ready.clear();
-            self.made = position;
-        }
-        let end = position + frames as u64;
-        let mut is_heard = !self.ready.is_empty();
-        while self.made < end {
+        self.blocks.go_to(position);
+        let mut is_heard = !self.blocks.is_empty();
+        let (dry, mixdown) = (&mut self.dry, &mut self.mixdown);
+        let samples = self.blocks.take(frames, |position, ready| {
             if playout.buffered() > 0 {
-                self.dry = 0;
+                *dry = 0;
             } else {
-                self.dry = self.dry.saturating_add(BLOCK);
-                if self.dry > self.mix.frames_in_ms(ENDED_MS) {
+                *dry = dry.saturating_add(BLOCK);
+                if *dry > self.mix.frames_in_ms(ENDED_MS) {
                     playout.pause();
                 }
             }
-            if let Some(block) = playout.block(self.made as f64, clock) {
+            if let Some(block) = playout.block(position as f64, clock) {
                 is_heard = true;
-                self.mixdown.apply(block, &mut self.ready);
+                mixdown.apply(block, ready);
             } else {
-                self.ready.resize(self.ready.len() + self.mix.samples(BLOCK), 0.0);
+                ready.resize(ready.len() + self.mix.samples(BLOCK), 0.0);
             }
-            self.made += BLOCK as u64;
-        }
-        let samples = self.mix.samples(frames).min(self.ready.len());
+        });
         if is_heard {
-            self.out.extend(self.ready.drain(..samples));
+            self.out.extend(samples);
             self.ceiling.process_single(&mut self.out);
         } else {
-            self.ready.clear();
-            self.made = end;
+            drop(samples);
+            self.blocks.begin_at(position + frames as u64);
         }
     }
 

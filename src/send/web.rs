@@ -11,6 +11,7 @@ use std::sync::{Arc, LazyLock};
 use crate::control;
 use crate::format::printable;
 use crate::qr;
+use crate::settings::Readers;
 use crate::stats::ServerStats;
 use crate::wire::http::{self, Answer, Body, Request, Status};
 use crate::wire::websocket;
@@ -28,16 +29,6 @@ const PAGE_FIELD: &str = "auralync-page";
 
 /// Most characters of a name of others that an answer repeats.
 const MAX_NAME: usize = 100;
-
-/// Who may read the figures.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Readers {
-    /// Programs on this machine.
-    #[default]
-    Local,
-    /// Everybody who reaches the page.
-    Public,
-}
 
 /// What a request leads to.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! `auralync-client`'s command line.
 
 use std::ffi::OsString;
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -10,19 +10,15 @@ use clap::Parser;
 use super::words::{
     client_port, codec, delay, output, recording, stats, talk, talk_codec, volume, whole_number,
 };
-use super::{StatsTarget, Target, Verbosity, Wanted, computer};
+use super::{Simulation, Verbosity, computer};
 use crate::codec::Codec;
+use crate::discovery::seek::Sought;
+use crate::discovery::target::Wanted;
 use crate::error::{Error, Result};
 use crate::preset;
 use crate::recording::{Kind, STDOUT, refuse_at_once};
-use crate::recv::simulate::Simulation;
+use crate::stats::StatsTarget;
 use crate::talking::Mode;
-
-/// Longest answer to the question for a server that is read, in bytes: a host name and a port.
-const LONGEST_ANSWER: u64 = 1024;
-
-/// How often an answer that cannot be a server is asked for again.
-const QUESTIONS: u32 = 3;
 
 /// What is typed behind `auralync-client`.
 #[derive(Debug, Parser)]
@@ -319,6 +315,20 @@ impl ClientArgs {
     }
 }
 
+impl ClientSettings {
+    /// What is known of the server.
+    #[must_use]
+    pub fn sought(&self) -> Sought<'_> {
+        Sought {
+            wanted: self.wanted.as_ref(),
+            port: self.port,
+            discovery: self.discovery,
+            hears: self.talk.is_some(),
+            may_hear_unasked: self.talk_to_found,
+        }
+    }
+}
+
 /// Writes `--talk push` and `--talk open` as clap reads them, with an equals sign. Otherwise the mode
 /// would be taken for the server's name.
 #[must_use]
@@ -346,68 +356,6 @@ fn fallback_delay(preset: Option<&str>, milliseconds: Option<u32>) -> Result<u32
     let Some(milliseconds) = milliseconds else { return Ok(preset_ms) };
     preset::check_playout_delay(milliseconds)?;
     Ok(milliseconds)
-}
-
-/// Asks whoever sits there for the server, a few times if need be. `port` is what `--port` says.
-/// Only for a terminal: anything else gets [`host_missing`].
-///
-/// # Errors
-///
-/// [`Error::Usage`] when no answer could be a server's address, or none comes;
-/// [`Error::Internal`] when the terminal cannot be read or written.
-pub fn ask_for_host(
-    input: &mut impl BufRead,
-    output: &mut impl Write,
-    port: Option<u16>,
-) -> Result<Target> {
-    let question = "Address of the PC that plays (auralync-server shows it there): ";
-    ask(input, output, question, host_missing(), |typed| Target::parse(typed, port))
-}
-
-/// Asks a question a few times, until `understand` makes something of an answer. `missing` is the
-/// error where no answer comes.
-///
-/// # Errors
-///
-/// As [`ask_for_host`].
-pub(crate) fn ask<T>(
-    input: &mut impl BufRead,
-    output: &mut impl Write,
-    question: &str,
-    missing: Error,
-    understand: impl Fn(&str) -> Result<T>,
-) -> Result<T> {
-    let broken = |error| Error::internal("cannot ask for the server", error);
-    let mut last = missing;
-    for asked in 0..QUESTIONS {
-        if asked > 0 {
-            writeln!(output, "{last}").map_err(broken)?;
-        }
-        write!(output, "{question}").and_then(|()| output.flush()).map_err(broken)?;
-        let mut answer = Vec::new();
-        input.by_ref().take(LONGEST_ANSWER).read_until(b'\n', &mut answer).map_err(broken)?;
-        if answer.is_empty() {
-            break;
-        }
-        let answer = String::from_utf8_lossy(&answer);
-        // Whoever copies the whole command that the server prints means the address in it.
-        let typed = answer.trim();
-        match understand(typed.strip_prefix("auralync-client ").unwrap_or(typed)) {
-            Ok(understood) => return Ok(understood),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Nobody named a server, and nobody can be asked.
-#[must_use]
-pub fn host_missing() -> Error {
-    Error::usage(
-        "no server was named",
-        "Type the address that auralync-server printed when it started, for example: \
-         auralync-client 192.168.1.100",
-    )
 }
 
 #[cfg(test)]

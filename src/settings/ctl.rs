@@ -2,8 +2,8 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use super::Target;
 use super::words::{level, pan};
+use crate::discovery::target::Target;
 use crate::error::Result;
 
 /// The first word behind the program's name that makes it this.

@@ -7,11 +7,11 @@ use clap::Parser;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::words::{address, duck, folder, host, recording, stats, whole_number};
-use super::{DEFAULT_WEB_PORT, StatsTarget, Verbosity, computer};
+use super::{DEFAULT_WEB_PORT, Verbosity, computer};
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
-use crate::send::web::Readers;
 use crate::source::{MAX_SOURCES, Source, spec_from_os};
+use crate::stats::StatsTarget;
 
 /// The preset of a conference with no film, where none is named: there is no picture to wait for.
 const CONFERENCE_PRESET: &str = "live";
@@ -157,6 +157,16 @@ pub struct ServerArgs {
     stats: Option<StatsTarget>,
     #[command(flatten)]
     verbosity: Verbosity,
+}
+
+/// Who may read the figures on the page's port.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Readers {
+    /// Programs on this machine.
+    #[default]
+    Local,
+    /// Everybody who reaches the page.
+    Public,
 }
 
 /// What a server is asked to do.

@@ -5,16 +5,15 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Output, StatsTarget};
+use super::Output;
+use crate::clock::FARTHEST_MS;
 use crate::codec::Codec;
 use crate::home::expanded;
 use crate::limiter::MAX_VOLUME;
 use crate::recording::STDOUT;
-use crate::send::combine::MOST_DUCK_DB;
+use crate::source::MOST_DUCK_DB;
+use crate::stats::StatsTarget;
 use crate::talking::Mode;
-
-/// Farthest that a listener's own sound can be moved either way, in milliseconds.
-pub(crate) const FARTHEST_MS: i32 = 5000;
 
 pub(super) fn whole_number<N: FromStr>(text: &str) -> Result<N, String> {
     text.parse().map_err(|_| {
@@ -105,7 +104,7 @@ pub(super) fn talk(text: &str) -> Result<Mode, String> {
 }
 
 pub(super) fn talk_codec(text: &str) -> Result<Codec, String> {
-    crate::send::speak::codec(text).ok_or_else(|| {
+    Codec::parse_for_voice(text).ok_or_else(|| {
         "it can be opus, opus:KBPS with 64 to 256 kilobits a second, s16, s24 or f32".to_owned()
     })
 }

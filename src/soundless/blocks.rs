@@ -1,30 +1,16 @@
-//! Compressed sound, a packet at a time: of one format from its start to its end, whatever the file
-//! does on its way.
+//! Reads compressed sound a packet at a time. It has one format from its start to its end, whatever
+//! the file does on its way.
 
 use crate::format::Format;
 use crate::mixdown::{Layout, Mixdown, Position};
 use crate::rate::WholeConverter;
+use crate::soundless::block::Block;
+use crate::soundless::fault::{Fault, believable};
 use crate::soundless::flac::Flac;
 use crate::soundless::input::Input;
 use crate::soundless::kind::{FileKind, recognise};
 use crate::soundless::mp3::Mp3;
 use crate::soundless::ogg::Ogg;
-use crate::soundless::sound_file::{Fault, believable};
-
-/// What came out of a packet.
-#[derive(Debug)]
-pub(super) struct Block {
-    pub(super) sample_rate: u32,
-    pub(super) layout: Layout,
-    /// Interleaved.
-    pub(super) samples: Vec<f32>,
-}
-
-impl Default for Block {
-    fn default() -> Self {
-        Self { sample_rate: 0, layout: Layout::from_positions(&[]), samples: Vec::new() }
-    }
-}
 
 enum Packets {
     Mp3(Mp3),

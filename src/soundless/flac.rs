@@ -8,9 +8,9 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
 use crate::mixdown::Layout;
-use crate::soundless::blocks::Block;
+use crate::soundless::block::Block;
+use crate::soundless::fault::{Fault, believable};
 use crate::soundless::input::Input;
-use crate::soundless::sound_file::Fault;
 use frame::Crc16;
 pub(super) use frame::Header;
 
@@ -267,7 +267,7 @@ fn read_metadata(input: &mut Input) -> Result<(StreamInfo, u32), Fault> {
         }
     }
     let info = info.ok_or_else(|| Fault::Damaged("it ends before its sound begins".into()))?;
-    super::sound_file::believable(info.sample_rate, info.channels.into())?;
+    believable(info.sample_rate, info.channels.into())?;
     Ok((info, mask))
 }
 

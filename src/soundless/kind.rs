@@ -1,9 +1,10 @@
-//! What a file is, by its first bytes: first the kind, and then, elsewhere, how it is laid out.
+//! Tells what a file is by its first bytes. Other modules then read how it is laid out.
 
 use std::io;
 
+use crate::soundless::fault::Fault;
 use crate::soundless::input::Input;
-use crate::soundless::sound_file::Fault;
+use crate::soundless::tag::tag_bytes;
 use crate::soundless::{mp3, others};
 
 /// How far into a file its sound may begin, tags aside: what a server or a badly cut stream leaves
@@ -97,25 +98,6 @@ fn known(start: &[u8]) -> Option<FileKind> {
         b"OggS" if start.get(4) == Some(&0) => FileKind::Ogg,
         _ => return None,
     })
-}
-
-/// Bytes of the tag that begins here: ID3v2 or APE. It may hold pictures of any size, which nobody
-/// here wants in memory.
-pub(crate) fn tag_bytes(input: &mut Input) -> io::Result<u64> {
-    let start = input.peek(32)?;
-    if start.len() >= 10 && start.starts_with(b"ID3") && start[6..10].iter().all(|b| *b < 0x80) {
-        let has_footer = start[5] & 0x10 != 0;
-        let size = start[6..10].iter().fold(0, |size, byte| size << 7 | u64::from(*byte));
-        return Ok(size + if has_footer { 20 } else { 10 });
-    }
-    if start.len() >= 32 && start.starts_with(b"APETAGEX") {
-        // The size leaves the head out, and counts the foot.
-        let number =
-            |at: usize| start[at..].first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
-        let is_head = number(20) & 0x2000_0000 != 0;
-        return Ok(if is_head { u64::from(number(12)) + 32 } else { 32 });
-    }
-    Ok(0)
 }
 
 fn step_over_zeros(input: &mut Input) -> io::Result<()> {

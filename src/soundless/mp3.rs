@@ -8,10 +8,10 @@ mod header;
 use nanomp3_core::{Decoder, MAX_SAMPLES_PER_FRAME};
 
 use crate::mixdown::Layout;
-use crate::soundless::blocks::Block;
+use crate::soundless::block::Block;
+use crate::soundless::fault::Fault;
 use crate::soundless::input::Input;
-use crate::soundless::kind::tag_bytes;
-use crate::soundless::sound_file::Fault;
+use crate::soundless::tag::tag_bytes;
 use header::{Header, Tag};
 
 /// Packets that must follow each other before a few bits count as the start of sound, in a file

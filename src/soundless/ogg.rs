@@ -7,9 +7,9 @@ mod opus;
 mod page;
 mod sound;
 
-use crate::soundless::blocks::Block;
+use crate::soundless::block::Block;
+use crate::soundless::fault::Fault;
 use crate::soundless::input::Input;
-use crate::soundless::sound_file::Fault;
 use page::{Page, next_page};
 use sound::{First, Sound};
 

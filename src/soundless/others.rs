@@ -1,10 +1,10 @@
 //! The headers of AIFF, AIFF-C, W64, AU and CAF files. Every field is checked before it is used.
 
 use crate::mixdown::Layout;
+use crate::soundless::fault::{Fault, believable};
 use crate::soundless::input::Input;
 use crate::soundless::pcm::{Encoding, Order, Stored};
 use crate::soundless::riff;
-use crate::soundless::sound_file::{Fault, believable};
 
 /// Most chunks before the sound. Real files have a handful; each costs a seek.
 const MAX_CHUNKS: usize = 1_000;

@@ -4,8 +4,8 @@ mod encoding;
 
 use crate::format::Format;
 use crate::mixdown::Layout;
+use crate::soundless::fault::Fault;
 use crate::soundless::input::Input;
-use crate::soundless::sound_file::Fault;
 
 pub(crate) use encoding::{Encoding, Order};
 

@@ -3,9 +3,9 @@
 
 use crate::format::Format;
 use crate::mixdown::Layout;
+use crate::soundless::fault::{Fault, believable};
 use crate::soundless::input::Input;
 use crate::soundless::pcm::{Encoding, Order, Stored};
-use crate::soundless::sound_file::{Fault, believable};
 
 /// Most chunks before the sound. Real files have a handful; each costs a seek.
 const MAX_CHUNKS: usize = 1_000;

@@ -1,47 +1,20 @@
 //! A sound file of any kind that can be played, from its start to its end or over and over.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::format::{Format, sanitise};
 use crate::mixdown::Layout;
-use crate::soundless::MAX_CHANNELS;
 use crate::soundless::blocks::Compressed;
+use crate::soundless::fault::Fault;
 use crate::soundless::input::Input;
 use crate::soundless::kind::{FileKind, recognise};
 use crate::soundless::pcm::Pcm;
 use crate::soundless::{others, riff};
 
-/// Lowest sample rate of a sound file, in Hz. Below it a header lies.
-const MIN_SAMPLE_RATE: u32 = 1_000;
-
 const FILE_KINDS: &str = "AuraLync plays WAV, AIFF, FLAC, MP3, Ogg Vorbis and Opus";
-
-/// Why a file's contents cannot be played.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// The system would not read it.
-    Io(io::Error),
-    /// It is not sound, or not of a kind that is known here.
-    Unknown(String),
-    /// It is sound, but its header cannot be right.
-    Damaged(String),
-}
-
-impl Fault {
-    /// The file is sound, or something else, of a kind that is not played here.
-    pub(crate) fn not_known(name: &str) -> Self {
-        Self::Unknown(format!("it is {name}, which is not known here"))
-    }
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
 
 /// A file of sound, read piece by piece.
 #[derive(Debug)]
@@ -137,19 +110,6 @@ impl SoundFile {
             Decoder::Pcm(pcm) => pcm.restart(),
             Decoder::Compressed(compressed) => compressed.restart(),
         }
-    }
-}
-
-/// The format that a header claims, unless it lies.
-pub(crate) fn believable(sample_rate: u32, channels: usize) -> std::result::Result<Format, Fault> {
-    if !(MIN_SAMPLE_RATE..=super::MAX_SAMPLE_RATE).contains(&sample_rate) {
-        return Err(Fault::Damaged(format!("its header claims {sample_rate} samples a second")));
-    }
-    match u16::try_from(channels) {
-        Ok(channels) if (1..=MAX_CHANNELS).contains(&channels) => {
-            Ok(Format { sample_rate, channels })
-        }
-        _ => Err(Fault::Damaged(format!("its header claims {channels} channels"))),
     }
 }
 

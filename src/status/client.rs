@@ -2,8 +2,7 @@
 
 use super::{Key, meter};
 use crate::stats::ClientStats;
-use crate::talking::Mode;
-use crate::wire::Person;
+use crate::talking::{Mode, Other};
 
 /// Cells that a line of people has at most; a terminal is often narrower, and cuts it.
 const PEOPLE_CELLS: usize = 200;
@@ -42,23 +41,6 @@ pub struct Mouth {
     pub is_allowed: bool,
     /// Whether a microphone is open.
     pub has_microphone: bool,
-}
-
-/// Somebody else in the room.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Other {
-    /// What is known of them.
-    pub person: Person,
-    /// How loud they are wanted here, in percent.
-    pub volume_percent: u16,
-    /// Whether the keys change that.
-    pub is_selected: bool,
-}
-
-/// What to call somebody, who need not have a name.
-#[must_use]
-pub fn label(person: &Person) -> String {
-    if person.name.is_empty() { format!("listener {}", person.person) } else { person.name.clone() }
 }
 
 /// The lines to show, the most important first in each. The levels in `stats` are the latest, not a
@@ -123,7 +105,8 @@ fn speaking(stats: &ClientStats, mouth: &Mouth, keys: bool) -> String {
     format!("{now}  ({how})")
 }
 
-/// Who is there: a dot before those who speak, an arrow before the one whom the keys turn.
+/// The people who are there: a dot before those who speak, an arrow before the one whom the keys
+/// turn.
 fn people(others: &[Other]) -> String {
     let mut line = "in the room:".to_owned();
     for (at, other) in others.iter().enumerate() {
@@ -134,7 +117,7 @@ fn people(others: &[Other]) -> String {
         let person = &other.person;
         line += if other.is_selected { "  ▸ " } else { "  " };
         line += if person.is_speaking { "● " } else { "" };
-        line += &label(person);
+        line += &person.label();
         if person.is_muted {
             line += " (muted)";
         } else if person.is_deaf {
@@ -167,6 +150,7 @@ fn playing(stats: &ClientStats) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Person;
 
     fn stats() -> ClientStats {
         ClientStats {

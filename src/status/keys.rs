@@ -69,7 +69,7 @@ pub(super) enum Stroke {
 }
 
 impl Stroke {
-    /// What it asks for.
+    /// What this stroke asks for.
     pub(super) fn key(self) -> Option<Key> {
         match self {
             Self::Down(letter) => Key::of(letter),

@@ -73,7 +73,8 @@ fn line(listener: &ListenerStats, playout_delay_ms: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::PersonStats;
+    use crate::codec::Codec;
+    use crate::stats::{PersonStats, Via};
     use crate::wire::Report;
 
     fn listener(name: &str, connected_s: f64, report: Option<Report>) -> ListenerStats {
@@ -81,8 +82,8 @@ mod tests {
             address: ([192, 168, 1, 20], 53_412).into(),
             name: name.to_owned(),
             version: if name.is_empty() { 1 } else { 2 },
-            via: "tcp",
-            codec: "f32".into(),
+            via: Via::Tcp,
+            codec: Codec::Float32,
             connected_s,
             queued: 0,
             frames: 0,

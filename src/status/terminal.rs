@@ -104,7 +104,7 @@ impl Keyboard {
         Ok(self.0.typed()?.into_iter().filter_map(Stroke::key).collect())
     }
 
-    /// Whether it tells when a key is let go.
+    /// Whether the terminal tells when a key is let go.
     #[must_use]
     pub fn tells_release(&self) -> bool {
         self.0.tells_release()

@@ -52,7 +52,7 @@ impl Before {
     }
 }
 
-/// To the terminal, past what is shown on it.
+/// Writes to the terminal, past what is shown on it.
 fn say(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());

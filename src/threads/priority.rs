@@ -49,7 +49,7 @@ mod system {
     /// ends it. rtkit asks for such a limit, and allows no longer one.
     const LONGEST_US: u64 = 200_000;
 
-    /// Nobody waits longer for rtkit: without it there is sound, too.
+    /// Longest wait for rtkit: without it there is sound, too.
     const PATIENCE: Duration = Duration::from_millis(300);
 
     const NAME: &str = "org.freedesktop.RealtimeKit1";

@@ -3,27 +3,16 @@
 use std::collections::BTreeMap;
 
 use byteorder::{BigEndian, ByteOrder};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::talk::Microphone;
+use super::json::{LONGEST_TEXT, json, json_frame};
+use super::talk::{MAX_TALK_BYTES, Microphone};
 use super::{
-    Full, MAX_AUDIO_PAYLOAD, MAX_JSON, SERVER_FULL, VERSION, Violation, kind, plain, typed,
+    Full, MAX_ALGORITHMIC_DELAY, MAX_AUDIO_PAYLOAD, MAX_NAME, MAX_NAME_BYTES, SERVER_FULL, VERSION,
+    Violation, kind, plain, typed,
 };
+use crate::codec::MAX_CODECS;
 use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable, printable_name};
-
-/// Longest id or name that is kept of a peer's, in characters.
-pub(super) const MAX_NAME: usize = 64;
-
-/// Longest name that is kept of a client's, in bytes: lists of people go to everybody.
-pub const MAX_NAME_BYTES: usize = 64;
-
-/// Codecs of a hello that are looked at, the best first.
-pub const MAX_CODECS: usize = 16;
-
-/// What a peer says to be read, and what is said of what cannot be read, is cut to this many
-/// characters.
-const LONGEST_TEXT: usize = 300;
 
 /// The first thing a server says: generation one's config, with our key in it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -261,6 +250,19 @@ impl Welcome {
         Ok(welcome)
     }
 
+    /// Lets the listener speak.
+    pub fn let_speak(&mut self) {
+        self.accepts.insert(kind::TALK.to_string(), LONGEST_TALK);
+    }
+
+    /// The longest talk frame (kind and body) that the server takes, in bytes, at most
+    /// [`MAX_TALK_BYTES`]; `None` where this client may not talk.
+    #[must_use]
+    pub fn longest_talk(&self) -> Option<usize> {
+        let longest = *self.accepts.get(&kind::TALK.to_string())?;
+        Some((longest as usize).min(MAX_TALK_BYTES))
+    }
+
     /// The whole typed frame.
     #[must_use]
     pub fn frame(&self) -> Vec<u8> {
@@ -268,8 +270,8 @@ impl Welcome {
     }
 }
 
-/// Most frames by which decoded sound may lag its positions.
-pub const MAX_ALGORITHMIC_DELAY: u32 = 9_600;
+/// [`MAX_TALK_BYTES`] as a welcome says it.
+const LONGEST_TALK: u32 = MAX_TALK_BYTES as u32;
 
 /// Longest playout delay that a client accepts, in ms; it sizes the jitter buffer.
 pub const MAX_PLAYOUT_DELAY_MS: u32 = 10_000;
@@ -451,35 +453,6 @@ impl Pong {
         BigEndian::write_u64(&mut body[16..], self.sent_us);
         typed(kind::PONG, &body)
     }
-}
-
-pub(super) fn json<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, Violation> {
-    json_within(MAX_JSON, what, body)
-}
-
-/// Reads one JSON object of at most `limit` bytes.
-pub(super) fn json_within<T: DeserializeOwned>(
-    limit: usize,
-    what: &'static str,
-    body: &[u8],
-) -> Result<T, Violation> {
-    if body.len() > limit {
-        let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
-        return Err(Violation::TooLong { length, limit });
-    }
-    // Lists would do as well for serde, and `[]` as a report that says nothing.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Violation::Unreadable { what, why: "no JSON object".to_owned() });
-    }
-    serde_json::from_slice(body).map_err(|e| {
-        // It may quote what was sent.
-        Violation::Unreadable { what, why: printable(&e.to_string(), LONGEST_TEXT) }
-    })
-}
-
-pub(super) fn json_frame<T: Serialize>(kind: u8, message: &T) -> Vec<u8> {
-    // Our own structs of numbers, texts and string-keyed maps always serialise.
-    typed(kind, &serde_json::to_vec(message).unwrap_or_default())
 }
 
 #[cfg(test)]

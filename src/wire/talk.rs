@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::message::{MAX_NAME, MAX_NAME_BYTES, json, json_frame, json_within};
+use super::json::{json, json_frame, json_within};
 use super::{
-    AUDIO_HEADER, AudioHeader, MAX_ALGORITHMIC_DELAY, MAX_CLIENT_FRAME, PLAIN_HEADER, Violation,
-    Welcome, header_bytes, kind, typed,
+    AUDIO_HEADER, AudioHeader, MAX_ALGORITHMIC_DELAY, MAX_CLIENT_FRAME, MAX_NAME, MAX_NAME_BYTES,
+    PLAIN_HEADER, Violation, header_bytes, kind, typed,
 };
 use crate::codec::{Codec, opus};
 use crate::format::{Format, MAX_STREAM_CHANNELS, printable, printable_name};
@@ -17,9 +17,6 @@ use crate::format::{Format, MAX_STREAM_CHANNELS, printable, printable_name};
 /// Longest talk frame (kind and body) that a server takes, in bytes: no longer than a client's
 /// other frames, so that who talks makes the server hold no more than who listens.
 pub const MAX_TALK_BYTES: usize = MAX_CLIENT_FRAME;
-
-/// [`MAX_TALK_BYTES`] as a welcome says it.
-const LONGEST_TALK: u32 = MAX_TALK_BYTES as u32;
 
 /// Lowest rate of a microphone's sound, in Hz: a telephone's.
 pub const LOWEST_TALK_RATE: u32 = 8_000;
@@ -74,21 +71,6 @@ impl Microphone {
             && (1..=MAX_STREAM_CHANNELS).contains(&self.channels)
             && self.algorithmic_delay <= MAX_ALGORITHMIC_DELAY;
         fits.then_some(Format { sample_rate: self.rate, channels: self.channels })
-    }
-}
-
-impl Welcome {
-    /// Lets the listener speak.
-    pub fn let_speak(&mut self) {
-        self.accepts.insert(kind::TALK.to_string(), LONGEST_TALK);
-    }
-
-    /// The longest talk frame (kind and body) that the server takes, in bytes, at most
-    /// [`MAX_TALK_BYTES`]; `None` where this client may not talk.
-    #[must_use]
-    pub fn longest_talk(&self) -> Option<usize> {
-        let longest = *self.accepts.get(&kind::TALK.to_string())?;
-        Some((longest as usize).min(MAX_TALK_BYTES))
     }
 }
 
@@ -173,6 +155,14 @@ pub struct Person {
     /// Whether they speak now.
     #[serde(default)]
     pub is_speaking: bool,
+}
+
+impl Person {
+    /// What to call them, who need not have a name.
+    #[must_use]
+    pub fn label(&self) -> String {
+        if self.name.is_empty() { format!("listener {}", self.person) } else { self.name.clone() }
+    }
 }
 
 impl People {

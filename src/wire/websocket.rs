@@ -276,7 +276,7 @@ struct Header {
 }
 
 impl Messages {
-    /// For a conversation in texts, of [`MAX_CLIENT_MESSAGE`] bytes at most.
+    /// Makes a reader for a conversation in texts, of [`MAX_CLIENT_MESSAGE`] bytes at most.
     #[must_use]
     pub fn texts() -> Self {
         Self { takes_text: true, ..Self::default() }

@@ -23,7 +23,7 @@ const HOUR_US: u64 = 3_600_000_000;
 /// How a server lies.
 #[derive(Clone, Copy)]
 struct Lie {
-    /// Of when a chunk was captured, in place of the truth.
+    /// What it says of when a chunk was captured, in place of the truth.
     captured_us: fn(u64) -> u64,
     answers_pings: bool,
 }

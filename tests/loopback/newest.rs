@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use auralync::codec::opus::LONGEST_CONCEALED;
-use auralync::recv::decode::{Event, Stream};
+use auralync::playout::frames::FrameDecoder;
 use auralync::wire::{AudioHeader, Hello, Welcome, kind};
 
 use crate::support::flags::wav;
@@ -64,7 +64,8 @@ fn with_a_queue_of_one_the_slow_get_the_newest_opus_frame_and_the_others_every_o
     wait_until("the slow one has slept", || asleep.elapsed() > Duration::from_secs(4));
 
     // What the system held is old and whole; then the newest comes, with a gap before it.
-    let mut stream = Stream::of("opus", welcome.format, welcome.algorithmic_delay.into()).unwrap();
+    let mut decoder =
+        FrameDecoder::new("opus", welcome.format, welcome.algorithmic_delay.into()).unwrap();
     let (mut samples, mut next, mut gap, mut after) = (Vec::new(), None, 0, 0);
     let mut last_us = 0;
     while after < 25 {
@@ -78,8 +79,7 @@ fn with_a_queue_of_one_the_slow_get_the_newest_opus_frame_and_the_others_every_o
             let since_us = header.captured_us - first.captured_us;
             assert!(since_us + 500_000 > slept_us, "not the newest: {since_us} of {slept_us}");
         }
-        let event = stream.audio(header, &payload, &mut samples).unwrap();
-        let Event::Audio { samples, .. } = event else { panic!("no sound") };
+        let samples = decoder.decode(header, &payload, &mut samples).unwrap().samples;
         if gap > 0 {
             after += 1;
             assert!(samples.iter().all(|sample| sample.abs() < 1.0));

@@ -13,7 +13,7 @@ const RATE: u32 = 48_000;
 /// A delay that rides out every stall of a busy machine; what is tested does not depend on it.
 const UNHURRIED: [&str; 4] = ["--playout-delay-ms", "1500", "--max-queue-size", "200"];
 
-/// More sound than any test listens to.
+/// The length of the ramp, in s: more sound than any test listens to.
 const SECONDS: usize = 60;
 
 fn serve_ramp(scratch: &Scratch, channels: u16, more: &[&str]) -> Program {

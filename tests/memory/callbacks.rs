@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use auralync::Format;
+use auralync::capture::{self, Piece};
 use auralync::recv::speaker;
-use auralync::send::capture::{self, Piece};
 
 use super::watch;
 
@@ -14,7 +14,7 @@ const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
 /// A card's usual callback: 10 ms.
 const PERIOD: usize = 480;
 
-/// More stamps than either side keeps.
+/// A number of stamps that is more than either side keeps.
 const MANY: usize = 5_000;
 
 #[test]

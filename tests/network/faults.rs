@@ -61,7 +61,7 @@ struct House {
 
 /// What the listener heard of a fault.
 struct Heard {
-    /// From the fault's end until the last long silence's.
+    /// The time from the fault's end until the end of the last long silence.
     back: Duration,
     stretches: Vec<Stretch>,
     said: Vec<String>,

@@ -8,9 +8,13 @@ export async function open(host, heard) {
 		executablePath: '/usr/bin/chromium',
 		// Tests often run as root, where Chromium's sandbox cannot be.
 		args: [
-			'--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', `--host-resolver-rules=MAP ${host} 127.0.0.1`,
+			'--no-sandbox',
+			'--disable-dev-shm-usage',
+			'--disable-gpu',
+			`--host-resolver-rules=MAP ${host} 127.0.0.1`,
 			// A microphone that beeps twice a second or hears a file, and whoever sits there allows it.
-			'--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+			'--use-fake-device-for-media-stream',
+			'--use-fake-ui-for-media-stream',
 			...(heard ? [`--use-file-for-fake-audio-capture=${heard}`] : []),
 		],
 		ignoreDefaultArgs: ['--mute-audio'],

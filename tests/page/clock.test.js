@@ -69,7 +69,12 @@ test('a clock that steps is noticed at the second pong and believed at once', ()
 
 test('pongs that contradict themselves are ignored', () => {
 	const clock = new ServerClock();
-	for (const [clientUs, receivedUs, sentUs, now] of [[100, 0, 0, 50], [100, 10, 5, 200], [100, 0, 5000, 200], [100, 2 ** 63, 2 ** 63, 200]]) {
+	for (const [clientUs, receivedUs, sentUs, now] of [
+		[100, 0, 0, 50],
+		[100, 10, 5, 200],
+		[100, 0, 5000, 200],
+		[100, 2 ** 63, 2 ** 63, 200],
+	]) {
 		assert.equal(clock.pong({clientUs, receivedUs, sentUs}, now), 'nothing');
 	}
 	assert.equal(clock.known, false);

@@ -11,7 +11,7 @@ import {fileURLToPath} from 'node:url';
 /** The packets of such a file, as lists of bytes. */
 export function packetsOf(file) {
 	const packets = [];
-	for (let at = 0; at < file.length;) {
+	for (let at = 0; at < file.length; ) {
 		const length = file.readUInt16BE(at);
 		packets.push([...file.subarray(at + 2, at + 2 + length)]);
 		at += 2 + length;
@@ -32,7 +32,9 @@ export async function decodeAll([from, packets, wasm]) {
 	});
 	const deadline = performance.now() + 10_000;
 	while (pieces.length < packets.length && performance.now() < deadline) {
-		await new Promise((wake) => { setTimeout(wake, 10); });
+		await new Promise((wake) => {
+			setTimeout(wake, 10);
+		});
 	}
 	return pieces.flatMap(([left, right]) => [...left].flatMap((sample, n) => [sample, right[n]]));
 }
@@ -40,6 +42,10 @@ export async function decodeAll([from, packets, wasm]) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const [packets, into] = process.argv.slice(2);
 	const wasm = readFileSync(new URL('../../web/opus.wasm', import.meta.url));
-	const decoded = await decodeAll([new URL('../../web/opus.js', import.meta.url).href, packetsOf(readFileSync(packets)), wasm]);
+	const decoded = await decodeAll([
+		new URL('../../web/opus.js', import.meta.url).href,
+		packetsOf(readFileSync(packets)),
+		wasm,
+	]);
 	writeFileSync(into, Float32Array.from(decoded));
 }

@@ -21,7 +21,8 @@ page.on('pageerror', (error) => errors.push(String(error.stack ?? error)));
 page.on('console', (message) => {
 	const type = message.type();
 	// A server that is gone is what the browser itself writes here; the page says so in words.
-	if (type === 'error' && !/WebSocket|net::ERR_|can.t establish a connection/.test(message.text())) errors.push(message.text());
+	if (type === 'error' && !/WebSocket|net::ERR_|can.t establish a connection/.test(message.text()))
+		errors.push(message.text());
 });
 
 const inPage = (...call) => page.evaluate(...call);
@@ -60,7 +61,8 @@ const commands = {
 			window.talked = [];
 			WebSocket.prototype.send = function noted(bytes) {
 				const view = new DataView(bytes);
-				if (view.getUint8(4) === TALK) window.talked.push([performance.now() / 1e3, view.getUint8(5), bytes.byteLength]);
+				if (view.getUint8(4) === TALK)
+					window.talked.push([performance.now() / 1e3, view.getUint8(5), bytes.byteLength]);
 				return send.call(this, bytes);
 			};
 			return {
@@ -84,14 +86,18 @@ const commands = {
 		const all = ({role, name, children = []}) => [`${role} ${name}`, ...children.flatMap(all)];
 		return all(await page.accessibility.snapshot());
 	},
-	set: (selector, ...value) => inPage(([where, to]) => {
-		const input = document.querySelector(where);
-		input.value = to;
-		input.dispatchEvent(new Event('input', {bubbles: true}));
-		input.dispatchEvent(new Event('change', {bubbles: true}));
-	}, [selector, value.join(' ')]),
+	set: (selector, ...value) =>
+		inPage(
+			([where, to]) => {
+				const input = document.querySelector(where);
+				input.value = to;
+				input.dispatchEvent(new Event('input', {bubbles: true}));
+				input.dispatchEvent(new Event('change', {bubbles: true}));
+			},
+			[selector, value.join(' ')],
+		),
 	show: async () => ({
-		...await inPage(() => {
+		...(await inPage(() => {
 			const text = (selector) => document.querySelector(selector).textContent;
 			return {
 				state: document.querySelector('main').dataset.state,
@@ -114,37 +120,48 @@ const commands = {
 				isTalkOn: document.querySelector('#talk')?.getAttribute('aria-pressed') === 'true',
 				lockScreen: [navigator.mediaSession?.playbackState, navigator.mediaSession?.metadata?.title],
 			};
-		}),
+		})),
 		bytes: await bytesToSound(),
 		errors,
 	}),
 	/** What was sent of the microphone so far: when (in seconds), with what flags, in how many bytes. */
 	talked: () => inPage(() => window.talked),
 	/** As a browser that does not have it. */
-	lack: (what) => inPage((name) => { delete window[name]; }, what),
+	lack: (what) =>
+		inPage((name) => {
+			delete window[name];
+		}, what),
 	/** Joins in place of the page, with a patience of its own (web/patience.js). */
 	async join(patienceMs) {
 		await page.click('#status');
 		await inPage(async (patience) => {
 			const [{Listener}, {Patience}] = await Promise.all([import('/listener.js'), import('/patience.js')]);
-			const wishes = {url: `ws://${location.host}/listen`, id: '0'.repeat(32), name: 'Test', volume: 100, trimMs: 0};
+			window.patience = new Patience(patience);
+			const url = `ws://${location.host}/listen`;
+			const wishes = {url, id: '0'.repeat(32), name: 'Test', volume: 100, trimMs: 0, patience: window.patience};
 			window.listener = new Listener(wishes, () => {});
-			window.listener.player.patience = new Patience(patience);
 		}, Number(patienceMs));
 	},
 	figures: () => inPage(() => window.listener.player.figures()),
-	endPatience: () => inPage(() => {
-		window.listener.player.patience = null;
-		return window.listener.player.figures();
-	}),
+	endPatience: () =>
+		inPage(() => {
+			window.patience.came = () => 0;
+			return window.listener.player.figures();
+		}),
 	/** Keeps the page from doing anything for `ms`, so many times with a tenth of a second between them. */
-	block: (ms, times) => inPage(async ([blockedMs, count]) => {
-		for (let n = 0; n < count; n += 1) {
-			const until = performance.now() + blockedMs;
-			while (performance.now() < until);
-			await new Promise((wake) => { setTimeout(wake, 100); });
-		}
-	}, [Number(ms), Number(times)]),
+	block: (ms, times) =>
+		inPage(
+			async ([blockedMs, count]) => {
+				for (let n = 0; n < count; n += 1) {
+					const until = performance.now() + blockedMs;
+					while (performance.now() < until);
+					await new Promise((wake) => {
+						setTimeout(wake, 100);
+					});
+				}
+			},
+			[Number(ms), Number(times)],
+		),
 	/** What the page makes of a file of Opus packets, as another file. */
 	async decode(packets, into) {
 		const samples = await inPage(decodeAll, ['/opus.js', packetsOf(readFileSync(packets))]);
@@ -155,7 +172,10 @@ const commands = {
 		const bytes = readFileSync(samples);
 		const mono = [...new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)];
 		const {delay, packets} = await inPage(encodeAll, mono);
-		writeFileSync(into, Buffer.concat(packets.map((packet) => Buffer.from([packet.length >> 8, packet.length & 255, ...packet]))));
+		writeFileSync(
+			into,
+			Buffer.concat(packets.map((packet) => Buffer.from([packet.length >> 8, packet.length & 255, ...packet]))),
+		);
 		return delay;
 	},
 	reload: () => page.reload(),

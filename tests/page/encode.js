@@ -8,11 +8,13 @@ export async function encodeAll(samples) {
 	const packer = await opusPacker();
 	for (let at = 0; at + FRAMES <= samples.length; at += FRAMES) {
 		const header = {flags: 0, position: at, capturedUs: 0};
-		packer.pack(header, Float32Array.from(samples.slice(at, at + FRAMES)), (_, frames, bytes) => packets.push([...bytes]));
+		packer.pack(header, Float32Array.from(samples.slice(at, at + FRAMES)), (_, __, bytes) => packets.push([...bytes]));
 	}
 	const deadline = performance.now() + 10_000;
 	while (packets.length < Math.floor(samples.length / FRAMES) && performance.now() < deadline) {
-		await new Promise((wake) => { setTimeout(wake, 10); });
+		await new Promise((wake) => {
+			setTimeout(wake, 10);
+		});
 	}
 	return {delay: packer.announced.algorithmic_delay, packets};
 }

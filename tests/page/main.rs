@@ -40,10 +40,12 @@ use support::waiting::wait_until;
 /// What `--preset smooth` promises.
 const PLAYOUT_DELAY_MS: f64 = 300.0;
 
-/// How far from it a browser may be, left alone: it says only roughly when its sound is heard …
+/// How far from the playout delay a browser may be, left alone: it says only roughly when its sound
+/// is heard.
 const DELAY_TOLERANCE_MS: f64 = 15.0;
 
-/// … and more roughly in its first seconds, on a machine that is busy with tests.
+/// How far from the playout delay a browser may be in its first seconds, on a machine that is busy
+/// with tests.
 const EARLY_TOLERANCE_MS: f64 = 20.0;
 
 /// How much later than it should be heard a sound is looked for.
@@ -56,7 +58,7 @@ const SOUND_WITHIN_S: f64 = 1.5;
 
 const IN_STEP: &str = "You are in step with everybody else.";
 
-/// Longer than the test takes.
+/// The length of the music, in s: longer than the test takes.
 const MUSIC_S: usize = 180;
 
 /// How long the long test listens, after a moment to settle.

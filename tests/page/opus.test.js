@@ -41,7 +41,15 @@ test('a gap is filled up to 100 ms, and a longer one is left to the fade', () =>
 	const {decoder, pieces} = listening();
 	decoder.take(message(0));
 	decoder.take(message(2 * FRAMES + 120));
-	assert.deepEqual(pieces.map(({position, frames}) => [position, frames]), [[0, 960], [960, 960], [1920, 120], [2040, 960]]);
+	assert.deepEqual(
+		pieces.map(({position, frames}) => [position, frames]),
+		[
+			[0, 960],
+			[960, 960],
+			[1920, 120],
+			[2040, 960],
+		],
+	);
 	assert.equal(pieces[1].capturedUs, 2e4);
 	decoder.take(message(100 * FRAMES));
 	assert.equal(pieces.length, 5);
@@ -87,8 +95,10 @@ test('page and programs are bound to one version of ropus', () => {
 	const bound = /^ropus = \{ version = "=([0-9.]+)"/m;
 	const locked = /^name = "ropus"\nversion = "([0-9.]+)"/m;
 	const versions = [
-		found('Cargo.toml', bound), found('web/opus/Cargo.toml', bound),
-		found('Cargo.lock', locked), found('web/opus/Cargo.lock', locked),
+		found('Cargo.toml', bound),
+		found('web/opus/Cargo.toml', bound),
+		found('Cargo.lock', locked),
+		found('web/opus/Cargo.lock', locked),
 	];
 	assert.deepEqual(new Set(versions), new Set([versions[0]]));
 	assert.match(versions[0], /^[0-9.]+$/);

@@ -46,8 +46,15 @@ const brittle = (_, extraMs) => (extraMs < 50 ? extraMs - 50 : 50);
 
 test('what a moment of load has cost is given back in steps, down to what is needed', () => {
 	const output = new Output(440).run(5 * MINUTE_MS, (_, extraMs) => extraMs - 12);
-	assert.deepEqual(output.changes.map(([, ms]) => ms), [230, 130, 80, 50, 40, 30, 20], 'half of what is to spare, never the last 5 ms');
-	assert.ok(output.pauses.every((pause) => pause >= 15_000), `${output.pauses}`);
+	assert.deepEqual(
+		output.changes.map(([, ms]) => ms),
+		[230, 130, 80, 50, 40, 30, 20],
+		'half of what is to spare, never the last 5 ms',
+	);
+	assert.ok(
+		output.pauses.every((pause) => pause >= 15_000),
+		`${output.pauses}`,
+	);
 	assert.equal(output.lateMs, 0);
 });
 
@@ -67,7 +74,10 @@ test('nothing is given back while anything is late or the output runs dry', () =
 test('a step that fails is tried ever more rarely, so that nothing sees and saws', () => {
 	const output = new Output(50).run(120 * MINUTE_MS, brittle);
 	const {pauses} = output;
-	assert.ok(pauses.every((pause, n) => n === 0 || pause >= pauses[n - 1]), `${pauses}`);
+	assert.ok(
+		pauses.every((pause, n) => n === 0 || pause >= pauses[n - 1]),
+		`${pauses}`,
+	);
 	assert.ok(pauses[0] >= 30_000 && pauses.at(-1) >= 8 * MINUTE_MS, `${pauses}`);
 	assert.ok(output.lateMs < 20 * EVERY_MS, `${output.lateMs} ms late in two hours`);
 });
@@ -80,7 +90,10 @@ test('steps that hold bring the old patience back', () => {
 	assert.equal(output.extraMs, 0);
 	const {pauses} = output;
 	assert.ok(pauses[0] > 2 * MINUTE_MS && pauses.at(-1) < MINUTE_MS, `${pauses}`);
-	assert.ok(pauses.every((pause, n) => n === 0 || pause < pauses[n - 1]), `${pauses}`);
+	assert.ok(
+		pauses.every((pause, n) => n === 0 || pause < pauses[n - 1]),
+		`${pauses}`,
+	);
 });
 
 test('a page that slept has seen nothing meanwhile', () => {

@@ -17,7 +17,10 @@ function answering(status, body, type = 'text/plain; charset=utf-8') {
 
 test('a refusal is the sentence of the server, asked for beside the WebSocket', async () => {
 	const {asked, ask} = answering(403, 'This address may not listen here.\n');
-	assert.deepEqual(await whyRefused(URL_OF_SOUND, PAGE, ask), {refuses: true, says: 'This address may not listen here.'});
+	assert.deepEqual(await whyRefused(URL_OF_SOUND, PAGE, ask), {
+		refuses: true,
+		says: 'This address may not listen here.',
+	});
 	assert.deepEqual(asked, [['https://music.example/aura/may-listen', PAGE]]);
 });
 
@@ -36,8 +39,14 @@ test('a page of another server, an empty answer and none at all say nothing', as
 });
 
 test('a page comes back by itself unless a person has sent it away', () => {
-	const ends = ['stopping', 'captured', 'violation', 'replaced', 'removed'].map((reason) => [reason, endOf({reason, text: 'why'})]);
-	assert.deepEqual(ends.filter(([, {comesBack}]) => comesBack).map(([reason]) => reason), ['stopping', 'captured', 'violation']);
+	const ends = ['stopping', 'captured', 'violation', 'replaced', 'removed'].map((reason) => [
+		reason,
+		endOf({reason, text: 'why'}),
+	]);
+	assert.deepEqual(
+		ends.filter(([, {comesBack}]) => comesBack).map(([reason]) => reason),
+		['stopping', 'captured', 'violation'],
+	);
 	assert.match(endOf({reason: 'captured'}).says, /another output/);
 	assert.match(endOf({reason: 'violation', text: 'a frame too long'}).says, /: a frame too long$/);
 	assert.equal(new Set(ends.map(([, {says}]) => says)).size, ends.length);

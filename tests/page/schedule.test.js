@@ -19,7 +19,10 @@ class Room {
 	constructor({inRate, outRate, outPpm = 0, delayMs = 300, lag = 0, lost = () => false}) {
 		Object.assign(this, {inRate, outRate, delayMs, lag, lost});
 		this.frameUs = 1e6 / (outRate * (1 + outPpm * 1e-6));
-		this.schedule = new Schedule({positionRate: inRate, channels: 1, playoutDelayMs: delayMs, algorithmicDelay: lag}, outRate);
+		this.schedule = new Schedule(
+			{positionRate: inRate, channels: 1, playoutDelayMs: delayMs, algorithmicDelay: lag},
+			outRate,
+		);
 		this.sent = 0;
 		this.frame = 0;
 		this.captureStartUs = 1e6;
@@ -59,7 +62,8 @@ class Room {
 		for (const {atUs, samples} of this.heard) {
 			if (atUs < fromUs || atUs > toUs) continue;
 			samples.forEach((sample, n) => {
-				const position = ((atUs + n * this.frameUs - this.captureStartUs - (this.delayMs + laterMs) * 1e3) * this.inRate) / 1e6;
+				const position =
+					((atUs + n * this.frameUs - this.captureStartUs - (this.delayMs + laterMs) * 1e3) * this.inRate) / 1e6;
 				worst = Math.max(worst, Math.abs(sample - this.value(position)));
 			});
 		}
@@ -89,12 +93,20 @@ test('decoded sound that lags its positions, as Opus does, is heard when any oth
 });
 
 test('every sample is heard at its capture time and the playout delay, whatever the rates', () => {
-	for (const [inRate, outRate] of [[48_000, 48_000], [44_100, 48_000], [40_000, 44_100], [48_000, 44_100]]) {
+	for (const [inRate, outRate] of [
+		[48_000, 48_000],
+		[44_100, 48_000],
+		[40_000, 44_100],
+		[48_000, 44_100],
+	]) {
 		const room = new Room({inRate, outRate});
 		room.run(8e6);
 		const worst = room.worst(3e6, 7.5e6);
 		assert.ok(worst < 0.01, `${inRate} → ${outRate}: ${worst}`);
-		assert.ok(room.largestStep() < 1.1 * STEP(outRate), `${inRate} → ${outRate}: ${room.largestStep()} of ${STEP(outRate)}`);
+		assert.ok(
+			room.largestStep() < 1.1 * STEP(outRate),
+			`${inRate} → ${outRate}: ${room.largestStep()} of ${STEP(outRate)}`,
+		);
 		assert.deepEqual(room.schedule.counts, {lost: 0, late: 0, jumps: 0});
 	}
 });

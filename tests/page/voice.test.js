@@ -12,19 +12,22 @@ const PIECE = 480;
 
 const ROOMS = JSON.parse(readFileSync(new URL('../vectors/voice/rooms.json', import.meta.url), 'utf8'));
 
-/** A room's sound, in blocks (src/send/voice_activity/tests.rs). */
+/** A room's sound, in blocks (src/recv/talk/voice_activity/tests.rs). */
 function blocksOf({rate, parts}) {
 	const saw = (frame, hz) => (((frame * hz) % rate) / rate) * 2 - 1;
 	let state = 1;
 	let at = 0;
-	return parts.flatMap(([blocks, hiss, buzz, hum]) => Array.from({length: blocks}, () =>
-		Float32Array.from({length: Math.round(rate / 100)}, () => {
-			state = (state * 48_271) % 2_147_483_647;
-			const noise = (state / 2_147_483_647) * 2 - 1;
-			const sample = noise * hiss + saw(at, 120) * buzz + saw(at, 50) * hum;
-			at += 1;
-			return sample;
-		})));
+	return parts.flatMap(([blocks, hiss, buzz, hum]) =>
+		Array.from({length: blocks}, () =>
+			Float32Array.from({length: Math.round(rate / 100)}, () => {
+				state = (state * 48_271) % 2_147_483_647;
+				const noise = (state / 2_147_483_647) * 2 - 1;
+				const sample = noise * hiss + saw(at, 120) * buzz + saw(at, 50) * hum;
+				at += 1;
+				return sample;
+			}),
+		),
+	);
 }
 
 for (const room of ROOMS) {
@@ -42,7 +45,8 @@ for (const room of ROOMS) {
 
 test('silence and nonsense are no voice', () => {
 	const voice = new VoiceActivity(RATE);
-	for (const block of [new Float32Array(PIECE), new Float32Array(PIECE).fill(NaN), new Float32Array()]) assert.ok(!voice.hear(block));
+	for (const block of [new Float32Array(PIECE), new Float32Array(PIECE).fill(NaN), new Float32Array()])
+		assert.ok(!voice.hear(block));
 });
 
 /** A gate that hears pieces of one loudness. */
@@ -58,13 +62,18 @@ class Mouth {
 			const number = this.next;
 			this.next += 1;
 			const samples = Float32Array.from({length: PIECE}, (_, at) => Math.sin(at * 0.13) * loudness);
-			this.gate.take({flags: 0, position: number * PIECE, capturedUs: number * 10_000}, samples, lets, (header, sound) => {
-				assert.equal(sound.length, PIECE);
-				assert.equal(header.capturedUs / 10_000, header.position / PIECE);
-				assert.equal((header.flags & Flag.held) !== 0, header.position / PIECE !== number);
-				sent.push(header.position / PIECE);
-				if (header.flags & Flag.last) last.push(header.position / PIECE);
-			});
+			this.gate.take(
+				{flags: 0, position: number * PIECE, capturedUs: number * 10_000},
+				samples,
+				lets,
+				(header, sound) => {
+					assert.equal(sound.length, PIECE);
+					assert.equal(header.capturedUs / 10_000, header.position / PIECE);
+					assert.equal((header.flags & Flag.held) !== 0, header.position / PIECE !== number);
+					sent.push(header.position / PIECE);
+					if (header.flags & Flag.last) last.push(header.position / PIECE);
+				},
+			);
 		}
 		return {sent, last};
 	}
@@ -100,7 +109,9 @@ test('an utterance begins and ends without a click', () => {
 	const gate = new Gate(RATE);
 	const sent = [];
 	for (const lets of [Lets.everything, Lets.everything, Lets.nothing]) {
-		gate.take({flags: 0, position: 0, capturedUs: 0}, new Float32Array(PIECE).fill(0.5), lets, (_, sound) => sent.push(...sound));
+		gate.take({flags: 0, position: 0, capturedUs: 0}, new Float32Array(PIECE).fill(0.5), lets, (_, sound) =>
+			sent.push(...sound),
+		);
 	}
 	const steps = sent.slice(1).map((sample, n) => Math.abs(sample - sent[n]));
 	assert.ok(sent[0] === 0 && sent.at(-1) < 0.002 && Math.max(...steps) < 0.002);

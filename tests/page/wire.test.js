@@ -17,7 +17,9 @@ const meaningOf = (name) => {
 	if (meaning.message === 'ping') meaning.fields.client_us = BigInt(text.match(/"client_us": (\d+)/)[1]);
 	return meaning;
 };
-const names = readdirSync(VECTORS).filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -5));
+const names = readdirSync(VECTORS)
+	.filter((file) => file.endsWith('.json'))
+	.map((file) => file.slice(0, -5));
 const hex = (buffer) => Buffer.from(buffer).toString('hex');
 
 const READERS = {
@@ -40,7 +42,10 @@ const READERS = {
 	},
 	audio(read, fields) {
 		assert.equal(read.broken, (fields.flags & 1) === 1);
-		assert.deepEqual([read.frames, read.position, read.capturedUs], [fields.frames, fields.position, fields.captured_us]);
+		assert.deepEqual(
+			[read.frames, read.position, read.capturedUs],
+			[fields.frames, fields.position, fields.captured_us],
+		);
 		const channels = wire.samples(read, fields.codec ?? 'f32', fields.channels);
 		channels.forEach((samples, channel) => {
 			const expected = fields.samples.filter((_, n) => n % fields.channels === channel);
@@ -62,8 +67,16 @@ const READERS = {
 	people(read, {you, people}) {
 		assert.deepEqual(room.people(read), {
 			you,
-			people: people.map(({person, name, can_talk: canTalk, is_muted: isMuted, is_deaf: isDeaf, is_speaking: isSpeaking}) =>
-				({person, name, canTalk, isMuted, isDeaf, isSpeaking})),
+			people: people.map(
+				({person, name, can_talk: canTalk, is_muted: isMuted, is_deaf: isDeaf, is_speaking: isSpeaking}) => ({
+					person,
+					name,
+					canTalk,
+					isMuted,
+					isDeaf,
+					isSpeaking,
+				}),
+			),
 		});
 	},
 };
@@ -73,12 +86,17 @@ READERS.changes = (read, {people, left}) => {
 	const known = room.people(both).people;
 	assert.deepEqual(room.changes(read).left, left);
 	for (const {person, name} of people) assert.equal(known.find((each) => each.person === person).name, name);
-	for (const person of left) assert.equal(known.some((each) => each.person === person), false);
+	for (const person of left)
+		assert.equal(
+			known.some((each) => each.person === person),
+			false,
+		);
 };
 
 function assertReads(step, bytes) {
 	const read = wire.read(bytes);
-	const unknown = step.message === 'unknown' || (step.message === 'notice' && !wire.REASONS.includes(step.fields.reason));
+	const unknown =
+		step.message === 'unknown' || (step.message === 'notice' && !wire.REASONS.includes(step.fields.reason));
 	if (unknown) assert.equal(read, null);
 	else READERS[step.message](read, step.fields);
 }
@@ -87,7 +105,11 @@ const WRITERS = {
 	hello: ({id, name, codecs, talk}) => wire.hello({id, name, codecs, talk}),
 	ping: (fields) => wire.ping(fields.client_us),
 	talk({flags, position, captured_us: capturedUs, samples}) {
-		return room.talk({flags, position, capturedUs}, samples.length, room.packed(Float32Array.from(samples), () => 0));
+		return room.talk(
+			{flags, position, capturedUs},
+			samples.length,
+			room.packed(Float32Array.from(samples), () => 0),
+		);
 	},
 	wish: (fields) => room.wish(fields),
 };
@@ -131,7 +153,10 @@ test('the typed frames of the whole session are read and written as they stand',
 test('the hex session of docs/protocol.md is vector 001', () => {
 	const page = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
 	const session = page.slice(page.indexOf('## A session'));
-	const lines = session.slice(session.indexOf('```') + 3).split('```')[0].split('\n');
+	const lines = session
+		.slice(session.indexOf('```') + 3)
+		.split('```')[0]
+		.split('\n');
 	const shown = lines.filter((line) => /^[SC]  /.test(line)).map((line) => line.slice(3, 51).replaceAll(' ', ''));
 	assert.equal(shown.join(''), hex(bytesOf('001-session')));
 });

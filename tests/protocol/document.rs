@@ -6,7 +6,7 @@ use super::vectors::{encode, kinds, session, unhex};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 20] = [
     include_str!("../../src/codec/opus.rs"),
     include_str!("../../src/format.rs"),
     include_str!("../../src/wire.rs"),
@@ -16,14 +16,17 @@ const SOURCES: [&str; 17] = [
     include_str!("../../src/send/fanout/talker.rs"),
     include_str!("../../src/send/fanout/rates.rs"),
     include_str!("../../src/send/transmit.rs"),
+    include_str!("../../src/send/transmit/crowd.rs"),
     include_str!("../../src/send/transmit/door.rs"),
-    include_str!("../../src/send/transmit/house.rs"),
+    include_str!("../../src/send/transmit/housekeeping.rs"),
+    include_str!("../../src/send/transmit/limits.rs"),
     include_str!("../../src/send/transmit/roll.rs"),
     include_str!("../../src/send/transmit/verdicts.rs"),
     include_str!("../../src/send/transmit/web_door.rs"),
     include_str!("../../src/wire/http.rs"),
     include_str!("../../src/wire/websocket.rs"),
     include_str!("../../src/send/voice.rs"),
+    include_str!("../../src/codec.rs"),
 ];
 
 /// The text between a heading and the next one.

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use auralync::format::MAX_SAMPLE;
+use auralync::playout::frames::Sound;
 use auralync::recv::decode::{Conversation, Event, hello};
 use auralync::send::fanout::{Asks, Listener, Log, Stopped};
 use auralync::wire::{
@@ -208,7 +209,7 @@ proptest! {
                     Err(_) => break 'pieces,
                 };
                 match conversation.take(frame) {
-                    Ok(Event::Audio { frames, samples, .. }) => {
+                    Ok(Event::Audio(Sound { frames, samples, .. })) => {
                         prop_assert!(frames > 0 && samples.len().is_multiple_of(frames as usize));
                         prop_assert!(samples.iter().all(|sample| sample.abs() <= MAX_SAMPLE));
                     }

@@ -11,7 +11,7 @@ use auralync::codec::{Codec, Decoder, pcm};
 use auralync::wire::{
     AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Changes, Config, Deframer, Frame, Full,
     Hello, Limits, MAX_CLIENT_FRAME, MAX_JSON, MAX_SERVER_FRAME, Notice, People, Ping, Pong,
-    Report, ServerFirst, Violation, Welcome, Wish, kind, plain, read_float32, talk_frame, typed,
+    Report, ServerFirst, Violation, Welcome, Wish, kind, plain, talk_frame, typed,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -179,7 +179,7 @@ fn decode(bytes: &[u8], like: &Step) -> Result<Option<(String, Value)>, Violatio
         Some(Frame::Plain(payload)) if like.message == "plain_audio" => {
             let (frames, channels) = (number(&like.fields, "frames"), channels(like));
             let mut samples = Vec::new();
-            read_float32(payload, frames.try_into().unwrap(), channels, &mut samples)?;
+            pcm::read_float32(payload, frames.try_into().unwrap(), channels, &mut samples)?;
             let fields = json!({"channels": channels, "frames": frames, "samples": samples});
             Some(("plain_audio".into(), fields))
         }

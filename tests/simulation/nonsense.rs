@@ -3,10 +3,10 @@
 
 use crate::simulated::{HOUR, Listener, Path, Pc, SECOND, Setting, World};
 
-/// Time to find out what cannot be believed …
+/// Time to find out what cannot be believed.
 const FINDS_OUT: f64 = 45.0 * SECOND;
 
-/// … after which sound must be whole for so long.
+/// Sound must be whole for so long once it is known what cannot be believed.
 const WHOLE: f64 = 20.0 * SECOND;
 
 /// In step, where something can still be believed. Where only the coming of sound tells its time,

@@ -57,7 +57,7 @@ pub(super) struct Shared {
 }
 
 impl RoomServer {
-    /// One that lets listeners speak, or does not.
+    /// Opens a server that lets listeners speak, or does not.
     pub(crate) fn open(lets_speak: bool) -> Self {
         let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = door.local_addr().unwrap();

@@ -8,7 +8,8 @@ use crate::support::flags::source;
 use crate::support::servers::server;
 use crate::support::wav::write_wav;
 
-/// Of the film, which stands on the left alone: where no voice is, the right is silent.
+/// The frequency of the film, which stands on the left alone: where no voice is, the right is
+/// silent.
 const FILM_HZ: f64 = 1_000.0;
 const FILM: f64 = 0.125;
 const VOICE_HZ: f64 = 300.0;

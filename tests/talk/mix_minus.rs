@@ -111,7 +111,7 @@ fn a_listeners_own_wish_for_a_volume_changes_their_mix_alone_without_a_gap() {
     }
 }
 
-/// With the 25 ms of `live` that is 50 ms from mouth to ear.
+/// The longest lag of a voice: with the 25 ms of `live` that is 50 ms from mouth to ear.
 const LONGEST_LAG: Duration = Duration::from_millis(25);
 
 #[test]

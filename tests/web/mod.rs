@@ -5,6 +5,7 @@ mod browser;
 mod control;
 mod hostile;
 mod listeners;
+mod modules;
 mod routes;
 
 use std::net::SocketAddr;

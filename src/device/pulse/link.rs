@@ -18,7 +18,7 @@ const NAME: &std::ffi::CStr = c"AuraLync";
 /// asked for: one that needs longer is gone.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// No longer message is taken: the server has no longer ones of its own.
+/// Longest message that is taken, in bytes: the server has no longer ones of its own.
 const LONGEST: usize = MAX_MEMBLOCKQ_LENGTH;
 
 /// Room for what usually comes at a time.
@@ -107,7 +107,7 @@ impl Link {
         })
     }
 
-    /// From now on [`receive`](Self::receive) waits no longer than this.
+    /// Sets how long [`receive`](Self::receive) waits at most from now on.
     pub(super) fn wait_at_most(&self, patience: Duration) -> Result<()> {
         Ok(self.socket.set_read_timeout(Some(patience))?)
     }

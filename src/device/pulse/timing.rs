@@ -6,11 +6,13 @@ use pulseaudio::protocol::{PlaybackLatency, RecordLatency};
 
 use crate::Format;
 
-/// How often the server is asked while a stream is new, and its listener in a hurry to know …
+/// How often the server is asked while a stream is new, and for how long it is new, in µs: its
+/// listener is in a hurry to know.
 const FIRST_EVERY_US: u64 = 10_000;
 const FIRST_US: u64 = 3_000_000;
 
-/// … and afterwards: each answer costs the server a word with its card's thread.
+/// How often the server is asked about a stream that is not new, in µs: each answer costs the
+/// server a word with its card's thread.
 const EVERY_US: u64 = 20_000;
 
 /// An answer that takes longer than this is waited for no more.
@@ -29,12 +31,12 @@ pub(super) struct Timing {
 }
 
 impl Timing {
-    /// Of a stream in that format that starts now.
+    /// The timing of a stream in that format that starts now.
     pub(super) fn new(format: Format, now_us: u64) -> Self {
         Self { format, started_us: now_us, asked: None, last_us: 0, first_at_us: None }
     }
 
-    /// Whether it is time to ask.
+    /// Whether it is time to ask the server when a frame meets the card.
     pub(super) fn is_due(&self, now_us: u64) -> bool {
         if let Some((_, asked_us, _)) = self.asked {
             return now_us.saturating_sub(asked_us) > LOST_US;

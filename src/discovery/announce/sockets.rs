@@ -27,7 +27,7 @@ const BINDS_TO_GROUP: bool = cfg!(target_os = "linux");
 /// row are passed over.
 const TRIES: usize = 16;
 
-/// Apple's devices talk to each other over these, and nobody listens there.
+/// Adapters over which Apple's devices talk to each other, and where nobody listens.
 const APPLES_OWN: [&str; 2] = ["awdl", "llw"];
 
 /// The sockets, and the networks they are on.
@@ -44,7 +44,7 @@ struct Open {
 }
 
 impl Sockets {
-    /// None yet, for a server that is bound to this address.
+    /// Makes a set of no sockets yet, for a server that is bound to this address.
     pub(super) fn new(bind: Option<IpAddr>) -> Self {
         Self { bind, open: BTreeMap::new() }
     }

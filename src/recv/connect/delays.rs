@@ -3,7 +3,7 @@
 //! Pure: time is an argument. A change is said in the log and makes the player's buffer larger, so
 //! a server must not be able to have it without end.
 
-use crate::pace::Pace;
+use crate::allowance::Allowance;
 
 /// What was told of the delay.
 #[derive(Debug)]
@@ -11,12 +11,12 @@ pub(super) struct Delays {
     now_ms: Option<u32>,
     /// What was told since: a delay in ms, and the capture time in µs from which it holds.
     waiting: Option<(u32, u64)>,
-    pace: Pace,
+    allowance: Allowance,
 }
 
 impl Default for Delays {
     fn default() -> Self {
-        Self { now_ms: None, waiting: None, pace: Pace::at_most(1) }
+        Self { now_ms: None, waiting: None, allowance: Allowance::per_second(1) }
     }
 }
 
@@ -36,7 +36,7 @@ impl Delays {
     pub(super) fn due(&mut self, now_us: u64) -> Option<(u32, u64)> {
         let differs = |&(told_ms, _): &(u32, u64)| self.now_ms != Some(told_ms);
         self.waiting = self.waiting.filter(differs);
-        if self.waiting.is_none() || !self.pace.allows(now_us) {
+        if self.waiting.is_none() || !self.allowance.takes(now_us) {
             return None;
         }
         self.now_ms = self.waiting.map(|(told_ms, _)| told_ms);

@@ -5,10 +5,12 @@
 //! TCP waits for its own next retransmission, which comes seconds later after a long outage; a call
 //! made meanwhile is answered at once.
 
-/// Nothing for this long is not a path that stutters any more: lost packets are sent again sooner.
+/// A path on which nothing comes for this long, in µs, is dead and does not only stutter: lost
+/// packets are sent again sooner.
 const QUIET_US: u64 = 500_000;
 
-/// A server with long chunks is quiet for longer between two of them: it may be for this many.
+/// A server with long chunks is quiet for longer between two of them: it may be quiet for this many
+/// chunks.
 const QUIET_CHUNKS: u64 = 4;
 
 /// A call that has not reached the server by then is given up for the next one, because the
@@ -54,7 +56,7 @@ pub(super) struct Delivered {
 #[derive(Debug, Clone, Copy)]
 struct Call {
     since_us: u64,
-    /// Its time is up then.
+    /// When its time is up.
     until_us: u64,
     greeted: bool,
 }

@@ -1,5 +1,6 @@
-//! The conversation with one server: what it says becomes messages for the playing thread; pings
-//! and reports go out in time. It outlives a connection on which nothing comes any more.
+//! The conversation with one server. What the server says becomes messages for the playing thread;
+//! pings and reports go out in time. The conversation outlives a connection on which nothing comes
+//! any more.
 
 mod rival;
 
@@ -16,28 +17,30 @@ use super::line::{Got, Line};
 use super::rescue::Rescue;
 use super::talk::Talk;
 use super::{Connect, End, Heard, Stream};
+use crate::allowance::Allowance;
 use crate::clock::{Learnt, ServerClock};
 use crate::discovery::follow::Search;
 use crate::error::{Error, Result};
-use crate::pace::Pace;
+use crate::playout::frames::Sound;
 use crate::recv::decode::Event;
 use crate::shutdown::Shutdown;
 use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Welcome};
 
-/// A server that has not said what it is by then gets another try.
+/// A server that has not said what it is within this, in µs, gets another try.
 const CONFIG_WITHIN_US: u64 = 2_000_000;
 
-/// A server that has not answered our hello by then neither.
+/// A server that has not answered our hello within this, in µs, gets another try.
 const WELCOME_WITHIN_US: u64 = 5_000_000;
 
 /// A server that is known by name may have another address after a long outage: its name is looked
 /// up again then. One that is known by its address is called for ever.
 const NAME_HOLDS_FOR_US: u64 = 30_000_000;
 
-/// And sooner where the server itself says where it is.
+/// A server that was found on the network is looked for again after an outage of this long, in µs:
+/// it says itself where it is.
 const FOUND_HOLDS_FOR_US: u64 = 10_000_000;
 
-/// With `--once`, nothing for this long is the end.
+/// With `--once`, the client ends when nothing has come for this long, in µs.
 const ONCE_FOR_US: u64 = 5_000_000;
 
 /// Bytes read at a time.
@@ -83,7 +86,7 @@ pub(super) struct Session<'a> {
     ping_ms: u32,
     delays: Delays,
     /// Clocks that have jumped, as often as the log tells of them.
-    jumps: Pace,
+    jumps: Allowance,
     /// Some of what has come has not been acted on.
     has_more: bool,
     talk: Talk,
@@ -117,7 +120,7 @@ impl<'a> Session<'a> {
             next_ping_us: 0,
             ping_ms: 250,
             delays: Delays::default(),
-            jumps: Pace::at_most(1),
+            jumps: Allowance::per_second(1),
             has_more: false,
             talk: Talk::default(),
         })
@@ -227,7 +230,8 @@ impl<'a> Session<'a> {
                 Event::Full(full) => return Ok(Some(End::Full(self.line.address, full))),
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
-                Event::Audio { position, captured_us, broken, frames, concealed, samples } => {
+                Event::Audio(sound) => {
+                    let Sound { position, captured_us, broken, frames, concealed, samples } = sound;
                     let mut samples = samples.to_vec();
                     self.line.spoil(&mut samples);
                     let heard = Heard::Audio { position, captured_us, arrived_us, broken, samples };
@@ -245,7 +249,7 @@ impl<'a> Session<'a> {
 
     fn learn(&mut self, pong: Pong, arrived_us: u64) {
         if self.clocks.clock.pong(pong, arrived_us) == Learnt::Stepped {
-            if self.jumps.allows(arrived_us) {
+            if self.jumps.takes(arrived_us) {
                 info!("a clock has jumped (was a PC asleep?): finding the place anew");
             }
             self.pings = 0;

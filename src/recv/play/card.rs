@@ -1,14 +1,14 @@
-//! The playing thread's side of a card: keeps its ring filled just far enough, and plays later where
+//! The player's side of a card: keeps its ring filled just far enough, and plays later where
 //! the card or the network cannot keep the delay.
 
 use log::info;
 
-use super::{Card, Known, Output, Play, Plugged, add};
+use super::{Known, Play, Plugged, add};
 use crate::clock::CardClock;
 use crate::format::Format;
 use crate::mixdown::Upmix;
+use crate::playout::BLOCK;
 use crate::recv::dry::STEP_MS;
-use crate::recv::resample::BLOCK;
 use crate::recv::speaker::Feed;
 
 /// How far ahead of the card's callback sound is resampled, at most. What is in the ring cannot be
@@ -48,36 +48,34 @@ pub(super) struct Attached {
 }
 
 impl Play {
-    /// Takes a card that was opened, or forgets one that was lost.
-    pub(super) fn attach_card(&mut self) {
-        let Output::Card(cards) = &self.output else {
-            return;
-        };
-        while let Ok(card) = cards.try_recv() {
-            // A player is made for one card's rate.
-            if let Some(playout) = self.stream.as_mut().and_then(|known| known.playout.take()) {
-                self.counted = add(self.counted, playout.counts());
-            }
-            self.card = None;
-            self.extra.forget();
-            self.spare_ms = 0;
-            self.fed_us = 0;
-            self.dry.forget();
-            let Card::Plugged(Plugged { feed, format, period }) = card else {
-                continue;
-            };
-            self.card = Some(Attached {
-                feed,
-                format,
-                clock: CardClock::new(format.sample_rate),
-                upmix: None,
-                mixed: vec![0.0; format.samples(BLOCK)],
-                block: Vec::new(),
-                period,
-                latency_us: 0.0,
-                fresh: false,
-            });
+    /// Plays on this card from now on.
+    pub fn plug(&mut self, card: Plugged) {
+        self.unplug();
+        let Plugged { feed, format, period } = card;
+        self.card = Some(Attached {
+            feed,
+            format,
+            clock: CardClock::new(format.sample_rate),
+            upmix: None,
+            mixed: vec![0.0; format.samples(BLOCK)],
+            block: Vec::new(),
+            period,
+            latency_us: 0.0,
+            fresh: false,
+        });
+    }
+
+    /// The card takes no more.
+    pub fn unplug(&mut self) {
+        // A player is made for one card's rate.
+        if let Some(playout) = self.stream.as_mut().and_then(|known| known.playout.take()) {
+            self.counted = add(self.counted, playout.counts());
         }
+        self.card = None;
+        self.extra.forget();
+        self.spare_ms = 0;
+        self.fed_us = 0;
+        self.dry.forget();
     }
 
     /// Sound kept ahead of the card's callback, in ms.
@@ -88,9 +86,8 @@ impl Play {
     }
 
     /// Keeps the card's ring filled to the lead.
-    pub(super) fn feed_card(&mut self) {
+    pub(super) fn feed_card(&mut self, now_us: u64) {
         let lead_ms = self.lead_ms();
-        let now_us = self.clock.now_us();
         self.note_feeding(now_us, lead_ms);
         let Some(card) = &mut self.card else {
             return;
@@ -104,7 +101,7 @@ impl Play {
         let Some(Known { playout: Some(playout), stream, .. }) = &mut self.stream else {
             return;
         };
-        let (Some(limiter), Some(upmix)) = (&mut self.limiter, card.upmix) else {
+        let Some(upmix) = card.upmix else {
             return;
         };
         let lead = card.period + card.format.frames_in_ms(lead_ms);
@@ -124,7 +121,9 @@ impl Play {
             };
             card.block.clear();
             card.block.extend_from_slice(block);
-            limiter.process(&mut card.block);
+            if let Some(limiter) = &mut self.limiter {
+                limiter.process(&mut card.block);
+            }
             let frames = upmix.apply(&card.block, &mut card.mixed);
             debug_assert_eq!(frames * channels, card.block.len());
             let samples = &card.mixed[..card.format.samples(frames)];
@@ -155,8 +154,7 @@ impl Play {
     }
 
     /// Plays later where some of the sound comes in time, but much of it too late.
-    pub(super) fn mind_lateness(&mut self) {
-        let now_us = self.clock.now_us();
+    pub(super) fn mind_lateness(&mut self, now_us: u64) {
         let (then_us, then) = self.looked;
         if now_us.saturating_sub(then_us) < LATE_LOOK_US {
             return;

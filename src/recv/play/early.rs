@@ -48,7 +48,7 @@ impl Early {
         self.sounds.front()
     }
 
-    /// Nothing is left.
+    /// Throws away all that waits.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }

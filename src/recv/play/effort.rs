@@ -17,6 +17,22 @@ const LONGEST_EFFORT_US: u64 = 8_000;
 /// A wait that was shorter than this, in µs, may have been none.
 const SHORTEST_REST_US: u64 = 200;
 
+/// Sleeps of the thread, in µs.
+const LONGEST_TICK_US: f64 = 10_000.0;
+const SHORTEST_TICK_US: f64 = 500.0;
+
+/// What the playing thread does between two turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Sleep for so many µs, whatever comes.
+    Sleep(u64),
+    /// Wait until something comes, or for so many µs: with a short delay there is no half millisecond
+    /// to lose.
+    UntilHeard(u64),
+    /// Go on.
+    None,
+}
+
 /// What the thread has done since it last rested.
 #[derive(Debug, Default)]
 pub(super) struct Effort {
@@ -46,8 +62,21 @@ impl Effort {
         }
     }
 
+    /// What the thread does at `now_us`, where `has_more` says that there is work already and the card
+    /// has sound for `lead_ms`.
+    pub(super) fn rest(&self, now_us: u64, has_more: bool, lead_ms: f64) -> Rest {
+        if self.must_rest(now_us) {
+            return Rest::Sleep(SHORTEST_TICK_US as u64);
+        }
+        if has_more {
+            return Rest::None;
+        }
+        let tick_us = (lead_ms * 1e3 / 3.0).clamp(SHORTEST_TICK_US, LONGEST_TICK_US);
+        Rest::UntilHeard(tick_us as u64)
+    }
+
     /// Whether the thread has worked for so long that it must rest, however much there is to do.
-    pub(super) fn must_rest(&self, now_us: u64) -> bool {
+    fn must_rest(&self, now_us: u64) -> bool {
         now_us.saturating_sub(self.rested_us) >= LONGEST_EFFORT_US
     }
 }

@@ -31,7 +31,7 @@ impl Extra {
         self.ms
     }
 
-    /// Another output: nothing is known of it.
+    /// Forgets everything: nothing is known of another output.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
@@ -55,13 +55,13 @@ impl Extra {
         (self.floor_ms, self.went_back, self.least) = (0, false, None);
     }
 
-    /// Nothing can be told from what comes just now.
+    /// Notes that nothing can be told from what comes just now.
     pub(super) fn disturb(&mut self) {
         self.least = None;
     }
 
-    /// There are `spare_us` between the newest sound and what has to be played. Returns whether
-    /// there was so much for so long that sound is played a step sooner from now on.
+    /// Notes that there are `spare_us` between the newest sound and what has to be played. Returns
+    /// whether there was so much for so long that sound is played a step sooner from now on.
     pub(super) fn spare(&mut self, spare_us: f64, now_us: u64) -> bool {
         if self.ms <= self.floor_ms {
             return false;

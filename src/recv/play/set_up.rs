@@ -1,4 +1,4 @@
-//! Readies what plays for a stream: as soon as its first sound, the server's clock and the card are
+//! Makes what plays a stream, as soon as its first sound, the server's clock and the card are
 //! there. Until then sound waits.
 
 use super::early::Sound;
@@ -9,7 +9,6 @@ use crate::format::Format;
 use crate::limiter::Limiter;
 use crate::mixdown::Upmix;
 use crate::recv::connect::Stream;
-use crate::recv::resample::Playout;
 
 impl Play {
     /// Keeps sound until it can be played. If that is now, the next turns take it.
@@ -45,17 +44,16 @@ impl Play {
         if let Some(cardless) = self.cardless.as_mut().filter(|_| !known.is_cardless_set_up) {
             cardless.stream(format, chunk, depth_ms, position, make());
             known.is_cardless_set_up = true;
-            if matches!(self.output, Output::Cardless) {
+            if self.output == Output::Cardless && self.limits {
                 self.limiter = Some(limiter(format, self.volume_percent));
             }
         }
         if let Some(card) = self.card.as_mut().filter(|_| known.playout.is_none()) {
             card.upmix = Some(Upmix::new(format.channels, card.format.channels)?);
-            known.playout = Some(Playout::new(format, card.format, chunk, depth_ms, make())?);
-            self.limiter = Some(limiter(
-                Format { channels: format.channels, ..card.format },
-                self.volume_percent,
-            ));
+            let playout = (self.make_playout)(format, card.format, chunk, depth_ms, make())?;
+            known.playout = Some(playout);
+            let format = Format { channels: format.channels, ..card.format };
+            self.limiter = self.limits.then(|| limiter(format, self.volume_percent));
         }
         Ok(())
     }

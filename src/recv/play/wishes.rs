@@ -1,5 +1,4 @@
-//! The playing thread's side of what the user wishes while sound plays, and of what keeps it from
-//! playing well.
+//! What the user wishes while sound plays, and what keeps it from playing well.
 
 use log::{info, warn};
 
@@ -13,17 +12,27 @@ const EARLIEST_MS: i32 = 10;
 /// be taken back.
 const MOST_SPARE_MS: u32 = 100;
 
+/// What the person who listens may change at any time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wishes {
+    /// How loud, in percent of what the stream carries.
+    pub volume_percent: u16,
+    /// How much later than the others, in ms; sooner if negative.
+    pub trim_ms: i32,
+}
+
 impl Play {
     /// Takes the newest wishes.
-    pub(super) fn obey(&mut self) {
-        let volume_percent = self.choice.controls.volume_percent();
+    pub(super) fn obey(&mut self, wishes: Wishes) {
+        self.choice.wishes = wishes;
+        let volume_percent = wishes.volume_percent;
         if volume_percent != self.volume_percent {
             self.volume_percent = volume_percent;
             if let Some(limiter) = &mut self.limiter {
                 limiter.set_volume(volume_percent);
             }
         }
-        if self.choice.controls.trim.ms() != self.trim_ms && self.is_set_up() {
+        if wishes.trim_ms != self.trim_ms && self.is_set_up() {
             self.trim();
             self.apply_delay();
         }
@@ -31,7 +40,7 @@ impl Play {
 
     /// Takes the trim, as far as sound can be early: it must have been captured first.
     pub(super) fn trim(&mut self) {
-        let asked_ms = self.choice.controls.trim.ms();
+        let asked_ms = self.choice.wishes.trim_ms;
         let delay_ms = self.delay_ms() as i32;
         let earliest = (EARLIEST_MS - delay_ms).min(0);
         self.trim_ms = asked_ms.max(earliest);
@@ -40,7 +49,8 @@ impl Play {
                 "--delay {asked_ms} cannot be: with this server's {delay_ms} ms it can be from \
                  {earliest} to 5000. Playing at {earliest}",
             );
-            self.choice.controls.trim.settle_for(asked_ms, earliest);
+            self.choice.wishes.trim_ms = earliest;
+            self.settled = Some((asked_ms, earliest));
         }
     }
 
@@ -77,7 +87,7 @@ impl Play {
     }
 
     /// Says why sound keeps running dry, or plays later where that is allowed.
-    pub(super) fn mind_dryness(&mut self) {
+    pub(super) fn mind_dryness(&mut self, now_us: u64) {
         if !self.connected {
             return;
         }
@@ -87,7 +97,7 @@ impl Play {
             busy: self.fed_late,
         };
         let wanted_ms = self.wanted_ms().max(0.0) as u32;
-        match self.dry.look(self.clock.now_us(), counted, wanted_ms, self.extra.ms()) {
+        match self.dry.look(now_us, counted, wanted_ms, self.extra.ms()) {
             None => {}
             Some(Advice::Say { cause, seconds }) => warn!(
                 "sound keeps running dry, in {seconds} of the last 30 seconds: {}. {}",
@@ -115,7 +125,7 @@ impl Play {
         let playing = known.and_then(|known| known.playout.as_ref()).map(|p| p.counts().lost);
         let without_card = match &self.output {
             Output::Cardless => self.cardless.as_ref().map_or(0, |all| all.counts().lost),
-            Output::Card(_) => 0,
+            Output::Card => 0,
         };
         self.counted.lost + playing.unwrap_or(0) + without_card
     }

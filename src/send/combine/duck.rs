@@ -1,4 +1,4 @@
-//! Films step back while somebody speaks.
+//! Turns films down while somebody speaks.
 
 use crate::format::Format;
 

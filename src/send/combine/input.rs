@@ -21,7 +21,7 @@ pub(super) struct Input {
     pub(super) settings: Settings,
     pub(super) is_leaving: bool,
     channels: usize,
-    /// Of each channel.
+    /// The gain of each channel.
     gains: Vec<Ramp>,
     loudness: Option<Loudness>,
     loudness_gain: f32,
@@ -197,12 +197,12 @@ impl Input {
         self.given > 0 || self.mixed.iter().any(|sample| *sample != 0.0)
     }
 
-    /// Whether it holds films back.
+    /// Whether this input holds films back.
     pub(super) fn is_speaking(&self) -> bool {
         self.is_speaking && self.role == Role::Voice && !self.settings.is_muted && !self.is_leaving
     }
 
-    /// Whether it was removed and nothing of it is left.
+    /// Whether this input was removed and nothing of it is left.
     pub(super) fn is_gone(&self) -> bool {
         let is_silent = self.gains.iter().all(|gain| gain.value() == 0.0);
         self.is_leaving && !self.is_fading() && (is_silent || !self.is_sounding)

@@ -1,4 +1,4 @@
-//! The mix for one listener: without himself, and with his own wishes for others.
+//! The mix for one listener: without their own voice, and with their own wishes for others.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ impl Personal {
         Self { own, ..self.clone() }
     }
 
-    /// The input that he never hears: himself.
+    /// The input that this listener never hears: their own voice.
     #[must_use]
     pub fn own(&self) -> Option<Id> {
         self.own
@@ -84,7 +84,7 @@ impl Personal {
         }
     }
 
-    /// Whether this mix differs from the common one in nothing but the listener himself.
+    /// Whether this mix differs from the common one in nothing but the listener's own voice.
     #[must_use]
     pub fn has_volumes(&self) -> bool {
         !self.volumes.is_empty()

@@ -1,4 +1,4 @@
-//! A chunk as the mixes for single listeners need it: they are made on other threads.
+//! A chunk as the mixes for single listeners need it. They are made on other threads.
 
 use super::input::Input;
 use super::{Id, Role};

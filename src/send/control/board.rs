@@ -11,7 +11,7 @@ use crate::format::printable;
 use crate::recording::Control as Record;
 use crate::send::desk::Desk;
 use crate::send::transmit::Handle;
-use crate::source::Source;
+use crate::source::{Source, SourceOrder};
 use crate::stats::SourceStats;
 
 /// Longest part of somebody's words that is said back, in characters.
@@ -33,30 +33,10 @@ struct Nothing {}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Level {
-    source: u64,
-    db: f32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Mute {
     source: Option<u64>,
     listener: Option<String>,
     muted: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Pan {
-    source: u64,
-    pan: f32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Which {
-    source: u64,
 }
 
 #[derive(Deserialize)]
@@ -81,29 +61,22 @@ impl Board {
     pub(super) fn call(&self, method: &str, given: &Value) -> std::result::Result<Value, Refusal> {
         match method {
             "list" => params::<Nothing>(given).and_then(|_| self.list()),
-            "level" => {
-                let Level { source, db } = params(given)?;
-                sources(self.desk.set_level(source, db))
+            "level" | "pan" | "remove" => {
+                sources(self.desk.tell(params(&json!({"method": method, "params": given}))?))
             }
             "mute" => {
                 let Mute { source, listener, muted } = params(given)?;
                 match (source, listener) {
-                    (Some(source), None) => sources(self.desk.set_muted(source, muted)),
+                    (Some(source), None) => {
+                        sources(self.desk.tell(SourceOrder::Mute { source, muted }))
+                    }
                     (None, Some(listener)) => self.mute(&listener, muted),
                     _ => Err(Refusal::because("name either a source or a listener to mute")),
                 }
             }
-            "pan" => {
-                let Pan { source, pan } = params(given)?;
-                sources(self.desk.set_pan(source, pan))
-            }
             "add" => {
                 let Named { name } = params(given)?;
                 sources(self.desk.add(self.offered(&name)?))
-            }
-            "remove" => {
-                let Which { source } = params(given)?;
-                sources(self.desk.remove(source))
             }
             "kick" => {
                 let Kick { listener, by_address } = params(given)?;

@@ -24,7 +24,7 @@ const LINGERS_US: u64 = 2_000_000;
 pub(super) struct OpusFeed {
     format: Format,
     layout: Layout,
-    /// By bitrate, as they are used.
+    /// The encoders that are used, by bitrate.
     encoders: Vec<(Codec, Encoder)>,
     run: Option<Run>,
     /// Those that are still on their way through the past.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::codec::Bitrate;
+use crate::playout::frames::Sound;
 use crate::recv::decode::{Conversation, Event};
 use crate::wire::{AuralyncKey, Config, Frame, Hello, Welcome, kind};
 
@@ -85,7 +86,7 @@ fn an_opus_ear_and_a_pcm_ear_hear_the_same_sample_at_the_same_time() {
             for frame in frames.iter().filter(|frame| frame.codec() == codec) {
                 let body = &frame.typed()[5..];
                 let event = listener.take(Frame::Typed { kind: kind::AUDIO, body }).unwrap();
-                let Event::Audio { captured_us: Some(at_us), samples, .. } = event else {
+                let Event::Audio(Sound { captured_us: Some(at_us), samples, .. }) = event else {
                     panic!("{event:?}");
                 };
                 for (n, sample) in samples.iter().enumerate() {
@@ -252,7 +253,9 @@ fn a_gap_that_opus_can_bridge_is_bridged_and_counted() {
         }
         let body = &frame.typed()[5..];
         let event = listener.take(Frame::Typed { kind: kind::AUDIO, body }).unwrap();
-        let Event::Audio { position, frames, concealed, samples, .. } = event else { panic!() };
+        let Event::Audio(Sound { position, frames, concealed, samples, .. }) = event else {
+            panic!()
+        };
         assert_eq!(samples.len(), frames as usize);
         if n == 65 {
             assert_eq!(position - next.unwrap(), 25 * 960, "too long to be made up");

@@ -27,11 +27,12 @@ const REFUSED_FOR_US: u64 = 1_000_000;
 /// How long a last word may take to go out, and the peer to close after it.
 const CLOSING_FOR_US: u64 = 1_000_000;
 
-/// More bytes than this in a second close: no client of ours comes near it.
+/// A listener that sends more bytes than this in a second is closed: no client of ours comes near
+/// it.
 const MAX_BYTES_PER_SECOND: usize = 64 * 1024;
 
-/// More bytes than this in a second close a listener that may talk: stereo float32 at 48 kHz, and
-/// some of it twice and more.
+/// A listener that may talk and sends more bytes than this in a second is closed: it is stereo
+/// float32 at 48 kHz, and some of it twice and more.
 const MAX_TALK_BYTES_PER_SECOND: usize = 2 * 1024 * 1024;
 
 /// Added to what a listener plays late on purpose, at most, in µs.
@@ -84,9 +85,10 @@ pub struct Listener {
     pub report: Option<Report>,
     /// Its number among the people, where listeners may speak.
     pub person: Option<u32>,
-    /// There if it may speak.
+    /// What it may send of its microphone; `None` if it may not speak.
     pub talker: Option<Talker>,
-    /// What it sends before it knows better than that nobody hears it any more is not held against it.
+    /// Whether it had a microphone that was taken away. What it still sends before it knows is not
+    /// held against it.
     had_microphone: bool,
     /// Whether it wants nobody to hear it.
     pub is_muted: bool,
@@ -131,7 +133,8 @@ impl Listener {
         Self::new(peer, Phase::Plain, Outbox::plain(config, log, now_us), now_us)
     }
 
-    /// One too many. It hears so at once; a hello with a known id still gets it that seat.
+    /// A listener that is one too many. It hears so at once; a hello with a known id still gets it
+    /// that seat.
     pub fn refused(peer: SocketAddr, full: Full, now_us: u64) -> Self {
         let outbox = Outbox::refusing(full.frame().to_vec());
         let mut listener = Self::new(peer, Phase::Refused, outbox, now_us);
@@ -188,7 +191,7 @@ impl Listener {
         matches!(self.phase, Phase::Plain | Phase::Typed)
     }
 
-    /// Whether it is a browser.
+    /// Whether this listener is a browser.
     #[must_use]
     pub fn is_browser(&self) -> bool {
         self.inbox.is_websocket()
@@ -204,7 +207,7 @@ impl Listener {
         (self.is_seated() && !waits && !is_alone).then_some(self.codec)
     }
 
-    /// Whether it is there to listen: not one that has only just connected.
+    /// Whether this listener is there to listen, and has not only just connected.
     #[must_use]
     pub fn is_listening(&self) -> bool {
         let plain = self.phase == Phase::Plain && self.outbox.counts().frames > 0;
@@ -331,7 +334,8 @@ impl Listener {
         !self.is_unheard() && self.talker.as_ref().is_some_and(|talker| talker.is_speaking(now_us))
     }
 
-    /// Nobody hears it any more, and `why` is what it is told.
+    /// Takes the microphone away: nobody hears this listener any more, and `why` is what it is
+    /// told.
     pub fn lose_microphone(&mut self, why: &str) {
         self.had_microphone |= self.talker.take().is_some();
         self.outbox.notice(&Notice::because(Reason::MayNotTalk, why));
@@ -368,7 +372,7 @@ impl Listener {
         }
     }
 
-    /// Whether it has been told to go.
+    /// Whether this listener has been told to go.
     #[must_use]
     pub fn is_leaving(&self) -> bool {
         matches!(self.phase, Phase::Closing | Phase::Lingering)
@@ -435,7 +439,7 @@ impl Listener {
         self.report.map_or(0, |report| (u64::from(report.extra_ms) * 1000).min(MAX_EXTRA_US))
     }
 
-    /// What it was sent, for the log: a whole sentence's end.
+    /// What this listener was sent, for the log: a whole sentence's end.
     pub fn account(&self, now_us: u64) -> String {
         let Counts { frames, bytes, dropped_full, dropped_old } = self.outbox.counts();
         let seconds = now_us.saturating_sub(self.since_us) as f64 / 1e6;
@@ -443,7 +447,7 @@ impl Listener {
         format!("after {seconds:.0} s: {frames} chunks, {bytes} bytes, {dropped} dropped")
     }
 
-    /// How it is called in the log.
+    /// What this listener is called in the log.
     pub fn label(&self) -> String {
         let peer = SocketAddr::new(self.peer.ip().to_canonical(), self.peer.port());
         if self.name.is_empty() { peer.to_string() } else { format!("{} ({peer})", self.name) }

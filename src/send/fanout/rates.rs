@@ -11,7 +11,7 @@ const MAX_PINGS_PER_SECOND: u32 = 20;
 /// A client reports once a second; the rest is what a stall of the network held up.
 const MAX_REPORTS_PER_SECOND: u32 = 20;
 
-/// As many talk frames as are taken, and as many as are only dropped.
+/// Talk frames that a client may send: as many as are taken, and as many as are only dropped.
 const MAX_TALKS_PER_SECOND: u32 = 3_000;
 
 /// A client gathers what its person does for a tenth of a second.

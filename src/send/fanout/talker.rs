@@ -21,8 +21,8 @@ const MAX_TALK_AGE_US: u64 = 1_000_000;
 /// How far a client's estimate of our clock may be ahead of it, in µs.
 const MAX_TALK_AHEAD_US: u64 = 100_000;
 
-/// Who has said nothing for this long does not speak, in µs: longer than the network holds a frame
-/// up, shorter than anybody would notice.
+/// A talker who has said nothing for this long, in µs, does not speak: it is longer than the
+/// network holds a frame up, shorter than anybody would notice.
 const SPEAKS_FOR_US: u64 = 300_000;
 
 /// A listener that may speak.
@@ -80,7 +80,7 @@ impl Talker {
         now_us < self.speaks_until_us && now_us < self.speech.last_us() + SPEAKS_FOR_US
     }
 
-    /// Where it is noted when somebody was heard to speak.
+    /// The note of when this talker was last heard to speak.
     #[must_use]
     pub fn speech(&self) -> Speech {
         self.speech.clone()

@@ -1,6 +1,6 @@
 //! What a thread does with each chunk: mixes for single listeners, encoded. No thread, no clock.
 //!
-//! Who has not spoken for a while and wishes nothing hears exactly what everybody hears: such people
+//! People who have not spoken for a while and wish nothing hear exactly what everybody hears. They
 //! share one mix and its encoders. A listener who turns from the shared sound to sound of its own, or
 //! back, hears no seam: both mixes have had the same samples of late, all encoders cut at the same
 //! positions, and what has been sent is not sent again.
@@ -15,8 +15,8 @@ use crate::send::combine::{Id, Personal, Shared};
 use crate::send::encode::Encoders;
 use crate::wire::{AudioFrame, AudioHeader};
 
-/// Who has not been heard for this long shares everybody's mix, in ms: limiter and steps back of the
-/// film are long the same in both.
+/// A person who has not been heard for this long, in ms, shares everybody's mix: limiter and steps
+/// back of the film are long the same in both.
 const SHARES_AFTER_MS: f64 = 10_000.0;
 
 /// New encoders begin this long before the sound that is sent, in µs: some packets, so that they know
@@ -78,7 +78,7 @@ struct Alone {
 }
 
 impl Worker {
-    /// For mixes in `format`, whose Opus is cut as `layout` says.
+    /// Makes a worker for mixes in `format`, whose Opus is cut as `layout` says.
     pub(super) fn new(format: Format, layout: Layout) -> Self {
         Self { format, layout, common: None, people: BTreeMap::new() }
     }

@@ -2,10 +2,10 @@
 
 use log::error;
 
+use crate::capture::cards::Cards;
+use crate::capture::chunk::Chunker;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::send::cards::Cards;
-use crate::send::chunk::Chunker;
 use crate::send::combine::{Combine, Id, Role, Settings};
 use crate::send::desk::{Fitting, Order, settings};
 use crate::send::read_ahead::ReadAhead;
@@ -13,8 +13,8 @@ use crate::send::record::Taps;
 use crate::send::track::Track;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
-use crate::source::{Kind, MAX_SOURCES, Source};
-use crate::stats::SourceStats;
+use crate::source::{Kind, MAX_SOURCES, Source, SourceOrder};
+use crate::stats::{SourceState, SourceStats};
 use crate::wire::{AudioHeader, FLAG_BROKEN};
 
 /// The carrier's place in the mix.
@@ -27,7 +27,7 @@ const LONGEST_NAME: usize = 200;
 #[cfg(feature = "device")]
 const CARD_CHUNK_MS: f64 = 3.0;
 
-/// Fewer ms than this hold no jitter buffer at all.
+/// The shortest delay of a track, in ms: less holds no jitter buffer at all.
 const SHORTEST_TRACK_DELAY_MS: f64 = 10.0;
 
 /// A source that has been opened, off the chunking thread.
@@ -168,9 +168,15 @@ impl Beside {
     ) -> Result<Vec<SourceStats>> {
         match order {
             Order::List => {}
-            Order::Level(id, db) => combine.set_level(self.known(id)?, db),
-            Order::Mute(id, is_muted) => combine.set_muted(self.known(id)?, is_muted),
-            Order::Pan(id, pan) => combine.set_pan(self.known(id)?, pan),
+            Order::Source(SourceOrder::Level { source, db }) => {
+                combine.set_level(self.known(source)?, db);
+            }
+            Order::Source(SourceOrder::Mute { source, muted }) => {
+                combine.set_muted(self.known(source)?, muted);
+            }
+            Order::Source(SourceOrder::Pan { source, pan }) => {
+                combine.set_pan(self.known(source)?, pan);
+            }
             Order::Add(prepared) => {
                 // One that was there from the start and has ended makes way for itself.
                 let is_back = |entry: &Entry| {
@@ -184,14 +190,15 @@ impl Beside {
                     added.was_added = true;
                 }
             }
-            Order::Remove(CARRIER) => {
+            Order::Source(SourceOrder::Remove { source }) if Id(source) == CARRIER => {
                 return Err(Error::usage(
                     "the first source gives all others their time and cannot be taken out",
                     "Mute it",
                 ));
             }
-            Order::Remove(id) => {
-                combine.remove(self.known(id)?);
+            Order::Source(SourceOrder::Remove { source }) => {
+                let id = self.known(source)?;
+                combine.remove(id);
                 taps.end(id);
                 self.entries.retain(|entry| entry.id != id);
             }
@@ -228,11 +235,12 @@ impl Beside {
         Ok(())
     }
 
-    fn known(&self, id: Id) -> Result<Id> {
+    fn known(&self, number: u64) -> Result<Id> {
+        let id = Id(number);
         if self.entries.iter().any(|entry| entry.id == id) {
             return Ok(id);
         }
-        Err(Error::usage(format!("there is no source {}", id.0), "List the sources that there are"))
+        Err(Error::usage(format!("there is no source {number}"), "List the sources that there are"))
     }
 
     fn list(&self, combine: &Combine) -> Vec<SourceStats> {
@@ -246,9 +254,9 @@ impl Beside {
                 pan: settings.pan,
                 level_dbfs: entry.level_dbfs,
                 state: match entry.feed {
-                    Feed::Ended => "ended",
-                    _ if entry.is_playing => "playing",
-                    _ => "waiting",
+                    Feed::Ended => SourceState::Ended,
+                    _ if entry.is_playing => SourceState::Playing,
+                    _ => SourceState::Waiting,
                 },
             }
         };

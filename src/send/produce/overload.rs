@@ -1,6 +1,7 @@
 //! Whether the chunking thread falls behind for long. Pure; in µs.
 
-/// It may be behind for this long: whatever else the PC does now and then is over by then.
+/// The chunking thread may be behind for this long, in µs: whatever else the PC does now and then
+/// is over by then.
 const BEARABLE_US: u64 = 1_000_000;
 
 /// Since when the thread has had more to do than there is time for.

@@ -44,7 +44,7 @@ pub(super) struct People {
 struct Somebody {
     presence: Presence,
     voice: Option<Voice>,
-    /// Whether they have a log of their own in the fan-out: who has had one keeps it.
+    /// Whether they have a log of their own in the fan-out. A person who has had one keeps it.
     hears_alone: bool,
 }
 
@@ -153,7 +153,7 @@ impl People {
         }
     }
 
-    /// Who got a microphone last.
+    /// The person who got a microphone last.
     pub(super) fn newest_talker(&self) -> Option<u32> {
         let talkers = self.people.iter().filter(|(_, somebody)| somebody.voice.is_some());
         talkers.max_by_key(|(_, somebody)| somebody.presence.connection).map(|(person, _)| *person)
@@ -188,7 +188,7 @@ impl People {
         self.own_mixes.set(person, ear);
     }
 
-    /// Somebody has come or left of whom others wish something.
+    /// Tells the own mixes of those who wish something of `person`, who has come or left.
     fn tell_who_wishes_about(&mut self, person: u32) {
         let wishes = |somebody: &Somebody| somebody.presence.volumes.contains_key(&person);
         let who = self.people.iter().filter(|(_, somebody)| wishes(somebody));

@@ -8,35 +8,22 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 use socket2::SockRef;
 
-use super::moderate::PLEASE_LEAVE;
-use super::places::{Entry, Origin, Places, Taken};
-use super::sockets;
+use super::crowd::{Admission, Crowd, Stands};
+use super::limits::{ACCEPT_PAUSE_US, PLEASE_LEAVE};
+use super::places::Origin;
+use super::sockets::{self, is_the_peers_doing};
 use super::verdicts::Who;
-use super::web_door::origin;
 use super::{Seat, Transmit};
 use crate::codec::Codec;
 use crate::send::fanout::{Listener, Phase};
-use crate::wire::{Full, Hello, Notice, Reason, VERSION, plain};
+use crate::wire::{Hello, Notice, Reason, VERSION, plain};
 
 /// Accepts in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// How long accepting pauses when the process has no file descriptor left.
-const ACCEPT_PAUSE_US: u64 = 100_000;
-
-/// Connections above `max_clients` that are kept a moment, in case they are ghosts.
-const EXTRA_SEATS: usize = 8;
-
-/// How many of them one address may have.
-const EXTRA_SEATS_PER_ADDRESS: usize = 4;
-
 /// Connections of one address that were closed for breaking the protocol and are given time to read
 /// why. Further ones are let go of at once.
 const LINGERING_PER_ADDRESS: usize = 4;
-
-/// Connections in all, for each listener that `max_clients` allows: everybody who listens, and as
-/// many that were told to go and have not gone yet, as when a whole room comes back at once.
-const CONNECTIONS_PER_CLIENT: usize = 2;
 
 /// A newcomer gets sound that it will hear no sooner than in this time, in µs: as long as it takes
 /// to learn the server's clock over a slow network, and to open a card.
@@ -50,26 +37,18 @@ const RETURN_HEAD_START_US: u64 = 20_000;
 /// client that has lost its path looks for another one after half a second.
 const SILENT_US: u64 = 400_000;
 
-/// Whether one more may sit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
-    /// There is room.
-    Seat,
-    /// There is none, but it may be the ghost of one that sits here.
-    Wait(Full),
-    /// There is none even for waiting.
-    Crowded(Full),
-}
-
 impl Transmit {
     pub(super) fn accept(&mut self, until_us: u64) {
         if !self.door_open || self.stopping || self.clock.now_us() < self.accept_after_us {
             return;
         }
+        let mut crowd = None;
         for _ in 0..ACCEPTS_PER_TURN {
             match self.door.accept() {
                 Ok((stream, peer)) => {
-                    self.admit(stream, peer);
+                    let mut counted = crowd.unwrap_or_else(|| self.crowd());
+                    self.admit(stream, peer, &mut counted);
+                    crowd = Some(counted);
                     if self.clock.now_us() >= until_us {
                         return;
                     }
@@ -94,7 +73,7 @@ impl Transmit {
     pub(super) fn complain_of_accepting(&mut self, why: &io::Error, now: u64) {
         if !self.hearsay.may_complain(now) {
             debug!("no connection was accepted: {why}");
-        } else if is_out_of_files(why) {
+        } else if sockets::is_out_of_files(why) {
             warn!("no more connections fit: {why}. Raise the open-file limit (ulimit -n)");
         } else {
             warn!("no connection can be accepted at the moment: {why}");
@@ -112,41 +91,34 @@ impl Transmit {
 
     /// Whether one more from `origin` may sit.
     pub(super) fn admission(&self, origin: Origin) -> Admission {
-        let (most, each) = (self.room.max_clients as usize, self.room.per_address as usize);
-        let entry = |most, each, holds: &dyn Fn(&Listener) -> bool| {
-            let seats = self.seats.iter().flatten().enumerate();
-            let held = seats.filter(|(_, seat)| holds(&seat.listener));
-            let taken = held.map(|(n, seat)| {
-                (n, Taken { by: seat.origin, came: seat.listener.since_us, may_go: false })
-            });
-            Places { most, own: 0, each }.entry(origin, taken)
-        };
-        let seat = entry(most, each, &Listener::is_seated);
-        let full = if seat == Entry::TooManyFromThere { Full::Address } else { Full::Server };
-        let all = most * CONNECTIONS_PER_CLIENT + EXTRA_SEATS;
-        let crowded = self.seats.len() - self.free.len() >= all
-            || entry(all, each, &|listener| !listener.is_seated()) != Entry::Free;
-        let waits = |listener: &Listener| listener.phase == Phase::Refused;
-        if crowded {
-            Admission::Crowded(full)
-        } else if seat == Entry::Free {
-            Admission::Seat
-        } else if entry(EXTRA_SEATS, EXTRA_SEATS_PER_ADDRESS, &waits) == Entry::Free {
-            Admission::Wait(full)
-        } else {
-            Admission::Crowded(full)
-        }
+        self.crowd().admission(origin, self.most_seats(), self.room.per_address as usize)
     }
 
-    pub(super) fn admit(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr) {
+    fn most_seats(&self) -> usize {
+        self.room.max_clients as usize
+    }
+
+    fn crowd(&self) -> Crowd {
+        Crowd::of(self.seats.iter().flatten().map(|seat| {
+            let stands = match &seat.listener {
+                listener if listener.is_seated() => Stands::Seated,
+                listener if listener.phase == Phase::Refused => Stands::Waiting,
+                _ => Stands::Going,
+            };
+            (seat.origin, stands)
+        }))
+    }
+
+    fn admit(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr, crowd: &mut Crowd) {
         let now = self.clock.now_us();
-        let origin = origin(&stream, peer);
+        let origin = sockets::origin(&stream, peer);
         if self.verdicts.is_shut_out(origin) {
             // A listener of the first generation shows it too.
             let _ = stream.write(&plain(format!("{{\"error\": \"{PLEASE_LEAVE}\"}}").as_bytes()));
             return;
         }
-        let listener = match self.admission(origin) {
+        let each = self.room.per_address as usize;
+        let listener = match crowd.admit(origin, self.most_seats(), each) {
             Admission::Crowded(full) => {
                 // Too many even to be told properly; the kernel sends what it can.
                 let _ = stream.write(full.frame());
@@ -348,29 +320,10 @@ impl Transmit {
     }
 }
 
-/// The peer gave up while it waited: the next one may be fine.
-pub(super) fn is_the_peers_doing(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
-}
-
 impl Seat {
     /// Whether the listener's program runs on this PC.
     pub(super) fn is_on_this_machine(&self) -> bool {
         let peer = self.listener.peer.ip().to_canonical();
         self.stream.local_addr().is_ok_and(|local| local.ip().to_canonical() == peer)
     }
-}
-
-#[cfg(unix)]
-fn is_out_of_files(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let code = error.raw_os_error();
-    code == Some(Errno::MFILE.raw_os_error()) || code == Some(Errno::NFILE.raw_os_error())
-}
-
-#[cfg(windows)]
-fn is_out_of_files(error: &io::Error) -> bool {
-    const WSAEMFILE: i32 = 10024;
-    error.raw_os_error() == Some(WSAEMFILE)
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::stats::{ListenerStats, ServerStats};
 use crate::wire::AudioFrame;
 
-/// Who asks waits no longer for an answer.
+/// Somebody who asks waits for an answer no longer than this.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// What the loop is told.
@@ -45,7 +45,7 @@ pub struct Change {
     pub offers: Offers,
 }
 
-/// The other threads' end of the loop.
+/// The other threads' end of the network loop.
 #[derive(Clone)]
 pub struct Handle {
     pub(super) orders: SyncSender<Order>,
@@ -98,7 +98,7 @@ impl Handle {
         let _ = self.waker.wake();
     }
 
-    /// Who listens.
+    /// The listeners as they are.
     ///
     /// # Errors
     /// [`Error::Busy`] if the loop does not answer in time, [`Error::Internal`] if the server is

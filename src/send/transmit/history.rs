@@ -1,4 +1,5 @@
-//! What newcomers get of the sound that was captured before they came, together. No clock.
+//! Bounds what all newcomers together get of the sound that was captured before they came. No
+//! clock.
 
 /// Bytes a second for all newcomers: at home everybody begins at once, and where a thousand come in
 /// the same moment most begin a playout delay later, instead of all with gaps.

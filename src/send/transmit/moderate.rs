@@ -4,12 +4,10 @@ use std::net::SocketAddr;
 
 use log::info;
 
+use super::limits::PLEASE_LEAVE;
 use super::verdicts::Who;
 use super::{Seat, Transmit};
 use crate::wire::{Notice, Reason};
-
-/// What those are told who were asked to leave.
-pub(super) const PLEASE_LEAVE: &str = "whoever runs this server has asked this listener to leave";
 
 /// What those are told whom nobody hears any more.
 const MUTED: &str = "whoever runs this server has muted you: nobody hears you";

@@ -15,10 +15,10 @@ pub(super) enum Item {
     Left(u32),
 }
 
-/// Who has come, changed something or left since it was told.
+/// People who have come, changed something or left since the chunking thread was told.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// Of whom it knows, and when it was told of them last, in µs.
+    /// People that the chunking thread knows of, and when it was told of them last, in µs.
     known: BTreeMap<u32, u64>,
     changed: BTreeSet<u32>,
     left: BTreeSet<u32>,

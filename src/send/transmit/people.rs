@@ -312,7 +312,7 @@ fn presence(Seat { listener, connection, .. }: &Seat) -> Presence {
     }
 }
 
-/// Who is there, those who can talk first, as far as a list goes.
+/// The list of who is there, those who can talk first, as far as a list goes.
 fn list<'a>(listeners: impl Iterator<Item = (u32, &'a Listener)>, now_us: u64) -> People {
     let people = listeners
         .map(|(person, listener)| Person {

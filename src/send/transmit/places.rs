@@ -1,5 +1,6 @@
 //! Who may hold how many of a bounded number of places, by address. No socket, no clock.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Bits of an IPv6 address that name a network: in the others its members may call themselves
@@ -7,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 const NETWORK_BITS: u32 = 64;
 
 /// Where connections come from that are counted together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Origin {
     /// This machine.
     Here,
@@ -80,12 +81,10 @@ impl Places {
         taken: impl Iterator<Item = (usize, Taken)>,
     ) -> Entry {
         let is_here = origin == Origin::Here;
-        let (mut all, mut elsewhere, mut there) = (0, 0, 0);
+        let mut held = Held::default();
         let mut oldest: [Option<(u64, usize)>; 2] = [None; 2];
         for (number, one) in taken {
-            all += 1;
-            elsewhere += usize::from(one.by != Origin::Here);
-            there += usize::from(one.by == origin);
+            held.add(one.by);
             // Those who are elsewhere never push out anybody who is here.
             let may_go = one.may_go && (is_here || one.by != Origin::Here);
             for (oldest, may_go) in oldest.iter_mut().zip([may_go, may_go && one.by == origin]) {
@@ -95,11 +94,49 @@ impl Places {
             }
         }
         let [of_all, of_theirs] = oldest.map(|oldest| oldest.map(|(_, number)| number));
-        if !is_here && there >= self.each {
-            return of_theirs.map_or(Entry::TooManyFromThere, Entry::InsteadOf);
+        let entry = self.room(origin, &held);
+        let instead = match entry {
+            Entry::Full => of_all,
+            Entry::TooManyFromThere => of_theirs,
+            Entry::Free | Entry::InsteadOf(_) => None,
+        };
+        instead.map_or(entry, Entry::InsteadOf)
+    }
+
+    /// What becomes of somebody from `origin` where nobody makes room.
+    pub(super) fn room(self, origin: Origin, held: &Held) -> Entry {
+        let is_here = origin == Origin::Here;
+        let elsewhere = held.all - held.of(Origin::Here);
+        if !is_here && held.of(origin) >= self.each {
+            Entry::TooManyFromThere
+        } else if held.all >= self.most || !is_here && elsewhere + self.own >= self.most {
+            Entry::Full
+        } else {
+            Entry::Free
         }
-        let is_full = all >= self.most || !is_here && elsewhere + self.own >= self.most;
-        if is_full { of_all.map_or(Entry::Full, Entry::InsteadOf) } else { Entry::Free }
+    }
+}
+
+/// How many places are held, and by whom.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    all: usize,
+    by: HashMap<Origin, usize>,
+}
+
+impl Held {
+    pub(super) fn add(&mut self, origin: Origin) {
+        self.all += 1;
+        *self.by.entry(origin).or_default() += 1;
+    }
+
+    /// Places that are held, by everybody.
+    pub(super) fn all(&self) -> usize {
+        self.all
+    }
+
+    fn of(&self, origin: Origin) -> usize {
+        self.by.get(&origin).copied().unwrap_or_default()
     }
 }
 

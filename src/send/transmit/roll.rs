@@ -1,5 +1,5 @@
-//! The list of people as everybody has been told it, and when what of it is told again. No clock, no
-//! queue.
+//! The list of people as everybody has been told it. It decides which of them are told again, and
+//! when. No clock, no queue.
 
 use crate::wire::{Changes, People, Person};
 
@@ -27,7 +27,7 @@ pub(super) struct Roll {
     told: People,
     told_us: u64,
     listed_us: u64,
-    /// Of whom was told last.
+    /// The person of whom everybody was told last.
     last: u32,
     /// What has changed since the last whole list, and whether somebody has come or left.
     has_changed: bool,

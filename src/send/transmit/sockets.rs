@@ -8,6 +8,7 @@ use log::debug;
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::places::Origin;
 use crate::error::{Error, Result};
 
 /// Sound that the kernel may hold unsent for a listener, in ms, or two frames where they are
@@ -115,6 +116,34 @@ fn fix(error: &io::Error, port: u16) -> String {
     }
 }
 
+/// Where a connection comes from.
+pub(super) fn origin(stream: &TcpStream, peer: SocketAddr) -> Origin {
+    // A connection that has ended already has no address of ours any more.
+    let own = stream.local_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |own| own.ip());
+    Origin::of(peer.ip(), own)
+}
+
+/// The peer gave up while it waited: the next one may be fine.
+pub(super) fn is_the_peers_doing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// Whether the process or the system has no file descriptor left.
+#[cfg(unix)]
+pub(super) fn is_out_of_files(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let code = error.raw_os_error();
+    code == Some(Errno::MFILE.raw_os_error()) || code == Some(Errno::NFILE.raw_os_error())
+}
+
+/// Whether the process has no socket left.
+#[cfg(windows)]
+pub(super) fn is_out_of_files(error: &io::Error) -> bool {
+    const WSAEMFILE: i32 = 10024;
+    error.raw_os_error() == Some(WSAEMFILE)
+}
+
 /// How much the kernel may hold back for one listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Buffering {
@@ -167,7 +196,7 @@ fn limit_unsent(socket: &SockRef<'_>, buffering: Buffering) -> io::Result<()> {
     socket.set_send_buffer_size(bytes.max(MIN_SEND_BUFFER).max(buffering.frame_bytes * 2))
 }
 
-/// One non-blocking write. What is sent `apart` is never joined with what comes later.
+/// Writes once, without blocking. What is sent `apart` is never joined with what comes later.
 ///
 /// # Errors
 /// What the system says, `WouldBlock` included.
@@ -206,7 +235,7 @@ fn user_timeout(socket: &SockRef<'_>) -> io::Result<()> {
 
 /// Sockets and files that the server needs beside its listeners' connections.
 #[cfg(unix)]
-const OTHER_FILES: u64 = 64 + super::web_door::MAX_VISITORS as u64;
+const OTHER_FILES: u64 = 64 + super::limits::MAX_VISITORS as u64;
 
 /// Raises the process's open-file limit so that `max_clients` fit, and says so when the system will
 /// not let it.

@@ -39,12 +39,12 @@ pub(super) struct Verdicts {
 }
 
 impl Verdicts {
-    /// Somebody was asked to leave, and is not let in again.
+    /// Notes that somebody was asked to leave, and is not let in again.
     pub(super) fn remove(&mut self, who: Who) {
         remember(&mut self.removed, who);
     }
 
-    /// Nobody from there is let in again.
+    /// Notes that nobody from there is let in again.
     pub(super) fn shut_out(&mut self, origin: Origin) {
         remember(&mut self.shut_out, origin);
     }
@@ -59,7 +59,7 @@ impl Verdicts {
         self.shut_out.contains(&origin)
     }
 
-    /// Somebody is not heard, or is heard again.
+    /// Notes that somebody is not heard, or is heard again.
     pub(super) fn mute(&mut self, who: Who, is_muted: bool) {
         if is_muted {
             remember(&mut self.muted, who);

@@ -11,7 +11,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// This one has something to be read.
+    /// Notes that this one has something to be read.
     pub(super) fn add(&mut self, number: usize) {
         if self.known.insert(number) {
             self.order.push_back(number);

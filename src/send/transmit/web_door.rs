@@ -1,15 +1,17 @@
 //! The browsers' door: requests that are answered and forgotten, and those that become listeners.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::SyncSender;
 
 use log::{debug, warn};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Token};
 
-use super::door::{Admission, is_the_peers_doing};
+use super::crowd::Admission;
+use super::limits::{ACCEPT_PAUSE_US, MAX_VISITORS};
 use super::places::{Entry, Origin, Places, Taken};
+use super::sockets::{is_the_peers_doing, origin};
 use super::{Transmit, WEB_DOOR};
 use crate::addresses::{self, Interface};
 use crate::send::fanout::Listener;
@@ -17,23 +19,20 @@ use crate::send::web::{Response, Web};
 use crate::wire::Full;
 use crate::wire::http::{self, Answer, Head, Status};
 
-/// Connections to the page that are not listeners. None stays longer than the limits below.
-pub(super) const MAX_VISITORS: usize = 64;
-
-/// How many of these are for this machine alone: whoever runs the server can always tell it to turn
-/// somebody out.
+/// How many of the [`MAX_VISITORS`] are for this machine alone: whoever runs the server can always
+/// tell it to turn somebody out.
 const OWN_VISITORS: usize = 8;
 
-/// How many of them one address may have: a browser opens six.
+/// How many of the [`MAX_VISITORS`] one address may have: a browser opens six.
 const MAX_VISITORS_PER_ADDRESS: usize = 8;
 
 const PLACES: Places =
     Places { most: MAX_VISITORS, own: OWN_VISITORS, each: MAX_VISITORS_PER_ADDRESS };
 
-/// From a browser's connection to the end of its request.
+/// How long a browser may take from its connection to the end of its request, in µs.
 const REQUEST_WITHIN_US: u64 = 5_000_000;
 
-/// How long an answer may take to go out: the largest file over a bad network.
+/// How long an answer may take to go out, in µs: the largest file over a bad network.
 const ANSWER_WITHIN_US: u64 = 30_000_000;
 
 /// How long the peer may take to close after its answer.
@@ -48,9 +47,6 @@ const ACCEPTS_PER_TURN: usize = 32;
 /// Reads and writes that one visitor has in a turn before it is the next one's: a whole file of the
 /// page takes fewer.
 const STEPS_PER_TURN: usize = 16;
-
-/// How long accepting pauses when the system has no connection to give.
-const ACCEPT_PAUSE_US: u64 = 100_000;
 
 /// Asking the system for its addresses takes as long as sending to a room, so they are believed for
 /// this long, in µs.
@@ -441,13 +437,6 @@ fn is_full(full: Full) -> &'static str {
         Full::Server => "The server is full.",
         Full::Address => "Too many listeners come from your address.",
     }
-}
-
-/// Where a connection comes from.
-pub(super) fn origin(stream: &TcpStream, peer: SocketAddr) -> Origin {
-    // A connection that has ended already has no address of ours any more.
-    let own = stream.local_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |own| own.ip());
-    Origin::of(peer.ip(), own)
 }
 
 /// The page's address for other devices: the one that this browser came to, unless it is this

@@ -9,10 +9,10 @@ const SOFTEST: f32 = 0.001;
 /// before sending sends as much of what was before, and so counts at once.
 const COUNTS_AFTER_MS: f64 = 50.0;
 
-/// It counts until it has been softer for so long, in ms: words have gaps.
+/// Sound counts as speech until it has been softer for so long, in ms: words have gaps.
 const ENDS_AFTER_MS: f64 = 200.0;
 
-/// It is looked at in pieces of this length, in ms.
+/// Sound is looked at in pieces of this length, in ms.
 const PIECE_MS: f64 = 5.0;
 
 /// What a talker's sound was like of late.
@@ -27,7 +27,7 @@ pub(super) struct Audible {
 }
 
 impl Audible {
-    /// For interleaved sound in that format.
+    /// Makes a judge of interleaved sound in that format.
     pub(super) fn new(format: Format) -> Self {
         let samples = |ms: f64| format.samples(format.frames_in_ms(ms).max(1));
         Self {
@@ -59,7 +59,7 @@ impl Audible {
         }
     }
 
-    /// Whether it counts as speech.
+    /// Whether what was heard last counts as speech.
     pub(super) fn is_speech(&self) -> bool {
         self.loud >= self.counts_after
     }

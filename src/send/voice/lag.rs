@@ -1,18 +1,18 @@
-//! How much later than the film a talker stands in the mix: as little as lets its frames come in
-//! time. Pure; in µs.
+//! The lag: how much later than the film a talker stands in the mix. It is as short as lets the
+//! talker's frames come in time. Pure; in µs.
 
 use std::collections::VecDeque;
 
 /// Longest lag, in ms. Whose frames take longer is heard with gaps, but not seconds late.
 pub(super) const LONGEST_MS: u32 = 400;
 
-/// Above what ninety-nine of a hundred frames need.
+/// How much longer the lag is than ninety-nine of a hundred frames need, in µs.
 const MARGIN_US: f64 = 1_500.0;
 
 /// What is remembered of how long frames took: long enough to hold what a Wi-Fi does now and then.
 const REMEMBERED_US: u64 = 30_000_000;
 
-/// At most as many frames: those of that time at 10 ms.
+/// Most frames that are remembered: those of that time at 10 ms.
 const REMEMBERED: usize = 3_000;
 
 /// While somebody speaks a lag is made shorter by no less than this: the change is a jump in what is
@@ -42,9 +42,9 @@ pub struct Lag {
     us: Option<f64>,
     /// When each frame came, and what lag it would have needed if the mix had been made at once.
     needed: VecDeque<(u64, f64)>,
-    /// Not before then is it made shorter.
+    /// Until then the lag is not made shorter.
     shorter_from_us: u64,
-    /// Not before then is what is usual looked for again.
+    /// Until then what is usual is not looked for again.
     look_from_us: u64,
 }
 

@@ -1,13 +1,15 @@
-//! What voices are played with. A player's filter takes a millisecond or two to make, on the thread
-//! that everybody's sound comes from: so it is made once for each voice, few are made at a time, and
-//! those of voices that have gone serve the next.
+//! Players, with which voices are played.
+//!
+//! A player's filter takes a millisecond or two to make, on the thread that everybody's sound comes
+//! from. So it is made once for each voice, few are made at a time, and the players of voices that
+//! have gone serve the next.
 
-use super::allowance::Allowance;
 use super::{HOLDS_MS, USUAL_LAG_MS};
+use crate::allowance::Allowance;
 use crate::clock::Timeline;
 use crate::error::Result;
 use crate::format::Format;
-use crate::recv::resample::Playout;
+use crate::playout::Playout;
 
 /// Players that may be made at once, and in every second after that: a room in which everybody
 /// begins to speak, and less than a hundredth of a core for who comes and goes without end.

@@ -1,18 +1,19 @@
-//! How long after its capture the mix is made: a talker's frames may come that much later, too.
-//! Pure; in µs.
+//! The slack: how long after its capture the mix is made. A talker's frames may come that much
+//! later, too. Pure; in µs.
 
 use std::collections::VecDeque;
 
 use crate::clock::CardClock;
-use crate::recv::resample::BLOCK;
+use crate::playout::BLOCK;
 
 /// The least of so many stretches of so long each counts: it was made as soon as that only now, and
 /// may be again.
 const STRETCHES: usize = 8;
 const STRETCH_US: u64 = 1_000_000;
 
-/// No more is counted on, and no less: whatever makes the mix so late, or claims it to be so early, may
-/// stop at any time, and then everybody's sound misses that much, or waits for it.
+/// Most slack that is counted on, in µs, early or late: whatever makes the mix so late, or claims
+/// it to be so early, may stop at any time, and then everybody's sound misses that much, or waits
+/// for it.
 const MOST_US: f64 = 10_000.0;
 
 /// How long after its first frame was captured each block of the mix has been made of late.

@@ -100,7 +100,8 @@ fn labels(listener: &Map<String, Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::ListenerStats;
+    use crate::codec::Codec;
+    use crate::stats::{ListenerStats, Via};
     use crate::wire::Report;
 
     fn listener(name: &str, report: Option<Report>) -> ListenerStats {
@@ -108,8 +109,8 @@ mod tests {
             address: ([192, 168, 1, 20], 53_412).into(),
             name: name.to_owned(),
             version: 2,
-            via: "websocket",
-            codec: "f32".into(),
+            via: Via::WebSocket,
+            codec: Codec::Float32,
             connected_s: 1.5,
             queued: 1,
             frames: 2,

@@ -1,5 +1,7 @@
-//! What a request calls this server, and whether it may: any name in the world can be made to lead
-//! to an address in a home, and the browser then takes its page for the one that is served there.
+//! Decides by which names a request may call this server.
+//!
+//! Anybody can make a name of their own lead to an address in a home. A browser then takes the page
+//! that is served there for a page of that name.
 
 use std::net::{IpAddr, SocketAddr};
 

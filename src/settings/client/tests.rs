@@ -1,6 +1,7 @@
 use clap::CommandFactory;
 
 use super::*;
+use crate::discovery::target::Target;
 
 fn read(flags: &str) -> Result<ClientSettings> {
     args(flags).settings()
@@ -200,40 +201,9 @@ fn flags_that_contradict_each_other_are_refused() {
     }
 }
 
-fn ask(answers: &[u8], port: Option<u16>) -> (Result<Target>, String) {
-    let mut shown = Vec::new();
-    let answer = ask_for_host(&mut &*answers, &mut shown, port);
-    (answer, String::from_utf8(shown).unwrap())
-}
-
 #[test]
-fn who_names_no_server_is_asked_for_it() {
+fn no_server_is_wanted_where_none_is_named() {
     assert_eq!(read("").unwrap().wanted, None);
-    let (answer, shown) = ask(b"192.168.1.5\r\n", Some(6000));
-    assert_eq!(answer.unwrap(), Target { host: "192.168.1.5".into(), port: 6000 });
-    assert!(shown.starts_with("Address of the PC that plays"), "{shown}");
-    let (answer, _) = ask(b"auralync-client 192.168.1.5:77", None);
-    assert_eq!(answer.unwrap().to_string(), "192.168.1.5:77");
-}
-
-#[test]
-fn a_wrong_answer_is_explained_and_asked_again_a_few_times() {
-    let (answer, shown) = ask(b"\nhttp://x\npc\n", None);
-    assert_eq!(answer.unwrap().host, "pc");
-    assert_eq!(shown.matches("Address of the PC").count(), 3);
-    assert!(shown.contains("is not a server's address"), "{shown}");
-    let (answer, shown) = ask(b"\n\n\n\npc\n", None);
-    assert_eq!(answer.unwrap_err().exit_code(), 2);
-    assert_eq!(shown.matches("Address of the PC").count(), 3);
-    assert_eq!(shown.matches("is not a server's address").count(), 2, "the last is returned");
-}
-
-#[test]
-fn no_answer_and_an_endless_one_both_end() {
-    let (answer, _) = ask(b"", None);
-    assert!(answer.unwrap_err().to_string().starts_with("no server was named. Type "));
-    let (answer, _) = ask(&[b'x'; 1 << 20], None);
-    assert_eq!(answer.unwrap_err().exit_code(), 2);
 }
 
 #[test]

@@ -104,7 +104,7 @@ pub(crate) struct Tag {
     pub(crate) added: Option<(usize, usize)>,
 }
 
-/// By how much a decoder lags, in frames: 528 and 1.
+/// By how much a decoder lags behind what it is given, in frames: 528 and 1.
 const DECODER_DELAY: usize = 529;
 
 impl Tag {

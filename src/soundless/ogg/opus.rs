@@ -2,7 +2,7 @@
 
 use crate::codec::opus::{FilePackets, RATE};
 use crate::mixdown::Layout;
-use crate::soundless::sound_file::Fault;
+use crate::soundless::fault::Fault;
 
 /// Frames in a packet of 120 ms, the longest.
 const MAX_FRAMES: usize = 5_760;

@@ -7,9 +7,9 @@ use symphonia::core::units::{Duration, Timestamp};
 
 use super::opus::OpusSound;
 use crate::mixdown::Layout;
-use crate::soundless::blocks::Block;
+use crate::soundless::block::Block;
+use crate::soundless::fault::{Fault, believable};
 use crate::soundless::flac::{Blocks, Header, StreamInfo, channel_mask};
-use crate::soundless::sound_file::{Fault, believable};
 
 /// What is known of a stream by its first packet.
 pub(super) enum First {

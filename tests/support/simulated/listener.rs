@@ -1,17 +1,19 @@
 //! One listener: a virtual card and computer, and the real stages from the wire to the speaker.
 
-use std::collections::BTreeMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use auralync::Format;
-use auralync::clock::{Arrivals, CardClock, Learnt, Offset, ServerClock, Timeline, Trust};
+use auralync::clock::{Learnt, ServerClock, Timeline};
+use auralync::error::Result;
+use auralync::playout::frames::Sound;
+use auralync::playout::{BLOCK, Playout};
 use auralync::rate::RateConverter;
+use auralync::recv::connect::{Heard, Stream};
 use auralync::recv::decode::{self, Conversation, Event};
-use auralync::recv::resample::{BLOCK, Playout};
-use auralync::recv::speaker::{self, Feed, Speaker};
-use auralync::stats;
+use auralync::recv::play::{Choice, Output, Play, Plugged, Wishes};
+use auralync::recv::speaker::{self, Speaker};
 use auralync::wire::{AudioFrame, AuralyncKey, Config, Deframer, Welcome};
+use auralync::{Format, stats};
 
 use super::oscillator::{Card, Host, Oscillator};
 use super::pc::{Pc, number};
@@ -25,12 +27,13 @@ const MONO: Format = Format { sample_rate: RATE, channels: 1 };
 const PERIOD: usize = 480;
 const LATENCY_US: f64 = 25_000.0;
 
-/// Sound is kept this far ahead of the callback, as the playing thread does in `smooth`.
-const LEAD_MS: f64 = 40.0;
+/// How often the playing thread looks, unless something comes.
 const TICK_US: f64 = 5_000.0;
 
-/// The position is looked at once in so many blocks, 10 ms.
-const LOOK_EVERY: u64 = 15;
+/// The position is looked at once in so many turns, about 10 ms.
+const LOOK_EVERY: u64 = 2;
+
+const WISHES: Wishes = Wishes { volume_percent: 100, trim_ms: 0 };
 
 /// The ping of a room of ordinary size.
 const PING_MS: u32 = 250;
@@ -67,20 +70,20 @@ pub(crate) struct Listener {
     pinged: u32,
     next_ping: f64,
     clock: ServerClock,
-    arrivals: Option<Arrivals>,
-    trust: Trust,
-    playout: Option<Playout>,
-    card_clock: CardClock,
+    /// What the player has not taken yet.
+    heard: VecDeque<Heard>,
+    play: Play,
     speaker: Speaker,
-    feed: Feed,
     counters: Arc<stats::Playback>,
-    fresh: bool,
     callbacks: u64,
     next_callback: f64,
     next_turn: f64,
     period: Vec<f32>,
     began: Option<f64>,
-    blocks: u64,
+    turns: u64,
+    /// Where the player was after each turn: the card's frame, the position that lies there, and
+    /// whether it was in step.
+    nexts: VecDeque<(u64, f64, bool)>,
     acted: f64,
     seen: Seen,
     /// The largest difference between what came out and what should have, in frames.
@@ -91,6 +94,16 @@ impl Listener {
     pub(crate) fn new(setting: Setting) -> Self {
         let counters: Arc<stats::Playback> = Arc::default();
         let (speaker, feed) = speaker::ring(MONO, RATE as usize / 2, Arc::clone(&counters));
+        let choice = Choice { fallback_delay_ms: 300, adaptive: false, wishes: WISHES };
+        let make = if setting.filtered { Playout::new } else { counting };
+        let mut play = Play::new(Output::Card, choice, Arc::clone(&counters)).simulated(make);
+        play.plug(Plugged { feed, format: MONO, period: PERIOD });
+        let stream = Stream {
+            format: MONO,
+            chunk: 1024,
+            playout_delay_ms: (!setting.old).then_some(300),
+            session: (!setting.old).then(|| "1".into()),
+        };
         let random = Random::new(setting.seed);
         let phase = setting.seed as f64;
         let card = Card::new(900.0 * phase, Oscillator::fast_by(setting.card_ppm, phase));
@@ -109,20 +122,17 @@ impl Listener {
             pinged: 0,
             next_ping: 0.0,
             clock: ServerClock::default(),
-            arrivals: setting.old.then(|| Arrivals::new(RATE)),
-            trust: Trust::default(),
-            playout: None,
-            card_clock: CardClock::new(RATE),
+            heard: [Heard::Stream(stream)].into(),
+            play,
             speaker,
-            feed,
             counters,
-            fresh: false,
             callbacks: 0,
             next_callback: 0.0,
             next_turn: 0.0,
             period: vec![0.0; PERIOD],
             began: None,
-            blocks: 0,
+            turns: 0,
+            nexts: VecDeque::new(),
             acted: 0.0,
             seen: Seen::new(),
             worst_sample: 0.0,
@@ -136,24 +146,24 @@ impl Listener {
 
     /// What was seen of it so far.
     pub(crate) fn seen(&self) -> Seen {
-        let counts = self.playout.as_ref().map(Playout::counts).unwrap_or_default();
+        let counts = self.play.counts();
         let mut seen = self.seen.clone();
         (seen.lost, seen.late, seen.jumps) = (counts.lost, counts.late, counts.jumps);
         seen.underruns = self.counters.underruns.get();
         seen
     }
 
-    /// By how much it plays too late, once it has settled.
+    /// By how much this listener plays too late, once it has settled.
     pub(crate) fn error_us(&self) -> Option<f64> {
         self.is_locked().then_some(self.seen.latest_us)
     }
 
     /// Whether sound comes out.
     pub(crate) fn is_playing(&self) -> bool {
-        self.playout.as_ref().is_some_and(Playout::is_playing)
+        self.play.is_playing()
     }
 
-    /// This computer was asleep: its clock jumps.
+    /// Lets this computer's clock jump, as after a sleep.
     pub(crate) fn jump_clock(&mut self, now: f64, by: f64) {
         self.host.jump(now, by);
     }
@@ -195,16 +205,16 @@ impl Listener {
             }
         }
         if now >= self.next_callback {
-            self.call_back(now);
+            self.call_back(now, pc);
         }
         let has_come = self.arriving.front().is_some_and(|first| first.0 <= now);
         if has_come || now >= self.next_turn {
             while let Some((comes, bytes)) = self.arriving.front().cloned().filter(|a| a.0 <= now) {
                 self.arriving.pop_front();
-                self.hear(&bytes, comes, pc);
+                self.hear(&bytes, comes);
             }
             self.ping(now);
-            self.feed_card(now, pc);
+            self.turn(now, pc);
             self.next_turn = now + TICK_US + self.random.exponential() * 80.0;
         }
     }
@@ -220,8 +230,8 @@ impl Listener {
         self.next_ping = now + wait;
     }
 
-    /// What has come over the network.
-    fn hear(&mut self, bytes: &[u8], comes: f64, pc: &Pc) {
+    /// What has come over the network: as a session does, it hands on what the player must know.
+    fn hear(&mut self, bytes: &[u8], comes: f64) {
         self.deframer.push(bytes);
         let now_us = self.host.reads(comes);
         loop {
@@ -229,50 +239,25 @@ impl Listener {
             let Some(frame) = self.deframer.next_frame().expect("frames as they should be") else {
                 return;
             };
-            match self.conversation.take(frame).expect("words as they should be") {
+            let heard = match self.conversation.take(frame).expect("words as they should be") {
                 Event::Pong(pong) => {
                     if self.clock.pong(pong, now_us) == Learnt::Stepped {
                         self.pinged = 0;
                     }
-                    if self.arrivals.is_none()
-                        && let (Some(offset), Some(playout)) =
-                            (self.clock.offset(), &mut self.playout)
-                    {
-                        playout.timeline().set_offset(offset);
-                    }
+                    self.clock.offset().map(Heard::Offset)
                 }
-                Event::Audio { position, captured_us, broken, samples, .. } => {
-                    let known = self.playout.as_mut().map(Playout::timeline);
-                    let known = known.map(|timeline| timeline.captured_at(position as f64));
-                    if self.arrivals.is_none() && self.trust.frame(known, now_us) {
-                        self.arrivals = Some(Arrivals::new(RATE));
-                        self.playout = None;
-                    }
-                    let (captured_us, broken) = match (&mut self.arrivals, captured_us) {
-                        (Some(arrivals), _) => arrivals.arrive(position, now_us),
-                        (None, Some(captured_us)) => (captured_us, broken),
-                        (None, None) => return,
-                    };
-                    let by_arrivals = self.arrivals.is_some().then_some(Offset::NONE);
-                    let offset = by_arrivals.or(self.clock.offset());
-                    if self.playout.is_none()
-                        && let Some(offset) = offset
-                    {
-                        let delay_us = f64::from(pc.delay_ms) * 1e3;
-                        let timeline = Timeline::new(RATE, position, captured_us, offset, delay_us);
-                        self.playout = Some(playout(pc, timeline, self.setting.filtered));
-                    }
-                    if let Some(playout) = &mut self.playout {
-                        playout.insert(position, captured_us, broken, samples);
-                    }
+                Event::Audio(Sound { position, captured_us, broken, samples, .. }) => {
+                    let (arrived_us, samples) = (now_us, samples.to_vec());
+                    Some(Heard::Audio { position, captured_us, arrived_us, broken, samples })
                 }
-                _ => {}
-            }
+                _ => None,
+            };
+            self.heard.extend(heard);
         }
     }
 
     /// The card's callback.
-    fn call_back(&mut self, now: f64) {
+    fn call_back(&mut self, now: f64, pc: &Pc) {
         let frame = self.callbacks * PERIOD as u64;
         if self.callbacks > 0 {
             let frame = frame - PERIOD as u64;
@@ -285,70 +270,70 @@ impl Listener {
             let (heard_us, now_us) =
                 (self.stamping)(self.callbacks, heard.max(0.0) as u64, self.host.reads(now));
             self.speaker.fill(&mut self.period, heard_us, now_us);
+            self.look_at(frame, pc);
         }
         self.callbacks += 1;
         let due = self.card.time_of(frame as f64) - LATENCY_US;
         self.next_callback = (due + self.random.exponential() * 200.0).max(now);
     }
 
-    /// What the playing thread does: keeps the card's ring filled to the lead.
-    fn feed_card(&mut self, now: f64, pc: &Pc) {
-        while let Some(played) = self.feed.played() {
-            let _ = self.card_clock.stamp(played.frame, played.heard_us, played.came_us);
-            self.fresh = true;
-        }
-        let Some(playout) = &mut self.playout else {
+    /// A turn of the playing thread.
+    fn turn(&mut self, now: f64, pc: &Pc) {
+        let now_us = self.host.reads(now);
+        while self
+            .play
+            .take(|| now_us, || self.heard.pop_front())
+            .expect("sound that can be played")
+        {}
+        let _ = self.play.turn(now_us, WISHES).expect("no file is written");
+        let Some(next) = self.play.next() else {
             return;
         };
-        if self.feed.waiting() == 0 && !std::mem::take(&mut self.fresh) {
-            return;
-        }
-        let lead = PERIOD + MONO.frames_in_ms(LEAD_MS);
-        while self.feed.waiting() < lead {
-            let Some(frame) = self.feed.next_frame().map(|frame| frame as f64) else {
-                return;
-            };
-            let before = playout.position();
-            let Some(block) = playout.block(frame, &self.card_clock) else {
-                return;
-            };
-            self.feed.write(block);
-            let began = *self.began.get_or_insert(now);
-            let locked = now - began > self.setting.locked_after;
-            if self.setting.filtered
-                && locked
-                && let Some(should) = before.and_then(|before| pc.number_at(before))
-            {
-                let off = (number(block[0]) - should).abs();
-                // A filter rings where the numbers begin again.
-                if (200.0..65_000.0).contains(&should) {
-                    self.worst_sample = self.worst_sample.max(off);
-                }
+        let began = *self.began.get_or_insert(now);
+        let locked = now - began > self.setting.locked_after;
+        self.nexts.push_back((next.frame, next.position, locked));
+        self.turns += 1;
+        if self.turns.is_multiple_of(LOOK_EVERY)
+            && let Some(captured_us) = pc.captured_us(next.position)
+        {
+            let heard = self.card.time_of(next.frame as f64);
+            let error_us = pc.host.exact(heard) - captured_us - f64::from(pc.delay_ms) * 1e3;
+            self.seen.latest_us = error_us;
+            if locked {
+                self.seen.note(now, error_us, next.stretch_ppm);
             }
-            self.blocks += 1;
-            if self.blocks.is_multiple_of(LOOK_EVERY)
-                && let Some(position) = playout.position()
-                && let Some(captured_us) = pc.captured_us(position)
-            {
-                let heard = self.card.time_of(frame + BLOCK as f64);
-                let delay_us = f64::from(pc.delay_ms) * 1e3;
-                let error_us = pc.host.exact(heard) - captured_us - delay_us;
-                self.seen.latest_us = error_us;
-                if locked {
-                    self.seen.note(now, error_us, playout.stretch_ppm());
-                }
+        }
+    }
+
+    /// Looks at what the card got from `frame` on: the player said what lies where.
+    fn look_at(&mut self, frame: u64, pc: &Pc) {
+        while let Some(&(at, position, locked)) =
+            self.nexts.front().filter(|next| next.0 < frame + PERIOD as u64)
+        {
+            self.nexts.pop_front();
+            let Some(should) = pc.number_at(position).filter(|_| self.setting.filtered && locked)
+            else {
+                continue;
+            };
+            // A filter rings where the numbers begin again.
+            if at >= frame && (200.0..65_000.0).contains(&should) {
+                let off = (number(self.period[(at - frame) as usize]) - should).abs();
+                self.worst_sample = self.worst_sample.max(off);
             }
         }
     }
 }
 
-fn playout(pc: &Pc, timeline: Timeline, filtered: bool) -> Playout {
-    let converter = if filtered {
-        RateConverter::new(RATE, RATE, 1, BLOCK).expect("equal rates convert")
-    } else {
-        RateConverter::counting(RATE, RATE, 1, BLOCK)
-    };
-    Playout::with_converter(MONO, MONO, pc.chunk as usize, pc.delay_ms, timeline, converter)
+/// Resamples without samples: hours of them would take hours.
+fn counting(
+    format: Format,
+    card: Format,
+    chunk: usize,
+    delay_ms: u32,
+    timeline: Timeline,
+) -> Result<Playout> {
+    let converter = RateConverter::counting(RATE, RATE, 1, BLOCK);
+    Ok(Playout::with_converter(format, card, chunk, delay_ms, timeline, converter))
 }
 
 /// The words before the sound.

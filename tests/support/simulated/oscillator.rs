@@ -15,7 +15,7 @@ pub(crate) struct Oscillator {
 }
 
 impl Oscillator {
-    /// One that runs that many parts per million fast. No two wander alike.
+    /// An oscillator that runs that many parts per million fast. No two wander alike.
     pub(crate) fn fast_by(ppm: f64, phase: f64) -> Self {
         Self { fast: ppm * 1e-6, phase }
     }
@@ -48,7 +48,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// One that shows `began` when the virtual clock shows 0.
+    /// A clock that shows `began` when the virtual clock shows 0.
     pub(crate) fn new(began: f64, oscillator: Oscillator) -> Self {
         Self { began, oscillator, jump: None }
     }

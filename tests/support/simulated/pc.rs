@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use auralync::Format;
+use auralync::capture::cards::pass;
+use auralync::capture::chunk::Chunker;
+use auralync::capture::{self, Capture, Captured};
 use auralync::mixdown::Layout;
-use auralync::send::capture::{self, Capture, Captured};
-use auralync::send::cards::pass;
-use auralync::send::chunk::Chunker;
 use auralync::wire::{AudioFrame, AudioHeader, Pong};
 
 use super::oscillator::{Card, Host, Oscillator};
@@ -23,7 +23,7 @@ const HANDED_OVER_US: f64 = 1_500.0;
 /// For so long of every minute the PC is short of processor time.
 const LOADED: f64 = 5.0 * SECOND;
 
-/// Then this share of the callbacks waits, for so long.
+/// While the PC is short of processor time, this share of the callbacks waits, for so long.
 const WAITING: f64 = 0.4;
 const WAITS_US: f64 = 3_000.0;
 
@@ -39,7 +39,6 @@ pub(crate) type Stamping = fn(u64, u64, u64) -> (u64, u64);
 pub(crate) struct Pc {
     pub(crate) host: Host,
     pub(crate) card: Card,
-    pub(crate) chunk: u32,
     pub(crate) delay_ms: u32,
     /// What a broken card makes of its stamps.
     pub(crate) stamping: Stamping,
@@ -75,7 +74,6 @@ impl Pc {
         Self {
             host,
             card: Card::new(0.0, Oscillator::fast_by(ppm, 1.1)),
-            chunk: 1024,
             delay_ms: 300,
             stamping: |_, at_us, came_us| (at_us, came_us),
             heading: |_, _| {},

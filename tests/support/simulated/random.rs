@@ -13,7 +13,7 @@ impl Random {
         random
     }
 
-    /// From 0 up to 1.
+    /// A random number from 0 up to 1.
     pub(crate) fn uniform(&mut self) -> f64 {
         // xorshift64, by Marsaglia.
         self.0 ^= self.0 << 13;
@@ -27,7 +27,7 @@ impl Random {
         ((0..4).map(|_| self.uniform()).sum::<f64>() - 2.0) * 3.0_f64.sqrt()
     }
 
-    /// Of mean 1: mostly small, now and then large.
+    /// A random number of mean 1: mostly small, now and then large.
     pub(crate) fn exponential(&mut self) -> f64 {
         -(1.0 - self.uniform()).ln()
     }

@@ -12,7 +12,7 @@ pub(crate) struct Seen {
     pub(crate) lost: u64,
     pub(crate) late: u64,
     pub(crate) jumps: u64,
-    /// Of the playing position after the first seconds.
+    /// The worst error of the playing position after the first seconds.
     pub(crate) worst_us: f64,
     pub(crate) worst_at: f64,
     pub(crate) latest_us: f64,

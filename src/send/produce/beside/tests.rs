@@ -96,7 +96,7 @@ fn a_source_of_the_start_that_has_ended_stays_in_the_list_until_it_is_added_agai
     let mut desk = Desk::new();
     let first = Prepared::open(&source, &fitting).unwrap();
     desk.beside.add(first, &mut desk.combine).unwrap();
-    desk.play_until(|sources| sources.len() == 2 && sources[1].state == "ended");
+    desk.play_until(|sources| sources.len() == 2 && sources[1].state == SourceState::Ended);
     let again = Prepared::open(&source, &fitting).unwrap();
     let sources = desk.obey(Order::Add(Box::new(again)));
     assert_eq!((sources.len(), sources[1].id), (2, 2), "{sources:?}");

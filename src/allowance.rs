@@ -1,0 +1,57 @@
+//! How often in a second something may happen that a peer can bring about. Pure: time is an argument, in µs.
+
+/// How often something may still happen: some times at once, and one more each time that a while
+/// has passed.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    at_once: u64,
+    every_us: u64,
+    /// When all of it would be there again.
+    full_us: u64,
+}
+
+impl Allowance {
+    /// `most` times at once, and as many in every second after that.
+    pub(crate) const fn per_second(most: u64) -> Self {
+        Self::new(most, most)
+    }
+
+    /// `at_once` times, and `per_second` times in every second.
+    pub(crate) const fn new(at_once: u64, per_second: u64) -> Self {
+        Self { at_once, every_us: 1_000_000 / per_second, full_us: 0 }
+    }
+
+    /// Takes one time at `now_us`; `false` where none is left.
+    pub(crate) fn takes(&mut self, now_us: u64) -> bool {
+        let full_us = self.full_us.max(now_us).saturating_add(self.every_us);
+        let is_left = full_us - now_us <= self.at_once * self.every_us;
+        if is_left {
+            self.full_us = full_us;
+        }
+        is_left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_are_allowed_at_once_and_so_many_in_every_second_after_that() {
+        let mut allowance = Allowance::new(4, 4);
+        let mut taken = |from_us: u64, until_us: u64| {
+            (from_us..until_us).step_by(1_000).filter(|us| allowance.takes(*us)).count()
+        };
+        assert_eq!(taken(5_000_000, 5_001_000), 1);
+        assert_eq!(taken(5_001_000, 5_100_000), 3, "the rest of four");
+        assert_eq!(taken(5_100_000, 15_000_000), 39);
+        assert_eq!(taken(60_000_000, 60_200_000), 4, "after a rest no more than at first");
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_allows_no_more() {
+        let mut allowance = Allowance::new(2, 1);
+        assert!(allowance.takes(9_000_000) && allowance.takes(9_000_000));
+        assert!(!allowance.takes(1_000));
+    }
+}

@@ -1,0 +1,176 @@
+//! What a client says of itself: to the server, in lines of statistics, on the terminal, in the log.
+
+use std::time::Duration;
+
+use log::info;
+
+use super::connect::Seen;
+use super::people::Gossip;
+use super::play::Snapshot;
+use super::running::Watched;
+use super::talk;
+use crate::stats::{self, ClientStats, Lines, Loudest};
+use crate::status::client::{Mouth, View};
+use crate::status::{self, Terminal};
+use crate::wire::Report;
+
+/// Reports how a client goes.
+pub(super) struct Reporter {
+    watched: Watched,
+    lines: Lines,
+    terminal: Option<Terminal>,
+    /// Whether the terminal takes keys.
+    has_keys: bool,
+    /// Whether the network is made worse than it is.
+    is_simulated: bool,
+    start_us: u64,
+    /// The loudest of a second and of a moment, heard and said.
+    second: Loudest,
+    moment: Loudest,
+    second_said: Loudest,
+    moment_said: Loudest,
+    gossip: Gossip,
+    last: Snapshot,
+}
+
+impl Reporter {
+    pub(super) fn new(
+        watched: Watched,
+        lines: Lines,
+        terminal: Option<Terminal>,
+        has_keys: bool,
+        is_simulated: bool,
+    ) -> Self {
+        let start_us = watched.clock.now_us();
+        let second = || Loudest::every(Duration::from_secs(1), start_us);
+        let moment = || Loudest::every(status::EVERY, start_us);
+        Self {
+            watched,
+            lines,
+            terminal,
+            has_keys,
+            is_simulated,
+            start_us,
+            second: second(),
+            moment: moment(),
+            second_said: second(),
+            moment_said: moment(),
+            gossip: Gossip::default(),
+            last: Snapshot::default(),
+        }
+    }
+
+    /// Looks at how it goes, and says what is due.
+    pub(super) fn look(&mut self) {
+        self.take_newest();
+        let now_us = self.watched.clock.now_us();
+        let level_dbfs = self.watched.counters.peak.take_dbfs();
+        let mic_level_dbfs = self.watched.said.microphone.peak.take_dbfs();
+        let mic_second = self.second_said.over(now_us, mic_level_dbfs);
+        if let Some(level_dbfs) = self.second.over(now_us, level_dbfs) {
+            let _ = self.watched.reports.try_send(report(&self.last, &self.watched.counters));
+            let mic_level_dbfs = mic_second.unwrap_or(mic_level_dbfs);
+            self.lines.write(&self.stats(now_us, level_dbfs, mic_level_dbfs));
+        }
+        let Some(terminal) = &self.terminal else {
+            let news = self.gossip.news(&self.watched.controls.room.others(), now_us);
+            news.iter().for_each(|sentence| info!("{sentence}"));
+            return;
+        };
+        let mic_moment = self.moment_said.over(now_us, mic_level_dbfs);
+        if let Some(level_dbfs) = self.moment.over(now_us, level_dbfs) {
+            let stats = self.stats(now_us, level_dbfs, mic_moment.unwrap_or(mic_level_dbfs));
+            terminal.show(status::client::lines(&stats, &self.view()));
+        }
+    }
+
+    /// Writes the last line, once everything has ended.
+    pub(super) fn end(mut self) {
+        self.take_newest();
+        let level_dbfs = self.second.so_far(self.watched.counters.peak.take_dbfs());
+        let said = &self.watched.said;
+        let mic_level_dbfs = self.second_said.so_far(said.microphone.peak.take_dbfs());
+        let stats = self.stats(self.watched.clock.now_us(), level_dbfs, mic_level_dbfs);
+        self.lines.write(&stats);
+    }
+
+    fn take_newest(&mut self) {
+        while let Ok(snapshot) = self.watched.snapshots.try_recv() {
+            self.last = snapshot;
+        }
+    }
+
+    fn stats(&self, now_us: u64, level_dbfs: f32, mic_level_dbfs: f32) -> ClientStats {
+        let Watched { counters, seen, recorded, talking, said, .. } = &self.watched;
+        let uptime_us = now_us - self.start_us;
+        let listening = client_stats(&self.last, counters, seen, recorded, uptime_us, level_dbfs);
+        talk::stats(listening, talking.as_deref(), said, mic_level_dbfs)
+    }
+
+    fn view(&self) -> View {
+        let Watched { controls, talking, recorded, .. } = &self.watched;
+        View {
+            volume_percent: controls.volume_set_percent(),
+            deaf: controls.is_deaf(),
+            trim_ms: controls.trim.ms(),
+            extra_ms: self.last.extra_ms,
+            keys: self.has_keys,
+            mouth: talking.as_ref().map(|talking| Mouth {
+                mode: talking.mode(),
+                holds: controls.tells_release(),
+                is_allowed: talking.is_allowed(),
+                has_microphone: talking.has_microphone(),
+            }),
+            others: controls.room.others(),
+            is_recording: recorded.files.get() > 0,
+            is_simulated: self.is_simulated,
+        }
+    }
+}
+
+fn report(now: &Snapshot, counters: &stats::Playback) -> Report {
+    Report {
+        buffered_ms: now.buffered_ms,
+        underruns: counters.underruns.get(),
+        lost_frames: now.counts.lost,
+        ppm: now.ppm,
+        output_latency_ms: now.output_latency_ms,
+        extra_ms: now.extra_ms,
+    }
+}
+
+fn client_stats(
+    now: &Snapshot,
+    counters: &stats::Playback,
+    seen: &Seen,
+    recorded: &stats::Recording,
+    uptime_us: u64,
+    level_dbfs: f32,
+) -> ClientStats {
+    let version = u32::try_from(seen.version.get()).unwrap_or(0);
+    ClientStats {
+        uptime_s: uptime_us as f64 / 1e6,
+        connected: version != 0,
+        version,
+        frames_received: seen.frames.get(),
+        lost_frames: now.counts.lost + seen.concealed.get(),
+        chunks_refused: seen.refused.get() + counters.refused.get(),
+        late_frames: now.counts.late,
+        buffered_ms: now.buffered_ms,
+        delay_ms: now.delay_ms,
+        playout_delay_ms: now.playout_delay_ms,
+        underruns: counters.underruns.get(),
+        silence_frames: counters.silence.get(),
+        jumps: now.counts.jumps,
+        ppm: now.ppm,
+        clock_uncertainty_us: seen.uncertainty_ns.get() as f64 / 1e3,
+        card_uncertainty_us: now.card_uncertainty_us,
+        output_latency_ms: now.output_latency_ms,
+        recordings: recorded.files.get(),
+        recorded_frames: recorded.frames.get(),
+        record_lost_frames: recorded.lost.get(),
+        connections: seen.connections.get(),
+        level_dbfs,
+        ..ClientStats::default()
+    }
+}

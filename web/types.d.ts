@@ -1,0 +1,319 @@
+// Types that more than one of the page's modules names, and what browsers have beyond TypeScript's own list. For
+// whoever reads or checks the modules: browsers never see it.
+
+/** Samples of one channel, and those of all channels. */
+type Samples = Float32Array<ArrayBuffer>;
+type Channels = Samples[];
+
+/** What is read off the wire (docs/protocol.md). */
+declare namespace Wire {
+	type Codec = 'f32' | 's24' | 's16' | 'opus';
+
+	interface Welcome {
+		kind: 'welcome';
+		version: number;
+		session: string;
+		name: string;
+		rate: number;
+		channels: number;
+		codec: Codec;
+		positionRate: number;
+		algorithmicDelay: number;
+		playoutDelayMs: number;
+		pingMs: number;
+		/** This listener's number; null where nobody talks. */
+		person: number | null;
+		/** The longest frame of speech that the server takes, in bytes; 0 where it takes none. */
+		longestTalk: number;
+		/** Why the server takes none, where it has said so since. */
+		refusal?: string;
+	}
+
+	/** Where sound belongs. */
+	interface Place {
+		position: number;
+		/** µs of the server's clock. */
+		capturedUs: number;
+		/** Whether what came before it is missing. */
+		broken: boolean;
+	}
+
+	interface Audio extends Place {
+		kind: 'audio';
+		frames: number;
+		payload: DataView<ArrayBuffer>;
+	}
+
+	interface Trip {
+		clientUs: number;
+		receivedUs: number;
+		sentUs: number;
+	}
+
+	interface Pong extends Trip {
+		kind: 'pong';
+	}
+
+	interface Notice {
+		kind: 'notice';
+		reason: string;
+		text: string;
+		playoutDelayMs?: number;
+		fromUs?: number;
+	}
+
+	type Message = Welcome | Audio | Pong | Notice | People | Changes;
+
+	/** An object that a server has said: what is in it may be anything, so every reader looks. */
+	// biome-ignore lint/suspicious/noExplicitAny: with unknown, what has not been looked at could not be looked into.
+	type Json = {[name: string]: any};
+
+	interface Hello {
+		id: string;
+		name: string;
+		codecs: string[];
+		talk?: Talk;
+	}
+
+	/** Who is there, unread, and the changes to that which came since. */
+	interface People {
+		kind: 'people';
+		bytes: ArrayBuffer;
+		changes: ArrayBuffer[];
+		/** What has been read of it. */
+		known?: Known;
+	}
+
+	interface Changes {
+		kind: 'changes';
+		bytes: ArrayBuffer;
+	}
+
+	interface Known {
+		you: number;
+		people: Person[];
+	}
+
+	interface Person {
+		person: number;
+		name: string;
+		canTalk: boolean;
+		isMuted: boolean;
+		isDeaf: boolean;
+		isSpeaking: boolean;
+	}
+
+	/** A microphone's sound, as a hello says it. */
+	interface Talk {
+		codec: string;
+		rate: number;
+		channels: number;
+		algorithmic_delay: number;
+	}
+
+	/** What goes before a piece of a microphone's sound. */
+	interface TalkHeader {
+		flags: number;
+		position: number;
+		/** µs of the server's clock. */
+		capturedUs: number;
+	}
+
+	/** What is not named stays. */
+	interface Wish {
+		name?: string;
+		muted?: boolean;
+		deaf?: boolean;
+		/** Person → percent. */
+		volumes?: {[person: string]: number};
+	}
+
+	interface Report {
+		buffered_ms: number;
+		underruns: number;
+		lost_frames: number;
+		ppm: number;
+		output_latency_ms: number;
+		extra_ms: number;
+	}
+}
+
+/** What the page's modules hand each other. */
+declare namespace Page {
+	type Listener = import('./listener.js').Listener;
+	type Microphone = import('./talk.js').Microphone;
+	type Patience = import('./patience.js').Patience;
+	type Playing = ReturnType<typeof import('./playing.js').showPlaying>;
+	type Room = import('./people.js').Room;
+	type ServerClock = import('./clock.js').ServerClock;
+
+	/** What a person wishes, and how they are known. */
+	interface Wishes {
+		url: string;
+		id: string;
+		name: string;
+		/** Percent, 0 to 200. */
+		volume: number;
+		trimMs: number;
+		throughElement: boolean;
+		lessData: boolean;
+		/** What says when to play sooner again, where it is not the usual one. */
+		patience?: Patience;
+	}
+
+	/** What is asked for: as the server likes, less of the network, or the best sound. */
+	type Data = 'auto' | 'less' | 'more';
+
+	type State = 'joining' | 'playing' | 'lost' | 'full' | 'refused' | 'replaced';
+
+	/** A round trip to the server: half-way at `atUs`, when its clock was ahead by some `offsetUs`. */
+	interface Trip {
+		atUs: number;
+		offsetUs: number;
+		tripUs: number;
+	}
+
+	/** The server's clock: ahead by `level` at `middle`, by `rate` more with every µs, in µs. */
+	interface Estimate {
+		middle: number;
+		level: number;
+		rate: number;
+		doubtUs: number;
+	}
+
+	/** A frame of a card, and when it was or will be. */
+	interface Stamp {
+		frame: number;
+		atUs: number;
+	}
+
+	/** What of a welcome says how its stream is played. */
+	type Stream = Pick<Wire.Welcome, 'channels' | 'positionRate' | 'algorithmicDelay' | 'playoutDelayMs'>;
+
+	/** Where a stream is: the position that is heard next, and how it is steered. */
+	interface Course {
+		out: number;
+		/** 0 silent to 1 open. */
+		gate: number;
+		correction: number;
+		playedUs: number;
+		errorUs: number;
+		laterMs: number;
+	}
+
+	/** The numerator of a filter, by the cosine of its turn. */
+	type Shape = (cos: number) => number[];
+
+	/** What web/opus exports. Numbers are addresses in its memory, or frames. */
+	interface OpusExports {
+		memory: WebAssembly.Memory;
+		begin(channels: number): void;
+		packet(): number;
+		sound(): number;
+		decode(bytes: number): number;
+		conceal(frames: number): number;
+	}
+
+	/** Takes decoded sound. */
+	type Give = (place: Wire.Place, channels: Channels) => void;
+
+	interface Decoder {
+		take(message: Wire.Audio): void;
+		close(): void;
+	}
+
+	type MakeDecoder = (channels: number, give: Give) => Decoder;
+
+	/** Where blocks of sound go: `frame` is the output's frame that they begin at. */
+	interface Sink {
+		play(frame: number, channels: Channels): void;
+	}
+
+	/** What keeps loud sound within full scale: where it goes in and comes out. */
+	interface Limiter {
+		input: AudioNode;
+		output: AudioNode;
+	}
+
+	/** Takes a packed piece of a microphone's sound. */
+	type GivePacked = (header: Wire.TalkHeader, frames: number, bytes: Uint8Array) => void;
+
+	interface Packer {
+		announced: Wire.Talk;
+		onError?: () => void;
+		pack(header: Wire.TalkHeader, samples: Samples, give: GivePacked): void;
+		close(): void;
+	}
+
+	/** An end of a listener's place, and what the page does about it. */
+	interface End {
+		state: State;
+		says: string;
+		comesBack: boolean;
+	}
+
+	type TalkMode = 'push' | 'open';
+
+	/** Who sits on which line. */
+	interface Row {
+		item: HTMLLIElement;
+		name: string;
+		called: Element;
+		does: Element;
+		/** Nobody turns themselves up. */
+		turns: {volume: HTMLInputElement; output: HTMLOutputElement} | null;
+	}
+
+	/** The page's elements by their ids: of index.html, and of people.js. */
+	interface Elements {
+		listen: HTMLButtonElement;
+		'listen-label': HTMLElement;
+		status: HTMLElement;
+		figures: HTMLElement;
+		delay: HTMLElement;
+		buffer: HTMLElement;
+		codec: HTMLElement;
+		server: HTMLElement;
+		volume: HTMLInputElement;
+		'volume-value': HTMLOutputElement;
+		earlier: HTMLButtonElement;
+		later: HTMLButtonElement;
+		'trim-value': HTMLOutputElement;
+		name: HTMLInputElement;
+		less: HTMLInputElement;
+		element: HTMLInputElement;
+		address: HTMLAnchorElement;
+		talk: HTMLButtonElement;
+		mute: HTMLButtonElement;
+		deafen: HTMLButtonElement;
+		'talk-says': HTMLElement;
+		'talk-mode': HTMLElement;
+		room: HTMLElement;
+	}
+}
+
+interface Document {
+	getElementById<Id extends keyof Page.Elements>(id: Id): Page.Elements[Id];
+}
+
+/** Safari's. */
+interface Navigator {
+	audioSession?: {type: 'playback' | 'play-and-record'};
+}
+
+interface MediaTrackSettings {
+	/** Seconds. */
+	latency?: number;
+}
+
+interface OpusEncoderConfig {
+	application?: 'lowdelay' | 'audio' | 'voip';
+}
+
+/** What runs on the browser's audio thread has these, and nothing else of the page does. */
+declare class AudioWorkletProcessor {
+	readonly port: MessagePort;
+}
+declare const currentFrame: number;
+declare const sampleRate: number;
+declare function registerProcessor(name: string, processor: new () => AudioWorkletProcessor): void;
