@@ -25,6 +25,9 @@ demo-mix: ## three generated files mixed, one of which ends: their levels and th
 # at what differs, in the library and in what the programs say.
 WITHOUT_CARDS := --no-fail-fast --no-default-features
 
+# Tests with real programs wait more than they work, so that several share a core; those with real
+# sound go one after another all the same.
+test: export RUST_TEST_THREADS ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
 test: ## every check a change must pass, with real sound through a private PulseAudio
 	@scripts/setup.sh build sound files page network
 	cargo test --locked --no-fail-fast

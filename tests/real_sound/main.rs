@@ -6,6 +6,7 @@
 
 mod channels;
 mod comparing;
+mod evening;
 mod mouth_to_ear;
 mod refused;
 mod room;
@@ -27,12 +28,14 @@ mod support {
     mod said;
     mod scratch;
     pub(crate) mod stereo;
+    pub(crate) mod tone;
     pub(crate) mod waiting;
     pub(crate) mod wav;
 }
 
 use std::path::PathBuf;
 
+use evening::Evening;
 use support::compare::{Window, compare, find, likeness};
 use support::median::median;
 use support::program::Program;
@@ -78,9 +81,24 @@ fn server_of(room: &Room, sources: &[&str], more: &[&str]) -> (Program, String) 
 }
 
 fn listener(room: &Room, address: &str, ear: Sink) -> Program {
+    listener_with(room, address, ear, &[])
+}
+
+fn listener_with(room: &Room, address: &str, ear: Sink, flags: &[&str]) -> Program {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
-    command.args([address, "--device", ear.name]);
+    command.args([address, "--device", ear.name]).args(flags);
     Program::start(command)
+}
+
+#[track_caller]
+fn assert_said_once(words: &[(&Program, &str)]) {
+    for (program, words) in words {
+        assert_eq!(program.times_said(words), 1, "“{words}” in {}", program.said());
+    }
+}
+
+fn hear_music(recorder: &Recorder) {
+    wait_until("the music is heard", || recorder.hears(EAR1));
 }
 
 /// Waits until `ears` hear what `source` plays, as it is and after the playout delay, and returns
@@ -182,14 +200,9 @@ fn loopback_alone_captures_the_default_output_and_follows_it() {
 
 #[test]
 fn a_chosen_output_is_kept_when_the_default_one_changes() {
-    let room = Room::open();
-    let music = room.noise(MUSIC_S);
-    let (mut server, address) = server(&room, "loopback:pc");
-    room.make_default(EAR1);
-    let mut listener = listener(&room, &address, EAR1);
-    let recorder = room.record();
-    let _player = room.play(&music, PC);
-    wait_until("the music is heard", || recorder.hears(EAR1));
+    let Evening { room, mut server, mut listener, recorder, player: _player, .. } =
+        Evening::begin(EAR1, &[]);
+    hear_music(&recorder);
 
     room.make_default(EAR2);
     listener.wait_for("staying on “ear1”");
@@ -203,15 +216,9 @@ fn a_chosen_output_is_kept_when_the_default_one_changes() {
 
 #[test]
 fn an_unplugged_output_is_said_once_on_either_side_and_sound_resumes_when_it_is_back() {
-    let mut room = Room::open();
-    // PulseAudio moves what plays and records to another place whenever its default changes.
-    room.make_default(EAR2);
-    let music = room.noise(MUSIC_S);
-    let (mut server, address) = server(&room, "loopback:pc");
-    let mut listener = listener(&room, &address, EAR1);
-    let recorder = room.record();
-    let player = room.play(&music, PC);
-    wait_until("the music is heard", || recorder.hears(EAR1));
+    let Evening { mut room, music, mut server, mut listener, recorder, player } =
+        Evening::begin(EAR2, &[]);
+    hear_music(&recorder);
 
     room.unplug(EAR1);
     listener.wait_for("“ear1” plays no more");
@@ -233,21 +240,16 @@ fn an_unplugged_output_is_said_once_on_either_side_and_sound_resumes_when_it_is_
     wait_until("the PC is heard again", || recorder.hears(EAR1));
     assert_back_soon("pc", &recorder, EAR1, plugged);
 
-    assert_eq!(listener.times_said("plays no more"), 1, "{}", listener.said());
-    assert_eq!(server.times_said("delivers no more"), 1, "{}", server.said());
+    assert_said_once(&[(&listener, "plays no more"), (&server, "delivers no more")]);
     listener.stop();
     server.stop();
 }
 
 #[test]
 fn sound_resumes_when_the_sound_server_is_restarted() {
-    let mut room = Room::open();
-    let music = room.noise(MUSIC_S);
-    let (mut server, address) = server(&room, "loopback:pc");
-    let mut listener = listener(&room, &address, EAR1);
-    let recorder = room.record();
-    let player = room.play(&music, PC);
-    wait_until("the music is heard", || recorder.hears(EAR1));
+    let Evening { mut room, music, mut server, mut listener, recorder, player } =
+        Evening::begin(PC, &[]);
+    hear_music(&recorder);
 
     room.kill();
     server.wait_for("delivers no more");
@@ -262,25 +264,17 @@ fn sound_resumes_when_the_sound_server_is_restarted() {
     wait_until("the music is heard again", || recorder.hears(EAR1));
     assert_back_soon("the sound server", &recorder, EAR1, started);
 
-    assert_eq!(listener.times_said("plays no more"), 1, "{}", listener.said());
-    assert_eq!(server.times_said("delivers no more"), 1, "{}", server.said());
+    assert_said_once(&[(&listener, "plays no more"), (&server, "delivers no more")]);
     listener.stop();
     server.stop();
 }
 
 #[test]
 fn an_output_that_comes_back_at_another_rate_is_played_on_at_that() {
-    let mut room = Room::open();
-    room.make_default(EAR2);
-    let music = room.noise(MUSIC_S);
-    let (mut server, address) = server(&room, "loopback:pc");
-    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
-    command.args([&address, "--device", EAR1.name, "-v"]);
-    let mut listener = Program::start(command);
-    let recorder = room.record();
-    let _player = room.play(&music, PC);
+    let Evening { mut room, mut server, mut listener, recorder, player: _player, .. } =
+        Evening::begin(EAR2, &["-v"]);
     listener.wait_for(&format!("playing on “ear1” at {RATE} Hz"));
-    wait_until("the music is heard", || recorder.hears(EAR1));
+    hear_music(&recorder);
 
     room.unplug(EAR1);
     listener.wait_for("“ear1” plays no more");
@@ -292,21 +286,16 @@ fn an_output_that_comes_back_at_another_rate_is_played_on_at_that() {
     assert_back_soon("ear1 at another rate", &recorder, EAR1, plugged);
     wait_until_right(&recorder, PC, [EAR1]);
 
-    assert_eq!(listener.times_said("plays no more"), 1, "{}", listener.said());
-    assert_eq!(listener.times_said("connected to"), 1, "{}", listener.said());
+    assert_said_once(&[(&listener, "plays no more"), (&listener, "connected to")]);
     listener.stop();
     server.stop();
 }
 
 #[test]
 fn a_player_that_pauses_and_seeks_leaves_no_stale_tail_and_no_burst() {
-    let room = Room::open();
-    let music = room.noise(MUSIC_S);
-    let (mut server, address) = server(&room, "loopback:pc");
-    let mut listener = listener(&room, &address, EAR1);
-    let recorder = room.record();
-    let player = room.play(&music, PC);
-    wait_until("the music is heard", || recorder.hears(EAR1));
+    let Evening { room, music, mut server, mut listener, recorder, player } =
+        Evening::begin(PC, &[]);
+    hear_music(&recorder);
 
     // A player that is ended may be silent from the very sample on that was recorded last.
     let playing = recorder.seconds() - 0.1;

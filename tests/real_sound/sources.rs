@@ -8,6 +8,7 @@ use crate::support::microphones::{MIC1, MOUTH};
 use crate::support::program::Program;
 use crate::support::recorder::Recorder;
 use crate::support::room::{EAR1, PC, RATE, Room, Sink};
+use crate::support::tone::amplitude;
 use crate::support::waiting::wait_until;
 use crate::support::wav::write_wav;
 use crate::{BACK_WITHIN_S, MUSIC_S, listener, right, server_of, wait_until_right};
@@ -41,19 +42,7 @@ fn tone(room: &Room) -> PathBuf {
 
 /// The tone's amplitude in each piece.
 fn tones(sound: &[f32]) -> Vec<f64> {
-    let amplitude = |piece: &[f32]| {
-        let (mut sine, mut cosine, mut weight) = (0.0, 0.0, 0.0);
-        for (n, sample) in piece.iter().enumerate() {
-            let turn = std::f64::consts::TAU * n as f64;
-            let window = 0.5 - 0.5 * (turn / PIECE as f64).cos();
-            let phase = turn * TONE_HZ / f64::from(RATE);
-            sine += window * f64::from(*sample) * phase.sin();
-            cosine += window * f64::from(*sample) * phase.cos();
-            weight += window;
-        }
-        2.0 * f64::hypot(sine, cosine) / weight
-    };
-    sound.chunks_exact(PIECE).map(amplitude).collect()
+    sound.chunks_exact(PIECE).map(|piece| amplitude(piece, TONE_HZ, RATE)).collect()
 }
 
 /// The tone's level in the latest half second, in dB of what was played.

@@ -23,6 +23,7 @@ pub(crate) mod servers;
 #[cfg(unix)]
 mod signals;
 pub(crate) mod socket;
+pub(crate) mod tone;
 mod unbroken;
 mod waiting;
 pub(crate) mod wav;

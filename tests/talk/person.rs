@@ -215,18 +215,3 @@ fn converse_from(
         person.talk(&samples, captured_us, 0);
     }
 }
-
-/// Level of the tone of `hz` in `samples`, as the amplitude of a sine, through a Hann window.
-pub(crate) fn level(samples: &[f32], hz: f64) -> f64 {
-    let count = samples.len() as f64;
-    let (mut re, mut im, mut weight) = (0.0, 0.0, 0.0);
-    for (n, sample) in samples.iter().enumerate() {
-        let turn = std::f64::consts::TAU * n as f64;
-        let window = 0.5 - 0.5 * (turn / count).cos();
-        let phase = turn * hz / f64::from(RATE);
-        re += window * f64::from(*sample) * phase.cos();
-        im += window * f64::from(*sample) * phase.sin();
-        weight += window;
-    }
-    2.0 * re.hypot(im) / weight
-}
