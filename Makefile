@@ -43,6 +43,7 @@ lint: ## formatting, style and documentation, with every warning an error
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target --no-default-features -- -D warnings
 	tests/page/node_modules/.bin/biome check --error-on-warnings
 	tests/page/node_modules/.bin/tsc -p web
+	tests/page/node_modules/.bin/tsc -p tests/page
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --no-default-features
 

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use auralync::format::Format;
-use auralync::send::combine::{Combine, Id, Role, Settings};
+use auralync::send::mix::combine::{Combine, Id, Role, Settings};
 
 const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
 

@@ -4,6 +4,8 @@
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -13,9 +15,13 @@ use crate::settings;
 use crate::shutdown::Shutdown;
 use crate::stats::StatsTarget;
 use crate::status::{self, LogLines, Terminal};
+use crate::threads::{Priority, spawn};
 
 /// Longest sentence on the terminal, in characters. The longest of ours names a page of devices.
 const LONGEST_SENTENCE: usize = 4_000;
+
+/// How often what may wait for long looks whether to stop.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs a program called `name`: its flags are `Args`, which `words` (the program's own first) say;
 /// its work is `work`.
@@ -105,6 +111,31 @@ pub fn stop_on_signals() -> Result<Shutdown> {
     })
     .map_err(|e| Error::internal("cannot hear Ctrl-C", e))?;
     Ok(shutdown)
+}
+
+/// What `work` returns, unless stopping is asked for before: then nothing, at once, whatever it waits for.
+///
+/// # Errors
+/// What `work` says, and [`Error::Internal`] if the system gives no thread.
+pub fn unless_stopped<T: Send + 'static>(
+    shutdown: &Shutdown,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<Option<T>> {
+    let (sender, receiver) = sync_channel(1);
+    let broken = Shutdown::default();
+    let _worker = spawn("start", Priority::Ordinary, &broken, move || {
+        let _ = sender.send(work());
+    })?;
+    loop {
+        match receiver.recv_timeout(LOOK) {
+            Ok(result) => return result.map(Some),
+            Err(RecvTimeoutError::Timeout) if shutdown.is_requested() => return Ok(None),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Error::internal("cannot start", "a thread broke"));
+            }
+        }
+    }
 }
 
 /// Whether a person sits at the keyboard.

@@ -1,23 +1,16 @@
 //! Joins the sending stages: makes the rings and queues, starts and joins the threads.
 
 pub mod captured;
-pub mod combine;
 mod control;
-pub mod desk;
 pub mod encode;
 pub mod fanout;
 #[cfg(feature = "device")]
 mod keep_card;
-mod own_mixes;
-mod produce;
-mod read_ahead;
-mod record;
+pub mod mix;
+pub mod presence;
 mod report;
 mod stream_rate;
-pub mod talk;
-pub mod track;
 pub mod transmit;
-pub mod voice;
 pub mod web;
 
 use std::net::SocketAddr;
@@ -48,10 +41,12 @@ use crate::threads::{Priority, join, spawn};
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 use captured::CapturedOutputs;
 use control::Board;
-use desk::{Asked, Desk, Fitting};
-use produce::Producer;
-use produce::beside::Prepared;
-use record::Recordings;
+use mix::Mix;
+use mix::desk::{Asked, Desk};
+use mix::own_mixes::OwnMixes;
+use mix::prepare::{self, Fitting, Prepared};
+use mix::record::Recordings;
+use mix::thread::MixThread;
 use report::Report;
 use stream_rate::stream_rate;
 use transmit::{Change, Room, Transmit, sockets};
@@ -85,8 +80,9 @@ pub struct Server {
 /// Where the sound comes from.
 enum Origin {
     Generator(Generator),
+    /// None yet, where this PC has no sound so far.
     #[cfg(feature = "device")]
-    Card(Box<crate::device::InputDevice>),
+    Card(Option<Box<crate::device::InputDevice>>),
 }
 
 impl Server {
@@ -101,16 +97,17 @@ impl Server {
         let (source, others) = carrier(&settings);
         let origin = Origin::open(&source, &settings)?;
         let sample_rate =
-            settings.preset.sample_rate.unwrap_or_else(|| stream_rate(origin.format().sample_rate));
+            settings.preset.sample_rate.unwrap_or_else(|| stream_rate(origin.sample_rate()));
         let format = Format { sample_rate, channels: settings.preset.channels };
-        // Channels that the card has not got are refused now, not when sound comes.
-        Mixdown::new(&origin.layout(), format.channels, source.channels)?;
+        if let Some(layout) = origin.layout() {
+            // Channels that the card has not got are refused now, not when sound comes.
+            Mixdown::new(&layout, format.channels, source.channels)?;
+        }
         // The delay must hold two chunks at the rate that it turned out to be.
         let fixed = Fixed { sample_rate, chunk_size: settings.preset.chunk_size };
         let settings = ServerSettings { preset: settings.preset.held_to(fixed)?, ..settings };
         let fitting = Fitting {
             mix: format,
-            chunk_size: settings.preset.chunk_size,
             delay_ms: Arc::new(AtomicU32::new(settings.preset.playout_delay_ms)),
             clock: Clock::start(),
             captured: CapturedOutputs::default(),
@@ -193,7 +190,12 @@ impl Server {
     fn first_name(&self) -> String {
         match &self.source {
             #[cfg(feature = "device")]
-            Origin::Card(device) => format!("what “{}” delivers", device.name()),
+            Origin::Card(Some(device)) => format!("what “{}” delivers", device.name()),
+            #[cfg(feature = "device")]
+            Origin::Card(None) => {
+                let (source, _) = carrier(&self.settings);
+                format!("{}, once this PC has sound", source.kind)
+            }
             Origin::Generator(_) => {
                 let source = self.settings.sources.first().cloned().unwrap_or_default();
                 source.to_string()
@@ -243,35 +245,35 @@ impl Server {
         let preset = &settings.preset;
         let delay_ms = Arc::clone(&fitting.delay_ms);
         let layout = Layout::for_delay(preset.playout_delay_ms);
-        let mut producer = Producer::new(
-            &fitting,
+        let mut mix = Mix::new(
+            format,
+            preset.chunk_size,
             layout,
-            (&source.kind.to_string(), desk::settings(&source)),
-            orders,
+            (&source.kind.to_string(), prepare::settings(&source)),
             Arc::clone(&counters),
-            handle.clone(),
+            clock.now_us(),
         );
-        producer.record(recordings.take_taps(), &source.to_string());
+        mix.record(recordings.take_taps(), &source.to_string());
         if settings.talk {
-            let (people, room) = sync_channel(talk::QUEUE);
+            let (people, room) = sync_channel(presence::QUEUE);
             transmit.let_listeners_speak(people);
-            producer.let_people_speak(
-                (layout, preset.chunk_size),
-                room,
-                settings.duck_db.into(),
-            )?;
+            let own_mixes =
+                OwnMixes::start(format, preset.chunk_size, layout, &handle, &counters, &stop)?;
+            mix.let_people_speak(room, own_mixes, settings.duck_db.into());
         }
-        beside.into_iter().try_for_each(|source| producer.add(source))?;
+        beside.into_iter().try_for_each(|source| mix.add(source))?;
         match origin {
-            Origin::Generator(generator) => producer.generate(generator, source.channels)?,
+            Origin::Generator(generator) => {
+                mix.generate(generator, source.channels, clock.now_us(), &stop)?
+            }
             #[cfg(feature = "device")]
             Origin::Card(device) => {
                 let capturing = fitting.captured.source();
-                capturing.set(device.captured_output_id());
+                capturing.set(device.as_ref().and_then(|device| device.captured_output_id()));
                 let card = keep_card::KeepCard {
-                    producer: producer.cards(source.channels),
+                    producer: mix.cards(source.channels),
                     source,
-                    found: Some(*device),
+                    found: device.map(|device| *device),
                     delay_ms: Arc::clone(&delay_ms),
                     clock,
                     counters: Arc::clone(&counters),
@@ -285,7 +287,14 @@ impl Server {
         }
         let network = spawn("network", Priority::Soon, &stop, move || transmit.run())?;
         let heard = stop.clone();
-        let chunks = spawn("chunks", Priority::Now, &stop, move || producer.run(&heard))?;
+        let chunks = MixThread {
+            mix,
+            orders,
+            delay_ms: Arc::clone(&delay_ms),
+            clock,
+            network: handle.clone(),
+        };
+        let chunks = spawn("chunks", Priority::Now, &stop, move || chunks.run(&heard))?;
 
         // Rate and chunks stay what they are, so a new delay must fit these.
         let fixed = Fixed { sample_rate: format.sample_rate, chunk_size: preset.chunk_size };
@@ -326,7 +335,7 @@ impl Origin {
         match &source.kind {
             #[cfg(feature = "device")]
             Kind::Loopback(_) | Kind::Device(_) => {
-                crate::device::InputDevice::find(&source.kind).map(|d| Self::Card(Box::new(d)))
+                Ok(Self::Card(keep_card::find(&source.kind)?.map(Box::new)))
             }
             #[cfg(not(feature = "device"))]
             Kind::Loopback(_) | Kind::Device(_) => Err(no_cards()),
@@ -334,20 +343,21 @@ impl Origin {
         }
     }
 
-    fn format(&self) -> Format {
+    /// Its rate in Hz, or the usual one where nobody knows yet.
+    fn sample_rate(&self) -> u32 {
         match self {
-            Self::Generator(generator) => generator.format(),
+            Self::Generator(generator) => generator.format().sample_rate,
             #[cfg(feature = "device")]
-            Self::Card(device) => device.format(),
+            Self::Card(device) => device.as_ref().map_or(DEFAULT_RATE, |d| d.format().sample_rate),
         }
     }
 
-    /// What its channels are.
-    fn layout(&self) -> mixdown::Layout {
+    /// What its channels are, where that is known.
+    fn layout(&self) -> Option<mixdown::Layout> {
         match self {
-            Self::Generator(generator) => generator.layout().clone(),
+            Self::Generator(generator) => Some(generator.layout().clone()),
             #[cfg(feature = "device")]
-            Self::Card(device) => device.layout().clone(),
+            Self::Card(device) => device.as_ref().map(|device| device.layout().clone()),
         }
     }
 
@@ -355,7 +365,7 @@ impl Origin {
         match self {
             Self::Generator(_) => None,
             #[cfg(feature = "device")]
-            Self::Card(device) => Some(device.id()),
+            Self::Card(device) => device.as_ref().map(|device| device.id()),
         }
     }
 }

@@ -7,6 +7,7 @@ mod flac;
 mod input;
 mod kind;
 mod mp3;
+mod mp4;
 mod ogg;
 mod others;
 mod pcm;
@@ -121,6 +122,12 @@ impl Generator {
             Sound::Silence | Sound::Tone(_) => 0,
             Sound::File(file) => file.damaged(),
         }
+    }
+
+    /// Whether [`read`](Self::read) may wait for somebody else: where sound comes through a pipe.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        matches!(&self.sound, Sound::File(file) if file.is_pipe())
     }
 
     /// Fills `out` with interleaved frames and returns how many: as many as fit, fewer only at the

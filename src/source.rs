@@ -36,6 +36,9 @@ pub const TONE_HZ: std::ops::RangeInclusive<f64> = 20.0..=20_000.0;
 /// The frequency of `tone` without a number, in Hz: concert pitch.
 pub const DEFAULT_TONE_HZ: f64 = 440.0;
 
+/// The name of a file that stands for what is piped into this program.
+pub(crate) const PIPE: &str = "-";
+
 /// Where a file's name is not UTF-8, each byte that is none stands in a spec as the character that
 /// is so far behind this one: the last of Unicode, which have no meaning.
 const BYTE_BASE: u32 = 0x10_ff00;
@@ -43,6 +46,7 @@ const BYTE_BASE: u32 = 0x10_ff00;
 const SPEC: &str = "Write KIND[:NAME][,level=-6dB][,muted][,pan=-0.5][,loudness=-23][,loop]\
                     [,ch=1+2], where KIND is \
                     loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH, \
+                    file:- (what is piped in), \
                     tone, tone:HZ or none. --list-devices shows what can stand for OUTPUT and INPUT";
 
 /// One thing to send, and how.
@@ -71,7 +75,7 @@ pub enum Kind {
     Loopback(Option<String>),
     /// An input of that name or id.
     Device(String),
-    /// A sound file.
+    /// A sound file; `-` is what is piped into this program.
     File(PathBuf),
     /// A sine.
     Tone {
@@ -133,6 +137,9 @@ impl Source {
     fn apply(&mut self, word: &str) -> std::result::Result<(), String> {
         match (word.to_ascii_lowercase().as_str(), &self.kind) {
             ("muted", _) => self.muted = true,
+            ("loop", Kind::File(path)) if path.as_os_str() == PIPE => {
+                return Err("what is piped in can be heard once only".to_owned());
+            }
             ("loop", Kind::File(_)) => self.looped = true,
             ("loop", _) => return Err("only a file can be played in a loop".to_owned()),
             (word, kind) => match word.split_once('=') {
@@ -411,6 +418,7 @@ mod tests {
             ("loopback,ch=1+99999", "not two channels"),
             ("loopback,muted,muted", "twice"),
             ("loopback,loop", "only a file"),
+            ("file:-,loop", "heard once only"),
             ("tone,ch=1+2", "no channels"),
         ] {
             let error = spec.parse::<Source>().unwrap_err();

@@ -27,8 +27,9 @@ const OPUS_AFTER_MS = 2_000;
 /** @type {{[data in Page.Data]: string[]}} */
 const CODECS = {auto: ['auto', 's16', 'opus'], less: ['opus', 's16'], more: ['s16', 'opus']};
 
-// The close code of a full server.
+// The close codes of a full server, and of one that asks to leave.
 const TRY_LATER = 1013;
+const REMOVED = 4001;
 
 // Changes of a list of people that wait for somebody to read them.
 const MOST_CHANGES = 1_000;
@@ -84,10 +85,12 @@ export class Listener {
 	#wasRefused = false;
 	#heardAt = 0;
 	#retryMs = RETRY_MS;
-	#retryTimer = 0;
+	/** @type {Page.Timer} */
+	#retryTimer;
 	#ticking;
 	#burstLeft = 0;
-	#pingTimer = 0;
+	/** @type {Page.Timer} */
+	#pingTimer;
 	#left = false;
 	player;
 	clock = new ServerClock();
@@ -333,6 +336,11 @@ export class Listener {
 		if (code === TRY_LATER) {
 			this.#fail(State.full, fullMeans(reason));
 			this.#retry(FULL_RETRY_MS);
+			return;
+		}
+		// Before the welcome there are no notices.
+		if (code === REMOVED) {
+			this.#noticed({kind: 'notice', reason: 'removed', text: reason});
 			return;
 		}
 		this.#fail(

@@ -55,11 +55,13 @@ export class Room {
 	#rows = new Map();
 	#talking = new Talking(memory.get('talkMode'));
 	#wishes = new Wishes();
-	#gathering = 0;
+	/** @type {Page.Timer} */
+	#gathering;
 	/** @type {Page.Microphone | null} */
 	#microphone = null;
 	#isOpening = false;
-	#levelTimer = 0;
+	/** @type {Page.Timer} */
+	#levelTimer;
 	#hasLeft = false;
 
 	/** @param {Page.Listener} listener */
@@ -142,7 +144,7 @@ export class Room {
 	#ask(changes) {
 		this.#wishes.add(changes);
 		this.#gathering ||= setTimeout(() => {
-			this.#gathering = 0;
+			this.#gathering = undefined;
 			const wishes = this.#wishes.take();
 			// Else it is said in full to the next welcome.
 			if (this.#welcome && this.#welcome.person !== null) this.#listener.send(wish(wishes));

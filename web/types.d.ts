@@ -144,6 +144,7 @@ declare namespace Page {
 	type Microphone = import('./talk.js').Microphone;
 	type Patience = import('./patience.js').Patience;
 	type Playing = ReturnType<typeof import('./playing.js').showPlaying>;
+	type Timer = ReturnType<typeof setTimeout> | undefined;
 	type Room = import('./people.js').Room;
 	type ServerClock = import('./clock.js').ServerClock;
 

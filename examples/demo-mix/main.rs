@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use auralync::Result;
 use auralync::format::{Format, dbfs};
 use auralync::recording::WavFile;
-use auralync::send::combine::{Combine, Id, Role, Settings};
+use auralync::send::mix::combine::{Combine, Id, Role, Settings};
 use auralync::soundless::Generator;
 use auralync::source::Kind;
 use scratch::Scratch;

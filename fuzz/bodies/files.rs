@@ -1,4 +1,4 @@
-//! Sound files: WAV, FLAC, MP3, Ogg Vorbis, and what is none.
+//! Sound files: WAV, FLAC, MP3, M4A, Ogg Vorbis, and what is none.
 
 use std::fs;
 use std::path::{Path, PathBuf};

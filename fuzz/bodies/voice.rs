@@ -3,9 +3,9 @@
 use auralync::clock::CardClock;
 use auralync::codec::{Codec, check_payload};
 use auralync::format::Format;
-use auralync::send::combine::{Combine, Id, Role, Settings};
-use auralync::send::talk::Spoken;
-use auralync::send::voice::{Players, Voice};
+use auralync::send::mix::combine::{Combine, Id, Role, Settings};
+use auralync::send::mix::voice::{Players, Voice};
+use auralync::send::presence::Spoken;
 use auralync::wire::{AudioHeader, Microphone};
 
 use super::input::Input;

@@ -25,7 +25,10 @@ fn main() -> ExitCode {
             return Ok(());
         }
         let shutdown = program::stop_on_signals()?;
-        let mut server = Server::open(settings.clone())?;
+        // What is piped in may be long in coming.
+        let opened = settings.clone();
+        let opened = program::unless_stopped(&shutdown, move || Server::open(opened))?;
+        let Some(mut server) = opened else { return Ok(()) };
         greet(&settings, &server)?;
         server.show_on(program::status(settings.level, settings.stats.as_ref()));
         server.run(&shutdown)

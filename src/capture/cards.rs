@@ -15,15 +15,19 @@ const CARDS: usize = 4;
 
 /// A card that was opened, or lost.
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
-pub(crate) enum Card {
-    /// It hands over `period_ms` of sound at a time.
+pub enum Card {
+    /// A card delivers.
     Plugged {
+        /// Where its sound comes out.
         captured: Captured,
+        /// Its rate and channels.
         format: Format,
         /// What its channels are.
         layout: Layout,
+        /// How much sound it hands over at a time, in ms.
         period_ms: f64,
     },
+    /// It delivers no more.
     Lost,
 }
 

@@ -199,16 +199,6 @@ impl Chunker {
         self.input = None;
     }
 
-    /// Frames of the source by which its newest sound is kept back, for its rate to be converted.
-    #[must_use]
-    pub fn held_back(&self) -> u64 {
-        let converter = self.input.as_ref().and_then(|input| input.converter.as_ref());
-        let held = |converter: &RateConverter| {
-            (converter.delay() / converter.ratio()).ceil() as u64 + converter.needed() as u64
-        };
-        converter.map_or(0, held)
-    }
-
     /// Frames of silence put in so far.
     #[must_use]
     pub fn silence(&self) -> u64 {

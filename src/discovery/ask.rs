@@ -63,7 +63,7 @@ pub(super) fn ask<T>(
     Err(last)
 }
 
-/// Nobody named a server, and nobody can be asked.
+/// The error where nobody named a server, and nobody can be asked.
 pub(super) fn host_missing() -> Error {
     Error::usage(
         "no server was named",

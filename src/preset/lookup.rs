@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::nearest::nearest;
 use super::{Overrides, Preset, file};
 use crate::error::{Error, Result, plain};
+use crate::home::expanded;
 
 /// The preset of those who name none.
 pub const DEFAULT: &str = "smooth";
@@ -135,7 +136,7 @@ fn smooth() -> Result<Preset> {
 
 fn find(name: &str, directory: Option<&Path>) -> Result<(String, Origin)> {
     if name.contains(['/', '\\']) || name.ends_with(".toml") {
-        let path = PathBuf::from(name);
+        let path = expanded(name);
         return Ok((read_text(&path)?, Origin::File(path)));
     }
     if let Some(directory) = directory {

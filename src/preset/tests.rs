@@ -468,3 +468,10 @@ fn of_many_presets_of_ones_own_the_first_by_name_are_listed() {
     }
     assert!(!error.contains("own20"), "{error}");
 }
+
+#[test]
+fn a_presets_path_may_lie_in_the_home_folder() {
+    let error = load("~/there-is-no-such-preset.toml").unwrap_err().to_string();
+    let path = std::env::home_dir().unwrap().join("there-is-no-such-preset.toml");
+    assert!(error.contains(&path.display().to_string()), "{error}");
+}

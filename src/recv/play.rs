@@ -1,5 +1,5 @@
 //! What the playing thread decides: takes what the network gives and feeds the card, or files, in
-//! time. No thread, no channel, no clock: [`play_thread`](super::play_thread) has those.
+//! time. No thread, no channel, no clock: `play_thread` has those.
 
 mod card;
 mod early;

@@ -17,9 +17,9 @@ use crate::shutdown::Shutdown;
 /// A card that was opened, or lost.
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 pub(super) enum Card {
-    /// Feed this one.
+    /// The card that is fed from now on.
     Plugged(Plugged),
-    /// It takes no more.
+    /// The card takes no more.
     Lost,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct PlayThread {
     /// Cards that come and go, where sound goes to one.
     pub(super) cards: Option<Receiver<Card>>,
     pub(super) controls: Arc<Controls>,
-    /// Who looks at it takes the newest.
+    /// Where the newest state is handed out, for whoever looks at it.
     pub(super) snapshots: SyncSender<Snapshot>,
     /// Tells the card's keeper what delay to open it for.
     pub(super) delays: SyncSender<u32>,

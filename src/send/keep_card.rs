@@ -17,6 +17,7 @@ use crate::device::keep::{
     LOOK, LOOKS_PER_QUESTION, PERIOD_SHARE, SHORTEST_PERIOD_MS, SilenceHint, keep, must_shorten,
 };
 use crate::device::{self, InputDevice, Stream, System, hints};
+use crate::error::Result;
 use crate::shutdown::Shutdown;
 use crate::source::{Kind, Source};
 use crate::stats;
@@ -38,6 +39,19 @@ pub(super) struct KeepCard {
     pub(super) capturing: Capturing,
     /// Whether nothing is heard without it.
     pub(super) is_carrier: bool,
+}
+
+/// The card that `kind` means; none where this PC has no sound at all yet, which is waited for as for
+/// a card that was unplugged.
+///
+/// # Errors
+/// Why it cannot be captured, where there is sound.
+pub(super) fn find(kind: &Kind) -> Result<Option<InputDevice>> {
+    match InputDevice::find(kind) {
+        Ok(device) => Ok(Some(device)),
+        Err(_) if !device::has_output() => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 /// The card that is captured.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use log::info;
 
-use super::desk::Desk;
 use super::transmit::{Handle, Snapshot};
 use crate::clock::Clock;
 use crate::discovery::announce::Announcer;
+use crate::send::mix::desk::Desk;
 use crate::shutdown::Shutdown;
 use crate::stats::{self, Lines, Loudest, ServerStats};
 use crate::status::{self, Terminal};

@@ -40,8 +40,8 @@ pub struct ServerArgs {
     #[arg(long, value_name = "PRESET")]
     preset: Option<String>,
     /// What to send: loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH,
-    /// tone, tone:HZ or none. Several times: all of them, mixed. ,level=-6dB ,muted ,pan=-1…1
-    /// ,loudness=-23 ,loop and ,ch=1+2 may follow.
+    /// file:- (what is piped in), tone, tone:HZ or none. Several times: all of them, mixed.
+    /// ,level=-6dB ,muted ,pan=-1…1 ,loudness=-23 ,loop and ,ch=1+2 may follow.
     #[arg(long, value_name = "SOURCE", value_parser = OsStringValueParser::new().map(spec_from_os))]
     source: Vec<String>,
     /// The name that listeners see, instead of this PC's name.

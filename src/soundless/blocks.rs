@@ -10,10 +10,12 @@ use crate::soundless::flac::Flac;
 use crate::soundless::input::Input;
 use crate::soundless::kind::{FileKind, recognise};
 use crate::soundless::mp3::Mp3;
+use crate::soundless::mp4::Mp4;
 use crate::soundless::ogg::Ogg;
 
 enum Packets {
     Mp3(Mp3),
+    Mp4(Box<Mp4>),
     Flac(Flac),
     Ogg(Box<Ogg>),
     /// A file that could not be started again.
@@ -24,6 +26,7 @@ impl Packets {
     fn open(input: Input, kind: FileKind) -> Result<Self, Fault> {
         Ok(match kind {
             FileKind::Mp3 => Self::Mp3(Mp3::open(input)),
+            FileKind::Mp4 => Self::Mp4(Box::new(Mp4::open(input)?)),
             FileKind::Flac => Self::Flac(Flac::open(input)?),
             _ => Self::Ogg(Box::new(Ogg::open(input)?)),
         })
@@ -32,6 +35,7 @@ impl Packets {
     fn next(&mut self, block: &mut Block) -> Result<bool, Fault> {
         match self {
             Self::Mp3(mp3) => mp3.next(block),
+            Self::Mp4(mp4) => mp4.next(block),
             Self::Flac(flac) => flac.next(block),
             Self::Ogg(ogg) => ogg.next(block),
             Self::None => Ok(false),
@@ -41,6 +45,7 @@ impl Packets {
     fn into_input(self) -> Option<Input> {
         match self {
             Self::Mp3(mp3) => Some(mp3.into_input()),
+            Self::Mp4(mp4) => Some(mp4.into_input()),
             Self::Flac(flac) => Some(flac.into_input()),
             Self::Ogg(ogg) => Some(ogg.into_input()),
             Self::None => None,
@@ -90,6 +95,7 @@ impl Compressed {
     pub(super) fn frames_total(&self) -> Option<u64> {
         match &self.packets {
             Packets::Mp3(mp3) => mp3.frames_total(),
+            Packets::Mp4(mp4) => mp4.frames_total(),
             Packets::Flac(flac) => flac.frames_total(),
             Packets::Ogg(_) | Packets::None => None,
         }
@@ -100,6 +106,7 @@ impl Compressed {
         self.damaged
             + match &self.packets {
                 Packets::Mp3(mp3) => mp3.damaged(),
+                Packets::Mp4(mp4) => mp4.damaged(),
                 Packets::Flac(flac) => flac.damaged(),
                 Packets::Ogg(ogg) => ogg.damaged(),
                 Packets::None => 0,

@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Unknown(String),
     /// It is sound, but its header cannot be right.
     Damaged(String),
+    /// Standard input gives none: why, and what to do.
+    NoPipe(&'static str, &'static str),
 }
 
 impl Fault {

@@ -7,6 +7,8 @@ use super::played::try_play;
 
 const MP3: &[u8] = include_bytes!("mp3/tone.mp3");
 const OGG: &[u8] = include_bytes!("ogg/tone.ogg");
+const AAC: &[u8] = include_bytes!("mp4/tone.m4a");
+const ALAC: &[u8] = include_bytes!("mp4/steps.m4a");
 
 /// The most that a byte can become: a FLAC block of silence is 12 bytes for 65,535 frames.
 const SAMPLES_PER_BYTE: usize = 64 * 1024;
@@ -25,6 +27,8 @@ fn seed(kind: u8) -> Vec<u8> {
         2 => MP3.to_vec(),
         3 => OGG.to_vec(),
         4 => [MP3, MP3].concat(),
+        5 => AAC.to_vec(),
+        6 => ALAC.to_vec(),
         _ => [OGG, OGG].concat(),
     }
 }
@@ -34,7 +38,7 @@ proptest! {
 
     #[test]
     fn damage_anywhere_ends_in_sound_or_in_one_sentence(
-        kind in 0..6_u8,
+        kind in 0..8_u8,
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
         cut in proptest::option::of(any::<prop::sample::Index>()),
         front in proptest::collection::vec(any::<u8>(), 0..3),

@@ -54,9 +54,9 @@ impl Pcm {
         &self.stored.layout
     }
 
-    /// Frames that are really in the file, whatever its header says.
-    pub(crate) fn frames_total(&self) -> u64 {
-        self.frames_total
+    /// Frames that are really in the file, whatever its header says. A pipe's nobody knows.
+    pub(crate) fn frames_total(&self) -> Option<u64> {
+        (!self.input.is_pipe()).then_some(self.frames_total)
     }
 
     /// Fills whole interleaved frames; returns how many samples, 0 at the end.

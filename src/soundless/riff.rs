@@ -22,6 +22,9 @@ const KNOWN_CHUNKS: [&[u8; 4]; 16] = [
     b"ID3 ", b"JUNK", b"junk", b"PEAK", b"axml", b"_PMX",
 ];
 
+/// The least size that programs write into a pipe where they know none: of 2 GiB, less a header.
+const UNKNOWN_IN_A_PIPE: u32 = 0x7fff_0000;
+
 /// Reads the header of a WAV file, which begins at `input`'s place.
 pub(crate) fn read_header(input: &mut Input) -> Result<Stored, Fault> {
     let head: [u8; 12] = input.take()?.ok_or_else(cut_off)?;
@@ -34,6 +37,8 @@ pub(crate) fn read_header(input: &mut Input) -> Result<Stored, Fault> {
         if head.starts_with(b"data") {
             let size = match size {
                 SIZE_IS_ELSEWHERE => long_size.filter(|size| *size > 0).unwrap_or(left),
+                // Who writes into a pipe does not know yet, and says the most that it can.
+                UNKNOWN_IN_A_PIPE.. if input.is_pipe() => left,
                 // A recorder that was stopped hard, or wrote into a pipe, leaves no size.
                 0 if left > 0 && !is_chunk(input.peek(8)?) => left,
                 size => u64::from(size),

@@ -1,8 +1,9 @@
 //! A sound file of any kind that can be played, from its start to its end or over and over.
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::format::{Format, sanitise};
@@ -13,14 +14,17 @@ use crate::soundless::input::Input;
 use crate::soundless::kind::{FileKind, recognise};
 use crate::soundless::pcm::Pcm;
 use crate::soundless::{others, riff};
+use crate::source::PIPE;
 
-const FILE_KINDS: &str = "AuraLync plays WAV, AIFF, FLAC, MP3, Ogg Vorbis and Opus";
+const FILE_KINDS: &str = "AuraLync plays WAV, AIFF, FLAC, MP3, M4A, Ogg Vorbis and Opus";
 
 /// A file of sound, read piece by piece.
 #[derive(Debug)]
 pub(crate) struct SoundFile {
     path: PathBuf,
     looped: bool,
+    /// Whether it comes at the pace of who writes it.
+    is_pipe: bool,
     decoder: Decoder,
 }
 
@@ -32,7 +36,13 @@ enum Decoder {
 
 impl SoundFile {
     pub(crate) fn open(path: &Path, looped: bool) -> Result<Self> {
-        Self::of(path, open_file(path).and_then(open_decoder), looped)
+        if path != Path::new(PIPE) {
+            return Self::of(path, open_file(path).and_then(open_decoder), looped);
+        }
+        let input = open_standard_input();
+        let is_pipe = input.as_ref().is_ok_and(Input::is_pipe);
+        let file = Self::of(Path::new("standard input"), input.and_then(open_decoder), looped)?;
+        Ok(Self { is_pipe, ..file })
     }
 
     /// A file that is in memory.
@@ -42,7 +52,12 @@ impl SoundFile {
 
     fn of(path: &Path, decoder: std::result::Result<Decoder, Fault>, looped: bool) -> Result<Self> {
         let decoder = decoder.map_err(|fault| cannot_play(path, &fault))?;
-        Ok(Self { path: path.to_owned(), looped, decoder })
+        Ok(Self { path: path.to_owned(), looped, is_pipe: false, decoder })
+    }
+
+    /// Whether it may let who reads it wait.
+    pub(crate) fn is_pipe(&self) -> bool {
+        self.is_pipe
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -64,7 +79,7 @@ impl SoundFile {
     pub(crate) fn frames_total(&self) -> Option<u64> {
         match &self.decoder {
             _ if self.looped => None,
-            Decoder::Pcm(pcm) => Some(pcm.frames_total()),
+            Decoder::Pcm(pcm) => pcm.frames_total(),
             Decoder::Compressed(compressed) => compressed.frames_total(),
         }
     }
@@ -125,6 +140,24 @@ fn open_file(path: &Path) -> std::result::Result<Input, Fault> {
     Ok(Input::file(File::open(path)?))
 }
 
+/// What is piped into this program. It can be read once, and by one.
+fn open_standard_input() -> std::result::Result<Input, Fault> {
+    static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        let fix = "Write PROGRAM | auralync-server --source file:-";
+        return Err(Fault::NoPipe("nothing is piped into this program", fix));
+    }
+    if IS_TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(Fault::NoPipe("it is a source already, and can be heard once", "Name it once"));
+    }
+    #[cfg(unix)]
+    let input = std::os::fd::AsFd::as_fd(&stdin).try_clone_to_owned()?;
+    #[cfg(windows)]
+    let input = std::os::windows::io::AsHandle::as_handle(&stdin).try_clone_to_owned()?;
+    Ok(Input::pipe(File::from(input)))
+}
+
 fn open_decoder(mut input: Input) -> std::result::Result<Decoder, Fault> {
     if input.peek(1)?.is_empty() {
         return Err(Fault::Unknown("it is empty".into()));
@@ -135,7 +168,7 @@ fn open_decoder(mut input: Input) -> std::result::Result<Decoder, Fault> {
         FileKind::Aiff => others::read_aiff(&mut input)?,
         FileKind::Au => others::read_au(&mut input)?,
         FileKind::Caf => others::read_caf(&mut input)?,
-        kind @ (FileKind::Flac | FileKind::Mp3 | FileKind::Ogg) => {
+        kind @ (FileKind::Flac | FileKind::Mp3 | FileKind::Mp4 | FileKind::Ogg) => {
             return Ok(Decoder::Compressed(Box::new(Compressed::open(input, kind)?)));
         }
     };
@@ -144,6 +177,7 @@ fn open_decoder(mut input: Input) -> std::result::Result<Decoder, Fault> {
 
 fn cannot_play(path: &Path, fault: &Fault) -> Error {
     match fault {
+        Fault::NoPipe(why, fix) => Error::file(path, why, *fix),
         Fault::Unknown(why) => Error::file(path, why, format!("{FILE_KINDS}; name such a file")),
         Fault::Damaged(why) => Error::file(
             path,
@@ -154,6 +188,11 @@ fn cannot_play(path: &Path, fault: &Fault) -> Error {
             ErrorKind::NotFound => {
                 Error::file(path, "there is no such file", "Check the name and the folder")
             }
+            ErrorKind::NotSeekable => Error::file(
+                path,
+                "its parts stand in an order that cannot be played from a pipe",
+                "Save it as a file first, and name that",
+            ),
             ErrorKind::IsADirectory => {
                 Error::file(path, "this is a folder", "Name one sound file in it")
             }
@@ -204,7 +243,7 @@ mod tests {
         #[cfg(unix)]
         assert_eq!(
             refusal(Path::new("/dev/null")),
-            "it is not an ordinary file. AuraLync plays WAV, AIFF, FLAC, MP3, Ogg Vorbis and Opus; name such a file"
+            "it is not an ordinary file. AuraLync plays WAV, AIFF, FLAC, MP3, M4A, Ogg Vorbis and Opus; name such a file"
         );
     }
 
@@ -228,7 +267,7 @@ mod tests {
             assert_eq!(
                 refusal(&path),
                 "it is not a sound file known here. \
-                 AuraLync plays WAV, AIFF, FLAC, MP3, Ogg Vorbis and Opus; name such a file"
+                 AuraLync plays WAV, AIFF, FLAC, MP3, M4A, Ogg Vorbis and Opus; name such a file"
             );
         }
         std::fs::write(&path, b"").unwrap();

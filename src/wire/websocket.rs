@@ -15,7 +15,7 @@ pub const MAX_CONTROL: usize = 125;
 /// Longest header of an unmasked frame, in bytes.
 pub const MAX_HEADER: usize = 10;
 
-/// Codes of a close, as the standard has them.
+/// Codes of a close, as the standard has them, and from 4000 on what it leaves to us.
 pub mod close {
     /// The purpose is fulfilled.
     pub const NORMAL: u16 = 1000;
@@ -31,6 +31,8 @@ pub mod close {
     pub const TOO_BIG: u16 = 1009;
     /// Come again later: the server is full.
     pub const TRY_AGAIN: u16 = 1013;
+    /// Whoever runs the server has asked this listener to leave: do not come again.
+    pub const REMOVED: u16 = 4001;
 }
 
 mod opcode {

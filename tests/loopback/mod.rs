@@ -17,6 +17,8 @@ mod newest;
 #[cfg(unix)]
 mod old_peers;
 #[cfg(unix)]
+mod piped;
+#[cfg(unix)]
 mod ramp;
 #[cfg(unix)]
 mod record;

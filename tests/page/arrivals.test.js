@@ -8,8 +8,14 @@ const RATE = 48_000;
 const PIECE = 480;
 const PIECE_US = 10_000;
 
-/** Pieces that come up to `jitterUs` late; the worst errors of the last half, and how often times stepped. */
-function run(pieces, jitterUs, lostUs = () => 0, ppm = 0) {
+/**
+ * Pieces that come up to `jitterUs` late; the worst errors of the last half, and how often times stepped.
+ * @param {number} pieces
+ * @param {number} jitterUs
+ * @param {(piece: number) => number} lostUs
+ * @param {number} ppm
+ */
+function run(pieces, jitterUs, lostUs = (_) => 0, ppm = 0) {
 	const arrivals = new Arrivals(RATE);
 	let state = 1;
 	const random = () => {

@@ -2,7 +2,11 @@
 
 import {chromium} from 'playwright-core';
 
-/** Opens a page in a browser to which `host` is this machine; its microphone hears the WAV file `heard`, if there is one. */
+/**
+ * Opens a page in a browser to which `host` is this machine; its microphone hears the WAV file `heard`, if there is one.
+ * @param {string} host
+ * @param {string} [heard]
+ */
 export async function open(host, heard) {
 	const browser = await chromium.launch({
 		executablePath: '/usr/bin/chromium',

@@ -11,6 +11,7 @@ class Path {
 	stepUs = 0;
 	#state = 1;
 
+	/** @param {number} ppm */
 	constructor(ppm) {
 		this.ppm = ppm;
 	}
@@ -20,10 +21,12 @@ class Path {
 		return this.#state / 2_147_483_647;
 	}
 
+	/** @param {number} ours */
 	server(ours) {
 		return SERVER_START + ours * (1 + this.ppm * 1e-6) + this.stepUs;
 	}
 
+	/** @param {number} at @param {number} jitter */
 	exchange(at, jitter) {
 		const forth = 100 + this.random() ** 3 * jitter;
 		const back = 100 + this.random() ** 3 * jitter;
@@ -32,10 +35,12 @@ class Path {
 		return this.clock.pong({clientUs: Math.round(at), receivedUs, sentUs}, Math.round(at + forth + 10 + back));
 	}
 
+	/** @param {number} fromS @param {number} toS @param {number} jitter */
 	run(fromS, toS, jitter) {
 		for (let at = fromS * 1e6; at < toS * 1e6; at += 250_000) this.exchange(at, jitter);
 	}
 
+	/** @param {number} atS */
 	errorUs(atS) {
 		return this.clock.serverUs(atS * 1e6) - this.server(atS * 1e6);
 	}
@@ -91,6 +96,7 @@ test('both directions of a clock agree', () => {
 test('a card is followed through noisy and late stamps', () => {
 	const card = new CardClock(48_000, 10e6);
 	const path = new Path(0);
+	/** @type {(frame: number) => number} */
 	const truth = (frame) => 1e6 + (frame / 48_000) * 1e6 * (1 + 80e-6);
 	for (let n = 0; n < 300; n += 1) {
 		const late = n % 9 === 0 ? 3_000 * path.random() : 0;

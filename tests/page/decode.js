@@ -8,8 +8,12 @@
 import {readFileSync, writeFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 
-/** The packets of such a file, as lists of bytes. */
+/**
+ * The packets of such a file, as lists of bytes.
+ * @param {Buffer} file
+ */
 export function packetsOf(file) {
+	/** @type {number[][]} */
 	const packets = [];
 	for (let at = 0; at < file.length; ) {
 		const length = file.readUInt16BE(at);
@@ -19,16 +23,21 @@ export function packetsOf(file) {
 	return packets;
 }
 
-/** Runs here and in a browser, so it uses nothing but what it is given. */
+/**
+ * Runs here and in a browser, so it uses nothing but what it is given.
+ * @param {[from: string, packets: number[][], wasm?: BufferSource]} what
+ */
 export async function decodeAll([from, packets, wasm]) {
 	const FRAMES = 960;
+	/** @type {typeof import('../../web/opus.js')} */
 	const {load, compile} = await import(from);
 	const make = wasm ? await compile(wasm) : await load();
+	/** @type {Channels[]} */
 	const pieces = [];
 	const decoder = make(2, (_, channels) => pieces.push(channels));
 	packets.forEach((bytes, n) => {
 		const payload = new DataView(Uint8Array.from(bytes).buffer);
-		decoder.take({position: n * FRAMES, capturedUs: n * 2e4, frames: FRAMES, broken: false, payload});
+		decoder.take({kind: 'audio', position: n * FRAMES, capturedUs: n * 2e4, frames: FRAMES, broken: false, payload});
 	});
 	const deadline = performance.now() + 10_000;
 	while (pieces.length < packets.length && performance.now() < deadline) {

@@ -13,9 +13,14 @@ import {encodeAll} from './encode.js';
 
 const [kind, host, port, heard] = process.argv.slice(2);
 const url = `http://${host}:${port}/`;
+/**
+ * Puppeteer's browser and page have what is used here of Playwright's.
+ * @type {typeof import('./chromium.js')}
+ */
 const {open} = await import(`./${kind}.js`);
 const {browser, page} = await open(host, heard);
 
+/** @type {string[]} */
 const errors = [];
 page.on('pageerror', (error) => errors.push(String(error.stack ?? error)));
 page.on('console', (message) => {
@@ -25,7 +30,8 @@ page.on('console', (message) => {
 		errors.push(message.text());
 });
 
-const inPage = (...call) => page.evaluate(...call);
+/** @type {import('playwright-core').Page['evaluate']} */
+const inPage = page.evaluate.bind(page);
 
 /** Bytes of the files that were asked for before the first sound was handed to the output. */
 async function bytesToSound() {
@@ -33,6 +39,7 @@ async function bytesToSound() {
 	return files.filter(({askedAt}) => askedAt <= from).reduce((sum, {bytes}) => sum + bytes, 0);
 }
 
+/** @type {{askedAt: number, bytes: number}[]} */
 const files = [];
 if (kind === 'chromium') {
 	page.on('response', async (response) => {
@@ -41,6 +48,7 @@ if (kind === 'chromium') {
 	});
 }
 
+/** @type {{[command: string]: (...words: string[]) => unknown}} */
 const commands = {
 	async open(other = url) {
 		files.length = 0;
@@ -52,13 +60,23 @@ const commands = {
 				return start.apply(this, when);
 			};
 			const {postMessage} = MessagePort.prototype;
-			MessagePort.prototype.postMessage = function noted(message, ...more) {
+			/** @param {any} message what the page hands its audio thread @param {any} more */
+			MessagePort.prototype.postMessage = function noted(message, more) {
 				if (message.channels) window.soundAt ??= performance.now();
-				return postMessage.call(this, message, ...more);
+				return postMessage.call(this, message, more);
+			};
+			window.sockets = 0;
+			window.WebSocket = class extends WebSocket {
+				/** @param {string | URL} url */
+				constructor(url) {
+					super(url);
+					window.sockets += 1;
+				}
 			};
 			const TALK = 8;
 			const {send} = WebSocket.prototype;
 			window.talked = [];
+			/** @param {any} bytes an ArrayBuffer: the page sends nothing else */
 			WebSocket.prototype.send = function noted(bytes) {
 				const view = new DataView(bytes);
 				if (view.getUint8(4) === TALK)
@@ -75,7 +93,7 @@ const commands = {
 	},
 	/** Taps as a finger would. */
 	tap: (selector) => page.click(selector),
-	focusAndPress: async (selector, key) => {
+	async focusAndPress(selector, key) {
 		await page.focus(selector);
 		await page.keyboard.press(key);
 	},
@@ -83,13 +101,15 @@ const commands = {
 	keyUp: (key) => page.keyboard.up(key),
 	/** What a screen reader reads out: roles and names. */
 	names: async () => {
+		/** @type {(node: {role: string, name: string, children?: any[]}) => string[]} */
 		const all = ({role, name, children = []}) => [`${role} ${name}`, ...children.flatMap(all)];
-		return all(await page.accessibility.snapshot());
+		const root = await page.accessibility.snapshot();
+		return root ? all(root) : [];
 	},
 	set: (selector, ...value) =>
 		inPage(
 			([where, to]) => {
-				const input = document.querySelector(where);
+				const input = /** @type {HTMLInputElement} */ (document.querySelector(where));
 				input.value = to;
 				input.dispatchEvent(new Event('input', {bubbles: true}));
 				input.dispatchEvent(new Event('change', {bubbles: true}));
@@ -98,9 +118,16 @@ const commands = {
 		),
 	show: async () => ({
 		...(await inPage(() => {
-			const text = (selector) => document.querySelector(selector).textContent;
+			/** @param {string} selector */
+			const text = (selector) => document.querySelector(selector)?.textContent;
+			/** @type {HTMLElement | null} */
+			const people = document.querySelector('#people');
+			/** @type {HTMLElement | null} */
+			const talk = document.querySelector('#talk');
+			/** @type {HTMLInputElement | null} */
+			const mode = document.querySelector('#talk-mode :checked');
 			return {
-				state: document.querySelector('main').dataset.state,
+				state: document.querySelector('main')?.dataset.state,
 				status: text('#status'),
 				delay: text('#delay'),
 				buffer: text('#buffer'),
@@ -109,15 +136,15 @@ const commands = {
 				trim: text('#trim-value'),
 				volume: text('#volume-value'),
 				room: [...document.querySelectorAll('#room li')].map((item) => [
-					item.querySelector('.name').textContent,
-					item.querySelector('small').textContent,
+					item.querySelector('.name')?.textContent,
+					item.querySelector('small')?.textContent,
 					item.querySelector('output')?.value ?? null,
 				]),
-				isRoomShown: document.querySelector('#people')?.hidden === false,
+				isRoomShown: people?.hidden === false,
 				talkSays: document.querySelector('#talk-says')?.textContent,
-				isTalkShown: document.querySelector('#talk')?.hidden === false,
-				talkMode: document.querySelector('#talk-mode :checked')?.value,
-				isTalkOn: document.querySelector('#talk')?.getAttribute('aria-pressed') === 'true',
+				isTalkShown: talk?.hidden === false,
+				talkMode: mode?.value,
+				isTalkOn: talk?.getAttribute('aria-pressed') === 'true',
 				lockScreen: [navigator.mediaSession?.playbackState, navigator.mediaSession?.metadata?.title],
 			};
 		})),
@@ -126,10 +153,12 @@ const commands = {
 	}),
 	/** What was sent of the microphone so far: when (in seconds), with what flags, in how many bytes. */
 	talked: () => inPage(() => window.talked),
+	/** How many WebSockets the page has opened. */
+	sockets: () => inPage(() => window.sockets),
 	/** As a browser that does not have it. */
 	lack: (what) =>
 		inPage((name) => {
-			delete window[name];
+			Reflect.deleteProperty(window, name);
 		}, what),
 	/** Joins in place of the page, with a patience of its own (web/patience.js). */
 	async join(patienceMs) {
@@ -138,7 +167,8 @@ const commands = {
 			const [{Listener}, {Patience}] = await Promise.all([import('/listener.js'), import('/patience.js')]);
 			window.patience = new Patience(patience);
 			const url = `ws://${location.host}/listen`;
-			const wishes = {url, id: '0'.repeat(32), name: 'Test', volume: 100, trimMs: 0, patience: window.patience};
+			const usual = {volume: 100, trimMs: 0, throughElement: false, lessData: false};
+			const wishes = {url, id: '0'.repeat(32), name: 'Test', ...usual, patience: window.patience};
 			window.listener = new Listener(wishes, () => {});
 		}, Number(patienceMs));
 	},
@@ -164,7 +194,10 @@ const commands = {
 		),
 	/** What the page makes of a file of Opus packets, as another file. */
 	async decode(packets, into) {
-		const samples = await inPage(decodeAll, ['/opus.js', packetsOf(readFileSync(packets))]);
+		const samples = await inPage(
+			decodeAll,
+			/** @type {[string, number[][]]} */ (['/opus.js', packetsOf(readFileSync(packets))]),
+		);
 		writeFileSync(into, Float32Array.from(samples));
 	},
 	/** What the page makes of a file of samples, as a file of Opus packets; by how many frames it says that they lag. */
@@ -181,7 +214,7 @@ const commands = {
 	reload: () => page.reload(),
 	picture: async (path, width, height, scheme) => {
 		await page.setViewportSize({width: Number(width), height: Number(height)});
-		await page.emulateMedia({colorScheme: scheme});
+		await page.emulateMedia({colorScheme: scheme === 'dark' ? 'dark' : 'light'});
 		await page.screenshot({path, fullPage: false});
 	},
 };

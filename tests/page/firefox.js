@@ -2,7 +2,10 @@
 
 import puppeteer from 'puppeteer-core';
 
-/** Opens a page in a browser to which `host` is this machine. */
+/**
+ * Opens a page in a browser to which `host` is this machine.
+ * @param {string} host
+ */
 export async function open(host) {
 	const browser = await puppeteer.launch({
 		browser: 'firefox',

@@ -80,6 +80,9 @@ const BLOCKED_TIMES: usize = 6;
 const BLOCKED_COSTS_MS: f64 = 60.0;
 const PATIENCE_MS: u32 = 1_000;
 
+/// Longer than the page waits before it first tries to come back.
+const COMES_BACK_WITHIN_S: f64 = 2.0;
+
 /// How far the page's timing is moved, in ms, and in how many presses of its button.
 const MOVED_MS: f64 = 40.0;
 const PRESSES: usize = 8;
@@ -363,6 +366,39 @@ fn a_page_waits_at_a_full_server_and_comes_in_when_somebody_leaves() {
     wait_until("it comes in by itself", || recorder.hears(EAR1));
     let shown = browser.ask("show");
     assert_eq!((&shown["state"], &shown["errors"]), (&"playing".into(), &serde_json::json!([])));
+}
+
+#[test]
+fn a_page_that_was_asked_to_leave_says_so_and_comes_again_only_when_somebody_taps() {
+    const ASKED_TO_LEAVE: &str = "Whoever runs the server has asked you to leave.";
+    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let _server = server(&room, "smooth", port, web);
+    let mut browser = Browser::start("chromium", &room, &folder(), web);
+    browser.ask("open");
+    browser.ask("set #name Kitchen");
+    browser.ask("tap #listen");
+    wait_until("it is heard", || recorder.hears(EAR1));
+    let mut kick = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+    kick.args(["ctl", "kick", "Kitchen", "--server", &format!("localhost:{web}")]);
+    assert!(kick.output().unwrap().status.success());
+    wait_until("it is silent", || recorder.hears_nothing(EAR1));
+    let shown = browser.ask("show");
+    assert_eq!((&shown["state"], &shown["status"]), (&"replaced".into(), &ASKED_TO_LEAVE.into()));
+
+    // A page of its own comes under another id: only its name is known again.
+    browser.ask("open");
+    browser.ask("tap #listen");
+    wait_until("it is told again", || browser.ask("show")["status"] == ASKED_TO_LEAVE);
+    let sockets = browser.ask("sockets");
+    assert_eq!(sockets, 1, "one attempt for one tap");
+    let asked = recorder.seconds();
+    wait_until("it could have come back", || recorder.seconds() > asked + COMES_BACK_WITHIN_S);
+    let shown = browser.ask("show");
+    assert_eq!(
+        (&shown["status"], &shown["errors"]),
+        (&ASKED_TO_LEAVE.into(), &serde_json::json!([]))
+    );
+    assert_eq!(browser.ask("sockets"), sockets, "it did not try again");
 }
 
 #[test]

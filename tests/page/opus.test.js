@@ -8,8 +8,9 @@ import {test} from 'node:test';
 import {compile} from '../../web/opus.js';
 import {Violation} from '../../web/wire.js';
 
+/** @type {(path: string) => Buffer} */
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url));
-const WASM = read('web/opus.wasm');
+const WASM = Uint8Array.from(read('web/opus.wasm'));
 const FRAMES = 960;
 
 // A packet of 20 ms of silence in stereo, as encoders make it.
@@ -17,12 +18,14 @@ const SILENCE = [0xfc, 0xff, 0xfe];
 
 const make = await compile(WASM);
 
+/** @param {number} position @param {number[]} bytes @param {number} frames @returns {Wire.Audio} */
 function message(position, bytes = SILENCE, frames = FRAMES) {
 	const payload = new DataView(Uint8Array.from(bytes).buffer);
-	return {position, capturedUs: (position * 1e6) / 48_000, frames, broken: false, payload};
+	return {kind: 'audio', position, capturedUs: (position * 1e6) / 48_000, frames, broken: false, payload};
 }
 
 function listening() {
+	/** @type {{position: number, capturedUs: number, frames: number}[]} */
 	const pieces = [];
 	const decoder = make(2, ({position, capturedUs}, channels) => {
 		assert.equal(channels.length, 2);
@@ -77,7 +80,7 @@ test('noise in place of packets is sound within bounds, concealed, or a violatio
 		try {
 			decoder.take(message(n * FRAMES, bytes));
 		} catch (error) {
-			assert.ok(error instanceof Violation, error.stack);
+			assert.ok(error instanceof Violation, String(error));
 		}
 	}
 });
@@ -88,6 +91,7 @@ test('the decoder is the one whose checksum its recipe has left', () => {
 });
 
 test('page and programs are bound to one version of ropus', () => {
+	/** @type {(path: string, pattern: RegExp) => string} */
 	const found = (path, pattern) => {
 		const text = read(path).toString();
 		return pattern.exec(text)?.[1] ?? `none in ${path}`;

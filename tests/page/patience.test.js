@@ -12,14 +12,22 @@ class Output {
 	patience = new Patience();
 	now = 0;
 	lateMs = 0;
-	/** What was given back and taken, as [at, ms that are left]. */
+	/**
+	 * What was given back and taken, as [at, ms that are left].
+	 * @type {[at: number, ms: number][]}
+	 */
 	changes = [];
 
+	/** @param {number} extraMs */
 	constructor(extraMs) {
 		this.extraMs = extraMs;
 	}
 
-	/** Runs for so long; `spare(now, extraMs)` is what each arrival has to spare. */
+	/**
+	 * Runs for so long; `spare(now, extraMs)` is what each arrival has to spare.
+	 * @param {number} lengthMs
+	 * @param {(now: number, extraMs: number) => number} spare
+	 */
 	run(lengthMs, spare) {
 		for (const end = this.now + lengthMs; this.now < end; this.now += EVERY_MS) {
 			const before = this.extraMs;
@@ -41,7 +49,10 @@ class Output {
 	}
 }
 
-/** Breaks down rather than being late: that it needs 50 ms shows only where it has less. */
+/**
+ * Breaks down rather than being late: that it needs 50 ms shows only where it has less.
+ * @type {(now: number, extraMs: number) => number}
+ */
 const brittle = (_, extraMs) => (extraMs < 50 ? extraMs - 50 : 50);
 
 test('what a moment of load has cost is given back in steps, down to what is needed', () => {
@@ -78,7 +89,7 @@ test('a step that fails is tried ever more rarely, so that nothing sees and saws
 		pauses.every((pause, n) => n === 0 || pause >= pauses[n - 1]),
 		`${pauses}`,
 	);
-	assert.ok(pauses[0] >= 30_000 && pauses.at(-1) >= 8 * MINUTE_MS, `${pauses}`);
+	assert.ok(pauses[0] >= 30_000 && pauses[pauses.length - 1] >= 8 * MINUTE_MS, `${pauses}`);
 	assert.ok(output.lateMs < 20 * EVERY_MS, `${output.lateMs} ms late in two hours`);
 });
 
@@ -89,7 +100,7 @@ test('steps that hold bring the old patience back', () => {
 	output.run(30 * MINUTE_MS, (_, extraMs) => extraMs + 20);
 	assert.equal(output.extraMs, 0);
 	const {pauses} = output;
-	assert.ok(pauses[0] > 2 * MINUTE_MS && pauses.at(-1) < MINUTE_MS, `${pauses}`);
+	assert.ok(pauses[0] > 2 * MINUTE_MS && pauses[pauses.length - 1] < MINUTE_MS, `${pauses}`);
 	assert.ok(
 		pauses.every((pause, n) => n === 0 || pause < pauses[n - 1]),
 		`${pauses}`,

@@ -4,7 +4,12 @@ import {test} from 'node:test';
 
 import {MODES, shown, Talking, Volumes, Wishes} from '../../web/room.js';
 
-/** Presses at `at` and lets go `heldMs` later; whether this listener wants to be heard then. */
+/**
+ * Presses at `at` and lets go `heldMs` later; whether this listener wants to be heard then.
+ * @param {Talking} talking
+ * @param {number} at
+ * @param {number} heldMs
+ */
 function press(talking, at, heldMs, isOver = false) {
 	talking.press(at);
 	assert.ok(talking.isWanted, 'a press is heard at once');
@@ -108,6 +113,7 @@ test('wishes gather person by person, and go out once', () => {
 
 test('a person is called by name or number and does one thing', () => {
 	const person = {person: 7, name: 'Ann', canTalk: true, isMuted: false, isDeaf: false, isSpeaking: false};
+	/** @type {(changes: Partial<Wire.Person>) => string} */
 	const does = (changes) => shown({...person, ...changes}).does;
 	assert.deepEqual(shown(person), {called: 'Ann', does: 'can talk'});
 	assert.equal(shown({...person, name: ''}).called, 'Listener 7');

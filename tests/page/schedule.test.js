@@ -11,13 +11,19 @@ const TONE_HZ = 440;
 
 /** A server, an output and what lies between them; times in µs of the server's clock. */
 class Room {
+	/** @type {{atUs: number, samples: Samples}[]} */
 	heard = [];
 	blocks = 0;
 	nulls = 0;
 
 	/** @param {{inRate: number, outRate: number, outPpm?: number, delayMs?: number, lag?: number, lost?: (chunk: number) => boolean}} room */
 	constructor({inRate, outRate, outPpm = 0, delayMs = 300, lag = 0, lost = () => false}) {
-		Object.assign(this, {inRate, outRate, delayMs, lag, lost});
+		this.inRate = inRate;
+		this.outRate = outRate;
+		this.delayMs = delayMs;
+		this.lag = lag;
+		this.lost = lost;
+		this.laterMs = 0;
 		this.frameUs = 1e6 / (outRate * (1 + outPpm * 1e-6));
 		this.schedule = new Schedule(
 			{positionRate: inRate, channels: 1, playoutDelayMs: delayMs, algorithmicDelay: lag},
@@ -28,15 +34,20 @@ class Room {
 		this.captureStartUs = 1e6;
 	}
 
+	/** @param {number} position */
 	captureUs(position) {
 		return this.captureStartUs + (position / this.inRate) * 1e6;
 	}
 
+	/** @param {number} position */
 	value(position) {
 		return 0.5 * Math.sin((2 * Math.PI * TONE_HZ * position) / this.inRate);
 	}
 
-	/** Runs until `toUs`; blocks are made 200 ms ahead at most and 20 ms at least. */
+	/**
+	 * Runs until `toUs`; blocks are made 200 ms ahead at most and 20 ms at least.
+	 * @param {number} toUs
+	 */
 	run(toUs) {
 		for (let now = this.captureUs(this.sent * CHUNK); now < toUs; now += 5_000) {
 			while (this.captureUs((this.sent + 1) * CHUNK) + 10_000 < now) {
@@ -48,7 +59,7 @@ class Room {
 			for (;;) {
 				const atUs = this.frame * this.frameUs;
 				if (atUs > now + 200_000) break;
-				const block = this.schedule.block(BLOCK, atUs, this.frameUs, this.laterMs ?? 0, atUs < now + 20_000);
+				const block = this.schedule.block(BLOCK, atUs, this.frameUs, this.laterMs, atUs < now + 20_000);
 				if (block) this.heard.push({atUs, samples: block[0]});
 				else if (atUs >= now + 20_000) break;
 				this.frame += BLOCK;
@@ -56,7 +67,12 @@ class Room {
 		}
 	}
 
-	/** By how much what is heard between two times differs from what should be, at most. */
+	/**
+	 * By how much what is heard between two times differs from what should be, at most.
+	 * @param {number} fromUs
+	 * @param {number} toUs
+	 * @param {number} laterMs
+	 */
 	worst(fromUs, toUs, laterMs = 0) {
 		let worst = 0;
 		for (const {atUs, samples} of this.heard) {
@@ -84,6 +100,7 @@ class Room {
 	}
 }
 
+/** @type {(rate: number) => number} */
 const STEP = (rate) => 0.5 * 2 * Math.PI * (TONE_HZ / rate);
 
 test('decoded sound that lags its positions, as Opus does, is heard when any other is', () => {
@@ -182,6 +199,7 @@ test('no position, however wild, makes the buffer grow', () => {
 test('a tone that is read between its samples keeps its shape', () => {
 	const interpolator = new Interpolator(1);
 	for (const hz of [100, 1_000, 10_000, 16_000]) {
+		/** @type {(place: number) => number} */
 		const tone = (place) => Math.sin((2 * Math.PI * hz * place) / 48_000);
 		const input = Float32Array.from({length: 2_000}, (_, n) => tone(n));
 		const out = new Float32Array(1_000);

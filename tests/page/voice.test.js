@@ -10,10 +10,15 @@ import {Flag} from '../../web/wire-room.js';
 const RATE = 48_000;
 const PIECE = 480;
 
+/** @type {Test.Room[]} */
 const ROOMS = JSON.parse(readFileSync(new URL('../vectors/voice/rooms.json', import.meta.url), 'utf8'));
 
-/** A room's sound, in blocks (src/recv/talk/voice_activity/tests.rs). */
+/**
+ * A room's sound, in blocks (src/recv/talk/voice_activity/tests.rs).
+ * @param {Test.Room} room
+ */
 function blocksOf({rate, parts}) {
+	/** @type {(frame: number, hz: number) => number} */
 	const saw = (frame, hz) => (((frame * hz) % rate) / rate) * 2 - 1;
 	let state = 1;
 	let at = 0;
@@ -33,10 +38,12 @@ function blocksOf({rate, parts}) {
 for (const room of ROOMS) {
 	test(`${room.name}: open when auralync-client is`, () => {
 		const voice = new VoiceActivity(room.rate);
+		/** @type {[from: number, to: number][]} */
 		const opens = [];
 		blocksOf(room).forEach((block, at) => {
 			if (!voice.hear(block)) return;
-			if (opens.at(-1)?.[1] === at) opens.at(-1)[1] += 1;
+			const last = opens.at(-1);
+			if (last?.[1] === at) last[1] += 1;
 			else opens.push([at, at + 1]);
 		});
 		assert.deepEqual(opens, room.opens);
@@ -54,9 +61,16 @@ class Mouth {
 	gate = new Gate(RATE);
 	next = 0;
 
-	/** Which pieces went out, and which of them were last ones. */
+	/**
+	 * Which pieces went out, and which of them were last ones.
+	 * @param {number} pieces
+	 * @param {number} loudness
+	 * @param {string} lets
+	 */
 	hear(pieces, loudness, lets) {
+		/** @type {number[]} */
 		const sent = [];
+		/** @type {number[]} */
 		const last = [];
 		for (let n = 0; n < pieces; n += 1) {
 			const number = this.next;
@@ -79,6 +93,7 @@ class Mouth {
 	}
 }
 
+/** @type {(first: number, pieces: number) => number[]} */
 const from = (first, pieces) => Array.from({length: pieces}, (_, n) => first + n);
 
 test('a voice goes out with what came before it and an end', () => {
@@ -107,6 +122,7 @@ test('a held key sends every piece and nothing before or after', () => {
 
 test('an utterance begins and ends without a click', () => {
 	const gate = new Gate(RATE);
+	/** @type {number[]} */
 	const sent = [];
 	for (const lets of [Lets.everything, Lets.everything, Lets.nothing]) {
 		gate.take({flags: 0, position: 0, capturedUs: 0}, new Float32Array(PIECE).fill(0.5), lets, (_, sound) =>
@@ -114,5 +130,5 @@ test('an utterance begins and ends without a click', () => {
 		);
 	}
 	const steps = sent.slice(1).map((sample, n) => Math.abs(sample - sent[n]));
-	assert.ok(sent[0] === 0 && sent.at(-1) < 0.002 && Math.max(...steps) < 0.002);
+	assert.ok(sent[0] === 0 && sent[sent.length - 1] < 0.002 && Math.max(...steps) < 0.002);
 });

@@ -25,7 +25,7 @@ const SOURCES: [&str; 20] = [
     include_str!("../../src/send/transmit/web_door.rs"),
     include_str!("../../src/wire/http.rs"),
     include_str!("../../src/wire/websocket.rs"),
-    include_str!("../../src/send/voice.rs"),
+    include_str!("../../src/send/mix/voice.rs"),
     include_str!("../../src/codec.rs"),
 ];
 

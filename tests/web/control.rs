@@ -9,7 +9,7 @@ use auralync::wire::websocket::{masked_text, server_text};
 use auralync::wire::{Hello, Notice, Reason, TYPED, Wish, kind};
 use serde_json::{Value, json};
 
-use super::browser::exchange;
+use super::browser::{self, Message, WebSocket, exchange};
 use crate::support::program::Program;
 use crate::support::servers::{client, server_command};
 use crate::support::websocket::masked;
@@ -360,6 +360,22 @@ fn who_was_asked_to_leave_stays_out_and_with_address_under_any_name() {
     assert!(room.tell(&["kick", "eve", "--address"]).contains("was asked to leave"));
     assert!(!is_let_in(&room, "fourth", "frank"), "nobody from there");
     assert!(room.tell(&["list"]).contains("tone"), "whoever runs the server gets through");
+}
+
+#[test]
+fn a_browser_that_was_asked_to_leave_is_told_so_each_time_it_comes_again() {
+    let room = Room::open(&["--source", "tone"]);
+    let (mut seated, _) = WebSocket::listen(room.page, "first");
+    assert!(room.tell(&["kick", "a phone"]).contains("was asked to leave"));
+    let Message::Frame(kind::NOTICE, notice) = seated.next_word() else { panic!("no notice") };
+    assert_eq!(Notice::read(&notice).unwrap().reason, Reason::Removed);
+    assert!(matches!(seated.next_word(), Message::Close(4001, _)));
+    for id in ["first", "second"] {
+        let mut again = WebSocket::open(room.page);
+        again.send(&browser::hello(id));
+        let Message::Close(4001, said) = again.next() else { panic!("no such close") };
+        assert!(said.contains("has asked this listener to leave"), "{said}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::control::rpc::{Refusal, params};
 use crate::error::Result;
 use crate::format::printable;
 use crate::recording::Control as Record;
-use crate::send::desk::Desk;
+use crate::send::mix::desk::Desk;
 use crate::send::transmit::Handle;
 use crate::source::{Source, SourceOrder};
 use crate::stats::SourceStats;

@@ -8,7 +8,7 @@ use super::inbox::{Heard, Inbox};
 use super::rates::{Said, too_many};
 use super::{Counts, Log, Outbox, Own, Talker};
 use crate::codec::Codec;
-use crate::send::talk::Spoken;
+use crate::send::presence::Spoken;
 use crate::wire::websocket::{self, close};
 use crate::wire::{
     AudioFrame, Full, Hello, MAX_PEOPLE, Notice, Ping, Reason, Report, USUAL_PERCENT, Violation,
@@ -382,11 +382,12 @@ impl Listener {
     pub fn close(&mut self, reason: Reason, text: &str, now_us: u64) {
         let notice = Notice::because(reason, text);
         if self.is_browser() {
-            // Before the welcome there are no notices; the close says it all.
+            // Before the welcome there are no notices: the close says what a page must know.
             let typed = self.phase == Phase::Typed;
             let notice = if typed { websocket::binary(&notice.frame()) } else { Vec::new() };
             let code = self.close_code.unwrap_or(match reason {
                 Reason::Violation => close::POLICY,
+                Reason::Removed => close::REMOVED,
                 _ if self.phase == Phase::Refused => close::TRY_AGAIN,
                 _ => close::GOING_AWAY,
             });

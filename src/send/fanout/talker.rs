@@ -2,7 +2,7 @@
 
 use crate::codec::{self, Codec};
 use crate::format::Format;
-use crate::send::talk::{Speech, Spoken};
+use crate::send::presence::{Speech, Spoken};
 use crate::wire::{AudioHeader, FLAG_LAST, Microphone, Violation};
 
 /// Sound of one talker that is taken in a second, in ms: what a stall of the network held up for a

@@ -12,7 +12,7 @@ use super::news::{Item, News};
 use super::roll::Roll;
 use super::{Seat, Transmit};
 use crate::send::fanout::{Listener, Phase, Talker};
-use crate::send::talk::{Message, Presence, Spoken};
+use crate::send::presence::{Message, Presence, Spoken};
 use crate::wire::{AudioFrame, Microphone, People, Person, Welcome, Wish};
 
 /// What somebody is told whose microphone's sound has a form that nothing of ours has.

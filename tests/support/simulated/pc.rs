@@ -4,10 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use auralync::Format;
-use auralync::capture::cards::pass;
-use auralync::capture::chunk::Chunker;
-use auralync::capture::{self, Capture, Captured};
+use auralync::capture::cards::Card as Plug;
+use auralync::capture::{self, Capture};
+use auralync::codec::opus::Layout as Packets;
+use auralync::codec::{Codec, InUse, pcm};
 use auralync::mixdown::Layout;
+use auralync::send::mix::Mix;
+use auralync::send::mix::combine::Settings;
 use auralync::wire::{AudioFrame, AudioHeader, Pong};
 
 use super::oscillator::{Card, Host, Oscillator};
@@ -52,13 +55,15 @@ pub(crate) struct Pc {
     pub(crate) holds_pongs_us: f64,
     random: Random,
     capture: Capture,
-    captured: Captured,
-    chunker: Chunker,
+    mix: Mix,
+    in_use: InUse,
     callbacks: u64,
     next_callback: f64,
     next_turn: f64,
     chunks: u64,
     samples: Vec<f32>,
+    /// The chunk that is sent.
+    chunk: Vec<f32>,
     /// From what position on which frame of the card lies where: frame − position.
     places: VecDeque<(u64, i64)>,
     last_sent: f64,
@@ -69,8 +74,15 @@ impl Pc {
     pub(crate) fn new(ppm: f64, seed: u64) -> Self {
         let host = Host::new(5e9, Oscillator::fast_by(-7.0, 0.3));
         let (capture, captured) = capture::ring(MONO, Arc::default());
-        let mut chunker = Chunker::new(MONO, 1024, 75_000, host.reads(0.0));
-        chunker.plug(MONO, &Layout::usual(1), None).expect("one channel is one channel");
+        let carrier = ("card", Settings::default());
+        let packets = Packets::for_delay(300);
+        let mix = Mix::new(MONO, 1024, packets, carrier, Arc::default(), host.reads(0.0));
+        let mut mix = mix.simulated();
+        let layout = Layout::usual(1);
+        let plugged = Plug::Plugged { captured, format: MONO, layout, period_ms: 10.0 };
+        mix.cards(None).try_send(plugged).expect("the first card");
+        let in_use = InUse::default();
+        in_use.add(Codec::Float32);
         Self {
             host,
             card: Card::new(0.0, Oscillator::fast_by(ppm, 1.1)),
@@ -82,13 +94,14 @@ impl Pc {
             holds_pongs_us: 0.0,
             random: Random::new(seed),
             capture,
-            captured,
-            chunker,
+            mix,
+            in_use,
             callbacks: 0,
             next_callback: 0.0,
             next_turn: 0.0,
             chunks: 0,
             samples: vec![0.0; PERIOD],
+            chunk: Vec::new(),
             places: VecDeque::new(),
             last_sent: 0.0,
         }
@@ -134,20 +147,32 @@ impl Pc {
     /// A turn of the chunking thread.
     fn turn(&mut self, now: f64, send: &mut impl FnMut(&AudioFrame, f64)) {
         let now_us = self.host.reads(now);
-        pass(&mut self.captured, &mut self.chunker);
-        while let Some(chunk) = self.chunker.next_chunk(now_us) {
-            note_places(&mut self.places, chunk.header.position, chunk.samples);
-            let mut header = chunk.header;
+        let mut made = Vec::new();
+        let make = |frame| {
+            made.push(frame);
+            true
+        };
+        let silenced = self.mix.turn(now_us, self.delay_ms, &self.in_use, || 0, make);
+        assert_eq!(silenced, None, "nobody talks");
+        for frame in made {
+            let mut header = *frame.header();
+            let (_, payload) = frame.plain();
+            pcm::read_float32(payload, header.frames, MONO.channels, &mut self.chunk)
+                .expect("what it has made itself");
+            note_places(&mut self.places, header.position, &self.chunk);
             (self.heading)(&mut header, self.chunks);
             self.chunks += 1;
             if !(self.withheld)(self.chunks - 1) {
                 // The loop that sends is another thread.
                 self.last_sent = now.max(self.last_sent);
-                send(&AudioFrame::float32(header, chunk.samples), self.last_sent);
+                if header == *frame.header() {
+                    send(&frame, self.last_sent);
+                } else {
+                    send(&AudioFrame::float32(header, &self.chunk), self.last_sent);
+                }
             }
         }
-        let sleeps = self.chunker.due_in_us(now_us).clamp(500, 5_000) as f64;
-        self.next_turn = now + sleeps + self.random.exponential() * 80.0;
+        self.next_turn = now + self.mix.rest_us(now_us) as f64 + self.random.exponential() * 80.0;
     }
 
     /// The answer to a ping that comes now, and when it leaves.
@@ -173,18 +198,18 @@ impl Pc {
     }
 
     pub(crate) fn silence(&self) -> u64 {
-        self.chunker.silence()
+        self.mix.silent_frames()
     }
 }
 
-/// What frame `number` sounds like: never silent.
+/// What frame `number` sounds like: never silent, and never so loud that a limiter touches it.
 fn numbered(number: u64) -> f32 {
-    (1 + number % NUMBERS) as f32 / NUMBERS as f32
+    (1 + number % NUMBERS) as f32 / (2 * NUMBERS) as f32
 }
 
 /// What number a sample tells, as far as it does.
 pub(crate) fn number(sample: f32) -> f64 {
-    f64::from(sample) * NUMBERS as f64 - 1.0
+    f64::from(sample) * (2 * NUMBERS) as f64 - 1.0
 }
 
 /// Notes where the card's frames lie, for as long as listeners may ask.

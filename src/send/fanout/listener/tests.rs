@@ -239,3 +239,20 @@ fn a_welcomed_browser_is_told_goodbye_twice_and_one_too_many_to_come_again() {
     refused.close(Reason::Stopping, "full", 0);
     assert_eq!(written(&mut refused), websocket::closing(close::TRY_AGAIN, "full"));
 }
+
+#[test]
+fn a_browser_that_may_not_come_again_is_told_so_by_the_code_before_its_welcome_too() {
+    for is_full in [false, true] {
+        let mut again = browser(is_full);
+        written(&mut again);
+        again.close(Reason::Removed, "leave", 0);
+        assert_eq!(written(&mut again), websocket::closing(close::REMOVED, "leave"), "{is_full}");
+    }
+    let mut seated = browser(false);
+    seated.welcome(hello(), Vec::new(), &Log::new(4), 0);
+    written(&mut seated);
+    seated.close(Reason::Removed, "leave", 0);
+    let notice = Notice::because(Reason::Removed, "leave").frame();
+    let both = [websocket::binary(&notice), websocket::closing(close::REMOVED, "leave")].concat();
+    assert_eq!(written(&mut seated), both);
+}

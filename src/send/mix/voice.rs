@@ -23,7 +23,7 @@ use crate::mixdown::{Layout, Mixdown};
 use crate::playout::blocks::Blocks;
 use crate::playout::frames::{FrameDecoder, Sound};
 use crate::playout::{BLOCK, Playout};
-use crate::send::talk::Spoken;
+use crate::send::presence::Spoken;
 use crate::wire::{FLAG_BROKEN, FLAG_HELD, FLAG_LAST, Microphone};
 use audible::Audible;
 pub use lag::Lag;

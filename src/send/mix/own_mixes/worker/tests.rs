@@ -1,7 +1,7 @@
 use super::*;
 use crate::codec::Bitrate;
 use crate::codec::opus::{Decoder, RATE};
-use crate::send::combine::{Combine, Role, Settings};
+use crate::send::mix::combine::{Combine, Role, Settings};
 
 /// Who speaks, and who is looked at.
 const OTHER: u64 = 2;

@@ -8,11 +8,11 @@ use log::{debug, warn};
 
 use crate::clock::CardClock;
 use crate::format::Format;
-use crate::send::combine::{Combine, Id, Role, Settings};
-use crate::send::own_mixes::{Ear, OwnMixes};
-use crate::send::record::Taps;
-use crate::send::talk::{Message, Presence, Spoken};
-use crate::send::voice::{Players, Slack, Voice};
+use crate::send::mix::combine::{Combine, Id, Role, Settings};
+use crate::send::mix::own_mixes::{Ear, OwnMixes};
+use crate::send::mix::record::Taps;
+use crate::send::mix::voice::{Players, Slack, Voice};
+use crate::send::presence::{Message, Presence, Spoken};
 use crate::stats;
 use crate::wire::{AudioHeader, FLAG_BROKEN};
 

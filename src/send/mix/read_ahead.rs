@@ -1,5 +1,5 @@
-//! Reads a file or makes a tone ahead of time, on a thread of its own, so that a slow disk holds
-//! nobody up. Its frames follow the carrier's one by one.
+//! Reads a file or a pipe, or makes a tone, ahead of time on a thread of its own, so that a slow disk
+//! holds nobody up. A source beside the carrier follows the carrier's frames one by one.
 
 use std::time::Duration;
 
@@ -28,9 +28,13 @@ const LOOK: Duration = Duration::from_millis(50);
 const BLOCK: usize = 256;
 
 /// The mix's end of the ring.
-pub(super) struct ReadAhead {
+pub(in crate::send) struct ReadAhead {
     ring: HeapCons<f32>,
     channels: usize,
+    /// Samples that are there before anything is heard, at the start and behind a hole.
+    at_start: usize,
+    /// Whether that much is waited for.
+    is_dry: bool,
     /// Whether all has been read and taken.
     has_ended: bool,
 }
@@ -57,7 +61,7 @@ impl ReadAhead {
     /// # Errors
     /// If the channels do not exist, the rates cannot be converted, the file cannot be read, or the
     /// system gives no thread.
-    pub(super) fn start(
+    pub(in crate::send) fn start(
         name: &str,
         generator: Generator,
         pick: Option<(u16, u16)>,
@@ -84,27 +88,38 @@ impl ReadAhead {
             has_ended: false,
         };
         let at_start = mix.samples(mix.frames_in_ms(AT_START_MS).max(BLOCK));
-        while reader.ring.occupied_len() < at_start && reader.has_room() && !reader.has_ended {
+        // Who waits for a pipe here could not be stopped.
+        let is_dry = reader.generator.may_wait();
+        while !is_dry
+            && reader.ring.occupied_len() < at_start
+            && reader.has_room()
+            && !reader.has_ended
+        {
             reader.read()?;
         }
         // Nobody waits for its end: a disk may take its time.
         let _reader = spawn("file", Priority::Ordinary, stop, move || reader.run())?;
-        Ok(Self { ring, channels: usize::from(mix.channels), has_ended: false })
+        Ok(Self { ring, channels: mix.channels.into(), at_start, is_dry, has_ended: false })
     }
 
     /// Moves the next frames to `out`, as many as are there; returns how many samples they are.
-    pub(super) fn read(&mut self, out: &mut [f32]) -> usize {
+    /// Never waits. Where they run out, none come until there are some in store again: what was
+    /// not there in time is heard later, and nothing is lost.
+    pub(in crate::send) fn read(&mut self, out: &mut [f32]) -> usize {
         // Asked first: what was written before the thread ended is still to come.
         let is_over = !self.ring.write_is_held();
         let there = self.ring.occupied_len() / self.channels * self.channels;
-        let count = there.min(out.len());
+        // What comes as fast as it is heard, through a pipe, would else be heard in shreds.
+        self.is_dry &= there < self.at_start && !is_over;
+        let count = if self.is_dry { 0 } else { there.min(out.len()) };
         self.ring.pop_slice(&mut out[..count]);
+        self.is_dry |= count < out.len();
         self.has_ended = is_over && there == count;
         count
     }
 
     /// Whether nothing more will come.
-    pub(super) fn has_ended(&self) -> bool {
+    pub(in crate::send) fn has_ended(&self) -> bool {
         self.has_ended
     }
 }
@@ -232,5 +247,37 @@ mod tests {
         let ahead = ReadAhead::start("a tone", tone, None, STEREO, &Shutdown::default()).unwrap();
         assert!(!ahead.has_ended());
         drop(ahead);
+    }
+
+    #[test]
+    fn what_is_late_is_heard_later_and_holds_nobody_up() {
+        let (mut written, ring) = HeapRb::<f32>::new(2_000).split();
+        let (channels, at_start) = (2, 400);
+        let mut ahead = ReadAhead { ring, channels, at_start, is_dry: true, has_ended: false };
+        let mut next = 0..;
+        let mut write = |count: usize| {
+            written.push_iter(&mut next.by_ref().take(count).map(|n: u16| f32::from(n)))
+        };
+        let mut out = [0.0; 100];
+        assert_eq!((write(398), ahead.read(&mut out)), (398, 0));
+        let mut heard = Vec::new();
+        write(2);
+        while heard.len() < 400 {
+            assert_eq!(ahead.read(&mut out), 100);
+            heard.extend_from_slice(&out);
+        }
+        // Nothing more has come: silence, until there is enough again.
+        for count in [0, 100, 200, 98] {
+            write(count);
+            assert_eq!(ahead.read(&mut out), 0);
+        }
+        write(2);
+        assert_eq!((ahead.read(&mut out), ahead.has_ended()), (100, false));
+        heard.extend_from_slice(&out);
+        assert!(heard.iter().zip(0..).all(|(heard, n)| *heard == f32::from(n as u16)));
+        // At the end the rest is heard, however little it is.
+        drop(written);
+        let rest: usize = (0..4).map(|_| ahead.read(&mut out)).sum();
+        assert_eq!((rest, ahead.has_ended()), (300, true));
     }
 }

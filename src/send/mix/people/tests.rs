@@ -2,7 +2,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use super::*;
 use crate::codec::Codec;
-use crate::send::talk::{QUEUE, Speech};
+use crate::send::presence::{QUEUE, Speech};
 use crate::wire::Microphone;
 
 const FORMAT: Format = Format { sample_rate: 48_000, channels: 1 };

@@ -1,62 +1,17 @@
-//! The sources beside the carrier, on their way into the mix.
+//! All sources: the carrier's place, and those beside it on their way into the mix.
 
-use log::error;
-
-use crate::capture::cards::Cards;
-use crate::capture::chunk::Chunker;
+use super::combine::{Combine, Id, Role};
+use super::desk::Order;
+use super::prepare::{Feed, Prepared, shown};
+use super::record::Taps;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::send::combine::{Combine, Id, Role, Settings};
-use crate::send::desk::{Fitting, Order, settings};
-use crate::send::read_ahead::ReadAhead;
-use crate::send::record::Taps;
-use crate::send::track::Track;
-use crate::shutdown::Shutdown;
-use crate::soundless::Generator;
-use crate::source::{Kind, MAX_SOURCES, Source, SourceOrder};
+use crate::source::{MAX_SOURCES, SourceOrder};
 use crate::stats::{SourceState, SourceStats};
-use crate::wire::{AudioHeader, FLAG_BROKEN};
+use crate::wire::AudioHeader;
 
 /// The carrier's place in the mix.
 pub(super) const CARRIER: Id = Id(0);
-
-/// Names of sources are shown to people: no longer than this.
-const LONGEST_NAME: usize = 200;
-
-/// A second card's sound is cut this fine on its way: less would cost, more would come later.
-#[cfg(feature = "device")]
-const CARD_CHUNK_MS: f64 = 3.0;
-
-/// The shortest delay of a track, in ms: less holds no jitter buffer at all.
-const SHORTEST_TRACK_DELAY_MS: f64 = 10.0;
-
-/// A source that has been opened, off the chunking thread.
-pub(in crate::send) struct Prepared {
-    name: String,
-    settings: Settings,
-    feed: Feed,
-    /// The card's id, where it is one.
-    device: Option<String>,
-}
-
-/// Where a source's frames come from.
-enum Feed {
-    /// The chunks themselves.
-    Carrier,
-    File(ReadAhead),
-    Card(Box<CardFeed>),
-    /// Nowhere any more.
-    Ended,
-}
-
-/// A second card, with a clock of its own.
-pub(in crate::send) struct CardFeed {
-    cards: Cards,
-    chunker: Chunker,
-    track: Track,
-    /// Its keeper stops when the source is taken out.
-    stop: Shutdown,
-}
 
 struct Entry {
     id: Id,
@@ -70,7 +25,7 @@ struct Entry {
 }
 
 /// All sources, the carrier first.
-pub(super) struct Beside {
+pub(super) struct Sources {
     mix: Format,
     entries: Vec<Entry>,
     next_id: u64,
@@ -79,7 +34,7 @@ pub(super) struct Beside {
     second_left: usize,
 }
 
-impl Beside {
+impl Sources {
     /// The carrier alone, whose source is called `name`.
     pub(super) fn new(mix: Format, name: &str) -> Self {
         let carrier = Entry {
@@ -261,133 +216,6 @@ impl Beside {
             }
         };
         self.entries.iter().map(stats).collect()
-    }
-}
-
-impl Prepared {
-    /// Opens a source that is to stand beside the carrier. May take seconds.
-    ///
-    /// # Errors
-    /// Whatever keeps it from being opened, as a sentence for the user.
-    pub(in crate::send) fn open(source: &Source, fitting: &Fitting) -> Result<Self> {
-        let mut device = None;
-        let feed = match &source.kind {
-            Kind::Loopback(_) | Kind::Device(_) => {
-                let (id, card) = card(source, fitting)?;
-                device = Some(id);
-                Feed::Card(Box::new(card))
-            }
-            kind => {
-                let generator = Generator::open(kind, source.looped, fitting.mix)?;
-                let name = source.kind.to_string();
-                Feed::File(ReadAhead::start(
-                    &name,
-                    generator,
-                    source.channels,
-                    fitting.mix,
-                    &fitting.stop,
-                )?)
-            }
-        };
-        let name = shown(&source.kind.to_string());
-        Ok(Self { name, settings: settings(source), feed, device })
-    }
-
-    /// Refuses a card that is in the mix under another name: it would be twice as loud, with an echo.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if it is `other`, the card of the source called `name`.
-    pub(in crate::send) fn refuse(&self, other: Option<&str>, name: &str) -> Result<()> {
-        if self.device.is_none() || self.device.as_deref() != other {
-            return Ok(());
-        }
-        Err(Error::usage(
-            format!("the sources “{name}” and “{}” are the same device", self.name),
-            "Give each once; ,level= makes one louder",
-        ))
-    }
-
-    /// The card's id and what the source is called.
-    pub(in crate::send) fn identity(&self) -> (Option<&str>, &str) {
-        (self.device.as_deref(), &self.name)
-    }
-}
-
-fn shown(name: &str) -> String {
-    crate::format::printable(name, LONGEST_NAME)
-}
-
-#[cfg(not(feature = "device"))]
-fn card(_source: &Source, _fitting: &Fitting) -> Result<(String, CardFeed)> {
-    Err(crate::send::no_cards())
-}
-
-#[cfg(feature = "device")]
-fn card(source: &Source, fitting: &Fitting) -> Result<(String, CardFeed)> {
-    use crate::mixdown::Mixdown;
-    use crate::send::keep_card::{self, KeepCard};
-    use crate::threads::{Priority, spawn};
-
-    let device = crate::device::InputDevice::find(&source.kind)?;
-    let own = Format { sample_rate: device.format().sample_rate, ..fitting.mix };
-    // Found out here, where it can be said.
-    Mixdown::new(device.layout(), own.channels, source.channels)?;
-    let chunk = own.frames_in_ms(CARD_CHUNK_MS).max(16);
-    let delay_ms = track_delay_ms(keep_card::period_ms(fitting.delay_ms()));
-    let (cards, producer) = Cards::new(source.channels);
-    let feed = CardFeed {
-        cards,
-        // What does not come is missing, which a track fades around: no silence by the clock.
-        chunker: Chunker::new(own, chunk as u32, u64::MAX, fitting.clock.now_us()),
-        track: Track::new(own.sample_rate, fitting.mix, chunk, delay_ms)?,
-        stop: Shutdown::default(),
-    };
-    let id = device.id().to_owned();
-    let capturing = fitting.captured.source();
-    capturing.set(device.captured_output_id());
-    let keeper = KeepCard {
-        producer,
-        source: source.clone(),
-        found: Some(device),
-        delay_ms: std::sync::Arc::clone(&fitting.delay_ms),
-        clock: fitting.clock,
-        counters: std::sync::Arc::default(),
-        capturing,
-        is_carrier: false,
-    };
-    let heard = feed.stop.clone();
-    // Opening a card can take seconds; nobody waits for this thread to end.
-    let _keeper = spawn("card", Priority::Ordinary, &fitting.stop, move || keeper.run(&heard))?;
-    Ok((id, feed))
-}
-
-/// How long after the carrier's a second card's sound of the same moment is heard, in ms: two of its
-/// periods, one to be filled and one to come late.
-fn track_delay_ms(period_ms: f64) -> u32 {
-    (2.0 * period_ms).ceil().max(SHORTEST_TRACK_DELAY_MS) as u32
-}
-
-impl CardFeed {
-    fn take_input(&mut self) {
-        self.cards.feed(&mut self.chunker);
-        if self.cards.is_plugged() {
-            // One that is opened after the playout delay has changed has other periods.
-            self.track.set_delay_ms(track_delay_ms(self.cards.period_ms()));
-        }
-        // Whole chunks are given out whatever the time is.
-        while let Some(chunk) = self.chunker.next_chunk(0) {
-            let AudioHeader { position, captured_us, flags, .. } = chunk.header;
-            let is_broken = flags & FLAG_BROKEN != 0;
-            if let Err(e) = self.track.insert(position, captured_us, is_broken, chunk.samples) {
-                error!("{e}");
-            }
-        }
-    }
-}
-
-impl Drop for CardFeed {
-    fn drop(&mut self) {
-        self.stop.request();
     }
 }
 

@@ -13,20 +13,20 @@ use crate::stats;
 
 /// The threads that write what is sent into files.
 #[derive(Default)]
-pub(super) struct Recordings {
+pub(in crate::send) struct Recordings {
     /// The recorder of `--record` and `--record-dir`.
     mix: Option<Recorder>,
     /// The recorder of `--record-tracks`.
     tracks: Option<Recorder>,
     taps: Taps,
     /// Begins and ends recordings of the mix while the server runs, where there is a folder for it.
-    pub(super) control: Option<Control>,
-    pub(super) counters: Arc<stats::Recording>,
+    pub(in crate::send) control: Option<Control>,
+    pub(in crate::send) counters: Arc<stats::Recording>,
 }
 
 /// Where the chunking thread gives what is recorded.
 #[derive(Debug, Default)]
-pub(super) struct Taps {
+pub(in crate::send) struct Taps {
     mix: Option<Tap>,
     tracks: Option<RecordTracks>,
     /// Frames of the mix, from the first on, that are left out.
@@ -36,12 +36,12 @@ pub(super) struct Taps {
 impl Taps {
     /// The mix comes out this many frames later than its inputs go in: without those it begins with
     /// the sample that the tracks begin with.
-    pub(super) fn leave_out(&mut self, frames: usize) {
+    pub(in crate::send) fn leave_out(&mut self, frames: usize) {
         self.ahead = frames;
     }
 
     /// Takes what is sent of the chunk at `position`, interleaved.
-    pub(super) fn mix(&mut self, format: Format, position: u64, samples: &[f32]) {
+    pub(in crate::send) fn mix(&mut self, format: Format, position: u64, samples: &[f32]) {
         if let Some(tap) = &mut self.mix {
             let left_out = self.ahead.min(format.frames(samples.len()));
             self.ahead -= left_out;
@@ -50,7 +50,7 @@ impl Taps {
     }
 
     /// Takes what an input gives to that chunk, before level and pan.
-    pub(super) fn input(
+    pub(in crate::send) fn input(
         &mut self,
         (Id(id), name): (Id, &str),
         format: Format,
@@ -63,7 +63,7 @@ impl Taps {
     }
 
     /// Takes what the person whose program calls itself `id` gives to that chunk.
-    pub(super) fn person(
+    pub(in crate::send) fn person(
         &mut self,
         (id, name): (&str, &str),
         format: Format,
@@ -76,7 +76,7 @@ impl Taps {
     }
 
     /// An input gives nothing any more: its file is complete.
-    pub(super) fn end(&mut self, Id(id): Id) {
+    pub(in crate::send) fn end(&mut self, Id(id): Id) {
         if let Some(tracks) = &mut self.tracks {
             tracks.end(id);
         }
@@ -85,7 +85,7 @@ impl Taps {
 
 impl Recordings {
     /// Makes the files, as far as they are known already.
-    pub(super) fn start(
+    pub(in crate::send) fn start(
         settings: &ServerSettings,
         format: Format,
         stop: &Shutdown,
@@ -116,12 +116,12 @@ impl Recordings {
     }
 
     /// The taps through which sound is given to the recordings; nothing the second time.
-    pub(super) fn take_taps(&mut self) -> Taps {
+    pub(in crate::send) fn take_taps(&mut self) -> Taps {
         std::mem::take(&mut self.taps)
     }
 
     /// Completes the files.
-    pub(super) fn finish(self) {
+    pub(in crate::send) fn finish(self) {
         for recorder in [self.mix, self.tracks].into_iter().flatten() {
             recorder.finish();
         }

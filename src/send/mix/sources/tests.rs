@@ -2,11 +2,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
+use super::super::combine::Settings;
+use super::super::prepare::Fitting;
 use super::*;
 use crate::clock::Clock;
 use crate::send::captured::CapturedOutputs;
 use crate::shutdown::Shutdown;
 use crate::soundless::scratch::Scratch;
+use crate::source::Source;
 use crate::wire::AudioHeader;
 
 const MIX: Format = Format { sample_rate: 48_000, channels: 2 };
@@ -17,7 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn fitting() -> Fitting {
     Fitting {
         mix: MIX,
-        chunk_size: 480,
         delay_ms: Arc::new(AtomicU32::new(100)),
         clock: Clock::start(),
         captured: CapturedOutputs::default(),
@@ -41,7 +43,7 @@ fn jingle(scratch: &Scratch) -> Source {
 }
 
 struct Desk {
-    beside: Beside,
+    sources: Sources,
     combine: Combine,
     taps: Taps,
     position: u64,
@@ -51,12 +53,12 @@ impl Desk {
     fn new() -> Self {
         let mut combine = Combine::new(MIX);
         combine.add(CARRIER, Role::Film, Settings::default());
-        let (beside, taps) = (Beside::new(MIX, "none"), Taps::default());
-        Self { beside, combine, taps, position: 0 }
+        let (sources, taps) = (Sources::new(MIX, "none"), Taps::default());
+        Self { sources, combine, taps, position: 0 }
     }
 
     fn obey(&mut self, order: Order) -> Vec<SourceStats> {
-        self.beside.obey(order, &mut self.combine, &mut self.taps).unwrap()
+        self.sources.obey(order, &mut self.combine, &mut self.taps).unwrap()
     }
 
     /// Plays until the list satisfies.
@@ -70,7 +72,7 @@ impl Desk {
             self.position += 480;
             self.combine.begin(480);
             self.combine.input(CARRIER, &silence, false);
-            self.beside.give(&header, &mut self.combine, &mut self.taps);
+            self.sources.give(&header, &mut self.combine, &mut self.taps);
             let _ = self.combine.common();
             std::thread::yield_now();
         }
@@ -95,7 +97,7 @@ fn a_source_of_the_start_that_has_ended_stays_in_the_list_until_it_is_added_agai
     let (source, fitting) = (jingle(&scratch), fitting());
     let mut desk = Desk::new();
     let first = Prepared::open(&source, &fitting).unwrap();
-    desk.beside.add(first, &mut desk.combine).unwrap();
+    desk.sources.add(first, &mut desk.combine).unwrap();
     desk.play_until(|sources| sources.len() == 2 && sources[1].state == SourceState::Ended);
     let again = Prepared::open(&source, &fitting).unwrap();
     let sources = desk.obey(Order::Add(Box::new(again)));

@@ -12,13 +12,13 @@ use std::thread::{JoinHandle, available_parallelism};
 use crate::codec::opus::Layout;
 use crate::error::Result;
 use crate::format::Format;
-use crate::send::combine::Combine;
+use crate::send::mix::combine::Combine;
 use crate::send::transmit::Handle;
 use crate::shutdown::Shutdown;
 use crate::stats;
 use crate::threads::{Priority, spawn};
 use crate::wire::AudioHeader;
-pub(super) use worker::Ear;
+pub(in crate::send) use worker::Ear;
 use worker::{Job, Worker};
 
 /// Most threads: with more talkers than these mix for, the network is full.
@@ -29,7 +29,7 @@ const MOST_THREADS: usize = 4;
 const WAITS_MS: f64 = 1_000.0;
 
 /// The threads, and what they have to know.
-pub(super) struct OwnMixes {
+pub(in crate::send) struct OwnMixes {
     threads: Vec<Thread>,
     /// How everybody hears who has a mix of their own.
     ears: BTreeMap<u32, Ear>,
@@ -51,7 +51,7 @@ impl OwnMixes {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub(super) fn start(
+    pub(in crate::send) fn start(
         format: Format,
         chunk_size: u32,
         layout: Layout,
@@ -75,13 +75,13 @@ impl OwnMixes {
 
     /// Own mixes that nobody makes, for tests of what is said to people.
     #[cfg(test)]
-    pub(super) fn none() -> Self {
+    pub(in crate::send) fn none() -> Self {
         Self { threads: Vec::new(), ears: BTreeMap::new(), counters: Arc::default() }
     }
 
     /// Sets how a person hears a mix of their own from the next chunk on; `None` where they have
     /// left.
-    pub(super) fn set(&mut self, person: u32, ear: Option<Ear>) {
+    pub(in crate::send) fn set(&mut self, person: u32, ear: Option<Ear>) {
         if self.ears.get(&person) == ear.as_ref() {
             return;
         }
@@ -98,7 +98,7 @@ impl OwnMixes {
     /// Has the chunk in hand of `mix` made for everybody who has a mix of their own: one job for each
     /// thread. Comes before the chunk is [made for everybody](Combine::common), because a thread that
     /// had nothing to do goes on from there.
-    pub(super) fn work(&mut self, header: AudioHeader, mix: &mut Combine) {
+    pub(in crate::send) fn work(&mut self, header: AudioHeader, mix: &mut Combine) {
         let Self { threads, ears, counters } = self;
         let mut shared = None;
         let count = threads.len();

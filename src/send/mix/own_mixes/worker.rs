@@ -11,8 +11,8 @@ use std::sync::Arc;
 use crate::codec::opus::Layout;
 use crate::codec::{Codec, InUse};
 use crate::format::Format;
-use crate::send::combine::{Id, Personal, Shared};
 use crate::send::encode::Encoders;
+use crate::send::mix::combine::{Id, Personal, Shared};
 use crate::wire::{AudioFrame, AudioHeader};
 
 /// A person who has not been heard for this long, in ms, shares everybody's mix: limiter and steps

@@ -2,18 +2,11 @@
 //!
 //! Whoever has a [`Desk`] asks the chunking thread, which answers within a few ms.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use super::captured::CapturedOutputs;
-use super::combine::Settings;
-use super::produce::beside::Prepared;
-use crate::clock::Clock;
+use super::prepare::{Fitting, Prepared};
 use crate::error::{Error, Result};
-use crate::format::Format;
-use crate::shutdown::Shutdown;
 use crate::source::{Source, SourceOrder};
 use crate::stats::SourceStats;
 
@@ -24,36 +17,16 @@ const ORDERS: usize = 16;
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// What can be asked of the mix.
-pub(super) enum Order {
+pub(in crate::send) enum Order {
     Source(SourceOrder),
     Add(Box<Prepared>),
     List,
 }
 
 /// An order, and where its answer goes: all sources as they are then.
-pub(super) struct Asked {
-    pub(super) order: Order,
-    pub(super) answer: SyncSender<Result<Vec<SourceStats>>>,
-}
-
-/// What a new source must fit.
-#[derive(Clone)]
-pub(super) struct Fitting {
-    pub(super) mix: Format,
-    pub(super) chunk_size: u32,
-    /// The playout delay in force, in ms.
-    pub(super) delay_ms: Arc<AtomicU32>,
-    pub(super) clock: Clock,
-    pub(super) captured: CapturedOutputs,
-    /// Everything that the server runs ends with this, whether the user asks for it or a thread
-    /// breaks.
-    pub(super) stop: Shutdown,
-}
-
-impl Fitting {
-    pub(super) fn delay_ms(&self) -> u32 {
-        self.delay_ms.load(Ordering::Relaxed)
-    }
+pub(in crate::send) struct Asked {
+    pub(in crate::send) order: Order,
+    pub(in crate::send) answer: SyncSender<Result<Vec<SourceStats>>>,
 }
 
 /// A handle on the sources of a server. Each method answers with all of them as they are then.
@@ -65,7 +38,7 @@ pub struct Desk {
 
 impl Desk {
     /// A desk, and where its orders arrive.
-    pub(super) fn new(fitting: Fitting) -> (Self, Receiver<Asked>) {
+    pub(in crate::send) fn new(fitting: Fitting) -> (Self, Receiver<Asked>) {
         let (orders, arrive) = sync_channel(ORDERS);
         (Self { orders, fitting }, arrive)
     }
@@ -122,15 +95,5 @@ impl Desk {
             RecvTimeoutError::Timeout => busy(),
             RecvTimeoutError::Disconnected => ends(),
         })?
-    }
-}
-
-/// How a source begins.
-pub(super) fn settings(source: &Source) -> Settings {
-    Settings {
-        level_db: source.level_db,
-        is_muted: source.muted,
-        pan: source.pan,
-        loudness_lufs: source.loudness_lufs,
     }
 }
