@@ -33,12 +33,6 @@ use crate::source::Kind;
 use sound_file::SoundFile;
 use tone::Tone;
 
-/// Highest sample rate that a file may have, in Hz. Beyond it its header lies.
-pub const MAX_SAMPLE_RATE: u32 = 768_000;
-
-/// Most channels of a sound file. Beyond it a header lies.
-pub const MAX_CHANNELS: u16 = 64;
-
 /// A source that makes its own sound, as fast as it is asked for it.
 #[derive(Debug)]
 pub struct Generator {

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use auralync::format::{Format, MAX_SAMPLE};
-use auralync::soundless::{Generator, MAX_CHANNELS, MAX_SAMPLE_RATE};
+use auralync::format::{MAX_CHANNELS, MAX_SAMPLE_RATE};
+use auralync::soundless::Generator;
 use auralync::source::Kind;
 
 use super::input::Input;
