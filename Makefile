@@ -23,12 +23,16 @@ demo-mix: ## three generated files mixed, one of which ends: their levels and th
 
 # Built without sound cards, everything that has nothing to do with them is the same code: these look
 # at what differs, in the library and in what the programs say.
-WITHOUT_CARDS := --lib --bins --test cli --test protocol
+WITHOUT_CARDS := --no-fail-fast --no-default-features
 
+# Tests with real programs wait more than they work, so that several share a core; those with real
+# sound go one after another all the same.
+test: export RUST_TEST_THREADS ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
 test: ## every check a change must pass, with real sound through a private PulseAudio
 	@scripts/setup.sh build sound files page network
 	cargo test --locked --no-fail-fast
-	cargo test --locked --no-fail-fast --no-default-features $(WITHOUT_CARDS)
+	cargo test --locked $(WITHOUT_CARDS) --lib
+	cargo test --locked $(WITHOUT_CARDS) --test silent -- cli:: protocol::
 
 lint: ## formatting, style and documentation, with every warning an error
 	@scripts/setup.sh build lint
@@ -70,7 +74,7 @@ HOURS ?= 8
 
 soak: ## HOURS=8: programs killed a hundred times, then left alone for hours, in a table
 	@scripts/setup.sh build sound
-	cargo test --release --locked --test restarts -- --ignored --nocapture
+	cargo test --release --locked --test silent restarts -- --ignored --nocapture
 	cargo bench --locked --bench soak -- $(HOURS)
 
 soak-simulated: ## nights of every drift between cards, in minutes

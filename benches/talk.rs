@@ -4,36 +4,44 @@
 //! Run as a test (`cargo test --bench talk`), four people speak for a second;
 //! `cargo bench --bench talk -- evening` has four speak for two minutes.
 
-#[allow(dead_code, reason = "each bench uses its own part of this")]
-mod running;
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a measurement that cannot go on should stop where it stands"
+)]
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+mod measuring;
+mod processor;
+#[path = "../tests/support"]
+mod support {
+    mod address;
+    pub(crate) mod caller;
+    mod connecting;
+    mod line;
+    pub(crate) mod program;
+    mod waiting;
+}
+
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use auralync::codec::Bitrate;
 use auralync::codec::opus::{Encoder, Layout};
-use auralync::wire::{
-    AudioHeader, Deframer, Frame, Hello, Limits, MAX_SERVER_FRAME, Microphone, Ping, Pong, Welcome,
-    kind, talk_frame,
-};
-use running::{PATIENCE, Result, Running, is_measuring};
+use auralync::wire::{AudioHeader, kind};
+use measuring::{Result, is_measuring};
+use processor::cpu;
+use support::caller::{Caller, FRAME, microphone_of};
+use support::program::Program;
 
 const LISTENERS: usize = 50;
-
-/// Frames in a talk frame: 10 ms.
-const FRAME: u32 = 480;
 
 /// What is not counted at the start of a run: lags and encoders settle.
 const SETTLING: Duration = Duration::from_secs(2);
 
-/// One connection.
+/// A caller who only counts what comes: decoding for all of them would cost more than serving them.
 struct Person {
-    socket: TcpStream,
-    deframer: Deframer,
-    /// The server's clock − ours, in µs, with its round trip.
-    offset: Option<(i64, u64)>,
+    caller: Caller,
     next: Option<u64>,
     frames: u64,
     gaps: u64,
@@ -44,93 +52,37 @@ struct Person {
 
 impl Person {
     fn join(server: SocketAddr, id: usize, talks: bool) -> Result<Self> {
-        let mut socket = TcpStream::connect(server)?;
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        let microphone =
-            Microphone { codec: "opus".into(), rate: 48_000, channels: 1, algorithmic_delay: 120 };
-        let hello = Hello {
-            version: 2,
-            id: id.to_string(),
-            name: format!("person {id}"),
-            codecs: vec!["opus".into()],
-            talk: talks.then_some(microphone),
-        };
-        socket.write_all(&hello.frame())?;
-        // Nothing of version 1 is of interest.
-        let mut deframer = Deframer::new(Limits { plain: 1 << 20, typed: MAX_SERVER_FRAME });
-        let mut bytes = [0; 16 * 1024];
-        loop {
-            let count = socket.read(&mut bytes)?;
-            if count == 0 {
-                return Err("the server closed".into());
-            }
-            deframer.push(&bytes[..count]);
-            while let Some(frame) = deframer.next_frame()? {
-                if let Frame::Typed { kind: kind::WELCOME, body } = frame {
-                    let welcome = Welcome::read(body)?;
-                    if talks && welcome.longest_talk().is_none() {
-                        return Err("may not talk".into());
-                    }
-                    socket.set_nonblocking(true)?;
-                    return Ok(Self {
-                        socket,
-                        deframer,
-                        offset: None,
-                        next: None,
-                        frames: 0,
-                        gaps: 0,
-                        late: 0,
-                        longest_us: 0,
-                    });
-                }
-            }
+        let delay = Layout::for_delay(80).delay;
+        let microphone = talks.then(|| microphone_of("opus", delay));
+        let caller = Caller::join(server, &id.to_string(), "opus", microphone);
+        if talks && caller.welcome.longest_talk().is_none() {
+            return Err("may not talk".into());
         }
+        // There are many to look at.
+        caller.line.socket.set_nonblocking(true)?;
+        Ok(Self { caller, next: None, frames: 0, gaps: 0, late: 0, longest_us: 0 })
     }
 
-    fn say(&mut self, bytes: &[u8]) -> Result<()> {
-        // A frame of 200 bytes in an empty socket is taken whole.
-        Ok(self.socket.write_all(bytes)?)
-    }
-
-    /// Takes what has come by `now_us` of our clock.
-    fn listen(&mut self, now_us: u64, delay_us: i64, counts: bool) -> Result<()> {
-        let mut bytes = [0; 16 * 1024];
-        loop {
-            match self.socket.read(&mut bytes) {
-                Ok(0) => return Err("the server closed".into()),
-                Ok(count) => self.deframer.push(&bytes[..count]),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(e) => return Err(e.into()),
+    /// Takes what has come.
+    fn listen(&mut self, delay_us: i64, counts: bool) -> Result<()> {
+        let now_us = self.caller.server_us().filter(|_| counts);
+        let Self { caller, next, frames, gaps, late, longest_us } = self;
+        caller.listen(|kind, body| {
+            if kind != kind::AUDIO {
+                return;
             }
-            while let Some(frame) = self.deframer.next_frame()? {
-                let Frame::Typed { kind, body } = frame else { continue };
-                match kind {
-                    kind::AUDIO => {
-                        let (header, _) = AudioHeader::split(body)?;
-                        let is_next = self.next.is_none_or(|next| next == header.position);
-                        self.next = Some(header.position + u64::from(header.frames));
-                        if let Some((offset, _)) = self.offset.filter(|_| counts) {
-                            let took_us = now_us as i64 + offset - header.captured_us as i64;
-                            self.frames += 1;
-                            self.gaps += u64::from(!is_next);
-                            self.late += u64::from(took_us > delay_us);
-                            self.longest_us = self.longest_us.max(took_us);
-                        }
-                    }
-                    kind::PONG => {
-                        let pong = Pong::read(body)?;
-                        let round_trip = now_us.saturating_sub(pong.client_us);
-                        let offset =
-                            pong.received_us as i64 - (pong.client_us + round_trip / 2) as i64;
-                        if self.offset.is_none_or(|(_, quickest)| round_trip < quickest) {
-                            self.offset = Some((offset, round_trip));
-                        }
-                    }
-                    _ => {}
-                }
+            let (header, _) = AudioHeader::split(body).unwrap();
+            let is_next = next.is_none_or(|next| next == header.position);
+            *next = Some(header.position + u64::from(header.frames));
+            if let Some(now_us) = now_us {
+                let took_us = now_us as i64 - header.captured_us as i64;
+                *frames += 1;
+                *gaps += u64::from(!is_next);
+                *late += u64::from(took_us > delay_us);
+                *longest_us = took_us.max(*longest_us);
             }
-        }
+        });
+        if caller.has_ended { Err("the server closed".into()) } else { Ok(()) }
     }
 }
 
@@ -149,10 +101,8 @@ fn run(talkers: usize, listeners: usize, preset: &str, length: Duration) -> Resu
     command.args(["--source", "none", "--sample-rate", "48000", "--talk", "--max-clients", "0"]);
     command.args(["--max-talkers", "64"]);
     command.args(["--codecs", "opus", "--preset", preset]);
-    let mut server = Running::start("auralync-server", &mut command)?;
-    let address: SocketAddr = server.wait_for(|line| {
-        line.split_once("auralync-client ")?.1.split_whitespace().next()?.parse().ok()
-    })?;
+    let mut server = Program::start(command);
+    let address = server.address();
     let delay_ms: i64 = if preset == "live" { 25 } else { 80 };
     let mut people: Vec<Person> = (0..talkers + listeners)
         .map(|n| Person::join(address, n, n < talkers))
@@ -162,39 +112,32 @@ fn run(talkers: usize, listeners: usize, preset: &str, length: Duration) -> Resu
     let packet = encoder.encode(&wave).ok_or("no packet")?.to_vec();
 
     let start = Instant::now();
-    let us = || start.elapsed().as_micros() as u64;
-    let (mut said, mut counted) = (0_u64, None);
+    let (mut said, mut counted) = (0, None);
     while start.elapsed() < SETTLING + length {
         let counts = start.elapsed() > SETTLING;
         if counts && counted.is_none() {
-            counted = Some((Instant::now(), cpu_ms(&server)?));
+            counted = Some((Instant::now(), cpu(&server)?));
         }
         for person in &mut people {
-            person.listen(us(), delay_ms * 1000, counts)?;
+            person.listen(delay_ms * 1000, counts)?;
         }
-        if us() / 10_000 > said {
-            let end_us = us();
+        if start.elapsed().as_millis() / 10 > said {
             said += 1;
-            for person in &mut people {
-                if said % 25 == 1 {
-                    person.say(&Ping { client_us: us() }.frame())?;
-                }
+            if said % 25 == 1 {
+                people.iter_mut().for_each(|person| person.caller.ping());
             }
-            for person in &mut people[..talkers] {
-                let Some((offset, _)) = person.offset else { continue };
-                let captured_us = (end_us - 10_000).saturating_add_signed(offset);
-                let position = said * u64::from(FRAME);
-                let header = AudioHeader { flags: 0, frames: FRAME, position, captured_us };
-                let frame = talk_frame(header, &packet).ok_or("too long")?;
-                person.say(&frame)?;
+            for Person { caller, .. } in &mut people[..talkers] {
+                if let Some(end_us) = caller.server_us() {
+                    caller.talk(&packet, FRAME, end_us - 10_000, 0);
+                }
             }
         }
         std::thread::sleep(Duration::from_micros(500));
     }
-    let (since, before_ms) = counted.ok_or("it was never counted")?;
-    let cpu_ms = cpu_ms(&server)? - before_ms;
-    let cpu_percent = cpu_ms / since.elapsed().as_secs_f64() / 10.0;
-    server.stop()?;
+    let (since, before) = counted.ok_or("it was never counted")?;
+    let cpu = cpu(&server)?.saturating_sub(before);
+    let cpu_percent = cpu.as_secs_f64() / since.elapsed().as_secs_f64() * 100.0;
+    server.stop();
     let sum = |of: fn(&Person) -> u64| people.iter().map(of).sum();
     let longest = people.iter().map(|person| person.longest_us).max().unwrap_or(0);
     Ok(Outcome {
@@ -204,16 +147,6 @@ fn run(talkers: usize, listeners: usize, preset: &str, length: Duration) -> Resu
         late: sum(|person| person.late),
         longest_ms: longest as f64 / 1e3,
     })
-}
-
-/// Processor time of all of a program's threads, in ms.
-fn cpu_ms(program: &Running) -> Result<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", program.child.id()))?;
-    let (_, fields) = stat.rsplit_once(") ").ok_or("no such line")?;
-    let ticks: Vec<f64> =
-        fields.split(' ').skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-    // A hundred ticks a second, on every Linux.
-    Ok(ticks.iter().sum::<f64>() * 10.0)
 }
 
 fn main() -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{ChildStdin, Command};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,9 +12,12 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use serde::{Deserialize, Serialize};
 
-use crate::browser::{Unwrap, masked, opening};
+use crate::browser::Unwrap;
 use crate::listener::{Counts, Follower};
-use crate::running::{PATIENCE, Result, Running};
+use crate::measuring::Result;
+use crate::support::program::Program;
+use crate::support::waiting::PATIENCE;
+use crate::support::websocket::{masked, opening};
 
 /// The first argument of a process that is to be an audience.
 pub(crate) const ROLE: &str = "--audience";
@@ -63,7 +66,8 @@ pub(crate) struct Outcome {
 
 /// The bench's side of an audience.
 pub(crate) struct Audience {
-    process: Running,
+    process: Program,
+    orders: ChildStdin,
     pub(crate) greeted: Greeted,
 }
 
@@ -80,29 +84,29 @@ impl Audience {
     ) -> Result<(Self, T)> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(ROLE).arg(serde_json::to_string(&seats)?);
-        let mut process = Running::start("the audience", &mut command)?;
+        let (mut process, orders) = Program::start_told(command);
         let served = serve()?;
-        let greeted = process.wait_for(|line| serde_json::from_str(line).ok())?;
-        Ok((Self { process, greeted }, served))
+        let greeted = process.find("that all are greeted", |line| serde_json::from_str(line).ok());
+        Ok((Self { process, orders, greeted }, served))
     }
 
     fn tell(&mut self, line: &str) -> Result<()> {
-        let stdin = self.process.stdin.as_mut().ok_or("the audience is leaving")?;
-        Ok(writeln!(stdin, "{line}")?)
+        Ok(writeln!(self.orders, "{line}")?)
     }
 
     /// Counting starts anew.
     pub(crate) fn begin(&mut self) -> Result<()> {
         self.tell("begin")?;
-        self.process.wait_for(|line| (line == "begun").then_some(()))
+        self.process.wait_for("begun");
+        Ok(())
     }
 
     /// What came since [`begin`](Self::begin), as soon as everybody has got `frames` frames (or a
     /// second later); the process ends.
     pub(crate) fn end_after(mut self, frames: u64) -> Result<Outcome> {
         self.tell(&frames.to_string())?;
-        let outcome = self.process.wait_for(|line| serde_json::from_str(line).ok())?;
-        self.process.stop()?;
+        let outcome = self.process.find("what came", |line| serde_json::from_str(line).ok());
+        self.process.wait();
         Ok(outcome)
     }
 }
@@ -304,7 +308,7 @@ impl Reader {
                 talk: None,
             };
             let hello = hello.frame();
-            let hello = if self.unwrap.is_some() { masked(&hello) } else { hello };
+            let hello = if self.unwrap.is_some() { masked(0x82, &hello) } else { hello };
             // A hello fits into every empty send buffer.
             self.stream.write_all(&hello)?;
         }

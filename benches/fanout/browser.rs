@@ -1,27 +1,6 @@
-//! A listener by WebSocket that only counts: its opening, and messages taken out of their framing.
-
-use std::net::SocketAddr;
+//! A listener by WebSocket that only counts: messages taken out of their framing.
 
 use crate::listener::Follower;
-
-/// What a browser sends first.
-pub(crate) fn opening(page: SocketAddr) -> String {
-    format!(
-        "GET /listen HTTP/1.1\r\nHost: {page}\r\nOrigin: http://{page}\r\nUpgrade: websocket\r\n\
-         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
-}
-
-/// A short frame as a client must send it. A mask of zeros is one.
-pub(crate) fn masked(frame: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(frame.len()).unwrap_or(u16::MAX).to_be_bytes();
-    let head = match frame.len() {
-        0..126 => vec![0x82, 0x80 | length[1]],
-        _ => vec![0x82, 0x80 | 126, length[0], length[1]],
-    };
-    [&head[..], &[0; 4], frame].concat()
-}
 
 /// Takes the framing off what a server sends.
 #[derive(Debug, Default)]

@@ -28,8 +28,10 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::audience::{Audience, Seats};
-use crate::proc::{on_cpu, stay_on_first_core};
-use crate::running::{PATIENCE, Result, median};
+use crate::measuring::Result;
+use crate::processor::on_cpu;
+use crate::support::median::median;
+use crate::support::waiting::PATIENCE;
 
 /// The loop may cost this much of a bare loop.
 const TARGET: f64 = 1.15;
@@ -304,6 +306,14 @@ impl Side {
         }
         Ok(())
     }
+}
+
+/// Keeps the calling thread on the first core. Where the system does not allow it, the figures are
+/// a little noisier.
+fn stay_on_first_core() {
+    let mut first = rustix::thread::CpuSet::new();
+    first.set(0);
+    let _ = rustix::thread::sched_setaffinity(None, &first);
 }
 
 fn hand_over(handle: &Handle, frame: AudioFrame) -> Result<()> {

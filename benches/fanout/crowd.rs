@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,8 +10,10 @@ use std::time::{Duration, Instant};
 use auralync::wire::{AUDIO_HEADER, MAX_CLIENT_FRAME};
 
 use crate::audience::{Audience, Outcome, Seats};
-use crate::proc;
-use crate::running::{Result, Running};
+use crate::measuring::Result;
+use crate::processor::cpu;
+use crate::support::program::Program;
+use crate::support::scratch::Scratch;
 
 /// What the server sends with no card and no flag that says otherwise.
 const RATE: u64 = 48_000;
@@ -85,8 +86,8 @@ impl Occasion {
     }
 
     fn measure(&self) -> Result<()> {
-        let server = Server::start(self.preset)?;
-        let (memory_before, _) = proc::memory(&server.process)?;
+        let server = Server::start(self.preset);
+        let before_kib = server.process.resident_kib();
         let seats = Seats {
             server: server.address,
             readers: self.readers,
@@ -96,12 +97,12 @@ impl Occasion {
         let mut audience = Audience::seat(seats)?;
         audience.begin()?;
         let greeted = audience.greeted;
-        let cpu_before = proc::cpu(&server.process)?;
+        let cpu_before = cpu(&server.process)?;
         let started = Instant::now();
         thread::sleep(self.listening);
-        let cpu = proc::cpu(&server.process)?.saturating_sub(cpu_before);
+        let cpu = cpu(&server.process)?.saturating_sub(cpu_before);
         let took = started.elapsed();
-        let (_, memory_most) = proc::memory(&server.process)?;
+        let most_kib = server.process.peak_kib();
         let outcome = audience.end_after(0)?;
         let stats = server.end()?;
 
@@ -134,7 +135,7 @@ impl Occasion {
             let bound = self.memory_bound();
             row(
                 "memory that listeners cost the server, at most",
-                kilobytes(memory_most.saturating_sub(memory_before)),
+                format!("{} KiB", most_kib.saturating_sub(before_kib)),
                 &format!("{} or less", kilobytes(bound)),
             );
         }
@@ -182,39 +183,34 @@ fn kilobytes(bytes: u64) -> String {
     format!("{} KiB", bytes / 1024)
 }
 
+/// Where the server writes down what it says of its listeners.
+const STATS: &str = "stats";
+
 /// The server's program on a tone.
 struct Server {
-    process: Running,
+    process: Program,
     address: SocketAddr,
     page: SocketAddr,
-    stats: PathBuf,
+    scratch: Scratch,
 }
 
 impl Server {
-    fn start(preset: &str) -> Result<Self> {
-        let stats = std::env::temp_dir().join(format!("auralync-bench-{}", std::process::id()));
+    fn start(preset: &str) -> Self {
+        let scratch = Scratch::new();
         let mut command = Command::new(env!("CARGO_BIN_EXE_auralync-server"));
         command.args(["--preset", preset, "--max-clients", "10000", "--source", "tone"]);
         command
             .args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--web", "0", "--stats"])
-            .arg(&stats);
-        let mut process = Running::start("auralync-server", &mut command)?;
-        let address = process.wait_for(|line| {
-            let typed = line.trim().strip_prefix("auralync-client ")?;
-            typed.split_whitespace().next()?.parse().ok()
-        })?;
-        let page = process.wait_for(|line| {
-            let (_, url) = line.split_once(" open http://")?;
-            url.split_once('/')?.0.parse().ok()
-        })?;
-        Ok(Self { process, address, page, stats })
+            .arg(scratch.path(STATS));
+        let mut process = Program::start(command);
+        let (address, page) = (process.address(), process.page());
+        Self { process, address, page, scratch }
     }
 
     /// Stops the server and reads what it said of its listeners.
-    fn end(self) -> Result<Stats> {
-        self.process.stop()?;
-        let lines = fs::read_to_string(&self.stats)?;
-        fs::remove_file(&self.stats)?;
+    fn end(mut self) -> Result<Stats> {
+        self.process.stop();
+        let lines = fs::read_to_string(self.scratch.path(STATS))?;
         // What was said of those that have gone stands in earlier lines.
         let stats = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         Ok(Stats(stats))

@@ -6,6 +6,12 @@
 //! `cargo bench --bench fanout -- 2000` compares the loops with that many listeners alone,
 //! and `-- browsers` measures what concerns those alone.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a measurement that cannot go on should stop where it stands"
+)]
+
 #[cfg(target_os = "linux")]
 mod audience;
 #[cfg(target_os = "linux")]
@@ -17,10 +23,24 @@ mod crowd;
 #[cfg(target_os = "linux")]
 mod listener;
 #[cfg(target_os = "linux")]
-mod proc;
+#[path = "../measuring.rs"]
+mod measuring;
 #[cfg(target_os = "linux")]
-#[path = "../running.rs"]
-mod running;
+#[path = "../processor.rs"]
+mod processor;
+#[cfg(target_os = "linux")]
+#[path = "../../tests/support"]
+mod support {
+    mod address;
+    pub(crate) mod median;
+    mod memory;
+    mod page;
+    pub(crate) mod program;
+    pub(crate) mod scratch;
+    mod told;
+    pub(crate) mod waiting;
+    pub(crate) mod websocket;
+}
 
 use std::process::ExitCode;
 
@@ -41,10 +61,10 @@ fn main() -> ExitCode {
 }
 
 #[cfg(target_os = "linux")]
-fn measure() -> running::Result<()> {
+fn measure() -> measuring::Result<()> {
     // Both ends of every connection of the first part are open in two processes at most.
     auralync::send::transmit::sockets::make_room_for(0);
-    let measuring = running::is_measuring();
+    let measuring = measuring::is_measuring();
     if std::env::args().any(|argument| argument == "browsers") {
         cost::measure_browsers(measuring)?;
         return crowd::measure_beside_browsers(measuring);

@@ -1,9 +1,10 @@
 //! The bench's sound through libopus, by Debian's `opus-tools`.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::{Coded, Result};
+use crate::Coded;
+use crate::measuring::Result;
+use crate::scratch::Scratch;
 
 /// Whether there is a libopus to compare with.
 pub(crate) fn is_installed() -> bool {
@@ -23,16 +24,9 @@ pub(crate) fn there_and_back(samples: &[f32], kbps: f64) -> Result<Option<Coded>
     if !is_installed() {
         return Ok(None);
     }
-    let folder = std::env::temp_dir().join(format!("auralync-opus-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let done = in_folder(&folder, samples, kbps);
-    std::fs::remove_dir_all(&folder)?;
-    done.map(Some)
-}
-
-fn in_folder(folder: &Path, samples: &[f32], kbps: f64) -> Result<Coded> {
+    let folder = Scratch::new();
     let [original, packed, decoded] =
-        ["original.wav", "packed.opus", "decoded.wav"].map(|name| folder.join(name));
+        ["original.wav", "packed.opus", "decoded.wav"].map(|name| folder.path(name));
     let spec = hound::WavSpec {
         channels: 2,
         sample_rate: 48_000,
@@ -57,7 +51,7 @@ fn in_folder(folder: &Path, samples: &[f32], kbps: f64) -> Result<Coded> {
     let decoded = hound::WavReader::open(&decoded)?
         .into_samples::<f32>()
         .collect::<std::result::Result<Vec<_>, _>>()?;
-    Ok(Coded { decoded, kbps, encoder_percent: 0.0, decoder_percent: 0.0 })
+    Ok(Some(Coded { decoded, kbps, encoder_percent: 0.0, decoder_percent: 0.0 }))
 }
 
 /// Runs a program to its end; what it said.

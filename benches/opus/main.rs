@@ -7,18 +7,19 @@
 
 mod libopus;
 mod masking;
+#[path = "../measuring.rs"]
+mod measuring;
+#[path = "../../tests/support/scratch.rs"]
+mod scratch;
 #[path = "../../src/codec/opus/tests/signals.rs"]
 mod signals;
 
-use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use auralync::codec::opus::{Decoder, Encoder, Layout};
 use auralync::codec::{BITRATES, Bitrate};
-
-/// Whatever goes wrong in a bench is read by a person and ends it.
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+use measuring::{Result, is_measuring};
 
 /// What has a playout delay that packets of 20 ms suit: as `smooth` and `stable`.
 const DELAY_MS: u32 = 300;
@@ -30,7 +31,7 @@ const TARGET_PERCENT: f64 = 1.0;
 const RUNS: usize = 3;
 
 fn main() -> ExitCode {
-    let is_measuring = std::env::args().any(|argument| argument == "--bench");
+    let is_measuring = is_measuring();
     let seconds = if is_measuring { 12 } else { 1 };
     match compare(seconds, if is_measuring { RUNS } else { 1 }) {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,17 +7,37 @@
 //! `cargo bench --bench room -- live` listens to that preset alone, and `-- sweep` tries delays and
 //! chunks around it.
 
-#[cfg(target_os = "linux")]
-mod house;
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a measurement that cannot go on should stop where it stands"
+)]
+
 #[cfg(target_os = "linux")]
 mod listen;
+#[cfg(target_os = "linux")]
+#[path = "../measuring.rs"]
+mod measuring;
 #[cfg(target_os = "linux")]
 mod pair;
 #[cfg(target_os = "linux")]
 mod pipe;
 #[cfg(target_os = "linux")]
-#[path = "../running.rs"]
-mod running;
+#[path = "../../tests/support"]
+mod support {
+    mod address;
+    pub(crate) mod compare;
+    pub(crate) mod median;
+    mod music;
+    pub(crate) mod program;
+    pub(crate) mod recorder;
+    pub(crate) mod room;
+    mod scratch;
+    pub(crate) mod stereo;
+    mod told;
+    pub(crate) mod waiting;
+    mod wav;
+}
 
 use std::process::ExitCode;
 
@@ -50,9 +70,7 @@ const PRESETS: [(&str, u32, &str); 3] = [
 const SWEEP: ([u32; 4], [u32; 2]) = ([10, 15, 20, 25], [64, 128]);
 
 #[cfg(target_os = "linux")]
-fn sweep(house: &house::House) -> running::Result<()> {
-    use std::time::Duration;
-
+fn sweep(room: &support::room::Room) -> measuring::Result<()> {
     for delay_ms in SWEEP.0 {
         for chunk in SWEEP.1 {
             let flags = ["--playout-delay-ms", &delay_ms.to_string()]
@@ -60,30 +78,25 @@ fn sweep(house: &house::House) -> running::Result<()> {
                 .chain(["--chunk-size", &chunk.to_string()])
                 .map(str::to_owned)
                 .collect::<Vec<_>>();
-            let pair = pair::Pair::start(house, "live", &flags, delay_ms)?;
-            let recording = house.record(Duration::from_secs(4), Duration::from_secs(20))?;
-            let [ours, pipe] =
-                [house::EAR1, house::EAR2].map(|ear| listen::compare(&recording, ear, delay_ms));
+            let pair = pair::Pair::start(room, "live", &flags, delay_ms)?;
+            let [ours, pipe] = listen::listen(room, delay_ms, 4, 20);
             println!("{}", ours.row(&format!("{delay_ms} ms, {chunk}: AuraLync"), ""));
             println!("{}", pipe.row(&format!("{delay_ms} ms: bare pipe"), &pair.periods()));
-            pair.stop()?;
+            pair.stop();
         }
     }
     Ok(())
 }
 
 #[cfg(target_os = "linux")]
-fn measure() -> running::Result<()> {
-    use std::time::Duration;
-
-    let measuring = running::is_measuring();
+fn measure() -> measuring::Result<()> {
+    let measuring = measuring::is_measuring();
     let (settle, listening) = if measuring { (4, 60) } else { (2, 2) };
-    let (settle, listening) = (Duration::from_secs(settle), Duration::from_secs(listening));
-    let house = house::House::open()?;
-    println!("\nSound from “pc” to an ear in one room, {} s each\n", listening.as_secs());
+    let room = support::room::Room::open();
+    println!("\nSound from “pc” to an ear in one room, {listening} s each\n");
     println!("{}", listen::HEADING);
     if measuring && std::env::args().any(|argument| argument == "sweep") {
-        return sweep(&house);
+        return sweep(&room);
     }
     let named = |preset: &str| std::env::args().any(|argument| argument == preset);
     let some_are_named = PRESETS.iter().any(|(preset, ..)| named(preset));
@@ -92,13 +105,11 @@ fn measure() -> running::Result<()> {
         if some_are_named && !named(preset) {
             continue;
         }
-        let pair = pair::Pair::start(&house, preset, &[], delay_ms)?;
-        let recording = house.record(settle, listening)?;
-        let [through_auralync, through_pipe] =
-            [house::EAR1, house::EAR2].map(|ear| listen::compare(&recording, ear, delay_ms));
+        let pair = pair::Pair::start(&room, preset, &[], delay_ms)?;
+        let [through_auralync, through_pipe] = listen::listen(&room, delay_ms, settle, listening);
         println!("{}", through_auralync.row(&format!("{preset}: AuraLync"), target));
         println!("{}", through_pipe.row(&format!("{preset}: bare pipe"), &pair.periods()));
-        pair.stop()?;
+        pair.stop();
         // Too busy a machine can break every window of a short delay: that is a figure, too.
         if through_auralync.is_silent() && !measuring {
             return Err(format!("nothing was heard with preset {preset}").into());

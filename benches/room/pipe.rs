@@ -6,16 +6,16 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, HostId, StreamConfig};
 use ringbuf::traits::{Consumer, Observer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
-use crate::house::RATE;
-use crate::running::{PATIENCE, Result};
+use crate::measuring::Result;
+use crate::support::room::RATE;
+use crate::support::waiting::wait_until;
 
 /// The first argument of a process that is to be a pipe.
 pub(crate) const ROLE: &str = "--pipe";
@@ -129,13 +129,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     )?;
     playback.play()?;
     capture.play()?;
-    let deadline = Instant::now() + PATIENCE;
-    while !flowing.load(Ordering::Relaxed) {
-        if Instant::now() > deadline {
-            return Err("no sound comes through the pipe".into());
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("sound comes through the pipe", || flowing.load(Ordering::Relaxed));
     println!("{FLOWING}");
     std::io::stdout().flush()?;
     let _ = std::io::stdin().read_to_end(&mut Vec::new());

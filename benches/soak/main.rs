@@ -4,18 +4,24 @@
 //! Two of the listeners play in a PulseAudio of our own, where there is one; nothing of this is
 //! heard. Run without hours, it is only tried for a moment.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a measurement that cannot go on should stop where it stands"
+)]
+
 #[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "a soak records nothing")]
-#[path = "../room/house.rs"]
-mod house;
-#[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "a soak plays noise and compares none")]
-#[path = "../room/listen.rs"]
-mod listen;
-#[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "a soak reads what programs say as it comes")]
-#[path = "../running.rs"]
-mod running;
+#[path = "../../tests/support"]
+mod support {
+    mod address;
+    mod held;
+    mod memory;
+    pub(crate) mod program;
+    pub(crate) mod room;
+    pub(crate) mod scratch;
+    pub(crate) mod stereo;
+    mod waiting;
+}
 #[cfg(target_os = "linux")]
 mod watched;
 
@@ -24,20 +30,16 @@ use std::process::ExitCode;
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
     let hours = std::env::args().skip(1).find_map(|argument| argument.parse::<f64>().ok());
-    match soak(hours) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("soak: {e}");
-            ExitCode::FAILURE
-        }
-    }
+    soak(hours);
+    ExitCode::SUCCESS
 }
 
 #[cfg(target_os = "linux")]
-fn soak(hours: Option<f64>) -> running::Result<()> {
+fn soak(hours: Option<f64>) {
     use std::time::{Duration, Instant};
 
-    use house::House;
+    use support::room::{EAR1, EAR2, Room};
+    use support::scratch::Scratch;
     use watched::Watched;
 
     /// Long enough that every program has said something.
@@ -46,36 +48,39 @@ fn soak(hours: Option<f64>) -> running::Result<()> {
     const ROWS: u32 = 48;
     const SHORTEST_ROW: Duration = Duration::from_secs(3);
 
-    let whole = hours.map_or(Ok(A_MOMENT), |hours| Duration::try_from_secs_f64(hours * 3600.0))?;
+    let whole = hours.map_or(A_MOMENT, |hours| Duration::from_secs_f64(hours * 3600.0));
     let row = (whole / ROWS).max(SHORTEST_ROW);
-    let house = House::open().inspect_err(|e| println!("{e}. Without it, nothing is played.")).ok();
-    let _playing = house.as_ref().map(watched::play).transpose()?;
-
-    let source = if house.is_some() { "loopback:pc" } else { "tone" };
-    let mut server = Watched::server(house.as_ref(), source)?;
-    let address = server.address()?;
-    let mut programs = vec![server, Watched::listener(None, &address, "null")?];
-    if let Some(house) = &house {
-        for ear in ["ear1", "ear2"] {
-            programs.push(Watched::listener(Some(house), &address, ear)?);
-        }
+    let room = watched::has_sound().then(Room::open);
+    if room.is_none() {
+        println!("There is no PulseAudio. Without it, nothing is played.");
     }
+    let _playing = room.as_ref().map(watched::play);
+    let scratch = Scratch::new();
+
+    let source = if room.is_some() { "loopback:pc" } else { "tone" };
+    let mut server = Watched::server(room.as_ref(), source);
+    let address = server.address();
+    let ears = room.iter().flat_map(|room| [(Some(room), EAR1.name), (Some(room), EAR2.name)]);
+    let mut programs = vec![server];
+    programs.extend(
+        ears.chain([(None, "null")])
+            .map(|(room, output)| Watched::listener(room, &address, output, &scratch)),
+    );
 
     println!("{}", watched::HEADING);
     let start = Instant::now();
     while start.elapsed() < whole {
         std::thread::sleep(row.min(whole.saturating_sub(start.elapsed())));
         for program in &mut programs {
-            println!("{}", program.row(start.elapsed())?);
+            println!("{}", program.row(start.elapsed()));
         }
     }
     println!("\nAll in all");
     for program in &mut programs {
-        println!("{}", program.sum(start.elapsed())?);
+        println!("{}", program.sum(start.elapsed()));
     }
     // Listeners first: without a server they would complain.
-    while programs.pop().is_some() {}
-    Ok(())
+    programs.into_iter().rev().for_each(Watched::stop);
 }
 
 /// What a program holds is read from /proc.

@@ -1,18 +1,19 @@
 //! A program that is left alone and watched: what it says once a second, and what it holds.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::house::{House, RATE};
-use crate::listen;
-use crate::running::{PATIENCE, Result};
+use crate::support::program::{Guarded, Program};
+use crate::support::room::{PC, RATE, Room, pulseaudio, spawn};
+use crate::support::scratch::Scratch;
+use crate::support::stereo::{Stereo, noise};
 
 pub(crate) const HEADING: &str = "\
 time      program    delay error, ms       ppm           lost  underruns  jumps  connections    memory  threads  files
@@ -24,21 +25,21 @@ const SETTLES_S: f64 = 5.0;
 /// A program; ended when dropped.
 pub(crate) struct Watched {
     name: String,
-    child: Child,
-    said: Arc<Mutex<Said>>,
+    program: Program,
+    stats: Option<Stats>,
     first: Option<Held>,
     /// What was said by the last row, and all that was said.
     before: Counts,
     all: Spans,
 }
 
-/// What a program has said.
-#[derive(Default)]
-struct Said {
-    address: Option<String>,
+/// The file that a listener writes its statistics into.
+struct Stats {
+    path: PathBuf,
+    file: Option<File>,
+    /// What has come of the next line.
+    begun: String,
     counts: Counts,
-    /// Since it was last looked at.
-    spans: Spans,
 }
 
 /// What is counted from the start on.
@@ -81,62 +82,51 @@ struct Held {
 }
 
 impl Watched {
-    pub(crate) fn server(house: Option<&House>, source: &str) -> Result<Self> {
-        let mut command = command(house, env!("CARGO_BIN_EXE_auralync-server"));
-        command.args([
-            "--source",
-            source,
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--no-discovery",
-            "--no-web",
-        ]);
-        Self::start("server", command)
+    pub(crate) fn server(room: Option<&Room>, source: &str) -> Self {
+        let mut command = command(room, env!("CARGO_BIN_EXE_auralync-server"));
+        command.args(["--source", source, "--bind", "127.0.0.1", "--port", "0"]);
+        command.args(["--no-discovery", "--no-web"]);
+        Self::start("server", command, None)
     }
 
     /// A listener on that output of the room, or on none.
-    pub(crate) fn listener(house: Option<&House>, address: &str, output: &str) -> Result<Self> {
-        let mut command = command(house, env!("CARGO_BIN_EXE_auralync-client"));
-        command.args([address, "--stats", "-"]);
-        match house {
+    pub(crate) fn listener(
+        room: Option<&Room>,
+        address: &str,
+        output: &str,
+        scratch: &Scratch,
+    ) -> Self {
+        let mut command = command(room, env!("CARGO_BIN_EXE_auralync-client"));
+        let stats = scratch.path(output);
+        command.args([address, "--stats"]).arg(&stats);
+        match room {
             Some(_) => command.args(["--device", output]),
             None => command.args(["--output", output]),
         };
-        Self::start(output, command)
+        let mut listener = Self::start(output, command, Some(&stats));
+        listener.program.wait_for("connected to");
+        listener
     }
 
-    fn start(name: &str, mut command: Command) -> Result<Self> {
-        let cannot = |e| format!("cannot start {name}: {e}");
-        let mut child = command.stdout(Stdio::piped()).spawn().map_err(cannot)?;
-        let said: Arc<Mutex<Said>> = Arc::default();
-        if let Some(stdout) = child.stdout.take() {
-            let said = Arc::clone(&said);
-            thread::spawn(move || listen_to(stdout, &said));
-        }
+    fn start(name: &str, command: Command, stats: Option<&Path>) -> Self {
+        let stats = stats.map(Stats::of);
         let (before, all) = Default::default();
-        Ok(Self { name: name.to_owned(), child, said, first: None, before, all })
+        let program = Program::start(command);
+        Self { name: name.to_owned(), program, stats, first: None, before, all }
+    }
+
+    pub(crate) fn stop(mut self) {
+        self.program.stop();
     }
 
     /// Where a server listens, as it tells its user.
-    pub(crate) fn address(&mut self) -> Result<String> {
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            if let Some(address) = lock(&self.said).address.clone() {
-                return Ok(address);
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Err("the server does not say where it listens".into())
+    pub(crate) fn address(&mut self) -> String {
+        self.program.address().to_string()
     }
 
     /// What happened since the last row.
-    pub(crate) fn row(&mut self, at: Duration) -> Result<String> {
-        let (counts, spans) = {
-            let mut said = lock(&self.said);
-            (said.counts, std::mem::take(&mut said.spans))
-        };
+    pub(crate) fn row(&mut self, at: Duration) -> String {
+        let (counts, spans) = self.stats.as_mut().map(Stats::read).unwrap_or_default();
         self.all.include(spans);
         let before = std::mem::replace(&mut self.before, counts);
         let since = Counts {
@@ -149,8 +139,8 @@ impl Watched {
     }
 
     /// The line of all the time since the start.
-    pub(crate) fn sum(&mut self, at: Duration) -> Result<String> {
-        let mut line = self.line(at, self.before, self.all)?;
+    pub(crate) fn sum(&mut self, at: Duration) -> String {
+        let mut line = self.line(at, self.before, self.all);
         if let Some(first) = self.first {
             let _ = write!(
                 line,
@@ -158,14 +148,12 @@ impl Watched {
                 first.memory_mib, first.threads, first.files
             );
         }
-        Ok(line)
+        line
     }
 
-    fn line(&mut self, at: Duration, counts: Counts, spans: Spans) -> Result<String> {
-        if let Some(status) = self.child.try_wait()? {
-            return Err(format!("{} has ended ({status})", self.name).into());
-        }
-        let held = held(self.child.id())?;
+    fn line(&mut self, at: Duration, counts: Counts, spans: Spans) -> String {
+        assert!(self.program.is_running(), "{} has ended", self.name);
+        let held = Held::by(&self.program);
         self.first.get_or_insert(held);
         let seconds = at.as_secs();
         let clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -185,84 +173,79 @@ impl Watched {
             line,
             "{lost:>9.1}{underruns:>11}{jumps:>7}{connections:>13}{memory_mib:>10.1}{threads:>9}{files:>7}"
         );
-        Ok(line)
+        line
     }
 }
 
-impl Drop for Watched {
-    fn drop(&mut self) {
-        // It has ended already, or nothing is left to do about it.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+fn command(room: Option<&Room>, program: &str) -> Command {
+    room.map_or_else(|| Command::new(program), |room| room.command(program))
+}
+
+impl Stats {
+    fn of(path: &Path) -> Self {
+        let (begun, counts) = Default::default();
+        Self { path: path.to_owned(), file: None, begun, counts }
     }
-}
 
-fn command(house: Option<&House>, program: &str) -> Command {
-    let mut command = house.map_or_else(|| Command::new(program), |house| house.command(program));
-    command.stdin(Stdio::null());
-    command
-}
-
-fn lock(said: &Mutex<Said>) -> std::sync::MutexGuard<'_, Said> {
-    said.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn listen_to(stdout: ChildStdout, said: &Mutex<Said>) {
-    for line in BufReader::new(stdout).lines().map_while(std::result::Result::ok) {
-        if let Some(typed) = line.trim().strip_prefix("auralync-client ") {
-            let address = typed.split_whitespace().next().map(str::to_owned);
-            lock(said).address = address;
-        } else if let Ok(stats) = serde_json::from_str::<Value>(&line) {
-            note(&stats, &mut lock(said));
+    /// What has been counted so far, and what has gone up and down since this was asked last.
+    fn read(&mut self) -> (Counts, Spans) {
+        let mut spans = Spans::default();
+        if self.file.is_none() {
+            self.file = File::open(&self.path).ok();
         }
+        if let Some(file) = &mut self.file {
+            file.read_to_string(&mut self.begun).unwrap();
+        }
+        let whole = self.begun.rfind('\n').map_or(0, |end| end + 1);
+        for line in self.begun.drain(..whole).collect::<String>().lines() {
+            self.note(&serde_json::from_str(line).unwrap(), &mut spans);
+        }
+        (self.counts, spans)
+    }
+
+    /// Notes one line of a listener's statistics.
+    fn note(&mut self, stats: &Value, spans: &mut Spans) {
+        let number = |key: &str| stats[key].as_f64().unwrap_or(0.0);
+        self.counts = Counts {
+            lost: number("lost_frames") / f64::from(RATE) * 1e3,
+            underruns: number("underruns"),
+            jumps: number("jumps"),
+            connections: number("connections"),
+        };
+        if number("uptime_s") < SETTLES_S || number("delay_ms") == 0.0 {
+            return;
+        }
+        let error_ms = number("delay_ms") - number("playout_delay_ms");
+        let ppm = number("ppm");
+        spans.include(Spans { error_ms: (error_ms, error_ms), ppm: (ppm, ppm) });
     }
 }
 
-/// Notes one line of a listener's statistics.
-fn note(stats: &Value, said: &mut Said) {
-    let number = |key: &str| stats[key].as_f64().unwrap_or(0.0);
-    said.counts = Counts {
-        lost: number("lost_frames") / f64::from(RATE) * 1e3,
-        underruns: number("underruns"),
-        jumps: number("jumps"),
-        connections: number("connections"),
-    };
-    if number("uptime_s") < SETTLES_S || number("delay_ms") == 0.0 {
-        return;
+impl Held {
+    fn by(program: &Program) -> Self {
+        let (threads, files) = program.threads_and_files();
+        Self { memory_mib: program.resident_kib() as f64 / 1024.0, threads, files }
     }
-    let error_ms = number("delay_ms") - number("playout_delay_ms");
-    let ppm = number("ppm");
-    said.spans.include(Spans { error_ms: (error_ms, error_ms), ppm: (ppm, ppm) });
 }
 
-fn held(pid: u32) -> Result<Held> {
-    let count = |what| fs::read_dir(format!("/proc/{pid}/{what}")).map(Iterator::count);
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let row = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-    let kib: f64 = row.trim().trim_end_matches(" kB").parse().unwrap_or(f64::NAN);
-    Ok(Held { memory_mib: kib / 1024.0, threads: count("task")?, files: count("fd")? })
+/// Whether this machine has what a room needs.
+pub(crate) fn has_sound() -> bool {
+    let answers = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    answers(&pulseaudio()) && answers("pactl")
 }
 
 /// Noise on the room's `pc`; ends with what is returned.
-pub(crate) fn play(house: &House) -> Result<Playing> {
-    let mut command = house.command("paplay");
-    command.args(["--device=pc", "--raw", "--format=float32le", "--channels=2"]);
-    let mut child = command.arg(format!("--rate={RATE}")).stdin(Stdio::piped()).spawn()?;
-    let noise = listen::noise(RATE as usize);
-    let bytes: Vec<u8> = noise.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+pub(crate) fn play(room: &Room) -> Guarded {
+    let mut command = room.command("paplay");
+    command.args(["--raw", "--format=float32le", "--channels=2"]);
+    command.args([&format!("--device={}", PC.name), &format!("--rate={RATE}")]);
+    let mut child = spawn(command.stdin(Stdio::piped()));
+    let Stereo { left, right } = noise(RATE as usize, RATE);
+    let frames = left.into_iter().zip(right).flat_map(|(l, r)| [l, r]);
+    let bytes: Vec<u8> = frames.flat_map(f32::to_le_bytes).collect();
     if let Some(mut stdin) = child.stdin.take() {
         // Until nobody reads any more.
         thread::spawn(move || while stdin.write_all(&bytes).is_ok() {});
     }
-    Ok(Playing(child))
-}
-
-pub(crate) struct Playing(Child);
-
-impl Drop for Playing {
-    fn drop(&mut self) {
-        // It has ended already, or nothing is left to do about it.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    Guarded(child)
 }

@@ -1,8 +1,11 @@
 //! `make demo-mix`: three generated WAV files, mixed as the server mixes them, one of which ends
 //! before the others; then what each is in the mix, and how high the mix's curve goes.
 
+#[path = "../../tests/support/scratch.rs"]
+mod scratch;
+
 use std::f64::consts::TAU;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use auralync::Result;
@@ -11,6 +14,7 @@ use auralync::recording::WavFile;
 use auralync::send::mix::combine::{Combine, Id, Role, Settings};
 use auralync::soundless::Generator;
 use auralync::source::Kind;
+use scratch::Scratch;
 
 const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
 const CHUNK: usize = 480;
@@ -23,10 +27,7 @@ const FILES: [(&str, f64, f64, usize, f32); 3] =
     [("low", 250.0, 0.7, 6, 0.0), ("middle", 600.0, 0.5, 3, 0.0), ("high", 1_500.0, 0.5, 6, -6.0)];
 
 fn main() -> ExitCode {
-    let folder = std::env::temp_dir().join(format!("auralync-demo-mix-{}", std::process::id()));
-    let done = demo(&folder);
-    let _ = std::fs::remove_dir_all(&folder);
-    match done {
+    match demo(&Scratch::new()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             eprintln!("demo-mix: a level or the peak is not what it should be: see above.");
@@ -39,9 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn demo(folder: &Path) -> Result<bool> {
-    // If it cannot be made, the first file says so.
-    let _ = std::fs::create_dir_all(folder);
+fn demo(folder: &Scratch) -> Result<bool> {
     let mut combine = Combine::new(STEREO);
     let mut files = Vec::new();
     for (n, (name, hz, peak, seconds, level_db)) in FILES.into_iter().enumerate() {
@@ -67,8 +66,8 @@ fn demo(folder: &Path) -> Result<bool> {
     Ok(print(&mix))
 }
 
-fn write(folder: &Path, name: &str, hz: f64, peak: f64, seconds: usize) -> Result<PathBuf> {
-    let path = folder.join(format!("{name}.wav"));
+fn write(folder: &Scratch, name: &str, hz: f64, peak: f64, seconds: usize) -> Result<PathBuf> {
+    let path = folder.path(format!("{name}.wav"));
     let mut file = WavFile::create(&path, STEREO, false)?;
     let step = TAU * hz / f64::from(STEREO.sample_rate);
     let frames = seconds * STEREO.sample_rate as usize;

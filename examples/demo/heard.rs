@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use auralync::format::dbfs;
 
+use crate::support::median::median;
+
 /// From here on a sample is heard: −60 dBFS.
 const AUDIBLE: f32 = 1e-3;
 
@@ -54,7 +56,7 @@ fn measure_channel(samples: &[f32], rate: f64) -> Option<Heard> {
 
     let crossings = rising_crossings(sound);
     let periods: Vec<f64> = crossings.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let usual = median(&periods)?;
+    let usual = Some(median(periods.iter().copied())).filter(|usual| !usual.is_nan())?;
     let (whole, broken): (Vec<Range<f64>>, _) = crossings
         .windows(2)
         .map(|pair| pair[0]..pair[1])
@@ -123,13 +125,6 @@ fn rising_crossings(samples: &[f32]) -> Vec<f64> {
 /// The sum of the squares.
 fn energy(samples: &[f32]) -> f64 {
     samples.iter().map(|&sample| f64::from(sample).powi(2)).sum()
-}
-
-/// The middle value, or the upper one of the two; `None` of nothing.
-pub(crate) fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied()
 }
 
 #[cfg(test)]

@@ -4,8 +4,23 @@
 //! The listeners write WAV files in place of playing, so the demo needs no sound card and what it
 //! prints is measured from the very samples that a listener would have played.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a demo that cannot go on should stop where it stands"
+)]
+
 mod heard;
 mod pair;
+#[path = "../../tests/support"]
+mod support {
+    mod address;
+    pub(crate) mod median;
+    pub(crate) mod numbers;
+    pub(crate) mod program;
+    pub(crate) mod scratch;
+    pub(crate) mod waiting;
+}
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,6 +29,7 @@ use std::time::Duration;
 use auralync::{Error, Result};
 
 use crate::heard::Heard;
+use crate::support::scratch::Scratch;
 
 /// What the server plays, in Hz: concert pitch.
 const TONE_HZ: f64 = 440.0;
@@ -25,6 +41,11 @@ const LISTENERS: usize = 3;
 const LISTENING: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
+    // What stops a program is told in words, not in lines of code.
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic.payload().downcast_ref::<String>().map(String::as_str);
+        eprintln!("demo: {}", text.or(panic.payload().downcast_ref().copied()).unwrap_or_default());
+    }));
     match demo() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
@@ -47,14 +68,14 @@ fn demo() -> Result<bool> {
         "One server plays a {TONE_HZ} Hz tone, {LISTENERS} listeners hear it for {} seconds …\n",
         LISTENING.as_secs()
     );
-    let folder = pair::Folder::make()?;
-    let listened = pair::run(folder.path(), TONE_HZ, LISTENERS, LISTENING)?;
+    let folder = Scratch::new();
+    let listened = pair::run(&folder, TONE_HZ, LISTENERS, LISTENING)?;
 
     println!("{:<10}{:>12}{:>14}{:>9}{:>9}  gaps", "", "frequency", "level", "sound", "delay");
     let mut all_heard_it = true;
     for (number, files) in (1..).zip(&listened) {
         let heard = measure(&files.wav)?;
-        let delay = pair::delay_ms(&files.stats)?;
+        let delay = pair::delay_ms(&files.stats);
         all_heard_it &= heard.as_ref().is_some_and(|heard| heard.is_tone(TONE_HZ));
         println!("{}", row(&format!("listener {number}"), heard.as_ref(), delay));
     }

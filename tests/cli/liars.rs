@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::for_each;
-use crate::support::program::{client, wav};
+use super::for_each;
+use crate::support::flags::wav;
 use crate::support::ramp::{self, Recording, Stretch, frames_on_disk};
+use crate::support::servers::client;
 use crate::support::{PATIENCE, Scratch, wait_until};
 
 const RATE: u64 = 48_000;
@@ -109,7 +110,7 @@ fn a_server_that_lies_about_time_is_told_of_once_and_played() {
         listener.wait_for("what the server says of time cannot be");
         let before = frames_on_disk(&recorded, 2);
         wait_until("three more seconds", || frames_on_disk(&recorded, 2) > before + 3 * RATE);
-        let (ended, _) = listener.stop();
+        let ended = listener.stop();
         assert_eq!(ended.code, Some(0), "{ended:?}");
         let told = ended.stderr.iter().filter(|line| line.contains("says of time")).count();
         assert_eq!(told, 1, "{ended:?}");

@@ -7,11 +7,11 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::program::client;
+use super::{assert_one_line, for_each};
 #[cfg(unix)]
 use crate::support::ramp;
+use crate::support::servers::client;
 use crate::support::{PATIENCE, old};
-use crate::{assert_one_line, for_each};
 
 /// A server that says `bytes` to one caller and holds the line until the caller hangs up.
 fn says(bytes: impl Into<Vec<u8>>) -> SocketAddr {
@@ -162,7 +162,7 @@ fn a_connection_that_breaks_is_told_of_in_plain_words() {
 #[cfg(unix)] // Stopping the client so that it finishes its recording takes a signal.
 #[test]
 fn samples_that_are_no_sound_are_recorded_as_silence_or_within_full_scale() {
-    use crate::support::program::wav;
+    use crate::support::flags::wav;
     use crate::support::{Scratch, wait_until};
 
     let scratch = Scratch::new();
@@ -180,7 +180,7 @@ fn samples_that_are_no_sound_are_recorded_as_silence_or_within_full_scale() {
     });
     let mut listener = client(address, ["--output", &wav(&recorded)]);
     wait_until("sound", || ramp::frames_on_disk(&recorded, 2) > 44_100);
-    let (ended, _) = listener.stop();
+    let ended = listener.stop();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let recording = ramp::Recording::read_finished(&recorded);
     assert!(recording.samples.iter().all(|sample| (-1.0..=1.0).contains(sample)));

@@ -1,7 +1,8 @@
 //! What is printed on request, for reading or for pasting.
 
-use crate::for_each;
-use crate::support::program::{Program, client_command, server, server_command};
+use super::for_each;
+use crate::support::program::Program;
+use crate::support::servers::{client_command, server, server_command};
 use crate::support::{Scratch, socket};
 
 const PRESETS: [&str; 4] = ["smooth", "low-latency", "stable", "live"];
@@ -66,7 +67,7 @@ fn quiet_leaves_the_screen_empty_and_statistics_leave_stdout_to_themselves() {
     command.args([&address.to_string(), "--output", "null", "--stats", "-"]);
     let mut client = Program::start(command);
     client.wait_for("\"frames_received\"");
-    for line in client.said_on_stdout() {
+    for line in client.stdout() {
         let stats: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert!(stats["delay_ms"].is_number(), "{line}");
     }
@@ -87,7 +88,7 @@ fn quiet_leaves_the_screen_empty_and_statistics_leave_stdout_to_themselves() {
     let line = quiet.wait_for("\"listeners\"");
     let stats: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(stats["listening"], 0, "{line}");
-    assert_eq!(quiet.said(""), 0, "nothing on stderr");
+    assert_eq!(quiet.stderr(), [""; 0], "nothing on stderr");
 }
 
 /// Without sound cards there is nothing to list, and it says so; the table of wrong command lines
@@ -118,6 +119,6 @@ fn a_program_without_sound_cards_says_so_when_asked_to_list_them() {
     for mut command in [server_command(), client_command()] {
         command.arg("--list-devices");
         let ended = Program::start(command).wait();
-        crate::assert_one_line("--list-devices", &ended, 3, &["without sound cards"]);
+        super::assert_one_line("--list-devices", &ended, 3, &["without sound cards"]);
     }
 }

@@ -3,9 +3,10 @@
 use std::net::TcpListener;
 use std::process::Command;
 
+use super::{assert_one_line, for_each};
 use crate::support::Scratch;
-use crate::support::program::{Program, client_command, server_command};
-use crate::{assert_one_line, for_each};
+use crate::support::program::Program;
+use crate::support::servers::{client_command, server_command};
 
 enum Which {
     Server,
@@ -174,13 +175,34 @@ fn every_wrong_preset_names_the_file_the_line_and_the_key() {
 #[test]
 fn a_device_that_is_not_there_is_exit_code_3() {
     check(&[
-        row(Server, "--source device:nosuch", 3, &[]),
-        row(Server, "--source loopback:nosuch", 3, &[]),
-        row(Server, "", 3, &[]),
         // Without --once a listener waits for a sound system that is not there yet.
         row(Client, "127.0.0.1 --once --device nosuch", 3, &[]),
         row(Client, "127.0.0.1 --once", 3, &[]),
     ]);
+}
+
+/// What a server is told to send where there is no sound system.
+const SOURCES: [&[&str]; 3] =
+    [&["--source", "device:nosuch"], &["--source", "loopback:nosuch"], &[]];
+
+#[cfg(feature = "device")]
+#[test]
+fn a_server_waits_for_a_device_that_is_not_there() {
+    let home = Scratch::new();
+    for source in SOURCES {
+        let mut command = server_command();
+        without_sound(&mut command, &home);
+        command.args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery"]).args(source);
+        let mut server = Program::start(command);
+        server.wait_for("Trying again until it works");
+        server.stop();
+    }
+}
+
+#[cfg(not(feature = "device"))]
+#[test]
+fn a_server_that_has_no_cards_at_all_ends_with_exit_code_3() {
+    check(&SOURCES.map(|source| row(Server, source.join(" "), 3, &[])));
 }
 
 #[test]

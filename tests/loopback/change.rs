@@ -1,7 +1,8 @@
 //! What changes while people listen.
 
-use crate::support::program::{client, server, source, wav};
+use crate::support::flags::{source, wav};
 use crate::support::ramp::{self, Recording, frames_on_disk};
+use crate::support::servers::{client, server};
 use crate::support::{Scratch, numbers, wait_until};
 
 #[test]

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use auralync::wire::{AudioHeader, Notice, Reason, SERVER_FULL, kind};
 use mio::{Events, Interest, Poll, Token};
 
-use crate::support::program::{client, server, source};
-use crate::support::{PATIENCE, Scratch, ramp, socket, within};
+use crate::support::flags::source;
+use crate::support::servers::{client, server};
+use crate::support::{PATIENCE, Scratch, assert_follows, ramp, socket, within};
 
 const RATE: u32 = 48_000;
 const CHUNK: usize = 1024;
@@ -56,7 +57,7 @@ fn read_plain(mut socket: TcpStream, chunks: u64) {
     for _ in 0..chunks {
         let samples = socket::samples(&socket::plain(&mut socket));
         assert_eq!(samples.len(), CHUNK * 2);
-        ramp::assert_follows(&samples, 2, &mut next);
+        assert_follows(&samples, 2, &mut next);
     }
 }
 
@@ -70,7 +71,7 @@ fn read_typed(mut socket: TcpStream, n: usize, chunks: u64) {
         assert_eq!(header.frames as usize, CHUNK);
         assert_eq!(header.position, *position.get_or_insert(header.position));
         position = Some(header.position + CHUNK as u64);
-        ramp::assert_follows(&socket::samples(payload), 2, &mut next);
+        assert_follows(&socket::samples(payload), 2, &mut next);
         read += 1;
     }
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::program::{client, server};
+use crate::support::servers::{client, server};
 use crate::support::{Scratch, numbers, wait_until};
 
 /// The network stands still this long out of every second: longer than [`DELAY`] allows.
@@ -58,8 +58,8 @@ fn a_listener_that_keeps_running_dry_is_told_once_that_it_is_the_network() {
     assert!(line.contains("A cable") && line.contains("--adaptive"), "{line}");
     let said = Instant::now();
     wait_until("some more dry seconds", || said.elapsed() > 6 * EVERY);
-    assert_eq!(listener.said("sound keeps running dry"), 1);
-    assert_eq!(listener.said("after the others"), 0, "nobody has asked for that");
+    assert_eq!(listener.times_said("sound keeps running dry"), 1);
+    assert_eq!(listener.times_said("after the others"), 0, "nobody has asked for that");
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::program::{client, server, source, wav};
+use crate::support::flags::{source, wav};
 use crate::support::ramp::{self, Recording, frames_on_disk};
+use crate::support::servers::{client, server};
 use crate::support::{Scratch, wait_until, within};
 
 /// What is promised of Ctrl-C.
@@ -49,7 +50,7 @@ fn a_program_that_waits_for_nothing_in_particular_stops_as_fast() {
     within(AT_ONCE, "the end of a server without listeners", || {
         let mut server = server(["--source", "none"]);
         server.address();
-        let (ended, took) = server.stop();
+        let (ended, took) = server.stop_by(Signal::TERM);
         assert_eq!(ended.code, Some(0), "{ended:?}");
         took
     });
@@ -57,7 +58,7 @@ fn a_program_that_waits_for_nothing_in_particular_stops_as_fast() {
         let nobody = ([127, 0, 0, 1], 9).into();
         let mut listener = client(nobody, ["--output", "null"]);
         listener.wait_for("Trying again");
-        let (ended, took) = listener.stop();
+        let (ended, took) = listener.stop_by(Signal::TERM);
         assert_eq!(ended.code, Some(0), "{ended:?}");
         took
     });

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use auralync::wire::{Notice, Ping, Reason, kind, typed};
 
-use crate::support::program::{self, server};
-use crate::support::{Scratch, ramp, socket};
+use crate::support::flags;
+use crate::support::servers::server;
+use crate::support::{Scratch, assert_follows, ramp, socket};
 
 fn hello() -> Vec<u8> {
     auralync::recv::decode::hello("a run".into(), "a test").frame()
@@ -32,7 +33,7 @@ fn whoever_breaks_the_protocol_is_closed_and_nobody_else_notices() {
     let scratch = Scratch::new();
     let path = scratch.path("ramp.wav");
     ramp::write(&path, 0, 60 * 48_000, 48_000, 2);
-    let source = program::source(&path);
+    let source = flags::source(&path);
     let mut server = server(["--source", &source, "--playout-delay-ms", "2000"]);
     let address = server.address();
 
@@ -59,7 +60,7 @@ fn whoever_breaks_the_protocol_is_closed_and_nobody_else_notices() {
             let mut next = None;
             for _ in 0..100 {
                 let samples = socket::samples(&socket::plain(&mut unharmed));
-                ramp::assert_follows(&samples, 2, &mut next);
+                assert_follows(&samples, 2, &mut next);
             }
         });
         for (name, bytes) in &cases {
@@ -71,7 +72,7 @@ fn whoever_breaks_the_protocol_is_closed_and_nobody_else_notices() {
         }
     });
     assert!(server.is_running());
-    assert_eq!(server.said("panicked"), 0);
+    assert_eq!(server.times_said("panicked"), 0);
 }
 
 #[test]

@@ -4,13 +4,17 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::Test;
 use crate::cable::{Cable, PC};
-use crate::support::program::{Program, wav};
+use crate::support::flags::wav;
+use crate::support::program::Program;
 use crate::support::ramp::frames_on_disk;
-use crate::support::{Scratch, wait_until, within};
+use crate::support::scratch::Scratch;
+use crate::support::waiting::wait_until;
+use crate::support::within::within;
 
 pub(crate) const TESTS: &[Test] = &[
     ("the_only_server_is_joined_by_whoever_names_none", the_only_server),
@@ -173,7 +177,7 @@ fn a_server_that_stops() {
     let cable = Cable::lay().unwrap();
     let mut stopped = server(&cable, &["--name", "attic"]);
     wait_for_names(&cable, &["attic"]);
-    let (ended, took) = stopped.stop();
+    let (ended, took) = stopped.stop_by(Signal::TERM);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert!(listed(&cable).is_empty());

@@ -21,11 +21,23 @@ mod faults;
 #[cfg(target_os = "linux")]
 mod lies;
 #[cfg(target_os = "linux")]
-#[path = "../support/mod.rs"]
-mod support;
+#[path = "../support"]
+mod support {
+    pub(crate) mod flags;
+    mod memory;
+    pub(crate) mod numbers;
+    pub(crate) mod program;
+    pub(crate) mod ramp;
+    pub(crate) mod scratch;
+    mod signals;
+    pub(crate) mod waiting;
+    mod wav;
+    pub(crate) mod within;
+}
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A test and its name.
 type Test = (&'static str, fn());
@@ -40,7 +52,28 @@ fn tests() -> (Vec<Test>, Result<(), String>) {
     (vec![("network_faults", || {})], Err("only Linux has network namespaces".to_owned()))
 }
 
-/// Runs the tests that the command line names, as the usual harness would, one after another.
+/// Tests that run at the same time: each has networks of its own, and all of them wait more than they
+/// work.
+const AT_ONCE: usize = 3;
+
+/// Runs the tests and says of each how it ended; how many failed.
+fn failures(tests: &[Test]) -> usize {
+    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((name, test)) = tests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let is_passed = catch_unwind(test).is_ok();
+                    println!("test {name} ... {}", if is_passed { "ok" } else { "FAILED" });
+                    failed.fetch_add(usize::from(!is_passed), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    failed.into_inner()
+}
+
+/// Runs the tests that the command line names, as the usual harness would.
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).collect::<Vec<_>>();
     #[cfg(target_os = "linux")]
@@ -63,17 +96,12 @@ fn main() -> ExitCode {
     }
     println!("\nrunning {} tests", tests.len());
     let (mut passed, mut failed, mut ignored) = (0, 0, 0);
-    for (name, test) in tests {
-        if let Err(why) = &possible {
-            println!("test {name} ... ignored, {why}");
-            ignored += 1;
-        } else if catch_unwind(test).is_ok() {
-            println!("test {name} ... ok");
-            passed += 1;
-        } else {
-            println!("test {name} ... FAILED");
-            failed += 1;
-        }
+    if let Err(why) = &possible {
+        tests.iter().for_each(|(name, _)| println!("test {name} ... ignored, {why}"));
+        ignored = tests.len();
+    } else {
+        failed = failures(&tests);
+        passed = tests.len() - failed;
     }
     if let Err(why) = possible {
         eprintln!("\nNOT TESTED: what becomes of sound when the network fails, because {why}.");

@@ -6,8 +6,8 @@ use std::process::{ChildStdin, ChildStdout, Stdio};
 
 use serde_json::Value;
 
-use crate::support::sound_program::Guarded;
-use crate::support::sound_room::Room;
+use crate::support::program::Guarded;
+use crate::support::room::Room;
 
 /// A name that is not this machine's own, so that the page is not “secure” to the browser.
 pub(crate) const HOST: &str = "living-room.lan";

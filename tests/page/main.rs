@@ -9,11 +9,19 @@ mod proxy;
 mod talk;
 #[path = "../support"]
 mod support {
-    pub(crate) mod sound_compare;
-    #[allow(dead_code, reason = "the tests of real sound use more of it")]
-    pub(crate) mod sound_program;
-    #[allow(dead_code, reason = "the tests of real sound use more of it")]
-    pub(crate) mod sound_room;
+    mod address;
+    pub(crate) mod compare;
+    mod hearing;
+    pub(crate) mod median;
+    pub(crate) mod microphones;
+    mod music;
+    pub(crate) mod program;
+    pub(crate) mod recorder;
+    pub(crate) mod room;
+    pub(crate) mod scratch;
+    pub(crate) mod stereo;
+    pub(crate) mod waiting;
+    pub(crate) mod wav;
 }
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -22,9 +30,12 @@ use std::process::Command;
 use std::time::Instant;
 
 use browser::Browser;
-use support::sound_compare::{Window, compare, median};
-use support::sound_program::{Guarded, Program, wait_until};
-use support::sound_room::{EAR1, PC, RATE, Recorder, Room};
+use support::compare::{Window, compare};
+use support::median::median;
+use support::program::{Guarded, Program};
+use support::recorder::Recorder;
+use support::room::{EAR1, PC, RATE, Room};
+use support::waiting::wait_until;
 
 /// What `--preset smooth` promises.
 const PLAYOUT_DELAY_MS: f64 = 300.0;
@@ -97,7 +108,7 @@ struct Evening {
 
 impl Evening {
     fn begin() -> Self {
-        let mut room = Room::open();
+        let room = Room::open();
         // Browsers play on the default output; the server captures the one that it is told.
         room.make_default(EAR1);
         let music = room.noise(MUSIC_S);
@@ -113,12 +124,23 @@ fn server(room: &Room, preset: &str, port: u16, web: u16) -> Program {
 }
 
 fn server_with(room: &Room, preset: &str, port: u16, web: u16, more: &[&str]) -> Program {
+    server_of(room, preset, "loopback:pc", port, web, more)
+}
+
+fn server_of(
+    room: &Room,
+    preset: &str,
+    source: &str,
+    port: u16,
+    web: u16,
+    more: &[&str],
+) -> Program {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
-    command.args(["--preset", preset, "--source", "loopback:pc", "--name", "Living room"]);
+    command.args(["--preset", preset, "--source", source, "--name", "Living room"]);
     command.args(["--bind", "127.0.0.1", "--no-discovery", "--port", &port.to_string()]);
     command.args(["--web", &web.to_string(), "--no-qr"]).args(more);
-    let mut server = Program::start(command, room.path("server.log"));
-    server.wait_for("Ctrl-C stops.");
+    let mut server = Program::start(command);
+    server.address();
     server
 }
 
@@ -331,7 +353,7 @@ fn a_page_waits_at_a_full_server_and_comes_in_when_somebody_leaves() {
     let _server = server_with(&room, "smooth", port, web, &["--max-clients", "1"]);
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
     command.args([&format!("127.0.0.1:{port}"), "--output", "null"]);
-    let mut first = Program::start(command, room.path("client.log"));
+    let mut first = Program::start(command);
     first.wait_for("connected");
     let mut browser = Browser::start("chromium", &room, &folder(), web);
     browser.ask("open");

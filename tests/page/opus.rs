@@ -1,14 +1,16 @@
 //! What the page makes of Opus packets, beside what the programs make of them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use auralync::codec::Bitrate;
 use auralync::codec::opus::{Decoder, Encoder, Layout};
 
 use crate::browser::Browser;
-use crate::support::sound_compare::{find, likeness, noise};
-use crate::support::sound_room::Room;
+use crate::support::compare::{find, likeness};
+use crate::support::room::Room;
+use crate::support::scratch::Scratch;
+use crate::support::stereo::noise;
 use crate::{folder, free_port, server};
 
 const RATE: u32 = 48_000;
@@ -47,18 +49,14 @@ fn samples(file: &Path) -> Vec<f32> {
 
 #[test]
 fn the_pages_decoder_gives_sample_for_sample_what_the_programs_decoder_gives() {
-    let name = format!("auralync-page-opus-{}", std::process::id());
-    let [from, into]: [PathBuf; 2] =
-        ["packets", "samples"].map(|kind| std::env::temp_dir().join(format!("{name}.{kind}")));
+    let scratch = Scratch::new();
+    let [from, into] = ["packets", "samples"].map(|name| scratch.path(name));
     let expected = packets(&from);
     let node =
         Command::new("node").current_dir(folder()).arg("decode.js").args([&from, &into]).output();
     let node = node.unwrap();
     assert!(node.status.success(), "{}", String::from_utf8_lossy(&node.stderr));
     let decoded = samples(&into);
-    for file in [from, into] {
-        std::fs::remove_file(file).unwrap();
-    }
     assert_eq!(decoded.len(), expected.len());
     assert!(decoded == expected, "web/opus.wasm is not the programs' decoder: run scripts/wasm.sh");
 }

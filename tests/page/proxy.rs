@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::thread;
 
 use crate::browser::{Browser, HOST};
-use crate::support::sound_program::wait_until;
-use crate::support::sound_room::EAR1;
+use crate::support::room::EAR1;
+use crate::support::waiting::wait_until;
 use crate::{Evening, folder, server_with};
 
 /// The folder that the proxy has put the page into.

@@ -6,10 +6,16 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
-use crate::support::sound_compare::{find, likeness, median, noise};
-use crate::support::sound_program::{Guarded, Program, wait_until};
-use crate::support::sound_room::{EAR1, EAR2, MIC1, MOUTH, RATE, Recorder, Room};
-use crate::{MOST_BYTES_TO_SOUND, extra_ms, folder, free_port};
+use crate::support::compare::{find, likeness};
+use crate::support::median::median;
+use crate::support::microphones::{MIC1, MOUTH};
+use crate::support::program::{Guarded, Program};
+use crate::support::recorder::Recorder;
+use crate::support::room::{EAR1, EAR2, RATE, Room};
+use crate::support::stereo::noise;
+use crate::support::waiting::wait_until;
+use crate::support::wav::write_wav;
+use crate::{MOST_BYTES_TO_SOUND, extra_ms, folder, free_port, server_of};
 
 /// Words last a second, and so do the pauses between them.
 const WORD: usize = RATE as usize;
@@ -60,16 +66,11 @@ impl Conference {
         room.plug_microphone(MIC1);
         room.make_default(EAR1);
         let (port, web) = (free_port(), free_port());
-        let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
-        command.args(["--preset", "low-latency", "--source", "none", "--talk"]);
-        command.args(["--bind", "127.0.0.1", "--no-discovery", "--port", &port.to_string()]);
-        command.args(["--web", &web.to_string(), "--no-qr"]);
-        let mut server = Program::start(command, room.path("server.log"));
-        server.wait_for("Ctrl-C stops.");
+        let server = server_of(&room, "low-latency", "none", port, web, &["--talk"]);
         let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
         command.args([&format!("127.0.0.1:{port}"), "--device", EAR2.name, "--name", NATIVE]);
         command.args(["--talk", "--talk-codec", "s16", "--mic", MIC1.name]);
-        let mut native = Program::start(command, room.path("client.log"));
+        let mut native = Program::start(command);
         native.wait_for("you can be heard");
         let recorder = room.record();
         Self { _native: native, _server: server, recorder, room, web }
@@ -78,20 +79,10 @@ impl Conference {
     /// Says words into the native talker's microphone until what is returned is dropped.
     fn say_words(&self) -> Guarded {
         let path: PathBuf = self.room.path("words.wav");
-        let spec = hound::WavSpec {
-            channels: 2,
-            sample_rate: RATE,
-            bits_per_sample: 32,
-            sample_format: hound::SampleFormat::Float,
-        };
-        let mut wav = hound::WavWriter::create(&path, spec).unwrap();
-        for (at, sample) in noise(WORDS * WORD, RATE).left.into_iter().enumerate() {
-            for _ in 0..spec.channels {
-                let is_said = (at / WORD).is_multiple_of(2);
-                wav.write_sample(if is_said { sample } else { 0.0 }).unwrap();
-            }
-        }
-        wav.finalize().unwrap();
+        let words = noise(WORDS * WORD, RATE).left.into_iter().enumerate();
+        let is_said = |at: usize| (at / WORD).is_multiple_of(2);
+        let said = words.map(|(at, sample)| if is_said(at) { sample } else { 0.0 });
+        write_wav(&path, RATE, 2, said.flat_map(|sample| [sample; 2]));
         self.room.play(&path, MOUTH)
     }
 

@@ -12,6 +12,7 @@ use auralync::wire::{
     AudioFrame, AudioHeader, Deframer, Frame, Hello, Limits, Reason, VERSION, plain, typed,
 };
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 use super::vectors::seeds;
 
@@ -158,7 +159,16 @@ fn assert_is_a_conversation(bytes: &[u8], whole: bool) {
     assert!(!whole || deframer.pending() == 0, "half a frame at the end");
 }
 
+/// Cases that failed once are tried first. Where they are kept is told, because a program of tests
+/// that is put together of several folders leaves no trace of its own.
+fn config() -> ProptestConfig {
+    let kept = FileFailurePersistence::Direct("tests/proptest-regressions/mutation.txt");
+    ProptestConfig { failure_persistence: Some(Box::new(kept)), ..ProptestConfig::default() }
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn whatever_a_client_says_it_is_sent_whole_frames(
         stream in stream(),

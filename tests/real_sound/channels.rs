@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::server_of;
-use crate::support::sound_program::{Program, wait_until};
-use crate::support::sound_room::{RATE, Room};
+use crate::support::program::Program;
+use crate::support::room::{RATE, Room};
+use crate::support::tone::amplitude;
+use crate::support::waiting::wait_until;
 
 /// Orders of channels that cards have, and the input to each channel is a tone of its own.
 const MAPS: [(&str, &str); 6] = [
@@ -59,16 +61,7 @@ fn latest(path: &Path, header: usize) -> Option<[Vec<f32>; 2]> {
 
 /// How much of the tone of that frequency is in the sound, of what was played.
 fn share(sound: &[f32], hz: f64) -> f64 {
-    let (mut sine, mut cosine, mut weight) = (0.0, 0.0, 0.0);
-    for (n, sample) in sound.iter().enumerate() {
-        let turn = std::f64::consts::TAU * n as f64;
-        let window = 0.5 - 0.5 * (turn / sound.len() as f64).cos();
-        let phase = turn * hz / f64::from(RATE);
-        sine += window * f64::from(*sample) * phase.sin();
-        cosine += window * f64::from(*sample) * phase.cos();
-        weight += window;
-    }
-    2.0 * f64::hypot(sine, cosine) / weight / TONE
+    amplitude(sound, hz, RATE) / TONE
 }
 
 /// Whether each channel of `map` is heard on the sides that its name says and on no other.
@@ -137,7 +130,7 @@ fn what_is_played_on_a_card_whose_sides_are_swapped_is_heard_on_its_own_side() {
         let (recording, _recorder) = room.record_arranged(name, STEREO);
         let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
         command.args([&address, "--device", name]);
-        let _listener = Program::start(command, room.path(&format!("{name}.log")));
+        let _listener = Program::start(command);
         wait_until_it_belongs(name, STEREO, &recording, 0);
     }
 }

@@ -1,23 +1,49 @@
 //! Real sound: a WAV file played into a private PulseAudio, captured by the server, carried over
-//! TCP, played by clients into the same PulseAudio, recorded, and compared with the original.
+//! TCP, played by clients into the same PulseAudio, recorded, and compared with the original. And
+//! what goes the other way: a client that talks, through microphones of that PulseAudio.
 #![cfg(all(feature = "device", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod channels;
+mod comparing;
+mod evening;
+mod mouth_to_ear;
+mod refused;
+mod room;
 mod sources;
+mod speech;
 #[path = "../support"]
-#[allow(dead_code, reason = "the tests of microphones use the rest")]
 mod support {
-    pub(crate) mod sound_compare;
-    pub(crate) mod sound_program;
-    pub(crate) mod sound_room;
+    mod address;
+    pub(crate) mod compare;
+    mod hearing;
+    mod line;
+    pub(crate) mod median;
+    pub(crate) mod microphones;
+    mod music;
+    pub(crate) mod program;
+    pub(crate) mod recorder;
+    pub(crate) mod room;
+    pub(crate) mod room_server;
+    mod said;
+    mod scratch;
+    pub(crate) mod stereo;
+    pub(crate) mod tone;
+    pub(crate) mod waiting;
+    pub(crate) mod wav;
 }
 
 use std::path::PathBuf;
 
-use support::sound_compare::{Window, compare, find, likeness, median, noise};
-use support::sound_program::{Program, wait_until};
-use support::sound_room::{EAR1, EAR2, PC, RATE, Recorder, Room, Sink};
+use evening::Evening;
+use support::compare::{Window, compare, find, likeness};
+use support::median::median;
+use support::program::Program;
+use support::recorder::Recorder;
+use support::room::{EAR1, EAR2, PC, RATE, Room, Sink};
+use support::stereo::noise;
+use support::waiting::wait_until;
+use support::wav::write_wav;
 
 /// What `--preset low-latency` promises.
 const PLAYOUT_DELAY_MS: f64 = 80.0;
@@ -49,20 +75,30 @@ fn server_of(room: &Room, sources: &[&str], more: &[&str]) -> (Program, String) 
     command.args(["--preset", "low-latency"]).args(more);
     sources.iter().for_each(|source| _ = command.args(["--source", source]));
     command.args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--no-web"]);
-    let mut server = Program::start(command, room.path("server.log"));
-    server.wait_for("Ctrl-C stops.");
-    let said = server.said();
-    let address = said
-        .split_whitespace()
-        .find(|word| word.starts_with("127.0.0.1:"))
-        .unwrap_or_else(|| panic!("the server names no address:\n{said}"));
-    (server, address.to_owned())
+    let mut server = Program::start(command);
+    let address = server.address().to_string();
+    (server, address)
 }
 
 fn listener(room: &Room, address: &str, ear: Sink) -> Program {
+    listener_with(room, address, ear, &[])
+}
+
+fn listener_with(room: &Room, address: &str, ear: Sink, flags: &[&str]) -> Program {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
-    command.args([address, "--device", ear.name]);
-    Program::start(command, room.path(&format!("{}.log", ear.name)))
+    command.args([address, "--device", ear.name]).args(flags);
+    Program::start(command)
+}
+
+#[track_caller]
+fn assert_said_once(words: &[(&Program, &str)]) {
+    for (program, words) in words {
+        assert_eq!(program.times_said(words), 1, "“{words}” in {}", program.said());
+    }
+}
+
+fn hear_music(recorder: &Recorder) {
+    wait_until("the music is heard", || recorder.hears(EAR1));
 }
 
 /// Waits until `ears` hear what `source` plays, as it is and after the playout delay, and returns
@@ -115,7 +151,7 @@ fn delay_ms(windows: &[Window]) -> f64 {
 
 #[test]
 fn listeners_hear_what_the_pc_plays_together_and_after_the_playout_delay() {
-    let mut room = Room::open();
+    let room = Room::open();
     let music = room.noise(MUSIC_S);
     let (server, address) = server(&room, "loopback:pc");
     let listeners = [EAR1, EAR2].map(|ear| listener(&room, &address, ear));
@@ -145,7 +181,7 @@ fn listeners_hear_what_the_pc_plays_together_and_after_the_playout_delay() {
 
 #[test]
 fn loopback_alone_captures_the_default_output_and_follows_it() {
-    let mut room = Room::open();
+    let room = Room::open();
     let music = room.noise(MUSIC_S);
     let (mut server, address) = server(&room, "loopback");
     assert!(server.said().contains("“Monitor of pc”"), "{}", server.said());
@@ -164,14 +200,9 @@ fn loopback_alone_captures_the_default_output_and_follows_it() {
 
 #[test]
 fn a_chosen_output_is_kept_when_the_default_one_changes() {
-    let mut room = Room::open();
-    let music = room.noise(MUSIC_S);
-    let (mut server, address) = server(&room, "loopback:pc");
-    room.make_default(EAR1);
-    let mut listener = listener(&room, &address, EAR1);
-    let recorder = room.record();
-    let _player = room.play(&music, PC);
-    wait_until("the music is heard", || recorder.hears(EAR1));
+    let Evening { room, mut server, mut listener, recorder, player: _player, .. } =
+        Evening::begin(EAR1, &[]);
+    hear_music(&recorder);
 
     room.make_default(EAR2);
     listener.wait_for("staying on “ear1”");
@@ -185,15 +216,9 @@ fn a_chosen_output_is_kept_when_the_default_one_changes() {
 
 #[test]
 fn an_unplugged_output_is_said_once_on_either_side_and_sound_resumes_when_it_is_back() {
-    let mut room = Room::open();
-    // PulseAudio moves what plays and records to another place whenever its default changes.
-    room.make_default(EAR2);
-    let music = room.noise(MUSIC_S);
-    let (mut server, address) = server(&room, "loopback:pc");
-    let mut listener = listener(&room, &address, EAR1);
-    let recorder = room.record();
-    let player = room.play(&music, PC);
-    wait_until("the music is heard", || recorder.hears(EAR1));
+    let Evening { mut room, music, mut server, mut listener, recorder, player } =
+        Evening::begin(EAR2, &[]);
+    hear_music(&recorder);
 
     room.unplug(EAR1);
     listener.wait_for("“ear1” plays no more");
@@ -215,21 +240,16 @@ fn an_unplugged_output_is_said_once_on_either_side_and_sound_resumes_when_it_is_
     wait_until("the PC is heard again", || recorder.hears(EAR1));
     assert_back_soon("pc", &recorder, EAR1, plugged);
 
-    assert_eq!(listener.times_said("plays no more"), 1, "{}", listener.said());
-    assert_eq!(server.times_said("delivers no more"), 1, "{}", server.said());
+    assert_said_once(&[(&listener, "plays no more"), (&server, "delivers no more")]);
     listener.stop();
     server.stop();
 }
 
 #[test]
 fn sound_resumes_when_the_sound_server_is_restarted() {
-    let mut room = Room::open();
-    let music = room.noise(MUSIC_S);
-    let (mut server, address) = server(&room, "loopback:pc");
-    let mut listener = listener(&room, &address, EAR1);
-    let recorder = room.record();
-    let player = room.play(&music, PC);
-    wait_until("the music is heard", || recorder.hears(EAR1));
+    let Evening { mut room, music, mut server, mut listener, recorder, player } =
+        Evening::begin(PC, &[]);
+    hear_music(&recorder);
 
     room.kill();
     server.wait_for("delivers no more");
@@ -244,25 +264,17 @@ fn sound_resumes_when_the_sound_server_is_restarted() {
     wait_until("the music is heard again", || recorder.hears(EAR1));
     assert_back_soon("the sound server", &recorder, EAR1, started);
 
-    assert_eq!(listener.times_said("plays no more"), 1, "{}", listener.said());
-    assert_eq!(server.times_said("delivers no more"), 1, "{}", server.said());
+    assert_said_once(&[(&listener, "plays no more"), (&server, "delivers no more")]);
     listener.stop();
     server.stop();
 }
 
 #[test]
 fn an_output_that_comes_back_at_another_rate_is_played_on_at_that() {
-    let mut room = Room::open();
-    room.make_default(EAR2);
-    let music = room.noise(MUSIC_S);
-    let (mut server, address) = server(&room, "loopback:pc");
-    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
-    command.args([&address, "--device", EAR1.name, "-v"]);
-    let mut listener = Program::start(command, room.path("ear1.log"));
-    let recorder = room.record();
-    let _player = room.play(&music, PC);
+    let Evening { mut room, mut server, mut listener, recorder, player: _player, .. } =
+        Evening::begin(EAR2, &["-v"]);
     listener.wait_for(&format!("playing on “ear1” at {RATE} Hz"));
-    wait_until("the music is heard", || recorder.hears(EAR1));
+    hear_music(&recorder);
 
     room.unplug(EAR1);
     listener.wait_for("“ear1” plays no more");
@@ -274,21 +286,16 @@ fn an_output_that_comes_back_at_another_rate_is_played_on_at_that() {
     assert_back_soon("ear1 at another rate", &recorder, EAR1, plugged);
     wait_until_right(&recorder, PC, [EAR1]);
 
-    assert_eq!(listener.times_said("plays no more"), 1, "{}", listener.said());
-    assert_eq!(listener.times_said("connected to"), 1, "{}", listener.said());
+    assert_said_once(&[(&listener, "plays no more"), (&listener, "connected to")]);
     listener.stop();
     server.stop();
 }
 
 #[test]
 fn a_player_that_pauses_and_seeks_leaves_no_stale_tail_and_no_burst() {
-    let mut room = Room::open();
-    let music = room.noise(MUSIC_S);
-    let (mut server, address) = server(&room, "loopback:pc");
-    let mut listener = listener(&room, &address, EAR1);
-    let recorder = room.record();
-    let player = room.play(&music, PC);
-    wait_until("the music is heard", || recorder.hears(EAR1));
+    let Evening { room, music, mut server, mut listener, recorder, player } =
+        Evening::begin(PC, &[]);
+    hear_music(&recorder);
 
     // A player that is ended may be silent from the very sample on that was recorded last.
     let playing = recorder.seconds() - 0.1;
@@ -322,7 +329,7 @@ fn nothing_is_lost_of_an_ordinary_player_whom_nobody_else_records() {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
     command.args(["--source", "loopback:pc", "--bind", "127.0.0.1", "--port", "0"]);
     command.args(["--no-discovery", "--no-web"]).arg("--stats").arg(&stats);
-    let mut server = Program::start(command, room.path("server.log"));
+    let mut server = Program::start(command);
     let last = |key: &str| -> Option<f64> {
         let text = std::fs::read_to_string(&stats).ok()?;
         let line: serde_json::Value = serde_json::from_str(text.lines().last()?).ok()?;
@@ -350,17 +357,17 @@ fn a_listener_on_a_captured_output_is_refused_unless_feedback_is_allowed() {
         [&["loopback:pc"], &[&music, "loopback:pc"], &["loopback:ear2", "tone", "loopback:pc"]];
     for sources in several {
         let (mut server, address) = server_of(&room, sources, &[]);
-        let start = |more: &[&str], log: &str| {
+        let start = |more: &[&str]| {
             let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
             command.args([&address, "--device", "pc"]).args(more);
-            Program::start(command, room.path(log))
+            Program::start(command)
         };
-        let mut refused = start(&["--once"], "refused.log");
-        assert_eq!(refused.exit_code(), Some(2), "{sources:?}: {}", refused.said());
+        let mut refused = start(&["--once"]);
+        assert_eq!(refused.wait().code, Some(2), "{sources:?}: {}", refused.said());
         assert_eq!(refused.times_said("would send the sound round and round"), 1);
         assert!(refused.said().contains("--allow-feedback"), "{}", refused.said());
 
-        let mut allowed = start(&["--allow-feedback"], "allowed.log");
+        let mut allowed = start(&["--allow-feedback"]);
         allowed.wait_for("connected to");
         allowed.stop();
         server.stop();
@@ -370,28 +377,18 @@ fn a_listener_on_a_captured_output_is_refused_unless_feedback_is_allowed() {
 #[test]
 fn what_is_played_on_a_card_is_recorded_sample_by_sample_as_it_was_sent() {
     let room = Room::open();
-    let spec = hound::WavSpec {
-        channels: 2,
-        sample_rate: RATE,
-        bits_per_sample: 32,
-        sample_format: hound::SampleFormat::Float,
-    };
     // Every sample tells its number; below −6 dB no limiter touches it.
     let told = |number: u32| (number + 1) as f32 / (1 << 24) as f32;
     let ramp = room.path("ramp.wav");
-    let mut wav = hound::WavWriter::create(&ramp, spec).unwrap();
-    for number in 0..60 * RATE {
-        wav.write_sample(told(number)).unwrap();
-        wav.write_sample(-told(number)).unwrap();
-    }
-    wav.finalize().unwrap();
+    let samples = (0..60 * RATE).flat_map(|number| [told(number), -told(number)]);
+    write_wav(&ramp, RATE, 2, samples);
 
     let (_server, address) = server(&room, &format!("file:{}", ramp.display()));
     let heard = room.path("heard.wav");
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
     command.args([&address, "--device", EAR1.name, "--volume", "20", "--codec", "f32"]);
     command.arg("--record").arg(&heard);
-    let mut listener = Program::start(command, room.path("recording.log"));
+    let mut listener = Program::start(command);
     let bytes = || std::fs::metadata(&heard).map_or(0, |file| file.len());
     wait_until("three seconds of recording", || bytes() > u64::from(3 * RATE) * 8);
     listener.stop();
@@ -418,7 +415,7 @@ fn a_client_that_is_started_before_the_sound_server_plays_when_that_is_there() {
     let (_server, address) = server(&room, "tone");
     let mut client = room.command(env!("CARGO_BIN_EXE_auralync-client"));
     client.args([&address, "--no-discovery"]);
-    let mut client = Program::start(client, room.path("client.log"));
+    let mut client = Program::start(client);
     client.wait_for("Trying again until it works");
     room.start();
     client.wait_for("sound is back, on");
@@ -444,8 +441,8 @@ fn without_a_sound_server_a_client_that_may_not_wait_ends_with_a_sentence_and_ex
     let room = Room::without_sound_server();
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
     command.args(["127.0.0.1", "--once", "--port", "9"]);
-    let mut program = Program::start(command, room.path("alone.log"));
-    assert_eq!(program.exit_code(), Some(3), "{}", program.said());
+    let mut program = Program::start(command);
+    assert_eq!(program.wait().code, Some(3), "{}", program.said());
     let said = program.said();
     // ALSA, which is asked next, complains by itself in front of the sentence.
     let sentence = said.lines().last().unwrap_or_default();
@@ -460,7 +457,7 @@ fn each_output_plays_with_the_delay_that_is_remembered_for_it() {
         let stats = room.path(&format!("{name}.json"));
         let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
         command.args([&address, "--stats", stats.to_str().unwrap()]).args(more);
-        (Program::start(command, room.path(&format!("{name}.log"))), stats)
+        (Program::start(command), stats)
     };
     let plays_at = |stats: &PathBuf, expected_ms: f64| {
         wait_until(&format!("it plays at {expected_ms} ms"), || {

@@ -2,9 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::support::sound_compare::{compare, find, likeness, median};
-use crate::support::sound_program::{Program, wait_until};
-use crate::support::sound_room::{EAR1, MIC1, MOUTH, PC, RATE, Recorder, Room, Sink};
+use crate::support::compare::{compare, find, likeness};
+use crate::support::median::median;
+use crate::support::microphones::{MIC1, MOUTH};
+use crate::support::program::Program;
+use crate::support::recorder::Recorder;
+use crate::support::room::{EAR1, PC, RATE, Room, Sink};
+use crate::support::tone::amplitude;
+use crate::support::waiting::wait_until;
+use crate::support::wav::write_wav;
 use crate::{BACK_WITHIN_S, MUSIC_S, listener, right, server_of, wait_until_right};
 
 /// What the microphone hears: above all that is in the noise, and so soft beside it that the noise
@@ -28,43 +34,21 @@ const ATTEMPTS: usize = 4;
 
 fn tone(room: &Room) -> PathBuf {
     let path = room.path("tone.wav");
-    let spec = hound::WavSpec {
-        channels: 2,
-        sample_rate: RATE,
-        bits_per_sample: 32,
-        sample_format: hound::SampleFormat::Float,
-    };
-    let mut wav = hound::WavWriter::create(&path, spec).unwrap();
     let step = std::f64::consts::TAU * TONE_HZ / f64::from(RATE);
-    for n in 0..MUSIC_S * RATE as usize {
-        wav.write_sample(TONE * (step * n as f64).sin() as f32).unwrap();
-        wav.write_sample(0.0_f32).unwrap();
-    }
-    wav.finalize().unwrap();
+    let tone = |n: usize| TONE * (step * n as f64).sin() as f32;
+    write_wav(&path, RATE, 2, (0..MUSIC_S * RATE as usize).flat_map(|n| [tone(n), 0.0]));
     path
 }
 
 /// The tone's amplitude in each piece.
 fn tones(sound: &[f32]) -> Vec<f64> {
-    let amplitude = |piece: &[f32]| {
-        let (mut sine, mut cosine, mut weight) = (0.0, 0.0, 0.0);
-        for (n, sample) in piece.iter().enumerate() {
-            let turn = std::f64::consts::TAU * n as f64;
-            let window = 0.5 - 0.5 * (turn / PIECE as f64).cos();
-            let phase = turn * TONE_HZ / f64::from(RATE);
-            sine += window * f64::from(*sample) * phase.sin();
-            cosine += window * f64::from(*sample) * phase.cos();
-            weight += window;
-        }
-        2.0 * f64::hypot(sine, cosine) / weight
-    };
-    sound.chunks_exact(PIECE).map(amplitude).collect()
+    sound.chunks_exact(PIECE).map(|piece| amplitude(piece, TONE_HZ, RATE)).collect()
 }
 
 /// The tone's level in the latest half second, in dB of what was played.
 fn tone_db(recorder: &Recorder, sink: Sink) -> f64 {
     let latest = recorder.played(sink, recorder.seconds() - 0.5);
-    20.0 * (median(tones(&latest.left).into_iter()) / f64::from(TONE)).log10()
+    20.0 * (median(tones(&latest.left)) / f64::from(TONE)).log10()
 }
 
 /// Which pieces of what the PC played between two seconds are not heard as they were, how many ms
@@ -178,16 +162,14 @@ fn a_second_card_that_comes_back_after_the_playout_delay_has_grown_is_heard_with
     command.arg("--preset").arg(&preset).args(["--sample-rate", &RATE.to_string()]);
     command.args(["--source", "none", "--source", "device:mic1"]);
     command.args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--no-web"]);
-    let mut server = Program::start(command, room.path("server.log"));
-    server.wait_for("Ctrl-C stops.");
-    let said = server.said();
-    let address = said.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).unwrap();
+    let mut server = Program::start(command);
+    let address = server.address().to_string();
     // Nothing else plays or records in short blocks, which would make those of the microphone short.
     let recorded = room.path("heard.wav");
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
     command.arg(address).args(["--codec", "f32", "--output"]);
     command.arg(format!("wav:{}", recorded.display()));
-    let mut listener = Program::start(command, room.path("listener.log"));
+    let mut listener = Program::start(command);
     let _tone = room.play(&tone(&room), MOUTH);
     // Its header is brought up to date once a second.
     let latest = || {
@@ -227,8 +209,8 @@ fn a_device_that_is_given_twice_is_refused_in_one_line() {
         let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
         sources.iter().for_each(|source| _ = command.args(["--source", source]));
         command.args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--no-web"]);
-        let mut server = Program::start(command, room.path("twice.log"));
-        assert_eq!(server.exit_code(), Some(2), "{sources:?}: {}", server.said());
+        let mut server = Program::start(command);
+        assert_eq!(server.wait().code, Some(2), "{sources:?}: {}", server.said());
         let said = server.said();
         assert_eq!(said.lines().count(), 1, "{sources:?}: {said}");
         assert!(said.contains("Give each once"), "{sources:?}: {said}");

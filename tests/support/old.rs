@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, ramp};
+use super::ramp;
+use super::waiting::PATIENCE;
 
 pub(crate) const RATE: u32 = 44_100;
 pub(crate) const CHUNK: usize = 1024;

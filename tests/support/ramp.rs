@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use super::wav::write_wav;
+
 /// Positions that fit: each is a sample of its own in a float's 24 bits, below half of full scale,
 /// where the limiter passes bits unchanged.
 const POSITIONS: u64 = 1 << 23;
@@ -56,36 +58,9 @@ pub(crate) fn stretches(samples: &[f32], channels: usize) -> Vec<Stretch> {
     found
 }
 
-/// Checks that a chunk of the ramp goes on where the last one ended. Before the first sound there
-/// may be silence: the server starts with it.
-#[track_caller]
-pub(crate) fn assert_follows(samples: &[f32], channels: usize, next: &mut Option<u64>) {
-    let found = stretches(samples, channels);
-    let (first, frames) = match found[..] {
-        [Stretch::Silence { .. }] if next.is_none() => return,
-        [Stretch::Silence { .. }, Stretch::Sound { first, frames }] if next.is_none() => {
-            (first, frames)
-        }
-        [Stretch::Sound { first, frames }] => (first, frames),
-        _ => panic!("{found:?} where {next:?} was to come"),
-    };
-    assert_eq!(first, next.unwrap_or(first), "a chunk is missing or came twice");
-    *next = Some(first + frames);
-}
-
 /// Writes a float WAV file of the ramp from `first` on.
 pub(crate) fn write(path: &Path, first: u64, count: usize, rate: u32, channels: u16) {
-    let spec = hound::WavSpec {
-        channels,
-        sample_rate: rate,
-        bits_per_sample: 32,
-        sample_format: hound::SampleFormat::Float,
-    };
-    let mut wav = hound::WavWriter::create(path, spec).unwrap();
-    for sample in frames(first, count, channels.into()) {
-        wav.write_sample(sample).unwrap();
-    }
-    wav.finalize().unwrap();
+    write_wav(path, rate, channels, frames(first, count, channels.into()));
 }
 
 /// A recording, whole: its header must tell of every byte that the file holds.
@@ -124,15 +99,6 @@ impl Recording {
             all.remove(0);
         }
         all
-    }
-
-    /// Where the ramp was, if all is one unbroken stretch of it.
-    #[track_caller]
-    pub(crate) fn unbroken(&self) -> (u64, u64) {
-        match self.stretches()[..] {
-            [Stretch::Sound { first, frames }] => (first, frames),
-            ref other => panic!("not one unbroken stretch: {other:?}"),
-        }
     }
 }
 

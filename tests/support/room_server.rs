@@ -2,7 +2,7 @@
 //! client sends.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 
 use auralync::Format;
 use auralync::wire::{
-    AudioFrame, AudioHeader, AuralyncKey, Config, Deframer, FLAG_LAST, Frame, Hello, Limits,
-    MAX_CLIENT_FRAME, People, Ping, Pong, Welcome, Wish, kind,
+    AudioFrame, AudioHeader, AuralyncKey, Config, Hello, MAX_CLIENT_FRAME, Ping, Pong, Welcome,
+    Wish, kind,
 };
+
+use super::line::Line;
 
 const FORMAT: Format = Format { sample_rate: 48_000, channels: 2 };
 const CHUNK: u32 = 480;
@@ -30,12 +32,6 @@ pub(crate) struct Said {
     pub(crate) arrived_us: u64,
 }
 
-impl Said {
-    pub(crate) fn is_last(&self) -> bool {
-        self.header.flags & FLAG_LAST != 0
-    }
-}
-
 /// What has come so far.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
@@ -47,14 +43,15 @@ pub(crate) struct Heard {
 /// The server; stops when dropped.
 pub(crate) struct RoomServer {
     pub(crate) address: SocketAddr,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     started: Instant,
     lets_speak: bool,
     heard: Mutex<Heard>,
-    people: Mutex<Vec<u8>>,
+    /// The frame that says who is there.
+    pub(super) people: Mutex<Vec<u8>>,
     stop: AtomicBool,
     hang_up: AtomicBool,
 }
@@ -91,11 +88,6 @@ impl RoomServer {
         self.shared.heard.lock().unwrap()
     }
 
-    /// Tells everybody who is there.
-    pub(crate) fn tell(&self, people: &People) {
-        *self.shared.people.lock().unwrap() = people.frame();
-    }
-
     /// Closes every connection there is.
     pub(crate) fn hang_up(&self) {
         self.shared.hang_up.store(true, Ordering::Relaxed);
@@ -126,25 +118,19 @@ impl Shared {
             auralync: Some(AuralyncKey { version: 2, hold: true }),
         };
         socket.write_all(&config.frame())?;
-        let mut deframer = Deframer::new(Limits { plain: 0, typed: MAX_CLIENT_FRAME });
-        let (mut is_welcomed, mut position, mut told) = (false, 0, Vec::new());
-        let mut buffer = [0; 16 * 1024];
-        while !self.stop.load(Ordering::Relaxed) {
+        let mut line = Line::new(socket, MAX_CLIENT_FRAME);
+        let (mut is_open, mut is_welcomed, mut position) = (true, false, 0);
+        let mut told = Vec::new();
+        while is_open && !self.stop.load(Ordering::Relaxed) {
             if is_welcomed && self.hang_up.swap(false, Ordering::Relaxed) {
                 return Ok(());
             }
-            match socket.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(count) => deframer.push(&buffer[..count]),
-                Err(e) if is_timeout(&e) => {}
-                Err(e) => return Err(e),
-            }
-            let arrived_us = self.now_us();
-            while let Some(Frame::Typed { kind, body }) = deframer.next_frame().unwrap() {
-                match self.answer(kind, body, arrived_us) {
-                    Some(answer) => socket.write_all(&answer)?,
-                    None => continue,
-                }
+            let mut answers = Vec::new();
+            is_open = line.listen(|kind, body| {
+                answers.extend(self.answer(kind, body, self.now_us()));
+            });
+            for answer in answers {
+                line.say(&answer);
                 is_welcomed = true;
             }
             let due = (self.now_us() - EPOCH_US) * 48 / 1000;
@@ -152,12 +138,12 @@ impl Shared {
                 let captured_us = EPOCH_US + position * 1000 / 48;
                 let header = AudioHeader { flags: 0, frames: CHUNK, position, captured_us };
                 let frame = AudioFrame::float32(header, &[0.0; CHUNK as usize * 2]);
-                socket.write_all(frame.typed())?;
+                line.say(frame.typed());
                 position += u64::from(CHUNK);
             }
             let people = self.people.lock().unwrap().clone();
             if is_welcomed && people != told {
-                socket.write_all(&people)?;
+                line.say(&people);
                 told = people;
             }
         }
@@ -179,7 +165,9 @@ impl Shared {
             kind::TALK => {
                 assert!(self.lets_speak, "it was told that it may not");
                 let (header, payload) = AudioHeader::split(body).unwrap();
-                heard.said.push(Said { header, payload: payload.to_vec(), arrived_us });
+                let said = Said { header, payload: payload.to_vec(), arrived_us };
+                assert!(said.header.captured_us < said.arrived_us && !said.payload.is_empty());
+                heard.said.push(said);
                 None
             }
             kind::WISH => {
@@ -212,8 +200,4 @@ impl Shared {
         }
         welcome
     }
-}
-
-fn is_timeout(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
 }

@@ -1,19 +1,13 @@
 //! Listeners as bare sockets: they do only what a test makes them do.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 
 use auralync::wire::{self, Hello};
 
-use super::PATIENCE;
-
-/// A connection that fails a test instead of hanging it.
-pub(crate) fn connect(server: SocketAddr) -> TcpStream {
-    let socket = TcpStream::connect_timeout(&server, PATIENCE).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.set_write_timeout(Some(PATIENCE)).unwrap();
-    socket
-}
+pub(crate) use super::connecting::{connect, skip_to_welcome};
+use super::connecting::{exactly, header};
+use super::waiting::PATIENCE;
 
 /// A connection that has room for next to nothing that it does not read.
 pub(crate) fn connect_with_little_room(server: SocketAddr) -> TcpStream {
@@ -52,31 +46,8 @@ pub(crate) fn greet(socket: &mut TcpStream, id: &str) -> Vec<u8> {
     skip_to_welcome(socket)
 }
 
-/// The body of the welcome that follows a hello.
-pub(crate) fn skip_to_welcome(socket: &mut TcpStream) -> Vec<u8> {
-    loop {
-        let length = header(socket);
-        let mut body = exactly(socket, (length & !wire::TYPED) as usize);
-        if length & wire::TYPED != 0 {
-            assert_eq!(body.remove(0), wire::kind::WELCOME, "the first typed frame");
-            return body;
-        }
-    }
-}
-
 /// Interleaved float32 samples.
 pub(crate) fn samples(payload: &[u8]) -> Vec<f32> {
     assert_eq!(payload.len() % 4, 0);
     payload.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
-}
-
-fn header(socket: &mut TcpStream) -> u32 {
-    let bytes = exactly(socket, 4);
-    u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
-}
-
-fn exactly(socket: &mut TcpStream, count: usize) -> Vec<u8> {
-    let mut bytes = vec![0; count];
-    socket.read_exact(&mut bytes).unwrap();
-    bytes
 }

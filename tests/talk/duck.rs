@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::person::{Person, RATE, converse_at_ease, microphone};
-use super::support::Scratch;
-use super::support::program::{server, source};
+use crate::support::Scratch;
+use crate::support::flags::source;
+use crate::support::servers::server;
+use crate::support::wav::write_wav;
 
 /// The frequency of the film, which stands on the left alone: where no voice is, the right is
 /// silent.
@@ -31,18 +33,8 @@ fn film_db(film: &[f32], at: usize) -> f64 {
 fn the_film_steps_back_by_what_duck_says_for_as_long_as_somebody_speaks() {
     let scratch = Scratch::new();
     let path = scratch.path("film.wav");
-    let spec = hound::WavSpec {
-        channels: 2,
-        sample_rate: RATE,
-        bits_per_sample: 32,
-        sample_format: hound::SampleFormat::Float,
-    };
-    let mut wav = hound::WavWriter::create(&path, spec).unwrap();
-    for n in 0..40 * u64::from(RATE) {
-        wav.write_sample(sine(FILM_HZ, FILM, n)).unwrap();
-        wav.write_sample(0.0_f32).unwrap();
-    }
-    wav.finalize().unwrap();
+    let film = (0..40 * u64::from(RATE)).flat_map(|n| [sine(FILM_HZ, FILM, n), 0.0]);
+    write_wav(&path, RATE, 2, film);
     let film = source(&path);
     let chunk = 480;
     let mut server = server([

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::conference;
-use super::person::{Person, RATE, converse, converse_at_ease, level, microphone};
-use super::support::within;
+use super::person::{Person, RATE, converse, converse_at_ease, microphone};
+use crate::support::tone::amplitude;
+use crate::support::within;
 use auralync::wire::Wish;
 use std::collections::BTreeMap;
 
@@ -42,7 +43,7 @@ fn a_talker_hears_every_tone_but_their_own_each_at_its_level() {
                 let settled_us = person.server_us() + 2_500_000;
                 converse_at_ease(&mut person, Duration::from_secs(5), tone(hz));
                 let samples = a_second_of(&person, settled_us);
-                let levels = TONES_HZ.map(|hz| level(&samples, hz) / AMPLITUDE);
+                let levels = TONES_HZ.map(|hz| amplitude(&samples, hz, RATE) / AMPLITUDE);
                 (person, settled_us, levels)
             })
         })
@@ -71,7 +72,7 @@ fn a_talker_hears_every_tone_but_their_own_each_at_its_level() {
     let listener = listening.join().unwrap();
     let samples = a_second_of(&listener, last_settled_us);
     for hz in TONES_HZ {
-        let level = db(level(&samples, hz) / AMPLITUDE);
+        let level = db(amplitude(&samples, hz, RATE) / AMPLITUDE);
         assert!(level.abs() <= 0.1, "a listener hears {hz} Hz at {level} dB");
     }
 }
@@ -104,7 +105,7 @@ fn a_listeners_own_wish_for_a_volume_changes_their_mix_alone_without_a_gap() {
         let _talker = speaking.join().unwrap();
         for (person, expected) in [(&wishing, 0.5), (&other, 1.0)] {
             let samples = a_second_of(person, wished_us + 1_000_000);
-            let level = db(level(&samples, hz) / AMPLITUDE / expected);
+            let level = db(amplitude(&samples, hz, RATE) / AMPLITUDE / expected);
             println!("{codec}: {level:.3} dB off");
             assert!(level.abs() <= 0.1, "{codec}: {level} dB off");
         }

@@ -7,7 +7,7 @@ use auralync::wire::{MAX_TALK_BYTES, People, Wish};
 
 use super::conference;
 use super::person::{Person, converse, microphone};
-use super::support::program::server;
+use crate::support::servers::server;
 
 /// What a list says of one person: can talk, is muted, is deaf, is speaking.
 fn state(people: &People, person: u32) -> Option<[bool; 4]> {

@@ -1,24 +1,16 @@
 //! Somebody with a microphone, who speaks the wire.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use auralync::codec::opus::{Encoder, Layout};
 use auralync::codec::{Bitrate, Decoder};
-use auralync::wire::{
-    AudioHeader, Changes, Deframer, Frame, Hello, Limits, MAX_SERVER_FRAME, Microphone, Notice,
-    People, Ping, Pong, Welcome, Wish, kind, talk_frame,
-};
+use auralync::wire::{AudioHeader, Changes, Microphone, Notice, People, Wish, kind};
 
-use crate::support::socket::{connect, skip_to_welcome};
+pub(crate) use crate::support::caller::RATE;
+use crate::support::caller::{Caller, FRAME, microphone_of};
 use crate::support::wait_until;
-
-/// Frames per second of what everybody here says.
-pub(crate) const RATE: u32 = 48_000;
-
-/// Frames in each talk frame: 10 ms.
-pub(crate) const FRAME: u32 = 480;
 
 /// Sound that came: where it belongs, when it was captured, what it is.
 #[derive(Debug, Clone)]
@@ -27,30 +19,34 @@ pub(crate) struct Heard {
     pub(crate) samples: Vec<f32>,
 }
 
-/// One connection.
+/// A caller who keeps what comes.
 pub(crate) struct Person {
-    pub(crate) socket: TcpStream,
-    deframer: Deframer,
+    caller: Caller,
     decoder: Decoder,
-    pub(crate) welcome: Welcome,
+    encoder: Option<Encoder>,
     pub(crate) heard: Vec<Heard>,
     pub(crate) people: Option<People>,
     pub(crate) people_came: usize,
     pub(crate) notice: Option<Notice>,
-    pub(crate) has_ended: bool,
-    /// Server's clock − ours, in µs, by the quickest pong.
-    offset: Option<(u64, i64)>,
-    pongs: u32,
-    epoch: Instant,
-    encoder: Option<Encoder>,
-    /// Frames said so far.
-    pub(crate) said: u64,
+}
+
+impl Deref for Person {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl DerefMut for Person {
+    fn deref_mut(&mut self) -> &mut Caller {
+        &mut self.caller
+    }
 }
 
 /// A microphone that sends mono in `codec`.
 pub(crate) fn microphone(codec: &str) -> Microphone {
-    let algorithmic_delay = if codec == "opus" { Layout::for_delay(80).delay } else { 0 };
-    Microphone { codec: codec.into(), rate: RATE, channels: 1, algorithmic_delay }
+    microphone_of(codec, if codec == "opus" { Layout::for_delay(80).delay } else { 0 })
 }
 
 impl Person {
@@ -61,36 +57,19 @@ impl Person {
         codec: &str,
         microphone: Option<Microphone>,
     ) -> Self {
-        let mut socket = connect(server);
         let is_opus = microphone.as_ref().is_some_and(|microphone| microphone.codec == "opus");
         let encoder =
             is_opus.then(|| Encoder::new(Layout::for_delay(80), 1, Bitrate::default()).unwrap());
-        let hello = Hello {
-            version: 2,
-            id: id.into(),
-            name: format!("person {id}"),
-            codecs: vec![codec.into()],
-            talk: microphone,
-        };
-        socket.write_all(&hello.frame()).unwrap();
-        let welcome = Welcome::read(&skip_to_welcome(&mut socket)).unwrap();
-        let decoder = Decoder::new(&welcome.codec, welcome.format.channels).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
+        let caller = Caller::join(server, id, codec, microphone);
+        let decoder = Decoder::new(&caller.welcome.codec, caller.welcome.format.channels).unwrap();
         Self {
-            socket,
-            deframer: Deframer::new(Limits { plain: 0, typed: MAX_SERVER_FRAME }),
+            caller,
             decoder,
-            welcome,
+            encoder,
             heard: Vec::new(),
             people: None,
             people_came: 0,
             notice: None,
-            has_ended: false,
-            offset: None,
-            pongs: 0,
-            epoch: Instant::now(),
-            encoder,
-            said: 0,
         }
     }
 
@@ -104,25 +83,19 @@ impl Person {
         let mut person = Self::join(server, id, codec, Some(microphone));
         for _ in 0..5 {
             let before = person.pongs;
-            let ping = Ping { client_us: person.us() };
-            person.say(&ping.frame());
+            person.ping();
             person.listen_until("a pong", |person| person.pongs > before);
         }
         person
     }
 
-    fn us(&self) -> u64 {
-        self.epoch.elapsed().as_micros() as u64
-    }
-
     /// What the server's clock shows.
     pub(crate) fn server_us(&self) -> u64 {
-        self.us().checked_add_signed(self.offset.unwrap().1).unwrap()
+        self.caller.server_us().unwrap()
     }
 
     pub(crate) fn say(&mut self, bytes: &[u8]) {
-        // A server that has closed is found out by reading.
-        let _ = self.socket.write_all(bytes);
+        self.line.say(bytes);
     }
 
     pub(crate) fn wish(&mut self, wish: &Wish) {
@@ -133,66 +106,41 @@ impl Person {
     /// `captured_us` of the server's clock.
     pub(crate) fn talk(&mut self, samples: &[f32], captured_us: u64, flags: u8) {
         let frames = u32::try_from(samples.len()).unwrap();
-        let header = AudioHeader { flags, frames, position: self.said, captured_us };
-        self.said += u64::from(frames);
-        let frame = match &mut self.encoder {
-            Some(encoder) => talk_frame(header, encoder.encode(samples).unwrap()),
+        match &mut self.encoder {
+            Some(encoder) => {
+                self.caller.talk(encoder.encode(samples).unwrap(), frames, captured_us, flags);
+            }
             None => {
                 let payload: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
-                talk_frame(header, &payload)
+                self.caller.talk(&payload, frames, captured_us, flags);
             }
-        };
-        self.say(&frame.unwrap());
+        }
     }
 
     /// Takes what has come.
     pub(crate) fn listen(&mut self) {
-        let mut bytes = [0; 64 * 1024];
-        match self.socket.read(&mut bytes) {
-            Ok(0) => self.has_ended = true,
-            Ok(count) => self.deframer.push(&bytes[..count]),
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-                ) => {}
-            Err(_) => self.has_ended = true,
-        }
-        let now_us = self.us();
-        while let Ok(Some(frame)) = self.deframer.next_frame() {
-            let Frame::Typed { kind, body } = frame else { panic!("a plain frame") };
-            match kind {
-                kind::AUDIO => {
-                    let (header, payload) = AudioHeader::split(body).unwrap();
-                    let mut samples = Vec::new();
-                    let channels = self.welcome.format.channels;
-                    self.decoder.decode(payload, header.frames, channels, &mut samples).unwrap();
-                    self.heard.push(Heard { header, samples });
-                }
-                kind::PONG => {
-                    let pong = Pong::read(body).unwrap();
-                    self.pongs += 1;
-                    let round_trip = now_us - pong.client_us;
-                    let middle = pong.client_us + round_trip / 2;
-                    let offset = pong.received_us as i64 - middle as i64;
-                    if self.offset.is_none_or(|(quickest, _)| round_trip < quickest) {
-                        self.offset = Some((round_trip, offset));
-                    }
-                }
-                kind::PEOPLE => {
-                    self.people = Some(People::read(body).unwrap());
-                    self.people_came += 1;
-                }
-                kind::CHANGES => {
-                    if let Some(people) = &mut self.people {
-                        people.change(Changes::read(body).unwrap());
-                        self.people_came += 1;
-                    }
-                }
-                kind::NOTICE => self.notice = Some(Notice::read(body).unwrap()),
-                _ => {}
+        let Self { caller, decoder, heard, people, people_came, notice, .. } = self;
+        let channels = caller.welcome.format.channels;
+        caller.listen(|kind, body| match kind {
+            kind::AUDIO => {
+                let (header, payload) = AudioHeader::split(body).unwrap();
+                let mut samples = Vec::new();
+                decoder.decode(payload, header.frames, channels, &mut samples).unwrap();
+                heard.push(Heard { header, samples });
             }
-        }
+            kind::PEOPLE => {
+                *people = Some(People::read(body).unwrap());
+                *people_came += 1;
+            }
+            kind::CHANGES => {
+                if let Some(people) = people {
+                    people.change(Changes::read(body).unwrap());
+                    *people_came += 1;
+                }
+            }
+            kind::NOTICE => *notice = Some(Notice::read(body).unwrap()),
+            _ => {}
+        });
     }
 
     /// Listens until `condition` holds.
@@ -266,19 +214,4 @@ fn converse_from(
         let samples: Vec<f32> = (from..from + u64::from(FRAME)).map(&sample).collect();
         person.talk(&samples, captured_us, 0);
     }
-}
-
-/// Level of the tone of `hz` in `samples`, as the amplitude of a sine, through a Hann window.
-pub(crate) fn level(samples: &[f32], hz: f64) -> f64 {
-    let count = samples.len() as f64;
-    let (mut re, mut im, mut weight) = (0.0, 0.0, 0.0);
-    for (n, sample) in samples.iter().enumerate() {
-        let turn = std::f64::consts::TAU * n as f64;
-        let window = 0.5 - 0.5 * (turn / count).cos();
-        let phase = turn * hz / f64::from(RATE);
-        re += window * f64::from(*sample) * phase.cos();
-        im += window * f64::from(*sample) * phase.sin();
-        weight += window;
-    }
-    2.0 * re.hypot(im) / weight
 }

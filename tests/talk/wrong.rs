@@ -6,7 +6,7 @@ use auralync::wire::{AudioHeader, Ping, Reason, Report, Wish, kind, talk_frame, 
 
 use super::conference;
 use super::person::{Person, converse, microphone};
-use super::support::program::Program;
+use crate::support::program::Program;
 
 /// Runs `attack` by a talker while somebody listens, who hears nothing but silence, without a gap.
 /// Returns the talker and the server.
@@ -61,7 +61,7 @@ fn a_talker_who_sends_a_hundred_times_real_time_is_closed_with_one_clear_line() 
     });
     let text = is_told_of_a_violation(&mut talker);
     assert_eq!(text, "the microphone sent far more sound than there is time for");
-    assert_eq!(server.said("far more of its microphone's sound"), 1);
+    assert_eq!(server.times_said("far more of its microphone's sound"), 1);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use auralync::wire::{Hello, TYPED, kind};
 
 use crate::support::socket;
+use crate::support::websocket::{masked, opening};
 
 /// Writes `request` and reads until the server closes.
 pub(crate) fn exchange(page: SocketAddr, request: &[u8]) -> String {
@@ -27,15 +28,6 @@ pub(crate) fn request(page: SocketAddr, method: &str, path: &str) -> (String, St
         exchange(page, format!("{method} {path} HTTP/1.1\r\nHost: {page}\r\n\r\n").as_bytes());
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
     (head.to_owned(), body.to_owned())
-}
-
-/// The opening that a browser would send.
-pub(crate) fn opening(page: SocketAddr) -> String {
-    format!(
-        "GET /listen HTTP/1.1\r\nHost: {page}\r\nOrigin: http://{page}\r\nUpgrade: websocket\r\n\
-         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
 }
 
 /// A WebSocket that does only what a test makes it do.
@@ -142,20 +134,4 @@ impl WebSocket {
 pub(crate) fn hello(id: &str) -> Vec<u8> {
     let codecs = vec!["f32".into()];
     Hello { version: 2, id: id.into(), name: "a phone".into(), codecs, talk: None }.frame()
-}
-
-/// A frame as clients must send it.
-pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
-    const MASK: [u8; 4] = [0xa5, 0x01, 0xff, 0x3c];
-    let mut bytes = vec![first];
-    match u16::try_from(payload.len()).unwrap() {
-        short @ 0..=125 => bytes.push(0x80 | short as u8),
-        long => {
-            bytes.push(0x80 | 126);
-            bytes.extend(long.to_be_bytes());
-        }
-    }
-    bytes.extend(MASK);
-    bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    bytes
 }

@@ -9,8 +9,10 @@ use auralync::wire::websocket::{masked_text, server_text};
 use auralync::wire::{Hello, Notice, Reason, TYPED, Wish, kind};
 use serde_json::{Value, json};
 
-use crate::browser::{self, Message, WebSocket, exchange, masked};
-use crate::support::program::{Program, client, server_command};
+use super::browser::{self, Message, WebSocket, exchange};
+use crate::support::program::Program;
+use crate::support::servers::{client, server_command};
+use crate::support::websocket::masked;
 use crate::support::{Scratch, socket, wait_until};
 
 const MASK: [u8; 4] = [1, 2, 3, 4];
@@ -175,7 +177,7 @@ fn only_a_program_here_with_the_token_is_let_in() {
     stream.read_exact(&mut status).unwrap();
     assert_eq!(&status, b"HTTP/1.1 101");
     assert!(room.server.is_running());
-    assert_eq!(room.server.said("panicked"), 0);
+    assert_eq!(room.server.times_said("panicked"), 0);
     // The token goes with the server.
     #[cfg(unix)]
     {

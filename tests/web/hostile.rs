@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use auralync::wire::{AudioHeader, kind, typed};
 
-use crate::browser::{Message, WebSocket, exchange, hello, masked, opening, read_all, request};
-use crate::serve;
-use crate::support::{Scratch, program, ramp, socket};
+use super::browser::{Message, WebSocket, exchange, hello, read_all, request};
+use super::serve;
+use crate::support::websocket::{masked, opening};
+use crate::support::{Scratch, assert_follows, flags, ramp, socket};
 
 /// Anything that has no time of its own may take this long on a busy machine.
 const SOON: Duration = Duration::from_secs(15);
@@ -19,7 +20,7 @@ fn whoever_breaks_the_rules_of_http_is_answered_and_no_listener_notices() {
     let scratch = Scratch::new();
     let path = scratch.path("ramp.wav");
     ramp::write(&path, 0, 60 * 48_000, 48_000, 2);
-    let source = program::source(&path);
+    let source = flags::source(&path);
     let flags = ["--source", &source, "--playout-delay-ms", "2000"];
     let (mut server, address, page) = serve(&flags);
     let good = opening(page);
@@ -79,7 +80,7 @@ fn whoever_breaks_the_rules_of_http_is_answered_and_no_listener_notices() {
         }
     });
     assert!(server.is_running());
-    assert_eq!(server.said("panicked"), 0);
+    assert_eq!(server.times_said("panicked"), 0);
 }
 
 /// Three seconds of sound without a gap.
@@ -90,7 +91,7 @@ fn follow_ramp(mut next_body: impl FnMut() -> Vec<u8>) {
         let (header, payload) = AudioHeader::split(&body).unwrap();
         assert_eq!(header.position, *position.get_or_insert(header.position));
         position = Some(header.position + u64::from(header.frames));
-        ramp::assert_follows(&socket::samples(payload), 2, &mut next);
+        assert_follows(&socket::samples(payload), 2, &mut next);
     }
 }
 
@@ -171,7 +172,7 @@ fn whoever_breaks_the_rules_of_websocket_is_closed_with_the_reason() {
         assert_eq!(closes_with(page, greets, &bytes), Some(code), "{name}");
     }
     assert!(server.is_running());
-    assert_eq!(server.said("panicked"), 0);
+    assert_eq!(server.times_said("panicked"), 0);
 }
 
 #[test]

@@ -2,19 +2,20 @@
 
 use auralync::wire::{AudioHeader, Notice, Ping, Pong, Reason, SERVER_FULL, kind};
 
-use crate::browser::{Message, WebSocket, hello, masked};
-use crate::serve;
-use crate::support::program;
+use super::browser::{Message, WebSocket, hello};
+use super::serve;
+use crate::support::flags;
 #[cfg(unix)]
-use crate::support::program::server;
-use crate::support::{Scratch, ramp, socket};
+use crate::support::servers::server;
+use crate::support::websocket::masked;
+use crate::support::{Scratch, assert_follows, ramp, socket};
 
 #[test]
 fn a_browser_and_a_native_listener_get_the_same_sound_at_the_same_positions() {
     let scratch = Scratch::new();
     let path = scratch.path("ramp.wav");
     ramp::write(&path, 0, 60 * 48_000, 48_000, 2);
-    let source = program::source(&path);
+    let source = flags::source(&path);
     let flags = ["--source", &source, "--playout-delay-ms", "2000", "--max-queue-size", "100"];
     let (_server, address, page) = serve(&flags);
     let mut native = socket::connect(address);
@@ -28,7 +29,7 @@ fn a_browser_and_a_native_listener_get_the_same_sound_at_the_same_positions() {
     while at_browser.len() < 100 {
         let body = browser.sound();
         let (_, payload) = AudioHeader::split(&body).unwrap();
-        ramp::assert_follows(&socket::samples(payload), 2, &mut next);
+        assert_follows(&socket::samples(payload), 2, &mut next);
         at_browser.push(body);
     }
     while at_native.last() != at_browser.last() {
@@ -83,7 +84,7 @@ fn a_server_that_stops_says_so_and_its_successor_is_found_at_the_same_port() {
     let (mut first, _, page) = serve(&["--source", "tone"]);
     let (mut browser, before) = WebSocket::listen(page, "a run");
     browser.sound();
-    let (ended, _) = first.stop();
+    let ended = first.stop();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let Message::Frame(kind::NOTICE, notice) = browser.next_word() else { panic!("no notice") };
     assert_eq!(Notice::read(&notice).unwrap().reason, Reason::Stopping);

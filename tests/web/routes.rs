@@ -2,9 +2,9 @@
 
 use std::net::TcpListener;
 
-use crate::browser::{WebSocket, exchange, request};
-use crate::serve;
-use crate::support::program::server;
+use super::browser::{WebSocket, exchange, request};
+use super::serve;
+use crate::support::servers::server;
 use crate::support::{socket, wait_until};
 
 #[test]
@@ -89,13 +89,13 @@ fn a_busy_port_is_a_warning_and_the_server_serves_its_listeners() {
     for part in [&port, "another program already uses that port", "--web ", "--no-web"] {
         assert!(warning.contains(part), "{warning}");
     }
-    assert!(server.said_on_stdout().iter().all(|line| !line.contains("http://")));
+    assert!(server.stdout().iter().all(|line| !line.contains("http://")));
 }
 
 #[test]
 fn no_page_is_served_where_none_is_wanted() {
     let mut server = server(["--source", "none"]);
     server.wait_for("Ctrl-C stops");
-    assert!(server.said_on_stdout().iter().all(|line| !line.contains("http://")));
-    assert_eq!(server.said("page"), 0);
+    assert!(server.stdout().iter().all(|line| !line.contains("http://")));
+    assert_eq!(server.times_said("page"), 0);
 }

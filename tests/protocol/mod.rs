@@ -1,0 +1,9 @@
+//! The protocol, held to its word: golden bytes in both directions, the document against the code,
+//! a real server against peers that speak literal bytes, and arbitrary bytes against every reader.
+
+mod conversation;
+mod document;
+mod hostile;
+mod mutation;
+mod peer;
+mod vectors;
