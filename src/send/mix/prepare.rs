@@ -1,7 +1,7 @@
 //! Opens a source that is to stand in the mix: off the chunking thread, because it can take seconds.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 
 use log::error;
 
@@ -42,10 +42,10 @@ pub(in crate::send) struct Fitting {
     pub(in crate::send) stop: Shutdown,
 }
 
+#[cfg(feature = "device")]
 impl Fitting {
-    #[cfg(feature = "device")]
     pub(in crate::send) fn delay_ms(&self) -> u32 {
-        self.delay_ms.load(Ordering::Relaxed)
+        self.delay_ms.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 
