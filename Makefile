@@ -46,6 +46,7 @@ lint: ## formatting, style and documentation, with every warning an error
 	tests/page/node_modules/.bin/tsc -p tests/page
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --no-default-features
+	scripts/oldest.sh
 
 format: ## Rust and the page's modules, as lint wants them
 	@scripts/setup.sh build lint
