@@ -1,6 +1,6 @@
 //! Who names whom: reads the modules' paths, and holds them to the table in CONTRIBUTING.md.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
+#![allow(clippy::unwrap_used, reason = "these are a test's own files")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
