@@ -1,7 +1,9 @@
 //! Opens a source that is to stand in the mix: off the chunking thread, because it can take seconds.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
+#[cfg(feature = "device")]
+use std::sync::atomic::Ordering;
 
 use log::error;
 
