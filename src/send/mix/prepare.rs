@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-#[cfg(feature = "device")]
-use std::sync::atomic::Ordering;
 
 use log::error;
 
@@ -44,10 +42,10 @@ pub(in crate::send) struct Fitting {
     pub(in crate::send) stop: Shutdown,
 }
 
+#[cfg(feature = "device")]
 impl Fitting {
-    #[cfg(feature = "device")]
     pub(in crate::send) fn delay_ms(&self) -> u32 {
-        self.delay_ms.load(Ordering::Relaxed)
+        self.delay_ms.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 
