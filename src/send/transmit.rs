@@ -13,7 +13,6 @@ mod limits;
 mod moderate;
 mod names;
 mod news;
-mod numbers;
 mod people;
 mod places;
 mod roll;

@@ -258,7 +258,7 @@ impl Transmit {
         seat.listener.codec = codec;
         sockets::rebuffer(SockRef::from(&seat.stream), buffering);
         let refusal = self.let_speak(index, ghost, hello.talk.take());
-        self.number((index, &hello.id), ghost, &mut welcome);
+        self.number(index, ghost, &mut welcome);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };

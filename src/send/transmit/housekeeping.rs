@@ -106,7 +106,7 @@ impl Transmit {
         };
         let _ = self.poll.registry().deregister(&mut seat.stream);
         self.free.push(index);
-        self.forget(&seat.listener, seat.origin, index);
+        self.forget(seat.listener.person, index);
         let counts = seat.listener.outbox.counts();
         self.dropped_before += counts.dropped_full + counts.dropped_old;
         let now = self.clock.now_us();

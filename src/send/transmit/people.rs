@@ -9,8 +9,6 @@ use log::warn;
 
 use super::names::distinct;
 use super::news::{Item, News};
-use super::numbers::Numbers;
-use super::places::Origin;
 use super::roll::Roll;
 use super::{Seat, Transmit};
 use crate::send::fanout::{Listener, Phase, Talker};
@@ -30,7 +28,7 @@ pub(super) struct Gathering {
     mixer: SyncSender<Message>,
     /// The seat of each person: the newest connection's.
     seats: BTreeMap<u32, usize>,
-    numbers: Numbers,
+    last_person: u32,
     last_connection: u64,
     /// What the mixer has not been told yet.
     news: News,
@@ -47,7 +45,7 @@ impl Gathering {
         Self {
             mixer,
             seats: BTreeMap::new(),
-            numbers: Numbers::default(),
+            last_person: 0,
             last_connection: 0,
             news: News::default(),
             refused: 0,
@@ -75,15 +73,8 @@ impl Transmit {
 
     /// Makes the listener at `index`, who is about to be welcomed, a person of the room: the one at
     /// `ghost`, where it takes that one's place.
-    pub(super) fn number(
-        &mut self,
-        (index, id): (usize, &str),
-        ghost: Option<usize>,
-        welcome: &mut Welcome,
-    ) {
-        let (Some(gathering), Some(Some(Seat { origin, .. }))) =
-            (&mut self.gathering, self.seats.get(index))
-        else {
+    pub(super) fn number(&mut self, index: usize, ghost: Option<usize>, welcome: &mut Welcome) {
+        let Some(gathering) = &mut self.gathering else {
             return;
         };
         let before = ghost.and_then(|ghost| self.seats.get(ghost)?.as_ref());
@@ -92,8 +83,10 @@ impl Transmit {
             let person = person.as_ref().copied()?;
             Some((person, [*is_muted, *is_silenced, *is_deaf], Arc::clone(volumes)))
         });
-        let (person, states, volumes) = before
-            .unwrap_or_else(|| (gathering.numbers.give(*origin, id), [false; 3], Arc::default()));
+        let (person, states, volumes) = before.unwrap_or_else(|| {
+            gathering.last_person += 1;
+            (gathering.last_person, [false; 3], Arc::default())
+        });
         gathering.seats.insert(person, index);
         welcome.person = Some(person);
         if let Some(Some(seat)) = self.seats.get_mut(index) {
@@ -248,13 +241,12 @@ impl Transmit {
     }
 
     /// A listener that was at `index` is gone.
-    pub(super) fn forget(&mut self, listener: &Listener, origin: Origin, index: usize) {
-        if let (Some(gathering), Some(person)) = (&mut self.gathering, listener.person)
+    pub(super) fn forget(&mut self, person: Option<u32>, index: usize) {
+        if let (Some(gathering), Some(person)) = (&mut self.gathering, person)
             && gathering.seats.get(&person) == Some(&index)
         {
             gathering.seats.remove(&person);
             gathering.news.leave(person);
-            gathering.numbers.keep(origin, listener.id.clone(), person);
         }
     }
 
