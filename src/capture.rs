@@ -1,7 +1,8 @@
-//! Runs on the audio thread: no allocation, free, lock, log or syscall.
+//! What a card gives, on its way into stamped chunks. [`Capture`] runs on the audio thread: no
+//! allocation, free, lock, log or syscall.
 //!
 //! The card's callback pushes what it got into a ring and bumps counters; [`Captured`] is the
-//! other end, on the chunking thread.
+//! other end, on the chunking thread, where [`cards`] and [`chunk`] are.
 
 pub mod cards;
 pub mod chunk;

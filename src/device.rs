@@ -72,6 +72,12 @@ pub fn has_output() -> bool {
     list().is_ok_and(|devices| devices.iter().any(|device| device.outputs))
 }
 
+/// Whether this PC has any input at the moment. May block for a few seconds.
+#[must_use]
+pub fn has_input() -> bool {
+    list().is_ok_and(|devices| devices.iter().any(|device| device.inputs))
+}
+
 /// The id of the output that the system plays on by default, `None` if there is none. Quick enough
 /// to ask once a second, to follow the user who plugs in headphones.
 #[must_use]

@@ -45,6 +45,7 @@ use mix::Mix;
 use mix::desk::{Asked, Desk};
 use mix::own_mixes::OwnMixes;
 use mix::prepare::{self, Fitting, Prepared};
+use mix::read_ahead::ReadAhead;
 use mix::record::Recordings;
 use mix::thread::MixThread;
 use report::Report;
@@ -264,7 +265,9 @@ impl Server {
         beside.into_iter().try_for_each(|source| mix.add(source))?;
         match origin {
             Origin::Generator(generator) => {
-                mix.generate(generator, source.channels, clock.now_us(), &stop)?
+                let name = source.to_string();
+                let ahead = ReadAhead::start(&name, generator, source.channels, format, &stop)?;
+                mix.generate(ahead, clock.now_us())?;
             }
             #[cfg(feature = "device")]
             Origin::Card(device) => {
@@ -279,6 +282,7 @@ impl Server {
                     counters: Arc::clone(&counters),
                     capturing,
                     is_carrier: true,
+                    mix_channels: format.channels,
                 };
                 let heard = stop.clone();
                 // Opening a card can take seconds; nobody waits for this thread to end.

@@ -27,7 +27,7 @@ pub enum Card {
         /// How much sound it hands over at a time, in ms.
         period_ms: f64,
     },
-    /// It delivers no more.
+    /// The card delivers no more.
     Lost,
 }
 

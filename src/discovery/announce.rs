@@ -184,7 +184,9 @@ impl Speak {
 
     fn say(&mut self, now: Duration) {
         for datagram in self.responder.due(now) {
-            if self.sockets.send(&datagram).is_err() {
+            let is_to_all = datagram.to.is_none();
+            // An asker that cannot be reached asks again.
+            if self.sockets.send(&datagram).is_err() && is_to_all {
                 self.responder.failed(now, datagram.link);
             }
         }

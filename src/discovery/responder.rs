@@ -233,7 +233,7 @@ impl Responder {
         over.into_iter().filter_map(|one| self.answer(now, one)).collect()
     }
 
-    /// What is to be sent now to all.
+    /// What is to be sent now, to all or to one who asked.
     pub fn due(&mut self, now: Duration) -> Vec<Datagram> {
         let mut datagrams = self.finish(now);
         for (&id, link) in &mut self.links {

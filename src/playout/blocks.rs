@@ -36,14 +36,14 @@ impl Blocks {
         self.next = Some(position);
     }
 
-    /// Whether something of the last block is left.
+    /// Whether nothing of the last block is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ready.is_empty()
     }
 
     /// The next `frames` frames, interleaved. `make` appends one block each time that it is asked,
-    /// and is told the mix's position of it.
+    /// and is told the mix's position of it; what it leaves out is silence.
     pub fn take(
         &mut self,
         frames: usize,
@@ -52,7 +52,10 @@ impl Blocks {
         let wanted = frames * self.channels;
         while self.ready.len() < wanted {
             let next = self.next.get_or_insert_default();
+            let whole = self.ready.len() + BLOCK * self.channels;
             make(*next, &mut self.ready);
+            // Whatever was made, the next block lies behind this one.
+            self.ready.resize(whole, 0.0);
             *next += BLOCK as u64;
         }
         self.ready.drain(..wanted)

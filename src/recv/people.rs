@@ -33,7 +33,7 @@ impl Room {
         let mut state = self.lock();
         let is_there = |who: &u32| people.people.iter().any(|person| person.person == *who);
         state.selected = state.selected.filter(is_there);
-        // Who comes back has the same number, and is as loud as before.
+        // Who comes back within the seat's life has the same number, and is as loud as before.
         if state.volumes.len() > MAX_PEOPLE {
             state.volumes.retain(|who, _| is_there(who));
         }
@@ -153,7 +153,7 @@ impl Default for Gossip {
 }
 
 impl Gossip {
-    /// What is new at `now_us`, a sentence each, [`MOST_LINES`] a second.
+    /// What is new at `now_us`, a sentence each, [`MOST_LINES`] a second, and one that counts the rest.
     pub(crate) fn news(&mut self, others: &[Other], now_us: u64) -> Vec<String> {
         let mut told = Vec::new();
         if let Some(untold) = self.hearsay.untold(now_us) {

@@ -33,8 +33,8 @@ use extra::Extra;
 pub use seen::{Next, Snapshot};
 pub use wishes::Wishes;
 
-/// Frames that begin anew, of which more are taken in a second than any honest server sends: one
-/// that was asleep, or whose card stood still.
+/// Frames that begin anew, of which so many are taken at once and in every second after that: more
+/// than any honest server sends, one that was asleep, or whose card stood still.
 const MOST_BEGINNINGS: u64 = 10;
 
 /// What is known of the server's clock never changes by so much at once, in µs, unless a clock has
@@ -266,13 +266,17 @@ impl Play {
                 let has_stepped = self.offset.replace(offset).is_some_and(|before| {
                     (before.server_us(at_us) - offset.server_us(at_us)).abs() > CLOCK_STEP_US
                 });
+                self.timelines().for_each(|timeline| timeline.set_offset(offset));
                 if has_stepped {
                     // What seemed to come too late by the old one did not.
+                    let played_later = self.extra.ms() > 0;
                     self.extra.forget();
                     self.too_late_since_us = None;
                     self.be_fair(now_us);
+                    if played_later {
+                        self.apply_delay();
+                    }
                 }
-                self.timelines().for_each(|timeline| timeline.set_offset(offset));
             }
             Heard::Delay { playout_delay_ms, from_us } => {
                 self.change_delay(playout_delay_ms, from_us)
@@ -442,8 +446,10 @@ impl Play {
             if let Some(tap) = &mut self.taps.heard {
                 tap.sound(format, samples);
             }
-            if is_output && let Some(limiter) = &mut self.limiter {
-                limiter.process(samples);
+            if is_output {
+                if let Some(limiter) = &mut self.limiter {
+                    limiter.process(samples);
+                }
                 self.counters.peak.note(samples);
                 if let Some(tap) = &mut self.taps.output {
                     tap.sound(format, samples);

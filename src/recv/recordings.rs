@@ -43,11 +43,10 @@ impl Recordings {
         Taps { output: tap(&self.output), heard: tap(&self.heard) }
     }
 
-    /// Completes the files; what was counted.
-    pub(super) fn finish(self) -> Arc<stats::Recording> {
+    /// Completes the files.
+    pub(super) fn finish(self) {
         for recorder in [self.output, self.heard].into_iter().flatten() {
             recorder.finish();
         }
-        self.counters
     }
 }

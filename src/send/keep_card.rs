@@ -19,6 +19,7 @@ use crate::device::keep::{
 use crate::device::{self, InputDevice, Stream, System, hints};
 use crate::error::Result;
 use crate::shutdown::Shutdown;
+use crate::sound::mixdown::Mixdown;
 use crate::source::{Kind, Source};
 use crate::stats;
 
@@ -39,17 +40,20 @@ pub(super) struct KeepCard {
     pub(super) capturing: Capturing,
     /// Whether nothing is heard without it.
     pub(super) is_carrier: bool,
+    /// Channels of the mix.
+    pub(super) mix_channels: u16,
 }
 
-/// The card that `kind` means; none where this PC has no sound at all yet, which is waited for as for
-/// a card that was unplugged.
+/// The card that `kind` means; none where this PC has nothing of the kind yet, no output to be captured
+/// or no input, which is waited for as for a card that was unplugged.
 ///
 /// # Errors
 /// Why it cannot be captured, where there is sound.
 pub(super) fn find(kind: &Kind) -> Result<Option<InputDevice>> {
     match InputDevice::find(kind) {
         Ok(device) => Ok(Some(device)),
-        Err(_) if !device::has_output() => Ok(None),
+        Err(_) if matches!(kind, Kind::Device(_)) && !device::has_input() => Ok(None),
+        Err(_) if matches!(kind, Kind::Loopback(_)) && !device::has_output() => Ok(None),
         Err(e) => Err(e),
     }
 }
@@ -76,6 +80,8 @@ impl KeepCard {
                 Some(device) => device,
                 None => InputDevice::find(&self.source.kind)?,
             };
+            // Where it was not there at the start, it is found out here whether it has the channels.
+            Mixdown::new(device.layout(), self.mix_channels, self.source.channels)?;
             let period_ms = period_ms(self.delay_ms());
             let (clock, counters) = (self.clock, &self.counters);
             let stream = plug(&device, period_ms, clock, counters, &self.producer)?;

@@ -1,6 +1,6 @@
 //! The mix: cuts what the first source gives into chunks, adds what the others and the people in the
-//! room give, and encodes each chunk once. No thread, no channel of its own, no clock: those are in
-//! `mix/thread`.
+//! room give, and encodes each chunk once. It runs on no thread of its own and reads no clock:
+//! `mix/thread` does.
 
 pub mod combine;
 pub mod desk;
@@ -9,7 +9,7 @@ mod overload;
 pub(super) mod own_mixes;
 mod people;
 pub(super) mod prepare;
-mod read_ahead;
+pub(super) mod read_ahead;
 pub(super) mod record;
 mod sources;
 pub(super) mod thread;
@@ -27,9 +27,7 @@ use crate::codec::InUse;
 use crate::codec::opus;
 use crate::error::Result;
 use crate::format::Format;
-use crate::shutdown::Shutdown;
 use crate::sound::mixdown::Layout;
-use crate::soundless::Generator;
 use crate::stats::{self, SourceStats};
 use crate::wire::{AudioFrame, AudioHeader};
 use combine::{Combine, Role, Settings};
@@ -141,18 +139,11 @@ impl Mix {
         self.people = Some(People::new(self.format, room, own_mixes, Arc::clone(&self.counters)));
     }
 
-    /// Sound comes from a generator, from `now_us` on. A thread reads it ahead, until `stop`.
+    /// Sound comes from what is read ahead in the mix's format, from `now_us` on.
     ///
     /// # Errors
-    /// If its channels cannot be brought to the mix's, or the system gives no thread.
-    pub(super) fn generate(
-        &mut self,
-        generator: Generator,
-        pick: Option<(u16, u16)>,
-        now_us: u64,
-        stop: &Shutdown,
-    ) -> Result<()> {
-        let ahead = ReadAhead::start(&self.source, generator, pick, self.format, stop)?;
+    /// None, for a format of the mix's own.
+    pub(super) fn generate(&mut self, ahead: ReadAhead, now_us: u64) -> Result<()> {
         let layout = Layout::usual(self.format.channels);
         self.chunker.plug_exact(self.format, &layout, None, now_us)?;
         self.input = Input::Generator(Generating::new(ahead, self.format, now_us));
@@ -176,7 +167,7 @@ impl Mix {
         let (is_playing, has_ended) = match &self.input {
             Input::Nothing => (false, true),
             Input::Cards(cards) => (cards.is_plugged(), false),
-            Input::Generator(_) => (true, false),
+            Input::Generator(generating) => (generating.is_playing(), false),
         };
         self.sources.set_carrier(is_playing, has_ended);
         self.sources.obey(order, &mut self.combine, &mut self.taps)
@@ -233,7 +224,7 @@ impl Mix {
         self.people.as_ref().filter(|_| lasts).and_then(People::newest_talker)
     }
 
-    /// This person is heard no more, and those who listen alone are told.
+    /// Takes this person's microphone away.
     pub(super) fn silence(&mut self, person: u32) {
         if let Some(people) = &mut self.people {
             people.silence(person, &mut self.combine);

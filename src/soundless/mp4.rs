@@ -17,14 +17,13 @@ use crate::soundless::block::Block;
 use crate::soundless::fault::{Fault, believable};
 use crate::soundless::input::Input;
 use index::Coded;
-use table::Places;
-
-/// Longest packet, in bytes: 16,384 frames of eight channels of 32 bits, which Apple Lossless may store as
-/// they are, and some more. AAC has 1,536 bytes at most for two channels.
-const MAX_PACKET: u32 = 1024 * 1024;
+use table::{MAX_PACKET, Places};
 
 /// Most frames in a packet of Apple Lossless; encoders write 4,096.
 const MAX_ALAC_FRAMES: u32 = 16_384;
+
+/// Packets that are decoded before what is heard first: a packet of AAC goes on in the next one.
+const WARM_UP: u64 = 2;
 
 /// Packets in a row that must end in what makes AAC-LC to HE-AAC before it counts as such.
 const HE_PACKETS: u32 = 4;
@@ -70,11 +69,15 @@ impl Mp4 {
         let made = symphonia::default::get_codecs()
             .make_audio_decoder(&params, &AudioDecoderOptions::default());
         let decoder = made.map_err(|_| aac::rare())?;
-        let (to_skip, total) = track.played(format.sample_rate);
+        let (mut to_skip, total) = track.played(format.sample_rate);
+        let mut places = track.places;
+        while to_skip >= (WARM_UP + 1) * packet_frames as u64 && places.next().is_some() {
+            to_skip -= packet_frames as u64;
+        }
         Ok(Self {
             input,
             decoder,
-            places: track.places,
+            places,
             sample_rate: format.sample_rate,
             layout,
             packet_frames,
@@ -107,7 +110,10 @@ impl Mp4 {
             let samples = match packet(&mut self.input, place, bytes)? {
                 Some(packet) => decode(&mut *self.decoder, packet, channels),
                 // The file was cut off.
-                None if bytes <= MAX_PACKET => return Ok(false),
+                None if bytes <= MAX_PACKET => {
+                    self.damaged += 1;
+                    return Ok(false);
+                }
                 None => None,
             };
             let mut samples = samples.unwrap_or_else(|| {

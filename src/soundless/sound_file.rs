@@ -149,7 +149,10 @@ fn open_standard_input() -> std::result::Result<Input, Fault> {
         return Err(Fault::NoPipe("nothing is piped into this program", fix));
     }
     if IS_TAKEN.swap(true, Ordering::Relaxed) {
-        return Err(Fault::NoPipe("it is a source already, and can be heard once", "Name it once"));
+        return Err(Fault::NoPipe(
+            "it was read from already, and can be read once",
+            "Name it once; to hear it again, start the server again",
+        ));
     }
     #[cfg(unix)]
     let input = std::os::fd::AsFd::as_fd(&stdin).try_clone_to_owned()?;

@@ -129,7 +129,7 @@ fn what_waited_for_the_servers_clock_is_taken_in_turns_too() {
 }
 
 #[test]
-fn a_stream_that_begins_anew_more_than_ten_times_a_second_is_dropped_and_counted() {
+fn a_stream_that_begins_anew_ten_times_at_once_and_more_than_ten_a_second_is_dropped_and_counted() {
     let mut bench = Bench::new();
     bench.say(Heard::Offset(Offset::NONE));
     let now_us = bench.now_us;
@@ -202,6 +202,18 @@ fn where_much_of_the_sound_comes_too_late_it_is_played_later() {
         bench.plays_one(position * PERIOD as u64, age_us);
     }
     assert!(bench.play.extra.ms() > 0);
+}
+
+#[test]
+fn a_clock_that_has_jumped_ends_what_was_played_later_by_the_old_one() {
+    let mut bench = Bench::with_card(80);
+    bench.plays(100, 0);
+    bench.play.add_extra(3);
+    let delay_us = |bench: &mut Bench| bench.play.timelines().next().unwrap().delay_us();
+    assert_eq!(delay_us(&mut bench), 110_000.0);
+    bench.say(Heard::Offset(Offset { offset_us: 3.6e9, ..Offset::NONE }));
+    bench.turns();
+    assert_eq!((bench.play.extra.ms(), delay_us(&mut bench)), (0, 80_000.0));
 }
 
 #[test]

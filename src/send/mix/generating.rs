@@ -7,7 +7,7 @@ use crate::stats;
 
 /// What no card gives never makes up for more than this at once: after a stall its sound goes on where
 /// it was, later.
-const LONGEST_CATCH_UP_US: u64 = 500_000;
+pub(super) const LONGEST_CATCH_UP_US: u64 = 500_000;
 
 /// A source that is read ahead.
 pub(super) struct Generating {
@@ -16,12 +16,18 @@ pub(super) struct Generating {
     start_us: u64,
     made: u64,
     scratch: Vec<f32>,
+    is_playing: bool,
 }
 
 impl Generating {
     /// Sound of `ahead`, in `format`, the first frame of which belongs to `start_us`.
     pub(super) fn new(ahead: ReadAhead, format: Format, start_us: u64) -> Self {
-        Self { ahead, format, start_us, made: 0, scratch: Vec::new() }
+        Self { ahead, format, start_us, made: 0, scratch: Vec::new(), is_playing: false }
+    }
+
+    /// Whether there was sound when it was last due.
+    pub(super) fn is_playing(&self) -> bool {
+        self.is_playing
     }
 
     /// Gives what is due at `now_us`. `false` when the sound has ended.
@@ -47,6 +53,7 @@ impl Generating {
         self.scratch.resize(format.samples(missing as usize), 0.0);
         let count = self.ahead.read(&mut self.scratch);
         let has_ended = self.ahead.has_ended();
+        self.is_playing = count > 0;
         // What was not read in time is silence, and is heard later.
         let samples = &self.scratch[..if has_ended { count } else { self.scratch.len() }];
         let at_us = self.start_us + format.micros(self.made) as u64;

@@ -107,6 +107,7 @@ impl Prepared {
     }
 
     /// Refuses a card that is in the mix under another name: it would be twice as loud, with an echo.
+    /// A card that is not there yet has no id, and is not known for the same.
     ///
     /// # Errors
     /// [`Error::Usage`] if it is `other`, the card of the source called `name`.
@@ -170,6 +171,7 @@ fn card(source: &Source, fitting: &Fitting) -> Result<(Option<String>, CardFeed)
         counters: Arc::default(),
         capturing,
         is_carrier: false,
+        mix_channels: fitting.mix.channels,
     };
     let heard = feed.stop.clone();
     // Opening a card can take seconds; nobody waits for this thread to end.

@@ -15,8 +15,12 @@ use crate::sound::rate::WholeConverter;
 use crate::soundless::Generator;
 use crate::threads::{Priority, spawn};
 
-/// What is read ahead: longer than a disk takes to wake up while something else reads from it.
-const AHEAD_MS: f64 = 500.0;
+/// What is read ahead: longer than a disk takes to wake up while something else reads from it, and
+/// more than the mix makes up for at once after a stall ([`LONGEST_CATCH_UP_US`]) beside what is
+/// missing until the thread looks again.
+///
+/// [`LONGEST_CATCH_UP_US`]: super::generating::LONGEST_CATCH_UP_US
+const AHEAD_MS: f64 = 700.0;
 
 /// Read before the start, so that the first chunk is whole.
 const AT_START_MS: f64 = 100.0;

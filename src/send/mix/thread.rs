@@ -34,7 +34,8 @@ impl MixThread {
         // time either.
         let spent_us = || cpu_us().unwrap_or(0);
         while !shutdown.is_requested() {
-            while let Ok(Asked { order, answer }) = self.orders.try_recv() {
+            // One a turn: a source that comes or goes costs time that sound waits for.
+            if let Ok(Asked { order, answer }) = self.orders.try_recv() {
                 // Whoever asked may have gone.
                 let _ = answer.try_send(self.mix.obey(order));
             }

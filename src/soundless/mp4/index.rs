@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use super::table::{Places, Tables};
+use super::table::{MAX_ENTRIES, Places, Tables};
 use crate::soundless::fault::Fault;
 use crate::soundless::input::Input;
 
@@ -81,7 +81,7 @@ struct Index {
 /// # Errors
 /// If there is none, with what there is instead, or the index lies.
 pub(super) fn read(input: &mut Input) -> Result<Track, Fault> {
-    let mut reader = Reader { input, boxes: 0, depth: 0 };
+    let mut reader = Reader { input, boxes: 0, depth: 0, entries_left: MAX_ENTRIES };
     while let Some((name, end)) = reader.next_box(u64::MAX)? {
         if &name == b"mdat" && reader.input.is_pipe() {
             // The index is behind the sound.
@@ -144,6 +144,8 @@ struct Reader<'a> {
     input: &'a mut Input,
     boxes: u32,
     depth: u32,
+    /// Entries that tables may still have.
+    entries_left: u32,
 }
 
 impl Reader<'_> {
@@ -230,7 +232,7 @@ impl Reader<'_> {
                     said.description = self.body(stop)?.get(8..).unwrap_or_default().to_vec()
                 }
                 b"stts" | b"stsc" | b"stsz" | b"stco" | b"co64" => {
-                    said.tables.take(&name, self.input)?
+                    said.tables.take(&name, self.input, &mut self.entries_left)?
                 }
                 _ => {}
             }

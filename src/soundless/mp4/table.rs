@@ -5,8 +5,13 @@ use std::sync::Arc;
 use crate::soundless::fault::Fault;
 use crate::soundless::input::Input;
 
-/// Most entries of a table: a day of AAC at 48 kHz. Each costs 4 bytes of memory, or 8.
-const MAX_ENTRIES: u32 = 1 << 22;
+/// Most packets of a track, and most entries of all tables of a file together: four days of AAC at
+/// 44.1 kHz. Each entry costs 4 bytes of memory, or 8.
+pub(super) const MAX_ENTRIES: u32 = 1 << 24;
+
+/// Longest packet, in bytes: 16,384 frames of eight channels of 32 bits, which Apple Lossless may store
+/// as they are, and some more. AAC has 1,536 bytes at most for two channels.
+pub(super) const MAX_PACKET: u32 = 1024 * 1024;
 
 /// How large each packet is.
 #[derive(Debug, Clone)]
@@ -46,28 +51,35 @@ fn cut_off() -> Fault {
 }
 
 fn too_long() -> Fault {
-    Fault::Damaged("its index claims more packets than a day of sound has".into())
+    Fault::Damaged("its index claims more packets than four days of sound have".into())
 }
 
 fn number(input: &mut Input) -> Result<u32, Fault> {
     input.take().map(|four| four.map(u32::from_be_bytes))?.ok_or_else(cut_off)
 }
 
-/// The number of entries of a table that begins here, behind its version.
-fn entries(input: &mut Input) -> Result<u32, Fault> {
+/// The number of entries of a table that begins here, behind its version. They are taken off those
+/// that are `left` to the file.
+fn entries(input: &mut Input, left: &mut u32) -> Result<u32, Fault> {
     input.skip(4)?;
     let entries = number(input)?;
-    if entries > MAX_ENTRIES { Err(too_long()) } else { Ok(entries) }
+    *left = left.checked_sub(entries).ok_or_else(too_long)?;
+    Ok(entries)
 }
 
 impl Tables {
     /// Takes a table of this name, whose body begins at `input`'s place. No memory is taken for
-    /// entries before they have come.
-    pub(super) fn take(&mut self, name: &[u8; 4], input: &mut Input) -> Result<(), Fault> {
+    /// entries before they have come, and for no more than are `left` to the file.
+    pub(super) fn take(
+        &mut self,
+        name: &[u8; 4],
+        input: &mut Input,
+        left: &mut u32,
+    ) -> Result<(), Fault> {
         match name {
             b"stts" => {
                 self.frames = 0;
-                for _ in 0..entries(input)? {
+                for _ in 0..entries(input, left)? {
                     let (count, frames) = (number(input)?, number(input)?);
                     let frames = u64::from(count).saturating_mul(frames.into());
                     self.frames = self.frames.saturating_add(frames);
@@ -75,14 +87,14 @@ impl Tables {
             }
             b"stsc" => {
                 self.runs.clear();
-                for _ in 0..entries(input)? {
+                for _ in 0..entries(input, left)? {
                     let (first, packets, _) = (number(input)?, number(input)?, number(input)?);
                     self.runs.push((first.saturating_sub(1), packets));
                 }
             }
             b"stco" | b"co64" => {
                 self.chunks.clear();
-                for _ in 0..entries(input)? {
+                for _ in 0..entries(input, left)? {
                     let offset = match name {
                         b"stco" => number(input)?.into(),
                         _ => u64::from(number(input)?) << 32 | u64::from(number(input)?),
@@ -93,12 +105,16 @@ impl Tables {
             b"stsz" => {
                 input.skip(4)?;
                 let (same, count) = (number(input)?, number(input)?);
-                self.packets = count.into();
-                self.sizes = Some(if same > 0 {
-                    Sizes::Same(same)
-                } else if count > MAX_ENTRIES {
+                if count > MAX_ENTRIES {
                     return Err(too_long());
+                }
+                self.packets = count.into();
+                self.sizes = Some(if same > MAX_PACKET {
+                    return Err(Fault::Damaged(format!("its index claims {same} bytes a packet")));
+                } else if same > 0 {
+                    Sizes::Same(same)
                 } else {
+                    *left = left.checked_sub(count).ok_or_else(too_long)?;
                     let mut each = Vec::new();
                     for _ in 0..count {
                         each.push(number(input)?);
