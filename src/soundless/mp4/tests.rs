@@ -123,7 +123,7 @@ fn he_aac_that_does_not_say_so_is_known_by_its_packets() {
 fn an_index_that_claims_more_than_there_is_takes_no_memory() {
     let sizes = TONE.windows(4).position(|part| part == b"stsz").unwrap();
     for (count, why) in [
-        (u32::MAX, "its index claims more packets than a day of sound has"),
+        (u32::MAX, "its index claims more packets than four days of sound have"),
         (1 << 22, "its index is cut off"),
     ] {
         let mut bytes = TONE.to_vec();
@@ -131,6 +131,15 @@ fn an_index_that_claims_more_than_there_is_takes_no_memory() {
         let text = refusal(&bytes);
         assert!(text.contains(why), "{text}");
     }
+}
+
+#[test]
+fn packets_that_no_encoder_makes_are_refused_before_any_is_read() {
+    let sizes = TONE.windows(4).position(|part| part == b"stsz").unwrap();
+    let mut bytes = TONE.to_vec();
+    bytes[sizes + 8..sizes + 12].copy_from_slice(&(2_u32 << 20).to_be_bytes());
+    let text = refusal(&bytes);
+    assert!(text.contains("its index claims 2097152 bytes a packet"), "{text}");
 }
 
 #[test]
