@@ -164,7 +164,8 @@ fn is_for_tests(module: &Module, sources: &[PathBuf]) -> bool {
     })
 }
 
-/// What a line names: what it uses, to the end of the sentence, and paths from the crate's root.
+/// What a line names: what it uses, to the end of the sentence, and paths that begin at the crate's root
+/// or above the module.
 fn paths(rest: &[&str], line: &str) -> Vec<String> {
     let is_use = |line: &str| {
         let line = line.trim_start();
@@ -177,7 +178,9 @@ fn paths(rest: &[&str], line: &str) -> Vec<String> {
         return vec![path.to_owned()];
     }
     let ends = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':');
-    let after = line.match_indices("crate::").map(|(at, _)| &line[at..]);
+    let starts = line.match_indices("crate::").chain(line.match_indices("super::"));
+    let is_start = |at: usize| !line[..at].ends_with([':', '/']);
+    let after = starts.filter(|(at, _)| is_start(*at)).map(|(at, _)| &line[at..]);
     after.map(|path| path.split(ends).next().unwrap_or_default().to_owned()).collect()
 }
 

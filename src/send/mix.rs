@@ -268,3 +268,6 @@ impl Mix {
 fn patience_us(delay_ms: u32) -> u64 {
     (u64::from(delay_ms) * 1000 / 4).clamp(SHORTEST_PATIENCE_US, LONGEST_PATIENCE_US)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! A server's threads: makes the queues between them, starts and joins them.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+
+use log::warn;
+
+use super::control::{self, Board};
+use super::mix::Mix;
+use super::mix::desk::{Asked, Desk};
+use super::mix::own_mixes::OwnMixes;
+use super::mix::prepare::{self, Fitting, Prepared};
+use super::mix::record::Recordings;
+use super::mix::thread::MixThread;
+use super::origin::Origin;
+use super::transmit::{Handle, Snapshot, Transmit};
+use super::web::Web;
+use super::web::names::Names;
+use super::{carrier, presence, terms};
+use crate::codec::opus::{self, Layout};
+use crate::control::token::TokenFile;
+use crate::error::Result;
+use crate::preset::Preset;
+use crate::settings::{ServerSettings, computer};
+use crate::shutdown::Shutdown;
+use crate::source::Source;
+use crate::stats;
+use crate::threads::{Priority, join, spawn};
+
+/// What a server has opened.
+pub(super) struct Opened {
+    pub(super) origin: Origin,
+    pub(super) beside: Vec<Prepared>,
+    pub(super) desk: Desk,
+    pub(super) orders: Receiver<Asked>,
+    pub(super) fitting: Fitting,
+    pub(super) door: TcpListener,
+    pub(super) web_door: Option<TcpListener>,
+    pub(super) recordings: Recordings,
+}
+
+/// A server that runs.
+pub(super) struct Running {
+    pub(super) counters: Arc<stats::Capture>,
+    pub(super) handle: Handle,
+    /// What the network loop says of itself.
+    pub(super) snapshots: Receiver<Snapshot>,
+    recordings: Recordings,
+    fitting: Fitting,
+    layout: Layout,
+    network: JoinHandle<Result<()>>,
+    chunks: JoinHandle<Result<()>>,
+    /// Those who may tell the server what to do find it in this file, as long as it is there.
+    _token: Option<TokenFile>,
+}
+
+impl Running {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// If the system gives no thread or no event queue.
+    pub(super) fn start(settings: &ServerSettings, opened: Opened) -> Result<Self> {
+        let Opened { origin, beside, desk, orders, fitting, door, web_door, mut recordings } =
+            opened;
+        let (clock, format, stop) = (fitting.clock, fitting.mix, fitting.stop.clone());
+        let counters: Arc<stats::Capture> = Arc::default();
+        let room = terms::room(settings, format, fitting.captured.clone());
+        let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
+        let token = match web_door {
+            Some(door) => {
+                let board = Board {
+                    desk,
+                    network: handle.clone(),
+                    record: recordings.control.clone(),
+                    offered: offered(settings),
+                };
+                open_page(door, settings, &mut transmit, board, &stop)?
+            }
+            None => None,
+        };
+        let (preset, (source, _)) = (&settings.preset, carrier(settings));
+        let layout = Layout::for_delay(preset.playout_delay_ms);
+        let named = (&*source.kind.to_string(), prepare::settings(&source));
+        let (chunk_size, counted) = (preset.chunk_size, Arc::clone(&counters));
+        let mut mix = Mix::new(format, chunk_size, layout, named, counted, clock.now_us());
+        mix.record(recordings.take_taps(), &source.to_string());
+        if settings.talk {
+            let (people, room) = sync_channel(presence::QUEUE);
+            transmit.let_listeners_speak(people);
+            let own_mixes = OwnMixes::start(format, chunk_size, layout, &handle, &counters, &stop)?;
+            mix.let_people_speak(room, own_mixes, settings.duck_db.into());
+        }
+        beside.into_iter().try_for_each(|source| mix.add(source))?;
+        origin.feed(&mut mix, source, &fitting, &counters)?;
+
+        let network = spawn("network", Priority::Soon, &stop, move || transmit.run())?;
+        let (delay_ms, heard) = (Arc::clone(&fitting.delay_ms), stop.clone());
+        let chunks = MixThread { mix, orders, delay_ms, clock, network: handle.clone() };
+        let chunks = spawn("chunks", Priority::Now, &stop, move || chunks.run(&heard))?;
+        Ok(Self {
+            counters,
+            handle,
+            snapshots,
+            recordings,
+            fitting,
+            layout,
+            network,
+            chunks,
+            _token: token,
+        })
+    }
+
+    /// Counted of the files that are written.
+    pub(super) fn recorded(&self) -> Arc<stats::Recording> {
+        Arc::clone(&self.recordings.counters)
+    }
+
+    /// Takes over what may change while a server runs.
+    pub(super) fn follow(&self, preset: &Preset) {
+        self.fitting.delay_ms.store(preset.playout_delay_ms, Ordering::Relaxed);
+        if !self.layout.suits(preset.playout_delay_ms) && terms::offers(preset).include_opus() {
+            let ms = self.layout.frames * 1000 / opus::RATE;
+            warn!(
+                "Opus goes on in packets of {ms} ms, which are long for the new delay: its \
+                 listeners may play later than the others. Start the server again for shorter ones"
+            );
+        }
+        self.handle.change(terms::change(preset, self.fitting.clock.now_us()));
+    }
+
+    /// Whether a thread has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.network.is_finished() || self.chunks.is_finished() || self.fitting.stop.is_requested()
+    }
+
+    /// Ends everything and completes the files.
+    ///
+    /// # Errors
+    /// What went wrong while it ran.
+    pub(super) fn end(self) -> Result<()> {
+        self.fitting.stop.request();
+        self.handle.stop();
+        let chunks = join(self.chunks);
+        self.recordings.finish();
+        let outcome = join(self.network).and(chunks);
+        self.fitting.stop.breakage().map_or(outcome, Err)
+    }
+}
+
+/// Serves the page, and lets those who have the token tell the server what to do.
+fn open_page(
+    door: TcpListener,
+    settings: &ServerSettings,
+    transmit: &mut Transmit,
+    board: Board,
+    stop: &Shutdown,
+) -> Result<Option<TokenFile>> {
+    let token = door.local_addr().ok().and_then(|address| token(address.port()));
+    let names = Names { pc: computer::name(), added: settings.web_hosts.clone() };
+    let mut page = Web::new(settings.web_status, names);
+    if let Some(token) = &token {
+        page.let_control(token.token().to_owned());
+    }
+    transmit.open_to_browsers(door, page)?;
+    if token.is_some() {
+        transmit.send_callers_to(control::start(board, stop)?);
+    }
+    Ok(token)
+}
+
+/// The token of those who may tell this server what to do. A server is of use without.
+fn token(port: u16) -> Option<TokenFile> {
+    let token = TokenFile::write(port);
+    token.inspect_err(|e| warn!("nobody can tell this server what to do: {e}")).ok()
+}
+
+/// What may be taken in while the server runs: all that was named, and left out or not.
+fn offered(settings: &ServerSettings) -> Vec<Source> {
+    settings.sources.iter().chain(&settings.offers).cloned().collect()
+}

@@ -1,0 +1,90 @@
+//! What listeners and the network are told of a server, and what of it may change while it runs.
+
+use super::captured::CapturedOutputs;
+use super::transmit::{Change, Room};
+use crate::codec::opus::Layout;
+use crate::codec::{Codec, Offers};
+use crate::discovery::announce::Announcement;
+use crate::discovery::record::Details;
+use crate::format::Format;
+use crate::preset::Preset;
+use crate::settings::ServerSettings;
+use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
+
+/// Listeners ping this often, or every so many ms as there are listeners: a thousand pings a
+/// second is what a big room may cost.
+const PING_MS: u32 = 250;
+
+/// What every listener is told first.
+pub(super) fn room(settings: &ServerSettings, format: Format, captured: CapturedOutputs) -> Room {
+    let preset = &settings.preset;
+    let config = Config {
+        sample_rate: format.sample_rate,
+        channels: format.channels,
+        chunk_size: preset.chunk_size,
+        auralync: Some(AuralyncKey { version: VERSION, hold: false }),
+    };
+    let welcome = Welcome {
+        version: VERSION,
+        session: format!("{:016x}", crate::random::random()),
+        name: settings.name.clone(),
+        format,
+        codec: Codec::Float32.name().to_owned(),
+        chunk_size: preset.chunk_size,
+        position_rate: format.sample_rate,
+        algorithmic_delay: 0,
+        playout_delay_ms: preset.playout_delay_ms,
+        ping_ms: PING_MS,
+        accepts: std::collections::BTreeMap::new(),
+        person: None,
+        captured_output: None,
+        also_captured: Vec::new(),
+    };
+    Room {
+        config,
+        welcome,
+        captured,
+        max_clients: preset.listeners(),
+        per_address: preset.listeners_per_address(),
+        max_talkers: preset.max_talkers,
+        max_queue_size: preset.max_queue_size,
+        offers: offers(preset),
+        opus: Layout::for_delay(preset.playout_delay_ms),
+    }
+}
+
+/// What the network is told of this server.
+pub(super) fn announcement(settings: &ServerSettings, port: u16, web: Option<u16>) -> Announcement {
+    Announcement {
+        name: settings.name.clone(),
+        bind: settings.preset.bind,
+        port,
+        details: Details {
+            version: VERSION,
+            preset: settings.preset_name.clone(),
+            full: false,
+            web,
+            id: None,
+        },
+    }
+}
+
+/// What listeners may have, and who gets what. The preset has been checked.
+pub(super) fn offers(preset: &Preset) -> Offers {
+    preset.codecs.as_deref().and_then(|list| Offers::parse(list).ok()).unwrap_or_default()
+}
+
+/// Listeners learn of a new delay this long before it holds, so that all of them know in time.
+const NOTICE_US: u64 = 300_000;
+
+/// What of a preset may change while the server runs.
+pub(super) fn change(preset: &Preset, now_us: u64) -> Change {
+    Change {
+        playout_delay_ms: preset.playout_delay_ms,
+        from_us: now_us + NOTICE_US,
+        max_clients: preset.listeners(),
+        per_address: preset.listeners_per_address(),
+        max_talkers: preset.max_talkers,
+        offers: offers(preset),
+    }
+}
