@@ -79,6 +79,7 @@ impl Origin {
         mix: &mut Mix,
         source: Source,
         fitting: &Fitting,
+        #[cfg_attr(not(feature = "device"), expect(unused_variables, reason = "for a card"))]
         counters: &Arc<stats::Capture>,
     ) -> Result<()> {
         match self {
