@@ -5,12 +5,6 @@
 
 use unicode_width::UnicodeWidthChar;
 
-/// Highest sample rate that a file may have, in Hz. Beyond it its header lies.
-pub const MAX_SAMPLE_RATE: u32 = 768_000;
-
-/// Most channels of a sound file. Beyond it a header lies.
-pub const MAX_CHANNELS: u16 = 64;
-
 /// Most channels that a stream carries. A card may have more; they are mixed down.
 pub const MAX_STREAM_CHANNELS: u16 = 2;
 

@@ -5,3 +5,9 @@ pub mod loudness;
 pub mod mixdown;
 pub(crate) mod ramp;
 pub mod rate;
+
+/// Highest sample rate that a file may have, in Hz. Beyond it its header lies.
+pub const MAX_SAMPLE_RATE: u32 = 768_000;
+
+/// Most channels of a sound file. Beyond it a header lies.
+pub const MAX_CHANNELS: u16 = 64;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use auralync::format::{Format, MAX_SAMPLE};
-use auralync::format::{MAX_CHANNELS, MAX_SAMPLE_RATE};
+use auralync::sound::{MAX_CHANNELS, MAX_SAMPLE_RATE};
 use auralync::soundless::Generator;
 use auralync::source::Kind;
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::disk::Disk;
 use crate::error::{Error, Result};
-use crate::format::{Format, MAX_CHANNELS, MAX_SAMPLE_RATE};
+use crate::format::Format;
+use crate::sound::{MAX_CHANNELS, MAX_SAMPLE_RATE};
 
 /// Bytes before the first sample: RIFF, room for the 64-bit sizes, format, frame count, data.
 const HEADER_BYTES: u64 = 94;

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use crate::format::{Format, MAX_CHANNELS, MAX_SAMPLE_RATE};
+use crate::format::Format;
+use crate::sound::{MAX_CHANNELS, MAX_SAMPLE_RATE};
 
 /// Lowest sample rate of a sound file, in Hz. Below it a header lies.
 const MIN_SAMPLE_RATE: u32 = 1_000;
