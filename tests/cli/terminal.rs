@@ -417,7 +417,9 @@ fn a_thousand_quick_rounds_of_muting_leave_nothing_behind() {
     });
     let wishes = server.heard().wishes.len();
     assert!(wishes <= 200, "{wishes} wishes");
-    assert_eq!((count("task"), count("fd")), before);
+    // What starting had opened for a moment may be gone.
+    let after = (count("task"), count("fd"));
+    assert!(after.0 <= before.0 && after.1 <= before.1, "{after:?}, before {before:?}");
     window.press("mq");
     assert_eq!(window.ended().0, 0);
 }
