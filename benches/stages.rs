@@ -17,7 +17,6 @@ use auralync::playout::{BLOCK, Playout};
 use auralync::recv::speaker;
 use auralync::send::fanout::{Log, Outbox};
 use auralync::sound::limiter::Limiter;
-use auralync::sound::mixdown::Layout;
 use auralync::sound::rate::RateConverter;
 use auralync::wire::{AudioFrame, AudioHeader, Deframer, Frame, Limits, MAX_AUDIO_PAYLOAD};
 use divan::Bencher;
@@ -71,7 +70,7 @@ fn capture_a_period(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = CHUNKS)]
 fn cut_a_period_into_chunks(bencher: Bencher<'_, '_>, chunk: usize) {
     let mut chunker = Chunker::new(STEREO, chunk as u32, 50_000, START_US);
-    if let Err(e) = chunker.plug_exact(STEREO, &Layout::usual(2), None, START_US) {
+    if let Err(e) = chunker.plug_exact(START_US) {
         panic!("a stereo source must fit a stereo stream: {e}");
     }
     let period = tone(PERIOD);

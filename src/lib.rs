@@ -78,6 +78,10 @@ pub mod format;
 mod hearsay;
 mod home;
 mod random;
+// Where the unit tests keep files, too.
+#[cfg(test)]
+#[path = "../tests/support/scratch.rs"]
+mod scratch;
 pub mod settings;
 #[doc(hidden)] // shown as [`Shutdown`]
 pub mod shutdown;

@@ -22,8 +22,6 @@ mod flac_writer;
 mod mutations;
 #[cfg(test)]
 mod played;
-#[cfg(test)]
-pub(crate) mod scratch;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -178,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_file_keeps_its_own_format() {
-        let scratch = scratch::Scratch::new();
+        let scratch = crate::scratch::Scratch::new();
         let path = scratch.path("own.wav");
         let own = Format { sample_rate: 22_050, channels: 1 };
         let mut file = crate::recording::WavFile::create(&path, own, false).unwrap();

@@ -77,7 +77,7 @@ impl Cards {
 }
 
 /// Gives the chunker everything that waits in the ring of its card.
-pub fn pass(captured: &mut Captured, chunker: &mut Chunker) {
+fn pass(captured: &mut Captured, chunker: &mut Chunker) {
     captured.drain(|piece| match piece {
         Piece::Stamp(stamp) => {
             let lost = stamp.frame.saturating_sub(stamp.pushed);

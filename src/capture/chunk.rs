@@ -171,18 +171,13 @@ impl Chunker {
         Ok(())
     }
 
-    /// Plugs in a source whose frame 0 is exactly at `now_us`: nothing is left out.
+    /// Plugs in a source in the stream's own format, whose frame 0 is exactly at `now_us`: nothing is
+    /// left out.
     ///
     /// # Errors
     /// As [`plug`](Self::plug).
-    pub fn plug_exact(
-        &mut self,
-        source: Format,
-        layout: &Layout,
-        pick: Option<(u16, u16)>,
-        now_us: u64,
-    ) -> Result<()> {
-        self.plug(source, layout, pick)?;
+    pub fn plug_exact(&mut self, now_us: u64) -> Result<()> {
+        self.plug(self.format, &Layout::usual(self.format.channels), None)?;
         if let Some(input) = &mut self.input {
             input.clock.anchor(0, now_us);
         }

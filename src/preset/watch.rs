@@ -59,7 +59,7 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::soundless::scratch::Scratch;
+    use crate::scratch::Scratch;
 
     #[test]
     fn a_file_that_is_still_being_written_is_not_read() {

@@ -226,7 +226,7 @@ fn cannot_write(path: &Path, error: &io::Error, has_sound: bool) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::soundless::scratch::Scratch;
+    use crate::scratch::Scratch;
 
     #[test]
     fn two_programs_never_write_one_file() {

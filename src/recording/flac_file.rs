@@ -178,8 +178,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::scratch::Scratch;
     use crate::soundless::Generator;
-    use crate::soundless::scratch::Scratch;
     use crate::source::Kind;
 
     const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };

@@ -154,7 +154,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn what_is_no_ordinary_file_is_called_what_it_is() {
-        use crate::soundless::scratch::Scratch;
+        use crate::scratch::Scratch;
         let scratch = Scratch::new();
         let socket = scratch.path("socket.wav");
         let _listens = std::os::unix::net::UnixListener::bind(&socket).unwrap();
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_takes_no_recordings_is_refused_and_one_that_does_stays_empty() {
-        let scratch = crate::soundless::scratch::Scratch::new();
+        let scratch = crate::scratch::Scratch::new();
         let folder = scratch.path("here");
         let refused = |path: &Path| refuse_folder_at_once(path).unwrap_err().to_string();
         assert!(refused(&folder).ends_with("this folder does not exist. Make it, or name another"));

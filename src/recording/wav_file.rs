@@ -169,7 +169,7 @@ pub(super) fn endless_header(format: Format) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::soundless::scratch::Scratch;
+    use crate::scratch::Scratch;
 
     const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
 

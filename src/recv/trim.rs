@@ -212,7 +212,7 @@ fn in_words(ms: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::soundless::scratch::Scratch;
+    use crate::scratch::Scratch;
 
     fn trim(path: &Path, flag: Option<i32>) -> Trim {
         Trim::remembered_in(Some(path.to_owned()), flag)

@@ -27,7 +27,6 @@ use crate::codec::InUse;
 use crate::codec::opus;
 use crate::error::Result;
 use crate::format::Format;
-use crate::sound::mixdown::Layout;
 use crate::stats::{self, SourceStats};
 use crate::wire::{AudioFrame, AudioHeader};
 use combine::{Combine, Role, Settings};
@@ -144,8 +143,7 @@ impl Mix {
     /// # Errors
     /// None, for a format of the mix's own.
     pub(super) fn generate(&mut self, ahead: ReadAhead, now_us: u64) -> Result<()> {
-        let layout = Layout::usual(self.format.channels);
-        self.chunker.plug_exact(self.format, &layout, None, now_us)?;
+        self.chunker.plug_exact(now_us)?;
         self.input = Input::Generator(Generating::new(ahead, self.format, now_us));
         Ok(())
     }

@@ -212,8 +212,8 @@ fn cannot_play(path: &Path, fault: &Fault) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
     use crate::soundless::flac_writer::flac;
-    use crate::soundless::scratch::Scratch;
 
     fn wav(samples: &[f32]) -> Vec<u8> {
         let scratch = Scratch::new();

@@ -154,7 +154,7 @@ fn a_step_within_what_stamps_get_wrong_moves_the_times_and_makes_no_hole() {
 #[test]
 fn frames_that_found_no_room_in_the_ring_are_silence_where_they_were() {
     let (mut chunker, mut taken) = (chunker(), Taken::new());
-    chunker.plug_exact(MONO, &Layout::usual(1), None, START_US).unwrap();
+    chunker.plug_exact(START_US).unwrap();
     chunker.stamp(0, 0, START_US, START_US);
     chunker.samples(&[1.0; 480]);
     chunker.stamp(960, 480, START_US + 20_000, START_US + 20_000);
@@ -204,7 +204,7 @@ proptest! {
     #[test]
     fn any_callback_size_gives_the_same_chunks(sizes in prop::collection::vec(1..2000_usize, 1..60)) {
         let mut chunker = chunker();
-        chunker.plug_exact(MONO, &Layout::usual(1), None, START_US).unwrap();
+        chunker.plug_exact(START_US).unwrap();
         let mut taken = Taken::new();
         let mut next = 0_u64;
         for size in sizes {
@@ -236,7 +236,7 @@ fn a_chunk_longer_than_any_gap_that_is_filled_comes_whole() {
 #[test]
 fn an_overrun_longer_than_any_gap_that_is_filled_leaves_later_sound_in_time() {
     let (mut chunker, mut taken) = (chunker(), Taken::new());
-    chunker.plug_exact(MONO, &Layout::usual(1), None, START_US).unwrap();
+    chunker.plug_exact(START_US).unwrap();
     chunker.stamp(0, 0, START_US, START_US);
     chunker.samples(&[1.0; 480]);
     let after = START_US + 1_010_000;

@@ -6,7 +6,7 @@ use ogg::PacketReader;
 
 use super::*;
 use crate::codec::opus::Decoder;
-use crate::soundless::scratch::Scratch;
+use crate::scratch::Scratch;
 
 const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::*;
 use crate::recording::RecordTracks;
+use crate::scratch::Scratch;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
-use crate::soundless::scratch::Scratch;
 use crate::source::Kind;
 
 const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };

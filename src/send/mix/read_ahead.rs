@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
     use crate::recording::WavFile;
-    use crate::soundless::scratch::Scratch;
+    use crate::scratch::Scratch;
     use crate::source::Kind;
 
     const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };

@@ -3,6 +3,7 @@ use std::cell::Cell;
 use super::*;
 use crate::capture;
 use crate::codec::Codec;
+use crate::sound::mixdown::Layout;
 
 const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
 

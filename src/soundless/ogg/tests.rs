@@ -1,8 +1,8 @@
 use super::*;
 use crate::format::Format;
 use crate::recording::RecordingFile;
+use crate::scratch::Scratch;
 use crate::soundless::played::{Played, play, refusal};
-use crate::soundless::scratch::Scratch;
 
 /// A quarter of a second of 441 Hz at −12 dBFS, 44,100 Hz mono, in Vorbis.
 const TONE: &[u8] = include_bytes!("tone.ogg");

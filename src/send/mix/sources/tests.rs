@@ -6,9 +6,9 @@ use super::super::combine::Settings;
 use super::super::prepare::Fitting;
 use super::*;
 use crate::clock::Clock;
+use crate::scratch::Scratch;
 use crate::send::captured::CapturedOutputs;
 use crate::shutdown::Shutdown;
-use crate::soundless::scratch::Scratch;
 use crate::source::Source;
 use crate::wire::AudioHeader;
 
