@@ -5,6 +5,7 @@
 //! long is jumped over, behind a crossfade. What is missing is silence, with a fade on both sides.
 
 pub mod blocks;
+mod conceal;
 pub mod frames;
 pub mod jitter;
 

