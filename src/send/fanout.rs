@@ -8,6 +8,8 @@
 //! What falls out: at the bound the oldest whole unstarted frame, and at the moment of writing
 //! every unstarted frame older than the playout delay. Never half of one; each is counted.
 
+mod datagram_path;
+mod datagrams;
 mod inbox;
 mod listener;
 mod log;
@@ -15,6 +17,8 @@ mod own;
 mod rates;
 mod talker;
 
+pub use datagram_path::{DatagramCounts, DatagramPath, Pace};
+pub use datagrams::{DatagramLog, KEPT_BEYOND_US, MAX_KEPT};
 pub use listener::{Asks, Listener, Overdue, Phase};
 pub use log::Log;
 pub use own::Own;

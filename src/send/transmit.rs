@@ -5,6 +5,8 @@
 //! between, so that two thousand sockets to write keep no accept, pong or close waiting for long.
 
 mod crowd;
+pub mod datagram_socket;
+mod datagrams;
 mod door;
 mod handle;
 mod history;
@@ -31,7 +33,7 @@ use std::time::Duration;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::fanout::{Listener, Log, Own, Phase, Stopped};
+use super::fanout::{DatagramLog, Listener, Log, Own, Phase, Stopped};
 use super::web::Web;
 use crate::clock::Clock;
 use crate::codec::{Codec, InUse};
@@ -39,6 +41,7 @@ use crate::error::{Error, Result, plain};
 use crate::hearsay::Hearsay;
 use crate::stats::ListenerStats;
 use crate::wire::{Notice, Reason};
+use datagrams::Datagrams;
 use handle::Order;
 pub use handle::{Change, Handle};
 use history::History;
@@ -90,7 +93,8 @@ const COMINGS_US: u64 = 10_000_000;
 
 const WAKER: Token = Token(usize::MAX);
 const DOOR: Token = Token(usize::MAX - 1);
-const WEB_DOOR: Token = Token(usize::MAX - 2);
+const DATAGRAMS: Token = Token(usize::MAX - 2);
+const WEB_DOOR: Token = Token(usize::MAX - 3);
 
 /// The state of the loop once a second.
 #[derive(Debug, Clone, Default)]
@@ -131,6 +135,7 @@ pub struct Transmit {
     poll: Poll,
     door: TcpListener,
     web: Option<WebDoor>,
+    datagrams: Option<Datagrams>,
     gathering: Option<Gathering>,
     orders: Receiver<Order>,
     snapshots: SyncSender<Snapshot>,
@@ -142,6 +147,8 @@ pub struct Transmit {
     waiting: Waiting,
     /// The log of each codec, by [`Codec::index`].
     logs: Vec<Log>,
+    /// The same cut into datagrams, as far as anybody hears it that way.
+    cut: Vec<DatagramLog>,
     in_use: Arc<InUse>,
     fresh_audio: bool,
     door_open: bool,
@@ -183,6 +190,7 @@ impl Transmit {
         let (snapshots, taken) = sync_channel(1);
         let transmit = Self {
             logs: Codec::all().map(|codec| Log::new(room.queue_bound(codec))).into(),
+            cut: datagrams::logs(room.config.sample_rate),
             in_use: Arc::clone(&in_use),
             captured: room.captured.list(),
             room,
@@ -190,6 +198,7 @@ impl Transmit {
             poll,
             door,
             web: None,
+            datagrams: None,
             gathering: None,
             orders,
             snapshots,
@@ -252,6 +261,7 @@ impl Transmit {
         loop {
             match self.orders.try_recv() {
                 Ok(Order::Frame(frame)) => {
+                    self.cut(&frame);
                     self.logs[frame.codec().index()].push(frame);
                     self.fresh_audio = true;
                 }
@@ -356,6 +366,7 @@ impl Transmit {
             }
             self.write(index);
         }
+        self.send_batch();
         // Keep the allocation; nothing is touched while writing.
         let touched_meanwhile = std::mem::replace(&mut self.touched, touched);
         self.touched.clear();
@@ -371,21 +382,25 @@ impl Transmit {
         self.rotation = if count == 0 { 0 } else { (self.rotation + SLICE) % count };
         for step in 0..count {
             if step > 0 && step % SLICE == 0 {
+                self.send_batch();
                 self.turn(events, Some(Duration::ZERO), TURN_BETWEEN_US)?;
             }
             self.write((self.rotation + step) % count);
         }
+        self.send_batch();
         Ok(())
     }
 
     fn write(&mut self, index: usize) {
         let now = self.clock.now_us();
         let max_age_us = self.max_age_us(now);
+        self.give_datagrams(index, now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
-        let log = &self.logs[seat.listener.codec.index()];
-        seat.listener.turn_to_own(log);
+        let codec = seat.listener.codec.index();
+        let log = &self.logs[codec];
+        seat.listener.turn_to_own(log, &self.cut[codec]);
         let log = Own::read_or(seat.listener.own.as_ref(), log);
         if !seat.writable || !seat.listener.outbox.has_work(log) {
             return;

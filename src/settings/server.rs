@@ -122,6 +122,10 @@ pub struct ServerArgs {
     /// Do not announce this server on the network: listeners must type its address.
     #[arg(long)]
     no_discovery: bool,
+    /// Send sound by TCP alone. Without this flag those who can take it get it by UDP, from the same
+    /// port, where a bad Wi-Fi is heard less.
+    #[arg(long)]
+    no_udp: bool,
     /// Let listeners speak: everybody hears what is sent and everybody else, and nobody themselves.
     #[arg(long)]
     talk: bool,
@@ -188,6 +192,8 @@ pub struct ServerSettings {
     pub name: String,
     /// Whether to announce the server on the network.
     pub discovery: bool,
+    /// Whether sound may go by datagram.
+    pub datagrams: bool,
     /// Where statistics go, if anywhere.
     pub stats: Option<StatsTarget>,
     /// The port of the page for browsers, if there is to be one; 0 takes a free one.
@@ -266,6 +272,7 @@ impl ServerArgs {
             overrides,
             offers: self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?,
             discovery: !self.no_discovery,
+            datagrams: !self.no_udp,
             stats: self.stats,
             web: (!self.no_web).then_some(self.web.unwrap_or(DEFAULT_WEB_PORT)),
             web_status: self.web_status,

@@ -27,7 +27,7 @@ const MIN_SEND_BUFFER: usize = 4 * 1024;
 const USER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// DSCP "expedited forwarding", for routers that give voice the way.
-const DSCP_EF: u32 = 0xb8;
+pub(super) const DSCP_EF: u32 = 0xb8;
 
 /// Binds and listens. With no `bind` address that is IPv6 and IPv4 at once, or IPv4 alone where
 /// the system has no IPv6.
@@ -93,7 +93,7 @@ fn open(address: SocketAddr, dual_stack: bool, backlog: u32) -> io::Result<std::
     Ok(socket.into())
 }
 
-fn plain_reason(error: &io::Error) -> String {
+pub(super) fn plain_reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => "another program already uses that port".to_owned(),
         io::ErrorKind::AddrNotAvailable => "this PC has no such address".to_owned(),
