@@ -25,6 +25,7 @@ use log::warn;
 
 use crate::clock::Clock;
 use crate::discovery::announce::Announcer;
+use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::preset::{Fixed, Watch};
@@ -107,7 +108,7 @@ impl Server {
         sockets::make_room_for(settings.preset.listeners());
         let preset = &settings.preset;
         let door = sockets::listen(preset.bind, preset.port, preset.listen_backlog)?;
-        let datagrams = settings.datagrams.then(|| open_datagrams(&door)).flatten();
+        let datagrams = settings.datagrams.then(|| open_datagrams(&door, settings.dscp)).flatten();
         let web_door = settings.web.and_then(|port| {
             let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
@@ -231,8 +232,8 @@ impl Server {
 }
 
 /// The socket for sound by datagram, on the port of `door`. What keeps it from being there is said.
-fn open_datagrams(door: &std::net::TcpListener) -> Option<std::net::UdpSocket> {
-    let opened = datagram_socket::open(door.local_addr().ok()?);
+fn open_datagrams(door: &std::net::TcpListener, dscp: Dscp) -> Option<std::net::UdpSocket> {
+    let opened = datagram_socket::open(door.local_addr().ok()?, dscp);
     opened.inspect_err(|sentence| warn!("{sentence}")).ok()
 }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use log::debug;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::sockets::{DSCP_EF, plain_reason};
+use super::sockets::plain_reason;
+use crate::dscp::Dscp;
 
 /// Datagrams that are handed to the system with one call.
 pub(super) const BATCH: usize = 64;
@@ -18,13 +19,13 @@ const SEND_BUFFER: usize = 4 * 1024 * 1024;
 /// Bytes that it may hold of what has come: an ask of each of some thousand listeners.
 const RECEIVE_BUFFER: usize = 1024 * 1024;
 
-/// Binds the UDP port of the address that `door` listens on: IPv6 and IPv4 at once, where that does. A
-/// server can do without.
+/// Binds the UDP port of the address that `door` listens on: IPv6 and IPv4 at once, where that does. What
+/// leaves it is marked as `dscp` says. A server can do without.
 ///
 /// # Errors
 /// What whoever runs the server can do about it, as a sentence.
-pub fn open(door: SocketAddr) -> Result<UdpSocket, String> {
-    bind(door).map_err(|e| {
+pub fn open(door: SocketAddr, dscp: Dscp) -> Result<UdpSocket, String> {
+    bind(door, dscp).map_err(|e| {
         format!(
             "sound cannot go by datagram from UDP port {}: {}. Everybody can listen, and a bad Wi-Fi \
              will be heard more. Stop the program that uses the port, choose another with --port, or \
@@ -35,33 +36,30 @@ pub fn open(door: SocketAddr) -> Result<UdpSocket, String> {
     })
 }
 
-fn bind(door: SocketAddr) -> io::Result<UdpSocket> {
+fn bind(door: SocketAddr, dscp: Dscp) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(door), Type::DGRAM, Some(Protocol::UDP))?;
     if door.is_ipv6() {
         socket.set_only_v6(!door.ip().is_unspecified())?;
     }
     socket.bind(&door.into())?;
     socket.set_nonblocking(true)?;
-    prepare(SockRef::from(&socket));
+    prepare(&SockRef::from(&socket));
+    dscp.mark(&SockRef::from(&socket));
     Ok(socket.into())
 }
 
 /// Everything here is an improvement that a system may refuse.
-fn prepare(socket: SockRef<'_>) {
+fn prepare(socket: &SockRef<'_>) {
     let tried = [
         ("the send buffer", socket.set_send_buffer_size(SEND_BUFFER)),
         ("the receive buffer", socket.set_recv_buffer_size(RECEIVE_BUFFER)),
-        ("“do not fragment”", forbid_fragments(&socket)),
+        ("“do not fragment”", forbid_fragments(socket)),
     ];
     for (option, result) in tried {
         if let Err(e) = result {
             debug!("{option} of the datagram socket not set: {e}");
         }
     }
-    // Most home networks ignore it and some systems refuse it: not worth a line.
-    let _ = socket.set_tos_v4(DSCP_EF);
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
-    let _ = socket.set_tclass_v6(DSCP_EF);
 }
 
 /// A datagram that does not fit the path is lost as a whole, whatever somebody claims of the path.

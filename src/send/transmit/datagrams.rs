@@ -188,12 +188,12 @@ impl Transmit {
         self.touch(index);
     }
 
-    /// Hands on what is due to the listener at `index` by datagram.
-    pub(super) fn give_datagrams(&mut self, index: usize, now: u64) {
+    /// Hands on what is due to the listener at `index` by datagram; whether its sound goes that way.
+    pub(super) fn give_datagrams(&mut self, index: usize, now: u64) -> bool {
         let max_age_us = self.max_age_us(now);
         let (Some(datagrams), Some(Some(seat))) = (&mut self.datagrams, self.seats.get_mut(index))
         else {
-            return;
+            return false;
         };
         let listener = &mut seat.listener;
         let (log, cut) =
@@ -202,10 +202,11 @@ impl Transmit {
         let pace =
             Pace { now_us: now, max_age_us: max_age_us + listener.extra_us(), bytes_per_second: 0 };
         let batch = &mut datagrams.batch;
-        listener.give_datagrams(log, cut, pace, |to, bytes| batch.add(index, to, bytes));
+        let gave = listener.give_datagrams(log, cut, pace, |to, bytes| batch.add(index, to, bytes));
         if batch.is_full() {
             self.send_batch();
         }
+        gave
     }
 
     /// Hands the datagrams that wait to the system.

@@ -36,15 +36,11 @@ impl Listener {
         }
     }
 
-    /// Turns to its own sound, if there is any and everybody's before it has gone out.
-    pub fn turn_to_own(&mut self, common: &Log, cut: &DatagramLog) {
-        let is_leaving = self.is_leaving();
-        let Some(own) = self.own.as_mut().filter(|own| !is_leaving && !own.is_read()) else {
-            return;
-        };
-        match self.path.as_mut().filter(|path| path.is_used()) {
-            Some(path) => own.turn_path(path, &mut self.outbox, common, cut),
-            None => own.turn(&mut self.outbox, common),
+    /// Turns to its own sound, if there is any and everybody's before it is written.
+    pub fn turn_to_own(&mut self, common: &Log) {
+        let is_other_way = self.is_leaving() || self.is_by_datagram();
+        if let Some(own) = self.own.as_mut().filter(|own| !is_other_way && !own.is_read()) {
+            own.turn(&mut self.outbox, common);
         }
     }
 
@@ -78,21 +74,27 @@ impl Listener {
         self.path.as_ref().is_some_and(|path| path.is_used())
     }
 
-    /// Hands to `send` what is due by datagram. `common` and `cut` are everybody's.
+    /// Hands to `send` what is due by datagram; whether its sound goes that way. `common` and `cut` are
+    /// everybody's.
     pub fn give_datagrams(
         &mut self,
         common: &Log,
         cut: &DatagramLog,
         pace: Pace,
-        send: impl FnMut(SocketAddr, &Arc<[u8]>),
-    ) {
+        mut send: impl FnMut(SocketAddr, &Arc<[u8]>),
+    ) -> bool {
         let is_leaving = self.is_leaving();
         let Some(path) = self.path.as_mut().filter(|path| path.is_used() && !is_leaving) else {
-            return;
+            return false;
         };
-        let log = Own::cut_or(self.own.as_ref(), cut);
-        path.give(log, Own::until(self.own.as_ref()), pace, send);
+        let (log, until) = (Own::cut_or(self.own.as_ref(), cut), Own::until(self.own.as_ref()));
+        path.give(log, until, pace, &mut send);
+        if let Some(own) = self.own.as_mut().filter(|own| !own.is_read()) {
+            own.turn_path(path, &mut self.outbox, common, cut);
+            path.give(Own::cut_or(Some(own), cut), Own::until(Some(own)), pace, send);
+        }
         self.outbox.rest_when_through(Own::read_or(self.own.as_ref(), common));
+        true
     }
 
     /// Hands to `send` what `ask` wants again. `cut` is everybody's log of datagrams.

@@ -101,7 +101,7 @@ impl Line {
             let Some(FromServer::Sound(piece)) = FromServer::read(bytes) else { panic!() };
             by_datagram.push((piece.header.position, is_own(piece.payload)));
         });
-        listener.turn_to_own(log, cut);
+        listener.turn_to_own(log);
         let log = Own::read_or(listener.own.as_ref(), log);
         let send = |slices: &[IoSlice<'_>]| {
             let count = room.min(slices[0].len());
