@@ -47,6 +47,8 @@ pub struct Piece {
     pub header: AudioHeader,
     /// Its bytes.
     pub payload: Vec<u8>,
+    /// It did not come by TCP.
+    pub is_datagram: bool,
 }
 
 impl Piece {
@@ -151,7 +153,7 @@ impl Repair {
     /// A frame came by TCP.
     pub fn frame(&mut self, header: AudioHeader, payload: &[u8]) {
         self.frame_bytes += payload.len();
-        self.frames.push_back(Piece { header, payload: payload.to_vec() });
+        self.frames.push_back(Piece { header, payload: payload.to_vec(), is_datagram: false });
     }
 
     /// A datagram of sound came.
@@ -287,7 +289,8 @@ impl Repair {
 
     fn put(&mut self, sound: &datagram::Piece<'_>, now_us: u64) -> Came {
         let place = Place { next: self.next, rate_hz: self.format.sample_rate, now_us };
-        let piece = Piece { header: sound.header, payload: sound.payload.to_vec() };
+        let piece =
+            Piece { header: sound.header, payload: sound.payload.to_vec(), is_datagram: true };
         match &mut self.lane {
             Some(lane) => lane.put(sound.number, piece, place, self.round_trip),
             None => Came::Again,
