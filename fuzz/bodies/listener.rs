@@ -3,7 +3,7 @@
 use std::io;
 
 use auralync::format::printable;
-use auralync::send::fanout::{Asks, Listener, Log, Own, Stopped, Talker};
+use auralync::send::fanout::{Asks, DatagramPath, Listener, Log, Own, Stopped, Talker};
 use auralync::wire::websocket::MAX_CLIENT_MESSAGE;
 use auralync::wire::{
     AudioFrame, AudioHeader, Config, Full, Hello, MAX_CLIENT_FRAME, MAX_PEOPLE, People, Reason,
@@ -91,6 +91,7 @@ impl Served {
         }
         self.listener.talker = hello.talk.take().and_then(Talker::new);
         self.listener.person = Some(1);
+        self.listener.path = Some(DatagramPath::new([7; 16]));
         self.listener.welcome(hello, typed(2, b"{}"), &self.log, self.now_us - DELAY_US);
     }
 
@@ -113,7 +114,7 @@ impl Served {
             _ if much == 0 => self.listener.close(Reason::Removed, "bye", self.now_us),
             _ => {
                 let frame = frame(self.position.saturating_sub(8 * much as u64), self.now_us);
-                self.listener.hear_own(frame, BOUND);
+                self.listener.hear_own(frame, BOUND, 8_000, 1_000_000);
             }
         }
     }
@@ -127,6 +128,7 @@ impl Served {
                     assert!(spoken.payload.len() <= MAX_CLIENT_FRAME && spoken.header.frames > 0);
                     assert!(spoken.header.captured_us + 1_000_000 >= self.now_us);
                 }
+                Ok(Asks::Path(wish)) => self.listener.take_path(&wish, &self.log, self.now_us),
                 Ok(Asks::Wish(wish)) => assert!(wish.volumes.len() <= MAX_PEOPLE),
                 Err(_) => {
                     if !self.listener.is_leaving() {

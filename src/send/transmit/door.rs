@@ -167,7 +167,7 @@ impl Transmit {
             debug!("{peer} was told: {why} ({} listen)", self.seated());
         }
         let buffering = self.room.buffering(Codec::Float32);
-        sockets::prepare(SockRef::from(&stream), buffering);
+        sockets::prepare(SockRef::from(&stream), buffering, self.room.dscp);
         let index = self.free.pop().unwrap_or_else(|| {
             self.seats.push(None);
             self.seats.len() - 1
@@ -257,6 +257,7 @@ impl Transmit {
         seat.replaces = ghost;
         seat.listener.codec = codec;
         sockets::rebuffer(SockRef::from(&seat.stream), buffering);
+        self.offer_datagrams(index, &hello, &mut welcome);
         let refusal = self.let_speak(index, ghost, hello.talk.take());
         self.number(index, ghost, &mut welcome);
         let Some(Some(seat)) = self.seats.get_mut(index) else {

@@ -3,6 +3,7 @@
 use super::sockets::Buffering;
 use crate::codec::opus::{self, Layout};
 use crate::codec::{Codec, Offers};
+use crate::dscp::Dscp;
 use crate::send::captured::CapturedOutputs;
 use crate::wire::{AUDIO_HEADER, Config, Welcome};
 
@@ -27,6 +28,8 @@ pub struct Room {
     pub offers: Offers,
     /// How Opus is cut.
     pub opus: Layout,
+    /// How packets are marked.
+    pub dscp: Dscp,
 }
 
 impl Room {

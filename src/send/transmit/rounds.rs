@@ -49,8 +49,9 @@ impl Transmit {
     /// Notes what has to come before a seat is due again.
     pub(super) fn note_due(&mut self, index: usize) {
         let seat = self.seats.get(index).and_then(Option::as_ref);
-        // Sound of a listener's own lies in another log.
-        let seat = seat.filter(|seat| seat.listener.own.is_none());
+        // Sound of a listener's own lies in another log, and datagrams leave with each piece.
+        let seat =
+            seat.filter(|seat| seat.listener.own.is_none() && !seat.listener.is_by_datagram());
         let due_at =
             seat.and_then(|seat| Some((seat.listener.codec, seat.listener.outbox.due_at()?)));
         if self.due_at.len() < self.seats.len() {
@@ -85,9 +86,11 @@ impl Transmit {
             written += usize::from(self.write(index));
             if written == SLICE {
                 written = 0;
+                self.send_batch();
                 self.turn(events, Some(Duration::ZERO), TURN_BETWEEN_US)?;
             }
         }
+        self.send_batch();
         Ok(())
     }
 }

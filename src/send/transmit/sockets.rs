@@ -9,6 +9,7 @@ use mio::net::TcpStream;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::places::Origin;
+use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::send::fanout;
 
@@ -26,9 +27,6 @@ const MIN_SEND_BUFFER: usize = 4 * 1024;
 
 /// A peer that acknowledges nothing for this long is gone.
 const USER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// DSCP "expedited forwarding", for routers that give voice the way.
-const DSCP_EF: u32 = 0xb8;
 
 /// Binds and listens. With no `bind` address that is IPv6 and IPv4 at once, or IPv4 alone where
 /// the system has no IPv6.
@@ -94,7 +92,7 @@ fn open(address: SocketAddr, dual_stack: bool, backlog: u32) -> io::Result<std::
     Ok(socket.into())
 }
 
-fn plain_reason(error: &io::Error) -> String {
+pub(super) fn plain_reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => "another program already uses that port".to_owned(),
         io::ErrorKind::AddrNotAvailable => "this PC has no such address".to_owned(),
@@ -157,7 +155,7 @@ pub struct Buffering {
 }
 
 /// Sets an accepted socket up. Everything here is an improvement that a system may refuse.
-pub fn prepare(socket: SockRef<'_>, buffering: Buffering) {
+pub fn prepare(socket: SockRef<'_>, buffering: Buffering, dscp: Dscp) {
     let tried = [
         ("TCP_NODELAY", socket.set_tcp_nodelay(true)),
         ("buffering", limit_unsent(&socket, buffering)),
@@ -168,10 +166,7 @@ pub fn prepare(socket: SockRef<'_>, buffering: Buffering) {
             debug!("{option} not set: {e}");
         }
     }
-    // Most home networks ignore it and some systems refuse it: not worth a line.
-    let _ = socket.set_tos_v4(DSCP_EF);
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
-    let _ = socket.set_tclass_v6(DSCP_EF);
+    dscp.mark(&socket);
 }
 
 /// Bounds what the kernel holds back of a listener's sound, once its codec is known.
@@ -306,7 +301,7 @@ mod tests {
         listener.connect(&door.local_addr().unwrap().into()).unwrap();
         let (stream, _) = door.accept().unwrap();
         stream.set_nonblocking(true).unwrap();
-        prepare(SockRef::from(&stream), buffering);
+        prepare(SockRef::from(&stream), buffering, Dscp::Ef);
         let stream = TcpStream::from_std(stream);
         let frame = vec![1; buffering.frame_bytes];
         let row = vec![IoSlice::new(&frame); row];
