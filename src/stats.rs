@@ -124,7 +124,7 @@ pub struct Capture {
     pub overruns: Counter,
     /// Frames of silence put in because the card delivered none in time.
     pub silence: Counter,
-    /// Chunks that the network loop was too busy to take.
+    /// Chunks that the network loop was too busy to take, or within which the timeline broke.
     pub chunks_dropped: Counter,
     /// Talk frames that waited for the mix for too long.
     pub talk_stale: Counter,
@@ -186,7 +186,7 @@ pub struct ServerStats {
     pub capture_overruns: u64,
     /// Frames of silence put in by the clock, since the start.
     pub silence_frames: u64,
-    /// Chunks that the network loop was too busy to take, since the start.
+    /// Chunks that the network loop was too busy to take, or within which the timeline broke. since the start.
     pub chunks_dropped: u64,
     /// How much faster than nominal the captured card runs, in millionths.
     pub card_ppm: f64,
