@@ -1,5 +1,6 @@
 //! Joins the receiving stages: makes the rings and queues, starts and joins the threads.
 
+pub mod air;
 pub mod cardless;
 pub mod connect;
 mod controls;
