@@ -6,6 +6,7 @@ pub mod connect;
 mod controls;
 pub mod decode;
 pub mod dry;
+pub mod fit;
 #[cfg(feature = "device")]
 mod keep_card;
 pub(crate) mod people;
