@@ -12,6 +12,7 @@ use super::talk;
 use crate::stats::{self, ClientStats, Lines, Loudest};
 use crate::status::client::{Mouth, View};
 use crate::status::{self, Terminal};
+use crate::wifi::Wifi;
 use crate::wire::Report;
 
 /// Reports how a client goes.
@@ -30,6 +31,8 @@ pub(super) struct Reporter {
     second_said: Loudest,
     moment_said: Loudest,
     gossip: Gossip,
+    /// Held while a server is connected.
+    wifi: Wifi,
     last: Snapshot,
 }
 
@@ -56,6 +59,7 @@ impl Reporter {
             second_said: second(),
             moment_said: moment(),
             gossip: Gossip::default(),
+            wifi: Wifi::default(),
             last: Snapshot::default(),
         }
     }
@@ -63,6 +67,7 @@ impl Reporter {
     /// Looks at how it goes, and says what is due.
     pub(super) fn look(&mut self) {
         self.take_newest();
+        self.wifi.while_playing(self.watched.seen.version.get() != 0);
         let now_us = self.watched.clock.now_us();
         let level_dbfs = self.watched.counters.peak.take_dbfs();
         let mic_level_dbfs = self.watched.said.microphone.peak.take_dbfs();
