@@ -408,6 +408,7 @@ fn room(stream: Stream) -> Room {
             person: None,
             captured_output: None,
             also_captured: Vec::new(),
+            datagrams: None,
         },
         captured: CapturedOutputs::default(),
         max_clients: 10_000,

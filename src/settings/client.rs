@@ -115,7 +115,7 @@ pub struct ClientArgs {
     #[arg(long)]
     overwrite: bool,
     /// Listen as if over a bad network, for example loss=2%,jitter=30ms,delay=20ms,rate=2mbit,
-    /// stall=500ms/30s,quality=50%,seed=7.
+    /// stall=500ms/30s,burst=60ms/3s,quality=50%,seed=7.
     #[arg(long, value_name = "WORDS", value_parser = Simulation::from_str)]
     simulate: Option<Simulation>,
     /// How packets are marked for access points and routers: ef (as voice is), cs6 (for the first

@@ -48,6 +48,20 @@ impl Room {
         most.max(at_once) as usize
     }
 
+    /// How long a chunk lasts, in µs.
+    pub(super) fn chunk_us(&self) -> u64 {
+        let Config { chunk_size, sample_rate, .. } = self.config;
+        u64::from(chunk_size) * 1_000_000 / u64::from(sample_rate.max(1))
+    }
+
+    /// How long a frame of a codec lasts, in µs.
+    pub(super) fn frame_us(&self, codec: Codec) -> u64 {
+        match codec {
+            Codec::Opus(_) => u64::from(self.opus.frames) * 1_000_000 / u64::from(opus::RATE),
+            _ => self.chunk_us(),
+        }
+    }
+
     /// What a listener with a codec is sent.
     pub(super) fn buffering(&self, codec: Codec) -> Buffering {
         let Config { chunk_size, sample_rate, channels, .. } = self.config;
