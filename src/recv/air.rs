@@ -163,6 +163,13 @@ pub struct Air {
     said_us: [Option<u64>; KINDS],
 }
 
+impl Default for Air {
+    /// Watches on this system.
+    fn default() -> Self {
+        Self::new(std::env::consts::OS)
+    }
+}
+
 impl Air {
     /// Watches on a system, as [`std::env::consts::OS`] calls it.
     #[must_use]

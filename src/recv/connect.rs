@@ -9,14 +9,15 @@ mod session;
 pub mod talk;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
+use super::air::Air;
 use super::people::Room;
 use crate::clock::{Clock, Offset};
 use crate::codec;
@@ -121,6 +122,15 @@ pub struct Seen {
     pub refused: Counter,
     /// Uncertainty of the server clock's estimate, in ns.
     pub uncertainty_ns: Counter,
+    /// What the way does to the sound.
+    air: Mutex<Air>,
+}
+
+impl Seen {
+    /// What the way does to the sound.
+    pub fn air(&self) -> MutexGuard<'_, Air> {
+        self.air.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The network thread's state.

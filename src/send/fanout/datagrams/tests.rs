@@ -1,7 +1,7 @@
 use super::*;
 use crate::codec::pcm::Dither;
-use crate::wire::datagram::{FromServer, MAX_DATAGRAM, SEAL_ROOM, restore};
 use crate::wire::FLAG_BROKEN;
+use crate::wire::datagram::{FromServer, MAX_DATAGRAM, SEAL_ROOM, restore};
 
 const RATE: u32 = 48_000;
 const SECOND: u64 = 1_000_000;
