@@ -372,6 +372,8 @@ pub struct ClientStats {
     pub output_latency_ms: f64,
     /// Connections made so far.
     pub connections: u64,
+    /// What the network does to the sound, in words; `None` where nothing is known to be wrong.
+    pub air: Option<String>,
     /// Files that are being recorded.
     pub recordings: u64,
     /// Frames recorded.

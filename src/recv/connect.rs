@@ -12,14 +12,15 @@ mod sounds;
 pub mod talk;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
+use super::air::Air;
 use super::people::Room;
 use crate::clock::{Clock, Offset};
 use crate::codec;
@@ -138,6 +139,8 @@ pub struct Seen {
     pub repaired: Counter,
     /// How long an ask and its answer take, in µs.
     pub round_trip_us: Counter,
+    /// What the way does to the sound.
+    air: Mutex<Air>,
 }
 
 impl Seen {
@@ -147,6 +150,11 @@ impl Seen {
         self.lost_datagrams.add(now.lost - before.lost);
         self.repaired.add(now.repaired + now.restored - before.repaired - before.restored);
         self.round_trip_us.set(round_trip_us);
+    }
+
+    /// What the way does to the sound.
+    pub fn air(&self) -> MutexGuard<'_, Air> {
+        self.air.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

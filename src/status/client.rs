@@ -70,6 +70,7 @@ pub fn lines(stats: &ClientStats, view: &View) -> Vec<String> {
         line += "  simulated network";
     }
     lines.push(line);
+    lines.extend(stats.air.clone());
     if let Some(mouth) = &view.mouth {
         lines.push(format!(
             "{}  {}",
@@ -279,6 +280,15 @@ mod tests {
     fn a_recording_and_a_simulated_network_are_named() {
         let view = View { is_recording: true, is_simulated: true, ..View::default() };
         assert!(lines(&stats(), &view)[1].ends_with("  recording  simulated network"));
+    }
+
+    #[test]
+    fn what_the_network_does_stands_below_what_is_lost() {
+        let air = Some("the Wi-Fi pauses for 120 ms about every 30 s".to_owned());
+        let shown = lines(&ClientStats { air: air.clone(), ..stats() }, &View::default());
+        assert!(shown[1].starts_with("underruns"), "{shown:?}");
+        assert_eq!(shown.get(2), air.as_ref());
+        assert_eq!(lines(&stats(), &View::default()).len(), 2, "nothing is said of a good one");
     }
 
     #[test]
