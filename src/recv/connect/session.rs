@@ -28,7 +28,7 @@ use crate::playout::frames::Sound;
 use crate::recv::decode::Event;
 use crate::recv::repair::Counts;
 use crate::shutdown::Shutdown;
-use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Violation, Welcome};
+use crate::wire::{Config, FLAG_BROKEN, Full, Notice, Ping, Pong, Reason, Violation, Welcome};
 
 /// A server that has not said what it is within this, in µs, gets another try.
 const CONFIG_WITHIN_US: u64 = 2_000_000;
@@ -147,10 +147,13 @@ impl<'a> Session<'a> {
         let mut events = Events::with_capacity(8);
         let mut buffer = vec![0; READ_BYTES];
         while !shutdown.is_requested() {
-            match self.poll.poll(&mut events, Some(self.until_next_duty())) {
+            let wait = self.until_next_duty();
+            let due_us = self.now_us() + wait.as_micros() as u64;
+            match self.poll.poll(&mut events, Some(wait)) {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(cannot_wait(e)),
                 _ => {}
             }
+            self.connect.seen.air().woke(due_us, self.now_us());
             if let Some(end) = self.hear(&mut buffer)? {
                 return Ok(end);
             }
@@ -252,7 +255,7 @@ impl<'a> Session<'a> {
                     if let Some(sounds) = &mut self.sounds {
                         sounds.frame(header, payload).map_err(|why| broken(address, &why))?;
                     }
-                    self.came_by_tcp(arrived_us);
+                    self.came_by_tcp(header.flags & FLAG_BROKEN != 0, arrived_us);
                     self.release()?;
                 }
                 Event::Audio(sound) => {

@@ -74,10 +74,15 @@ impl Sounds {
         Ok(())
     }
 
-    /// A datagram of sound came.
-    pub(super) fn datagram(&mut self, header: AudioHeader, bytes: &[u8], now_us: u64) {
+    /// A datagram of sound came. Returns how many before it have not, where it is newer than all others.
+    pub(super) fn datagram(
+        &mut self,
+        header: AudioHeader,
+        bytes: &[u8],
+        now_us: u64,
+    ) -> Option<u64> {
         self.note(header);
-        self.repair.datagram(bytes, now_us);
+        self.repair.datagram(bytes, now_us)
     }
 
     fn note(&mut self, header: AudioHeader) {

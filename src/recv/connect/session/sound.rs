@@ -8,10 +8,11 @@ use super::super::datagrams::Datagrams;
 use super::super::sounds::Sounds;
 use super::{LONGEST_TURN_US, Session, broken, hand_on, heard};
 use crate::error::Result;
+use crate::recv::air::Arrived;
 use crate::recv::repair::Counts;
 use crate::settings::Transport;
 use crate::wire::datagram::FromServer;
-use crate::wire::{Path, Welcome};
+use crate::wire::{FLAG_BROKEN, Path, Welcome};
 
 const DATAGRAMS: Token = Token(3);
 
@@ -20,6 +21,8 @@ impl Session<'_> {
     pub(super) fn begin_sound(&mut self, welcome: &Welcome) {
         self.sounds = Sounds::new(welcome);
         (self.datagrams, self.counted) = (None, Counts::default());
+        let chunk_us = welcome.format.micros(u64::from(welcome.chunk_size));
+        self.connect.seen.air().begin(chunk_us as u64);
         self.connect.seen.by_datagram.set(0);
         if self.connect.transport == Transport::Tcp {
             return;
@@ -77,7 +80,11 @@ impl Session<'_> {
                     debug!("sound comes by datagram");
                     self.connect.seen.by_datagram.set(1);
                 }
-                sounds.datagram(sound.header, bytes, now_us);
+                if let Some(lost) = sounds.datagram(sound.header, bytes, now_us) {
+                    let lost_before = u32::try_from(lost).unwrap_or(u32::MAX);
+                    let broken = sound.header.flags & FLAG_BROKEN != 0;
+                    self.connect.seen.air().arrived(Arrived { at_us: now_us, lost_before, broken });
+                }
                 self.lives(now_us);
             }
             Some(FromServer::Parity { stream, first, bytes }) => {
@@ -146,7 +153,8 @@ impl Session<'_> {
     }
 
     /// Sound came by TCP, while it may be thought to come by datagram.
-    pub(super) fn came_by_tcp(&mut self, now_us: u64) {
+    pub(super) fn came_by_tcp(&mut self, broken: bool, now_us: u64) {
+        self.connect.seen.air().arrived(Arrived { at_us: now_us, lost_before: 0, broken });
         if let Some(datagrams) = &mut self.datagrams
             && datagrams.asking.came_by_tcp(now_us)
         {
