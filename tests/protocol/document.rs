@@ -6,7 +6,7 @@ use super::vectors::{encode, kinds, session, unhex};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-const SOURCES: [&str; 21] = [
+const SOURCES: [&str; 23] = [
     include_str!("../../src/codec/opus.rs"),
     include_str!("../../src/format.rs"),
     include_str!("../../src/wire.rs"),
@@ -28,6 +28,8 @@ const SOURCES: [&str; 21] = [
     include_str!("../../src/wire/websocket.rs"),
     include_str!("../../src/send/mix/voice.rs"),
     include_str!("../../src/codec.rs"),
+    include_str!("../../src/send/fanout/datagrams.rs"),
+    include_str!("../../src/send/fanout/datagram_path.rs"),
 ];
 
 /// The text between a heading and the next one.
