@@ -121,8 +121,10 @@ pub struct Seen {
     pub version: Counter,
     /// Frames received.
     pub frames: Counter,
-    /// Frames among them that the decoder made up, because the server dropped what was there.
+    /// Frames among them that were made up, because what belongs there was missing.
     pub concealed: Counter,
+    /// How long that was, in µs.
+    pub concealed_us: Counter,
     /// Chunks that the playing thread was too busy to take.
     pub refused: Counter,
     /// Uncertainty of the server clock's estimate, in ns.
@@ -142,11 +144,11 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Notes what has happened to this connection's datagrams.
-    fn note(&self, counts: Counts, round_trip_us: u64) {
-        self.datagrams.set(counts.datagrams);
-        self.lost_datagrams.set(counts.lost);
-        self.repaired.set(counts.repaired + counts.restored);
+    /// Adds what has happened to datagrams between two looks at a connection.
+    fn note(&self, before: Counts, now: Counts, round_trip_us: u64) {
+        self.datagrams.add(now.datagrams - before.datagrams);
+        self.lost_datagrams.add(now.lost - before.lost);
+        self.repaired.add(now.repaired + now.restored - before.repaired - before.restored);
         self.round_trip_us.set(round_trip_us);
     }
 

@@ -10,7 +10,7 @@ use super::people::Gossip;
 use super::play::Snapshot;
 use super::running::Watched;
 use super::talk;
-use crate::stats::{self, ClientStats, Lines, Loudest};
+use crate::stats::{self, ClientStats, Lines, Loudest, Via};
 use crate::status::client::{Mouth, View};
 use crate::status::{self, Terminal};
 use crate::wifi::Wifi;
@@ -174,6 +174,12 @@ fn client_stats(
         lost_frames: now.counts.lost + seen.concealed.get(),
         chunks_refused: seen.refused.get() + counters.refused.get(),
         late_frames: now.counts.late,
+        via: if seen.by_datagram.get() != 0 { Via::Udp } else { Via::Tcp },
+        datagrams: seen.datagrams.get(),
+        lost_datagrams: seen.lost_datagrams.get(),
+        repaired: seen.repaired.get(),
+        concealed_ms: seen.concealed_us.get() as f64 / 1e3,
+        round_trip_ms: seen.round_trip_us.get() as f64 / 1e3,
         buffered_ms: now.buffered_ms,
         delay_ms: now.delay_ms,
         playout_delay_ms: now.playout_delay_ms,

@@ -1,7 +1,7 @@
 //! What a client shows.
 
 use super::{Key, meter};
-use crate::stats::ClientStats;
+use crate::stats::{ClientStats, Via};
 use crate::talking::{Mode, Other};
 
 /// Cells that a line of people has at most; a terminal is often narrower, and cuts it.
@@ -53,8 +53,12 @@ pub fn lines(stats: &ClientStats, view: &View) -> Vec<String> {
         (false, percent) => format!("volume {percent} %"),
     };
     let mut line = format!(
-        "underruns {}  lost {}  {:+.1} ppm  {volume}  delay {:+} ms",
-        stats.underruns, stats.lost_frames, stats.ppm, view.trim_ms
+        "underruns {}  lost {}  {:+.1} ppm  {volume}  delay {:+} ms{}",
+        stats.underruns,
+        stats.lost_frames,
+        stats.ppm,
+        view.trim_ms,
+        path(stats)
     );
     if view.extra_ms > 0 {
         line += &format!("  {} ms after the others", view.extra_ms);
@@ -133,6 +137,19 @@ fn people(others: &[Other]) -> String {
     line
 }
 
+/// Which way sound comes, and what the network loses of it.
+fn path(stats: &ClientStats) -> String {
+    let lost = match (stats.lost_datagrams, stats.repaired) {
+        (0, _) => String::new(),
+        (lost, repaired) => format!(" ({lost} lost, {repaired} mended)"),
+    };
+    match stats.via {
+        Via::Udp => format!("  UDP {:.0} ms{lost}", stats.round_trip_ms),
+        _ if stats.datagrams > 0 => format!("  TCP now{lost}"),
+        _ => String::new(),
+    }
+}
+
 fn playing(stats: &ClientStats) -> String {
     if !stats.connected {
         return "not connected".to_owned();
@@ -185,6 +202,22 @@ mod tests {
         let lines = lines(&stats(), &view);
         assert!(lines[1].contains("deaf") && lines[1].contains("20 ms after the others"));
         assert_eq!(lines[2], Key::HELP);
+    }
+
+    #[test]
+    fn which_way_sound_comes_and_what_is_lost_there_shows() {
+        let stats = ClientStats {
+            via: Via::Udp,
+            datagrams: 9_000,
+            round_trip_ms: 4.2,
+            lost_datagrams: 7,
+            repaired: 6,
+            ..stats()
+        };
+        let shown = |stats: &ClientStats| lines(stats, &View::default())[1].clone();
+        assert!(shown(&stats).ends_with("  UDP 4 ms (7 lost, 6 mended)"), "{}", shown(&stats));
+        let by_tcp = ClientStats { via: Via::Tcp, ..stats };
+        assert!(shown(&by_tcp).ends_with("  TCP now (7 lost, 6 mended)"));
     }
 
     fn mouth(mode: Mode) -> Mouth {

@@ -26,6 +26,7 @@ use crate::discovery::follow::Search;
 use crate::error::{Error, Result};
 use crate::playout::frames::Sound;
 use crate::recv::decode::Event;
+use crate::recv::repair::Counts;
 use crate::shutdown::Shutdown;
 use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Violation, Welcome};
 
@@ -98,6 +99,8 @@ pub(super) struct Session<'a> {
     sounds: Option<Sounds>,
     /// The other way that it comes, where both sides can.
     datagrams: Option<Datagrams>,
+    /// What others have been told of them.
+    counted: Counts,
 }
 
 impl<'a> Session<'a> {
@@ -135,6 +138,7 @@ impl<'a> Session<'a> {
             talk: Talk::default(),
             sounds: None,
             datagrams: None,
+            counted: Counts::default(),
         })
     }
 
@@ -252,7 +256,8 @@ impl<'a> Session<'a> {
                     self.release()?;
                 }
                 Event::Audio(sound) => {
-                    let heard = heard(self.connect, sound, arrived_us);
+                    // A first-generation server's sound is all there, or the connection is lost.
+                    let heard = heard(self.connect, 0, sound, arrived_us);
                     hand_on(self.connect, &mut self.line, heard);
                 }
                 Event::Pong(pong) => self.learn(pong, arrived_us),
@@ -454,10 +459,11 @@ fn broken(address: SocketAddr, why: &Violation) -> Error {
 }
 
 /// Counts decoded sound, and makes it a message.
-fn heard(connect: &Connect, sound: Sound<'_>, arrived_us: u64) -> Heard {
+fn heard(connect: &Connect, rate_hz: u32, sound: Sound<'_>, arrived_us: u64) -> Heard {
     let Sound { position, captured_us, broken, frames, concealed, samples } = sound;
     connect.seen.frames.add(u64::from(frames));
     connect.seen.concealed.add(u64::from(concealed));
+    connect.seen.concealed_us.add(u64::from(concealed) * 1_000_000 / u64::from(rate_hz.max(1)));
     Heard::Audio { position, captured_us, arrived_us, broken, samples: samples.to_vec() }
 }
 

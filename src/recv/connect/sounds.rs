@@ -58,6 +58,11 @@ impl Sounds {
         self.delay_us
     }
 
+    /// Frames in a second.
+    pub(super) fn rate_hz(&self) -> u32 {
+        self.format.sample_rate
+    }
+
     /// A frame came by TCP.
     ///
     /// # Errors

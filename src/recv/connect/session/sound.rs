@@ -8,6 +8,7 @@ use super::super::datagrams::Datagrams;
 use super::super::sounds::Sounds;
 use super::{LONGEST_TURN_US, Session, broken, hand_on, heard};
 use crate::error::Result;
+use crate::recv::repair::Counts;
 use crate::settings::Transport;
 use crate::wire::datagram::FromServer;
 use crate::wire::{Path, Welcome};
@@ -18,7 +19,7 @@ impl Session<'_> {
     /// Sound begins, as a welcome says.
     pub(super) fn begin_sound(&mut self, welcome: &Welcome) {
         self.sounds = Sounds::new(welcome);
-        self.datagrams = None;
+        (self.datagrams, self.counted) = (None, Counts::default());
         self.connect.seen.by_datagram.set(0);
         if self.connect.transport == Transport::Tcp {
             return;
@@ -98,9 +99,9 @@ impl Session<'_> {
             return Ok(());
         };
         sounds.look(&self.connect.reading, self.clocks.clock.offset(), now_us);
-        let (connect, line) = (self.connect, &mut self.line);
+        let (connect, line, rate_hz) = (self.connect, &mut self.line, sounds.rate_hz());
         sounds
-            .release(now_us, |sound| hand_on(connect, line, heard(connect, sound, now_us)))
+            .release(now_us, |sound| hand_on(connect, line, heard(connect, rate_hz, sound, now_us)))
             .map_err(|why| broken(address, &why))?;
         self.mind_datagrams(now_us);
         Ok(())
@@ -139,7 +140,9 @@ impl Session<'_> {
                 Step::GiveUp => debug!("no datagrams from {}", self.line.address),
             }
         }
-        self.connect.seen.note(sounds.repair.counts(), round_trip_us);
+        let counts = sounds.repair.counts();
+        let before = std::mem::replace(&mut self.counted, counts);
+        self.connect.seen.note(before, counts, round_trip_us);
     }
 
     /// Sound came by TCP, while it may be thought to come by datagram.
