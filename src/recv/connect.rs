@@ -3,6 +3,7 @@
 mod asking;
 mod datagrams;
 mod delays;
+mod following;
 mod line;
 pub mod outbox;
 mod reach;

@@ -15,6 +15,7 @@ use mio::{Events, Poll, Token};
 
 use super::datagrams::Datagrams;
 use super::delays::Delays;
+use super::following::Following;
 use super::line::{Got, Line};
 use super::rescue::Rescue;
 use super::sounds::Sounds;
@@ -101,6 +102,7 @@ pub(super) struct Session<'a> {
     datagrams: Option<Datagrams>,
     /// What others have been told of them.
     counted: Counts,
+    following: Following,
 }
 
 impl<'a> Session<'a> {
@@ -139,6 +141,7 @@ impl<'a> Session<'a> {
             sounds: None,
             datagrams: None,
             counted: Counts::default(),
+            following: Following::default(),
         })
     }
 
@@ -147,9 +150,10 @@ impl<'a> Session<'a> {
         let mut events = Events::with_capacity(8);
         let mut buffer = vec![0; READ_BYTES];
         while !shutdown.is_requested() {
-            match self.poll.poll(&mut events, Some(self.until_next_duty())) {
+            let (begun_us, rest) = (self.now_us(), self.until_next_duty());
+            match self.poll.poll(&mut events, Some(rest)) {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(cannot_wait(e)),
-                _ => {}
+                _ => self.woke(begun_us, rest),
             }
             if let Some(end) = self.hear(&mut buffer)? {
                 return Ok(end);
@@ -249,10 +253,11 @@ impl<'a> Session<'a> {
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
                 Event::Frame(header, payload) => {
+                    let bytes = payload.len();
                     if let Some(sounds) = &mut self.sounds {
                         sounds.frame(header, payload).map_err(|why| broken(address, &why))?;
                     }
-                    self.came_by_tcp(arrived_us);
+                    self.came_by_tcp(header, bytes, arrived_us);
                     self.release()?;
                 }
                 Event::Audio(sound) => {
@@ -269,6 +274,7 @@ impl<'a> Session<'a> {
     }
 
     fn learn(&mut self, pong: Pong, arrived_us: u64) {
+        self.following.answered(arrived_us.saturating_sub(pong.client_us));
         if self.clocks.clock.pong(pong, arrived_us) == Learnt::Stepped {
             if self.jumps.takes(arrived_us) {
                 info!("a clock has jumped (was a PC asleep?): finding the place anew");

@@ -1,5 +1,7 @@
 //! A session's sound, which comes by TCP and by datagram.
 
+use std::time::Duration;
+
 use log::{debug, info, warn};
 use mio::Token;
 
@@ -11,7 +13,7 @@ use crate::error::Result;
 use crate::recv::repair::Counts;
 use crate::settings::Transport;
 use crate::wire::datagram::FromServer;
-use crate::wire::{Path, Welcome};
+use crate::wire::{AudioHeader, Path, Welcome};
 
 const DATAGRAMS: Token = Token(3);
 
@@ -19,6 +21,10 @@ impl Session<'_> {
     /// Sound begins, as a welcome says.
     pub(super) fn begin_sound(&mut self, welcome: &Welcome) {
         self.sounds = Sounds::new(welcome);
+        let frame_us = welcome.format.micros(u64::from(welcome.chunk_size)) as u64;
+        let delay_us = u64::from(welcome.playout_delay_ms) * 1_000;
+        let now_us = self.now_us();
+        self.following.begin(&mut self.connect.seen.air(), frame_us, delay_us, now_us);
         (self.datagrams, self.counted) = (None, Counts::default());
         self.connect.seen.by_datagram.set(0);
         if self.connect.transport == Transport::Tcp {
@@ -43,6 +49,12 @@ impl Session<'_> {
             }
             Err(e) => warn!("no sound by datagram from {server}, so by TCP: {e}"),
         }
+    }
+
+    /// It was to rest that long from `begun_us` on, at most.
+    pub(super) fn woke(&self, begun_us: u64, rest: Duration) {
+        let due_us = begun_us.saturating_add(u64::try_from(rest.as_micros()).unwrap_or(u64::MAX));
+        self.connect.seen.air().woke(due_us, self.now_us());
     }
 
     /// Takes the datagrams that have come, for as long as one turn may last.
@@ -77,6 +89,9 @@ impl Session<'_> {
                     debug!("sound comes by datagram");
                     self.connect.seen.by_datagram.set(1);
                 }
+                let place = (sound.stream, sound.number);
+                let air = &mut self.connect.seen.air();
+                self.following.datagram(air, place, sound.header, bytes.len(), now_us);
                 sounds.datagram(sound.header, bytes, now_us);
                 self.lives(now_us);
             }
@@ -86,6 +101,7 @@ impl Session<'_> {
             Some(FromServer::Answer(answer)) => {
                 if let Some(round_trip_us) = datagrams.asking.answer(&answer, now_us) {
                     sounds.repair.answered(round_trip_us, now_us);
+                    self.following.answered(round_trip_us);
                 }
             }
             Some(FromServer::Missing { .. }) | None => {}
@@ -146,7 +162,12 @@ impl Session<'_> {
     }
 
     /// Sound came by TCP, while it may be thought to come by datagram.
-    pub(super) fn came_by_tcp(&mut self, now_us: u64) {
+    pub(super) fn came_by_tcp(&mut self, header: AudioHeader, bytes: usize, now_us: u64) {
+        let offset = self.clocks.clock.offset();
+        let transit =
+            offset.map(|offset| now_us as i64 - offset.ours_us(header.captured_us as f64) as i64);
+        let air = &mut self.connect.seen.air();
+        self.following.frame(air, header, (bytes, transit), now_us);
         if let Some(datagrams) = &mut self.datagrams
             && datagrams.asking.came_by_tcp(now_us)
         {

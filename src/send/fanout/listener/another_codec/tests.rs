@@ -136,7 +136,10 @@ fn assert_joined(got: &[Got]) -> u64 {
             Got::Sound { is_new, position, end } if *is_new == wanted => Some((*position, *end)),
             _ => None,
         });
-        sounds.collect::<Vec<_>>()
+        let mut sounds = sounds.collect::<Vec<_>>();
+        // What was to go by TCP before the first datagram may come behind it.
+        sounds.sort_unstable();
+        sounds
     };
     let (old, new) = (of(false), of(true));
     for sounds in [&old, &new] {
@@ -156,7 +159,7 @@ proptest! {
         asks in 5..40_u64,
         late in 0..2_000_u64,
         is_by_datagram: bool,
-        rooms in prop::collection::vec(0..20_000_usize, 150),
+        rooms in prop::collection::vec(500..20_000_usize, 150),
     ) {
         let mut line = Line::new();
         let mut made = 0;
