@@ -4,6 +4,7 @@ mod asking;
 mod datagrams;
 mod delays;
 mod following;
+mod joint;
 mod line;
 pub mod outbox;
 mod reach;

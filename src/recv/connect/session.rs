@@ -2,6 +2,7 @@
 //! pings and reports go out in time. The conversation outlives a connection on which nothing comes
 //! any more.
 
+mod codec;
 mod rival;
 mod sound;
 
@@ -25,11 +26,12 @@ use crate::allowance::Allowance;
 use crate::clock::{Learnt, ServerClock};
 use crate::discovery::follow::Search;
 use crate::error::{Error, Result};
-use crate::playout::frames::Sound;
 use crate::recv::decode::Event;
+use crate::recv::fit::Fit;
 use crate::recv::repair::Counts;
 use crate::shutdown::Shutdown;
 use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Violation, Welcome};
+use sound::{hand_on, heard};
 
 /// A server that has not said what it is within this, in µs, gets another try.
 const CONFIG_WITHIN_US: u64 = 2_000_000;
@@ -67,6 +69,8 @@ pub(super) struct Clocks {
     clock: ServerClock,
     /// What the last server sent its sound in.
     pub(super) codec: String,
+    /// Which codec fits the path there.
+    fit: Option<Fit>,
 }
 
 /// One conversation.
@@ -103,6 +107,8 @@ pub(super) struct Session<'a> {
     /// What others have been told of them.
     counted: Counts,
     following: Following,
+    /// When another codec was asked for that has not begun yet.
+    asked_us: Option<u64>,
 }
 
 impl<'a> Session<'a> {
@@ -142,6 +148,7 @@ impl<'a> Session<'a> {
             datagrams: None,
             counted: Counts::default(),
             following: Following::default(),
+            asked_us: None,
         })
     }
 
@@ -265,6 +272,7 @@ impl<'a> Session<'a> {
                     let heard = heard(self.connect, 0, sound, arrived_us);
                     hand_on(self.connect, &mut self.line, heard);
                 }
+                Event::Switch(switch) => self.switch(&switch),
                 Event::Pong(pong) => self.learn(pong, arrived_us),
                 Event::Notice(notice) => self.notice(notice)?,
                 Event::People(people) => self.connect.room.enter(people),
@@ -462,23 +470,6 @@ fn cannot_wait(error: io::Error) -> Error {
 /// A frame that cannot be what it says, by the protocol.
 fn broken(address: SocketAddr, why: &Violation) -> Error {
     Error::NotAuraLync { address, why: why.to_string() }
-}
-
-/// Counts decoded sound, and makes it a message.
-fn heard(connect: &Connect, rate_hz: u32, sound: Sound<'_>, arrived_us: u64) -> Heard {
-    let Sound { position, captured_us, broken, frames, concealed, samples } = sound;
-    connect.seen.frames.add(u64::from(frames));
-    connect.seen.concealed.add(u64::from(concealed));
-    connect.seen.concealed_us.add(u64::from(concealed) * 1_000_000 / u64::from(rate_hz.max(1)));
-    Heard::Audio { position, captured_us, arrived_us, broken, samples: samples.to_vec() }
-}
-
-/// Hands sound to the playing thread.
-fn hand_on(connect: &Connect, line: &mut Line, mut heard: Heard) {
-    if let Heard::Audio { samples, .. } = &mut heard {
-        line.spoil(samples);
-    }
-    tell(connect, heard);
 }
 
 /// Hands a message to the playing thread. Sound that finds no room is counted: the thread stands
