@@ -94,7 +94,7 @@ pub enum Error {
     },
 
     /// Nothing came back. Retrying helps when the path is back.
-    #[error("no answer from {address}: the PC is off, in another network, or its firewall blocks AuraLync. On a Windows server, run as administrator: netsh advfirewall firewall add rule name=\"AuraLync\" dir=in action=allow protocol=TCP localport={}", address.port())]
+    #[error("no answer from {address}: the PC is off, in another network, or its firewall blocks AuraLync. On a Windows server, run as administrator: netsh advfirewall firewall add rule name=\"AuraLync\" dir=in action=allow protocol=TCP localport={}; then the same with protocol=UDP", address.port())]
     NoAnswer {
         /// Who did not answer.
         address: SocketAddr,

@@ -73,6 +73,8 @@ pub mod talking;
 pub mod wire;
 
 mod allowance;
+#[doc(hidden)]
+pub mod dscp;
 pub mod error;
 pub mod format;
 mod hearsay;

@@ -4,6 +4,7 @@
 //! *Typed* frames are generation two's: `u32 (0x8000_0000 | length)`, `u8 kind`, body. Every header
 //! integer is big-endian; samples are interleaved IEEE float32, little-endian.
 
+pub mod datagram;
 mod deframe;
 pub mod http;
 mod json;
@@ -13,8 +14,8 @@ pub mod websocket;
 
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
-    AuralyncKey, Config, Hello, MAX_CAPTURED, MAX_CAPTURED_BYTES, MAX_PLAYOUT_DELAY_MS, Notice,
-    Ping, Pong, Reason, Report, ServerFirst, Welcome,
+    AuralyncKey, Config, Datagrams, Hello, MAX_CAPTURED, MAX_CAPTURED_BYTES, MAX_PLAYOUT_DELAY_MS,
+    Notice, Path, Ping, Pong, Reason, Report, ServerFirst, Welcome,
 };
 pub use talk::{
     Changes, FLAG_HELD, FLAG_LAST, HIGHEST_TALK_RATE, LOWEST_TALK_RATE, MAX_PEOPLE,
@@ -30,7 +31,7 @@ use crate::codec::pcm::{self, Dither};
 use crate::codec::{self, Codec};
 
 /// The newest protocol version that this code speaks.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The TCP port, unless a user says otherwise.
 pub const PORT: u16 = 5555;
@@ -62,6 +63,8 @@ pub mod kind {
     pub const PEOPLE: u8 = 10;
     /// Server → client: JSON, what of that has changed.
     pub const CHANGES: u8 = 11;
+    /// Client → server: JSON, which way sound is to come from now on.
+    pub const PATH: u8 = 12;
 }
 
 /// Longest frame (kind and body) that a server takes from a client, in bytes.
@@ -211,6 +214,9 @@ pub struct AudioHeader {
     pub captured_us: u64,
 }
 
+/// Positions and capture times lie below this, so that nothing wraps.
+const MAX_POSITION: u64 = 1 << 62;
+
 /// Bytes of an audio frame's header that follow the length and the kind.
 const AUDIO_BODY_HEADER: usize = AUDIO_HEADER - 5;
 
@@ -231,7 +237,7 @@ impl AudioHeader {
             position: BigEndian::read_u64(&head[7..15]),
             captured_us: BigEndian::read_u64(&head[15..23]),
         };
-        if header.position >= 1 << 62 || header.captured_us >= 1 << 62 {
+        if header.position >= MAX_POSITION || header.captured_us >= MAX_POSITION {
             let why = "its position or time is beyond every clock".to_owned();
             return Err(Violation::Unreadable { what: "audio frame", why });
         }

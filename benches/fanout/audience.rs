@@ -306,6 +306,7 @@ impl Reader {
                 name: "audience".to_owned(),
                 codecs: vec!["f32".to_owned()],
                 talk: None,
+                datagrams: false,
             };
             let hello = hello.frame();
             let hello = if self.unwrap.is_some() { masked(0x82, &hello) } else { hello };

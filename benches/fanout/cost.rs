@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use auralync::clock::Clock;
 use auralync::codec::Offers;
 use auralync::codec::opus::Layout;
+use auralync::dscp::Dscp;
 use auralync::format::Format;
 use auralync::send::captured::CapturedOutputs;
 use auralync::send::transmit::sockets::{self, Buffering};
@@ -343,7 +344,7 @@ fn admit(door: &std::net::TcpListener, stream: Stream, listeners: usize) -> Resu
     let mut admitted = Vec::with_capacity(listeners);
     for _ in 0..listeners {
         let (mut stream, _) = door.accept()?;
-        sockets::prepare(socket2::SockRef::from(&stream), buffering);
+        sockets::prepare(socket2::SockRef::from(&stream), buffering, Dscp::default());
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(&config.frame())?;
         admitted.push(stream);
@@ -407,6 +408,7 @@ fn room(stream: Stream) -> Room {
             person: None,
             captured_output: None,
             also_captured: Vec::new(),
+            datagrams: None,
         },
         captured: CapturedOutputs::default(),
         max_clients: 10_000,
@@ -415,5 +417,6 @@ fn room(stream: Stream) -> Room {
         max_queue_size: 100,
         offers: Offers::default(),
         opus: Layout::for_delay(PLAYOUT_DELAY_MS),
+        dscp: Dscp::default(),
     }
 }

@@ -21,6 +21,7 @@ use super::people::Room;
 use crate::clock::{Clock, Offset};
 use crate::codec;
 use crate::discovery::follow::Whereabouts;
+use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::recv::simulate::Network;
@@ -145,6 +146,8 @@ pub struct Connect {
     pub reports: Receiver<Report>,
     /// What others may see.
     pub seen: Arc<Seen>,
+    /// How packets are marked.
+    pub dscp: Dscp,
     /// A bad network to try things on.
     pub simulation: Option<Simulation>,
     /// Connections tried so far: each has a schedule of its own.

@@ -222,6 +222,7 @@ pub fn hello(id: String, name: &str) -> Hello {
         name: name.to_owned(),
         codecs: vec!["f32".to_owned()],
         talk: None,
+        datagrams: false,
     }
 }
 
@@ -256,6 +257,7 @@ mod tests {
             person: None,
             captured_output: None,
             also_captured: Vec::new(),
+            datagrams: None,
         }
     }
 

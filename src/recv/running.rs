@@ -150,6 +150,7 @@ impl Running {
             player: to_player,
             reports,
             seen: Arc::clone(&seen),
+            dscp: settings.dscp,
             simulation: settings.simulate.clone(),
             tried: stats::Counter::default(),
             warn_of_delay_flags: settings.delay_flags_given,

@@ -1,7 +1,8 @@
 //! A bad network to try things on: what comes is held back, lost or spoilt, as `--simulate` says.
 //!
-//! Pure: time, bytes and the seed are arguments, and one seed gives one schedule. Bytes keep their
-//! order, as on TCP; only whole frames of sound are lost, before they are decoded.
+//! Pure: time, bytes and the seed are arguments, and one seed gives one schedule. Bytes of TCP keep
+//! their order, and only whole frames of sound are lost, before they are decoded. Datagrams are lost
+//! whole, and those that come keep their order too, as on Wi-Fi.
 
 use std::collections::VecDeque;
 
@@ -20,27 +21,49 @@ const MOST_HELD: usize = 4 << 20;
 /// Bytes that a simulated network holds at least, whatever the rate.
 const LEAST_HELD: usize = 16 << 10;
 
+/// Bytes of a datagram that its receiver does not see, and that take room and time on the way: the
+/// headers of IPv4 and UDP.
+const DATAGRAM_HEADERS: usize = 28;
+
 /// What the schedules of one seed are told apart by.
 const FOR_DELIVERY: u64 = 1;
 const FOR_LOSS: u64 = 2;
 const FOR_NOISE: u64 = 3;
 const FOR_STALLS: u64 = 4;
+const FOR_BURSTS: u64 = 5;
 
-/// The way here of one connection.
+/// The way here of one connection, and of the datagrams that belong to it.
 #[derive(Debug)]
 pub struct Network {
     simulation: Simulation,
     delivery: Random,
     loss: Random,
     noise: Random,
-    /// What is on its way, and when each part arrives, in µs.
-    held: VecDeque<(u64, Vec<u8>)>,
-    held_bytes: usize,
+    stream: Way,
+    datagrams: Way,
     most_held: usize,
     /// When the line has carried all that it was given, in µs.
     free_us: f64,
-    /// When the last part arrives: no later one comes sooner.
+    /// When the bytes of TCP that came last had set out, in µs.
+    came_from_us: u64,
+}
+
+/// What is on its way in order.
+#[derive(Debug, Default)]
+struct Way {
+    held: VecDeque<Held>,
+    /// How much room that takes.
+    bytes: usize,
+    /// When the last part arrives, in µs: no later one comes sooner.
     last_us: u64,
+}
+
+/// What travels together.
+#[derive(Debug)]
+struct Held {
+    set_out_us: u64,
+    arrives_us: u64,
+    bytes: Vec<u8>,
 }
 
 impl Network {
@@ -57,11 +80,11 @@ impl Network {
             loss: random(FOR_LOSS),
             noise: random(FOR_NOISE),
             simulation: simulation.clone(),
-            held: VecDeque::new(),
-            held_bytes: 0,
+            stream: Way::default(),
+            datagrams: Way::default(),
             most_held,
             free_us: 0.0,
-            last_us: 0,
+            came_from_us: 0,
         }
     }
 
@@ -71,59 +94,95 @@ impl Network {
         self.most_held
     }
 
-    /// Whether more may set out.
+    /// Whether more bytes of TCP may set out.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.held_bytes < self.most_held
+        self.stream.bytes < self.most_held
     }
 
-    /// Whether nothing is on the way.
+    /// Whether no bytes of TCP are on the way.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.stream.held.is_empty()
     }
 
-    /// Bytes set out at `now_us`.
+    /// Bytes of TCP set out at `now_us`.
     pub fn take(&mut self, now_us: u64, bytes: &[u8]) {
         // What was sent together is late together.
-        let late_us =
-            self.simulation.delay_us + self.delivery.uniform() * self.simulation.jitter_us;
+        let late_us = self.late_us();
         for packet in bytes.chunks(PACKET) {
-            let sent_us = match self.simulation.bits_per_us {
-                None => now_us as f64,
-                Some(rate) => {
-                    self.free_us =
-                        self.free_us.max(now_us as f64) + packet.len() as f64 * 8.0 / rate;
-                    self.free_us
-                }
-            };
-            let due_us = ((sent_us + late_us).round() as u64).max(self.last_us);
-            self.last_us = self.past_stall(due_us);
-            self.held.push_back((self.last_us, packet.to_vec()));
-            self.held_bytes += packet.len();
+            let due_us = self.carried_us(now_us, packet.len()) + late_us;
+            let arrives_us = self.past_stall((due_us.round() as u64).max(self.stream.last_us));
+            self.stream.send(
+                packet.len(),
+                Held { set_out_us: now_us, arrives_us, bytes: packet.to_vec() },
+            );
         }
     }
 
-    /// The next bytes that have arrived by `now_us`.
+    /// The next bytes of TCP that have arrived by `now_us`.
     pub fn give(&mut self, now_us: u64) -> Option<Vec<u8>> {
-        let (due_us, _) = self.held.front()?;
-        if *due_us > now_us {
-            return None;
-        }
-        let (_, bytes) = self.held.pop_front()?;
-        self.held_bytes -= bytes.len();
-        Some(bytes)
+        let came = self.stream.arrive(now_us)?;
+        self.stream.bytes -= came.bytes.len();
+        self.came_from_us = came.set_out_us;
+        Some(came.bytes)
     }
 
-    /// When the next bytes arrive, in µs.
+    /// A datagram sets out at `now_us`. It is lost by chance, within a burst, and where the router
+    /// in front of a slow line has no room for it.
+    pub fn take_datagram(&mut self, now_us: u64, datagram: &[u8]) {
+        let is_lost = self.is_lost_at(now_us);
+        let late_us = self.late_us();
+        let size = datagram.len() + DATAGRAM_HEADERS;
+        let has_room =
+            self.free_us - now_us as f64 <= ROUTER_US && self.datagrams.bytes + size <= MOST_HELD;
+        if is_lost || !has_room {
+            return;
+        }
+        let due_us = self.carried_us(now_us, size) + late_us;
+        let arrives_us = self.past_stall((due_us.round() as u64).max(self.datagrams.last_us));
+        let bytes = datagram.to_vec();
+        self.datagrams.send(size, Held { set_out_us: now_us, arrives_us, bytes });
+    }
+
+    /// The next datagram that has arrived by `now_us`.
+    pub fn give_datagram(&mut self, now_us: u64) -> Option<Vec<u8>> {
+        let came = self.datagrams.arrive(now_us)?;
+        self.datagrams.bytes -= came.bytes.len() + DATAGRAM_HEADERS;
+        Some(came.bytes)
+    }
+
+    /// When something arrives next, bytes of TCP or a datagram, in µs.
     #[must_use]
     pub fn next_us(&self) -> Option<u64> {
-        self.held.front().map(|(due_us, _)| *due_us)
+        let next = |way: &Way| way.held.front().map(|held| held.arrives_us);
+        [&self.stream, &self.datagrams].into_iter().filter_map(next).min()
     }
 
-    /// Whether the next frame of sound is lost.
+    /// Whether the next frame of sound is lost, of which the last bytes came just now by TCP.
     pub fn loses_frame(&mut self) -> bool {
-        self.loss.uniform() < self.simulation.loss
+        self.is_lost_at(self.came_from_us)
+    }
+
+    /// Whether chance or a burst takes what sets out then.
+    fn is_lost_at(&mut self, set_out_us: u64) -> bool {
+        let is_unlucky = self.loss.uniform() < self.simulation.loss;
+        let burst = self.pause_end(self.simulation.burst_us, FOR_BURSTS, set_out_us);
+        is_unlucky || burst.is_some()
+    }
+
+    /// By how much something comes later than the line carried it.
+    fn late_us(&mut self) -> f64 {
+        self.simulation.delay_us + self.delivery.uniform() * self.simulation.jitter_us
+    }
+
+    /// When the line has carried so many bytes more.
+    fn carried_us(&mut self, now_us: u64, bytes: usize) -> f64 {
+        let Some(rate) = self.simulation.bits_per_us else {
+            return now_us as f64;
+        };
+        self.free_us = self.free_us.max(now_us as f64) + bytes as f64 * 8.0 / rate;
+        self.free_us
     }
 
     /// Adds to decoded samples what the quality lacks: noise that is as much quieter than they are
@@ -141,16 +200,35 @@ impl Network {
         }
     }
 
-    /// The end of the stall in which `at_us` lies, or itself. There is one stall in each period, at
-    /// a moment of its own.
+    /// The end of the stall in which `at_us` lies, or itself.
     fn past_stall(&self, at_us: u64) -> u64 {
-        let Some((length_us, period_us)) = self.simulation.stall_us else {
-            return at_us;
-        };
+        self.pause_end(self.simulation.stall_us, FOR_STALLS, at_us).unwrap_or(at_us)
+    }
+
+    /// The end of the stall or burst in which `at_us` lies, if it does. There is one in each period,
+    /// at a moment of its own.
+    fn pause_end(&self, pause_us: Option<(u64, u64)>, what: u64, at_us: u64) -> Option<u64> {
+        let (length_us, period_us) = pause_us?;
         let number = at_us / period_us;
-        let place = Random(mix(self.simulation.seed ^ mix(number << 8 | FOR_STALLS))).uniform();
+        let place = Random(mix(self.simulation.seed ^ mix(number << 8 | what))).uniform();
         let start_us = number * period_us + (place * (period_us - length_us) as f64) as u64;
-        if (start_us..start_us + length_us).contains(&at_us) { start_us + length_us } else { at_us }
+        let end_us = start_us + length_us;
+        (start_us..end_us).contains(&at_us).then_some(end_us)
+    }
+}
+
+impl Way {
+    /// What takes so much room sets out.
+    fn send(&mut self, size: usize, held: Held) {
+        self.last_us = held.arrives_us;
+        self.bytes += size;
+        self.held.push_back(held);
+    }
+
+    /// What has arrived next by `now_us`.
+    fn arrive(&mut self, now_us: u64) -> Option<Held> {
+        let has_arrived = self.held.front().is_some_and(|held| held.arrives_us <= now_us);
+        if has_arrived { self.held.pop_front() } else { None }
     }
 }
 

@@ -7,22 +7,28 @@
 //!
 //! What falls out: at the bound the oldest whole unstarted frame, and at the moment of writing
 //! every unstarted frame older than the playout delay. Never half of one; each is counted.
+//!
+//! As long as the delay allows, frames wait for a few more and leave [`Together`] with them.
 
 mod inbox;
 mod listener;
 mod log;
 mod own;
 mod rates;
+mod row;
 mod talker;
+mod together;
 
 pub use listener::{Asks, Listener, Overdue, Phase};
 pub use log::Log;
 pub use own::Own;
 pub use talker::{TalkCounts, Talker};
+pub use together::{Together, wait_us};
 
 use std::io::{self, IoSlice};
 
 use crate::wire::{AudioFrame, Notice, Pong, Reason, websocket};
+use row::{attempt, length, send_frame, send_row};
 
 /// How a listener's audio is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +86,7 @@ enum Started {
 #[derive(Debug)]
 pub struct Outbox {
     generation: Generation,
+    together: Together,
     /// The next frame of the log to write; `None` sends no audio.
     cursor: Option<u64>,
     /// The position behind the last sound that was begun.
@@ -131,6 +138,7 @@ impl Outbox {
     fn new(greeting: Option<Vec<u8>>, cursor: Option<u64>) -> Self {
         Self {
             generation: Generation::Plain,
+            together: Together::AT_ONCE,
             cursor,
             reached: 0,
             until: None,
@@ -272,11 +280,33 @@ impl Outbox {
         self.greeting.is_none() && !matches!(self.started, Some(Started::Control { .. }))
     }
 
-    /// Whether there is anything to write.
+    /// From now on frames leave so. Those of a plain listener go one by one and at once: first
+    /// generation programs count on reading a frame's header whole.
+    pub fn send_together(&mut self, together: Together) {
+        let is_plain = self.generation == Generation::Plain;
+        self.together = if is_plain { Together::AT_ONCE } else { together };
+    }
+
+    /// Whether anything should be written now.
+    #[must_use]
+    pub fn is_due(&self, log: &Log) -> bool {
+        self.has_control()
+            || self.cursor.is_some_and(|cursor| {
+                // What comes after this is another log's: nothing that would be worth waiting for.
+                let ends_soon = self.until.is_some() && cursor < log.end();
+                ends_soon || self.together.is_complete(cursor, log.end())
+            })
+    }
+
+    /// Whether there is anything to write, due or not.
     #[must_use]
     pub fn has_work(&self, log: &Log) -> bool {
+        self.has_control() || self.cursor.is_some_and(|cursor| cursor < log.end())
+    }
+
+    /// Whether there is anything to write that never waits for more.
+    fn has_control(&self) -> bool {
         self.started.is_some()
-            || self.cursor.is_some_and(|cursor| cursor < log.end())
             || self.greeting.is_some()
             || self.ping.is_some()
             || self.notice.is_some()
@@ -321,24 +351,52 @@ impl Outbox {
             let Some(number) = self.next_audio(log, now_us, max_age_us) else {
                 return Ok(Stopped::Empty);
             };
-            let Some(frame) = log.get(number) else {
-                return Ok(Stopped::Empty);
-            };
-            let length = length(frame, self.generation);
-            let Some(written) = attempt(|| send_frame(frame, self.generation, 0, &mut send))?
+            let frames = self.row(log, number);
+            let row = frames.clone().filter_map(|number| log.get(number));
+            let Some(written) = attempt(|| send_row(row.clone(), self.generation, &mut send))?
             else {
                 return Ok(Stopped::Blocked);
             };
-            self.counts.bytes += written as u64;
-            self.cursor = Some(number + 1);
+            self.wrote(row, number, written);
+        }
+    }
+
+    /// The numbers of the frames that go out with `number` in one send: none beyond where the log ends
+    /// for this listener.
+    fn row(&self, log: &Log, number: u64) -> std::ops::Range<u64> {
+        let is_for_it = |number: &u64| {
+            let position = log.get(*number).map(|frame| frame.header().position);
+            position.is_some_and(|position| self.until.is_none_or(|until| position < until))
+        };
+        let length = (number..log.end()).take(self.together.frames()).take_while(is_for_it).count();
+        number..number + length as u64
+    }
+
+    /// Counts what the socket took of a row that begins with frame `number`, and keeps what it took half
+    /// of.
+    fn wrote<'a>(
+        &mut self,
+        row: impl Iterator<Item = &'a AudioFrame>,
+        mut number: u64,
+        mut written: usize,
+    ) {
+        self.counts.bytes += written as u64;
+        for frame in row {
+            if written == 0 {
+                break;
+            }
+            number += 1;
             self.reached = frame.header().position + u64::from(frame.header().frames);
-            if written == length {
-                self.counts.frames += 1;
-            } else {
+            let length = length(frame, self.generation);
+            if written < length {
                 let generation = self.generation;
                 self.started = Some(Started::Audio { frame: frame.clone(), generation, written });
+                break;
             }
+            self.counts.frames += 1;
+            written -= length;
         }
+        self.cursor = Some(number);
     }
 
     /// The next control message, in the order of urgency; an empty last word is no message.
@@ -419,48 +477,6 @@ impl Outbox {
                 Ok(None)
             }
         }
-    }
-}
-
-/// Bytes of an audio frame on the wire.
-fn length(frame: &AudioFrame, generation: Generation) -> usize {
-    match generation {
-        Generation::Typed => frame.typed().len(),
-        Generation::WebSocket => frame.websocket().len(),
-        Generation::Plain => frame.plain().0.len() + frame.plain().1.len(),
-    }
-}
-
-/// Writes an audio frame once, from byte `written` on.
-fn send_frame(
-    frame: &AudioFrame,
-    generation: Generation,
-    written: usize,
-    send: &mut impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
-) -> io::Result<usize> {
-    match generation {
-        Generation::Typed => send(&[IoSlice::new(&frame.typed()[written..])]),
-        Generation::WebSocket => send(&[IoSlice::new(&frame.websocket()[written..])]),
-        Generation::Plain => {
-            let (header, payload) = frame.plain();
-            match written.checked_sub(header.len()) {
-                Some(into) => send(&[IoSlice::new(&payload[into..])]),
-                None => send(&[IoSlice::new(&header[written..]), IoSlice::new(payload)]),
-            }
-        }
-    }
-}
-
-/// `None` where the socket would block.
-fn attempt(mut send: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
-    loop {
-        return match send() {
-            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => Ok(Some(written)),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => Err(e),
-        };
     }
 }
 

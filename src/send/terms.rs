@@ -39,6 +39,7 @@ pub(super) fn room(settings: &ServerSettings, format: Format, captured: Captured
         person: None,
         captured_output: None,
         also_captured: Vec::new(),
+        datagrams: None,
     };
     Room {
         config,
@@ -50,6 +51,7 @@ pub(super) fn room(settings: &ServerSettings, format: Format, captured: Captured
         max_queue_size: preset.max_queue_size,
         offers: offers(preset),
         opus: Layout::for_delay(preset.playout_delay_ms),
+        dscp: settings.dscp,
     }
 }
 

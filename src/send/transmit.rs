@@ -17,6 +17,7 @@ mod people;
 mod places;
 mod roll;
 mod room;
+mod rounds;
 pub mod sockets;
 mod turn;
 mod verdicts;
@@ -26,12 +27,11 @@ mod web_door;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::fanout::{Listener, Log, Own, Phase, Stopped};
+use super::fanout::{Listener, Log, Own, Phase, Stopped, Together};
 use super::web::Web;
 use crate::clock::Clock;
 use crate::codec::{Codec, InUse};
@@ -144,6 +144,10 @@ pub struct Transmit {
     logs: Vec<Log>,
     in_use: Arc<InUse>,
     fresh_audio: bool,
+    /// When the last frame came, in µs.
+    frame_us: u64,
+    /// No frame has come for longer than one may wait for others.
+    is_quiet: bool,
     door_open: bool,
     accept_after_us: u64,
     housekeeping_us: u64,
@@ -198,6 +202,8 @@ impl Transmit {
             touched: Vec::new(),
             waiting: Waiting::default(),
             fresh_audio: false,
+            frame_us: 0,
+            is_quiet: true,
             door_open: true,
             accept_after_us: 0,
             housekeeping_us: 0,
@@ -240,6 +246,7 @@ impl Transmit {
         while !self.stopping {
             let timeout = self.until_next_duty();
             self.turn(&mut events, Some(timeout), TURN_US)?;
+            self.note_quiet();
             self.write_round(&mut events)?;
             self.keep_house();
             self.tell_people(self.clock.now_us());
@@ -253,7 +260,7 @@ impl Transmit {
             match self.orders.try_recv() {
                 Ok(Order::Frame(frame)) => {
                     self.logs[frame.codec().index()].push(frame);
-                    self.fresh_audio = true;
+                    self.note_frame();
                 }
                 Ok(Order::Own(frames)) => {
                     frames.into_iter().for_each(|(person, frame)| self.hear_own(person, frame));
@@ -333,10 +340,16 @@ impl Transmit {
 
     /// How old a frame may be to be worth sending, in µs, but for what a listener adds itself.
     fn max_age_us(&self, now_us: u64) -> u64 {
-        let (old_ms, until_us) = self.old_delay;
+        let (old_ms, _) = self.old_delay;
         let new_ms = self.room.welcome.playout_delay_ms;
-        let old_holds = now_us < until_us + u64::from(old_ms) * 1000;
-        u64::from(if old_holds { old_ms.max(new_ms) } else { new_ms }) * 1000
+        let ms = if self.old_delay_holds(now_us) { old_ms.max(new_ms) } else { new_ms };
+        u64::from(ms) * 1000
+    }
+
+    /// Whether there may be sound to send that was captured before the playout delay changed.
+    fn old_delay_holds(&self, now_us: u64) -> bool {
+        let (old_ms, until_us) = self.old_delay;
+        now_us < until_us + u64::from(old_ms) * 1000
     }
 
     fn touch(&mut self, index: usize) {
@@ -362,33 +375,21 @@ impl Transmit {
         self.touched.extend(touched_meanwhile);
     }
 
-    /// Writes fresh audio to everybody, a slice at a time, each round from another seat on.
-    fn write_round(&mut self, events: &mut Events) -> Result<()> {
-        if !std::mem::take(&mut self.fresh_audio) {
-            return Ok(());
-        }
-        let count = self.seats.len();
-        self.rotation = if count == 0 { 0 } else { (self.rotation + SLICE) % count };
-        for step in 0..count {
-            if step > 0 && step % SLICE == 0 {
-                self.turn(events, Some(Duration::ZERO), TURN_BETWEEN_US)?;
-            }
-            self.write((self.rotation + step) % count);
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, index: usize) {
+    /// Writes to a listener what is due; whether anything was.
+    fn write(&mut self, index: usize) -> bool {
         let now = self.clock.now_us();
         let max_age_us = self.max_age_us(now);
+        let wait_us = self.wait_us(now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
-            return;
+            return false;
         };
+        let frame_us = self.room.frame_us(seat.listener.codec);
+        seat.listener.outbox.send_together(Together::within(wait_us, frame_us, index));
         let log = &self.logs[seat.listener.codec.index()];
         seat.listener.turn_to_own(log);
         let log = Own::read_or(seat.listener.own.as_ref(), log);
-        if !seat.writable || !seat.listener.outbox.has_work(log) {
-            return;
+        if !seat.writable || !seat.listener.outbox.is_due(log) {
+            return false;
         }
         let max_age = max_age_us + seat.listener.extra_us();
         let before = seat.listener.outbox.counts().bytes;
@@ -408,8 +409,12 @@ impl Transmit {
                 let _ = seat.stream.shutdown(std::net::Shutdown::Write);
             }
             Ok(Stopped::Finished) => {}
-            Err(e) => return self.leave(index, &format!("was lost ({})", plain(&e))),
+            Err(e) => {
+                self.leave(index, &format!("was lost ({})", plain(&e)));
+                return true;
+            }
         }
         self.replace_ghost(index);
+        true
     }
 }

@@ -14,6 +14,7 @@ use super::{Simulation, Verbosity, computer};
 use crate::codec::Codec;
 use crate::discovery::seek::Sought;
 use crate::discovery::target::Wanted;
+use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::preset;
 use crate::recording::{Kind, STDOUT, refuse_at_once};
@@ -114,9 +115,13 @@ pub struct ClientArgs {
     #[arg(long)]
     overwrite: bool,
     /// Listen as if over a bad network, for example loss=2%,jitter=30ms,delay=20ms,rate=2mbit,
-    /// stall=500ms/30s,quality=50%,seed=7.
+    /// stall=500ms/30s,burst=60ms/3s,quality=50%,seed=7.
     #[arg(long, value_name = "WORDS", value_parser = Simulation::from_str)]
     simulate: Option<Simulation>,
+    /// How packets are marked for access points and routers: ef (as voice is), cs6 (for the first
+    /// queue of plain access points) or off.
+    #[arg(long, value_name = "ef|cs6|off", default_value_t, value_parser = Dscp::from_str)]
+    dscp: Dscp,
     /// List the sound devices, then stop.
     #[arg(long)]
     list_devices: bool,
@@ -192,6 +197,8 @@ pub struct ClientSettings {
     pub overwrite: bool,
     /// The bad network to listen over.
     pub simulate: Option<Simulation>,
+    /// How packets are marked.
+    pub dscp: Dscp,
     /// Whether to list the sound devices and stop.
     pub list_devices: bool,
     /// Whether to list the servers on the network and stop.
@@ -274,6 +281,7 @@ impl ClientArgs {
             record: self.record,
             overwrite: self.overwrite,
             simulate: self.simulate,
+            dscp: self.dscp,
             list_devices: self.list_devices,
             list_servers: self.list_servers,
             json: self.json,

@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Parser;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::words::{address, duck, folder, host, recording, stats, whole_number};
 use super::{DEFAULT_WEB_PORT, Verbosity, computer};
+use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
 use crate::source::{MAX_SOURCES, Source, spec_from_os};
@@ -119,6 +121,10 @@ pub struct ServerArgs {
     /// Do not show the page's address as a QR code.
     #[arg(long)]
     no_qr: bool,
+    /// How packets are marked for access points and routers: ef (as voice is), cs6 (for the first
+    /// queue of plain access points) or off.
+    #[arg(long, value_name = "ef|cs6|off", default_value_t, value_parser = Dscp::from_str)]
+    dscp: Dscp,
     /// Do not announce this server on the network: listeners must type its address.
     #[arg(long)]
     no_discovery: bool,
@@ -188,6 +194,8 @@ pub struct ServerSettings {
     pub name: String,
     /// Whether to announce the server on the network.
     pub discovery: bool,
+    /// How packets are marked.
+    pub dscp: Dscp,
     /// Where statistics go, if anywhere.
     pub stats: Option<StatsTarget>,
     /// The port of the page for browsers, if there is to be one; 0 takes a free one.
@@ -266,6 +274,7 @@ impl ServerArgs {
             overrides,
             offers: self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?,
             discovery: !self.no_discovery,
+            dscp: self.dscp,
             stats: self.stats,
             web: (!self.no_web).then_some(self.web.unwrap_or(DEFAULT_WEB_PORT)),
             web_status: self.web_status,

@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 /// What all words look like, for somebody who wrote another.
 const WORDS: &str = "it can be, separated by commas: loss=2%, delay=20ms, jitter=30ms, rate=2mbit, \
-                     stall=500ms/30s, quality=50%, seed=7";
+                     stall=500ms/30s, burst=60ms/3s, quality=50%, seed=7";
 
-/// Longest delay, jitter and stall, in µs: what is later than that nobody waits for.
+/// Longest delay, jitter, stall and burst, in µs: what is later than that nobody waits for.
 const LONGEST_US: f64 = 10e6;
 
-/// Longest time from one stall to the next, in µs.
+/// Longest time from one stall or burst to the next, in µs.
 const LONGEST_PERIOD_US: f64 = 3600e6;
 
 /// Slowest and fastest line, in bits per µs: 8 kbit/s, 10 Gbit/s.
@@ -33,8 +33,10 @@ pub struct Simulation {
     pub(crate) jitter_us: f64,
     /// How fast the line is.
     pub(crate) bits_per_us: Option<f64>,
-    /// How long nothing comes through, and once in how long.
+    /// How long all that comes is held back, and once in how long.
     pub(crate) stall_us: Option<(u64, u64)>,
+    /// How long all sound that sets out is lost, and once in how long.
+    pub(crate) burst_us: Option<(u64, u64)>,
     /// How loud noise is, as a share of the sound.
     pub(crate) noise: Option<f64>,
     pub(crate) seed: u64,
@@ -51,6 +53,7 @@ impl FromStr for Simulation {
             jitter_us: 0.0,
             bits_per_us: None,
             stall_us: None,
+            burst_us: None,
             noise: None,
             seed: 1,
         };
@@ -96,11 +99,14 @@ impl Simulation {
                 Some((SLOWEST..=FASTEST).contains(&rate))
             }
             "stall" => {
-                let (length, period) = value.split_once('/')?;
-                let (length, period) = (micros(length)?, micros(period)?);
-                self.stall_us = Some((length as u64, period as u64));
-                let is_short = (1.0..=LONGEST_US).contains(&length);
-                Some(is_short && length < period && period <= LONGEST_PERIOD_US)
+                let (pause, can_be) = pause(value)?;
+                self.stall_us = Some(pause);
+                Some(can_be)
+            }
+            "burst" => {
+                let (pause, can_be) = pause(value)?;
+                self.burst_us = Some(pause);
+                Some(can_be)
             }
             "seed" => {
                 self.seed = value.parse().ok()?;
@@ -121,7 +127,7 @@ fn range(key: &str) -> &'static str {
     match key {
         "loss" | "quality" => "it can be 0% to 100%",
         "rate" => "it can be 8kbit to 10000mbit",
-        "stall" => {
+        "stall" | "burst" => {
             "it can be up to 10s, and shorter than what comes behind the /, which can be up to 3600s"
         }
         _ => "it can be 0ms to 10s",
@@ -137,6 +143,15 @@ fn number(text: &str, units: &[(&str, f64)]) -> Option<f64> {
         let number: f64 = digits.parse().ok().filter(|_| is_plain)?;
         Some(number * factor)
     })
+}
+
+/// A length and a period, both in µs, and whether they can be.
+fn pause(text: &str) -> Option<((u64, u64), bool)> {
+    let (length, period) = text.split_once('/')?;
+    let (length, period) = (micros(length)?, micros(period)?);
+    let is_short = (1.0..=LONGEST_US).contains(&length);
+    let can_be = is_short && length < period && period <= LONGEST_PERIOD_US;
+    Some(((length as u64, period as u64), can_be))
 }
 
 fn percent(text: &str) -> Option<f64> {

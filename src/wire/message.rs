@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use byteorder::{BigEndian, ByteOrder};
 use serde::{Deserialize, Serialize};
 
+use super::datagram::Token;
 use super::json::{LONGEST_TEXT, json, json_frame};
 use super::talk::{MAX_TALK_BYTES, Microphone};
 use super::{
@@ -150,6 +151,9 @@ pub struct Hello {
     /// There if the client wants to speak.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub talk: Option<Microphone>,
+    /// Whether the client can take sound by datagram.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub datagrams: bool,
 }
 
 impl Hello {
@@ -216,6 +220,65 @@ pub struct Welcome {
     /// Further ones, [`MAX_CAPTURED`] with that one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_captured: Vec<String>,
+    /// How sound comes by datagram, where both sides can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datagrams: Option<Datagrams>,
+}
+
+/// In a welcome: how sound comes by datagram.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Datagrams {
+    /// 32 hex digits that tell whose a datagram is, random per connection.
+    pub token: String,
+    /// The server's UDP port.
+    pub port: u16,
+}
+
+impl Datagrams {
+    /// What a server says of its `port` to whom it gives `token`.
+    #[must_use]
+    pub fn new(token: Token, port: u16) -> Self {
+        let token = token.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { token, port }
+    }
+
+    /// The token; `None` where it is none.
+    #[must_use]
+    pub fn token(&self) -> Option<Token> {
+        let is_hex = self.token.len() == 32 && self.token.bytes().all(|b| b.is_ascii_hexdigit());
+        let number = u128::from_str_radix(&self.token, 16).ok().filter(|_| is_hex)?;
+        Some(number.to_be_bytes())
+    }
+}
+
+/// Client → server: which way sound is to come from now on, and how it is packed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Path {
+    /// `false`: by TCP again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datagrams: Option<bool>,
+    /// The position from which it is wanted by TCP: what lies before has come, or would come too late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+    /// The codec that it is to be in, as a hello names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<String>,
+}
+
+impl Path {
+    /// Reads a path's body.
+    ///
+    /// # Errors
+    /// [`Violation::Unreadable`] if it is none.
+    pub fn read(body: &[u8]) -> Result<Self, Violation> {
+        json("path", body)
+    }
+
+    /// The whole typed frame.
+    #[must_use]
+    pub fn frame(&self) -> Vec<u8> {
+        json_frame(kind::PATH, self)
+    }
 }
 
 impl Welcome {

@@ -56,7 +56,14 @@ fn every_codec_is_heard_and_nobody_disturbs_another() {
 fn welcomed(server: SocketAddr, codecs: Vec<String>) -> (Welcome, u32) {
     let mut socket = socket::connect(server);
     let _config = socket::plain(&mut socket);
-    let hello = Hello { version: 2, id: "x".into(), name: String::new(), codecs, talk: None };
+    let hello = Hello {
+        version: 2,
+        id: "x".into(),
+        name: String::new(),
+        codecs,
+        talk: None,
+        datagrams: false,
+    };
     socket.write_all(&hello.frame()).unwrap();
     let body = socket::skip_to_welcome(&mut socket);
     let welcome = Welcome::read(&body).unwrap();
@@ -103,7 +110,14 @@ fn age_of_the_first_sound(server: SocketAddr, id: &str, codec: &str) -> (u64, Tc
     let mut socket = socket::connect(server);
     let _config = socket::plain(&mut socket);
     let codecs = vec![codec.to_owned()];
-    let hello = Hello { version: 2, id: id.into(), name: String::new(), codecs, talk: None };
+    let hello = Hello {
+        version: 2,
+        id: id.into(),
+        name: String::new(),
+        codecs,
+        talk: None,
+        datagrams: false,
+    };
     socket.write_all(&hello.frame()).unwrap();
     let _welcome = socket::skip_to_welcome(&mut socket);
     socket.write_all(&Ping { client_us: 0 }.frame()).unwrap();

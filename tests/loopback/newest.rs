@@ -49,6 +49,7 @@ fn with_a_queue_of_one_the_slow_get_the_newest_opus_frame_and_the_others_every_o
         name: "slow".into(),
         codecs: vec!["opus".into()],
         talk: None,
+        datagrams: false,
     };
     slow.write_all(&hello.frame()).unwrap();
     let welcome = Welcome::read(&socket::skip_to_welcome(&mut slow)).unwrap();

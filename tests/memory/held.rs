@@ -47,7 +47,8 @@ fn a_hostile_listener_makes_the_server_hold_no_more_than_the_document_says() {
     let blocked = |_: &[IoSlice<'_>]| Err(io::ErrorKind::WouldBlock.into());
     let id = "\u{1f600}".repeat(64);
     let codecs = vec!["x".repeat(10); 16];
-    let hello = Hello { version: 2, id: id.clone(), name: id, codecs, talk: None };
+    let hello =
+        Hello { version: 2, id: id.clone(), name: id, codecs, talk: None, datagrams: false };
     let Ok(Asks::Welcome(hello)) = listener.read(&hello.frame(), 0) else { panic!("no hello") };
     listener.welcome(hello, vec![0; 600], &log, 0);
     listener.person = Some(1);

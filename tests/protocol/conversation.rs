@@ -28,7 +28,7 @@ fn a_first_generation_listener_gets_config_and_then_frames_of_exactly_one_chunk(
     let mut old = room.connect();
     let config =
         b"\x00\x00\x00\x58{\"sample_rate\": 44100, \"channels\": 2, \"chunk_size\": 1024, \
-                   \"auralync\": {\"version\": 2}}";
+                   \"auralync\": {\"version\": 3}}";
     assert_eq!(old.bytes(config.len()), config);
     assert_eq!(old.bytes(3), b"   ");
     let mut heard = Vec::new();
@@ -55,7 +55,7 @@ fn a_hello_is_answered_by_welcome_and_timed_sound() {
     let room = Room::open("--channels 1");
     let mut new = room.connect();
     let config = new.config();
-    assert_eq!(config["auralync"], serde_json::json!({"version": 2}));
+    assert_eq!(config["auralync"], serde_json::json!({"version": 3}));
     new.say(&hello("a1"));
     let welcome = new.welcome();
     let session = welcome["session"].as_str().unwrap().to_owned();

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use auralync::codec::{Codec, Decoder, pcm};
+use auralync::wire::Path as Way;
 use auralync::wire::{
     AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Changes, Config, Deframer, Frame, Full,
     Hello, Limits, MAX_CLIENT_FRAME, MAX_JSON, MAX_SERVER_FRAME, Notice, People, Ping, Pong,
@@ -121,6 +122,7 @@ pub(crate) fn encode(Step { message, fields, .. }: &Step) -> Vec<u8> {
             talk_frame(header, &audio(fields, header).typed()[AUDIO_HEADER..]).unwrap()
         }
         "wish" => of::<Wish>(fields).frame(),
+        "path" => of::<Way>(fields).frame(),
         "people" => of::<People>(fields).frame(),
         "changes" => of::<Changes>(fields).frame(),
         "ping" => Ping { client_us: number(fields, "client_us") }.frame(),
@@ -215,6 +217,7 @@ fn read_typed(kind: u8, body: &[u8], like: &Step) -> Result<(String, Value), Vio
             (if kind == kind::TALK { "talk" } else { "audio" }.into(), fields)
         }
         kind::WISH => ("wish".into(), fields(serde_json::to_value(Wish::read(body)?))),
+        kind::PATH => ("path".into(), fields(serde_json::to_value(Way::read(body)?))),
         kind::PEOPLE => ("people".into(), fields(serde_json::to_value(People::read(body)?))),
         kind::CHANGES => ("changes".into(), fields(serde_json::to_value(Changes::read(body)?))),
         kind::PING => ("ping".into(), json!({"client_us": Ping::read(body)?.client_us})),

@@ -54,6 +54,7 @@ impl Caller {
             name: format!("person {id}"),
             codecs: vec![codec.into()],
             talk: microphone,
+            datagrams: false,
         };
         socket.write_all(&hello.frame()).unwrap();
         let welcome = Welcome::read(&skip_to_welcome(&mut socket)).unwrap();

@@ -194,6 +194,7 @@ impl Shared {
             person: self.lets_speak.then_some(2),
             captured_output: None,
             also_captured: Vec::new(),
+            datagrams: None,
         };
         if self.lets_speak {
             welcome.let_speak();

@@ -41,6 +41,7 @@ pub(crate) fn greet(socket: &mut TcpStream, id: &str) -> Vec<u8> {
         name: "test".into(),
         codecs: vec!["f32".into()],
         talk: None,
+        datagrams: false,
     };
     socket.write_all(&hello.frame()).unwrap();
     skip_to_welcome(socket)

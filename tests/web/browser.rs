@@ -133,5 +133,13 @@ impl WebSocket {
 
 pub(crate) fn hello(id: &str) -> Vec<u8> {
     let codecs = vec!["f32".into()];
-    Hello { version: 2, id: id.into(), name: "a phone".into(), codecs, talk: None }.frame()
+    Hello {
+        version: 2,
+        id: id.into(),
+        name: "a phone".into(),
+        codecs,
+        talk: None,
+        datagrams: false,
+    }
+    .frame()
 }

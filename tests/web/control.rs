@@ -322,7 +322,8 @@ fn a_listener_is_asked_to_leave_and_does_not_come_again() {
 fn hello(room: &Room, id: &str, name: &str) -> TcpStream {
     let mut socket = socket::connect(room.listeners);
     let (id, name) = (id.to_owned(), name.to_owned());
-    let hello = Hello { version: 2, id, name, codecs: vec!["f32".into()], talk: None };
+    let hello =
+        Hello { version: 2, id, name, codecs: vec!["f32".into()], talk: None, datagrams: false };
     // One that is let in by nobody may have been closed already.
     let _ = socket.write_all(&hello.frame());
     socket

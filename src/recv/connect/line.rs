@@ -9,6 +9,7 @@ use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
 use super::reach::explain;
+use crate::dscp::Dscp;
 use crate::error::{Error, Result, plain};
 use crate::recv::decode::{Conversation, Event};
 use crate::recv::simulate::Network;
@@ -93,6 +94,11 @@ impl Line {
     ) -> Result<Self> {
         let stream = TcpStream::connect(address).map_err(|e| explain(&e, address))?;
         Ok(Self { is_made: false, ..Self::made(stream, address, hello, true, network, now_us) })
+    }
+
+    /// Marks what is said, for access points and routers.
+    pub(super) fn mark(&self, dscp: Dscp) {
+        dscp.mark(&SockRef::from(&self.stream));
     }
 
     /// Lets `registry` tell when there is something to read or to write.

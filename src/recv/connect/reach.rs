@@ -92,6 +92,7 @@ mod tests {
         let silent = explain(&io::ErrorKind::TimedOut.into(), address).to_string();
         assert!(refused.contains("no AuraLync server is running there"), "{refused}");
         assert!(silent.contains("firewall") && silent.contains("localport=5555"), "{silent}");
+        assert!(silent.contains("protocol=UDP"), "{silent}");
     }
 
     #[test]

@@ -104,6 +104,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self> {
         let poll = Poll::new().map_err(cannot_wait)?;
         line.register(poll.registry(), LINE)?;
+        line.mark(connect.dscp);
         connect.wake_when_said(poll.registry())?;
         Ok(Self {
             connect,

@@ -29,13 +29,14 @@ fn deliver(network: &mut Network, bytes: usize, seconds: u64) -> (Vec<(u64, usiz
 
 #[test]
 fn one_seed_is_one_schedule_and_another_is_another() {
-    let words = "jitter=30ms,delay=20ms,rate=4mbit,stall=500ms/7s,loss=10%";
+    let words = "jitter=30ms,delay=20ms,rate=4mbit,stall=500ms/7s,loss=10%,burst=1s/9s";
     let schedule = |seed: u64, number: u64| {
         let simulation = format!("{words},seed={seed}").parse().unwrap();
         let mut network = Network::new(&simulation, number);
         let times = deliver(&mut network, 7_000, 60).0;
         let lost: Vec<bool> = (0..1_000).map(|_| network.loses_frame()).collect();
-        (times, lost)
+        let came = post(&mut network, 100, 20);
+        (times, lost, came)
     };
     assert_eq!(schedule(7, 0), schedule(7, 0));
     assert_ne!(schedule(7, 0), schedule(8, 0));
@@ -93,6 +94,101 @@ fn frames_are_lost_as_often_as_said() {
     assert!(lost("loss=2%").abs_diff(2_000) < 150);
 }
 
+/// Sends a datagram with its number in it every 5 ms for so long; when each came, and its number.
+fn post(network: &mut Network, bytes: usize, seconds: u64) -> Vec<(u64, u64)> {
+    let mut came = Vec::new();
+    for now_us in (0..(seconds + 12) * SECOND).step_by(1_000) {
+        if now_us < seconds * SECOND && now_us % 5_000 == 0 {
+            let mut datagram = (now_us / 5_000).to_be_bytes().to_vec();
+            datagram.resize(bytes, 7);
+            network.take_datagram(now_us, &datagram);
+        }
+        while let Some(datagram) = network.give_datagram(now_us) {
+            assert_eq!(datagram.len(), bytes, "whole or not at all");
+            came.push((now_us, u64::from_be_bytes(*datagram.first_chunk().unwrap())));
+        }
+    }
+    assert!(network.give_datagram(u64::MAX).is_none() && network.next_us().is_none());
+    came
+}
+
+/// Where the numbers of what came leave some out: how many each time.
+fn holes(came: &[(u64, u64)]) -> Vec<u64> {
+    let steps = came.windows(2).map(|pair| pair[1].1 - pair[0].1 - 1);
+    steps.filter(|hole| *hole > 0).collect()
+}
+
+#[test]
+fn datagrams_are_lost_and_late_as_often_as_said_and_keep_their_order() {
+    let came = post(&mut network("loss=5%,delay=20ms,jitter=30ms"), 100, 600);
+    let lost = 120_000 - came.len();
+    assert!(lost.abs_diff(6_000) < 300, "{lost}");
+    assert!(came.is_sorted(), "order is kept");
+    assert!(came.iter().all(|(at, number)| (20_000..=51_000).contains(&(at - number * 5_000))));
+    assert_eq!(post(&mut network("delay=20ms"), 100, 10).len(), 2_000);
+}
+
+#[test]
+fn what_sets_out_within_a_burst_never_arrives_and_all_else_does() {
+    let came = post(&mut network("burst=60ms/3s,delay=40ms"), 100, 600);
+    let holes = holes(&came);
+    assert_eq!(holes.len(), 200, "one in each three seconds of ten minutes");
+    assert!(holes.iter().all(|hole| *hole == 12), "60 ms of 5 ms each: {holes:?}");
+    assert!(came.iter().all(|(at, number)| at - number * 5_000 == 40_000), "none is late");
+}
+
+#[test]
+fn a_burst_takes_the_frames_of_sound_whose_last_bytes_set_out_in_it() {
+    let mut network = network("burst=60ms/3s,delay=40ms");
+    let mut lost = 0;
+    for now_us in (0..600 * SECOND).step_by(5_000) {
+        network.take(now_us, &[0; 100]);
+        while network.give(now_us).is_some() {
+            lost += usize::from(network.loses_frame());
+        }
+    }
+    assert_eq!(lost, 200 * 12, "and TCP's bytes all come");
+}
+
+#[test]
+fn datagrams_wait_for_the_end_of_a_stall_and_none_is_lost() {
+    let came = post(&mut network("stall=500ms/30s,seed=3"), 100, 600);
+    assert_eq!((came.len(), holes(&came)), (120_000, vec![]));
+    let gaps: Vec<u64> =
+        came.windows(2).map(|pair| pair[1].0 - pair[0].0).filter(|gap| *gap > 100_000).collect();
+    assert_eq!(gaps.len(), 20, "one in each half minute of ten");
+    assert!(gaps.iter().all(|gap| gap.abs_diff(500_000) <= 6_000), "{gaps:?}");
+}
+
+#[test]
+fn datagrams_that_a_slow_line_has_no_room_for_are_lost() {
+    // 1,000 bytes and their headers every 5 ms are 1,645 kbit/s.
+    let came = post(&mut network("rate=800kbit"), 1_000, 60);
+    let carried = came.len() as f64 / 12_000.0;
+    assert!((carried - 800.0 / 1_645.0).abs() < 0.01, "{carried}");
+    let late = came.iter().map(|(at, number)| at - number * 5_000).max().unwrap();
+    assert!((200_000..220_000).contains(&late), "held back as long as a router does: {late}");
+    assert_eq!(post(&mut network("rate=2mbit"), 1_000, 60).len(), 12_000);
+    // None that is empty is for nothing: their number is bounded too.
+    let mut full = network("delay=10s");
+    (0..1_000_000).for_each(|_| full.take_datagram(0, &[]));
+    let held = (0..).take_while(|_| full.give_datagram(u64::MAX).is_some()).count();
+    assert_eq!(held, MOST_HELD / DATAGRAM_HEADERS);
+}
+
+#[test]
+fn bytes_of_tcp_and_datagrams_share_a_line() {
+    // 972 bytes and their headers take 10 ms.
+    let mut network = network("rate=800kbit");
+    network.take(0, &[0; 1_000]);
+    network.take_datagram(0, &[0; 972]);
+    network.take(0, &[0; 1_000]);
+    assert_eq!(network.next_us(), Some(10_000));
+    assert!(network.give(10_000).is_some() && network.give(u64::MAX - 1).is_some());
+    assert_eq!(network.next_us(), Some(20_000));
+    assert!(network.give_datagram(19_999).is_none() && network.give_datagram(20_000).is_some());
+}
+
 #[test]
 fn noise_is_as_far_below_the_sound_as_said_and_silence_stays_silent() {
     for (words, db) in [("quality=50%", -30.0), ("quality=0%", 0.0), ("quality=90%", -54.0)] {
@@ -126,6 +222,8 @@ fn wrong_words_are_refused_with_the_list_and_wrong_values_with_their_range() {
         "delay=5",
         "rate=2",
         "stall=5s",
+        "burst=60ms",
+        "burst=60/3s",
         "seed=-1",
         "loss=2%,",
         "delay=-5ms",
@@ -147,11 +245,13 @@ fn wrong_words_are_refused_with_the_list_and_wrong_values_with_their_range() {
         "stall=0ms/1s",
         "stall=11s/60s",
         "stall=1s/9999s",
+        "burst=3s/3s",
+        "burst=0ms/3s",
     ] {
         let error = words.parse::<Simulation>().unwrap_err();
         assert!(error.contains("cannot be") && error.contains("it can be"), "{error}");
     }
-    let all = "loss=2%,jitter=30ms,delay=20ms,rate=2mbit,stall=500ms/30s,quality=50%,seed=9";
+    let all = "loss=2%,jitter=30ms,delay=20ms,rate=2mbit,stall=500ms/30s,burst=60ms/3s,quality=50%,seed=9";
     let simulation: Simulation = all.parse().unwrap();
     assert_eq!(simulation.to_string(), all.replace(',', ", "));
 }

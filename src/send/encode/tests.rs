@@ -43,6 +43,7 @@ fn listener(codec: Codec, rate: u32, layout: Layout) -> Conversation {
         name: String::new(),
         codecs: vec![codec.to_string()],
         talk: None,
+        datagrams: false,
     };
     let mut conversation = Conversation::new(hello, false);
     let auralync = Some(AuralyncKey { version: 2, hold: false });
@@ -64,6 +65,7 @@ fn listener(codec: Codec, rate: u32, layout: Layout) -> Conversation {
         person: None,
         captured_output: None,
         also_captured: Vec::new(),
+        datagrams: None,
     };
     let frame = welcome.frame();
     let body = &frame[5..];

@@ -221,6 +221,97 @@ fn control_goes_before_audio_but_never_into_a_frame() {
     assert_eq!(socket.taken[after_first + 4], kind::PONG);
 }
 
+/// An outbox that has been welcomed, whose frames leave together in groups of three.
+fn together(log: &Log) -> Outbox {
+    let mut outbox = Outbox::plain(Vec::new(), log, 0);
+    outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), log, 0);
+    outbox.send_together(Together::within(2 * FRAME_US, FRAME_US, 0));
+    drain(&mut outbox, log, 0, &mut Socket::open());
+    outbox
+}
+
+#[test]
+fn frames_wait_for_the_last_of_their_group_and_leave_in_one_send() {
+    let mut log = Log::new(100);
+    let mut outbox = together(&log);
+    let mut sends = Vec::new();
+    for n in 0..6 {
+        log.push(frame(n));
+        assert_eq!(outbox.is_due(&log), n % 3 == 2, "frame {n}");
+        if outbox.is_due(&log) {
+            let send = |slices: &[IoSlice<'_>]| {
+                sends.push(slices.len());
+                Ok(slices.iter().map(|slice| slice.len()).sum())
+            };
+            outbox.write(&log, n * FRAME_US, DELAY_US, send).unwrap();
+        }
+    }
+    assert_eq!(sends, [3, 3]);
+    assert_eq!(outbox.counts().frames, 6);
+}
+
+#[test]
+fn what_is_said_waits_for_no_sound_and_takes_along_what_there_is() {
+    let mut log = Log::new(100);
+    let mut outbox = together(&log);
+    log.push(frame(0));
+    assert!(!outbox.is_due(&log));
+    outbox.ping(1, 2);
+    assert!(outbox.is_due(&log));
+    let mut socket = Socket::open();
+    drain(&mut outbox, &log, 0, &mut socket);
+    assert_eq!(socket.taken[4], kind::PONG);
+    assert_eq!(numbers(&socket.taken), [0]);
+}
+
+#[test]
+fn who_has_only_just_come_gets_all_there_is_at_once() {
+    let mut log = Log::new(100);
+    (0..7).for_each(|n| log.push(frame(n)));
+    let mut outbox = together(&log);
+    assert_eq!(outbox.counts().frames, 7);
+    // The next group is complete with frame 8, whoever came when.
+    log.push(frame(7));
+    assert!(!outbox.is_due(&log));
+    log.push(frame(8));
+    assert!(outbox.is_due(&log));
+    let mut socket = Socket::open();
+    drain(&mut outbox, &log, 0, &mut socket);
+    assert_eq!(numbers(&socket.taken), [7, 8]);
+}
+
+#[test]
+fn the_frames_of_a_first_generation_listener_go_one_by_one_and_at_once() {
+    let mut log = Log::new(100);
+    let mut outbox = Outbox::plain(Vec::new(), &log, 0);
+    outbox.send_together(Together::within(2 * FRAME_US, FRAME_US, 0));
+    let mut sends = 0;
+    for n in 0..3 {
+        log.push(frame(n));
+    }
+    assert!(outbox.is_due(&log));
+    let send = |slices: &[IoSlice<'_>]| {
+        assert_eq!(slices.len(), 2, "a length and its payload");
+        sends += 1;
+        Ok(slices.iter().map(|slice| slice.len()).sum())
+    };
+    outbox.write(&log, 0, DELAY_US, send).unwrap();
+    assert_eq!(sends, 3);
+}
+
+#[test]
+fn what_is_left_of_a_log_that_another_takes_the_place_of_waits_for_nothing() {
+    let mut log = Log::new(100);
+    let mut outbox = together(&log);
+    log.push(frame(0));
+    outbox.end_at(480);
+    assert!(outbox.is_due(&log));
+    log.push(frame(1));
+    let mut socket = Socket::open();
+    drain(&mut outbox, &log, 0, &mut socket);
+    assert_eq!(numbers(&socket.taken), [0], "and nothing beyond its end");
+}
+
 #[test]
 fn a_last_word_comes_after_the_started_frame_and_nothing_after_it() {
     let mut log = Log::new(100);
@@ -247,13 +338,15 @@ fn a_plain_listener_is_finished_without_a_word() {
 }
 
 proptest! {
-    /// However the socket chops and blocks, what arrives are whole frames in order, and every
-    /// frame is either there or counted.
+    /// However the socket chops and blocks and however many frames leave together, what arrives are
+    /// whole frames in order, and every frame is either there or counted.
     #[test]
     fn nothing_is_halved_repeated_or_lost_uncounted(
         rooms in prop::collection::vec((0..6000_usize, 0..4_u64), 1..60),
         bound in 1..8_usize,
         framing in 0..3_u8,
+        frames_together in 1..5_u64,
+        seat in 0..9_usize,
     ) {
         let mut log = Log::new(bound);
         let websocket = framing == 2;
@@ -265,6 +358,7 @@ proptest! {
         if framing > 0 {
             outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log, 0);
         }
+        outbox.send_together(Together::within((frames_together - 1) * FRAME_US, FRAME_US, seat));
         let mut socket = Socket { taken: Vec::new(), room: 0 };
         let mut pushed = 0;
         for (room, frames) in rooms {

@@ -167,7 +167,7 @@ impl Transmit {
             debug!("{peer} was told: {why} ({} listen)", self.seated());
         }
         let buffering = self.room.buffering(Codec::Float32);
-        sockets::prepare(SockRef::from(&stream), buffering);
+        sockets::prepare(SockRef::from(&stream), buffering, self.room.dscp);
         let index = self.free.pop().unwrap_or_else(|| {
             self.seats.push(None);
             self.seats.len() - 1

@@ -3,6 +3,7 @@
 use super::sockets::Buffering;
 use crate::codec::opus::{self, Layout};
 use crate::codec::{Codec, Offers};
+use crate::dscp::Dscp;
 use crate::send::captured::CapturedOutputs;
 use crate::wire::{AUDIO_HEADER, Config, Welcome};
 
@@ -27,6 +28,8 @@ pub struct Room {
     pub offers: Offers,
     /// How Opus is cut.
     pub opus: Layout,
+    /// How packets are marked.
+    pub dscp: Dscp,
 }
 
 impl Room {
@@ -43,6 +46,20 @@ impl Room {
         let held_back = u64::from(rate != opus::RATE);
         let at_once = chunk.div_ceil(u64::from(rate)).div_ceil(packet) + held_back;
         most.max(at_once) as usize
+    }
+
+    /// How long a chunk lasts, in µs.
+    pub(super) fn chunk_us(&self) -> u64 {
+        let Config { chunk_size, sample_rate, .. } = self.config;
+        u64::from(chunk_size) * 1_000_000 / u64::from(sample_rate.max(1))
+    }
+
+    /// How long a frame of a codec lasts, in µs.
+    pub(super) fn frame_us(&self, codec: Codec) -> u64 {
+        match codec {
+            Codec::Opus(_) => u64::from(self.opus.frames) * 1_000_000 / u64::from(opus::RATE),
+            _ => self.chunk_us(),
+        }
     }
 
     /// What a listener with a codec is sent.

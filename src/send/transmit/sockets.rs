@@ -9,10 +9,12 @@ use mio::net::TcpStream;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::places::Origin;
+use crate::dscp::Dscp;
 use crate::error::{Error, Result};
+use crate::send::fanout;
 
-/// Sound that the kernel may hold unsent for a listener, in ms, or two frames where they are
-/// longer. What is behind this cannot be dropped any more.
+/// Sound that the kernel may hold unsent for a listener beside what leaves together, in ms, or two
+/// frames where they are longer. What is behind this cannot be dropped any more.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MAX_UNSENT_MS: usize = 40;
 
@@ -25,9 +27,6 @@ const MIN_SEND_BUFFER: usize = 4 * 1024;
 
 /// A peer that acknowledges nothing for this long is gone.
 const USER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// DSCP "expedited forwarding", for routers that give voice the way.
-const DSCP_EF: u32 = 0xb8;
 
 /// Binds and listens. With no `bind` address that is IPv6 and IPv4 at once, or IPv4 alone where
 /// the system has no IPv6.
@@ -156,7 +155,7 @@ pub struct Buffering {
 }
 
 /// Sets an accepted socket up. Everything here is an improvement that a system may refuse.
-pub fn prepare(socket: SockRef<'_>, buffering: Buffering) {
+pub fn prepare(socket: SockRef<'_>, buffering: Buffering, dscp: Dscp) {
     let tried = [
         ("TCP_NODELAY", socket.set_tcp_nodelay(true)),
         ("buffering", limit_unsent(&socket, buffering)),
@@ -167,10 +166,7 @@ pub fn prepare(socket: SockRef<'_>, buffering: Buffering) {
             debug!("{option} not set: {e}");
         }
     }
-    // Most home networks ignore it and some systems refuse it: not worth a line.
-    let _ = socket.set_tos_v4(DSCP_EF);
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
-    let _ = socket.set_tclass_v6(DSCP_EF);
+    dscp.mark(&socket);
 }
 
 /// Bounds what the kernel holds back of a listener's sound, once its codec is known.
@@ -184,7 +180,8 @@ pub fn rebuffer(socket: SockRef<'_>, buffering: Buffering) {
 /// holds what is on its way, and must grow with the path.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn limit_unsent(socket: &SockRef<'_>, buffering: Buffering) -> io::Result<()> {
-    let unsent = buffering.bytes_per_second * MAX_UNSENT_MS / 1000;
+    let together_ms = fanout::wait_us(buffering.playout_delay_ms) as usize / 1000;
+    let unsent = buffering.bytes_per_second * (MAX_UNSENT_MS + together_ms) / 1000;
     let unsent = unsent.max(buffering.frame_bytes * 2);
     socket.set_tcp_notsent_lowat(u32::try_from(unsent).unwrap_or(u32::MAX))
 }
@@ -202,7 +199,7 @@ fn limit_unsent(socket: &SockRef<'_>, buffering: Buffering) -> io::Result<()> {
 /// What the system says, `WouldBlock` included.
 pub fn send(mut stream: &TcpStream, slices: &[IoSlice<'_>], apart: bool) -> io::Result<usize> {
     match slices {
-        [one] if apart => send_apart(stream, one),
+        many if apart => send_apart(stream, many),
         [one] => stream.write(one),
         many => stream.write_vectored(many),
     }
@@ -211,14 +208,18 @@ pub fn send(mut stream: &TcpStream, slices: &[IoSlice<'_>], apart: bool) -> io::
 /// Linux bounds what is unsent only where it begins a new segment, and it fills one up to 64 KiB as
 /// long as it has not left: seconds of Opus. The end of a record ends the segment too.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn send_apart(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    use rustix::net::SendFlags;
-    Ok(rustix::net::send(stream, bytes, SendFlags::EOR | SendFlags::NOSIGNAL)?)
+fn send_apart(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    use rustix::net::{SendAncillaryBuffer, SendFlags};
+    let flags = SendFlags::EOR | SendFlags::NOSIGNAL;
+    Ok(match slices {
+        [one] => rustix::net::send(stream, one, flags)?,
+        many => rustix::net::sendmsg(stream, many, &mut SendAncillaryBuffer::default(), flags)?,
+    })
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn send_apart(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    stream.write(bytes)
+fn send_apart(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    stream.write_vectored(slices)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -293,18 +294,19 @@ mod tests {
 
     /// Bytes that a listener who reads nothing can be sent until its socket takes no more.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn taken(buffering: Buffering, apart: bool) -> usize {
+    fn taken(buffering: Buffering, row: usize, apart: bool) -> usize {
         let door = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.set_recv_buffer_size(64 * 1024).unwrap();
         listener.connect(&door.local_addr().unwrap().into()).unwrap();
         let (stream, _) = door.accept().unwrap();
         stream.set_nonblocking(true).unwrap();
-        prepare(SockRef::from(&stream), buffering);
+        prepare(SockRef::from(&stream), buffering, Dscp::Ef);
         let stream = TcpStream::from_std(stream);
         let frame = vec![1; buffering.frame_bytes];
+        let row = vec![IoSlice::new(&frame); row];
         let mut taken = 0;
-        while let Ok(count) = send(&stream, &[IoSlice::new(&frame)], apart) {
+        while let Ok(count) = send(&stream, &row, apart) {
             taken += count;
             // Each frame comes at a time of its own: this one is on its way before the next.
             std::thread::sleep(Duration::from_micros(200));
@@ -317,10 +319,20 @@ mod tests {
     fn the_system_hides_no_more_of_opus_than_of_other_codecs() {
         let opus = Buffering { frame_bytes: 350, bytes_per_second: 17_000, playout_delay_ms: 300 };
         let as_if_float32 = Buffering { bytes_per_second: 384_000, ..opus };
-        let (little, more) = (taken(opus, true), taken(as_if_float32, true));
+        let (little, more) = (taken(opus, 1, true), taken(as_if_float32, 1, true));
         // What the listener's own system holds is in both.
         assert!(little + 8 * 1024 < more, "{little} of {more}");
-        let joined = taken(opus, false);
+        let joined = taken(opus, 1, false);
         assert!(little * 3 < joined, "{little} of {joined}");
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn what_leaves_together_is_bounded_as_what_leaves_alone() {
+        let opus = Buffering { frame_bytes: 350, bytes_per_second: 17_000, playout_delay_ms: 800 };
+        let (alone, rows) = (taken(opus, 1, true), taken(opus, 6, true));
+        assert!(rows <= alone + 2 * 6 * opus.frame_bytes, "{rows} of {alone}");
+        let joined = taken(opus, 6, false);
+        assert!(rows * 3 < joined, "{rows} of {joined}");
     }
 }

@@ -62,7 +62,8 @@ impl Transmit {
         if let Some(after_us) = self.web.as_ref().and_then(WebDoor::accepts_after) {
             return Duration::from_micros(after_us.saturating_sub(now));
         }
-        Duration::from_micros((self.housekeeping_us + LONGEST_REST_US).saturating_sub(now))
+        let rest_us = (self.housekeeping_us + LONGEST_REST_US).saturating_sub(now);
+        Duration::from_micros(rest_us).min(self.until_quiet(now))
     }
 
     fn note(&mut self, token: Token, event: &Event) {

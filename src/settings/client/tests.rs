@@ -31,6 +31,7 @@ fn the_flags_are_the_promised_ones() {
         "codec",
         "delay",
         "device",
+        "dscp",
         "json",
         "list-devices",
         "list-servers",
@@ -84,6 +85,7 @@ fn an_address_is_all_that_a_listener_has_to_type() {
             record: None,
             overwrite: false,
             simulate: None,
+            dscp: Dscp::Ef,
             list_devices: false,
             list_servers: false,
             json: false,
@@ -98,7 +100,7 @@ fn every_flag_reaches_its_setting() {
     let settings = read(
         "pc --port 6000 --output wav:a:b.wav --volume 150 --delay -250 --name me \
          --playout-delay-ms 77 --once --allow-feedback --overwrite --list-devices --stats s.json \
-         --adaptive --no-discovery --codec opus:96 --record r.opus --simulate loss=5%",
+         --adaptive --no-discovery --codec opus:96 --record r.opus --simulate loss=5% --dscp cs6",
     )
     .unwrap();
     let target = Target { host: "pc".into(), port: 6000 };
@@ -114,7 +116,8 @@ fn every_flag_reaches_its_setting() {
     assert!(settings.overwrite && settings.list_devices && settings.adaptive);
     assert_eq!(settings.stats, Some(StatsTarget::File("s.json".into())));
     assert_eq!((settings.codec.as_str(), settings.record), ("opus:96", Some("r.opus".into())));
-    assert_eq!(settings.simulate, "loss=5%".parse().ok());
+    assert_eq!((settings.simulate, settings.dscp), ("loss=5%".parse().ok(), Dscp::Cs6));
+    assert!(refused("--dscp 46").contains("it can be ef"));
     assert_eq!(read("pc --device usb").unwrap().device.as_deref(), Some("usb"));
 }
 

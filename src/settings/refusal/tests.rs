@@ -268,7 +268,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "auralync-client --simulate loss=2",
-        "--simulate cannot be “loss=2”: “loss=2” says nothing of a network; it can be, separated by commas: loss=2%, delay=20ms, jitter=30ms, rate=2mbit, stall=500ms/30s, quality=50%, seed=7. To see every flag: auralync-client --help",
+        "--simulate cannot be “loss=2”: “loss=2” says nothing of a network; it can be, separated by commas: loss=2%, delay=20ms, jitter=30ms, rate=2mbit, stall=500ms/30s, burst=60ms/3s, quality=50%, seed=7. To see every flag: auralync-client --help",
     ),
     (
         "auralync-client --port 0 pc",

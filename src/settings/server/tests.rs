@@ -21,6 +21,7 @@ fn the_flags_are_the_promised_ones() {
         "channels",
         "chunk-size",
         "codecs",
+        "dscp",
         "duck",
         "list-devices",
         "listen-backlog",
@@ -66,7 +67,7 @@ fn without_flags_a_server_sends_what_this_pc_plays_as_the_preset_says() {
     assert_eq!((settings.stats, settings.print_preset), (None, None));
     assert!(!settings.list_devices && settings.discovery);
     assert_eq!((settings.web, settings.web_status), (Some(8080), Readers::Local));
-    assert!(settings.qr);
+    assert_eq!((settings.qr, settings.dscp), (true, Dscp::Ef));
 }
 
 #[test]
@@ -121,7 +122,7 @@ fn every_flag_reaches_its_setting() {
          --listen-backlog 7 --playout-delay-ms 99 --codecs f32 --list-devices \
          --print-preset live --stats - --no-discovery \
          --web 8081 --web-status public --no-qr --record a.flac --record-tracks t \
-         --record-dir d --overwrite --web-host music.example --web-host Attic.",
+         --record-dir d --overwrite --web-host music.example --web-host Attic. --dscp off",
     )
     .unwrap();
     let preset = &settings.preset;
@@ -139,7 +140,7 @@ fn every_flag_reaches_its_setting() {
     assert_eq!(settings.record, Some("a.flac".into()));
     assert_eq!(settings.record_tracks, Some("t".into()));
     assert_eq!(settings.record_dir, Some("d".into()));
-    assert!(settings.overwrite);
+    assert_eq!((settings.overwrite, settings.dscp), (true, Dscp::Off));
 }
 
 #[test]

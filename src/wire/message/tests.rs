@@ -61,7 +61,8 @@ fn a_config_that_cannot_be_played_is_refused() {
 #[test]
 fn a_hello_with_escapes_or_a_huge_name_is_tamed() {
     let name = format!("\u{1b}[31m{}", "x".repeat(1000));
-    let hello = Hello { version: 2, id: "a".into(), name, codecs: vec![], talk: None };
+    let hello =
+        Hello { version: 2, id: "a".into(), name, codecs: vec![], talk: None, datagrams: false };
     let read = Hello::read(&hello.frame()[5..]).unwrap();
     assert_eq!(read.name.chars().count(), MAX_NAME);
     assert!(read.name.starts_with("[31mx"));
@@ -114,7 +115,7 @@ proptest! {
         // What breaks lines, turns them round or is not seen counts as printable there, and goes
         // here.
         let name = printable_name(&name, MAX_NAME, MAX_NAME_BYTES);
-        let hello = Hello { version: 2, id, name, codecs: vec!["f32".into()], talk: None };
+        let hello = Hello { version: 2, id, name, codecs: vec!["f32".into()], talk: None, datagrams: false };
         let mut deframer = Deframer::new(Limits { plain: 0, typed: 4096 });
         deframer.push(&hello.frame());
         let Ok(Some(Frame::Typed { kind: kind::HELLO, body })) = deframer.next_frame() else {

@@ -77,6 +77,7 @@ impl Session<'_> {
         let hello = self.connect.hello.clone();
         match Line::call(address, hello, self.connect.network(), self.now_us()) {
             Ok(mut rival) => {
+                rival.mark(self.connect.dscp);
                 rival.register(self.poll.registry(), RIVAL)?;
                 self.rival = Some(rival);
             }

@@ -6,7 +6,14 @@ fn listener() -> Listener {
 }
 
 fn hello() -> Hello {
-    Hello { version: 2, id: "x".into(), name: "n".into(), codecs: vec![], talk: None }
+    Hello {
+        version: 2,
+        id: "x".into(),
+        name: "n".into(),
+        codecs: vec![],
+        talk: None,
+        datagrams: false,
+    }
 }
 
 #[test]
