@@ -1,4 +1,5 @@
-//! How often in a second something may happen that a peer can bring about. Pure: time is an argument, in µs.
+//! How often in a second something may happen that a peer can bring about, and how many bytes it may
+//! have sent. Pure: time is an argument, in µs.
 
 /// How often something may still happen: some times at once, and one more each time that a while
 /// has passed.
@@ -32,9 +33,57 @@ impl Allowance {
     }
 }
 
+/// How many bytes may still be sent: a number of them at once, which grows back at a rate.
+#[derive(Debug)]
+pub(crate) struct ByteAllowance {
+    left: f64,
+    at_us: u64,
+}
+
+impl ByteAllowance {
+    /// An allowance of which nothing has been taken, where `at_once` bytes are.
+    pub(crate) fn new(at_once: usize) -> Self {
+        Self { left: at_once as f64, at_us: 0 }
+    }
+
+    /// Takes `bytes` at `now_us`, of `at_once` and as many `per_second`; `false` where fewer are left.
+    pub(crate) fn takes(
+        &mut self,
+        bytes: usize,
+        now_us: u64,
+        at_once: usize,
+        per_second: usize,
+    ) -> bool {
+        let passed_s = now_us.saturating_sub(self.at_us) as f64 / 1e6;
+        self.left = (self.left + passed_s * per_second as f64).min(at_once as f64);
+        self.at_us = self.at_us.max(now_us);
+        let is_left = bytes as f64 <= self.left;
+        if is_left {
+            self.left -= bytes as f64;
+        }
+        is_left
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn so_many_bytes_are_allowed_at_once_and_so_many_in_every_second_after_that() {
+        let (at_once, per_second) = (32_000, 8_000);
+        let mut allowance = ByteAllowance::new(at_once);
+        let mut taken = |from_us: u64, until_us: u64| {
+            let each = 400;
+            let times = (from_us..until_us).step_by(1_000);
+            times.filter(|us| allowance.takes(each, *us, at_once, per_second)).count() * each
+        };
+        assert_eq!(taken(5_000_000, 5_010_000), 4_000);
+        assert!((32_000 - 4_000..33_000).contains(&taken(5_010_000, 5_100_000)), "the rest");
+        assert!((79_600..=80_000).contains(&taken(5_100_000, 15_100_000)));
+        assert!((32_000..33_700).contains(&taken(90_000_000, 90_200_000)), "no more after a rest");
+        assert!(taken(1_000, 2_000) == 0, "a clock that goes back allows no more");
+    }
 
     #[test]
     fn so_many_are_allowed_at_once_and_so_many_in_every_second_after_that() {

@@ -27,6 +27,7 @@ use log::warn;
 
 use crate::clock::Clock;
 use crate::discovery::announce::Announcer;
+use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::preset::{Fixed, Watch};
@@ -45,7 +46,7 @@ use origin::Origin;
 use report::Report;
 use running::{Opened, Running};
 use stream_rate::stream_rate;
-use transmit::sockets;
+use transmit::{datagram_socket, sockets};
 
 /// A server that has its sound source and its port, and has not started yet.
 pub struct Server {
@@ -57,6 +58,8 @@ pub struct Server {
     fitting: Fitting,
     format: Format,
     door: std::net::TcpListener,
+    /// For sound by datagram; a server can do without.
+    datagrams: Option<std::net::UdpSocket>,
     /// The page's; a server can do without.
     web_door: Option<std::net::TcpListener>,
     lines: Lines,
@@ -107,6 +110,7 @@ impl Server {
         sockets::make_room_for(settings.preset.listeners());
         let preset = &settings.preset;
         let door = sockets::listen(preset.bind, preset.port, preset.listen_backlog)?;
+        let datagrams = settings.datagrams.then(|| open_datagrams(&door, settings.dscp)).flatten();
         let web_door = settings.web.and_then(|port| {
             let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
@@ -122,6 +126,7 @@ impl Server {
             fitting,
             format,
             door,
+            datagrams,
             web_door,
             lines,
             recordings,
@@ -194,7 +199,7 @@ impl Server {
     pub fn run(self, shutdown: &Shutdown) -> Result<()> {
         let (port, web) = (self.address().map_or(0, |address| address.port()), self.web_port());
         let Self { settings, source: origin, beside, desk, orders, fitting, .. } = self;
-        let Self { format, door, web_door, lines, recordings, status, .. } = self;
+        let Self { format, door, datagrams, web_door, lines, recordings, status, .. } = self;
         let clock = fitting.clock;
         let opened = Opened {
             origin,
@@ -203,6 +208,7 @@ impl Server {
             orders,
             fitting,
             door,
+            datagrams,
             web_door,
             recordings,
         };
@@ -225,6 +231,12 @@ impl Server {
         });
         running.end()
     }
+}
+
+/// The socket for sound by datagram, on the port of `door`. What keeps it from being there is said.
+fn open_datagrams(door: &std::net::TcpListener, dscp: Dscp) -> Option<std::net::UdpSocket> {
+    let opened = datagram_socket::open(door.local_addr().ok()?, dscp);
+    opened.inspect_err(|sentence| warn!("{sentence}")).ok()
 }
 
 /// The source that gives all others their time, and these.

@@ -12,6 +12,9 @@ pub const RATE: u32 = 48_000;
 /// Longest packet that is made or read, in bytes: what the standard lets one frame have.
 pub const MAX_PACKET: usize = 1275;
 
+/// Longest packet that is made, in bytes: it fits into a datagram, of a talker too.
+pub const MAX_ENCODED: usize = 1_128;
+
 /// Most frames in a packet: 120 ms.
 const MAX_PACKET_FRAMES: u32 = 5760;
 
@@ -70,7 +73,7 @@ pub struct Encoder {
     frames: usize,
     channels: usize,
     clipped: Vec<f32>,
-    packet: Box<[u8; MAX_PACKET]>,
+    packet: Box<[u8; MAX_ENCODED]>,
 }
 
 impl Encoder {
@@ -104,7 +107,7 @@ impl Encoder {
             frames: layout.frames as usize,
             channels: channels.into(),
             clipped: Vec::with_capacity(layout.frames as usize * usize::from(channels)),
-            packet: Box::new([0; MAX_PACKET]),
+            packet: Box::new([0; MAX_ENCODED]),
         })
     }
 

@@ -10,6 +10,8 @@
 //!
 //! As long as the delay allows, frames wait for a few more and leave [`Together`] with them.
 
+mod datagram_path;
+mod datagrams;
 mod inbox;
 mod listener;
 mod log;
@@ -19,6 +21,8 @@ mod row;
 mod talker;
 mod together;
 
+pub use datagram_path::{DatagramCounts, DatagramPath, Pace};
+pub use datagrams::{DatagramLog, KEPT_BEYOND_US, MAX_KEPT};
 pub use listener::{Asks, Listener, Overdue, Phase};
 pub use log::Log;
 pub use own::Own;

@@ -1,6 +1,6 @@
 //! A server's threads: makes the queues between them, starts and joins them.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -38,6 +38,7 @@ pub(super) struct Opened {
     pub(super) orders: Receiver<Asked>,
     pub(super) fitting: Fitting,
     pub(super) door: TcpListener,
+    pub(super) datagrams: Option<UdpSocket>,
     pub(super) web_door: Option<TcpListener>,
     pub(super) recordings: Recordings,
 }
@@ -63,12 +64,15 @@ impl Running {
     /// # Errors
     /// If the system gives no thread or no event queue.
     pub(super) fn start(settings: &ServerSettings, opened: Opened) -> Result<Self> {
-        let Opened { origin, beside, desk, orders, fitting, door, web_door, mut recordings } =
-            opened;
+        let Opened { origin, beside, desk, orders, fitting, mut recordings, .. } = opened;
+        let Opened { door, datagrams, web_door, .. } = opened;
         let (clock, format, stop) = (fitting.clock, fitting.mix, fitting.stop.clone());
         let counters: Arc<stats::Capture> = Arc::default();
         let room = terms::room(settings, format, fitting.captured.clone());
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
+        if let Some(socket) = datagrams {
+            transmit.send_datagrams(socket)?;
+        }
         let token = match web_door {
             Some(door) => {
                 let board = Board {

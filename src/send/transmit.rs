@@ -5,6 +5,8 @@
 //! between, so that two thousand sockets to write keep no accept, pong or close waiting for long.
 
 mod crowd;
+pub mod datagram_socket;
+mod datagrams;
 mod door;
 mod handle;
 mod history;
@@ -31,7 +33,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::fanout::{Listener, Log, Own, Phase, Stopped, Together};
+use super::fanout::{DatagramLog, Listener, Log, Own, Phase, Stopped, Together};
 use super::web::Web;
 use crate::clock::Clock;
 use crate::codec::{Codec, InUse};
@@ -39,6 +41,7 @@ use crate::error::{Error, Result, plain};
 use crate::hearsay::Hearsay;
 use crate::stats::ListenerStats;
 use crate::wire::{Notice, Reason};
+use datagrams::Datagrams;
 use handle::Order;
 pub use handle::{Change, Handle};
 use history::History;
@@ -90,7 +93,8 @@ const COMINGS_US: u64 = 10_000_000;
 
 const WAKER: Token = Token(usize::MAX);
 const DOOR: Token = Token(usize::MAX - 1);
-const WEB_DOOR: Token = Token(usize::MAX - 2);
+const DATAGRAMS: Token = Token(usize::MAX - 2);
+const WEB_DOOR: Token = Token(usize::MAX - 3);
 
 /// The state of the loop once a second.
 #[derive(Debug, Clone, Default)]
@@ -131,6 +135,7 @@ pub struct Transmit {
     poll: Poll,
     door: TcpListener,
     web: Option<WebDoor>,
+    datagrams: Option<Datagrams>,
     gathering: Option<Gathering>,
     orders: Receiver<Order>,
     snapshots: SyncSender<Snapshot>,
@@ -142,6 +147,8 @@ pub struct Transmit {
     waiting: Waiting,
     /// The log of each codec, by [`Codec::index`].
     logs: Vec<Log>,
+    /// The same cut into datagrams, as far as anybody hears it that way.
+    cut: Vec<DatagramLog>,
     in_use: Arc<InUse>,
     fresh_audio: bool,
     /// When the last frame came, in µs.
@@ -187,6 +194,7 @@ impl Transmit {
         let (snapshots, taken) = sync_channel(1);
         let transmit = Self {
             logs: Codec::all().map(|codec| Log::new(room.queue_bound(codec))).into(),
+            cut: datagrams::logs(room.config.sample_rate),
             in_use: Arc::clone(&in_use),
             captured: room.captured.list(),
             room,
@@ -194,6 +202,7 @@ impl Transmit {
             poll,
             door,
             web: None,
+            datagrams: None,
             gathering: None,
             orders,
             snapshots,
@@ -259,6 +268,7 @@ impl Transmit {
         loop {
             match self.orders.try_recv() {
                 Ok(Order::Frame(frame)) => {
+                    self.cut(&frame);
                     self.logs[frame.codec().index()].push(frame);
                     self.note_frame();
                 }
@@ -369,6 +379,7 @@ impl Transmit {
             }
             self.write(index);
         }
+        self.send_batch();
         // Keep the allocation; nothing is touched while writing.
         let touched_meanwhile = std::mem::replace(&mut self.touched, touched);
         self.touched.clear();
@@ -380,6 +391,7 @@ impl Transmit {
         let now = self.clock.now_us();
         let max_age_us = self.max_age_us(now);
         let wait_us = self.wait_us(now);
+        let gave = self.give_datagrams(index, now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return false;
         };
@@ -389,7 +401,7 @@ impl Transmit {
         seat.listener.turn_to_own(log);
         let log = Own::read_or(seat.listener.own.as_ref(), log);
         if !seat.writable || !seat.listener.outbox.is_due(log) {
-            return false;
+            return gave;
         }
         let max_age = max_age_us + seat.listener.extra_us();
         let before = seat.listener.outbox.counts().bytes;

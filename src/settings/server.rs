@@ -128,6 +128,10 @@ pub struct ServerArgs {
     /// Do not announce this server on the network: listeners must type its address.
     #[arg(long)]
     no_discovery: bool,
+    /// Send sound by TCP alone. Without this flag those who can take it get it by UDP, from the same
+    /// port, where a bad Wi-Fi is heard less.
+    #[arg(long)]
+    no_udp: bool,
     /// Let listeners speak: everybody hears what is sent and everybody else, and nobody themselves.
     #[arg(long)]
     talk: bool,
@@ -194,6 +198,8 @@ pub struct ServerSettings {
     pub name: String,
     /// Whether to announce the server on the network.
     pub discovery: bool,
+    /// Whether sound may go by datagram.
+    pub datagrams: bool,
     /// How packets are marked.
     pub dscp: Dscp,
     /// Where statistics go, if anywhere.
@@ -274,6 +280,7 @@ impl ServerArgs {
             overrides,
             offers: self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?,
             discovery: !self.no_discovery,
+            datagrams: !self.no_udp,
             dscp: self.dscp,
             stats: self.stats,
             web: (!self.no_web).then_some(self.web.unwrap_or(DEFAULT_WEB_PORT)),

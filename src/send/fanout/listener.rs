@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+mod sound;
+
+use super::datagram_path::DatagramPath;
 use super::inbox::{Heard, Inbox};
 use super::rates::{Said, too_many};
 use super::{Counts, Log, Outbox, Own, Talker};
@@ -11,8 +14,8 @@ use crate::codec::Codec;
 use crate::send::presence::Spoken;
 use crate::wire::websocket::{self, close};
 use crate::wire::{
-    AudioFrame, Full, Hello, MAX_PEOPLE, Notice, Ping, Reason, Report, USUAL_PERCENT, Violation,
-    Wish, kind,
+    Full, Hello, MAX_PEOPLE, Notice, Path, Ping, Reason, Report, USUAL_PERCENT, Violation, Wish,
+    kind,
 };
 
 /// A first byte but no whole hello within this: closed.
@@ -64,6 +67,8 @@ pub enum Asks {
     Mix(Spoken),
     /// It wants something changed about itself, or about what it hears.
     Wish(Wish),
+    /// It wants its sound another way.
+    Path(Path),
 }
 
 /// One listener.
@@ -104,6 +109,8 @@ pub struct Listener {
     pub follows_people: bool,
     /// Sound that is for it alone.
     pub own: Option<Own>,
+    /// Its way by datagram, where it can go it.
+    pub path: Option<DatagramPath>,
     /// When it connected.
     pub since_us: u64,
     /// When it last said anything, or connected.
@@ -174,6 +181,7 @@ impl Listener {
             listed_us: None,
             follows_people: false,
             own: None,
+            path: None,
             since_us: now_us,
             heard_us: now_us,
             refusal: Full::Server,
@@ -201,10 +209,7 @@ impl Listener {
     #[must_use]
     pub fn hears(&self) -> Option<Codec> {
         let waits = self.phase == Phase::Plain && self.is_browser();
-        let is_alone = self.talker.is_some()
-            || self.had_microphone
-            || self.own.as_ref().is_some_and(Own::is_read);
-        (self.is_seated() && !waits && !is_alone).then_some(self.codec)
+        (self.is_seated() && !waits && !self.is_alone()).then_some(self.codec)
     }
 
     /// Whether this listener is there to listen, and has not only just connected.
@@ -278,6 +283,9 @@ impl Listener {
                         return Ok(Asks::Mix(spoken));
                     }
                 }
+                (kind::PATH, Phase::Typed) if self.path.is_some() => {
+                    return Ok(Asks::Path(Path::read(body)?));
+                }
                 (kind::WISH, Phase::Typed) if self.person.is_some() => {
                     return Ok(Asks::Wish(Wish::read(body)?));
                 }
@@ -341,25 +349,6 @@ impl Listener {
         self.outbox.notice(&Notice::because(Reason::MayNotTalk, why));
     }
 
-    /// Takes sound that is for this listener alone, from now on instead of everybody's.
-    pub fn hear_own(&mut self, frame: AudioFrame, bound: usize) {
-        if frame.codec() != self.codec || self.is_leaving() {
-            return;
-        }
-        match &mut self.own {
-            Some(own) => own.push(frame),
-            None => self.own = Some(Own::begin(frame, bound, &mut self.outbox)),
-        }
-    }
-
-    /// Turns to its own sound, if there is any and everybody's before it is written.
-    pub fn turn_to_own(&mut self, common: &Log) {
-        let is_leaving = self.is_leaving();
-        if let Some(own) = self.own.as_mut().filter(|_| !is_leaving) {
-            own.turn(&mut self.outbox, common);
-        }
-    }
-
     /// Gives the seat that a hello asked for; its sound begins with what was captured at `from_us`.
     pub fn welcome(&mut self, hello: Hello, welcome: Vec<u8>, log: &Log, from_us: u64) {
         self.phase = Phase::Typed;
@@ -420,7 +409,9 @@ impl Listener {
     /// Why this listener's time is up, if it is.
     pub fn overdue(&self, now_us: u64) -> Option<Overdue> {
         let past = |since: u64, limit: u64| now_us.saturating_sub(since) > limit;
-        if self.blocked_since_us.is_some_and(|since| past(since, STALLED_AFTER_US)) {
+        // Who gets its sound by datagram and asks for it takes something.
+        let is_alive = self.path.as_ref().is_some_and(|path| path.is_alive(now_us));
+        if !is_alive && self.blocked_since_us.is_some_and(|since| past(since, STALLED_AFTER_US)) {
             return Some(Overdue::Stalled);
         }
         match self.phase {

@@ -44,6 +44,21 @@ impl Log {
         self.first + older.count() as u64
     }
 
+    /// The number of the first frame that holds `position`, or lies behind it.
+    pub(super) fn covering(&self, position: u64) -> u64 {
+        let before = self.frames.partition_point(|frame| {
+            let header = frame.header();
+            header.position + u64::from(header.frames) <= position
+        });
+        self.first + before as u64
+    }
+
+    /// The position behind the newest frame; 0 where there is none.
+    pub(super) fn end_position(&self) -> u64 {
+        let header = self.frames.back().map(|frame| *frame.header());
+        header.map_or(0, |header| header.position + u64::from(header.frames))
+    }
+
     pub(super) fn get(&self, number: u64) -> Option<&AudioFrame> {
         let index = number.checked_sub(self.first)?;
         self.frames.get(usize::try_from(index).ok()?)

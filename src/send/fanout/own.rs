@@ -1,5 +1,7 @@
 //! Sound that is encoded for one listener alone.
 
+use super::datagram_path::DatagramPath;
+use super::datagrams::DatagramLog;
 use super::{Log, Outbox};
 use crate::wire::AudioFrame;
 
@@ -8,6 +10,8 @@ use crate::wire::AudioFrame;
 #[derive(Debug)]
 pub struct Own {
     log: Log,
+    /// The same, cut into datagrams while it goes that way.
+    cut: DatagramLog,
     /// The position from which on the listener hears its own frames.
     from: u64,
     /// Whether the listener has got to it.
@@ -15,34 +19,69 @@ pub struct Own {
 }
 
 impl Own {
-    /// An own log that begins with `frame`, or as soon after it as what has been written of
-    /// everybody's allows: own frames take longer to be made.
-    pub(super) fn begin(frame: AudioFrame, bound: usize, outbox: &mut Outbox) -> Self {
-        let from = outbox.end_at(frame.header().position);
-        let mut own = Self { log: Log::new(bound), from, is_read: false };
-        own.push(frame);
-        own
+    /// Own logs, empty, of which the listener hears what lies behind the position `from`: that of the
+    /// first frame, or as soon after it as what has gone out of everybody's allows. Own frames take
+    /// longer to be made.
+    pub(super) fn begin(log: Log, cut: DatagramLog, from: u64) -> Self {
+        Self { log, cut, from, is_read: false }
     }
 
-    /// The next frame.
-    pub(super) fn push(&mut self, frame: AudioFrame) {
+    /// The next frame. Its datagrams are kept for `keep_us`.
+    pub(super) fn push(&mut self, frame: AudioFrame, keep_us: u64) {
         if frame.header().position >= self.from {
+            self.cut.push(&frame, keep_us);
             self.log.push(frame);
         }
     }
 
     /// Turns `outbox` to this log once everything before it in `common` is written.
     pub(super) fn turn(&mut self, outbox: &mut Outbox, common: &Log) {
-        if !self.is_read && outbox.is_through(common) {
+        if outbox.is_through(common) {
             outbox.go_on_in(&self.log);
             self.is_read = true;
         }
+    }
+
+    /// Turns `path` to these datagrams once everything before them in `cut`, everybody's, is sent. What
+    /// still waits in `outbox` has had its time.
+    pub(super) fn turn_path(
+        &mut self,
+        path: &mut DatagramPath,
+        outbox: &mut Outbox,
+        common: &Log,
+        cut: &DatagramLog,
+    ) {
+        if path.is_through(cut, self.from) {
+            outbox.give_up(common);
+            path.go_on_with(self.cut.first());
+            self.is_read = true;
+        }
+    }
+
+    /// Both logs.
+    pub(super) fn logs(&mut self) -> (&Log, &mut DatagramLog) {
+        (&self.log, &mut self.cut)
+    }
+
+    /// Nothing goes by datagram any more.
+    pub(super) fn end_path(&mut self) {
+        self.cut.set_heard(false, false);
     }
 
     /// The log that a listener reads at the moment.
     #[must_use]
     pub fn read_or<'a>(own: Option<&'a Self>, common: &'a Log) -> &'a Log {
         own.filter(|own| own.is_read).map_or(common, |own| &own.log)
+    }
+
+    /// The datagrams that a listener gets at the moment.
+    pub(super) fn cut_or<'a>(own: Option<&'a Self>, common: &'a DatagramLog) -> &'a DatagramLog {
+        own.filter(|own| own.is_read).map_or(common, |own| &own.cut)
+    }
+
+    /// The position where everybody's sound ends for a listener, while it still gets that.
+    pub(super) fn until(own: Option<&Self>) -> Option<u64> {
+        own.filter(|own| !own.is_read).map(|own| own.from)
     }
 
     /// Whether nothing of everybody's log is wanted any more.
@@ -90,12 +129,16 @@ mod tests {
                 common.push(frame(number, false));
                 if let Some(ready) = number.checked_sub(late).filter(|ready| *ready >= first) {
                     match &mut own {
-                        Some(own) => own.push(frame(ready, true)),
-                        None => own = Some(Own::begin(frame(ready, true), 1_000, &mut outbox)),
+                        Some(own) => own.push(frame(ready, true), 0),
+                        None => {
+                            let from = outbox.end_at(ready * 2);
+                            let (log, cut) = (Log::new(1_000), DatagramLog::new(0, 48_000));
+                            own.insert(Own::begin(log, cut, from)).push(frame(ready, true), 0);
+                        }
                     }
                 }
                 let mut room = if number == 59 { usize::MAX } else { rooms[number as usize] };
-                if let Some(own) = &mut own {
+                if let Some(own) = own.as_mut().filter(|own| !own.is_read()) {
                     own.turn(&mut outbox, &common);
                 }
                 let log = Own::read_or(own.as_ref(), &common);

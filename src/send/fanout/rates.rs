@@ -17,16 +17,28 @@ const MAX_TALKS_PER_SECOND: u32 = 3_000;
 /// A client gathers what its person does for a tenth of a second.
 const MAX_WISHES_PER_SECOND: u32 = 20;
 
+/// A client looks for another way after silence of a tenth of a second, and seldom changes it.
+const MAX_PATHS_PER_SECOND: u32 = 20;
+
+/// Datagrams with which a client asks, in a second: it asks for what is missing every 4 ms, twice where
+/// little time is left. More are not read.
+pub(super) const MAX_ASKS_PER_SECOND: u64 = 500;
+
+/// Datagrams with which a client asks from an address that has not proven itself, in a second: one
+/// proves it.
+pub(super) const MAX_PROOFS_PER_SECOND: u64 = 20;
+
 /// Frames of kinds that only a later version knows.
 const MAX_OTHERS_PER_SECOND: u32 = 100;
 
 /// What a listener may say, and how many of it in a second: one more is a violation.
-const RATES: [(u8, &str, u32); 6] = [
+const RATES: [(u8, &str, u32); 7] = [
     (kind::HELLO, "hellos", MAX_HELLOS_PER_SECOND),
     (kind::PING, "pings", MAX_PINGS_PER_SECOND),
     (kind::REPORT, "reports", MAX_REPORTS_PER_SECOND),
     (kind::TALK, "talk frames", MAX_TALKS_PER_SECOND),
     (kind::WISH, "wishes", MAX_WISHES_PER_SECOND),
+    (kind::PATH, "wishes for another way", MAX_PATHS_PER_SECOND),
     (OTHERS, "frames of unknown kinds", MAX_OTHERS_PER_SECOND),
 ];
 
@@ -66,7 +78,7 @@ mod tests {
     fn every_kind_has_a_number_a_second_and_one_more_of_it_is_a_violation() {
         for kind in 0..=u8::MAX {
             let mut said = Said::default();
-            let row = RATES.iter().find(|(of, ..)| *of == kind).unwrap_or(&RATES[5]);
+            let row = RATES.iter().find(|(of, ..)| *of == kind).unwrap_or(&RATES[RATES.len() - 1]);
             for _ in 0..row.2 {
                 assert_eq!(said.count(kind), Ok(()), "{kind}");
             }

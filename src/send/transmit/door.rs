@@ -257,6 +257,7 @@ impl Transmit {
         seat.replaces = ghost;
         seat.listener.codec = codec;
         sockets::rebuffer(SockRef::from(&seat.stream), buffering);
+        self.offer_datagrams(index, &hello, &mut welcome);
         let refusal = self.let_speak(index, ghost, hello.talk.take());
         self.number(index, ghost, &mut welcome);
         let Some(Some(seat)) = self.seats.get_mut(index) else {

@@ -28,6 +28,7 @@ impl Transmit {
         self.housekeeping_us = now;
         self.look_at_captured(now);
         self.keep_web_house(now);
+        self.keep_datagrams(now);
         if let Some(untold) = self.hearsay.untold(now) {
             info!("and {untold} more came and went");
         }
@@ -107,6 +108,9 @@ impl Transmit {
         let _ = self.poll.registry().deregister(&mut seat.stream);
         self.free.push(index);
         self.forget(seat.listener.person, index);
+        if let (Some(datagrams), Some(path)) = (&mut self.datagrams, &seat.listener.path) {
+            datagrams.forget(&path.token);
+        }
         let counts = seat.listener.outbox.counts();
         self.dropped_before += counts.dropped_full + counts.dropped_old;
         let now = self.clock.now_us();

@@ -57,9 +57,11 @@ impl Transmit {
             written += usize::from(self.write((self.rotation + step) % count));
             if written == SLICE {
                 written = 0;
+                self.send_batch();
                 self.turn(events, Some(Duration::ZERO), TURN_BETWEEN_US)?;
             }
         }
+        self.send_batch();
         Ok(())
     }
 }

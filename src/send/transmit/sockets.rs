@@ -92,7 +92,7 @@ fn open(address: SocketAddr, dual_stack: bool, backlog: u32) -> io::Result<std::
     Ok(socket.into())
 }
 
-fn plain_reason(error: &io::Error) -> String {
+pub(super) fn plain_reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => "another program already uses that port".to_owned(),
         io::ErrorKind::AddrNotAvailable => "this PC has no such address".to_owned(),

@@ -7,8 +7,9 @@ use log::{debug, info};
 use mio::event::Event;
 use mio::{Events, Token};
 
+use super::datagrams::Datagrams;
 use super::web_door::WebDoor;
-use super::{DOOR, LONGEST_REST_US, READS_PER_TURN, Transmit, WAKER, WEB_DOOR};
+use super::{DATAGRAMS, DOOR, LONGEST_REST_US, READS_PER_TURN, Transmit, WAKER, WEB_DOOR};
 use crate::error::{Error, Result, plain};
 use crate::send::fanout::Asks;
 use crate::wire::Violation;
@@ -32,6 +33,11 @@ impl Transmit {
             match event.token() {
                 WAKER => {}
                 DOOR => self.door_open = true,
+                DATAGRAMS => {
+                    if let Some(datagrams) = &mut self.datagrams {
+                        datagrams.knock();
+                    }
+                }
                 WEB_DOOR => {
                     if let Some(web) = &mut self.web {
                         web.knock();
@@ -44,6 +50,7 @@ impl Transmit {
         waiting.serve(until_us, |number| (self.serve(number), self.clock.now_us()));
         waiting.join(std::mem::take(&mut self.waiting));
         self.waiting = waiting;
+        self.read_datagrams(until_us);
         self.take_orders();
         self.write_touched();
         self.accept(until_us);
@@ -53,6 +60,9 @@ impl Transmit {
 
     pub(super) fn until_next_duty(&self) -> Duration {
         if !self.touched.is_empty() || self.fresh_audio || !self.waiting.is_empty() {
+            return Duration::ZERO;
+        }
+        if self.datagrams.as_ref().is_some_and(Datagrams::wait) {
             return Duration::ZERO;
         }
         let now = self.clock.now_us();
@@ -125,6 +135,7 @@ impl Transmit {
                 Ok(Asks::Welcome(hello)) => self.welcome(index, hello),
                 Ok(Asks::Mix(spoken)) => self.hand_on(index, spoken),
                 Ok(Asks::Wish(wish)) => self.grant(index, wish),
+                Ok(Asks::Path(wish)) => self.take_path(index, &wish),
                 Err(_) if seat.listener.is_leaving() => {
                     return self.leave(index, "was told to go and talked on");
                 }

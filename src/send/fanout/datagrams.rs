@@ -1,0 +1,175 @@
+//! Sound cut into datagrams: once for all listeners of a stream, and kept so that any can be sent again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::codec::{Codec, opus};
+use crate::wire::datagram::{MAX_DATAGRAM_PAYLOAD, PARITY_OF, Piece, nearest, parity};
+use crate::wire::{AudioFrame, AudioHeader};
+
+/// Datagrams of a stream that are kept at most: ten seconds of float32 in stereo. The oldest go.
+pub const MAX_KEPT: usize = 4_096;
+
+/// How much longer than the playout delay datagrams are kept, in µs: some listeners play later than
+/// others.
+pub const KEPT_BEYOND_US: u64 = 1_000_000;
+
+// Every packet of Opus fits into a datagram.
+const _: () = assert!(opus::MAX_ENCODED <= MAX_DATAGRAM_PAYLOAD);
+
+/// A datagram of sound that is kept.
+#[derive(Debug)]
+pub struct Datagram {
+    /// As it goes to everybody.
+    pub bytes: Arc<[u8]>,
+    /// Where its first frame lies.
+    pub position: u64,
+    /// Where what follows it lies.
+    pub end: u64,
+    /// When its first frame was captured, in µs.
+    pub captured_us: u64,
+    /// What restores one of this one and the three before it, where anybody wants that.
+    pub parity: Option<Arc<[u8]>>,
+}
+
+/// The newest datagrams of a stream, oldest first. Each has a number that never repeats; the lower half
+/// of it is on the wire.
+#[derive(Debug)]
+pub struct DatagramLog {
+    stream: u8,
+    /// Frames per second of its positions.
+    rate: u32,
+    kept: VecDeque<Datagram>,
+    /// Number of `kept[0]`.
+    first: u64,
+    is_heard: bool,
+    with_parity: bool,
+}
+
+impl DatagramLog {
+    /// An empty log of the stream with that number, whose positions are at `rate`. Nothing is cut
+    /// before somebody [hears](Self::hear) it.
+    #[must_use]
+    pub fn new(stream: u8, rate: u32) -> Self {
+        let kept = VecDeque::new();
+        Self { stream, rate: rate.max(1), kept, first: 0, is_heard: false, with_parity: false }
+    }
+
+    /// The stream's number.
+    #[must_use]
+    pub fn stream(&self) -> u8 {
+        self.stream
+    }
+
+    /// One more listens, `with_parity` or without: what is pushed from now on is cut.
+    pub fn hear(&mut self, with_parity: bool) {
+        self.is_heard = true;
+        self.with_parity |= with_parity;
+    }
+
+    /// Whether anybody listens, and whether any of them wants parity. What nobody hears is forgotten.
+    pub fn set_heard(&mut self, is_heard: bool, with_parity: bool) {
+        (self.is_heard, self.with_parity) = (is_heard, with_parity);
+        if !is_heard {
+            self.first = self.end();
+            self.kept = VecDeque::new();
+        }
+    }
+
+    /// Cuts a frame into datagrams and forgets what was captured more than `keep_us` before it. A
+    /// packet of Opus stays whole, other codecs are cut between frames, into pieces of one length.
+    pub fn push(&mut self, frame: &AudioFrame, keep_us: u64) {
+        let AudioHeader { frames, captured_us, .. } = *frame.header();
+        let payload = frame.plain().1;
+        let frames = usize::try_from(frames).unwrap_or(usize::MAX);
+        if !self.is_heard || frames == 0 {
+            return;
+        }
+        let frame_bytes = (payload.len() / frames).max(1);
+        let most = match frame.codec() {
+            Codec::Opus(_) => frames,
+            _ => (MAX_DATAGRAM_PAYLOAD / frame_bytes).max(1),
+        };
+        if frames <= most {
+            self.add(*frame.header(), payload);
+        } else {
+            let each = frames.div_ceil(frames.div_ceil(most));
+            for (index, piece) in payload.chunks(each * frame_bytes).enumerate() {
+                let header =
+                    self.header_of(frame.header(), index * each, piece.len() / frame_bytes);
+                self.add(header, piece);
+            }
+        }
+        let old = |datagram: &Datagram| datagram.captured_us.saturating_add(keep_us) < captured_us;
+        while self.kept.len() > MAX_KEPT || self.kept.front().is_some_and(old) {
+            self.kept.pop_front();
+            self.first += 1;
+        }
+    }
+
+    /// The header of `frames` frames that lie `behind` the first of those that `whole` describes.
+    fn header_of(&self, whole: &AudioHeader, behind: usize, frames: usize) -> AudioHeader {
+        let behind = behind as u64;
+        AudioHeader {
+            // Where the timeline breaks, it breaks before the first.
+            flags: if behind == 0 { whole.flags } else { 0 },
+            frames: u32::try_from(frames).unwrap_or(u32::MAX),
+            position: whole.position + behind,
+            captured_us: whole.captured_us + behind * 1_000_000 / u64::from(self.rate),
+        }
+    }
+
+    fn add(&mut self, header: AudioHeader, payload: &[u8]) {
+        let number = self.end();
+        let piece = Piece { stream: self.stream, number: number as u32, header, payload };
+        let Some(bytes) = piece.datagram() else { return };
+        self.kept.push_back(Datagram {
+            bytes: bytes.into(),
+            position: header.position,
+            end: header.position + u64::from(header.frames),
+            captured_us: header.captured_us,
+            parity: None,
+        });
+        let of = PARITY_OF as u64;
+        if self.with_parity && number % of == of - 1 {
+            let parity = self.parity_up_to(number);
+            if let Some(last) = self.kept.back_mut() {
+                last.parity = parity;
+            }
+        }
+    }
+
+    /// What restores one of the four datagrams of which `last` is the last, where all are there.
+    fn parity_up_to(&self, last: u64) -> Option<Arc<[u8]>> {
+        let bytes = |behind| self.get((last + 1).checked_sub(behind)?).map(|kept| &kept.bytes[..]);
+        Some(parity([bytes(4)?, bytes(3)?, bytes(2)?, bytes(1)?]).into())
+    }
+
+    /// The number of the oldest datagram.
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The number that the next datagram gets.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.first + self.kept.len() as u64
+    }
+
+    /// The datagram with that number, if it is still there.
+    #[must_use]
+    pub fn get(&self, number: u64) -> Option<&Datagram> {
+        self.kept.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    /// The number whose lower half is `low`, and its datagram, to be sent again.
+    #[must_use]
+    pub fn again(&self, low: u32) -> Option<(u64, &Datagram)> {
+        let number = nearest(self.end(), low);
+        Some((number, self.get(number)?))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+use super::*;
+use crate::codec::pcm::Dither;
+use crate::wire::datagram::{FromServer, MAX_DATAGRAM, SEAL_ROOM, restore};
+use crate::wire::{FLAG_BROKEN, datagram};
+
+const RATE: u32 = 48_000;
+const SECOND: u64 = 1_000_000;
+
+fn heard(stream: u8) -> DatagramLog {
+    let mut log = DatagramLog::new(stream, RATE);
+    log.hear(true);
+    log
+}
+
+/// A frame of 480 stereo frames whose samples count up, captured at number × 10 ms.
+fn frame(number: u64) -> AudioFrame {
+    let header =
+        AudioHeader { flags: 0, frames: 480, position: number * 480, captured_us: number * 10_000 };
+    let samples: Vec<f32> = (0..960).map(|sample| (number * 960 + sample) as f32).collect();
+    AudioFrame::float32(header, &samples)
+}
+
+/// What a listener reads of a datagram.
+fn read(bytes: &[u8]) -> Piece<'_> {
+    match FromServer::read(bytes) {
+        Some(FromServer::Sound(piece)) => piece,
+        other => panic!("{other:?} instead of sound"),
+    }
+}
+
+fn all(log: &DatagramLog) -> Vec<Piece<'_>> {
+    (log.first()..log.end()).map(|number| read(&log.get(number).unwrap().bytes)).collect()
+}
+
+#[test]
+fn a_chunk_of_any_codec_is_cut_between_frames_and_nothing_of_it_is_lost() {
+    for channels in [1_usize, 2, 3, 8] {
+        for codec in [Codec::Float32, Codec::Int24, Codec::Int16] {
+            for frames in [1_u32, 16, 333, 480, 1024, 8192] {
+                let header = AudioHeader {
+                    flags: FLAG_BROKEN,
+                    frames,
+                    position: 777,
+                    captured_us: 5 * SECOND,
+                };
+                let samples = vec![0.25; frames as usize * channels];
+                let whole =
+                    AudioFrame::pcm(codec, header, &samples, &mut Dither::default()).unwrap();
+                let mut log = heard(3);
+                log.push(&whole, SECOND);
+                let pieces = all(&log);
+                let joined: Vec<u8> =
+                    pieces.iter().flat_map(|piece| piece.payload).copied().collect();
+                assert_eq!(joined, whole.plain().1, "{codec} × {channels}");
+                let longest = pieces.iter().map(|piece| piece.header.frames).max().unwrap();
+                let mut next = 777;
+                for (index, piece) in pieces.iter().enumerate() {
+                    assert_eq!((piece.stream, piece.number), (3, index as u32));
+                    assert_eq!(piece.header.position, next);
+                    let into = (next - 777) as f64 * 1e6 / f64::from(RATE);
+                    let captured = (piece.header.captured_us - 5 * SECOND) as f64;
+                    assert!((captured - into).abs() <= 1.0, "{captured} µs, not {into}");
+                    assert_eq!(piece.header.flags, if index == 0 { FLAG_BROKEN } else { 0 });
+                    assert!(index + 1 == pieces.len() || piece.header.frames == longest);
+                    next += u64::from(piece.header.frames);
+                }
+                assert_eq!(next, 777 + u64::from(frames));
+                let bytes = log.kept.iter().map(|kept| kept.bytes.len()).max().unwrap();
+                assert!(bytes <= MAX_DATAGRAM - SEAL_ROOM, "{bytes}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_packet_of_opus_is_one_datagram() {
+    let mut log = heard(5);
+    let header = AudioHeader { flags: 0, frames: 960, position: 0, captured_us: 0 };
+    for length in [0, 1, 320, opus::MAX_ENCODED] {
+        let codec = Codec::parse("opus:128").unwrap();
+        log.push(&AudioFrame::new(codec, header, length, |payload| payload.fill(7)), SECOND);
+    }
+    let lengths: Vec<_> = all(&log).iter().map(|piece| piece.payload.len()).collect();
+    assert_eq!(lengths, [0, 1, 320, opus::MAX_ENCODED]);
+}
+
+#[test]
+fn nothing_is_cut_before_somebody_hears_it_and_numbers_go_on_when_somebody_does_again() {
+    let mut log = DatagramLog::new(0, RATE);
+    log.push(&frame(0), SECOND);
+    assert_eq!((log.first(), log.end()), (0, 0));
+    log.hear(false);
+    log.push(&frame(1), SECOND);
+    assert_eq!((log.first(), log.end()), (0, 4));
+    log.set_heard(false, false);
+    assert_eq!((log.first(), log.end(), log.get(0).is_some()), (4, 4, false));
+    log.push(&frame(2), SECOND);
+    log.hear(false);
+    log.push(&frame(3), SECOND);
+    assert_eq!(all(&log)[0].number, 4);
+    assert_eq!(all(&log)[0].header.position, 3 * 480);
+}
+
+#[test]
+fn what_is_older_than_a_listener_could_use_is_forgotten_and_so_is_more_than_thousands() {
+    let mut log = heard(0);
+    for number in 0..2_000 {
+        log.push(&frame(number), SECOND);
+        assert!(log.kept.len() <= 4 * 101, "a second of sound");
+    }
+    assert!(log.get(log.first()).unwrap().captured_us >= 1_999 * 10_000 - SECOND);
+    for number in 2_000..4_000 {
+        log.push(&frame(number), u64::MAX);
+        assert!(log.kept.len() <= MAX_KEPT);
+    }
+    assert_eq!(log.kept.len(), MAX_KEPT);
+}
+
+#[test]
+fn each_datagram_is_found_by_the_lower_half_of_its_number_as_long_as_it_is_there() {
+    let mut log = heard(0);
+    // The half that is on the wire begins anew after two days of float32.
+    log.first = (1 << 32) - 6;
+    for number in 0..3 {
+        log.push(&frame(number), SECOND);
+    }
+    for number in log.first()..log.end() {
+        let (found, datagram) = log.again(number as u32).unwrap();
+        assert_eq!(found, number);
+        assert_eq!(read(&datagram.bytes).number, number as u32);
+    }
+    for low in [log.end() as u32, log.first() as u32 - 1, 1 << 31, u32::MAX / 2] {
+        assert!(log.again(low).is_none(), "{low}");
+    }
+}
+
+#[test]
+fn parity_of_each_four_restores_any_one_of_them() {
+    let mut log = heard(0);
+    log.push(&frame(0), SECOND);
+    log.push(&frame(1), SECOND);
+    for last in [3, 7] {
+        let parity = log.get(last).unwrap().parity.clone().unwrap();
+        let four: Vec<_> = (last - 3..=last).map(|n| log.get(n).unwrap().bytes.clone()).collect();
+        for missing in 0..4 {
+            let others: Vec<&[u8]> =
+                (0..4).filter(|n| *n != missing).map(|n| &four[n][..]).collect();
+            let restored = restore(&parity, others.try_into().unwrap()).unwrap();
+            assert_eq!(restored, four[missing][..]);
+        }
+    }
+    assert!((0..8).filter(|n| n % 4 != 3).all(|n| log.get(n).unwrap().parity.is_none()));
+    let mut without = DatagramLog::new(0, RATE);
+    without.hear(false);
+    without.push(&frame(0), SECOND);
+    assert!(without.get(3).unwrap().parity.is_none());
+    assert_eq!(datagram::PARITY_OF, 4);
+}

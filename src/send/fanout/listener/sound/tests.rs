@@ -1,0 +1,238 @@
+use std::io::{self, IoSlice};
+
+use proptest::prelude::*;
+
+use super::super::super::DatagramPath;
+use super::*;
+use crate::wire::datagram::{FromServer, Token};
+use crate::wire::{AudioHeader, Hello};
+
+const TOKEN: Token = [7; 16];
+const COOKIE: u64 = 42;
+const FRAMES: u64 = 400;
+const STEP_US: u64 = 10_000;
+const KEEP_US: u64 = u64::MAX / 2;
+
+/// A frame of two datagrams whose samples say where it belongs and whose it is.
+fn frame(number: u64, is_own: bool) -> AudioFrame {
+    let (position, captured_us) = (number * FRAMES, number * STEP_US);
+    let header = AudioHeader { flags: 0, frames: FRAMES as u32, position, captured_us };
+    let sample = number as f32 + if is_own { 0.5 } else { 0.0 };
+    AudioFrame::float32(header, &[sample; FRAMES as usize])
+}
+
+/// A server's side of one listener, and all that this listener has got.
+struct Line {
+    listener: Listener,
+    log: Log,
+    cut: DatagramLog,
+    /// What has come by TCP: position and whether it is the listener's own.
+    by_tcp: Vec<(u64, bool)>,
+    by_datagram: Vec<(u64, bool)>,
+    unread: Vec<u8>,
+}
+
+impl Line {
+    fn new() -> Self {
+        let log = Log::new(1_000);
+        let peer = ([127, 0, 0, 1], 4_000).into();
+        let mut listener = Listener::seated(peer, Vec::new(), &log, 0);
+        listener.path = Some(DatagramPath::new(TOKEN));
+        let hello = Hello {
+            version: 3,
+            id: "a run".to_owned(),
+            name: String::new(),
+            codecs: Vec::new(),
+            talk: None,
+            datagrams: true,
+        };
+        listener.welcome(hello, Vec::new(), &log, 0);
+        let (by_tcp, by_datagram) = (Vec::new(), Vec::new());
+        let cut = DatagramLog::new(0, 48_000);
+        Self { listener, log, cut, by_tcp, by_datagram, unread: Vec::new() }
+    }
+
+    fn push(&mut self, number: u64) {
+        self.cut.push(&frame(number, false), KEEP_US);
+        self.log.push(frame(number, false));
+    }
+
+    fn ask(&mut self, now_us: u64) {
+        let ask = Ask {
+            is_wanted: true,
+            wants_parity: false,
+            stream: 0,
+            token: TOKEN,
+            cookie: COOKIE,
+            client_us: 0,
+            missing: Vec::new(),
+        };
+        let from = ([127, 0, 0, 1], 4_001).into();
+        self.listener.path.as_mut().unwrap().answer(&ask, (from, COOKIE), 36, now_us).unwrap();
+    }
+
+    /// The first position that has not come.
+    fn lacks(&self) -> u64 {
+        let mut had: Vec<u64> = self.positions().collect();
+        had.sort_unstable();
+        had.dedup();
+        let half = FRAMES / 2;
+        (0..).find(|n| had.get(*n as usize) != Some(&(n * half))).unwrap() * half
+    }
+
+    /// Where each half of a frame that has come begins.
+    fn positions(&self) -> impl Iterator<Item = u64> {
+        let halves = |(position, _): &(u64, bool)| [*position, position + FRAMES / 2];
+        let by_datagram = self.by_datagram.iter().map(|(position, _)| *position);
+        self.by_tcp.iter().flat_map(halves).chain(by_datagram)
+    }
+
+    fn back_to_tcp(&mut self, from: u64, now_us: u64) {
+        let wish = wire::Path { datagrams: Some(false), from: Some(from), codec: None };
+        self.listener.take_path(&wish, &self.log, now_us);
+    }
+
+    /// Hands out what is due, of which TCP takes as many bytes as there is `room`.
+    fn write(&mut self, now_us: u64, mut room: usize) {
+        let pace = Pace { now_us, max_age_us: u64::MAX / 2, bytes_per_second: 192_000 };
+        let Self { listener, log, cut, by_datagram, unread, .. } = self;
+        listener.turn_to_datagrams(log, cut);
+        listener.give_datagrams(log, cut, pace, |_, bytes| {
+            let Some(FromServer::Sound(piece)) = FromServer::read(bytes) else { panic!() };
+            by_datagram.push((piece.header.position, is_own(piece.payload)));
+        });
+        listener.turn_to_own(log);
+        let log = Own::read_or(listener.own.as_ref(), log);
+        let send = |slices: &[IoSlice<'_>]| {
+            let count = room.min(slices[0].len());
+            if count == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            room -= count;
+            unread.extend_from_slice(&slices[0][..count]);
+            Ok(count)
+        };
+        listener.outbox.write(log, now_us, u64::MAX / 2, send).unwrap();
+        let whole = 28 + FRAMES as usize * 4;
+        while self.unread.len() >= whole {
+            let (header, payload) = AudioHeader::split(&self.unread[5..whole]).unwrap();
+            self.by_tcp.push((header.position, is_own(payload)));
+            self.unread.drain(..whole);
+        }
+    }
+}
+
+fn is_own(payload: &[u8]) -> bool {
+    let sample = f32::from_le_bytes(payload[..4].try_into().unwrap());
+    sample.fract() > 0.0
+}
+
+fn rises(got: &[(u64, bool)]) -> bool {
+    got.windows(2).all(|pair| pair[0].0 < pair[1].0)
+}
+
+/// What somebody does between two frames.
+fn turns() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(prop_oneof![8 => Just(0_u8), 1 => Just(1), 1 => Just(2)], 80)
+}
+
+proptest! {
+    #[test]
+    fn sound_that_changes_its_way_has_no_gap_and_no_way_repeats_itself(
+        turns in turns(),
+        rooms in prop::collection::vec(0..4_000_usize, 80),
+    ) {
+        let mut line = Line::new();
+        for number in 0..80_u64 {
+            // Turns are far apart: a way that was left rests for a while.
+            let now_us = number * 1_000_000;
+            line.push(number);
+            match turns[number as usize] {
+                1 => line.ask(now_us),
+                2 => line.back_to_tcp(line.lacks(), now_us),
+                _ => {}
+            }
+            let had: Vec<u64> = line.positions().collect();
+            let before = line.by_datagram.len();
+            line.write(now_us, rooms[number as usize]);
+            for (position, _) in &line.by_datagram[before..] {
+                prop_assert!(!had.contains(position), "{position} has come");
+            }
+        }
+        line.write(80_000_000, usize::MAX);
+        prop_assert_eq!(line.lacks(), 80 * FRAMES);
+        prop_assert!(rises(&line.by_tcp) && rises(&line.by_datagram));
+    }
+
+    #[test]
+    fn sound_that_becomes_a_listeners_own_on_any_way_has_no_gap_and_nothing_twice(
+        turns in turns(),
+        first in 0..60_u64,
+        late in 0..6_u64,
+    ) {
+        let mut line = Line::new();
+        for number in 0..80_u64 {
+            let now_us = number * 1_000_000;
+            line.push(number);
+            if let Some(ready) = number.checked_sub(late).filter(|ready| *ready >= first) {
+                line.listener.hear_own(frame(ready, true), 1_000, 48_000, KEEP_US);
+            }
+            match turns[number as usize] {
+                1 => line.ask(now_us),
+                2 => line.back_to_tcp(line.lacks(), now_us),
+                _ => {}
+            }
+            line.write(now_us, usize::MAX);
+        }
+        let own = line.by_tcp.iter().chain(&line.by_datagram).filter(|(_, is_own)| *is_own);
+        let turned = own.map(|(position, _)| *position).min();
+        let common = line.by_tcp.iter().chain(&line.by_datagram).filter(|(_, is_own)| !is_own);
+        prop_assert!(common.map(|(position, _)| *position).max() < turned, "and it stays so");
+        let mut all: Vec<u64> = line.positions().collect();
+        all.sort_unstable();
+        let last = (80 - late) * FRAMES;
+        prop_assert!(all.windows(2).all(|pair| pair[1] == pair[0] + FRAMES / 2), "{:?}", all);
+        prop_assert!(line.lacks() >= last.min(80 * FRAMES));
+    }
+}
+
+#[test]
+fn who_says_that_half_of_a_frame_is_missing_gets_the_whole_frame_by_tcp() {
+    let mut line = Line::new();
+    line.ask(0);
+    (0..5).for_each(|number| line.push(number));
+    line.write(0, usize::MAX);
+    line.push(5);
+    line.write(0, usize::MAX);
+    assert_eq!(line.by_datagram, [(5 * FRAMES, false), (5 * FRAMES + FRAMES / 2, false)]);
+    line.back_to_tcp(5 * FRAMES + 250, 0);
+    line.write(0, usize::MAX);
+    assert_eq!(line.by_tcp.last(), Some(&(5 * FRAMES, false)));
+}
+
+#[test]
+fn whoever_asks_for_no_datagram_for_ten_seconds_gets_its_sound_by_tcp_again() {
+    let mut line = Line::new();
+    line.ask(0);
+    line.write(0, usize::MAX);
+    for number in 0..1_200 {
+        line.push(number);
+        let now_us = number * STEP_US;
+        line.listener.leave_silent_path(&line.log, now_us, now_us.saturating_sub(80_000));
+        line.write(now_us, usize::MAX);
+        assert_eq!(line.listener.is_by_datagram(), now_us < 10_000_000, "{now_us}");
+    }
+    assert_eq!(line.by_tcp.first(), Some(&(992 * FRAMES, false)), "what is still in time");
+    assert_eq!(line.by_tcp.last(), Some(&(1_199 * FRAMES, false)));
+}
+
+#[test]
+fn whoever_hears_by_datagram_is_not_taken_for_stalled_while_it_asks() {
+    let mut line = Line::new();
+    line.listener.wrote(false, true, 0);
+    for second in 1..30_u64 {
+        line.ask(second * 1_000_000);
+        assert_eq!(line.listener.overdue(second * 1_000_000), None);
+    }
+    assert_eq!(line.listener.overdue(39_000_000), Some(super::super::Overdue::Stalled));
+}

@@ -1,0 +1,153 @@
+//! The socket for datagrams, and how many of them leave it with one call.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use log::debug;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::sockets::plain_reason;
+use crate::dscp::Dscp;
+
+/// Datagrams that are handed to the system with one call.
+pub(super) const BATCH: usize = 64;
+
+/// Bytes that the system may hold of what is sent, where it allows: a chunk for a slice of listeners.
+const SEND_BUFFER: usize = 4 * 1024 * 1024;
+
+/// Bytes that it may hold of what has come: an ask of each of some thousand listeners.
+const RECEIVE_BUFFER: usize = 1024 * 1024;
+
+/// Binds the UDP port of the address that `door` listens on: IPv6 and IPv4 at once, where that does. What
+/// leaves it is marked as `dscp` says. A server can do without.
+///
+/// # Errors
+/// What whoever runs the server can do about it, as a sentence.
+pub fn open(door: SocketAddr, dscp: Dscp) -> Result<UdpSocket, String> {
+    bind(door, dscp).map_err(|e| {
+        format!(
+            "sound cannot go by datagram from UDP port {}: {}. Everybody can listen, and a bad Wi-Fi \
+             will be heard more. Stop the program that uses the port, choose another with --port, or \
+             leave datagrams out with --no-udp",
+            door.port(),
+            plain_reason(&e)
+        )
+    })
+}
+
+fn bind(door: SocketAddr, dscp: Dscp) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(door), Type::DGRAM, Some(Protocol::UDP))?;
+    if door.is_ipv6() {
+        socket.set_only_v6(!door.ip().is_unspecified())?;
+    }
+    socket.bind(&door.into())?;
+    socket.set_nonblocking(true)?;
+    prepare(&SockRef::from(&socket));
+    dscp.mark(&SockRef::from(&socket));
+    Ok(socket.into())
+}
+
+/// Everything here is an improvement that a system may refuse.
+fn prepare(socket: &SockRef<'_>) {
+    let tried = [
+        ("the send buffer", socket.set_send_buffer_size(SEND_BUFFER)),
+        ("the receive buffer", socket.set_recv_buffer_size(RECEIVE_BUFFER)),
+        ("“do not fragment”", forbid_fragments(socket)),
+    ];
+    for (option, result) in tried {
+        if let Err(e) = result {
+            debug!("{option} of the datagram socket not set: {e}");
+        }
+    }
+}
+
+/// A datagram that does not fit the path is lost as a whole, whatever somebody claims of the path.
+#[cfg(target_os = "linux")]
+fn forbid_fragments(socket: &Socket) -> io::Result<()> {
+    use rustix::net::sockopt::{
+        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+    };
+    // Where the socket is IPv4's alone there is no such thing.
+    let _ = set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::PROBE);
+    Ok(set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::PROBE)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn forbid_fragments(_socket: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
+/// Datagrams that leave together.
+#[derive(Debug, Default)]
+pub(super) struct Batch(Vec<Outgoing>);
+
+/// One of them.
+#[derive(Debug)]
+struct Outgoing {
+    to: SocketAddr,
+    bytes: Arc<[u8]>,
+    /// The seat of the listener that it is for.
+    seat: usize,
+}
+
+impl Batch {
+    pub(super) fn add(&mut self, seat: usize, to: SocketAddr, bytes: &Arc<[u8]>) {
+        self.0.push(Outgoing { to, bytes: Arc::clone(bytes), seat });
+    }
+
+    /// Whether there are enough for one call.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() >= BATCH
+    }
+
+    /// Hands all to the system, which takes what it has room for; the seats and lengths of the others.
+    pub(super) fn send(&mut self, socket: &mio::net::UdpSocket) -> Vec<(usize, usize)> {
+        let mut refused = Vec::new();
+        let mut refuse = |outgoing: &Outgoing| refused.push((outgoing.seat, outgoing.bytes.len()));
+        for batch in self.0.chunks(BATCH) {
+            let mut left = batch;
+            while let [first, others @ ..] = left {
+                match send_some(socket, left) {
+                    Ok(sent) => left = &left[sent.clamp(1, left.len())..],
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                        left.iter().for_each(&mut refuse);
+                        break;
+                    }
+                    // This one cannot get where it should; the next may.
+                    Err(_) => {
+                        refuse(first);
+                        left = others;
+                    }
+                }
+            }
+        }
+        self.0.clear();
+        refused
+    }
+}
+
+/// Sends the first of these datagrams, and as many behind it as the system takes at once; how many.
+#[cfg(target_os = "linux")]
+fn send_some(socket: &mio::net::UdpSocket, batch: &[Outgoing]) -> io::Result<usize> {
+    use io::IoSlice;
+    use rustix::net::addr::SocketAddrArg;
+    use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
+    let to: Vec<_> = batch.iter().map(|outgoing| outgoing.to.as_any()).collect();
+    let bytes: Vec<_> = batch.iter().map(|outgoing| [IoSlice::new(&outgoing.bytes)]).collect();
+    let mut nothing: Vec<_> = batch.iter().map(|_| SendAncillaryBuffer::default()).collect();
+    let mut messages: Vec<_> = to
+        .iter()
+        .zip(&bytes)
+        .zip(&mut nothing)
+        .map(|((to, bytes), nothing)| MMsgHdr::new_with_addr(to, bytes, nothing))
+        .collect();
+    Ok(sendmmsg(socket, &mut messages, SendFlags::DONTWAIT)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_some(socket: &mio::net::UdpSocket, batch: &[Outgoing]) -> io::Result<usize> {
+    let Some(first) = batch.first() else { return Ok(0) };
+    socket.send_to(&first.bytes, first.to).map(|_| 1)
+}

@@ -1,0 +1,272 @@
+//! Sound by datagram: who may have it, what is asked for, and what leaves.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::SocketAddr;
+
+use mio::net::UdpSocket;
+use mio::{Interest, Poll};
+
+use super::datagram_socket::Batch;
+use super::{DATAGRAMS, Transmit};
+use crate::codec::{Codec, opus};
+use crate::error::{Error, Result};
+use crate::random::random;
+use crate::send::fanout::{DatagramLog, DatagramPath, KEPT_BEYOND_US, Pace, Phase};
+use crate::wire::datagram::{Ask, FromClient, MAX_DATAGRAM, Token};
+use crate::wire::{self, AudioFrame, Hello, MAX_CLIENT_FRAME, Welcome, kind};
+
+/// Datagrams that are read in a turn, however little time it has left for reading: those who ask are
+/// heard beside connections that never stop talking.
+const LEAST_READS: usize = 32;
+
+/// The first version that knows datagrams.
+const FIRST_VERSION: u32 = 3;
+
+/// The loop's side of datagrams.
+pub(super) struct Datagrams {
+    socket: UdpSocket,
+    port: u16,
+    /// Whether something may have come.
+    is_readable: bool,
+    /// The seat of each token.
+    seats: HashMap<Token, usize>,
+    /// What cookies are made with, new with each run.
+    keys: RandomState,
+    batch: Batch,
+    /// One byte more than a datagram may have: what fills it is none of ours.
+    buffer: Box<[u8; MAX_DATAGRAM + 1]>,
+}
+
+impl Datagrams {
+    pub(super) fn new(poll: &Poll, socket: std::net::UdpSocket) -> io::Result<Self> {
+        let mut socket = UdpSocket::from_std(socket);
+        poll.registry().register(&mut socket, DATAGRAMS, Interest::READABLE)?;
+        Ok(Self {
+            port: socket.local_addr()?.port(),
+            socket,
+            is_readable: true,
+            seats: HashMap::new(),
+            keys: RandomState::new(),
+            batch: Batch::default(),
+            buffer: Box::new([0; MAX_DATAGRAM + 1]),
+        })
+    }
+
+    /// Something has come.
+    pub(super) fn knock(&mut self) {
+        self.is_readable = true;
+    }
+
+    /// Whether something that has come has not been read.
+    pub(super) fn wait(&self) -> bool {
+        self.is_readable
+    }
+
+    /// Forgets whose token that was.
+    pub(super) fn forget(&mut self, token: &Token) {
+        self.seats.remove(token);
+    }
+
+    /// What shows that its sender gets what is sent to `from`. Nobody else can tell it, and nothing is
+    /// kept for it. Never 0, which stands for none.
+    fn cookie(&self, token: &Token, from: SocketAddr) -> u64 {
+        self.keys.hash_one((token, from)).max(1)
+    }
+
+    /// The next datagram that has come.
+    fn receive(&mut self) -> Option<(usize, SocketAddr)> {
+        loop {
+            match self.socket.recv_from(&mut self.buffer[..]) {
+                Ok(received) => return Some(received),
+                // Windows tells so that somebody whom something was sent to is gone.
+                Err(e) if e.kind() == io::ErrorKind::ConnectionReset => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // Nothing has come, or nothing that can be had.
+                Err(_) => {
+                    self.is_readable = false;
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// The logs of datagrams, by [`Codec::index`]. Positions are at the stream's `rate`, but for Opus.
+pub(super) fn logs(rate: u32) -> Vec<DatagramLog> {
+    let log = |codec: Codec| {
+        let rate = if matches!(codec, Codec::Opus(_)) { opus::RATE } else { rate };
+        // There are fewer codecs than 64.
+        DatagramLog::new(u8::try_from(codec.index()).unwrap_or(u8::MAX), rate)
+    };
+    Codec::all().map(log).into()
+}
+
+impl Transmit {
+    /// Sends sound by datagram too, from `socket`, to those who prove that it reaches them.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the event queue does not take it.
+    pub fn send_datagrams(&mut self, socket: std::net::UdpSocket) -> Result<()> {
+        let datagrams = Datagrams::new(&self.poll, socket);
+        self.datagrams =
+            Some(datagrams.map_err(|e| Error::internal("cannot send sound by datagram", e))?);
+        Ok(())
+    }
+
+    /// Gives the listener at `index`, who is about to be welcomed, what it needs for datagrams, where its
+    /// hello says that it can take them.
+    pub(super) fn offer_datagrams(&mut self, index: usize, hello: &Hello, welcome: &mut Welcome) {
+        let (Some(datagrams), Some(Some(seat))) = (&mut self.datagrams, self.seats.get_mut(index))
+        else {
+            return;
+        };
+        if !hello.datagrams || welcome.version < FIRST_VERSION || seat.listener.is_browser() {
+            return;
+        }
+        let token = (u128::from(random()) << 64 | u128::from(random())).to_be_bytes();
+        datagrams.seats.insert(token, index);
+        seat.listener.path = Some(DatagramPath::new(token));
+        welcome.datagrams = Some(wire::Datagrams::new(token, datagrams.port));
+        let longest = u32::try_from(MAX_CLIENT_FRAME).unwrap_or(u32::MAX);
+        welcome.accepts.insert(kind::PATH.to_string(), longest);
+    }
+
+    /// Reads and answers what has come by datagram, until `until_us` or a little longer.
+    pub(super) fn read_datagrams(&mut self, until_us: u64) {
+        for reads in 0_usize.. {
+            let now = self.clock.now_us();
+            let Some(datagrams) = self.datagrams.as_mut().filter(|datagrams| datagrams.wait())
+            else {
+                return;
+            };
+            if reads >= LEAST_READS && now >= until_us {
+                return;
+            }
+            let Some((length, from)) = datagrams.receive() else { return };
+            let ask = datagrams.buffer.get(..length).and_then(FromClient::read);
+            if let Some(FromClient::Ask(ask)) = ask {
+                self.answer(&ask, from, length);
+            }
+        }
+    }
+
+    /// Answers an ask that was `length` bytes long, and sends again what it asks for. Nobody is told
+    /// that a token is unknown.
+    fn answer(&mut self, ask: &Ask, from: SocketAddr, length: usize) {
+        let now = self.clock.now_us();
+        let max_age_us = self.max_age_us(now);
+        let Some(datagrams) = &mut self.datagrams else { return };
+        let Some(&index) = datagrams.seats.get(&ask.token) else { return };
+        let cookie = datagrams.cookie(&ask.token, from);
+        let Some(Some(seat)) = self.seats.get_mut(index) else { return };
+        let listener = &mut seat.listener;
+        let Some(path) = listener.path.as_mut().filter(|_| listener.phase == Phase::Typed) else {
+            return;
+        };
+        let Some(answer) = path.answer(ask, (from, cookie), length, now) else { return };
+        // What the system has no room for is lost, as on the way: it is asked again.
+        let _ = datagrams.socket.send_to(&answer, from);
+        if ask.cookie != cookie {
+            return;
+        }
+        listener.heard_us = now;
+        if !ask.missing.is_empty() {
+            let codec = listener.codec;
+            let pace = Pace {
+                now_us: now,
+                max_age_us: max_age_us + listener.extra_us(),
+                bytes_per_second: self.room.buffering(codec).bytes_per_second,
+            };
+            let batch = &mut datagrams.batch;
+            listener.give_again(ask, &self.cut[codec.index()], pace, |to, bytes| {
+                batch.add(index, to, bytes);
+            });
+            self.send_batch();
+        }
+        self.touch(index);
+    }
+
+    /// Hands on what is due to the listener at `index` by datagram; whether its sound goes that way.
+    pub(super) fn give_datagrams(&mut self, index: usize, now: u64) -> bool {
+        let max_age_us = self.max_age_us(now);
+        let (Some(datagrams), Some(Some(seat))) = (&mut self.datagrams, self.seats.get_mut(index))
+        else {
+            return false;
+        };
+        let listener = &mut seat.listener;
+        let (log, cut) =
+            (&self.logs[listener.codec.index()], &mut self.cut[listener.codec.index()]);
+        listener.turn_to_datagrams(log, cut);
+        let pace =
+            Pace { now_us: now, max_age_us: max_age_us + listener.extra_us(), bytes_per_second: 0 };
+        let batch = &mut datagrams.batch;
+        let gave = listener.give_datagrams(log, cut, pace, |to, bytes| batch.add(index, to, bytes));
+        if batch.is_full() {
+            self.send_batch();
+        }
+        gave
+    }
+
+    /// Hands the datagrams that wait to the system.
+    pub(super) fn send_batch(&mut self) {
+        let Some(datagrams) = &mut self.datagrams else { return };
+        for (index, bytes) in datagrams.batch.send(&datagrams.socket) {
+            if let Some(Some(seat)) = self.seats.get_mut(index)
+                && let Some(path) = &mut seat.listener.path
+            {
+                path.was_refused(bytes);
+            }
+        }
+    }
+
+    /// Cuts a frame for those who hear its codec by datagram.
+    pub(super) fn cut(&mut self, frame: &AudioFrame) {
+        let keep_us = self.kept_us();
+        self.cut[frame.codec().index()].push(frame, keep_us);
+    }
+
+    /// How long datagrams are kept, in µs.
+    pub(super) fn kept_us(&self) -> u64 {
+        self.max_age_us(self.clock.now_us()) + KEPT_BEYOND_US
+    }
+
+    /// Does as the listener at `index` says about the way of its sound.
+    pub(super) fn take_path(&mut self, index: usize, wish: &wire::Path) {
+        let now = self.clock.now_us();
+        if let Some(Some(seat)) = self.seats.get_mut(index) {
+            let log = &self.logs[seat.listener.codec.index()];
+            seat.listener.take_path(wish, log, now);
+            self.touch(index);
+        }
+    }
+
+    /// Sends sound by TCP again to those who have not asked for a datagram for long, and cuts no more for
+    /// streams that nobody hears this way.
+    pub(super) fn keep_datagrams(&mut self, now: u64) {
+        if self.datagrams.is_none() {
+            return;
+        }
+        let max_age_us = self.max_age_us(now);
+        let mut heard = [(false, false); Codec::COUNT];
+        for index in 0..self.seats.len() {
+            let Some(Some(seat)) = self.seats.get_mut(index) else { continue };
+            let listener = &mut seat.listener;
+            let codec = listener.codec.index();
+            let from_us = now.saturating_sub(max_age_us + listener.extra_us());
+            let was_by_datagram = listener.is_by_datagram();
+            listener.leave_silent_path(&self.logs[codec], now, from_us);
+            if let Some(path) = listener.path.as_ref().filter(|path| path.is_used()) {
+                let (is_heard, with_parity) = heard[codec];
+                heard[codec] =
+                    (is_heard || listener.hears().is_some(), with_parity || path.wants_parity());
+            } else if was_by_datagram {
+                self.touch(index);
+            }
+        }
+        for (cut, (is_heard, with_parity)) in self.cut.iter_mut().zip(heard) {
+            cut.set_heard(is_heard, with_parity);
+        }
+    }
+}
