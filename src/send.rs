@@ -15,7 +15,6 @@ mod stream_rate;
 mod terms;
 pub mod transmit;
 pub mod web;
-#[cfg(feature = "webrtc")]
 pub mod webrtc;
 
 use std::net::SocketAddr;

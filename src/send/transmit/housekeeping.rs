@@ -111,6 +111,7 @@ impl Transmit {
         if let (Some(datagrams), Some(path)) = (&mut self.datagrams, &seat.listener.path) {
             datagrams.forget(&path.token);
         }
+        self.close_channel(seat.channel);
         let counts = seat.listener.outbox.counts();
         self.dropped_before += counts.dropped_full + counts.dropped_old;
         let now = self.clock.now_us();

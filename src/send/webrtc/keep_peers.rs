@@ -1,10 +1,9 @@
 //! The thread that keeps browsers' channels, and its socket. Who decides is [`Peers`].
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,15 +14,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::peer::{plain, reached_from};
 use super::peers::Peers;
-use super::{Offer, Said, Whose};
+use super::{Channels, Order, QUEUE, Said, Whose};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::shutdown::Shutdown;
 use crate::threads::{Priority, spawn};
-
-/// What waits for the thread: a tenth of a second of float32 for fifty browsers. What does not fit is
-/// dropped and counted.
-const QUEUE: usize = 2_048;
 
 /// Packets that are read before what waits to be sent has its turn.
 const READS_PER_TURN: usize = 64;
@@ -37,82 +32,13 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 const SOCKET: Token = Token(0);
 const WAKER: Token = Token(1);
 
-enum Order {
-    Offer(Offer),
-    Send(Whose, Arc<[u8]>),
-    Close(Whose),
-}
-
-/// The network loop's end of the channels.
-#[derive(Debug, Clone)]
-pub struct Channels {
-    orders: SyncSender<Order>,
-    waker: Arc<Waker>,
-    has_orders: Arc<AtomicBool>,
-    dropped: Arc<AtomicU64>,
-}
-
-impl std::fmt::Debug for Order {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Order")
-    }
-}
-
-impl Channels {
-    /// Hands on an offer, which is answered soon. `false` if the thread is too busy.
-    #[must_use]
-    pub fn offer(&self, offer: Offer) -> bool {
-        let taken = self.give(Order::Offer(offer));
-        self.flush();
-        taken
-    }
-
-    /// Queues a datagram until [`flush`](Self::flush). `false` if the thread is too busy.
-    #[must_use]
-    pub fn send(&self, whose: Whose, datagram: &Arc<[u8]>) -> bool {
-        self.give(Order::Send(whose, Arc::clone(datagram)))
-    }
-
-    /// Its seat is empty.
-    pub fn close(&self, whose: Whose) {
-        // Otherwise it ends when its browser is gone.
-        let _ = self.give(Order::Close(whose));
-        self.flush();
-    }
-
-    /// Lets the thread see what was queued.
-    pub fn flush(&self) {
-        if self.has_orders.swap(false, Ordering::Relaxed) {
-            let _ = self.waker.wake();
-        }
-    }
-
-    /// Datagrams that were dropped because a browser or its network was too slow.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    fn give(&self, order: Order) -> bool {
-        self.has_orders.store(true, Ordering::Relaxed);
-        self.orders.try_send(order).is_ok()
-    }
-}
-
-/// A socket for channels: on the page's port, or on any where another program has that one.
+/// A socket for channels: on the port of `door`, which serves the page, or on any where another program has
+/// that one.
 ///
 /// # Errors
 /// If the system gives none.
-pub fn open_socket(bind: Option<IpAddr>, port: u16) -> io::Result<std::net::UdpSocket> {
-    let any = || {
-        let v6 = bound((Ipv6Addr::UNSPECIFIED, port).into());
-        v6.or_else(|_| bound((Ipv4Addr::UNSPECIFIED, port).into()))
-    };
-    let wanted = bind.map_or_else(any, |ip| bound((ip, port).into()));
-    match wanted {
-        Err(_) if port != 0 => open_socket(bind, 0),
-        other => other,
-    }
+pub fn open_socket(door: SocketAddr) -> io::Result<std::net::UdpSocket> {
+    bound(door).or_else(|_| bound(SocketAddr::new(door.ip(), 0)))
 }
 
 fn bound(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
@@ -144,13 +70,10 @@ pub fn start(
     poll.registry().register(&mut socket, SOCKET, Interest::READABLE).map_err(failed)?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
     let (orders, arrive) = sync_channel(QUEUE);
-    let dropped: Arc<AtomicU64> = Arc::default();
-    let channels =
-        Channels { orders, waker, has_orders: Arc::default(), dropped: Arc::clone(&dropped) };
     let peers = Peers::new(most)?;
-    let mut thread = Thread { poll, socket, bound, orders: arrive, peers, clock, dropped };
+    let mut thread = Thread { poll, socket, bound, orders: arrive, peers, clock };
     let thread = spawn("channels", Priority::Soon, stop, move || thread.run(tell))?;
-    Ok((channels, thread))
+    Ok((Channels::new(orders, waker), thread))
 }
 
 struct Thread {
@@ -160,7 +83,6 @@ struct Thread {
     orders: Receiver<Order>,
     peers: Peers,
     clock: Clock,
-    dropped: Arc<AtomicU64>,
 }
 
 impl Thread {
@@ -215,13 +137,13 @@ impl Thread {
     fn take_orders(&mut self) -> bool {
         for _ in 0..QUEUE {
             match self.orders.try_recv() {
-                Ok(Order::Offer(offer)) => {
-                    self.peers.offer(&offer, self.bound.port(), Instant::now());
+                Ok(Order::Offer { whose, at, sdp }) => {
+                    let at = SocketAddr::new(at, self.bound.port());
+                    self.peers.offer(whose, &sdp, at, Instant::now());
                 }
                 Ok(Order::Send(whose, datagram)) => {
-                    if !self.peers.send(whose, &datagram, Instant::now()) {
-                        self.dropped.fetch_add(1, Ordering::Relaxed);
-                    }
+                    // What a slow browser has no room for is lost, as on the way: it is asked again.
+                    self.peers.send(whose, &datagram, Instant::now());
                 }
                 Ok(Order::Close(whose)) => self.peers.close(whose),
                 Err(TryRecvError::Empty) => return true,

@@ -11,7 +11,6 @@ use str0m::crypto::dtls::{DtlsCert, DtlsVersion};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
-use super::MAX_OFFER_BYTES;
 use crate::allowance::Allowance;
 
 /// A channel that is not open by then is given up.
@@ -80,12 +79,10 @@ impl Peer {
         now: Instant,
     ) -> Result<(Self, String), String> {
         let unreadable = || "the offer of a data channel cannot be read".to_owned();
-        if offer.len() > MAX_OFFER_BYTES {
-            return Err(unreadable());
-        }
         // Where the browser is shows when it knocks; what it says may be a name that means nothing here.
         let kept = offer.split_inclusive('\n').filter(|line| !line.starts_with("a=candidate"));
-        let offer = SdpOffer::from_sdp_string(&kept.collect::<String>()).map_err(|_| unreadable())?;
+        let offer =
+            SdpOffer::from_sdp_string(&kept.collect::<String>()).map_err(|_| unreadable())?;
         let mut rtc = Rtc::builder()
             .clear_codecs()
             .set_ice_lite(true)

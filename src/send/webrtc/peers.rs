@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use log::{debug, warn};
 
+use super::peer::plain;
 use super::peer::{Common, End, Peer, Turn};
 use super::strangers::Strangers;
-use super::{Offer, Said, Whose, certificate, crypto};
+use super::{Said, Whose, certificate, crypto};
 use crate::error::{Error, Result};
 
 /// Addresses that are remembered for each channel: a phone has a few.
@@ -49,24 +50,23 @@ impl Peers {
         })
     }
 
-    /// Answers an offer; `port` is that of the socket. Whoever sat there before has gone.
-    pub(super) fn offer(&mut self, offer: &Offer, port: u16, now: Instant) {
-        self.peers.retain(|whose, _| whose.seat != offer.whose.seat);
-        self.homes.retain(|_, whose| whose.seat != offer.whose.seat);
-        let local = SocketAddr::new(offer.at.to_canonical(), port);
+    /// Answers an offer of a browser that reaches this server at `at`. Whoever sat there before has gone.
+    pub(super) fn offer(&mut self, whose: Whose, offer: &str, at: SocketAddr, now: Instant) {
+        self.peers.retain(|other, _| other.seat != whose.seat);
+        self.homes.retain(|_, other| other.seat != whose.seat);
         let answer = if self.peers.len() < self.most {
             let common = &self.common;
-            let answer = || Peer::answer(&offer.sdp, local, common, now);
+            let answer = || Peer::answer(offer, plain(at), common, now);
             catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| Err(broken()))
         } else {
             Err("there are as many data channels as there may be".to_owned())
         };
         let answer = answer.map(|(peer, answer)| {
-            self.peers.insert(offer.whose, peer);
+            self.peers.insert(whose, peer);
             answer
         });
-        self.said.push((offer.whose, Said::Answer(answer)));
-        self.turn(offer.whose, |peer, turn| peer.wake(now, turn));
+        self.said.push((whose, Said::Answer(answer)));
+        self.turn(whose, |peer, turn| peer.wake(now, turn));
     }
 
     /// Its seat is empty.
@@ -102,8 +102,12 @@ impl Peers {
 
     /// Does what is due.
     pub(super) fn wake(&mut self, now: Instant) {
-        let due: Vec<Whose> =
-            self.peers.iter().filter(|(_, peer)| peer.due <= now).map(|(whose, _)| *whose).collect();
+        let due: Vec<Whose> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.due <= now)
+            .map(|(whose, _)| *whose)
+            .collect();
         for whose in due {
             self.turn(whose, |peer, turn| peer.wake(now, turn));
         }
