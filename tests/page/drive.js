@@ -132,6 +132,7 @@ const commands = {
 				delay: text('#delay'),
 				buffer: text('#buffer'),
 				codec: text('#codec'),
+				way: text('#way'),
 				server: text('#server'),
 				trim: text('#trim-value'),
 				volume: text('#volume-value'),
