@@ -11,6 +11,7 @@ pub(crate) mod people;
 pub mod play;
 mod play_thread;
 mod recordings;
+pub mod repair;
 mod report;
 mod running;
 pub mod simulate;

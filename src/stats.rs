@@ -124,7 +124,7 @@ pub struct Capture {
     pub overruns: Counter,
     /// Frames of silence put in because the card delivered none in time.
     pub silence: Counter,
-    /// Chunks that the network loop was too busy to take.
+    /// Chunks that the network loop was too busy to take, or within which the timeline broke.
     pub chunks_dropped: Counter,
     /// Talk frames that waited for the mix for too long.
     pub talk_stale: Counter,
@@ -186,7 +186,7 @@ pub struct ServerStats {
     pub capture_overruns: u64,
     /// Frames of silence put in by the clock, since the start.
     pub silence_frames: u64,
-    /// Chunks that the network loop was too busy to take, since the start.
+    /// Chunks that the network loop was too busy to take, or within which the timeline broke. since the start.
     pub chunks_dropped: u64,
     /// How much faster than nominal the captured card runs, in millionths.
     pub card_ppm: f64,
@@ -270,9 +270,15 @@ pub struct ListenerStats {
     pub frames: u64,
     /// Bytes sent.
     pub bytes: u64,
-    /// Frames dropped because its queue was full.
+    /// Datagrams of sound sent, each counted once.
+    pub datagrams: u64,
+    /// Datagrams that it had lost and that were sent again.
+    pub resent: u64,
+    /// Datagrams that it had lost and that were more than may be sent again.
+    pub resent_refused: u64,
+    /// Frames or datagrams dropped because its queue, or the system's, was full.
     pub dropped_full: u64,
-    /// Frames dropped because they were too old to be heard.
+    /// Frames or datagrams dropped because they were too old to be heard.
     pub dropped_old: u64,
     /// What the listener itself reported last.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -288,6 +294,8 @@ pub struct ListenerStats {
 pub enum Via {
     /// By a connection of its own.
     Tcp,
+    /// By a connection of its own, and sound by datagram.
+    Udp,
     /// From a browser.
     WebSocket,
 }
@@ -408,6 +416,9 @@ mod tests {
             queued: 0,
             frames: 0,
             bytes: 0,
+            datagrams: 0,
+            resent: 0,
+            resent_refused: 0,
             dropped_full: 0,
             dropped_old: 0,
             report: Some(crate::wire::Report::default()),
@@ -431,7 +442,7 @@ mod tests {
         let state = |state: SourceState| serde_json::to_value(state).unwrap();
         let via = |via: Via| serde_json::to_value(via).unwrap();
         let states = [SourceState::Playing, SourceState::Waiting, SourceState::Ended].map(state);
-        for word in states.into_iter().chain([Via::Tcp, Via::WebSocket].map(via)) {
+        for word in states.into_iter().chain([Via::Tcp, Via::Udp, Via::WebSocket].map(via)) {
             let word = word.as_str().unwrap();
             assert!(of_server.contains(&format!("`{word}`")), "{word}");
         }

@@ -266,6 +266,7 @@ fn header_bytes(frame: &mut [u8], kind: u8, header: AudioHeader, payload: usize)
 pub struct AudioFrame {
     codec: Codec,
     header: AudioHeader,
+    is_piece: bool,
     /// Generation one's length word; its payload is the tail of `bytes`.
     plain_header: [u8; PLAIN_HEADER],
     /// [`WEBSOCKET_ROOM`] bytes that end with the header of a WebSocket message, then the typed frame.
@@ -327,7 +328,19 @@ impl AudioFrame {
         fill(&mut frame[AUDIO_HEADER..]);
         let mut plain_header = [0; PLAIN_HEADER];
         BigEndian::write_u32(&mut plain_header, length_word(payload));
-        Self { codec, header, plain_header, bytes: bytes.into() }
+        Self { codec, header, is_piece: false, plain_header, bytes: bytes.into() }
+    }
+
+    /// The same sound as a piece of a chunk, for those who get it so.
+    #[must_use]
+    pub fn into_piece(self) -> Self {
+        Self { is_piece: true, ..self }
+    }
+
+    /// Whether it is a piece of a chunk that others get whole.
+    #[must_use]
+    pub fn is_piece(&self) -> bool {
+        self.is_piece
     }
 
     /// How the payload is packed.

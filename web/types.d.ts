@@ -94,6 +94,8 @@ declare namespace Wire {
 	type Json = {[name: string]: any};
 
 	interface Hello {
+		/** The newest, where it is not said. */
+		version?: number;
 		id: string;
 		name: string;
 		codecs: string[];

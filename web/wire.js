@@ -81,8 +81,8 @@ export function jsonFrame(kind, message) {
 }
 
 /** @param {Wire.Hello} hello */
-export function hello({id, name, codecs, talk}) {
-	return jsonFrame(Kind.hello, {version: VERSION, id, name, codecs, talk});
+export function hello({version = VERSION, id, name, codecs, talk}) {
+	return jsonFrame(Kind.hello, {version, id, name, codecs, talk});
 }
 
 /** @param {number | bigint} clientUs */

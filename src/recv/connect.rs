@@ -1,11 +1,14 @@
 //! Connects to the server, keeps trying, and turns its bytes into messages for the playing thread.
 
+mod asking;
+mod datagrams;
 mod delays;
 mod line;
 pub mod outbox;
 mod reach;
 mod rescue;
 mod session;
+mod sounds;
 pub mod talk;
 
 use std::net::SocketAddr;
@@ -24,8 +27,10 @@ use crate::discovery::follow::Whereabouts;
 use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::playout::reading::Reading;
+use crate::recv::repair::Counts;
 use crate::recv::simulate::Network;
-use crate::settings::Simulation;
+use crate::settings::{Simulation, Transport};
 use crate::shutdown::Shutdown;
 use crate::stats::Counter;
 use crate::wire::{Full, Hello, Report};
@@ -121,6 +126,26 @@ pub struct Seen {
     pub refused: Counter,
     /// Uncertainty of the server clock's estimate, in ns.
     pub uncertainty_ns: Counter,
+    /// 1 while sound comes by datagram.
+    pub by_datagram: Counter,
+    /// Datagrams of sound that came.
+    pub datagrams: Counter,
+    /// Datagrams that never came by themselves.
+    pub lost_datagrams: Counter,
+    /// Those among them that came because they were asked for, or were made again by parity.
+    pub repaired: Counter,
+    /// How long an ask and its answer take, in µs.
+    pub round_trip_us: Counter,
+}
+
+impl Seen {
+    /// Notes what has happened to this connection's datagrams.
+    fn note(&self, counts: Counts, round_trip_us: u64) {
+        self.datagrams.set(counts.datagrams);
+        self.lost_datagrams.set(counts.lost);
+        self.repaired.set(counts.repaired + counts.restored);
+        self.round_trip_us.set(round_trip_us);
+    }
 }
 
 /// The network thread's state.
@@ -132,6 +157,8 @@ pub struct Connect {
     /// Asks for the codec that it began with when it connects again: a file holds sound of one rate,
     /// and Opus has a rate of its own.
     pub keeps_codec: bool,
+    /// How sound is to come.
+    pub transport: Transport,
     /// Give up instead of trying again.
     pub once: bool,
     /// Whether a server that is not heard any more may be looked for on the network.
@@ -148,6 +175,8 @@ pub struct Connect {
     pub seen: Arc<Seen>,
     /// How packets are marked.
     pub dscp: Dscp,
+    /// How far the player has read.
+    pub reading: Arc<Reading>,
     /// A bad network to try things on.
     pub simulation: Option<Simulation>,
     /// Connections tried so far: each has a schedule of its own.

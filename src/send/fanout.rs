@@ -313,6 +313,13 @@ impl Outbox {
             })
     }
 
+    /// How far the log must have come for something to be due, if nothing else comes up.
+    #[must_use]
+    pub fn due_at(&self) -> Option<u64> {
+        let cursor = self.cursor.filter(|_| self.until.is_none() && !self.has_control())?;
+        Some(self.together.group_end(cursor))
+    }
+
     /// Whether there is anything to write, due or not.
     #[must_use]
     pub fn has_work(&self, log: &Log) -> bool {

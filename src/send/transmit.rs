@@ -147,6 +147,8 @@ pub struct Transmit {
     orders: Receiver<Order>,
     snapshots: SyncSender<Snapshot>,
     seats: Vec<Option<Seat>>,
+    /// How far the log of its codec must have come before a seat is looked at again, by its index.
+    due_at: Vec<Option<(Codec, u64)>>,
     free: Vec<usize>,
     /// Seats that something happened to since they were last written.
     touched: Vec<usize>,
@@ -216,6 +218,7 @@ impl Transmit {
             orders,
             snapshots,
             seats: Vec::new(),
+            due_at: Vec::new(),
             free: Vec::new(),
             touched: Vec::new(),
             waiting: Waiting::default(),
@@ -277,8 +280,14 @@ impl Transmit {
         loop {
             match self.orders.try_recv() {
                 Ok(Order::Frame(frame)) => {
-                    self.cut(&frame);
-                    self.logs[frame.codec().index()].push(frame);
+                    // A packet of Opus is both.
+                    let is_whole = !frame.is_piece();
+                    if !is_whole || matches!(frame.codec(), Codec::Opus(_)) {
+                        self.cut(&frame);
+                    }
+                    if is_whole {
+                        self.logs[frame.codec().index()].push(frame);
+                    }
                     self.note_frame();
                 }
                 Ok(Order::Own(frames)) => {
@@ -398,6 +407,12 @@ impl Transmit {
 
     /// Writes to a listener what is due; whether anything was.
     fn write(&mut self, index: usize) -> bool {
+        let was_due = self.write_due(index);
+        self.note_due(index);
+        was_due
+    }
+
+    fn write_due(&mut self, index: usize) -> bool {
         let now = self.clock.now_us();
         let max_age_us = self.max_age_us(now);
         let wait_us = self.wait_us(now);

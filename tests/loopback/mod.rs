@@ -7,6 +7,7 @@ mod change;
 #[cfg(unix)]
 mod codecs;
 mod crowd;
+mod datagrams;
 mod dry;
 #[cfg(unix)] // Stopping and freezing a program takes signals.
 mod ending;

@@ -46,6 +46,7 @@ const READERS = {
 			pingMs: fields.ping_ms,
 			person: fields.person ?? null,
 			longestTalk: fields.accepts['8'] ?? 0,
+			mayOffer: '13' in fields.accepts,
 		});
 	},
 	audio(read, fields) {
@@ -67,6 +68,9 @@ const READERS = {
 			[read.clientUs, read.receivedUs, read.sentUs],
 			[fields.client_us, fields.received_us, fields.sent_us],
 		);
+	},
+	answer(read, fields) {
+		assert.deepEqual(wire.json(read.bytes), fields);
 	},
 	notice(read, fields) {
 		assert.equal(read.reason, fields.reason);
@@ -114,7 +118,8 @@ function assertReads(step, bytes) {
 
 /** @type {{[message: string]: (fields: Wire.Json) => ArrayBuffer}} */
 const WRITERS = {
-	hello: ({id, name, codecs, talk}) => wire.hello({id, name, codecs, talk}),
+	hello: ({version, id, name, codecs, talk}) => wire.hello({version, id, name, codecs, talk}),
+	offer: ({sdp}) => wire.jsonFrame(wire.Kind.offer, {sdp}),
 	ping: (fields) => wire.ping(fields.client_us),
 	talk({flags, position, captured_us: capturedUs, samples}) {
 		return room.talk(
@@ -144,7 +149,9 @@ const first = (name) => ['config', 'server_full', 'address_full', 'plain_audio']
 for (const name of names.filter((each) => each !== '001-session' && !first(each))) {
 	const step = meaningOf(name);
 	const isOurs = step.from === 'client';
-	if (isOurs && (step.read_only || step.message === 'unknown')) continue;
+	// Browsers have no sockets for datagrams, and JSON in them no numbers of 62 bits.
+	const isNative = step.fields?.datagrams !== undefined;
+	if (isOurs && (step.read_only || step.message === 'unknown' || isNative)) continue;
 	test(`vector ${name} is ${isOurs ? 'written' : 'read'} as the programs do`, () => {
 		if (isOurs) assertWrites(step, bytesOf(name));
 		else assertReads(step, bytesOf(name));

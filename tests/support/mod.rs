@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod caller;
 mod connecting;
+pub(crate) mod datagrams;
 pub(crate) mod flags;
 #[cfg(target_os = "linux")]
 mod held;
@@ -13,6 +14,7 @@ pub(crate) mod old;
 mod page;
 pub(crate) mod program;
 pub(crate) mod ramp;
+mod recorded;
 #[cfg(target_os = "linux")]
 mod room_people;
 #[cfg(target_os = "linux")]

@@ -3,6 +3,7 @@
 //! any more.
 
 mod rival;
+mod sound;
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,9 +13,11 @@ use std::time::Duration;
 use log::{debug, info, warn};
 use mio::{Events, Poll, Token};
 
+use super::datagrams::Datagrams;
 use super::delays::Delays;
 use super::line::{Got, Line};
 use super::rescue::Rescue;
+use super::sounds::Sounds;
 use super::talk::Talk;
 use super::{Connect, End, Heard, Stream};
 use crate::allowance::Allowance;
@@ -24,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::playout::frames::Sound;
 use crate::recv::decode::Event;
 use crate::shutdown::Shutdown;
-use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Welcome};
+use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Violation, Welcome};
 
 /// A server that has not said what it is within this, in µs, gets another try.
 const CONFIG_WITHIN_US: u64 = 2_000_000;
@@ -84,12 +87,17 @@ pub(super) struct Session<'a> {
     pings: u32,
     next_ping_us: u64,
     ping_ms: u32,
+    version: u32,
     delays: Delays,
     /// Clocks that have jumped, as often as the log tells of them.
     jumps: Allowance,
     /// Some of what has come has not been acted on.
     has_more: bool,
     talk: Talk,
+    /// Timed sound, once there is a welcome.
+    sounds: Option<Sounds>,
+    /// The other way that it comes, where both sides can.
+    datagrams: Option<Datagrams>,
 }
 
 impl<'a> Session<'a> {
@@ -120,16 +128,19 @@ impl<'a> Session<'a> {
             pings: 0,
             next_ping_us: 0,
             ping_ms: 250,
+            version: 2,
             delays: Delays::default(),
             jumps: Allowance::per_second(1),
             has_more: false,
             talk: Talk::default(),
+            sounds: None,
+            datagrams: None,
         })
     }
 
     /// Talks to the server until one side ends it.
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<End> {
-        let mut events = Events::with_capacity(4);
+        let mut events = Events::with_capacity(8);
         let mut buffer = vec![0; READ_BYTES];
         while !shutdown.is_requested() {
             match self.poll.poll(&mut events, Some(self.until_next_duty())) {
@@ -142,6 +153,8 @@ impl<'a> Session<'a> {
             if let Some(end) = self.hear_rival(&mut buffer)? {
                 return Ok(end);
             }
+            self.hear_datagrams(&mut buffer);
+            self.release()?;
             self.mind_the_clock()?;
             self.mind_the_delay();
             self.ask();
@@ -170,7 +183,7 @@ impl<'a> Session<'a> {
         }
         let lines = [Some(&self.line), self.rival.as_ref()];
         let arrives_us = lines.into_iter().flatten().filter_map(Line::next_us).min();
-        let due_us = due_us.min(arrives_us.unwrap_or(u64::MAX));
+        let due_us = due_us.min(arrives_us.unwrap_or(u64::MAX)).min(self.sound_due_us(now_us));
         Duration::from_micros(due_us.saturating_sub(now_us))
     }
 
@@ -215,7 +228,7 @@ impl<'a> Session<'a> {
 
     /// Acts on every whole frame, or on as many as can be by `until_us`.
     fn take_until(&mut self, until_us: u64) -> Result<Option<End>> {
-        let arrived_us = self.now_us();
+        let (arrived_us, address) = (self.now_us(), self.line.address);
         self.has_more = false;
         loop {
             if self.now_us() >= until_us {
@@ -231,14 +244,16 @@ impl<'a> Session<'a> {
                 Event::Full(full) => return Ok(Some(End::Full(self.line.address, full))),
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
+                Event::Frame(header, payload) => {
+                    if let Some(sounds) = &mut self.sounds {
+                        sounds.frame(header, payload).map_err(|why| broken(address, &why))?;
+                    }
+                    self.came_by_tcp(arrived_us);
+                    self.release()?;
+                }
                 Event::Audio(sound) => {
-                    let Sound { position, captured_us, broken, frames, concealed, samples } = sound;
-                    let mut samples = samples.to_vec();
-                    self.line.spoil(&mut samples);
-                    let heard = Heard::Audio { position, captured_us, arrived_us, broken, samples };
-                    self.connect.seen.frames.add(u64::from(frames));
-                    self.connect.seen.concealed.add(u64::from(concealed));
-                    tell(self.connect, heard);
+                    let heard = heard(self.connect, sound, arrived_us);
+                    hand_on(self.connect, &mut self.line, heard);
                 }
                 Event::Pong(pong) => self.learn(pong, arrived_us),
                 Event::Notice(notice) => self.notice(notice)?,
@@ -283,6 +298,9 @@ impl<'a> Session<'a> {
     fn mind_the_delay(&mut self) {
         if let Some((playout_delay_ms, from_us)) = self.delays.due(self.now_us()) {
             info!("the server's delay is {playout_delay_ms} ms from here on");
+            if let Some(sounds) = &mut self.sounds {
+                sounds.set_delay_ms(playout_delay_ms);
+            }
             // Rare, and not to be missed.
             let _ = self.connect.player.send(Heard::Delay { playout_delay_ms, from_us });
         }
@@ -290,7 +308,7 @@ impl<'a> Session<'a> {
 
     fn begin_plain(&mut self, config: &Config) {
         info!("connected to {} (first generation): {}", self.line.address, config.format());
-        self.rescue = None;
+        (self.rescue, self.sounds, self.datagrams) = (None, None, None);
         self.talk.is_plain(self.connect);
         self.begin(
             1,
@@ -335,11 +353,14 @@ impl<'a> Session<'a> {
         }
         self.clocks.codec.clone_from(&welcome.codec);
         self.delays.welcomed(welcome.playout_delay_ms);
+        self.begin_sound(&welcome);
         let chunk_us = welcome.format.micros(u64::from(welcome.chunk_size)) as u64;
-        self.rescue = Some(Rescue::new(now_us, chunk_us, self.give_up_after_us()));
+        self.ping_ms = welcome.ping_ms.clamp(100, 10_000);
+        let ping_us = u64::from(self.ping_ms) * 1_000;
+        self.rescue = Some(Rescue::new(now_us, chunk_us, ping_us, self.give_up_after_us()));
         // A clock may have been asleep, or the path be another one.
         (self.pings, self.next_ping_us) = (0, now_us);
-        self.ping_ms = welcome.ping_ms.clamp(100, 10_000);
+        self.version = welcome.version;
         self.begin(
             welcome.version,
             Stream {
@@ -425,6 +446,27 @@ impl<'a> Session<'a> {
 
 fn cannot_wait(error: io::Error) -> Error {
     Error::internal("cannot wait for the network", error)
+}
+
+/// A frame that cannot be what it says, by the protocol.
+fn broken(address: SocketAddr, why: &Violation) -> Error {
+    Error::NotAuraLync { address, why: why.to_string() }
+}
+
+/// Counts decoded sound, and makes it a message.
+fn heard(connect: &Connect, sound: Sound<'_>, arrived_us: u64) -> Heard {
+    let Sound { position, captured_us, broken, frames, concealed, samples } = sound;
+    connect.seen.frames.add(u64::from(frames));
+    connect.seen.concealed.add(u64::from(concealed));
+    Heard::Audio { position, captured_us, arrived_us, broken, samples: samples.to_vec() }
+}
+
+/// Hands sound to the playing thread.
+fn hand_on(connect: &Connect, line: &mut Line, mut heard: Heard) {
+    if let Heard::Audio { samples, .. } = &mut heard {
+        line.spoil(samples);
+    }
+    tell(connect, heard);
 }
 
 /// Hands a message to the playing thread. Sound that finds no room is counted: the thread stands

@@ -157,6 +157,12 @@ impl DatagramLog {
         self.first + self.kept.len() as u64
     }
 
+    /// The number of the first datagram that begins at `position` or later, come or to come.
+    pub(super) fn since(&self, position: u64) -> u64 {
+        let later = self.kept.iter().rev().take_while(|datagram| datagram.position >= position);
+        self.end() - later.count() as u64
+    }
+
     /// The datagram with that number, if it is still there.
     #[must_use]
     pub fn get(&self, number: u64) -> Option<&Datagram> {

@@ -14,8 +14,8 @@ use crate::codec::Codec;
 use crate::send::presence::Spoken;
 use crate::wire::websocket::{self, close};
 use crate::wire::{
-    Full, Hello, MAX_PEOPLE, Notice, Offer, Path, Ping, Reason, Report, USUAL_PERCENT, Violation,
-    Wish, kind,
+    Full, Hello, MAX_PEOPLE, Notice, Offer, Path, Ping, Reason, Report, USUAL_PERCENT, VERSION,
+    Violation, Wish, kind,
 };
 
 /// A first byte but no whole hello within this: closed.
@@ -84,6 +84,8 @@ pub struct Listener {
     pub outbox: Outbox,
     /// How its sound is packed: that log its outbox reads. Without a hello, float32.
     pub codec: Codec,
+    /// The protocol version that is spoken with it.
+    pub version: u32,
     /// What its hello said: random per client run; empty before.
     pub id: String,
     /// What the person calls it; empty before a hello.
@@ -172,6 +174,7 @@ impl Listener {
             phase,
             outbox,
             codec: Codec::Float32,
+            version: 1,
             id: String::new(),
             name: String::new(),
             report: None,
@@ -360,6 +363,7 @@ impl Listener {
     /// Gives the seat that a hello asked for; its sound begins with what was captured at `from_us`.
     pub fn welcome(&mut self, hello: Hello, welcome: Vec<u8>, log: &Log, from_us: u64) {
         self.phase = Phase::Typed;
+        self.version = hello.version.min(VERSION);
         self.id = hello.id;
         self.name = hello.name;
         self.outbox.upgrade(welcome, log, from_us);

@@ -234,6 +234,9 @@ impl Transmit {
         let (log, cut) =
             (&self.logs[listener.codec.index()], &mut self.cut[listener.codec.index()]);
         listener.turn_to_datagrams(log, cut);
+        if listener.is_by_datagram() && !self.in_use.contains_pieces(listener.codec) {
+            self.in_use.add_pieces(listener.codec);
+        }
         let pace =
             Pace { now_us: now, max_age_us: max_age_us + listener.extra_us(), bytes_per_second: 0 };
         let mut ways = Ways::new(&mut self.datagrams, &mut self.channels, seat.channel, index);
@@ -259,7 +262,7 @@ impl Transmit {
         }
     }
 
-    /// Cuts a frame for those who hear its codec by datagram.
+    /// Cuts a piece for those who hear its codec by datagram.
     pub(super) fn cut(&mut self, frame: &AudioFrame) {
         let keep_us = self.kept_us();
         self.cut[frame.codec().index()].push(frame, keep_us);
@@ -306,5 +309,6 @@ impl Transmit {
         for (cut, (is_heard, with_parity)) in self.cut.iter_mut().zip(heard) {
             cut.set_heard(is_heard, with_parity);
         }
+        self.in_use.set_pieces(Codec::all().into_iter().filter(|codec| heard[codec.index()].0));
     }
 }

@@ -8,10 +8,10 @@ use mio::Events;
 use super::people::Gathering;
 use super::{HOUSEKEEPING_US, Seat, Snapshot, TURN_US, Transmit};
 use crate::error::Result;
-use crate::send::fanout::{Listener, Overdue, Own, Phase, Talker};
+use crate::send::fanout::{DatagramPath, Listener, Overdue, Own, Talker};
 use crate::stats::{ListenerStats, PersonStats, Via};
 use crate::threads::cpu_us;
-use crate::wire::{Reason, VERSION};
+use crate::wire::Reason;
 
 /// How often the state of every listener is handed out.
 const SNAPSHOT_US: u64 = 1_000_000;
@@ -70,11 +70,16 @@ impl Transmit {
         let listeners = seats
             .map(|Seat { listener, .. }| {
                 let counts = listener.outbox.counts();
+                let path = listener.path.as_ref().map(DatagramPath::counts).unwrap_or_default();
                 ListenerStats {
                     address: listener.peer,
                     name: listener.name.clone(),
-                    version: if listener.phase == Phase::Typed { VERSION } else { 1 },
-                    via: if listener.is_browser() { Via::WebSocket } else { Via::Tcp },
+                    version: listener.version,
+                    via: match (listener.is_browser(), listener.is_by_datagram()) {
+                        (true, _) => Via::WebSocket,
+                        (false, true) => Via::Udp,
+                        (false, false) => Via::Tcp,
+                    },
                     codec: listener.codec,
                     connected_s: now_us.saturating_sub(listener.since_us) as f64 / 1e6,
                     queued: listener.outbox.queued(Own::read_or(
@@ -82,9 +87,12 @@ impl Transmit {
                         &self.logs[listener.codec.index()],
                     )),
                     frames: counts.frames,
-                    bytes: counts.bytes,
-                    dropped_full: counts.dropped_full,
-                    dropped_old: counts.dropped_old,
+                    bytes: counts.bytes + path.bytes,
+                    datagrams: path.datagrams,
+                    resent: path.resent,
+                    resent_refused: path.resent_refused,
+                    dropped_full: counts.dropped_full + path.dropped_full,
+                    dropped_old: counts.dropped_old + path.dropped_old,
                     report: listener.report,
                     person: listener.person.map(|number| person(number, listener, now_us)),
                 }
@@ -113,7 +121,9 @@ impl Transmit {
         }
         self.close_channel(seat.channel);
         let counts = seat.listener.outbox.counts();
+        let path = seat.listener.path.as_ref().map(DatagramPath::counts).unwrap_or_default();
         self.dropped_before += counts.dropped_full + counts.dropped_old;
+        self.dropped_before += path.dropped_full + path.dropped_old;
         let now = self.clock.now_us();
         let account = seat.listener.account(now);
         let has_listened = counts.frames > 0 || !seat.listener.id.is_empty();

@@ -10,7 +10,7 @@ use crate::stats::ServerStats;
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Keys that only ever grow; all others come and go.
-const COUNTERS: [&str; 13] = [
+const COUNTERS: [&str; 16] = [
     "capture_overruns",
     "silence_frames",
     "chunks_dropped",
@@ -20,6 +20,9 @@ const COUNTERS: [&str; 13] = [
     "dropped_frames",
     "frames",
     "bytes",
+    "datagrams",
+    "resent",
+    "resent_refused",
     "dropped_full",
     "dropped_old",
     "underruns",
@@ -115,6 +118,9 @@ mod tests {
             queued: 1,
             frames: 2,
             bytes: 3,
+            datagrams: 6,
+            resent: 0,
+            resent_refused: 0,
             dropped_full: 4,
             dropped_old: 5,
             report,

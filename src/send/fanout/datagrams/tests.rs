@@ -1,7 +1,7 @@
 use super::*;
 use crate::codec::pcm::Dither;
+use crate::wire::FLAG_BROKEN;
 use crate::wire::datagram::{FromServer, MAX_DATAGRAM, SEAL_ROOM, restore};
-use crate::wire::{FLAG_BROKEN, datagram};
 
 const RATE: u32 = 48_000;
 const SECOND: u64 = 1_000_000;
@@ -154,5 +154,5 @@ fn parity_of_each_four_restores_any_one_of_them() {
     without.hear(false);
     without.push(&frame(0), SECOND);
     assert!(without.get(3).unwrap().parity.is_none());
-    assert_eq!(datagram::PARITY_OF, 4);
+    assert_eq!(PARITY_OF, 4);
 }

@@ -9,7 +9,7 @@ use super::super::{DatagramLog, Log, Outbox, Own};
 use super::{Listener, Phase};
 use crate::codec::Codec;
 use crate::wire::datagram::{Ask, OWN_STREAM};
-use crate::wire::{self, AudioFrame};
+use crate::wire::{self, AudioFrame, AudioHeader};
 
 impl Listener {
     /// Takes sound that is for this listener alone, from now on instead of everybody's. `rate` is that of
@@ -21,12 +21,14 @@ impl Listener {
         match &mut self.own {
             Some(own) => own.push(frame, keep_us),
             None => {
-                let position = frame.header().position;
+                let AudioHeader { position, frames, .. } = *frame.header();
                 let mut cut = DatagramLog::new(own_stream(self.codec), rate);
                 let from = match self.path.as_ref().filter(|path| path.is_used()) {
                     Some(path) => {
                         cut.hear(path.wants_parity());
-                        path.reached.max(position)
+                        // Pieces have gone further than whole frames, of which the next begins later.
+                        let ahead = path.reached.saturating_sub(position);
+                        position + ahead.next_multiple_of(u64::from(frames).max(1))
                     }
                     None => self.outbox.end_at(position),
                 };
@@ -63,7 +65,7 @@ impl Listener {
         }
         if path.is_awaited() && !waits_for_own {
             let position = self.outbox.end_at(log.end_position());
-            path.begin(cut.end(), position, self.outbox.from_us);
+            path.begin(cut.since(position), position, self.outbox.from_us);
             cut.hear(path.wants_parity());
         }
     }
