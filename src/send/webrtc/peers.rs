@@ -144,3 +144,6 @@ impl Peers {
 fn broken() -> String {
     "a data channel broke; its listener goes on over WebSocket".to_owned()
 }
+
+#[cfg(test)]
+mod tests;
