@@ -18,8 +18,8 @@ use crate::codec::Codec;
 use crate::send::presence::Spoken;
 use crate::wire::websocket::{self, close};
 use crate::wire::{
-    Full, Hello, MAX_PEOPLE, Notice, Path, Ping, Reason, Report, USUAL_PERCENT, VERSION, Violation,
-    Wish, kind,
+    Full, Hello, MAX_PEOPLE, Notice, Offer, Path, Ping, Reason, Report, USUAL_PERCENT, VERSION,
+    Violation, Wish, kind,
 };
 
 /// A first byte but no whole hello within this: closed.
@@ -73,6 +73,8 @@ pub enum Asks {
     Wish(Wish),
     /// It wants its sound another way.
     Path(Path),
+    /// It wants a data channel.
+    Offer(Offer),
 }
 
 /// One listener.
@@ -119,6 +121,8 @@ pub struct Listener {
     coming: Option<Coming>,
     /// Its way by datagram, where it can go it.
     pub path: Option<DatagramPath>,
+    /// Whether it may ask for a data channel.
+    pub may_offer: bool,
     /// When it connected.
     pub since_us: u64,
     /// When it last said anything, or connected.
@@ -192,6 +196,7 @@ impl Listener {
             own: None,
             coming: None,
             path: None,
+            may_offer: false,
             since_us: now_us,
             heard_us: now_us,
             refusal: Full::Server,
@@ -295,6 +300,9 @@ impl Listener {
                 }
                 (kind::PATH, Phase::Typed) if self.path.is_some() => {
                     return Ok(Asks::Path(Path::read(body)?));
+                }
+                (kind::OFFER, Phase::Typed) if self.may_offer => {
+                    return Ok(Asks::Offer(Offer::read(body)?));
                 }
                 (kind::WISH, Phase::Typed) if self.person.is_some() => {
                     return Ok(Asks::Wish(Wish::read(body)?));
