@@ -5,8 +5,10 @@
 //! long is jumped over, behind a crossfade. What is missing is silence, with a fade on both sides.
 
 pub mod blocks;
+mod conceal;
 pub mod frames;
 pub mod jitter;
+pub mod reading;
 
 use crate::clock::{CardClock, Timeline};
 use crate::error::Result;
@@ -235,6 +237,13 @@ impl Playout {
     #[must_use]
     pub fn position(&self) -> Option<f64> {
         self.state.map(|state| state.out)
+    }
+
+    /// The first position that is not read yet, and what has to be there with it: a fade must know its
+    /// end. `None` before sound.
+    #[must_use]
+    pub fn read_until(&self) -> Option<u64> {
+        self.state.map(|state| state.fed.saturating_add(self.fade))
     }
 
     /// How much sooner than it comes out sound must be there, in µs: what the converter looks ahead,

@@ -12,7 +12,7 @@ mod server;
 mod simulation;
 mod words;
 
-pub use client::{ClientArgs, ClientSettings, Output, join_mode};
+pub use client::{ClientArgs, ClientSettings, Output, Transport, join_mode};
 pub use refusal::usage_error;
 pub use server::{Readers, ServerArgs, ServerSettings};
 pub use simulation::Simulation;

@@ -27,6 +27,7 @@ mod pipe;
 mod support {
     mod address;
     pub(crate) mod compare;
+    mod likeness;
     pub(crate) mod median;
     mod music;
     pub(crate) mod program;

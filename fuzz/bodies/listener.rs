@@ -3,7 +3,7 @@
 use std::io;
 
 use auralync::format::printable;
-use auralync::send::fanout::{Asks, DatagramPath, Listener, Log, Own, Stopped, Talker};
+use auralync::send::fanout::{Asks, Listener, Log, Own, Stopped, Talker};
 use auralync::wire::websocket::MAX_CLIENT_MESSAGE;
 use auralync::wire::{
     AudioFrame, AudioHeader, Config, Full, Hello, MAX_CLIENT_FRAME, MAX_PEOPLE, People, Reason,
@@ -18,6 +18,8 @@ pub const BODY: Body = Body { name: "listener", run, most_bytes: 2 << 20, tries:
 
 /// Frames of the log: few, so that some fall out.
 const BOUND: usize = 4;
+
+const RATE: u32 = 8_000;
 
 /// Samples of each frame, and their playout delay.
 const SAMPLES: [f32; 8] = [0.5; 8];
@@ -65,7 +67,7 @@ impl Served {
     fn new(is_browser: bool, is_refused: bool) -> Self {
         let (log, now_us) = (Log::new(BOUND), 1_000_000_000);
         let peer = ([127, 0, 0, 1], 1).into();
-        let config = Config { sample_rate: 8_000, channels: 1, chunk_size: 8, auralync: None };
+        let config = Config { sample_rate: RATE, channels: 1, chunk_size: 8, auralync: None };
         let listener = match (is_browser, is_refused) {
             (true, _) => {
                 let refused = is_refused.then_some(Full::Address);
@@ -91,7 +93,6 @@ impl Served {
         }
         self.listener.talker = hello.talk.take().and_then(Talker::new);
         self.listener.person = Some(1);
-        self.listener.path = Some(DatagramPath::new([7; 16]));
         self.listener.welcome(hello, typed(2, b"{}"), &self.log, self.now_us - DELAY_US);
     }
 
@@ -114,7 +115,7 @@ impl Served {
             _ if much == 0 => self.listener.close(Reason::Removed, "bye", self.now_us),
             _ => {
                 let frame = frame(self.position.saturating_sub(8 * much as u64), self.now_us);
-                self.listener.hear_own(frame, BOUND, 8_000, 1_000_000);
+                self.listener.hear_own(frame, BOUND, RATE, DELAY_US);
             }
         }
     }
@@ -128,8 +129,8 @@ impl Served {
                     assert!(spoken.payload.len() <= MAX_CLIENT_FRAME && spoken.header.frames > 0);
                     assert!(spoken.header.captured_us + 1_000_000 >= self.now_us);
                 }
-                Ok(Asks::Path(wish)) => self.listener.take_path(&wish, &self.log, self.now_us),
                 Ok(Asks::Wish(wish)) => assert!(wish.volumes.len() <= MAX_PEOPLE),
+                Ok(Asks::Path(wish)) => self.listener.take_path(&wish, &self.log, self.now_us),
                 Err(_) => {
                     if !self.listener.is_leaving() {
                         self.listener.close(Reason::Violation, "no", self.now_us);

@@ -4,6 +4,7 @@
 pub mod input;
 pub mod watch;
 
+pub mod asks;
 pub mod control;
 pub mod conversation;
 pub mod deframer;

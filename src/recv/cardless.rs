@@ -211,6 +211,13 @@ impl Cardless {
         self.counts
     }
 
+    /// The next position to come out, and the rate it counts at; `None` before sound.
+    #[must_use]
+    pub fn read_until(&self) -> Option<(u64, u32)> {
+        let stream = self.stream.as_ref().filter(|_| self.ending.is_none())?;
+        stream.next.map(|next| (next, stream.format.sample_rate))
+    }
+
     /// Frames that have come out so far.
     #[must_use]
     pub fn frames(&self) -> u64 {

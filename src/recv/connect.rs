@@ -1,22 +1,28 @@
 //! Connects to the server, keeps trying, and turns its bytes into messages for the playing thread.
 
+mod asking;
+mod datagrams;
 mod delays;
+mod following;
+mod joint;
 mod line;
 pub mod outbox;
 mod reach;
 mod rescue;
 mod session;
+mod sounds;
 pub mod talk;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
+use super::air::Air;
 use super::people::Room;
 use crate::clock::{Clock, Offset};
 use crate::codec;
@@ -24,8 +30,10 @@ use crate::discovery::follow::Whereabouts;
 use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::playout::reading::Reading;
+use crate::recv::repair::Counts;
 use crate::recv::simulate::Network;
-use crate::settings::Simulation;
+use crate::settings::{Simulation, Transport};
 use crate::shutdown::Shutdown;
 use crate::stats::Counter;
 use crate::wire::{Full, Hello, Report};
@@ -115,12 +123,41 @@ pub struct Seen {
     pub version: Counter,
     /// Frames received.
     pub frames: Counter,
-    /// Frames among them that the decoder made up, because the server dropped what was there.
+    /// Frames among them that were made up, because what belongs there was missing.
     pub concealed: Counter,
+    /// How long that was, in µs.
+    pub concealed_us: Counter,
     /// Chunks that the playing thread was too busy to take.
     pub refused: Counter,
     /// Uncertainty of the server clock's estimate, in ns.
     pub uncertainty_ns: Counter,
+    /// 1 while sound comes by datagram.
+    pub by_datagram: Counter,
+    /// Datagrams of sound that came.
+    pub datagrams: Counter,
+    /// Datagrams that never came by themselves.
+    pub lost_datagrams: Counter,
+    /// Those among them that came because they were asked for, or were made again by parity.
+    pub repaired: Counter,
+    /// How long an ask and its answer take, in µs.
+    pub round_trip_us: Counter,
+    /// What the way does to the sound.
+    air: Mutex<Air>,
+}
+
+impl Seen {
+    /// Adds what has happened to datagrams between two looks at a connection.
+    fn note(&self, before: Counts, now: Counts, round_trip_us: u64) {
+        self.datagrams.add(now.datagrams - before.datagrams);
+        self.lost_datagrams.add(now.lost - before.lost);
+        self.repaired.add(now.repaired + now.restored - before.repaired - before.restored);
+        self.round_trip_us.set(round_trip_us);
+    }
+
+    /// What the way does to the sound.
+    pub fn air(&self) -> MutexGuard<'_, Air> {
+        self.air.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The network thread's state.
@@ -132,6 +169,8 @@ pub struct Connect {
     /// Asks for the codec that it began with when it connects again: a file holds sound of one rate,
     /// and Opus has a rate of its own.
     pub keeps_codec: bool,
+    /// How sound is to come.
+    pub transport: Transport,
     /// Give up instead of trying again.
     pub once: bool,
     /// Whether a server that is not heard any more may be looked for on the network.
@@ -148,6 +187,8 @@ pub struct Connect {
     pub seen: Arc<Seen>,
     /// How packets are marked.
     pub dscp: Dscp,
+    /// How far the player has read.
+    pub reading: Arc<Reading>,
     /// A bad network to try things on.
     pub simulation: Option<Simulation>,
     /// Connections tried so far: each has a schedule of its own.

@@ -5,7 +5,7 @@ use crate::codec::{Codec, pcm};
 use crate::playout::frames::{FrameDecoder, Sound};
 use crate::wire::{
     AudioHeader, Changes, Config, Frame, Full, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
-    People, Pong, ServerFirst, VERSION, Violation, Welcome, kind,
+    People, Pong, ServerFirst, Switch, VERSION, Violation, Welcome, kind,
 };
 
 /// A conversation with one server, from the listener's side.
@@ -14,6 +14,8 @@ pub struct Conversation {
     hello: Hello,
     /// This run has been welcomed before: a full server may still know us.
     known: bool,
+    /// Timed sound is given as it comes.
+    is_undecoded: bool,
     stage: Stage,
     samples: Vec<f32>,
 }
@@ -43,8 +45,12 @@ pub enum Event<'a> {
     Welcome(Welcome),
     /// Sound.
     Audio(Sound<'a>),
+    /// Timed sound as it came, of an [`undecoded`](Conversation::undecoded) conversation.
+    Frame(AudioHeader, &'a [u8]),
     /// A clock reading.
     Pong(Pong),
+    /// Sound in another codec.
+    Switch(Switch),
     /// A change or a goodbye.
     Notice(Notice),
     /// Who is in the room.
@@ -60,7 +66,13 @@ impl Conversation {
     /// welcomed that id before.
     #[must_use]
     pub fn new(hello: Hello, known: bool) -> Self {
-        Self { hello, known, stage: Stage::Waiting, samples: Vec::new() }
+        Self { hello, known, is_undecoded: false, stage: Stage::Waiting, samples: Vec::new() }
+    }
+
+    /// Gives timed sound as it comes: what is missing may come another way before it is decoded.
+    #[must_use]
+    pub fn undecoded(self) -> Self {
+        Self { is_undecoded: true, ..self }
     }
 
     /// How long frames may be at this stage.
@@ -105,7 +117,7 @@ impl Conversation {
     ///
     /// # Errors
     /// The [`Violation`] for which the server is given up.
-    pub fn take(&mut self, frame: Frame<'_>) -> Result<Event<'_>, Violation> {
+    pub fn take<'a>(&'a mut self, frame: Frame<'a>) -> Result<Event<'a>, Violation> {
         match frame {
             Frame::Plain(payload) => self.plain(payload),
             Frame::Typed { kind, body } => self.typed(kind, body),
@@ -169,7 +181,7 @@ impl Conversation {
         }
     }
 
-    fn typed(&mut self, kind: u8, body: &[u8]) -> Result<Event<'_>, Violation> {
+    fn typed<'a>(&'a mut self, kind: u8, body: &'a [u8]) -> Result<Event<'a>, Violation> {
         match (&mut self.stage, kind) {
             (Stage::Greeted { .. }, kind::WELCOME) => {
                 let welcome = Welcome::read(body)?;
@@ -178,7 +190,13 @@ impl Conversation {
             }
             (Stage::Typed(decoder), kind::AUDIO) => {
                 let (header, payload) = AudioHeader::split(body)?;
+                if self.is_undecoded {
+                    return Ok(Event::Frame(header, payload));
+                }
                 decoder.decode(header, payload, &mut self.samples).map(Event::Audio)
+            }
+            (Stage::Typed { .. }, kind::SWITCH) if self.is_undecoded => {
+                Ok(Event::Switch(Switch::read(body)?))
             }
             (Stage::Typed { .. }, kind::PONG) => Ok(Event::Pong(Pong::read(body)?)),
             (Stage::Typed { .. }, kind::CHANGES) => Ok(Event::Changes(Changes::read(body)?)),
@@ -200,9 +218,7 @@ fn promised(welcome: &Welcome, hello: &Hello) -> Result<FrameDecoder, Violation>
         Violation::Unreadable { what: "welcome", why }
     };
     let asked = |codec: &String| Codec::parse(codec).map(Codec::name) == Some(&welcome.codec);
-    let delay = welcome.algorithmic_delay.into();
-    let decoder = FrameDecoder::new(&welcome.codec, welcome.format, delay)
-        .ok_or_else(|| unreadable("this version does not play"))?;
+    let decoder = decoder(welcome).ok_or_else(|| unreadable("this version does not play"))?;
     let codec = Codec::parse(&welcome.codec);
     if codec != Some(Codec::Float32) && !hello.codecs.iter().any(asked) {
         return Err(unreadable("nobody asked for"));
@@ -211,6 +227,12 @@ fn promised(welcome: &Welcome, hello: &Hello) -> Result<FrameDecoder, Violation>
         return Err(unreadable("counts at another rate than 48000 Hz"));
     }
     Ok(decoder)
+}
+
+/// A decoder of the sound that a welcome promises; `None` for a codec that does not exist.
+#[must_use]
+pub fn decoder(welcome: &Welcome) -> Option<FrameDecoder> {
+    FrameDecoder::new(&welcome.codec, welcome.format, welcome.algorithmic_delay.into())
 }
 
 /// A hello for this run of the client, for sound as it was captured.

@@ -21,6 +21,7 @@ use crate::allowance::Allowance;
 use crate::clock::{Arrivals, Offset, Timeline, Trust};
 use crate::error::Result;
 use crate::format::Format;
+use crate::playout::reading::Reading;
 use crate::playout::{Counts, Playout};
 use crate::recording::Tap;
 use crate::sound::limiter::Limiter;
@@ -90,6 +91,8 @@ pub struct Play {
     /// The stream in time, where something else than a card is to have it.
     cardless: Option<Cardless>,
     taps: Taps,
+    /// Where it is told how far sound has been read.
+    reading: Arc<Reading>,
     choice: Choice,
     counters: Arc<stats::Playback>,
     make_playout: MakePlayout,
@@ -148,6 +151,7 @@ impl Play {
             output,
             cardless: (output == Output::Cardless).then(Cardless::default),
             taps: Taps::default(),
+            reading: Arc::default(),
             trim_ms: 0,
             volume_percent: choice.wishes.volume_percent,
             dry: Dry::new(choice.adaptive),
@@ -183,6 +187,11 @@ impl Play {
             self.cardless.get_or_insert_default();
         }
         self.taps = taps;
+    }
+
+    /// How far sound has been read, as it is told while it plays.
+    pub(super) fn reading(&self) -> Arc<Reading> {
+        Arc::clone(&self.reading)
     }
 
     /// For simulations: `make` resamples, and sound is as loud as it comes.
@@ -228,7 +237,22 @@ impl Play {
         self.feed_card(now_us);
         self.mind_lateness(now_us);
         self.mind_dryness(now_us);
-        self.play_without_card(now_us)
+        let is_behind = self.play_without_card(now_us);
+        self.tell_reading(now_us);
+        is_behind
+    }
+
+    /// Tells how far sound has been read, whichever output is first.
+    fn tell_reading(&self, now_us: u64) {
+        let playout = self.stream.as_ref().and_then(|known| known.playout.as_ref());
+        let by_card = playout.and_then(Playout::read_until).zip(self.stream.as_ref());
+        let by_card = by_card.map(|(read, known)| (read, known.stream.format.sample_rate));
+        let is_set_up = self.stream.as_ref().is_some_and(|known| known.is_cardless_set_up);
+        let without = self.cardless.as_ref().filter(|_| is_set_up).and_then(Cardless::read_until);
+        match by_card.into_iter().chain(without).max() {
+            Some((position, rate_hz)) => self.reading.at(position, now_us, rate_hz),
+            None => self.reading.stop(),
+        }
     }
 
     /// What the thread does next, where `has_more` says that there is work already.

@@ -18,7 +18,7 @@ use super::{Where, decode};
 use crate::clock::Clock;
 use crate::discovery::follow::Whereabouts;
 use crate::error::Result;
-use crate::settings::ClientSettings;
+use crate::settings::{ClientSettings, Transport};
 use crate::shutdown::Shutdown;
 use crate::stats;
 use crate::status::{Key, Keyboard, Terminal};
@@ -126,6 +126,7 @@ impl Running {
         let output = if cards.is_some() { play::Output::Card } else { play::Output::Cardless };
         let mut play = Play::new(output, choice, Arc::clone(&counters));
         play.record(recordings.taps());
+        let reading = play.reading();
         let player = PlayThread {
             play,
             clock,
@@ -140,9 +141,11 @@ impl Running {
             keeps_codec: is_file && settings.codec == crate::codec::AUTO,
             hello: Hello {
                 codecs: crate::codec::wishes(&settings.codec),
+                datagrams: settings.transport != Transport::Tcp,
                 talk: voice.as_ref().map(|_| speak::announced(settings.talk_codec)),
                 ..decode::hello(format!("{:016x}", crate::random::random()), &settings.name)
             },
+            transport: settings.transport,
             once: settings.once,
             discovery: settings.discovery,
             own_output: own_output.filter(|_| !settings.allow_feedback),
@@ -150,6 +153,7 @@ impl Running {
             player: to_player,
             reports,
             seen: Arc::clone(&seen),
+            reading,
             dscp: settings.dscp,
             simulation: settings.simulate.clone(),
             tried: stats::Counter::default(),

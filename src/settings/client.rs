@@ -8,7 +8,8 @@ use std::str::FromStr;
 use clap::Parser;
 
 use super::words::{
-    client_port, codec, delay, output, recording, stats, talk, talk_codec, volume, whole_number,
+    client_port, codec, delay, output, recording, stats, talk, talk_codec, transport, volume,
+    whole_number,
 };
 use super::{Simulation, Verbosity, computer};
 use crate::codec::Codec;
@@ -69,6 +70,10 @@ pub struct ClientArgs {
     /// opus, or opus:KBPS with 64 to 256 kilobits a second.
     #[arg(long, value_name = "CODEC", default_value = crate::codec::AUTO, value_parser = codec)]
     codec: String,
+    /// How sound comes: auto (by UDP where that gets through, else by TCP), udp (the same, and says so where
+    /// it does not) or tcp (nothing else).
+    #[arg(long, value_name = "auto|udp|tcp", default_value = "auto", value_parser = transport)]
+    transport: Transport,
     /// Talk, too, where the server lets you: open (also without a word: whenever you speak) or push
     /// (while you hold the space bar; where the terminal cannot tell, from one press to the next).
     #[arg(
@@ -152,6 +157,17 @@ pub enum Output {
     Null,
 }
 
+/// How sound comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// By datagram where that gets through, else by TCP.
+    Auto,
+    /// As [`Auto`](Self::Auto), and it is said where datagrams do not get through.
+    Udp,
+    /// By TCP.
+    Tcp,
+}
+
 /// What a client is asked to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClientSettings {
@@ -173,6 +189,8 @@ pub struct ClientSettings {
     pub adaptive: bool,
     /// The codec wished for, or `auto`.
     pub codec: String,
+    /// How sound comes.
+    pub transport: Transport,
     /// When the microphone's sound goes out; `None` only listens.
     pub talk: Option<Mode>,
     /// Whether a server that was found gets the microphone unasked.
@@ -269,6 +287,7 @@ impl ClientArgs {
             delay_ms: self.delay,
             adaptive: self.adaptive,
             codec: self.codec,
+            transport: self.transport,
             talk: self.talk,
             talk_to_found: self.talk_to_found,
             microphone: self.mic,

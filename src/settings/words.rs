@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::Output;
+use super::{Output, Transport};
 use crate::clock::FARTHEST_MS;
 use crate::codec::Codec;
 use crate::home::expanded;
@@ -26,6 +26,15 @@ pub(super) fn whole_number<N: FromStr>(text: &str) -> Result<N, String> {
             "this number is too small".to_owned()
         }
     })
+}
+
+pub(super) fn transport(text: &str) -> Result<Transport, String> {
+    match text {
+        "auto" => Ok(Transport::Auto),
+        "udp" => Ok(Transport::Udp),
+        "tcp" => Ok(Transport::Tcp),
+        _ => Err("sound comes by auto, udp or tcp".to_owned()),
+    }
 }
 
 pub(super) fn address(text: &str) -> Result<IpAddr, String> {

@@ -82,6 +82,11 @@ fn whatever_a_client_says_it_is_sent_whole_frames() {
 }
 
 #[test]
+fn whatever_asks_come_nobody_is_sent_more_than_is_its_own() {
+    try_all(&bodies::asks::BODY);
+}
+
+#[test]
 fn frames_come_out_of_a_stream_as_they_went_in_wherever_it_is_cut() {
     try_all(&bodies::deframer::BODY);
 }

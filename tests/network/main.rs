@@ -28,6 +28,7 @@ mod support {
     pub(crate) mod numbers;
     pub(crate) mod program;
     pub(crate) mod ramp;
+    mod recorded;
     pub(crate) mod scratch;
     mod signals;
     pub(crate) mod waiting;
@@ -35,12 +36,12 @@ mod support {
     pub(crate) mod within;
 }
 
-use std::panic::catch_unwind;
-use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "../support/harness.rs"]
+mod harness;
 
-/// A test and its name.
-type Test = (&'static str, fn());
+use std::process::ExitCode;
+
+use harness::{Test, Tests};
 
 #[cfg(target_os = "linux")]
 fn tests() -> (Vec<Test>, Result<(), String>) {
@@ -56,57 +57,14 @@ fn tests() -> (Vec<Test>, Result<(), String>) {
 /// work.
 const AT_ONCE: usize = 3;
 
-/// Runs the tests and says of each how it ended; how many failed.
-fn failures(tests: &[Test]) -> usize {
-    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while let Some((name, test)) = tests.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let is_passed = catch_unwind(test).is_ok();
-                    println!("test {name} ... {}", if is_passed { "ok" } else { "FAILED" });
-                    failed.fetch_add(usize::from(!is_passed), Ordering::Relaxed);
-                }
-            });
-        }
-    });
-    failed.into_inner()
-}
-
-/// Runs the tests that the command line names, as the usual harness would.
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1).collect::<Vec<_>>();
     #[cfg(target_os = "linux")]
-    if arguments == [lies::LIE] {
-        lies::tell();
+    match std::env::args().nth(1).as_deref() {
+        Some(lies::LIE) => lies::tell(),
+        Some(lies::FLOOD) => lies::flood(),
+        _ => {}
     }
-    #[cfg(target_os = "linux")]
-    if arguments == [lies::FLOOD] {
-        lies::flood();
-    }
-    let is_list = arguments.iter().any(|argument| argument == "--list");
-    arguments.retain(|argument| !argument.starts_with('-'));
-    let (mut tests, possible) = tests();
-    tests.retain(|(name, _)| {
-        arguments.is_empty() || arguments.iter().any(|part| name.contains(part.as_str()))
-    });
-    if is_list {
-        tests.iter().for_each(|(name, _)| println!("{name}: test"));
-        return ExitCode::SUCCESS;
-    }
-    println!("\nrunning {} tests", tests.len());
-    let (mut passed, mut failed, mut ignored) = (0, 0, 0);
-    if let Err(why) = &possible {
-        tests.iter().for_each(|(name, _)| println!("test {name} ... ignored, {why}"));
-        ignored = tests.len();
-    } else {
-        failed = failures(&tests);
-        passed = tests.len() - failed;
-    }
-    if let Err(why) = possible {
-        eprintln!("\nNOT TESTED: what becomes of sound when the network fails, because {why}.");
-    }
-    let verdict = if failed == 0 { "ok" } else { "FAILED" };
-    println!("\ntest result: {verdict}. {passed} passed; {failed} failed; {ignored} ignored\n");
-    ExitCode::from(u8::from(failed > 0))
+    let (tests, possible) = tests();
+    let about = "what becomes of sound when the network fails";
+    Tests { tests, possible, at_once: AT_ONCE, about }.run()
 }

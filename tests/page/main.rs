@@ -12,6 +12,7 @@ mod support {
     mod address;
     pub(crate) mod compare;
     mod hearing;
+    mod likeness;
     pub(crate) mod median;
     pub(crate) mod microphones;
     mod music;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::peer::{DEADLINE, Peer, Room, hello, is_closing, ping, typed};
 
 /// Runs `attack` while a listener hears every frame, and on until it has heard a few more.
-fn while_somebody_listens(room: &Room, attack: impl FnOnce()) {
+pub(super) fn while_somebody_listens(room: &Room, attack: impl FnOnce()) {
     let over = AtomicBool::new(false);
     let mut listener = room.welcomed("witness");
     std::thread::scope(|scope| {

@@ -4,6 +4,7 @@
 mod conversation;
 mod document;
 mod hostile;
+mod hostile_datagrams;
 mod mutation;
 mod peer;
 mod vectors;

@@ -17,6 +17,7 @@ mod support {
     mod address;
     pub(crate) mod compare;
     mod hearing;
+    mod likeness;
     mod line;
     pub(crate) mod median;
     pub(crate) mod microphones;

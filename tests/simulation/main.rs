@@ -9,5 +9,6 @@
 
 mod drift;
 mod nonsense;
+mod repair;
 #[path = "../support/simulated/mod.rs"]
 mod simulated;

@@ -1,5 +1,6 @@
 //! Whether what was heard is what was played, how loud, and how much later.
 
+pub(crate) use super::likeness::likeness;
 use super::stereo::Stereo;
 
 /// A tenth of a second is compared at a time.
@@ -72,15 +73,4 @@ fn exactly(delay: usize, piece: &[f32], sound: &[f32]) -> f64 {
     let bend = before - 2.0 * here + after;
     let is_highest = bend < 0.0 && here >= before && here >= after;
     delay as f64 + if is_highest { 0.5 * (before - after) / bend } else { 0.0 }
-}
-
-/// How alike two pieces are, from −1 to 1, and the second's loudness in terms of the first's.
-pub(crate) fn likeness(a: &[f32], b: &[f32], step: usize) -> (f64, f64) {
-    let (mut aa, mut bb, mut ab) = (1e-12_f32, 1e-12_f32, 0.0_f32);
-    for (a, b) in a.iter().zip(b).step_by(step) {
-        aa += a * a;
-        bb += b * b;
-        ab += a * b;
-    }
-    (f64::from(ab / (aa * bb).sqrt()), f64::from(ab / aa))
 }

@@ -14,6 +14,7 @@ pub(crate) mod old;
 mod page;
 pub(crate) mod program;
 pub(crate) mod ramp;
+mod recorded;
 #[cfg(target_os = "linux")]
 mod room_people;
 #[cfg(target_os = "linux")]

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use super::recorded::HEADER;
+pub(crate) use super::recorded::frames_on_disk;
 use super::wav::write_wav;
 
 /// Positions that fit: each is a sample of its own in a float's 24 bits, below half of full scale,
@@ -100,13 +102,4 @@ impl Recording {
         }
         all
     }
-}
-
-/// Bytes of a recording before its first sample.
-const HEADER: u64 = 94;
-
-/// Frames on the disk so far, of a recording that is still being made.
-pub(crate) fn frames_on_disk(path: &Path, channels: u64) -> u64 {
-    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
-    bytes.saturating_sub(HEADER) / 4 / channels
 }

@@ -68,7 +68,7 @@ impl Line {
         if let Err(e) = SockRef::from(&stream).set_tcp_notsent_lowat(NOT_SENT) {
             debug!("{address}: {e}");
         }
-        let conversation = Conversation::new(hello, known);
+        let conversation = Conversation::new(hello, known).undecoded();
         Self {
             address,
             since_us: now_us,
@@ -164,6 +164,18 @@ impl Line {
                 Err(e) => return Err(self.lost(plain(&e))),
             }
         }
+    }
+
+    /// A datagram came that belongs to this connection. Returns whether it is to be taken from
+    /// [`datagram`](Self::datagram), because a network is simulated.
+    pub(super) fn bend(&mut self, datagram: &[u8], now_us: u64) -> bool {
+        let network = self.network.as_mut();
+        network.map(|network| network.take_datagram(now_us, datagram)).is_some()
+    }
+
+    /// The next datagram that has arrived over the simulated network.
+    pub(super) fn datagram(&mut self, now_us: u64) -> Option<Vec<u8>> {
+        self.network.as_mut()?.give_datagram(now_us)
     }
 
     /// When more arrives over the simulated network, in µs.

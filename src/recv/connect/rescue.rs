@@ -13,6 +13,11 @@ const QUIET_US: u64 = 500_000;
 /// chunks.
 const QUIET_CHUNKS: u64 = 4;
 
+/// While datagrams come, a connection on which nothing comes for this long, in µs, and so many answers
+/// to pings, is called beside: it only carries control then.
+const LINE_QUIET_US: u64 = 5_000_000;
+const LINE_QUIET_PINGS: u64 = 4;
+
 /// A call that has not reached the server by then is given up for the next one, because the
 /// system itself asks again only after a second.
 const CALL_US: u64 = 500_000;
@@ -67,6 +72,9 @@ pub(super) struct Rescue {
     quiet_us: u64,
     give_up_after_us: u64,
     heard_us: u64,
+    /// When the connection itself last delivered: datagrams come beside it.
+    line_us: u64,
+    line_quiet_us: u64,
     dead: bool,
     call: Option<Call>,
     next_call_us: u64,
@@ -74,13 +82,15 @@ pub(super) struct Rescue {
 }
 
 impl Rescue {
-    /// Watches a connection that has just delivered, and will deliver a chunk every `chunk_us`. A
-    /// path that is dead for `give_up_after_us` is given up.
-    pub(super) fn new(now_us: u64, chunk_us: u64, give_up_after_us: u64) -> Self {
+    /// Watches a connection that has just delivered, and will deliver a chunk every `chunk_us`, or beside
+    /// datagrams an answer every `ping_us`. A path that is dead for `give_up_after_us` is given up.
+    pub(super) fn new(now_us: u64, chunk_us: u64, ping_us: u64, give_up_after_us: u64) -> Self {
         Self {
             quiet_us: QUIET_US.max(chunk_us.saturating_mul(QUIET_CHUNKS)),
             give_up_after_us,
             heard_us: now_us,
+            line_us: now_us,
+            line_quiet_us: LINE_QUIET_US + ping_us.saturating_mul(LINE_QUIET_PINGS),
             dead: false,
             call: None,
             next_call_us: 0,
@@ -103,8 +113,15 @@ impl Rescue {
     pub(super) fn heard(&mut self, now_us: u64) -> Delivered {
         let back_after_us = self.dead.then(|| self.quiet_for_us(now_us));
         let hang_up = self.call.take_if(|call| !call.greeted).is_some();
-        (self.heard_us, self.dead) = (now_us, false);
+        (self.heard_us, self.line_us, self.dead) = (now_us, now_us, false);
         Delivered { back_after_us, hang_up }
+    }
+
+    /// A datagram has come beside the connection in use: the path is alive, the connection may not be.
+    pub(super) fn heard_beside(&mut self, now_us: u64) -> Delivered {
+        let back_after_us = self.dead.then(|| self.quiet_for_us(now_us));
+        (self.heard_us, self.dead) = (now_us, false);
+        Delivered { back_after_us, hang_up: false }
     }
 
     /// The second connection has reached the server.
@@ -129,7 +146,10 @@ impl Rescue {
     /// When [`next`](Self::next) may have something to do.
     pub(super) fn due_us(&self) -> u64 {
         match (self.dead, self.call) {
-            (false, None) => self.heard_us + self.quiet_us,
+            (false, None) => {
+                let line_us = (self.line_us + self.line_quiet_us).max(self.next_call_us);
+                line_us.min(self.heard_us + self.quiet_us)
+            }
             (true, None) => self.next_call_us,
             (_, Some(call)) => call.until_us,
         }
@@ -145,7 +165,8 @@ impl Rescue {
             (self.dead, self.next_call_us) = (true, now_us);
             return Some(Step::Mourn);
         }
-        if !self.dead || self.call.is_some() {
+        let is_line_quiet = now_us.saturating_sub(self.line_us) >= self.line_quiet_us;
+        if !(self.dead || is_line_quiet) || self.call.is_some() {
             return None;
         }
         if quiet_us >= self.give_up_after_us {
@@ -171,7 +192,7 @@ mod tests {
 
     /// A watch since 0 over a server whose chunks last 20 ms.
     fn watch() -> Rescue {
-        Rescue::new(0, 20 * MS, u64::MAX)
+        Rescue::new(0, 20 * MS, 250 * MS, u64::MAX)
     }
 
     /// All steps that are due; giving up is the last.
@@ -196,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_server_with_long_chunks_is_not_thought_dead_between_two_of_them() {
-        let mut rescue = Rescue::new(0, 1000 * MS, u64::MAX);
+        let mut rescue = Rescue::new(0, 1000 * MS, 250 * MS, u64::MAX);
         assert_eq!(steps(&mut rescue, 3999 * MS), []);
         assert_eq!(steps(&mut rescue, 4000 * MS), [Step::Mourn, Step::Call]);
     }
@@ -276,8 +297,20 @@ mod tests {
     }
 
     #[test]
+    fn datagrams_keep_a_path_alive_and_a_connection_that_is_quiet_beside_them_is_called_beside() {
+        let mut rescue = watch();
+        for now_ms in (0..5_999).step_by(5) {
+            assert_eq!(rescue.heard_beside(now_ms * MS).back_after_us, None);
+            assert_eq!(steps(&mut rescue, now_ms * MS), [], "at {now_ms} ms");
+        }
+        assert_eq!(rescue.due_us(), 6_000 * MS);
+        assert_eq!(steps(&mut rescue, 6_000 * MS), [Step::Call]);
+        assert!(!rescue.is_dead());
+    }
+
+    #[test]
     fn a_path_that_stays_dead_is_given_up_in_the_end_and_called_more_rarely_before() {
-        let mut rescue = Rescue::new(0, 20 * MS, 2000 * MS);
+        let mut rescue = Rescue::new(0, 20 * MS, 250 * MS, 2000 * MS);
         let _ = steps(&mut rescue, 500 * MS);
         assert_eq!(steps(&mut rescue, 1999 * MS), [Step::HangUp, Step::Call]);
         assert_eq!(steps(&mut rescue, 2500 * MS), [Step::HangUp, Step::GiveUp]);

@@ -2,7 +2,9 @@
 //! pings and reports go out in time. The conversation outlives a connection on which nothing comes
 //! any more.
 
+mod codec;
 mod rival;
+mod sound;
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,19 +14,24 @@ use std::time::Duration;
 use log::{debug, info, warn};
 use mio::{Events, Poll, Token};
 
+use super::datagrams::Datagrams;
 use super::delays::Delays;
+use super::following::Following;
 use super::line::{Got, Line};
 use super::rescue::Rescue;
+use super::sounds::Sounds;
 use super::talk::Talk;
 use super::{Connect, End, Heard, Stream};
 use crate::allowance::Allowance;
 use crate::clock::{Learnt, ServerClock};
 use crate::discovery::follow::Search;
 use crate::error::{Error, Result};
-use crate::playout::frames::Sound;
 use crate::recv::decode::Event;
+use crate::recv::fit::Fit;
+use crate::recv::repair::Counts;
 use crate::shutdown::Shutdown;
-use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Welcome};
+use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Violation, Welcome};
+use sound::{hand_on, heard};
 
 /// A server that has not said what it is within this, in µs, gets another try.
 const CONFIG_WITHIN_US: u64 = 2_000_000;
@@ -62,6 +69,8 @@ pub(super) struct Clocks {
     clock: ServerClock,
     /// What the last server sent its sound in.
     pub(super) codec: String,
+    /// Which codec fits the path there.
+    fit: Option<Fit>,
 }
 
 /// One conversation.
@@ -84,12 +93,22 @@ pub(super) struct Session<'a> {
     pings: u32,
     next_ping_us: u64,
     ping_ms: u32,
+    version: u32,
     delays: Delays,
     /// Clocks that have jumped, as often as the log tells of them.
     jumps: Allowance,
     /// Some of what has come has not been acted on.
     has_more: bool,
     talk: Talk,
+    /// Timed sound, once there is a welcome.
+    sounds: Option<Sounds>,
+    /// The other way that it comes, where both sides can.
+    datagrams: Option<Datagrams>,
+    /// What others have been told of them.
+    counted: Counts,
+    following: Following,
+    /// When another codec was asked for that has not begun yet.
+    asked_us: Option<u64>,
 }
 
 impl<'a> Session<'a> {
@@ -120,21 +139,28 @@ impl<'a> Session<'a> {
             pings: 0,
             next_ping_us: 0,
             ping_ms: 250,
+            version: 2,
             delays: Delays::default(),
             jumps: Allowance::per_second(1),
             has_more: false,
             talk: Talk::default(),
+            sounds: None,
+            datagrams: None,
+            counted: Counts::default(),
+            following: Following::default(),
+            asked_us: None,
         })
     }
 
     /// Talks to the server until one side ends it.
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<End> {
-        let mut events = Events::with_capacity(4);
+        let mut events = Events::with_capacity(8);
         let mut buffer = vec![0; READ_BYTES];
         while !shutdown.is_requested() {
-            match self.poll.poll(&mut events, Some(self.until_next_duty())) {
+            let (begun_us, rest) = (self.now_us(), self.until_next_duty());
+            match self.poll.poll(&mut events, Some(rest)) {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(cannot_wait(e)),
-                _ => {}
+                _ => self.woke(begun_us, rest),
             }
             if let Some(end) = self.hear(&mut buffer)? {
                 return Ok(end);
@@ -142,6 +168,8 @@ impl<'a> Session<'a> {
             if let Some(end) = self.hear_rival(&mut buffer)? {
                 return Ok(end);
             }
+            self.hear_datagrams(&mut buffer);
+            self.release()?;
             self.mind_the_clock()?;
             self.mind_the_delay();
             self.ask();
@@ -170,7 +198,7 @@ impl<'a> Session<'a> {
         }
         let lines = [Some(&self.line), self.rival.as_ref()];
         let arrives_us = lines.into_iter().flatten().filter_map(Line::next_us).min();
-        let due_us = due_us.min(arrives_us.unwrap_or(u64::MAX));
+        let due_us = due_us.min(arrives_us.unwrap_or(u64::MAX)).min(self.sound_due_us(now_us));
         Duration::from_micros(due_us.saturating_sub(now_us))
     }
 
@@ -215,7 +243,7 @@ impl<'a> Session<'a> {
 
     /// Acts on every whole frame, or on as many as can be by `until_us`.
     fn take_until(&mut self, until_us: u64) -> Result<Option<End>> {
-        let arrived_us = self.now_us();
+        let (arrived_us, address) = (self.now_us(), self.line.address);
         self.has_more = false;
         loop {
             if self.now_us() >= until_us {
@@ -231,15 +259,20 @@ impl<'a> Session<'a> {
                 Event::Full(full) => return Ok(Some(End::Full(self.line.address, full))),
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
-                Event::Audio(sound) => {
-                    let Sound { position, captured_us, broken, frames, concealed, samples } = sound;
-                    let mut samples = samples.to_vec();
-                    self.line.spoil(&mut samples);
-                    let heard = Heard::Audio { position, captured_us, arrived_us, broken, samples };
-                    self.connect.seen.frames.add(u64::from(frames));
-                    self.connect.seen.concealed.add(u64::from(concealed));
-                    tell(self.connect, heard);
+                Event::Frame(header, payload) => {
+                    let bytes = payload.len();
+                    if let Some(sounds) = &mut self.sounds {
+                        sounds.frame(header, payload).map_err(|why| broken(address, &why))?;
+                    }
+                    self.came_by_tcp(header, bytes, arrived_us);
+                    self.release()?;
                 }
+                Event::Audio(sound) => {
+                    // A first-generation server's sound is all there, or the connection is lost.
+                    let heard = heard(self.connect, 0, sound, arrived_us);
+                    hand_on(self.connect, &mut self.line, heard);
+                }
+                Event::Switch(switch) => self.switch(&switch),
                 Event::Pong(pong) => self.learn(pong, arrived_us),
                 Event::Notice(notice) => self.notice(notice)?,
                 Event::People(people) => self.connect.room.enter(people),
@@ -249,6 +282,7 @@ impl<'a> Session<'a> {
     }
 
     fn learn(&mut self, pong: Pong, arrived_us: u64) {
+        self.following.answered(arrived_us.saturating_sub(pong.client_us));
         if self.clocks.clock.pong(pong, arrived_us) == Learnt::Stepped {
             if self.jumps.takes(arrived_us) {
                 info!("a clock has jumped (was a PC asleep?): finding the place anew");
@@ -283,6 +317,9 @@ impl<'a> Session<'a> {
     fn mind_the_delay(&mut self) {
         if let Some((playout_delay_ms, from_us)) = self.delays.due(self.now_us()) {
             info!("the server's delay is {playout_delay_ms} ms from here on");
+            if let Some(sounds) = &mut self.sounds {
+                sounds.set_delay_ms(playout_delay_ms);
+            }
             // Rare, and not to be missed.
             let _ = self.connect.player.send(Heard::Delay { playout_delay_ms, from_us });
         }
@@ -290,7 +327,7 @@ impl<'a> Session<'a> {
 
     fn begin_plain(&mut self, config: &Config) {
         info!("connected to {} (first generation): {}", self.line.address, config.format());
-        self.rescue = None;
+        (self.rescue, self.sounds, self.datagrams) = (None, None, None);
         self.talk.is_plain(self.connect);
         self.begin(
             1,
@@ -335,11 +372,14 @@ impl<'a> Session<'a> {
         }
         self.clocks.codec.clone_from(&welcome.codec);
         self.delays.welcomed(welcome.playout_delay_ms);
+        self.begin_sound(&welcome);
         let chunk_us = welcome.format.micros(u64::from(welcome.chunk_size)) as u64;
-        self.rescue = Some(Rescue::new(now_us, chunk_us, self.give_up_after_us()));
+        self.ping_ms = welcome.ping_ms.clamp(100, 10_000);
+        let ping_us = u64::from(self.ping_ms) * 1_000;
+        self.rescue = Some(Rescue::new(now_us, chunk_us, ping_us, self.give_up_after_us()));
         // A clock may have been asleep, or the path be another one.
         (self.pings, self.next_ping_us) = (0, now_us);
-        self.ping_ms = welcome.ping_ms.clamp(100, 10_000);
+        self.version = welcome.version;
         self.begin(
             welcome.version,
             Stream {
@@ -425,6 +465,11 @@ impl<'a> Session<'a> {
 
 fn cannot_wait(error: io::Error) -> Error {
     Error::internal("cannot wait for the network", error)
+}
+
+/// A frame that cannot be what it says, by the protocol.
+fn broken(address: SocketAddr, why: &Violation) -> Error {
+    Error::NotAuraLync { address, why: why.to_string() }
 }
 
 /// Hands a message to the playing thread. Sound that finds no room is counted: the thread stands

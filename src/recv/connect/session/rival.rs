@@ -25,14 +25,26 @@ impl Session<'_> {
         else {
             return;
         };
-        let Delivered { back_after_us, hang_up } = rescue.heard(now_us);
+        let delivered = rescue.heard(now_us);
+        self.is_alive(delivered);
+    }
+
+    /// A datagram of sound has come.
+    pub(super) fn lives(&mut self, now_us: u64) {
+        if let Some(rescue) = &mut self.rescue {
+            let delivered = rescue.heard_beside(now_us);
+            self.is_alive(delivered);
+        }
+    }
+
+    fn is_alive(&mut self, Delivered { back_after_us, hang_up }: Delivered) {
         self.search = None;
         if hang_up {
             self.rival = None;
         }
         if let Some(gone_us) = back_after_us {
             say_back(self.line.address, gone_us);
-            self.connect.seen.version.set(2);
+            self.connect.seen.version.set(u64::from(self.version));
             let _ = self.connect.player.send(Heard::Back);
         }
     }

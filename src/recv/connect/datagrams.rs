@@ -1,0 +1,84 @@
+//! The client's side of sound by datagram: the socket, and what is said over it.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use mio::net::UdpSocket;
+use mio::{Interest, Registry, Token};
+
+use socket2::SockRef;
+
+use super::asking::Asking;
+use crate::dscp::Dscp;
+use crate::recv::repair::Wanted;
+use crate::wire::datagram::{self, Ask};
+
+/// A socket that sends to one server's port and takes what comes from there.
+pub(super) struct Datagrams {
+    socket: UdpSocket,
+    pub(super) asking: Asking,
+}
+
+impl Datagrams {
+    /// Opens a socket to the server at `server`, which knows us by `token`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn open(
+        server: SocketAddr,
+        token: datagram::Token,
+        (registry, wake): (&Registry, Token),
+        now_us: u64,
+    ) -> io::Result<Self> {
+        let any = match server {
+            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        };
+        let mut socket = UdpSocket::bind(any)?;
+        socket.connect(server)?;
+        registry.register(&mut socket, wake, Interest::READABLE)?;
+        Ok(Self { socket, asking: Asking::new(token, now_us) })
+    }
+
+    /// Marks what is sent.
+    pub(super) fn mark(&self, dscp: Dscp) {
+        dscp.mark(&SockRef::from(&self.socket));
+    }
+
+    /// The next datagram that has come, whole; `None` where there is none.
+    pub(super) fn read<'a>(&self, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+        loop {
+            match self.socket.recv(buffer) {
+                Ok(length) => return buffer.get(..length),
+                // Nobody is there yet, or no more: the socket goes on.
+                Err(e) if is_passing(&e) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Sends an ask. What the system does not take is asked for again later.
+    pub(super) fn send(&self, ask: &Ask) {
+        let _ = self.socket.send(&ask.datagram());
+    }
+
+    /// Whether parity is to come, too.
+    pub(super) fn wish_parity(&mut self, is_wished: bool) {
+        self.asking.wants_parity = is_wished;
+    }
+
+    /// Asks for what is missing of a stream.
+    pub(super) fn want(&mut self, stream: u8, wanted: Wanted, now_us: u64) {
+        let Wanted { numbers, again } = wanted;
+        for numbers in [numbers, again].into_iter().filter(|numbers| !numbers.is_empty()) {
+            let ask = self.asking.ask(stream, numbers, now_us);
+            self.send(&ask);
+        }
+    }
+}
+
+/// Whether more may be read behind that error: it tells of what was sent, not of what comes.
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | Interrupted)
+}
