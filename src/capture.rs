@@ -6,6 +6,7 @@
 
 pub mod cards;
 pub mod chunk;
+pub mod piece;
 #[cfg(feature = "device")]
 pub(crate) mod plug;
 

@@ -175,27 +175,56 @@ pub fn wishes(first: &str) -> Vec<String> {
     std::iter::once(first).chain(others).map(str::to_owned).collect()
 }
 
-/// The codecs that somebody uses at the moment: the network loop says, the encoders look.
+/// The codecs that somebody uses at the moment, in whole frames or in pieces: the network loop says,
+/// the encoders look.
 #[derive(Debug, Default)]
-pub struct InUse(AtomicU32);
+pub struct InUse {
+    frames: AtomicU32,
+    pieces: AtomicU32,
+}
 
 impl InUse {
     /// Notes that one more listener uses `codec`.
     pub fn add(&self, codec: Codec) {
-        self.0.fetch_or(1 << codec.index(), Ordering::Relaxed);
+        self.frames.fetch_or(1 << codec.index(), Ordering::Relaxed);
+    }
+
+    /// Notes that one more listener uses pieces of `codec`.
+    pub fn add_pieces(&self, codec: Codec) {
+        self.pieces.fetch_or(1 << codec.index(), Ordering::Relaxed);
     }
 
     /// Exactly these are used.
     pub fn set(&self, codecs: impl Iterator<Item = Codec>) {
-        let mask = codecs.fold(0, |mask, codec| mask | 1 << codec.index());
-        self.0.store(mask, Ordering::Relaxed);
+        self.frames.store(mask(codecs), Ordering::Relaxed);
+    }
+
+    /// Pieces of exactly these are used.
+    pub fn set_pieces(&self, codecs: impl Iterator<Item = Codec>) {
+        self.pieces.store(mask(codecs), Ordering::Relaxed);
     }
 
     /// Whether anybody uses it.
     #[must_use]
     pub fn contains(&self, codec: Codec) -> bool {
-        self.0.load(Ordering::Relaxed) & (1 << codec.index()) != 0
+        self.frames.load(Ordering::Relaxed) & (1 << codec.index()) != 0
     }
+
+    /// Whether anybody uses pieces of it.
+    #[must_use]
+    pub fn contains_pieces(&self, codec: Codec) -> bool {
+        self.pieces.load(Ordering::Relaxed) & (1 << codec.index()) != 0
+    }
+
+    /// Whether anybody uses it, whole or in pieces: a packet of Opus is both.
+    #[must_use]
+    pub fn contains_either(&self, codec: Codec) -> bool {
+        self.contains(codec) || self.contains_pieces(codec)
+    }
+}
+
+fn mask(codecs: impl Iterator<Item = Codec>) -> u32 {
+    codecs.fold(0, |mask, codec| mask | 1 << codec.index())
 }
 
 /// Whether a payload can hold `frames` frames, as far as that can be told without decoding it.
@@ -312,5 +341,9 @@ mod tests {
         assert!(in_use.contains(Codec::Int16) && !in_use.contains(Codec::Float32));
         in_use.set([Codec::Float32].into_iter());
         assert!(in_use.contains(Codec::Float32) && !in_use.contains(Codec::Int16));
+        in_use.add_pieces(Codec::Int16);
+        assert!(!in_use.contains(Codec::Int16) && in_use.contains_either(Codec::Int16));
+        in_use.set_pieces(std::iter::empty());
+        assert!(!in_use.contains_either(Codec::Int16) && in_use.contains(Codec::Float32));
     }
 }

@@ -9,14 +9,16 @@ mod deframe;
 pub mod http;
 mod json;
 mod message;
+mod path;
 mod talk;
 pub mod websocket;
 
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
     AuralyncKey, Config, Datagrams, Hello, MAX_CAPTURED, MAX_CAPTURED_BYTES, MAX_PLAYOUT_DELAY_MS,
-    Notice, Path, Ping, Pong, Reason, Report, ServerFirst, Welcome,
+    Notice, Ping, Pong, Reason, Report, ServerFirst, Welcome,
 };
+pub use path::{Path, Switch};
 pub use talk::{
     Changes, FLAG_HELD, FLAG_LAST, HIGHEST_TALK_RATE, LOWEST_TALK_RATE, MAX_PEOPLE,
     MAX_PEOPLE_BYTES, MAX_TALK_BYTES, MAX_VOLUME_PERCENT, Microphone, People, Person,
@@ -65,6 +67,8 @@ pub mod kind {
     pub const CHANGES: u8 = 11;
     /// Client → server: JSON, which way sound is to come from now on.
     pub const PATH: u8 = 12;
+    /// Server → client: JSON, how sound is packed from a position on.
+    pub const SWITCH: u8 = 15;
 }
 
 /// Longest frame (kind and body) that a server takes from a client, in bytes.
@@ -260,6 +264,7 @@ fn header_bytes(frame: &mut [u8], kind: u8, header: AudioHeader, payload: usize)
 pub struct AudioFrame {
     codec: Codec,
     header: AudioHeader,
+    is_piece: bool,
     /// Generation one's length word; its payload is the tail of `bytes`.
     plain_header: [u8; PLAIN_HEADER],
     /// [`WEBSOCKET_ROOM`] bytes that end with the header of a WebSocket message, then the typed frame.
@@ -321,7 +326,19 @@ impl AudioFrame {
         fill(&mut frame[AUDIO_HEADER..]);
         let mut plain_header = [0; PLAIN_HEADER];
         BigEndian::write_u32(&mut plain_header, length_word(payload));
-        Self { codec, header, plain_header, bytes: bytes.into() }
+        Self { codec, header, is_piece: false, plain_header, bytes: bytes.into() }
+    }
+
+    /// The same sound as a piece of a chunk, for those who get it so.
+    #[must_use]
+    pub fn into_piece(self) -> Self {
+        Self { is_piece: true, ..self }
+    }
+
+    /// Whether it is a piece of a chunk that others get whole.
+    #[must_use]
+    pub fn is_piece(&self) -> bool {
+        self.is_piece
     }
 
     /// How the payload is packed.

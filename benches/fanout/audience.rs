@@ -18,6 +18,7 @@ use crate::measuring::Result;
 use crate::support::program::Program;
 use crate::support::waiting::PATIENCE;
 use crate::support::websocket::{masked, opening};
+use crate::way::Way;
 
 /// The first argument of a process that is to be an audience.
 pub(crate) const ROLE: &str = "--audience";
@@ -32,6 +33,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Longest wait for frames that are still on their way at the end.
 const LAST_FRAMES: Duration = Duration::from_secs(1);
 
+/// Tokens of datagram sockets count from here, those of connections from 0.
+const FIRST_WAY: usize = 1 << 20;
+
 /// The listeners that are to come.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Seats {
@@ -41,8 +45,12 @@ pub(crate) struct Seats {
     pub(crate) readers: usize,
     /// Where the server's page is, and how many come from there and read.
     pub(crate) browsers: Option<(SocketAddr, usize)>,
+    /// Those that read datagrams.
+    pub(crate) by_datagram: usize,
     /// Those that connect and never read.
     pub(crate) deaf: usize,
+    /// Whether all of them ask for Opus.
+    pub(crate) opus: bool,
 }
 
 /// The moment at which everybody has got what they first wait for.
@@ -182,6 +190,10 @@ struct Room {
 
 struct Reader {
     stream: TcpStream,
+    /// There if it reads datagrams.
+    way: Option<Way>,
+    /// What it asks for.
+    codec: &'static str,
     /// There if it is a browser.
     unwrap: Option<Unwrap>,
     follower: Follower,
@@ -194,13 +206,14 @@ impl Room {
     fn connect(seats: Seats) -> Result<Self> {
         let poll = Poll::new()?;
         let connecting = Instant::now();
+        let codec = if seats.opus { "opus" } else { "f32" };
         let mut readers = Vec::with_capacity(seats.readers);
         for index in 0..seats.readers {
             let mut stream = TcpStream::connect(seats.server).map_err(|e| {
                 format!("listener {index} of {} cannot connect: {e}", seats.readers)
             })?;
             poll.registry().register(&mut stream, Token(index), Interest::READABLE)?;
-            readers.push(Reader::new(stream, None));
+            readers.push(Reader::new(stream, None, codec));
         }
         if let Some((page, browsers)) = seats.browsers {
             for _ in 0..browsers {
@@ -210,8 +223,20 @@ impl Room {
                 let mut stream = TcpStream::from_std(stream);
                 let token = Token(readers.len());
                 poll.registry().register(&mut stream, token, Interest::READABLE)?;
-                readers.push(Reader::new(stream, Some(Unwrap::default())));
+                readers.push(Reader::new(stream, Some(Unwrap::default()), codec));
             }
+        }
+        for number in 0..seats.by_datagram {
+            let (stream, mut way) = Way::open(seats.server, number, codec)?;
+            let mut stream = TcpStream::from_std(stream);
+            let token = readers.len();
+            poll.registry().register(&mut stream, Token(token), Interest::READABLE)?;
+            let way_token = Token(FIRST_WAY + token);
+            poll.registry().register(&mut way.udp, way_token, Interest::READABLE)?;
+            let mut reader = Reader::new(stream, None, codec);
+            (reader.follower.greeted, reader.follower.welcomed) = (true, true);
+            (reader.said_hello, reader.way) = (true, Some(way));
+            readers.push(reader);
         }
         let deaf = (0..seats.deaf)
             .map(|_| std::net::TcpStream::connect(seats.server))
@@ -231,6 +256,11 @@ impl Room {
     fn look(&mut self) -> Result<()> {
         self.poll.poll(&mut self.events, Some(LOOK))?;
         for event in &self.events {
+            if let Some(number) = event.token().0.checked_sub(FIRST_WAY) {
+                let way = self.readers.get_mut(number).and_then(|reader| reader.way.as_mut());
+                way.into_iter().for_each(|way| way.read(&mut self.buffer));
+                continue;
+            }
             let Some(reader) = self.readers.get_mut(event.token().0) else { continue };
             let was_greeted = reader.follower.greeted;
             reader.read(&mut self.buffer)?;
@@ -254,17 +284,18 @@ impl Room {
     }
 
     fn have_got(&self, frames: u64) -> bool {
-        self.readers.iter().all(|reader| reader.follower.counts.frames >= frames)
+        self.readers.iter().all(|reader| reader.counts().frames >= frames)
     }
 
     fn forget_counts(&mut self) {
         for reader in &mut self.readers {
             reader.follower.counts = Counts::default();
+            reader.way.iter_mut().for_each(Way::forget_counts);
         }
     }
 
     fn outcome(&self, took: Duration) -> Outcome {
-        let counts = || self.readers.iter().map(|reader| reader.follower.counts);
+        let counts = || self.readers.iter().map(Reader::counts);
         Outcome {
             seconds: took.as_secs_f64(),
             closed: self.readers.iter().filter(|reader| reader.closed).count(),
@@ -276,8 +307,17 @@ impl Room {
 }
 
 impl Reader {
-    fn new(stream: TcpStream, unwrap: Option<Unwrap>) -> Self {
-        Self { stream, unwrap, follower: Follower::default(), said_hello: false, closed: false }
+    fn new(stream: TcpStream, unwrap: Option<Unwrap>, codec: &'static str) -> Self {
+        let follower = Follower::default();
+        Self { stream, way: None, codec, unwrap, follower, said_hello: false, closed: false }
+    }
+
+    /// What has come both ways.
+    fn counts(&self) -> Counts {
+        let Counts { bytes, frames, lost } = self.follower.counts;
+        let (more_bytes, more_frames, more_lost) =
+            self.way.as_ref().map_or((0, 0, 0), |way| (way.bytes, way.chunks(), way.lost));
+        Counts { bytes: bytes + more_bytes, frames: frames + more_frames, lost: lost + more_lost }
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<()> {
@@ -304,7 +344,7 @@ impl Reader {
                 version: VERSION,
                 id,
                 name: "audience".to_owned(),
-                codecs: vec!["f32".to_owned()],
+                codecs: vec![self.codec.to_owned()],
                 talk: None,
                 datagrams: false,
             };

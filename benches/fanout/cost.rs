@@ -12,25 +12,22 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use auralync::clock::Clock;
-use auralync::codec::Offers;
-use auralync::codec::opus::Layout;
+use auralync::codec::{Bitrate, Codec};
 use auralync::dscp::Dscp;
-use auralync::format::Format;
-use auralync::send::captured::CapturedOutputs;
+use auralync::send::transmit::datagram_socket;
 use auralync::send::transmit::sockets::{self, Buffering};
 use auralync::send::transmit::{Handle, Room, Snapshot, Transmit};
 use auralync::send::web::Web;
 use auralync::send::web::names::Names;
 use auralync::settings::Readers;
-use auralync::wire::{
-    AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Config, MAX_CLIENT_FRAME, VERSION, Welcome,
-};
+use auralync::wire::{AUDIO_HEADER, AudioFrame, AudioHeader, MAX_CLIENT_FRAME};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::audience::{Audience, Seats};
 use crate::measuring::Result;
 use crate::processor::on_cpu;
+use crate::streams::{PLAYOUT_DELAY_MS, STREAMS, Stream, room, streams_by_datagram};
 use crate::support::median::median;
 use crate::support::waiting::PATIENCE;
 
@@ -58,20 +55,11 @@ const BROWSERS: usize = 500;
 /// Everybody connects at once.
 const BACKLOG: u32 = 4096;
 
-const PLAYOUT_DELAY_MS: u32 = 800;
+/// Bytes of a packet of Opus at 128 kbit/s, for each ms.
+const OPUS_BYTES_PER_MS: u32 = 16;
 
-/// A stream that is sent.
-#[derive(Debug, Clone, Copy)]
-struct Stream {
-    format: Format,
-    chunk: u32,
-}
-
-/// The streams that the presets `smooth` and `stable` send on common cards.
-const STREAMS: [Stream; 2] = [
-    Stream { format: Format { sample_rate: 44_100, channels: 2 }, chunk: 1024 },
-    Stream { format: Format { sample_rate: 48_000, channels: 2 }, chunk: 2048 },
-];
+/// How many listeners hear by datagram, and as many by TCP.
+const BY_DATAGRAM: usize = 500;
 
 /// Measures and prints the table; `only` is the one number of listeners to do it with.
 pub(crate) fn measure(measuring: bool, only: Option<usize>) -> Result<()> {
@@ -117,6 +105,29 @@ pub(crate) fn measure_browsers(measuring: bool) -> Result<()> {
             compare(stream, size, [browsers, native], clock, turns)
         });
         println!("{}", first_success(row)?);
+    }
+    Ok(())
+}
+
+/// Measures what a listener by datagram costs, beside one by TCP, and prints it.
+pub(crate) fn measure_datagrams(measuring: bool) -> Result<()> {
+    println!("\nThe same per chunk or packet by datagram, against TCP");
+    println!("(wanted: at most 0.6 for Opus, the packets of 480 and 960, and 1.0 for float32)\n");
+    println!(
+        "{:>9}  {:>20}  {:>9}  {:>9}  {:>6}  {:>13}",
+        "of each", "chunk", "datagrams", "TCP", "ratio", "middle half"
+    );
+    let (size, turns) =
+        if measuring { (BY_DATAGRAM, (TURNS, CHUNKS_PER_TURN)) } else { (3, (1, 3)) };
+    for stream in streams_by_datagram() {
+        let row = (0..ATTEMPTS).map(|_| {
+            let clock = Clock::start();
+            let datagrams = Side::by_datagram(stream, size, clock)?;
+            let tcp = Side::network_loop(stream, size, clock)?;
+            compare(stream, size, [datagrams, tcp], clock, turns)
+        });
+        let of = if stream.opus { "Opus" } else { "float32" };
+        println!("{}  {of}, {} ms", first_success(row)?, stream.playout_delay_ms);
     }
     Ok(())
 }
@@ -179,8 +190,9 @@ impl Sender {
     /// Sends `chunks` at the stream's pace through both sides, by turns; the CPU that the thread of
     /// each spent on it.
     fn turn(&mut self, sides: &[Side; 2], chunks: u64) -> Result<[Duration; 2]> {
-        let Stream { format, chunk } = self.stream;
+        let Stream { format, chunk, opus, .. } = self.stream;
         let half = Duration::from_secs_f64(format.micros(u64::from(chunk)) / 2e6);
+        let codec = Codec::Opus(Bitrate::default());
         let samples = vec![0.25; format.samples(chunk as usize)];
         let spent = || -> Result<[Duration; 2]> { Ok([sides[0].cpu()?, sides[1].cpu()?]) };
         let before = spent()?;
@@ -190,7 +202,13 @@ impl Sender {
                 let captured_us = self.clock.now_us();
                 let header =
                     AudioHeader { flags: 0, frames: chunk, position: self.position, captured_us };
-                (side.send)(AudioFrame::float32(header, &samples))?;
+                let frame = if opus {
+                    let bytes = chunk * OPUS_BYTES_PER_MS * 1000 / format.sample_rate;
+                    AudioFrame::new(codec, header, bytes as usize, |bytes| bytes.fill(7))
+                } else {
+                    AudioFrame::float32(header, &samples)
+                };
+                (side.send)(frame)?;
                 due += half;
                 thread::sleep(due.saturating_duration_since(Instant::now()));
             }
@@ -223,8 +241,23 @@ impl Side {
             server,
             readers: listeners,
             browsers: None,
+            by_datagram: 0,
             deaf: 0,
+            opus: stream.opus,
         })
+    }
+
+    fn by_datagram(stream: Stream, listeners: usize, clock: Clock) -> Result<Self> {
+        let mut side = Self::serving(stream, clock, |server, _| Seats {
+            server,
+            readers: 0,
+            browsers: None,
+            by_datagram: listeners,
+            deaf: 0,
+            opus: stream.opus,
+        })?;
+        side.name = "network loop by datagram";
+        Ok(side)
     }
 
     fn browsers(stream: Stream, listeners: usize, clock: Clock) -> Result<Self> {
@@ -232,7 +265,9 @@ impl Side {
             server,
             readers: 0,
             browsers: Some((page, listeners)),
+            by_datagram: 0,
             deaf: 0,
+            opus: false,
         })?;
         side.name = "network loop with browsers";
         Ok(side)
@@ -246,6 +281,7 @@ impl Side {
         let door = sockets::listen(Some(Ipv4Addr::LOCALHOST.into()), 0, BACKLOG)?;
         let server = door.local_addr()?;
         let (mut transmit, handle, snapshots) = Transmit::new(door, room(stream), clock)?;
+        transmit.send_datagrams(datagram_socket::open(server, Dscp::default())?)?;
         let door = sockets::listen(Some(Ipv4Addr::LOCALHOST.into()), 0, BACKLOG)?;
         let seats = seats(server, door.local_addr()?);
         transmit.open_to_browsers(door, Web::new(Readers::Local, Names::default()))?;
@@ -267,7 +303,14 @@ impl Side {
         let door = sockets::listen(Some(Ipv4Addr::LOCALHOST.into()), 0, BACKLOG)?;
         door.set_nonblocking(false)?;
         let server = door.local_addr()?;
-        let seats = Seats { server, readers: listeners, browsers: None, deaf: 0 };
+        let seats = Seats {
+            server,
+            readers: listeners,
+            browsers: None,
+            by_datagram: 0,
+            deaf: 0,
+            opus: false,
+        };
         let (audience, streams) = Audience::seat_while(seats, || admit(&door, stream, listeners))?;
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), Token(0))?);
@@ -380,43 +423,5 @@ fn bare_loop(
                 }
             }
         }
-    }
-}
-
-fn room(stream: Stream) -> Room {
-    let Stream { format, chunk } = stream;
-    let key = AuralyncKey { version: VERSION, hold: false };
-    Room {
-        config: Config {
-            sample_rate: format.sample_rate,
-            channels: format.channels,
-            chunk_size: chunk,
-            auralync: Some(key),
-        },
-        welcome: Welcome {
-            version: VERSION,
-            session: "bench".to_owned(),
-            name: "bench".to_owned(),
-            format,
-            codec: "f32".to_owned(),
-            chunk_size: chunk,
-            position_rate: format.sample_rate,
-            algorithmic_delay: 0,
-            playout_delay_ms: PLAYOUT_DELAY_MS,
-            ping_ms: 250,
-            accepts: std::collections::BTreeMap::new(),
-            person: None,
-            captured_output: None,
-            also_captured: Vec::new(),
-            datagrams: None,
-        },
-        captured: CapturedOutputs::default(),
-        max_clients: 10_000,
-        per_address: 10_000,
-        max_talkers: 16,
-        max_queue_size: 100,
-        offers: Offers::default(),
-        opus: Layout::for_delay(PLAYOUT_DELAY_MS),
-        dscp: Dscp::default(),
     }
 }

@@ -92,7 +92,9 @@ impl Occasion {
             server: server.address,
             readers: self.readers,
             browsers: Some((server.page, self.browsers)),
+            by_datagram: 0,
             deaf: self.deaf,
+            opus: false,
         };
         let mut audience = Audience::seat(seats)?;
         audience.begin()?;

@@ -4,7 +4,8 @@
 //! Listeners run in a process of their own, so that reading costs the measured side nothing. Run as
 //! a test (`cargo test --bench fanout`), everything is done once with a few listeners;
 //! `cargo bench --bench fanout -- 2000` compares the loops with that many listeners alone,
-//! and `-- browsers` measures what concerns those alone.
+//! `-- browsers` measures what concerns those alone, and `-- datagrams` listeners by datagram beside
+//! as many by TCP.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,6 +29,10 @@ mod measuring;
 #[cfg(target_os = "linux")]
 #[path = "../processor.rs"]
 mod processor;
+#[cfg(target_os = "linux")]
+mod streams;
+#[cfg(target_os = "linux")]
+mod way;
 #[cfg(target_os = "linux")]
 #[path = "../../tests/support"]
 mod support {
@@ -69,9 +74,13 @@ fn measure() -> measuring::Result<()> {
         cost::measure_browsers(measuring)?;
         return crowd::measure_beside_browsers(measuring);
     }
+    if std::env::args().any(|argument| argument == "datagrams") {
+        return cost::measure_datagrams(measuring);
+    }
     let only = std::env::args().find_map(|argument| argument.parse().ok());
     cost::measure(measuring, only)?;
     cost::measure_browsers(measuring)?;
+    cost::measure_datagrams(measuring)?;
     if only.is_none() { crowd::measure(measuring) } else { Ok(()) }
 }
 

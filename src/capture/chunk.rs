@@ -54,6 +54,8 @@ pub struct Chunker {
     format: Format,
     chunk: usize,
     patience_us: f64,
+    /// Where the timeline jumps, it does so by a multiple of so many frames.
+    step: usize,
     /// Whether chunks end where the card's pieces do.
     ends_with_pieces: bool,
     /// Position of the first frame in `pending`.
@@ -120,6 +122,7 @@ impl Chunker {
             format,
             chunk,
             patience_us: patience_us as f64,
+            step: 1,
             ends_with_pieces: false,
             position: 0,
             pending: VecDeque::with_capacity(format.samples(chunk * 4)),
@@ -133,6 +136,13 @@ impl Chunker {
             input: None,
             silence: 0,
         }
+    }
+
+    /// Makes the timeline jump by whole multiples of `frames`, so that chunks lie where longer ones can
+    /// be put together from them.
+    #[must_use]
+    pub fn jumping_by(self, frames: u32) -> Self {
+        Self { step: (frames as usize).max(1), ..self }
     }
 
     /// Puts a card's sound where chunks end just before what the card hands over at a time, so that
@@ -318,12 +328,19 @@ impl Chunker {
 
     /// Puts `frames` of silence in, or jumps over them where they are too many.
     fn skip_or_fill(&mut self, frames: f64) {
-        if frames * self.format.micros(1) > LONGEST_FILL_US {
-            self.position += frames as u64;
-            self.broken = true;
-        } else {
-            self.fill(frames as usize);
+        let mut frames = frames as usize;
+        if self.format.micros(frames as u64) > LONGEST_FILL_US {
+            frames -= self.jump(frames);
         }
+        self.fill(frames);
+    }
+
+    /// Moves the timeline on by up to `frames`; by how many.
+    fn jump(&mut self, frames: usize) -> usize {
+        let frames = frames / self.step * self.step;
+        self.position += frames as u64;
+        self.broken |= frames > 0;
+        frames
     }
 
     fn fill(&mut self, frames: usize) {
@@ -384,9 +401,9 @@ impl Chunker {
             self.stall();
             if late_us > patience_us + LONGEST_FILL_US {
                 let frames = (late_us - patience_us) / self.timeline.us_per_frame;
-                self.position += frames as u64;
-                self.broken = true;
-                return None;
+                if self.jump(frames as usize) > 0 {
+                    return None;
+                }
             }
             self.fill(self.chunk - self.pending_frames());
         }

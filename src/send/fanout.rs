@@ -23,7 +23,7 @@ mod together;
 
 pub use datagram_path::{DatagramCounts, DatagramPath, Pace};
 pub use datagrams::{DatagramLog, KEPT_BEYOND_US, MAX_KEPT};
-pub use listener::{Asks, Listener, Overdue, Phase};
+pub use listener::{Asks, Both, Listener, Overdue, Phase};
 pub use log::Log;
 pub use own::Own;
 pub use talker::{TalkCounts, Talker};
@@ -300,6 +300,13 @@ impl Outbox {
                 let ends_soon = self.until.is_some() && cursor < log.end();
                 ends_soon || self.together.is_complete(cursor, log.end())
             })
+    }
+
+    /// How far the log must have come for something to be due, if nothing else comes up.
+    #[must_use]
+    pub fn due_at(&self) -> Option<u64> {
+        let cursor = self.cursor.filter(|_| self.until.is_none() && !self.has_control())?;
+        Some(self.together.group_end(cursor))
     }
 
     /// Whether there is anything to write, due or not.

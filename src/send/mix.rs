@@ -23,6 +23,7 @@ use super::encode::Encoders;
 use super::presence::Message;
 use crate::capture::cards::{Card, Cards};
 use crate::capture::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
+use crate::capture::piece::piece_of;
 use crate::codec::InUse;
 use crate::codec::opus;
 use crate::error::Result;
@@ -77,7 +78,8 @@ enum Input {
 }
 
 impl Mix {
-    /// A mix in `format`, in chunks of `chunk_size` frames, from `now_us` on. Opus is cut as `layout`
+    /// A mix in `format`, sent in chunks of `chunk_size` frames and made in pieces of them, from
+    /// `now_us` on. Opus is cut as `layout`
     /// says. The first source, the carrier, is called `name` and stands in the mix as `settings` say.
     #[must_use]
     pub fn new(
@@ -88,15 +90,17 @@ impl Mix {
         counters: Arc<stats::Capture>,
         now_us: u64,
     ) -> Self {
+        let piece = piece_of(chunk_size, format.sample_rate);
         let mut combine = Combine::new(format);
         combine.add(CARRIER, Role::Film, settings);
         let behind_us = format.micros(combine.delay_frames() as u64).round() as u64;
         Self {
-            chunker: Chunker::new(format, chunk_size, LONGEST_PATIENCE_US, now_us),
+            chunker: Chunker::new(format, piece, LONGEST_PATIENCE_US, now_us)
+                .jumping_by(chunk_size),
             combine,
             behind_us,
             sources: Sources::new(format, name),
-            encoders: Encoders::new(format, layout),
+            encoders: Encoders::new(format, chunk_size, layout),
             input: Input::Nothing,
             counters,
             people: None,
@@ -192,17 +196,17 @@ impl Mix {
             people.listen(&mut self.combine, now_us, &spent_us);
         }
         let mut is_behind = false;
-        while let Some(chunk) = self.chunker.next_chunk(now_us) {
-            self.combine.begin(chunk.header.frames as usize);
-            self.combine.input(CARRIER, chunk.samples, false);
+        while let Some(piece) = self.chunker.next_chunk(now_us) {
+            self.combine.begin(piece.header.frames as usize);
+            self.combine.input(CARRIER, piece.samples, false);
             let carrier = (CARRIER, self.source.as_str());
-            self.taps.input(carrier, self.format, chunk.header.position, chunk.samples);
-            self.sources.give(&chunk.header, &mut self.combine, &mut self.taps);
+            self.taps.input(carrier, self.format, piece.header.position, piece.samples);
+            self.sources.give(&piece.header, &mut self.combine, &mut self.taps);
             if let Some(people) = &mut self.people {
-                people.speak(&chunk.header, now_us, &mut self.combine, &mut self.taps);
+                people.speak(&piece.header, now_us, &mut self.combine, &mut self.taps);
             }
-            let captured_us = chunk.header.captured_us.saturating_sub(self.behind_us);
-            let header = AudioHeader { captured_us, ..chunk.header };
+            let captured_us = piece.header.captured_us.saturating_sub(self.behind_us);
+            let header = AudioHeader { captured_us, ..piece.header };
             if let Some(people) = &mut self.people {
                 people.hear(header, &mut self.combine);
             }
@@ -241,7 +245,8 @@ impl Mix {
         self.chunker.silence()
     }
 
-    fn count(&self) {
+    fn count(&mut self) {
+        self.counters.chunks_dropped.add(self.encoders.take_halved());
         self.counters.silence.set(self.chunker.silence());
         if let Some((ppm, uncertainty_us)) = self.chunker.card_clock() {
             self.counters.ppm.set(ppm);

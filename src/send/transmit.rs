@@ -4,6 +4,7 @@
 //! time. One turn reads, obeys, accepts (a few), then writes audio in slices with a zero-time poll
 //! between, so that two thousand sockets to write keep no accept, pong or close waiting for long.
 
+mod another_codec;
 mod crowd;
 pub mod datagram_socket;
 mod datagrams;
@@ -140,6 +141,8 @@ pub struct Transmit {
     orders: Receiver<Order>,
     snapshots: SyncSender<Snapshot>,
     seats: Vec<Option<Seat>>,
+    /// How far the log of its codec must have come before a seat is looked at again, by its index.
+    due_at: Vec<Option<(Codec, u64)>>,
     free: Vec<usize>,
     /// Seats that something happened to since they were last written.
     touched: Vec<usize>,
@@ -207,6 +210,7 @@ impl Transmit {
             orders,
             snapshots,
             seats: Vec::new(),
+            due_at: Vec::new(),
             free: Vec::new(),
             touched: Vec::new(),
             waiting: Waiting::default(),
@@ -268,8 +272,14 @@ impl Transmit {
         loop {
             match self.orders.try_recv() {
                 Ok(Order::Frame(frame)) => {
-                    self.cut(&frame);
-                    self.logs[frame.codec().index()].push(frame);
+                    // A packet of Opus is both.
+                    let is_whole = !frame.is_piece();
+                    if !is_whole || matches!(frame.codec(), Codec::Opus(_)) {
+                        self.cut(&frame);
+                    }
+                    if is_whole {
+                        self.logs[frame.codec().index()].push(frame);
+                    }
                     self.note_frame();
                 }
                 Ok(Order::Own(frames)) => {
@@ -388,9 +398,16 @@ impl Transmit {
 
     /// Writes to a listener what is due; whether anything was.
     fn write(&mut self, index: usize) -> bool {
+        let was_due = self.write_due(index);
+        self.note_due(index);
+        was_due
+    }
+
+    fn write_due(&mut self, index: usize) -> bool {
         let now = self.clock.now_us();
         let max_age_us = self.max_age_us(now);
         let wait_us = self.wait_us(now);
+        self.turn_codec(index);
         let gave = self.give_datagrams(index, now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return false;

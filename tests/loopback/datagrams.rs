@@ -180,12 +180,12 @@ fn a_listener_that_floods_the_server_with_asks_costs_the_others_nothing() {
     ann.prove();
     let mut old = socket::connect(address);
     socket::plain(&mut old);
-    let (is_over, next) = (AtomicBool::new(false), flooder.next_number());
+    let is_over = AtomicBool::new(false);
+    let next = flooder.next_number();
+    let everything: Vec<u32> = (1..=500).rev().map(|behind| next.wrapping_sub(behind)).collect();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let everything: Vec<u32> = (0..500).map(|behind| next.wrapping_sub(behind)).collect();
-            let mut everything = everything;
-            everything.sort_unstable();
+            let flooder = flooder;
             let ask = flooder.ask_for(&everything).datagram();
             while !is_over.load(Ordering::Relaxed) {
                 (0..100).for_each(|_| flooder.send(&ask));

@@ -33,6 +33,8 @@ pub(crate) struct Peer {
     server: SocketAddr,
     pub(crate) token: Token,
     pub(crate) cookie: u64,
+    /// Whether its asks say that sound is to come by datagram.
+    is_wanted: bool,
     /// The stream and the number that comes next.
     next: Option<(u8, u32)>,
     /// What has come by datagram, by position.
@@ -93,6 +95,7 @@ impl Peer {
             server: (server.ip(), datagrams.port).into(),
             token: datagrams.token().unwrap(),
             cookie: 0,
+            is_wanted: true,
             next: None,
             heard: BTreeMap::new(),
             read: BTreeMap::new(),
@@ -103,7 +106,7 @@ impl Peer {
     /// An ask of this listener.
     pub(crate) fn ask_for(&self, missing: &[u32]) -> Ask {
         Ask {
-            is_wanted: true,
+            is_wanted: self.is_wanted,
             wants_parity: false,
             stream: self.next.map_or(0, |(stream, _)| stream),
             token: self.token,
@@ -148,6 +151,7 @@ impl Peer {
     pub(crate) fn go_back_to_tcp(&mut self, from: u64) {
         let path = Path { datagrams: Some(false), from: Some(from), codec: None };
         self.tcp.write_all(&path.frame()).unwrap();
+        self.is_wanted = false;
     }
 
     /// The next datagram that comes, if one comes soon.

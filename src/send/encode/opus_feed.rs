@@ -11,7 +11,7 @@ use crate::wire::{AudioFrame, AudioHeader, FLAG_BROKEN};
 /// Frames that the rate converter makes at a time.
 const BLOCK: usize = 64;
 
-/// Packets of the past that are encoded with each chunk, all bitrates together. A packet takes a few
+/// Packets of the past that are encoded while a chunk goes by, all bitrates together. A packet takes a few
 /// hundred µs, on a thread that must never be late; so many are a multiple of what goes by meanwhile.
 const PAST_PACKETS: f64 = 20.0;
 
@@ -38,7 +38,7 @@ pub(super) struct OpusFeed {
 struct Newcomer {
     codec: Codec,
     feed: OpusFeed,
-    /// The position of the next chunk that it takes.
+    /// The position of the next piece that it takes.
     next: u64,
 }
 
@@ -47,7 +47,7 @@ struct Newcomer {
 struct Run {
     /// The stream's next position.
     next: u64,
-    /// A position and when it was captured, in µs: of the newest chunk.
+    /// A position and when it was captured, in µs: of the newest piece.
     anchor: (u64, u64),
     converter: Option<RateConverter>,
     /// Waits for the converter, at the stream's rate.
@@ -68,12 +68,13 @@ impl OpusFeed {
     }
 
     /// Keeps encoders for the bitrates that are used, and no others. A new one begins with the
-    /// chunks of `recent`, which lead up to the one that begins as `header` says; it takes them a few
-    /// with each call, and joins the others when it is through.
+    /// pieces of `recent`, which lead up to the one that begins as `header` says and is that `share` of
+    /// a chunk; it takes them a few with each call, and joins the others when it is through.
     pub(super) fn use_only(
         &mut self,
         in_use: &InUse,
         header: &AudioHeader,
+        share: f64,
         recent: &Recent,
         mut send: impl FnMut(AudioFrame),
     ) -> Result<()> {
@@ -86,7 +87,7 @@ impl OpusFeed {
             self.run = None;
         }
         self.start_one(in_use)?;
-        self.catch_up(header.frames, recent, &mut send)?;
+        self.catch_up(header.frames, share, recent, &mut send)?;
         let (run, encoders) = (&mut self.run, &mut self.encoders);
         self.newcomers.retain_mut(|newcomer| {
             if recent.from(newcomer.next).next().is_some() {
@@ -106,8 +107,8 @@ impl OpusFeed {
         for codec in Codec::all().into_iter().filter(|codec| matches!(codec, Codec::Opus(_))) {
             let known = self.used.iter_mut().find(|(known, _)| *known == codec);
             match known {
-                Some((_, used_us)) if in_use.contains(codec) => *used_us = now_us,
-                None if in_use.contains(codec) => self.used.push((codec, now_us)),
+                Some((_, used_us)) if in_use.contains_either(codec) => *used_us = now_us,
+                None if in_use.contains_either(codec) => self.used.push((codec, now_us)),
                 _ => {}
             }
         }
@@ -122,7 +123,7 @@ impl OpusFeed {
                 || self.newcomers.iter().any(|newcomer| newcomer.codec == codec)
         };
         let missing = Codec::all().into_iter().find_map(|codec| match codec {
-            Codec::Opus(bitrate) if in_use.contains(codec) && !is_there(codec) => {
+            Codec::Opus(bitrate) if in_use.contains_either(codec) && !is_there(codec) => {
                 Some((codec, bitrate))
             }
             _ => None,
@@ -136,17 +137,18 @@ impl OpusFeed {
         Ok(())
     }
 
-    /// Lets newcomers take chunks of the past in turn: two each at least, so that all get there in as
+    /// Lets newcomers take pieces of the past in turn: two each at least, so that all get there in as
     /// long a time as they have to catch up.
     fn catch_up(
         &mut self,
         frames: u32,
+        share: f64,
         recent: &Recent,
         mut send: impl FnMut(AudioFrame),
     ) -> Result<()> {
         let seconds = f64::from(frames) / f64::from(self.format.sample_rate);
         let packets_each = seconds * f64::from(RATE) / f64::from(self.layout.frames);
-        let mut left = PAST_PACKETS.max(2.0 * self.newcomers.len() as f64 * packets_each);
+        let mut left = (share * PAST_PACKETS).max(2.0 * self.newcomers.len() as f64 * packets_each);
         let mut is_behind = true;
         while std::mem::take(&mut is_behind) {
             for newcomer in &mut self.newcomers {
@@ -165,7 +167,7 @@ impl OpusFeed {
         Ok(())
     }
 
-    /// Takes a chunk, if anybody wants Opus; whole packets go to `send`.
+    /// Takes a piece, if anybody wants Opus; whole packets go to `send`.
     pub(super) fn take(
         &mut self,
         header: AudioHeader,

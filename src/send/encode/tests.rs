@@ -19,12 +19,12 @@ fn in_use(codecs: &[Codec]) -> InUse {
 }
 
 /// Two seconds of the wave in chunks, through every encoder in use; the stream's clock starts at
-/// one second, on position 5,000.
+/// one second, on position 5,120.
 fn frames(rate: u32, layout: Layout, in_use: &InUse) -> Vec<AudioFrame> {
-    let mut encoders = Encoders::new(Format { sample_rate: rate, channels: 1 }, layout);
+    let mut encoders = Encoders::new(Format { sample_rate: rate, channels: 1 }, 512, layout);
     let mut all = Vec::new();
     for chunk in 0..u64::from(rate) * 2 / 512 {
-        let position = 5_000 + chunk * 512;
+        let position = 5_120 + chunk * 512;
         let time = |n: u64| (chunk * 512 + n) as f64 / f64::from(rate);
         let samples: Vec<f32> = (0..512).map(|n| wave(time(n))).collect();
         let captured_us = 1_000_000 + (time(0) * 1e6).round() as u64;
@@ -122,8 +122,8 @@ fn nothing_is_encoded_that_nobody_uses() {
     let int16 = both.iter().filter(|frame| frame.codec() == Codec::Int16).count();
     assert_eq!(int16, 96_000 / 512, "each chunk once");
     let opus = both.len() - int16;
-    let end = 5_000 + 96_000 / 512 * 512;
-    assert_eq!(opus, end / 960 - 5_000_usize.div_ceil(960), "cut at whole multiples");
+    let end = 5_120 + 96_000 / 512 * 512;
+    assert_eq!(opus, end / 960 - 5_120_usize.div_ceil(960), "cut at whole multiples");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn who_comes_late_gets_what_was_said_before_once_and_without_a_gap() {
     let (early, late) = ([Codec::Float32, opus(128)], [Codec::Int16, opus(64)]);
     for rate in [48_000, 44_100] {
         let layout = Layout::for_delay(300);
-        let mut encoders = Encoders::new(Format { sample_rate: rate, channels: 1 }, layout);
+        let mut encoders = Encoders::new(Format { sample_rate: rate, channels: 1 }, 512, layout);
         encoders.remember(400_000);
         let in_use = in_use(&early);
         let mut all: Vec<AudioFrame> = Vec::new();
@@ -178,7 +178,7 @@ fn all_bitrates_at_once_have_their_past_encoded_a_few_packets_with_each_chunk() 
     // Chunks as the presets have them, and the longest there are.
     for (rate, chunk, seconds) in [(48_000_u32, 2_048_u32, 3), (44_100, 8_192, 6)] {
         let layout = Layout::for_delay(5_000);
-        let mut encoders = Encoders::new(Format { sample_rate: rate, channels: 1 }, layout);
+        let mut encoders = Encoders::new(Format { sample_rate: rate, channels: 1 }, chunk, layout);
         encoders.remember(seconds * 1_000_000);
         let in_use = InUse::default();
         let samples = vec![0.25; chunk as usize];
@@ -218,7 +218,7 @@ fn all_bitrates_at_once_have_their_past_encoded_a_few_packets_with_each_chunk() 
 fn a_bitrate_that_was_used_a_moment_ago_is_not_begun_anew() {
     let codec = Codec::Opus(Bitrate::default());
     let layout = Layout::for_delay(300);
-    let mut encoders = Encoders::new(Format { sample_rate: 48_000, channels: 1 }, layout);
+    let mut encoders = Encoders::new(Format { sample_rate: 48_000, channels: 1 }, 960, layout);
     encoders.remember(300_000);
     let in_use = InUse::default();
     let mut encode = |n: u64, in_use: &InUse| {
@@ -273,7 +273,7 @@ fn a_gap_that_opus_can_bridge_is_bridged_and_counted() {
 #[test]
 fn silence_stays_silent_in_every_codec() {
     let mut encoders =
-        Encoders::new(Format { sample_rate: 48_000, channels: 2 }, Layout::for_delay(300));
+        Encoders::new(Format { sample_rate: 48_000, channels: 2 }, 480, Layout::for_delay(300));
     let header = AudioHeader { flags: 0, frames: 480, position: 0, captured_us: 0 };
     let in_use = in_use(&[Codec::Int24, Codec::Int16]);
     let mut seen = 0;
@@ -282,4 +282,113 @@ fn silence_stays_silent_in_every_codec() {
         seen += 1;
     });
     assert_eq!(seen, 2);
+}
+
+/// A stream of noise in pieces; `sizes` says how long they are, `chunk` how long chunks are.
+fn in_pieces(
+    piece: u32,
+    chunk: u32,
+    in_use: &InUse,
+    mut header_of: impl FnMut(u64) -> AudioHeader,
+) -> (Vec<AudioFrame>, Encoders) {
+    let mut encoders =
+        Encoders::new(Format { sample_rate: 48_000, channels: 2 }, chunk, Layout::for_delay(80));
+    let mut all = Vec::new();
+    for n in 0..48 {
+        let header = header_of(n);
+        let first = header.position * 2;
+        let samples: Vec<f32> =
+            (first..first + u64::from(piece) * 2).map(|n| (n as f32 * 0.7).sin()).collect();
+        encoders.encode(header, &samples, in_use, |frame| all.push(frame));
+    }
+    (all, encoders)
+}
+
+/// The `n`th piece, where nothing breaks.
+fn whole(piece: u32) -> impl Fn(u64) -> AudioHeader {
+    move |n| AudioHeader {
+        flags: 0,
+        frames: piece,
+        position: n * u64::from(piece),
+        captured_us: n * u64::from(piece) * 1_000_000 / 48_000,
+    }
+}
+
+#[test]
+fn pieces_put_together_are_the_very_chunks_byte_for_byte() {
+    let (cut, _) = in_pieces(128, 512, &in_use(&[Codec::Float32, Codec::Int24]), whole(128));
+    let in_one = &in_use(&[Codec::Float32, Codec::Int24]);
+    let (uncut, _) = in_pieces(512, 512, in_one, whole(512));
+    assert_eq!(cut.len(), 2 * 48 / 4);
+    for (one, other) in cut.iter().zip(&uncut) {
+        assert_eq!(one.plain(), other.plain());
+        assert_eq!(one.typed(), other.typed());
+        assert!(!one.is_piece());
+    }
+}
+
+#[test]
+fn each_piece_goes_to_those_who_use_pieces_and_chunks_only_to_those_who_use_them() {
+    let in_use = in_use(&[]);
+    in_use.add_pieces(Codec::Float32);
+    in_use.add_pieces(Codec::Opus(Bitrate::default()));
+    let (frames, _) = in_pieces(128, 512, &in_use, whole(128));
+    let of = |codec: Codec| frames.iter().filter(move |frame| frame.codec() == codec);
+    let pieces: Vec<&AudioFrame> = of(Codec::Float32).collect();
+    assert_eq!(pieces.len(), 48);
+    for (n, piece) in pieces.iter().enumerate() {
+        assert!(piece.is_piece());
+        assert_eq!(piece.header(), &whole(128)(n as u64));
+    }
+    let opus = of(Codec::Opus(Bitrate::default()));
+    assert_eq!(opus.filter(|frame| !frame.is_piece()).count(), 48 * 128 / 240);
+}
+
+#[test]
+fn of_a_chunk_within_which_the_timeline_breaks_nothing_is_sent_whole_and_that_is_counted() {
+    // After the sixth piece, the second of its chunk, three chunks and two pieces are jumped over.
+    let broken = |n: u64| {
+        let gone = if n < 6 { 0 } else { 14 };
+        AudioHeader { flags: u8::from(n == 6), ..whole(128)(n + gone) }
+    };
+    let in_use = in_use(&[Codec::Float32]);
+    in_use.add_pieces(Codec::Int16);
+    let (frames, mut encoders) = in_pieces(128, 512, &in_use, broken);
+    let of = |codec: Codec| {
+        let frames = frames.iter().filter(move |frame| frame.codec() == codec);
+        frames.map(|frame| frame.header().position).collect::<Vec<u64>>()
+    };
+    let chunks = of(Codec::Float32);
+    assert_eq!(chunks[..3], [0, 20 * 128, 24 * 128]);
+    assert!(chunks.iter().all(|position| position % 512 == 0));
+    assert_eq!(of(Codec::Int16).len(), 48, "no piece is left out");
+    assert_eq!(encoders.take_halved(), 1);
+    assert_eq!(encoders.take_halved(), 0);
+}
+
+#[test]
+fn who_begins_to_use_pieces_gets_those_of_the_past_first_a_few_at_a_time() {
+    let in_use = in_use(&[Codec::Int16]);
+    let mut encoders =
+        Encoders::new(Format { sample_rate: 48_000, channels: 1 }, 512, Layout::for_delay(80));
+    encoders.remember(1_000_000);
+    let mut most = 0;
+    let mut next = None;
+    for n in 0..600 {
+        if n == 400 {
+            in_use.add_pieces(Codec::Int16);
+        }
+        let mut count = 0;
+        encoders.encode(whole(128)(n), &[0.25; 128], &in_use, |frame| {
+            if frame.is_piece() {
+                count += 1;
+                let position = frame.header().position;
+                assert_eq!(position, *next.get_or_insert(position));
+                next = Some(position + 128);
+            }
+        });
+        most = most.max(count);
+    }
+    assert_eq!(next, Some(600 * 128));
+    assert_eq!(most, MOST_PCM_PIECES);
 }

@@ -174,7 +174,7 @@ impl DatagramPath {
     /// Whether nothing of `log` that lies before the position `until` waits any more.
     pub(super) fn is_through(&self, log: &DatagramLog, until: u64) -> bool {
         let next = self.next.and_then(|next| log.get(next.max(log.first())));
-        next.is_none_or(|datagram| datagram.position >= until)
+        self.reached >= until || next.is_some_and(|datagram| datagram.position >= until)
     }
 
     /// Goes on with the datagram `next` of another log.
@@ -209,7 +209,8 @@ impl DatagramPath {
                 break;
             }
             number += 1;
-            if datagram.captured_us < self.from_us {
+            // Pieces of what has come whole by TCP may be cut for others, or later than that was sent.
+            if datagram.captured_us < self.from_us || datagram.position < self.reached {
                 continue;
             }
             self.reached = datagram.end;

@@ -157,10 +157,21 @@ impl DatagramLog {
         self.first + self.kept.len() as u64
     }
 
+    /// The number of the first datagram that begins at `position` or later, come or to come.
+    pub(super) fn since(&self, position: u64) -> u64 {
+        let later = self.kept.iter().rev().take_while(|datagram| datagram.position >= position);
+        self.end() - later.count() as u64
+    }
+
     /// The datagram with that number, if it is still there.
     #[must_use]
     pub fn get(&self, number: u64) -> Option<&Datagram> {
         self.kept.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    /// The number of the first datagram that holds `position`, or lies behind it.
+    pub(super) fn covering(&self, position: u64) -> u64 {
+        self.first + self.kept.partition_point(|datagram| datagram.end <= position) as u64
     }
 
     /// The number whose lower half is `low`, and its datagram, to be sent again.

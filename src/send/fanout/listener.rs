@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+mod another_codec;
 mod sound;
+
+pub use another_codec::Both;
+use another_codec::Coming;
 
 use super::datagram_path::DatagramPath;
 use super::inbox::{Heard, Inbox};
@@ -111,6 +115,8 @@ pub struct Listener {
     pub follows_people: bool,
     /// Sound that is for it alone.
     pub own: Option<Own>,
+    /// The codec that it has asked for while it plays.
+    coming: Option<Coming>,
     /// Its way by datagram, where it can go it.
     pub path: Option<DatagramPath>,
     /// When it connected.
@@ -184,6 +190,7 @@ impl Listener {
             listed_us: None,
             follows_people: false,
             own: None,
+            coming: None,
             path: None,
             since_us: now_us,
             heard_us: now_us,

@@ -54,8 +54,12 @@ impl Together {
     /// Whether a group is complete that begins or goes on with frame `next`, where `end` is the
     /// number of the frame that comes next.
     pub(super) fn is_complete(self, next: u64, end: u64) -> bool {
-        let group = |number: u64| (number + self.ahead) / self.frames;
-        group(next) < group(end)
+        self.group_end(next) <= end
+    }
+
+    /// The number of the first frame behind the group that begins or goes on with frame `next`.
+    pub(super) fn group_end(self, next: u64) -> u64 {
+        ((next + self.ahead) / self.frames + 1) * self.frames - self.ahead
     }
 }
 

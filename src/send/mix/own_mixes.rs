@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{JoinHandle, available_parallelism};
 
+use crate::capture::piece::piece_of;
 use crate::codec::opus::Layout;
 use crate::error::Result;
 use crate::format::Format;
@@ -47,7 +48,8 @@ struct Thread {
 }
 
 impl OwnMixes {
-    /// Threads for mixes in `format`, in chunks of `chunk_size` frames, whose Opus is cut as `layout` says. Frames go to `network`.
+    /// Threads for mixes in `format`, in pieces of chunks of `chunk_size` frames, whose Opus is cut as
+    /// `layout` says. Frames go to `network`.
     ///
     /// # Errors
     /// If the system gives no thread.
@@ -59,13 +61,15 @@ impl OwnMixes {
         counters: &Arc<stats::Capture>,
         stop: &Shutdown,
     ) -> Result<Self> {
-        let room = format.frames_in_ms(WAITS_MS).div_ceil(chunk_size.max(1) as usize);
+        let piece = piece_of(chunk_size, format.sample_rate).max(1);
+        let room = format.frames_in_ms(WAITS_MS).div_ceil(piece as usize);
         let count = available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
         let mut threads = Vec::new();
         for _ in 0..count {
             let (sender, jobs) = sync_channel(room);
             let (network, counters) = (network.clone(), Arc::clone(counters));
-            let work = move || run(&jobs, Worker::new(format, layout), &network, &counters);
+            let work =
+                move || run(&jobs, Worker::new(format, chunk_size, layout), &network, &counters);
             let handle = Some(spawn("mixes", Priority::Soon, stop, work)?);
             let changed = BTreeSet::new();
             threads.push(Thread { jobs: Some(sender), handle, changed, is_busy: false });

@@ -199,6 +199,9 @@ impl Transmit {
         let (log, cut) =
             (&self.logs[listener.codec.index()], &mut self.cut[listener.codec.index()]);
         listener.turn_to_datagrams(log, cut);
+        if listener.is_by_datagram() && !self.in_use.contains_pieces(listener.codec) {
+            self.in_use.add_pieces(listener.codec);
+        }
         let pace =
             Pace { now_us: now, max_age_us: max_age_us + listener.extra_us(), bytes_per_second: 0 };
         let batch = &mut datagrams.batch;
@@ -221,7 +224,7 @@ impl Transmit {
         }
     }
 
-    /// Cuts a frame for those who hear its codec by datagram.
+    /// Cuts a piece for those who hear its codec by datagram.
     pub(super) fn cut(&mut self, frame: &AudioFrame) {
         let keep_us = self.kept_us();
         self.cut[frame.codec().index()].push(frame, keep_us);
@@ -239,6 +242,9 @@ impl Transmit {
             let log = &self.logs[seat.listener.codec.index()];
             seat.listener.take_path(wish, log, now);
             self.touch(index);
+        }
+        if let Some(word) = &wish.codec {
+            self.take_codec(index, word);
         }
     }
 
@@ -258,9 +264,10 @@ impl Transmit {
             let was_by_datagram = listener.is_by_datagram();
             listener.leave_silent_path(&self.logs[codec], now, from_us);
             if let Some(path) = listener.path.as_ref().filter(|path| path.is_used()) {
-                let (is_heard, with_parity) = heard[codec];
-                heard[codec] =
-                    (is_heard || listener.hears().is_some(), with_parity || path.wants_parity());
+                for codec in listener.hears().into_iter().chain(listener.awaits()) {
+                    let (_, with_parity) = heard[codec.index()];
+                    heard[codec.index()] = (true, with_parity || path.wants_parity());
+                }
             } else if was_by_datagram {
                 self.touch(index);
             }
@@ -268,5 +275,6 @@ impl Transmit {
         for (cut, (is_heard, with_parity)) in self.cut.iter_mut().zip(heard) {
             cut.set_heard(is_heard, with_parity);
         }
+        self.in_use.set_pieces(Codec::all().into_iter().filter(|codec| heard[codec.index()].0));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use mio::Events;
 
 use super::{SLICE, TURN_BETWEEN_US, Transmit};
+use crate::codec::Codec;
 use crate::error::Result;
 use crate::send::fanout;
 
@@ -45,6 +46,30 @@ impl Transmit {
         Duration::from_micros(left_us.saturating_sub(now_us))
     }
 
+    /// Notes what has to come before a seat is due again.
+    pub(super) fn note_due(&mut self, index: usize) {
+        let seat = self.seats.get(index).and_then(Option::as_ref);
+        // Sound of a listener's own lies in another log, and datagrams leave with each piece.
+        let seat =
+            seat.filter(|seat| seat.listener.own.is_none() && !seat.listener.is_by_datagram());
+        let due_at =
+            seat.and_then(|seat| Some((seat.listener.codec, seat.listener.outbox.due_at()?)));
+        if self.due_at.len() < self.seats.len() {
+            self.due_at.resize(self.seats.len(), None);
+        }
+        if let Some(noted) = self.due_at.get_mut(index) {
+            *noted = due_at;
+        }
+    }
+
+    /// Whether a seat has to be looked at: to look at each with every frame is dear where there are
+    /// thousands.
+    fn may_be_due(&self, index: usize) -> bool {
+        let due_at = self.due_at.get(index).copied().flatten();
+        let has_come = |(codec, number): (Codec, u64)| self.logs[codec.index()].end() >= number;
+        self.is_quiet || due_at.is_none_or(has_come)
+    }
+
     /// Writes fresh audio to all who are due, a slice at a time, each round from another seat on.
     pub(super) fn write_round(&mut self, events: &mut Events) -> Result<()> {
         if !std::mem::take(&mut self.fresh_audio) {
@@ -54,7 +79,11 @@ impl Transmit {
         self.rotation = if count == 0 { 0 } else { (self.rotation + SLICE) % count };
         let mut written = 0;
         for step in 0..count {
-            written += usize::from(self.write((self.rotation + step) % count));
+            let index = (self.rotation + step) % count;
+            if !self.may_be_due(index) {
+                continue;
+            }
+            written += usize::from(self.write(index));
             if written == SLICE {
                 written = 0;
                 self.send_batch();

@@ -44,10 +44,23 @@ pub(super) struct Job {
     pub(super) seed: Option<Box<Personal>>,
 }
 
+/// How sound is cut.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    format: Format,
+    chunk_size: u32,
+    layout: Layout,
+}
+
+impl Cut {
+    fn encoders(self) -> Encoders {
+        Encoders::new(self.format, self.chunk_size, self.layout)
+    }
+}
+
 /// The people of one thread.
 pub(super) struct Worker {
-    format: Format,
-    layout: Layout,
+    cut: Cut,
     common: Option<Common>,
     people: BTreeMap<u32, Somebody>,
 }
@@ -59,6 +72,7 @@ struct Common {
     in_use: InUse,
     /// What it gave of late, oldest first.
     recent: VecDeque<(AudioHeader, Vec<f32>)>,
+    keep_us: u64,
 }
 
 struct Somebody {
@@ -78,9 +92,11 @@ struct Alone {
 }
 
 impl Worker {
-    /// Makes a worker for mixes in `format`, whose Opus is cut as `layout` says.
-    pub(super) fn new(format: Format, layout: Layout) -> Self {
-        Self { format, layout, common: None, people: BTreeMap::new() }
+    /// Makes a worker for mixes in `format`, sent in chunks of `chunk_size` frames, whose Opus is cut as
+    /// `layout` says.
+    pub(super) fn new(format: Format, chunk_size: u32, layout: Layout) -> Self {
+        let cut = Cut { format, chunk_size, layout };
+        Self { cut, common: None, people: BTreeMap::new() }
     }
 
     /// Makes the chunk for everybody; what is complete of it is handed to `send`.
@@ -93,15 +109,15 @@ impl Worker {
             self.common = None;
             return;
         }
-        let (format, layout) = (self.format, self.layout);
+        let cut = self.cut;
         if let Some(seed) = seed {
-            self.common = Some(Common::new(*seed, format, layout));
+            self.common = Some(Common::new(*seed, cut));
         }
         let Some(common) = &mut self.common else {
             return;
         };
         for somebody in self.people.values_mut() {
-            somebody.turn(&chunk, u64::from(header.frames), common, format, layout);
+            somebody.turn(&chunk, u64::from(header.frames), common, cut);
         }
         let frames = common.work(header, &chunk, &self.people);
         for (person, somebody) in &mut self.people {
@@ -147,10 +163,12 @@ impl Worker {
 }
 
 impl Common {
-    fn new(mix: Personal, format: Format, layout: Layout) -> Self {
-        let mut encoders = Encoders::new(format, layout);
+    fn new(mix: Personal, cut: Cut) -> Self {
+        let mut encoders = cut.encoders();
         encoders.remember(WARMS_UP_US);
-        Self { mix, encoders, in_use: InUse::default(), recent: VecDeque::new() }
+        // From the beginning of the chunk in hand on it must be there whole.
+        let keep_us = WARMS_UP_US + cut.format.micros(cut.chunk_size.into()) as u64;
+        Self { mix, encoders, in_use: InUse::default(), recent: VecDeque::new(), keep_us }
     }
 
     /// Makes the chunk for those who share it.
@@ -168,7 +186,7 @@ impl Common {
         self.recent.push_back((header, sound.to_vec()));
         while self.recent.len() > 1
             && let Some((oldest, _)) = self.recent.front()
-            && oldest.captured_us.saturating_add(WARMS_UP_US) < header.captured_us
+            && oldest.captured_us.saturating_add(self.keep_us) < header.captured_us
         {
             self.recent.pop_front();
         }
@@ -179,19 +197,12 @@ impl Common {
 impl Somebody {
     /// Turns to a mix of their own where the next chunk needs one, or back. Whoever begins to speak must
     /// not hear themselves: so this comes before the chunk is mixed.
-    fn turn(
-        &mut self,
-        chunk: &Shared,
-        frames: u64,
-        common: &Common,
-        format: Format,
-        layout: Layout,
-    ) {
+    fn turn(&mut self, chunk: &Shared, frames: u64, common: &Common, cut: Cut) {
         let is_heard = self.ear.own.is_some_and(|own| chunk.has(own));
         self.silent = if is_heard { 0 } else { self.silent.saturating_add(frames) };
         let has_wishes = !self.ear.volumes.is_empty()
             || self.alone.as_ref().is_some_and(|alone| alone.mix.has_volumes());
-        if self.silent > format.frames_in_ms(SHARES_AFTER_MS) as u64 && !has_wishes {
+        if self.silent > cut.format.frames_in_ms(SHARES_AFTER_MS) as u64 && !has_wishes {
             self.alone = None;
             return;
         }
@@ -202,7 +213,7 @@ impl Somebody {
         mix.set_volumes(&self.ear.volumes);
         let in_use = InUse::default();
         in_use.add(self.ear.codec);
-        let mut encoders = Encoders::new(format, layout);
+        let mut encoders = cut.encoders();
         for (header, sound) in &common.recent {
             // They have had it.
             encoders.encode(*header, sound, &in_use, |_| {});

@@ -40,7 +40,7 @@ impl Room {
         combine.add(Id(OWN), Role::Voice, Settings::default());
         combine.add(Id(OTHER), Role::Voice, Settings::default());
         let seed = Some(Box::new(combine.listener()));
-        let worker = Worker::new(format, Layout::for_delay(80));
+        let worker = Worker::new(format, rate / 100, Layout::for_delay(80));
         Self { rate, chunk: u64::from(rate) / 100, combine, worker, seed, ears, made: 0 }
     }
 
