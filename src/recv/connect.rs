@@ -3,6 +3,8 @@
 mod asking;
 mod datagrams;
 mod delays;
+mod following;
+mod joint;
 mod line;
 pub mod outbox;
 mod reach;

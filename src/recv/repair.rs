@@ -117,6 +117,23 @@ pub struct Repair {
     counts: Counts,
 }
 
+impl Counts {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            datagrams: self.datagrams + other.datagrams,
+            lost: self.lost + other.lost,
+            repaired: self.repaired + other.repaired,
+            restored: self.restored + other.restored,
+            missing: self.missing + other.missing,
+            duplicates: self.duplicates + other.duplicates,
+            late: self.late + other.late,
+            refused: self.refused + other.refused,
+        }
+    }
+}
+
 impl Repair {
     /// Nothing, for sound in `format`, packed by `codec`, of whatever bitrate.
     #[must_use]
@@ -156,24 +173,23 @@ impl Repair {
         self.frames.push_back(Piece { header, payload: payload.to_vec(), is_datagram: false });
     }
 
-    /// A datagram of sound came. Returns how many before it have not, where it is newer than all others.
-    pub fn datagram(&mut self, bytes: &[u8], now_us: u64) -> Option<u64> {
+    /// A datagram of sound came.
+    pub fn datagram(&mut self, bytes: &[u8], now_us: u64) {
         let sound = self.read(bytes).filter(|sound| self.has_place(sound, now_us));
         let Some(sound) = sound else {
             self.counts.refused += 1;
-            return None;
+            return;
         };
         let (stream, number) = (sound.stream, sound.number);
         let lane = self.lane.as_ref();
         if lane.map_or(Fit::Elsewhere, |lane| lane.fits(stream, number, now_us)) == Fit::Elsewhere {
             if self.left.is_some_and(|left| left.is(stream, now_us)) {
                 self.counts.late += 1;
-                return None;
+                return;
             }
             self.begin_lane(stream, number, now_us);
         }
         self.counts.datagrams += 1;
-        let lost_before = self.lane.as_ref().and_then(|lane| lane.lost_before(number));
         match self.put(&sound, now_us) {
             Came::ByItself => self.need.came(now_us),
             Came::Asked => {
@@ -194,7 +210,6 @@ impl Repair {
             lane.keep(number, bytes);
             self.restore(now_us);
         }
-        lost_before
     }
 
     /// Whether a datagram's number can be.
@@ -299,6 +314,11 @@ impl Repair {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Goes on from what had happened by then.
+    pub fn count_on_from(&mut self, counts: Counts) {
+        self.counts = counts;
     }
 
     fn put(&mut self, sound: &datagram::Piece<'_>, now_us: u64) -> Came {

@@ -4,6 +4,8 @@
 //! time. One turn reads, obeys, accepts (a few), then writes audio in slices with a zero-time poll
 //! between, so that two thousand sockets to write keep no accept, pong or close waiting for long.
 
+mod another_codec;
+mod channels;
 mod crowd;
 pub mod datagram_socket;
 mod datagrams;
@@ -35,6 +37,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::fanout::{DatagramLog, Listener, Log, Own, Phase, Stopped, Together};
 use super::web::Web;
+use super::webrtc::{Channels, Whose};
 use crate::clock::Clock;
 use crate::codec::{Codec, InUse};
 use crate::error::{Error, Result, plain};
@@ -126,6 +129,8 @@ struct Seat {
     origin: Origin,
     /// It is being told that it broke the protocol.
     is_violator: bool,
+    /// Its data channel, if it has asked for one.
+    channel: Option<Whose>,
 }
 
 /// The loop.
@@ -136,6 +141,9 @@ pub struct Transmit {
     door: TcpListener,
     web: Option<WebDoor>,
     datagrams: Option<Datagrams>,
+    channels: Option<Channels>,
+    /// Data channels that were asked for so far.
+    offers: u64,
     gathering: Option<Gathering>,
     orders: Receiver<Order>,
     snapshots: SyncSender<Snapshot>,
@@ -205,6 +213,8 @@ impl Transmit {
             door,
             web: None,
             datagrams: None,
+            channels: None,
+            offers: 0,
             gathering: None,
             orders,
             snapshots,
@@ -301,6 +311,7 @@ impl Transmit {
                         web.web.tell(*stats);
                     }
                 }
+                Ok(Order::Channel(whose, said)) => self.hear_channel(whose, said),
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopping = true;
                     return;
@@ -406,6 +417,7 @@ impl Transmit {
         let now = self.clock.now_us();
         let max_age_us = self.max_age_us(now);
         let wait_us = self.wait_us(now);
+        self.turn_codec(index);
         let gave = self.give_datagrams(index, now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return false;

@@ -2,6 +2,7 @@
 //! pings and reports go out in time. The conversation outlives a connection on which nothing comes
 //! any more.
 
+mod codec;
 mod rival;
 mod sound;
 
@@ -15,6 +16,7 @@ use mio::{Events, Poll, Token};
 
 use super::datagrams::Datagrams;
 use super::delays::Delays;
+use super::following::Following;
 use super::line::{Got, Line};
 use super::rescue::Rescue;
 use super::sounds::Sounds;
@@ -24,11 +26,12 @@ use crate::allowance::Allowance;
 use crate::clock::{Learnt, ServerClock};
 use crate::discovery::follow::Search;
 use crate::error::{Error, Result};
-use crate::playout::frames::Sound;
 use crate::recv::decode::Event;
+use crate::recv::fit::Fit;
 use crate::recv::repair::Counts;
 use crate::shutdown::Shutdown;
-use crate::wire::{Config, FLAG_BROKEN, Full, Notice, Ping, Pong, Reason, Violation, Welcome};
+use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Violation, Welcome};
+use sound::{hand_on, heard};
 
 /// A server that has not said what it is within this, in µs, gets another try.
 const CONFIG_WITHIN_US: u64 = 2_000_000;
@@ -66,6 +69,8 @@ pub(super) struct Clocks {
     clock: ServerClock,
     /// What the last server sent its sound in.
     pub(super) codec: String,
+    /// Which codec fits the path there.
+    fit: Option<Fit>,
 }
 
 /// One conversation.
@@ -101,6 +106,9 @@ pub(super) struct Session<'a> {
     datagrams: Option<Datagrams>,
     /// What others have been told of them.
     counted: Counts,
+    following: Following,
+    /// When another codec was asked for that has not begun yet.
+    asked_us: Option<u64>,
 }
 
 impl<'a> Session<'a> {
@@ -139,6 +147,8 @@ impl<'a> Session<'a> {
             sounds: None,
             datagrams: None,
             counted: Counts::default(),
+            following: Following::default(),
+            asked_us: None,
         })
     }
 
@@ -147,13 +157,11 @@ impl<'a> Session<'a> {
         let mut events = Events::with_capacity(8);
         let mut buffer = vec![0; READ_BYTES];
         while !shutdown.is_requested() {
-            let wait = self.until_next_duty();
-            let due_us = self.now_us() + wait.as_micros() as u64;
-            match self.poll.poll(&mut events, Some(wait)) {
+            let (begun_us, rest) = (self.now_us(), self.until_next_duty());
+            match self.poll.poll(&mut events, Some(rest)) {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(cannot_wait(e)),
-                _ => {}
+                _ => self.woke(begun_us, rest),
             }
-            self.connect.seen.air().woke(due_us, self.now_us());
             if let Some(end) = self.hear(&mut buffer)? {
                 return Ok(end);
             }
@@ -252,10 +260,11 @@ impl<'a> Session<'a> {
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
                 Event::Frame(header, payload) => {
+                    let bytes = payload.len();
                     if let Some(sounds) = &mut self.sounds {
                         sounds.frame(header, payload).map_err(|why| broken(address, &why))?;
                     }
-                    self.came_by_tcp(header.flags & FLAG_BROKEN != 0, arrived_us);
+                    self.came_by_tcp(header, bytes, arrived_us);
                     self.release()?;
                 }
                 Event::Audio(sound) => {
@@ -263,6 +272,7 @@ impl<'a> Session<'a> {
                     let heard = heard(self.connect, 0, sound, arrived_us);
                     hand_on(self.connect, &mut self.line, heard);
                 }
+                Event::Switch(switch) => self.switch(&switch),
                 Event::Pong(pong) => self.learn(pong, arrived_us),
                 Event::Notice(notice) => self.notice(notice)?,
                 Event::People(people) => self.connect.room.enter(people),
@@ -272,6 +282,7 @@ impl<'a> Session<'a> {
     }
 
     fn learn(&mut self, pong: Pong, arrived_us: u64) {
+        self.following.answered(arrived_us.saturating_sub(pong.client_us));
         if self.clocks.clock.pong(pong, arrived_us) == Learnt::Stepped {
             if self.jumps.takes(arrived_us) {
                 info!("a clock has jumped (was a PC asleep?): finding the place anew");
@@ -459,23 +470,6 @@ fn cannot_wait(error: io::Error) -> Error {
 /// A frame that cannot be what it says, by the protocol.
 fn broken(address: SocketAddr, why: &Violation) -> Error {
     Error::NotAuraLync { address, why: why.to_string() }
-}
-
-/// Counts decoded sound, and makes it a message.
-fn heard(connect: &Connect, rate_hz: u32, sound: Sound<'_>, arrived_us: u64) -> Heard {
-    let Sound { position, captured_us, broken, frames, concealed, samples } = sound;
-    connect.seen.frames.add(u64::from(frames));
-    connect.seen.concealed.add(u64::from(concealed));
-    connect.seen.concealed_us.add(u64::from(concealed) * 1_000_000 / u64::from(rate_hz.max(1)));
-    Heard::Audio { position, captured_us, arrived_us, broken, samples: samples.to_vec() }
-}
-
-/// Hands sound to the playing thread.
-fn hand_on(connect: &Connect, line: &mut Line, mut heard: Heard) {
-    if let Heard::Audio { samples, .. } = &mut heard {
-        line.spoil(samples);
-    }
-    tell(connect, heard);
 }
 
 /// Hands a message to the playing thread. Sound that finds no room is counted: the thread stands

@@ -1,18 +1,22 @@
 //! A session's sound, which comes by TCP and by datagram.
 
+use std::time::Duration;
+
 use log::{debug, info, warn};
 use mio::Token;
 
 use super::super::asking::Step;
 use super::super::datagrams::Datagrams;
+use super::super::line::Line;
 use super::super::sounds::Sounds;
-use super::{LONGEST_TURN_US, Session, broken, hand_on, heard};
+use super::super::{Connect, Heard};
+use super::{LONGEST_TURN_US, Session, broken, tell};
 use crate::error::Result;
-use crate::recv::air::Arrived;
+use crate::playout::frames::Sound;
 use crate::recv::repair::Counts;
 use crate::settings::Transport;
 use crate::wire::datagram::FromServer;
-use crate::wire::{FLAG_BROKEN, Path, Welcome};
+use crate::wire::{AudioHeader, Path, Welcome};
 
 const DATAGRAMS: Token = Token(3);
 
@@ -20,9 +24,12 @@ impl Session<'_> {
     /// Sound begins, as a welcome says.
     pub(super) fn begin_sound(&mut self, welcome: &Welcome) {
         self.sounds = Sounds::new(welcome);
+        let frame_us = welcome.format.micros(u64::from(welcome.chunk_size)) as u64;
+        let delay_us = u64::from(welcome.playout_delay_ms) * 1_000;
+        let now_us = self.now_us();
+        self.following.begin(&mut self.connect.seen.air(), frame_us, delay_us, now_us);
+        self.begin_to_fit(welcome);
         (self.datagrams, self.counted) = (None, Counts::default());
-        let chunk_us = welcome.format.micros(u64::from(welcome.chunk_size));
-        self.connect.seen.air().begin(chunk_us as u64);
         self.connect.seen.by_datagram.set(0);
         if self.connect.transport == Transport::Tcp {
             return;
@@ -46,6 +53,12 @@ impl Session<'_> {
             }
             Err(e) => warn!("no sound by datagram from {server}, so by TCP: {e}"),
         }
+    }
+
+    /// It was to rest that long from `begun_us` on, at most.
+    pub(super) fn woke(&self, begun_us: u64, rest: Duration) {
+        let due_us = begun_us.saturating_add(u64::try_from(rest.as_micros()).unwrap_or(u64::MAX));
+        self.connect.seen.air().woke(due_us, self.now_us());
     }
 
     /// Takes the datagrams that have come, for as long as one turn may last.
@@ -80,11 +93,10 @@ impl Session<'_> {
                     debug!("sound comes by datagram");
                     self.connect.seen.by_datagram.set(1);
                 }
-                if let Some(lost) = sounds.datagram(sound.header, bytes, now_us) {
-                    let lost_before = u32::try_from(lost).unwrap_or(u32::MAX);
-                    let broken = sound.header.flags & FLAG_BROKEN != 0;
-                    self.connect.seen.air().arrived(Arrived { at_us: now_us, lost_before, broken });
-                }
+                let place = (sound.stream, sound.number);
+                let air = &mut self.connect.seen.air();
+                self.following.datagram(air, place, sound.header, bytes.len(), now_us);
+                sounds.datagram(sound.stream, sound.header, bytes, now_us);
                 self.lives(now_us);
             }
             Some(FromServer::Parity { stream, first, bytes }) => {
@@ -92,7 +104,8 @@ impl Session<'_> {
             }
             Some(FromServer::Answer(answer)) => {
                 if let Some(round_trip_us) = datagrams.asking.answer(&answer, now_us) {
-                    sounds.repair.answered(round_trip_us, now_us);
+                    sounds.answered(round_trip_us, now_us);
+                    self.following.answered(round_trip_us);
                 }
             }
             Some(FromServer::Missing { .. }) | None => {}
@@ -111,6 +124,7 @@ impl Session<'_> {
             .release(now_us, |sound| hand_on(connect, line, heard(connect, rate_hz, sound, now_us)))
             .map_err(|why| broken(address, &why))?;
         self.mind_datagrams(now_us);
+        self.fit_codec(now_us);
         Ok(())
     }
 
@@ -124,7 +138,7 @@ impl Session<'_> {
         }
         datagrams.wish_parity(sounds.repair.wants_parity(now_us));
         if datagrams.asking.is_on()
-            && let Some((stream, wanted)) = sounds.repair.ask(now_us)
+            && let Some((stream, wanted)) = sounds.ask(now_us)
         {
             datagrams.want(stream, wanted, now_us);
         }
@@ -153,8 +167,12 @@ impl Session<'_> {
     }
 
     /// Sound came by TCP, while it may be thought to come by datagram.
-    pub(super) fn came_by_tcp(&mut self, broken: bool, now_us: u64) {
-        self.connect.seen.air().arrived(Arrived { at_us: now_us, lost_before: 0, broken });
+    pub(super) fn came_by_tcp(&mut self, header: AudioHeader, bytes: usize, now_us: u64) {
+        let offset = self.clocks.clock.offset();
+        let transit =
+            offset.map(|offset| now_us as i64 - offset.ours_us(header.captured_us as f64) as i64);
+        let air = &mut self.connect.seen.air();
+        self.following.frame(air, header, (bytes, transit), now_us);
         if let Some(datagrams) = &mut self.datagrams
             && datagrams.asking.came_by_tcp(now_us)
         {
@@ -174,4 +192,21 @@ impl Session<'_> {
         let asks_us = datagrams.map(|datagrams| datagrams.asking.due_us(round_trip_us, delay_us));
         asks_us.into_iter().chain(sounds.due_us(now_us)).min().unwrap_or(u64::MAX)
     }
+}
+
+/// Counts decoded sound, and makes it a message.
+pub(super) fn heard(connect: &Connect, rate_hz: u32, sound: Sound<'_>, arrived_us: u64) -> Heard {
+    let Sound { position, captured_us, broken, frames, concealed, samples } = sound;
+    connect.seen.frames.add(u64::from(frames));
+    connect.seen.concealed.add(u64::from(concealed));
+    connect.seen.concealed_us.add(u64::from(concealed) * 1_000_000 / u64::from(rate_hz.max(1)));
+    Heard::Audio { position, captured_us, arrived_us, broken, samples: samples.to_vec() }
+}
+
+/// Hands sound to the playing thread.
+pub(super) fn hand_on(connect: &Connect, line: &mut Line, mut heard: Heard) {
+    if let Heard::Audio { samples, .. } = &mut heard {
+        line.spoil(samples);
+    }
+    tell(connect, heard);
 }
