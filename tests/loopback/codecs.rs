@@ -31,7 +31,7 @@ fn every_codec_is_heard_and_nobody_disturbs_another() {
             })
             .collect();
         for codec in gets {
-            server.wait_for(&format!("listens (version 2, {codec})"));
+            server.wait_for(&format!("listens (version 3, {codec})"));
         }
         for path in &paths {
             wait_until("two seconds of sound", || frames_on_disk(path, 2) > 2 * RATE);
@@ -186,7 +186,7 @@ fn a_recording_goes_on_in_its_codec_when_the_room_has_changed_meanwhile() {
     let address = first.address();
     let path = scratch.path("heard.wav");
     let mut listener = client(address, ["--output", &wav(&path)]);
-    first.wait_for("listens (version 2, f32)");
+    first.wait_for("listens (version 3, f32)");
     wait_until("sound", || frames_on_disk(&path, 2) > 0);
     drop(first);
     let before = frames_on_disk(&path, 2);
@@ -195,7 +195,7 @@ fn a_recording_goes_on_in_its_codec_when_the_room_has_changed_meanwhile() {
     command.args(["--no-discovery", "--no-web"]).args(flags);
     command.arg(preset_with(r#"["opus", "f32"]"#));
     let mut second = Program::start(command);
-    second.wait_for("listens (version 2, f32)");
+    second.wait_for("listens (version 3, f32)");
     wait_until("sound again", || frames_on_disk(&path, 2) > before + 44_100);
     assert!(listener.is_running());
 }
