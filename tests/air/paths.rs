@@ -10,11 +10,6 @@ use crate::support::air::{Air, Passed};
 pub(crate) const TESTS: &[Test] = &[
     ("sound_comes_by_tcp_where_no_datagram_gets_through", no_way),
     ("sound_comes_by_tcp_where_datagrams_are_longer_than_what_passes", narrow),
-];
-
-/// What needs sound by datagram.
-#[allow(dead_code, reason = "until there is sound by datagram")]
-pub(crate) const LATER: &[Test] = &[
     ("a_port_that_another_program_has_is_told_and_sound_comes_by_tcp", port_taken),
     ("sound_comes_by_datagram_where_the_smallest_packets_of_ipv6_pass", as_narrow_as_ipv6),
     ("sound_comes_by_tcp_within_a_second_of_a_firewalls_and_by_datagram_when_it_opens", cut_off),

@@ -11,8 +11,9 @@ use auralync::codec::{Codec, Decoder, pcm};
 use auralync::wire::Path as Way;
 use auralync::wire::{
     AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Changes, Config, Deframer, Frame, Full,
-    Hello, Limits, MAX_CLIENT_FRAME, MAX_JSON, MAX_SERVER_FRAME, Notice, People, Ping, Pong,
-    Report, ServerFirst, Switch, Violation, Welcome, Wish, kind, plain, talk_frame, typed,
+    Hello, Limits, MAX_CLIENT_FRAME, MAX_JSON, MAX_SERVER_FRAME, Notice, Offer, OfferAnswer,
+    People, Ping, Pong, Report, ServerFirst, Switch, Violation, Welcome, Wish, kind, plain,
+    talk_frame, typed,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -123,6 +124,8 @@ pub(crate) fn encode(Step { message, fields, .. }: &Step) -> Vec<u8> {
         }
         "wish" => of::<Wish>(fields).frame(),
         "path" => of::<Way>(fields).frame(),
+        "offer" => of::<Offer>(fields).frame(),
+        "answer" => of::<OfferAnswer>(fields).frame(),
         "switch" => of::<Switch>(fields).frame(),
         "people" => of::<People>(fields).frame(),
         "changes" => of::<Changes>(fields).frame(),
@@ -219,6 +222,8 @@ fn read_typed(kind: u8, body: &[u8], like: &Step) -> Result<(String, Value), Vio
         }
         kind::WISH => ("wish".into(), fields(serde_json::to_value(Wish::read(body)?))),
         kind::PATH => ("path".into(), fields(serde_json::to_value(Way::read(body)?))),
+        kind::OFFER => ("offer".into(), fields(serde_json::to_value(Offer::read(body)?))),
+        kind::ANSWER => ("answer".into(), fields(serde_json::to_value(OfferAnswer::read(body)?))),
         kind::SWITCH => ("switch".into(), fields(serde_json::to_value(Switch::read(body)?))),
         kind::PEOPLE => ("people".into(), fields(serde_json::to_value(People::read(body)?))),
         kind::CHANGES => ("changes".into(), fields(serde_json::to_value(Changes::read(body)?))),

@@ -15,7 +15,9 @@ use crate::wire::datagram::{self, Ask};
 
 /// A socket that sends to one server's port and takes what comes from there.
 pub(super) struct Datagrams {
+    /// Not connected, so that it goes on from another address of ours when one is gone.
     socket: UdpSocket,
+    server: SocketAddr,
     pub(super) asking: Asking,
 }
 
@@ -35,9 +37,8 @@ impl Datagrams {
             SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
         };
         let mut socket = UdpSocket::bind(any)?;
-        socket.connect(server)?;
         registry.register(&mut socket, wake, Interest::READABLE)?;
-        Ok(Self { socket, asking: Asking::new(token, now_us) })
+        Ok(Self { socket, server, asking: Asking::new(token, now_us) })
     }
 
     /// Marks what is sent.
@@ -45,11 +46,16 @@ impl Datagrams {
         dscp.mark(&SockRef::from(&self.socket));
     }
 
-    /// The next datagram that has come, whole; `None` where there is none.
+    /// The next datagram that has come, whole; `None` where there is none. It is empty where somebody else
+    /// has sent it.
     pub(super) fn read<'a>(&self, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
         loop {
-            match self.socket.recv(buffer) {
-                Ok(length) => return buffer.get(..length),
+            match self.socket.recv_from(buffer) {
+                Ok((length, from)) => {
+                    let is_ours =
+                        (from.ip(), from.port()) == (self.server.ip(), self.server.port());
+                    return buffer.get(..if is_ours { length } else { 0 });
+                }
                 // Nobody is there yet, or no more: the socket goes on.
                 Err(e) if is_passing(&e) => {}
                 Err(_) => return None,
@@ -59,7 +65,7 @@ impl Datagrams {
 
     /// Sends an ask. What the system does not take is asked for again later.
     pub(super) fn send(&self, ask: &Ask) {
-        let _ = self.socket.send(&ask.datagram());
+        let _ = self.socket.send_to(&ask.datagram(), self.server);
     }
 
     /// Whether parity is to come, too.

@@ -117,10 +117,12 @@ impl Transmit {
         };
         let _ = self.poll.registry().deregister(&mut seat.stream);
         self.free.push(index);
+        self.note_due(index);
         self.forget(seat.listener.person, index);
         if let (Some(datagrams), Some(path)) = (&mut self.datagrams, &seat.listener.path) {
             datagrams.forget(&path.token);
         }
+        self.close_channel(seat.channel);
         let counts = seat.listener.outbox.counts();
         let path = seat.listener.path.as_ref().map(DatagramPath::counts).unwrap_or_default();
         self.dropped_before += counts.dropped_full + counts.dropped_old;
