@@ -180,8 +180,9 @@ impl Asking {
             State::Trying { since_us } => self.next_ask_us.min(since_us + TRY_US),
             State::On { .. } => {
                 let ask_us = self.ask_due_us(round_trip_us);
-                // Asks go on while it is silent, so the end of a silence is not missed.
-                ask_us.min(self.sound_us + silence_us(delay_us)).max(self.sound_us)
+                let answered_us = self.sound_us.max(self.answer_us);
+                let silent_us = answered_us + silence_us(delay_us);
+                ask_us.min(silent_us).min(self.sound_us + ANSWERED_ONLY_US)
             }
         }
     }
@@ -228,7 +229,9 @@ mod tests {
     const TRIP_US: u64 = 4 * MS;
 
     fn steps(asking: &mut Asking, now_us: u64) -> Vec<Step> {
-        std::iter::from_fn(|| asking.next(now_us, TRIP_US, DELAY_US)).collect()
+        let steps = std::iter::from_fn(|| asking.next(now_us, TRIP_US, DELAY_US)).collect();
+        assert!(asking.due_us(TRIP_US, DELAY_US) > now_us, "{asking:?} at {now_us}");
+        steps
     }
 
     fn answer(asking: &mut Asking, cookie: u64, is_proven: bool, now_us: u64) {
