@@ -65,12 +65,30 @@ const NETWORKS: [&str; 7] = [
 #[cfg(target_os = "linux")]
 const SLOW: &str = "rate=1 queue=200";
 
-/// Presets and codecs that listen, and those that do where the network is slow.
+/// Who listens: a preset, a codec and a way.
 #[cfg(target_os = "linux")]
-const LISTENERS: [(&str, &str); 4] =
-    [("low-latency", "opus"), ("low-latency", "s16"), ("smooth", "opus"), ("live", "opus")];
+type Listener = (&'static str, &'static str, &'static str);
+
 #[cfg(target_os = "linux")]
-const ASK_TOO_MUCH: [(&str, &str); 2] = [("low-latency", "f32"), ("smooth", "f32")];
+const LISTENERS: [Listener; 8] = [
+    ("low-latency", "opus", "tcp"),
+    ("low-latency", "opus", "udp"),
+    ("low-latency", "s16", "tcp"),
+    ("low-latency", "s16", "udp"),
+    ("smooth", "opus", "tcp"),
+    ("smooth", "opus", "udp"),
+    ("live", "opus", "tcp"),
+    ("live", "opus", "udp"),
+];
+
+/// Who does where the network is slow: with too much, and with what is found to be best.
+#[cfg(target_os = "linux")]
+const ASK_TOO_MUCH: [Listener; 4] = [
+    ("low-latency", "f32", "tcp"),
+    ("low-latency", "auto", "auto"),
+    ("smooth", "f32", "tcp"),
+    ("smooth", "auto", "auto"),
+];
 
 /// Delays of Snapcast's server, in ms.
 #[cfg(target_os = "linux")]
@@ -92,23 +110,17 @@ fn measure(seconds: u64, part: &str) -> measuring::Result<()> {
         println!("{network}");
         let listeners = if network == SLOW { &ASK_TOO_MUCH[..] } else { &LISTENERS[..] };
         scope(|scope| {
-            let ours = listeners.iter().flat_map(|(preset, codec)| {
-                ["tcp", "udp"].map(|transport| {
-                    let name = format!("{preset} {codec} {transport}");
-                    let running = scope.spawn(move || {
-                        let flags = ["--transport", transport];
-                        // Where too much is asked for, what is best is to be found.
-                        let flags =
-                            if network == SLOW && transport == "udp" { &[] } else { &flags[..] };
-                        let set = Set { network, preset, codec, server: &[], listener: flags };
-                        catch_unwind(|| {
-                            let house = House::open(set);
-                            house.listen(seconds);
-                            house.close()
-                        })
-                    });
-                    (name, running)
-                })
+            let ours = listeners.iter().map(|(preset, codec, transport)| {
+                let running = scope.spawn(move || {
+                    let listener = &["--transport", transport];
+                    let set = Set { network, preset, codec, server: &[], listener };
+                    catch_unwind(|| {
+                        let house = House::open(set);
+                        house.listen(seconds);
+                        house.close()
+                    })
+                });
+                (format!("{preset} {codec} {transport}"), running)
             });
             let mut all: Vec<_> = ours.collect();
             if has_snapcast {
@@ -133,12 +145,13 @@ fn row(outcome: &support::air::house::Outcome) -> String {
     let heard = &outcome.heard;
     let down = outcome.passed.down;
     format!(
-        "{:>5} of {:>5}, {:>3} times, {:>5} ms, {} jumps; {:>6.0} and {:>4.0}, {:.1} % lost; {} holes; {:.0} ms late \
+        "{:>5} of {:>5}, {:>3} times, {:>5} ms, whole after {:>4.1} s, {} jumps; {:>6.0} and {:>4.0}, {:.1} % lost; {} holes; {:.0} ms late \
          here",
         heard.damaged,
         heard.windows,
         heard.bursts,
         heard.longest_ms(),
+        heard.until as f64 * 0.02,
         heard.jumps,
         outcome.down_kbits(),
         outcome.up_kbits(),
