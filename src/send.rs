@@ -15,6 +15,7 @@ mod stream_rate;
 mod terms;
 pub mod transmit;
 pub mod web;
+pub mod webrtc;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 //! *Typed* frames are generation two's: `u32 (0x8000_0000 | length)`, `u8 kind`, body. Every header
 //! integer is big-endian; samples are interleaved IEEE float32, little-endian.
 
+mod channel;
 pub mod datagram;
 mod deframe;
 pub mod http;
@@ -13,6 +14,7 @@ mod path;
 mod talk;
 pub mod websocket;
 
+pub use channel::{MAX_OFFER_BYTES, Offer, OfferAnswer};
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
     AuralyncKey, Config, Datagrams, Hello, MAX_CAPTURED, MAX_CAPTURED_BYTES, MAX_PLAYOUT_DELAY_MS,
@@ -67,6 +69,10 @@ pub mod kind {
     pub const CHANGES: u8 = 11;
     /// Client → server: JSON, which way sound is to come from now on.
     pub const PATH: u8 = 12;
+    /// Client → server: JSON, it wants a data channel.
+    pub const OFFER: u8 = 13;
+    /// Server → client: JSON, the answer.
+    pub const ANSWER: u8 = 14;
     /// Server → client: JSON, how sound is packed from a position on.
     pub const SWITCH: u8 = 15;
 }

@@ -22,6 +22,7 @@ const OPUS_WITHIN_MS = 1_000;
 
 // By then the first sound is out, and nothing has to share the network with it.
 const OPUS_AFTER_MS = 2_000;
+const CHANNEL_AFTER_MS = 300;
 
 // What is asked for, best first: as the server likes, less of the network, or the best sound.
 /** @type {{[data in Page.Data]: string[]}} */
@@ -92,6 +93,11 @@ export class Listener {
 	/** @type {Page.Timer} */
 	#pingTimer;
 	#left = false;
+	/**
+	 * The way for datagrams (channel.js), once that is here.
+	 * @type {Page.Channel | null}
+	 */
+	#channel = null;
 	player;
 	clock = new ServerClock();
 	state = State.joining;
@@ -172,7 +178,20 @@ export class Listener {
 		clearInterval(this.#ticking);
 		clearTimeout(this.#retryTimer);
 		this.#drop();
+		this.#channel?.leave();
 		this.player.close();
+	}
+
+	/** What is known of the way for datagrams; null before there is one. */
+	get way() {
+		return this.#channel?.figures() ?? null;
+	}
+
+	/** Until it is here, and where it cannot be, all sound comes by WebSocket. */
+	async #fetchChannel() {
+		const fetched = this.welcome?.mayOffer ? await import('./channel.js').catch(() => null) : null;
+		if (!fetched || this.#left) return;
+		this.#channel ??= new fetched.Channel(this, (audio) => this.player.audio(audio));
 	}
 
 	/** The page or the network is awake again: no need to wait. */
@@ -251,7 +270,10 @@ export class Listener {
 					this.#welcomed(message);
 					break;
 				case 'audio':
-					if (this.#isWelcome) this.player.audio(message);
+					if (this.#isWelcome) this.#channel ? this.#channel.frame(message) : this.player.audio(message);
+					break;
+				case 'answer':
+					this.#channel?.answer(message.bytes);
 					break;
 				case 'pong':
 					if (this.clock.pong(message, now) === 'stepped') this.#burst();
@@ -282,6 +304,7 @@ export class Listener {
 		if (this.state !== State.playing && this.#socket && this.player.isPlaying) {
 			this.#change(State.playing, '');
 			setTimeout(fetchOpus, OPUS_AFTER_MS);
+			setTimeout(() => this.#fetchChannel(), CHANNEL_AFTER_MS);
 		}
 	}
 
@@ -296,6 +319,7 @@ export class Listener {
 		this.isSilenced = false;
 		this.#isWelcome = true;
 		this.player.begin(welcome, this.clock, opus);
+		this.#channel?.welcomed(welcome);
 		this.#burst();
 		this.#onChange();
 		this.#onRoom();

@@ -34,6 +34,7 @@ export function showPlaying(listener) {
 		setText($('delay'), figures?.heardAfterMs != null ? `${Math.round(figures.heardAfterMs)} ms` : '–');
 		setText($('buffer'), figures ? `${Math.round(figures.bufferedMs)} ms` : '–');
 		setText($('codec'), figures ? `${figures.codec}, ${figures.kHz} kHz` : '–');
+		setText($('way'), figures ? wayOf(listener.way) : '–');
 	};
 	showFigures();
 	const timers = [setInterval(showFigures, FIGURES_EVERY_MS), setInterval(() => tellServer(listener), REPORT_EVERY_MS)];
@@ -46,6 +47,18 @@ export function showPlaying(listener) {
 			room.leave();
 		},
 	};
+}
+
+/**
+ * By which way sound comes, and what became of it there, in a few words.
+ * @param {ReturnType<Page.Channel['figures']> | null} way
+ */
+function wayOf(way) {
+	if (!way?.isOn) return 'TCP';
+	if (way.lost === 0) return 'UDP, nothing lost';
+	const percent = (100 * way.lost) / Math.max(1, way.datagrams + way.missing);
+	const rest = way.missing === 0 ? 'all repaired' : `${way.missing} missing`;
+	return `UDP, ${percent < 0.1 ? 'under 0.1' : percent.toFixed(1)} % lost, ${rest}`;
 }
 
 /** @param {Page.Listener} listener */

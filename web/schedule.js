@@ -103,6 +103,20 @@ export class Schedule {
 		return this.#captured.usAt(end - this.#fade - REACH) + (this.#delayMs + laterMs) * 1e3;
 	}
 
+	/**
+	 * When the sound at a position is due, `laterMs` after the playout delay, and how long after its capture; null
+	 * before any.
+	 * @param {number} laterMs
+	 */
+	due(laterMs) {
+		const {end} = this.#jitter;
+		if (end === null || !this.#captured.known) return null;
+		const delayUs = (this.#delayMs + laterMs) * 1e3;
+		// So much more has to be there than is played.
+		const needed = end - this.#fade - REACH;
+		return {position: end + this.#stream.algorithmicDelay, atUs: this.#captured.usAt(needed) + delayUs, delayUs};
+	}
+
 	restart() {
 		this.#state = null;
 	}

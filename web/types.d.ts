@@ -27,6 +27,8 @@ declare namespace Wire {
 		longestTalk: number;
 		/** Why the server takes none, where it has said so since. */
 		refusal?: string;
+		/** Whether the server may be asked for a data channel. */
+		mayOffer: boolean;
 	}
 
 	/** Where sound belongs. */
@@ -62,13 +64,38 @@ declare namespace Wire {
 		fromUs?: number;
 	}
 
-	type Message = Welcome | Audio | Pong | Notice | People | Changes;
+	/** What becomes of an offer of a data channel, unread. */
+	interface Answer {
+		kind: 'answer';
+		bytes: ArrayBuffer;
+	}
+
+	type Message = Welcome | Audio | Pong | Notice | People | Changes | Answer;
+
+	/** Sound by datagram. */
+	interface Piece {
+		kind: 'sound';
+		stream: number;
+		/** Counts up by one with each datagram of its stream, and wraps at 2³². */
+		number: number;
+		audio: Audio;
+	}
+
+	/** An ask has come; the time is echoed from it, in µs. */
+	interface Heard {
+		kind: 'answer';
+		clientUs: number;
+	}
+
+	type Datagram = Piece | Heard;
 
 	/** An object that a server has said: what is in it may be anything, so every reader looks. */
 	// biome-ignore lint/suspicious/noExplicitAny: with unknown, what has not been looked at could not be looked into.
 	type Json = {[name: string]: any};
 
 	interface Hello {
+		/** The newest, where it is not said. */
+		version?: number;
 		id: string;
 		name: string;
 		codecs: string[];
@@ -145,6 +172,7 @@ declare namespace Page {
 	type Patience = import('./patience.js').Patience;
 	type Playing = ReturnType<typeof import('./playing.js').showPlaying>;
 	type Timer = ReturnType<typeof setTimeout> | undefined;
+	type Channel = import('./channel.js').Channel;
 	type Room = import('./people.js').Room;
 	type ServerClock = import('./clock.js').ServerClock;
 
@@ -180,6 +208,17 @@ declare namespace Page {
 		level: number;
 		rate: number;
 		doubtUs: number;
+	}
+
+	/** A datagram that is missing; times are in µs. */
+	interface Gap {
+		/** Where its sound belongs, as far as its neighbours tell. */
+		position: number;
+		sinceUs: number;
+		askedUs: number | null;
+		nextUs: number;
+		/** It may have come by WebSocket: not counted. */
+		isGuess: boolean;
 	}
 
 	/** A frame of a card, and when it was or will be. */
@@ -274,6 +313,7 @@ declare namespace Page {
 		delay: HTMLElement;
 		buffer: HTMLElement;
 		codec: HTMLElement;
+		way: HTMLElement;
 		server: HTMLElement;
 		volume: HTMLInputElement;
 		'volume-value': HTMLOutputElement;

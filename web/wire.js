@@ -1,7 +1,7 @@
-// Bytes ⇄ messages of protocol version 2 (docs/protocol.md). No socket, no clock.
+// Bytes ⇄ messages of protocol version 3 (docs/protocol.md). No socket, no clock.
 // On a WebSocket each binary message is exactly one typed frame.
 
-export const VERSION = 2;
+export const VERSION = 3;
 
 export const Kind = {
 	hello: 1,
@@ -15,6 +15,9 @@ export const Kind = {
 	wish: 9,
 	people: 10,
 	changes: 11,
+	path: 12,
+	offer: 13,
+	answer: 14,
 };
 
 // Limits of docs/protocol.md, by its names.
@@ -78,8 +81,8 @@ export function jsonFrame(kind, message) {
 }
 
 /** @param {Wire.Hello} hello */
-export function hello({id, name, codecs, talk}) {
-	return jsonFrame(Kind.hello, {version: VERSION, id, name, codecs, talk});
+export function hello({version = VERSION, id, name, codecs, talk}) {
+	return jsonFrame(Kind.hello, {version, id, name, codecs, talk});
 }
 
 /** @param {number | bigint} clientUs */
@@ -113,6 +116,8 @@ export function read(bytes) {
 			return {kind: 'people', bytes, changes: []};
 		case Kind.changes:
 			return {kind: 'changes', bytes};
+		case Kind.answer:
+			return {kind: 'answer', bytes};
 		default:
 			return null;
 	}
@@ -167,6 +172,7 @@ function welcome(said) {
 		pingMs: Math.min(10_000, Math.max(100, whole(said.ping_ms, 0, 2 ** 32, 'ping_ms'))),
 		person: said.person ?? null,
 		longestTalk: said.accepts?.[Kind.talk] ?? 0,
+		mayOffer: Kind.offer in (said.accepts ?? {}),
 	};
 }
 

@@ -6,8 +6,8 @@ use auralync::format::printable;
 use auralync::send::fanout::{Asks, Listener, Log, Own, Stopped, Talker};
 use auralync::wire::websocket::MAX_CLIENT_MESSAGE;
 use auralync::wire::{
-    AudioFrame, AudioHeader, Config, Full, Hello, MAX_CLIENT_FRAME, MAX_PEOPLE, People, Reason,
-    typed,
+    AudioFrame, AudioHeader, Config, Full, Hello, MAX_CLIENT_FRAME, MAX_OFFER_BYTES, MAX_PEOPLE,
+    People, Reason, typed,
 };
 
 use super::input::Input;
@@ -130,6 +130,7 @@ impl Served {
                     assert!(spoken.header.captured_us + 1_000_000 >= self.now_us);
                 }
                 Ok(Asks::Wish(wish)) => assert!(wish.volumes.len() <= MAX_PEOPLE),
+                Ok(Asks::Offer(offer)) => assert!(offer.sdp.len() <= MAX_OFFER_BYTES),
                 Ok(Asks::Path(wish)) => self.listener.take_path(&wish, &self.log, self.now_us),
                 Err(_) => {
                     if !self.listener.is_leaving() {

@@ -114,6 +114,8 @@ pub struct Outbox {
     people: Option<Vec<u8>>,
     /// The answer to a WebSocket's own ping; the newest wins.
     websocket_pong: Option<Vec<u8>>,
+    /// What became of an offer; the newest wins.
+    answer: Option<Vec<u8>>,
     last_word: Option<Vec<u8>>,
     counts: Counts,
 }
@@ -155,6 +157,7 @@ impl Outbox {
             aside: None,
             people: None,
             websocket_pong: None,
+            answer: None,
             last_word: None,
             counts: Counts::default(),
         }
@@ -214,6 +217,13 @@ impl Outbox {
         }
     }
 
+    /// Queues the answer to an offer; a newer one takes the place of one not yet begun.
+    pub fn answer(&mut self, frame: Vec<u8>) {
+        if self.last_word.is_none() {
+            self.answer = Some(self.framed(frame));
+        }
+    }
+
     /// Waits without sound, until there is a log to go on in.
     pub fn wait(&mut self) {
         self.cursor = None;
@@ -256,6 +266,7 @@ impl Outbox {
         self.aside = None;
         self.people = None;
         self.websocket_pong = None;
+        self.answer = None;
         self.last_word = Some(last_word);
     }
 
@@ -325,6 +336,7 @@ impl Outbox {
             || self.aside.is_some()
             || self.people.is_some()
             || self.websocket_pong.is_some()
+            || self.answer.is_some()
             || self.last_word.is_some()
     }
 
@@ -426,7 +438,7 @@ impl Outbox {
         let last_word = self.last_word.as_mut().filter(|word| !word.is_empty());
         let bytes = self.notice.take().or_else(|| self.aside.take());
         let bytes = bytes.or_else(|| self.muting.take());
-        let bytes = bytes.or_else(|| self.websocket_pong.take());
+        let bytes = bytes.or_else(|| self.websocket_pong.take()).or_else(|| self.answer.take());
         let bytes =
             bytes.or_else(|| self.people.take()).or_else(|| last_word.map(std::mem::take))?;
         Some(Started::Control { bytes, written: 0, ping: None })

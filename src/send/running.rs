@@ -19,7 +19,10 @@ use super::origin::Origin;
 use super::transmit::{Handle, Snapshot, Transmit};
 use super::web::Web;
 use super::web::names::Names;
+#[cfg(feature = "webrtc")]
+use super::webrtc;
 use super::{carrier, presence, terms};
+use crate::clock::Clock;
 use crate::codec::opus::{self, Layout};
 use crate::control::token::TokenFile;
 use crate::error::Result;
@@ -54,6 +57,7 @@ pub(super) struct Running {
     layout: Layout,
     network: JoinHandle<Result<()>>,
     chunks: JoinHandle<Result<()>>,
+    channels: Option<JoinHandle<Result<()>>>,
     /// Those who may tell the server what to do find it in this file, as long as it is there.
     _token: Option<TokenFile>,
 }
@@ -73,6 +77,12 @@ impl Running {
         if let Some(socket) = datagrams {
             transmit.send_datagrams(socket)?;
         }
+        let channels = match &web_door {
+            Some(door) if settings.datagrams => {
+                open_channels(door, settings, &mut transmit, &handle, clock, &stop)?
+            }
+            _ => None,
+        };
         let token = match web_door {
             Some(door) => {
                 let board = Board {
@@ -113,6 +123,7 @@ impl Running {
             layout,
             network,
             chunks,
+            channels,
             _token: token,
         })
     }
@@ -149,9 +160,47 @@ impl Running {
         self.handle.stop();
         let chunks = join(self.chunks);
         self.recordings.finish();
-        let outcome = join(self.network).and(chunks);
+        let network = join(self.network);
+        let outcome = network.and(chunks).and(self.channels.map_or(Ok(()), join));
         self.fitting.stop.breakage().map_or(outcome, Err)
     }
+}
+
+/// Lets browsers have data channels. They can do without.
+#[cfg(feature = "webrtc")]
+fn open_channels(
+    door: &TcpListener,
+    settings: &ServerSettings,
+    transmit: &mut Transmit,
+    handle: &Handle,
+    clock: Clock,
+    stop: &Shutdown,
+) -> Result<Option<JoinHandle<Result<()>>>> {
+    let socket = match door.local_addr().and_then(webrtc::open_socket) {
+        Ok(socket) => socket,
+        Err(e) => {
+            warn!("browsers hear by TCP alone: there is no UDP socket for them ({e})");
+            return Ok(None);
+        }
+    };
+    let loop_hears = handle.clone();
+    let hears = move |whose, said| loop_hears.hear_channel(whose, said);
+    let most = settings.preset.max_clients as usize;
+    let (channels, thread) = webrtc::start(socket, most, clock, stop, hears)?;
+    transmit.open_channels(channels);
+    Ok(Some(thread))
+}
+
+#[cfg(not(feature = "webrtc"))]
+fn open_channels(
+    _door: &TcpListener,
+    _settings: &ServerSettings,
+    _transmit: &mut Transmit,
+    _handle: &Handle,
+    _clock: Clock,
+    _stop: &Shutdown,
+) -> Result<Option<JoinHandle<Result<()>>>> {
+    Ok(None)
 }
 
 /// Serves the page, and lets those who have the token tell the server what to do.

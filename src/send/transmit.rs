@@ -5,6 +5,7 @@
 //! between, so that two thousand sockets to write keep no accept, pong or close waiting for long.
 
 mod another_codec;
+mod channels;
 mod crowd;
 pub mod datagram_socket;
 mod datagrams;
@@ -36,6 +37,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::fanout::{DatagramLog, Listener, Log, Own, Phase, Stopped, Together};
 use super::web::Web;
+use super::webrtc::{Channels, Whose};
 use crate::clock::Clock;
 use crate::codec::{Codec, InUse};
 use crate::error::{Error, Result, plain};
@@ -127,6 +129,8 @@ struct Seat {
     origin: Origin,
     /// It is being told that it broke the protocol.
     is_violator: bool,
+    /// Its data channel, if it has asked for one.
+    channel: Option<Whose>,
 }
 
 /// The loop.
@@ -137,6 +141,9 @@ pub struct Transmit {
     door: TcpListener,
     web: Option<WebDoor>,
     datagrams: Option<Datagrams>,
+    channels: Option<Channels>,
+    /// Data channels that were asked for so far.
+    offers: u64,
     gathering: Option<Gathering>,
     orders: Receiver<Order>,
     snapshots: SyncSender<Snapshot>,
@@ -206,6 +213,8 @@ impl Transmit {
             door,
             web: None,
             datagrams: None,
+            channels: None,
+            offers: 0,
             gathering: None,
             orders,
             snapshots,
@@ -302,6 +311,7 @@ impl Transmit {
                         web.web.tell(*stats);
                     }
                 }
+                Ok(Order::Channel(whose, said)) => self.hear_channel(whose, said),
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopping = true;
                     return;

@@ -73,6 +73,13 @@ const commands = {
 					window.sockets += 1;
 				}
 			};
+			window.channels = [];
+			const {createDataChannel} = RTCPeerConnection.prototype;
+			RTCPeerConnection.prototype.createDataChannel = function noted(...what) {
+				const channel = createDataChannel.apply(this, what);
+				window.channels.push(channel);
+				return channel;
+			};
 			const TALK = 8;
 			const {send} = WebSocket.prototype;
 			window.talked = [];
@@ -132,6 +139,7 @@ const commands = {
 				delay: text('#delay'),
 				buffer: text('#buffer'),
 				codec: text('#codec'),
+				way: text('#way'),
 				server: text('#server'),
 				trim: text('#trim-value'),
 				volume: text('#volume-value'),
@@ -173,6 +181,22 @@ const commands = {
 		}, Number(patienceMs));
 	},
 	figures: () => inPage(() => window.listener.player.figures()),
+	/** By which way sound comes to who has joined in the page's place, and what became of it there. */
+	way: () => inPage(() => window.listener.way),
+	/** Nothing gets through the channels that the page has opened any more; how many there were. */
+	cutChannels: () =>
+		inPage(() => {
+			for (const channel of window.channels) {
+				channel.onmessage = null;
+				channel.send = () => {};
+			}
+			return window.channels.length;
+		}),
+	/** Channels that are opened from now on bring nothing. */
+	blockChannels: () =>
+		inPage(() => {
+			RTCPeerConnection.prototype.setRemoteDescription = async () => {};
+		}),
 	endPatience: () =>
 		inPage(() => {
 			window.patience.came = () => 0;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod browser;
+mod channel;
 mod opus;
 mod proxy;
 mod talk;

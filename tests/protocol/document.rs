@@ -6,11 +6,12 @@ use super::vectors::{encode, kinds, session, unhex};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-const SOURCES: [&str; 23] = [
+const SOURCES: [&str; 24] = [
     include_str!("../../src/codec/opus.rs"),
     include_str!("../../src/format.rs"),
     include_str!("../../src/wire.rs"),
     include_str!("../../src/wire/message.rs"),
+    include_str!("../../src/wire/channel.rs"),
     include_str!("../../src/wire/datagram.rs"),
     include_str!("../../src/wire/talk.rs"),
     include_str!("../../src/send/fanout/listener.rs"),

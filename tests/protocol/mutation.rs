@@ -105,6 +105,7 @@ impl Served {
                 Ok(Asks::Wish(wish)) => {
                     self.listener.grant(wish, |_| true);
                 }
+                Ok(Asks::Offer(_)) => {}
                 Ok(Asks::Path(wish)) => self.listener.take_path(&wish, &self.log, self.now_us),
                 Ok(Asks::Welcome(hello)) => {
                     assert_is_tame(&hello);

@@ -18,8 +18,8 @@ use crate::codec::Codec;
 use crate::send::presence::Spoken;
 use crate::wire::websocket::{self, close};
 use crate::wire::{
-    Full, Hello, MAX_PEOPLE, Notice, Path, Ping, Reason, Report, USUAL_PERCENT, VERSION, Violation,
-    Wish, kind,
+    Full, Hello, MAX_PEOPLE, Notice, Offer, Path, Ping, Reason, Report, USUAL_PERCENT, VERSION,
+    Violation, Wish, kind,
 };
 
 /// A first byte but no whole hello within this: closed.
@@ -73,6 +73,8 @@ pub enum Asks {
     Wish(Wish),
     /// It wants its sound another way.
     Path(Path),
+    /// It wants a data channel.
+    Offer(Offer),
 }
 
 /// One listener.
@@ -119,6 +121,8 @@ pub struct Listener {
     coming: Option<Coming>,
     /// Its way by datagram, where it can go it.
     pub path: Option<DatagramPath>,
+    /// Whether it may ask for a data channel.
+    pub may_offer: bool,
     /// When it connected.
     pub since_us: u64,
     /// When it last said anything, or connected.
@@ -192,6 +196,7 @@ impl Listener {
             own: None,
             coming: None,
             path: None,
+            may_offer: false,
             since_us: now_us,
             heard_us: now_us,
             refusal: Full::Server,
@@ -295,6 +300,9 @@ impl Listener {
                 }
                 (kind::PATH, Phase::Typed) if self.path.is_some() => {
                     return Ok(Asks::Path(Path::read(body)?));
+                }
+                (kind::OFFER, Phase::Typed) if self.may_offer => {
+                    return Ok(Asks::Offer(Offer::read(body)?));
                 }
                 (kind::WISH, Phase::Typed) if self.person.is_some() => {
                     return Ok(Asks::Wish(Wish::read(body)?));
@@ -446,8 +454,16 @@ impl Listener {
     pub fn account(&self, now_us: u64) -> String {
         let Counts { frames, bytes, dropped_full, dropped_old } = self.outbox.counts();
         let seconds = now_us.saturating_sub(self.since_us) as f64 / 1e6;
-        let dropped = dropped_full + dropped_old;
-        format!("after {seconds:.0} s: {frames} chunks, {bytes} bytes, {dropped} dropped")
+        let path = self.path.as_ref().map(DatagramPath::counts).unwrap_or_default();
+        let by_datagram = match path.datagrams {
+            0 => String::new(),
+            sent => format!(", {sent} datagrams ({} again)", path.resent),
+        };
+        let bytes = bytes + path.bytes;
+        let dropped = dropped_full + dropped_old + path.dropped_full + path.dropped_old;
+        format!(
+            "after {seconds:.0} s: {frames} chunks{by_datagram}, {bytes} bytes, {dropped} dropped"
+        )
     }
 
     /// What this listener is called in the log.

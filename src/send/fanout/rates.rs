@@ -20,6 +20,9 @@ const MAX_WISHES_PER_SECOND: u32 = 20;
 /// A client looks for another way after silence of a tenth of a second, and seldom changes it.
 const MAX_PATHS_PER_SECOND: u32 = 20;
 
+/// A page that has lost its data channel tries again after a second.
+const MAX_OFFERS_PER_SECOND: u32 = 4;
+
 /// Datagrams with which a client asks, in a second: it asks for what is missing every 4 ms, twice where
 /// little time is left. More are not read.
 pub(super) const MAX_ASKS_PER_SECOND: u64 = 500;
@@ -32,13 +35,14 @@ pub(super) const MAX_PROOFS_PER_SECOND: u64 = 20;
 const MAX_OTHERS_PER_SECOND: u32 = 100;
 
 /// What a listener may say, and how many of it in a second: one more is a violation.
-const RATES: [(u8, &str, u32); 7] = [
+const RATES: [(u8, &str, u32); 8] = [
     (kind::HELLO, "hellos", MAX_HELLOS_PER_SECOND),
     (kind::PING, "pings", MAX_PINGS_PER_SECOND),
     (kind::REPORT, "reports", MAX_REPORTS_PER_SECOND),
     (kind::TALK, "talk frames", MAX_TALKS_PER_SECOND),
     (kind::WISH, "wishes", MAX_WISHES_PER_SECOND),
     (kind::PATH, "wishes for another way", MAX_PATHS_PER_SECOND),
+    (kind::OFFER, "offers", MAX_OFFERS_PER_SECOND),
     (OTHERS, "frames of unknown kinds", MAX_OTHERS_PER_SECOND),
 ];
 

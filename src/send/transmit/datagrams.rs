@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use mio::net::UdpSocket;
 use mio::{Interest, Poll};
@@ -14,6 +15,7 @@ use crate::codec::{Codec, opus};
 use crate::error::{Error, Result};
 use crate::random::random;
 use crate::send::fanout::{DatagramLog, DatagramPath, KEPT_BEYOND_US, Pace, Phase};
+use crate::send::webrtc::{Channels, Order, Whose};
 use crate::wire::datagram::{Ask, FromClient, MAX_DATAGRAM, Token};
 use crate::wire::{self, AudioFrame, Hello, MAX_CLIENT_FRAME, Welcome, kind};
 
@@ -93,6 +95,34 @@ impl Datagrams {
     }
 }
 
+/// Which way one listener's datagrams go.
+struct Ways<'a> {
+    batch: Option<&'a mut Batch>,
+    channel: Option<(&'a mut Channels, Whose)>,
+    seat: usize,
+}
+
+impl<'a> Ways<'a> {
+    fn new(
+        datagrams: &'a mut Option<Datagrams>,
+        channels: &'a mut Option<Channels>,
+        channel: Option<Whose>,
+        seat: usize,
+    ) -> Self {
+        let batch = datagrams.as_mut().map(|datagrams| &mut datagrams.batch);
+        Self { batch, channel: channels.as_mut().zip(channel), seat }
+    }
+
+    fn give(&mut self, to: SocketAddr, bytes: &Arc<[u8]>) {
+        if let Some((channels, whose)) = &mut self.channel {
+            // What does not fit is lost, as on the way: it is asked again.
+            let _ = channels.give(Order::Send(*whose, Arc::clone(bytes)));
+        } else if let Some(batch) = &mut self.batch {
+            batch.add(self.seat, to, bytes);
+        }
+    }
+}
+
 /// The logs of datagrams, by [`Codec::index`]. Positions are at the stream's `rate`, but for Opus.
 pub(super) fn logs(rate: u32) -> Vec<DatagramLog> {
     let log = |codec: Codec| {
@@ -156,7 +186,6 @@ impl Transmit {
     /// that a token is unknown.
     fn answer(&mut self, ask: &Ask, from: SocketAddr, length: usize) {
         let now = self.clock.now_us();
-        let max_age_us = self.max_age_us(now);
         let Some(datagrams) = &mut self.datagrams else { return };
         let Some(&index) = datagrams.seats.get(&ask.token) else { return };
         let cookie = datagrams.cookie(&ask.token, from);
@@ -168,9 +197,16 @@ impl Transmit {
         let Some(answer) = path.answer(ask, (from, cookie), length, now) else { return };
         // What the system has no room for is lost, as on the way: it is asked again.
         let _ = datagrams.socket.send_to(&answer, from);
-        if ask.cookie != cookie {
-            return;
+        if ask.cookie == cookie {
+            self.give_again(index, ask, now);
         }
+    }
+
+    /// Does as the listener at `index` asks from an address that has proven itself.
+    pub(super) fn give_again(&mut self, index: usize, ask: &Ask, now: u64) {
+        let max_age_us = self.max_age_us(now);
+        let Some(Some(seat)) = self.seats.get_mut(index) else { return };
+        let listener = &mut seat.listener;
         listener.heard_us = now;
         if !ask.missing.is_empty() {
             let codec = listener.codec;
@@ -179,9 +215,9 @@ impl Transmit {
                 max_age_us: max_age_us + listener.extra_us(),
                 bytes_per_second: self.room.buffering(codec).bytes_per_second,
             };
-            let batch = &mut datagrams.batch;
+            let mut ways = Ways::new(&mut self.datagrams, &mut self.channels, seat.channel, index);
             listener.give_again(ask, &self.cut[codec.index()], pace, |to, bytes| {
-                batch.add(index, to, bytes);
+                ways.give(to, bytes);
             });
             self.send_batch();
         }
@@ -191,8 +227,7 @@ impl Transmit {
     /// Hands on what is due to the listener at `index` by datagram; whether its sound goes that way.
     pub(super) fn give_datagrams(&mut self, index: usize, now: u64) -> bool {
         let max_age_us = self.max_age_us(now);
-        let (Some(datagrams), Some(Some(seat))) = (&mut self.datagrams, self.seats.get_mut(index))
-        else {
+        let Some(Some(seat)) = self.seats.get_mut(index) else {
             return false;
         };
         let listener = &mut seat.listener;
@@ -204,9 +239,9 @@ impl Transmit {
         }
         let pace =
             Pace { now_us: now, max_age_us: max_age_us + listener.extra_us(), bytes_per_second: 0 };
-        let batch = &mut datagrams.batch;
-        let gave = listener.give_datagrams(log, cut, pace, |to, bytes| batch.add(index, to, bytes));
-        if batch.is_full() {
+        let mut ways = Ways::new(&mut self.datagrams, &mut self.channels, seat.channel, index);
+        let gave = listener.give_datagrams(log, cut, pace, |to, bytes| ways.give(to, bytes));
+        if self.datagrams.as_ref().is_some_and(|datagrams| datagrams.batch.is_full()) {
             self.send_batch();
         }
         gave
@@ -214,6 +249,9 @@ impl Transmit {
 
     /// Hands the datagrams that wait to the system.
     pub(super) fn send_batch(&mut self) {
+        if let Some(channels) = &mut self.channels {
+            channels.flush();
+        }
         let Some(datagrams) = &mut self.datagrams else { return };
         for (index, bytes) in datagrams.batch.send(&datagrams.socket) {
             if let Some(Some(seat)) = self.seats.get_mut(index)
@@ -251,7 +289,7 @@ impl Transmit {
     /// Sends sound by TCP again to those who have not asked for a datagram for long, and cuts no more for
     /// streams that nobody hears this way.
     pub(super) fn keep_datagrams(&mut self, now: u64) {
-        if self.datagrams.is_none() {
+        if self.datagrams.is_none() && self.channels.is_none() {
             return;
         }
         let max_age_us = self.max_age_us(now);

@@ -194,6 +194,7 @@ impl Transmit {
             connection: 0,
             origin,
             is_violator: false,
+            channel: None,
         };
         self.seats[index] = Some(seat);
         Some(index)
@@ -258,6 +259,7 @@ impl Transmit {
         seat.listener.codec = codec;
         sockets::rebuffer(SockRef::from(&seat.stream), buffering);
         self.offer_datagrams(index, &hello, &mut welcome);
+        self.offer_channel(index, &mut welcome);
         let refusal = self.let_speak(index, ghost, hello.talk.take());
         self.number(index, ghost, &mut welcome);
         let Some(Some(seat)) = self.seats.get_mut(index) else {

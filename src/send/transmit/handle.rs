@@ -9,6 +9,7 @@ use mio::Waker;
 
 use crate::codec::{InUse, Offers};
 use crate::error::{Error, Result};
+use crate::send::webrtc::{Said, Whose};
 use crate::stats::{ListenerStats, ServerStats};
 use crate::wire::AudioFrame;
 
@@ -25,6 +26,7 @@ pub(super) enum Order {
     Listeners(SyncSender<Vec<ListenerStats>>),
     Remove { peer: SocketAddr, by_address: bool, answer: SyncSender<bool> },
     Mute { peer: SocketAddr, is_muted: bool, answer: SyncSender<bool> },
+    Channel(Whose, Said),
     Stop,
 }
 
@@ -77,6 +79,12 @@ impl Handle {
     #[must_use]
     pub fn silence(&self, person: u32) -> bool {
         self.offer(Order::Silence(person))
+    }
+
+    /// Hands on what came from a browser's data channel. `false` if the loop was too busy to take it.
+    #[must_use]
+    pub fn hear_channel(&self, whose: Whose, said: Said) -> bool {
+        self.offer(Order::Channel(whose, said))
     }
 
     fn offer(&self, order: Order) -> bool {

@@ -122,6 +122,7 @@ impl Transmit {
         if let (Some(datagrams), Some(path)) = (&mut self.datagrams, &seat.listener.path) {
             datagrams.forget(&path.token);
         }
+        self.close_channel(seat.channel);
         let counts = seat.listener.outbox.counts();
         let path = seat.listener.path.as_ref().map(DatagramPath::counts).unwrap_or_default();
         self.dropped_before += counts.dropped_full + counts.dropped_old;

@@ -135,6 +135,7 @@ impl Transmit {
                 Ok(Asks::Welcome(hello)) => self.welcome(index, hello),
                 Ok(Asks::Mix(spoken)) => self.hand_on(index, spoken),
                 Ok(Asks::Wish(wish)) => self.grant(index, wish),
+                Ok(Asks::Offer(offer)) => self.ask_for_channel(index, offer),
                 Ok(Asks::Path(wish)) => self.take_path(index, &wish),
                 Err(_) if seat.listener.is_leaving() => {
                     return self.leave(index, "was told to go and talked on");

@@ -1,0 +1,187 @@
+// Sound by datagram over a WebRTC data channel, beside the WebSocket that carries all else, and sound where no
+// channel opens. Fetched when the first sound is out.
+
+import {Asking, Step} from './asking.js';
+import {ask, read} from './datagram.js';
+import {Deadline} from './gaps.js';
+import {Repair} from './repair.js';
+import {json, jsonFrame, Kind, Violation} from './wire.js';
+
+// It looks this often whether something is due; what comes is looked at when it does.
+const LOOK_EVERY_MS = 5;
+
+// A page that was kept from looking for so long was not listening either: silence means nothing then.
+const KEPT_AWAY_US = 60_000;
+
+// Sound has to be there so long before its turn, for the way through a decoder.
+const IN_TIME_US = 8_000;
+
+const BYTES = {f32: 4, s24: 3, s16: 2, opus: 0};
+
+const nowUs = () => performance.now() * 1e3;
+
+/** One listener's way for datagrams. */
+export class Channel {
+	#listener;
+	#give;
+	#timer;
+	#repair = new Repair(48_000, 0);
+	/** @type {Asking | null} */
+	#asking = null;
+	/** @type {RTCPeerConnection | null} */
+	#peer = null;
+	/** @type {RTCDataChannel | null} */
+	#channel = null;
+	#lookedUs = nowUs();
+	#delayUs = 0;
+
+	/**
+	 * `give` takes sound in order.
+	 * @param {Page.Listener} listener
+	 * @param {(audio: Wire.Audio) => void} give
+	 */
+	constructor(listener, give) {
+		this.#listener = listener;
+		this.#give = give;
+		if (listener.welcome) this.welcomed(listener.welcome);
+		this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
+	}
+
+	/**
+	 * A connection begins: whatever was open belonged to the one before.
+	 * @param {Wire.Welcome} welcome
+	 */
+	welcomed({codec, channels, positionRate, mayOffer}) {
+		this.#close();
+		this.#repair = new Repair(positionRate, BYTES[codec] * channels);
+		this.#asking = mayOffer && 'RTCPeerConnection' in window ? new Asking(nowUs()) : null;
+	}
+
+	/**
+	 * Sound came by WebSocket.
+	 * @param {Wire.Audio} audio
+	 */
+	frame(audio) {
+		this.#repair.frame(audio);
+		this.#release(nowUs());
+	}
+
+	/** What is known of the way: whether sound comes by it, and how much was lost and repaired. */
+	figures() {
+		return {isOn: this.#asking?.isOn ?? false, ...this.#repair.counts};
+	}
+
+	#look() {
+		const us = nowUs();
+		const awayUs = us - this.#lookedUs;
+		this.#lookedUs = us;
+		// What came meanwhile is heard first.
+		if (awayUs > KEPT_AWAY_US || !this.#asking) return;
+		const stream = this.#listener.player.deadline();
+		this.#repair.deadline = stream && new Deadline(stream.position, stream.atUs - IN_TIME_US, stream.rate);
+		this.#delayUs = stream?.delayUs ?? this.#delayUs;
+		this.#release(us);
+		switch (this.#asking.next(us, this.#repair.trip.usualUs, this.#delayUs)) {
+			case Step.open:
+				this.#open().catch(() => this.#fail());
+				break;
+			case Step.ask:
+				this.#ask(0, [], us);
+				break;
+			case Step.giveUp:
+			case Step.fallBack:
+				this.#fail();
+				break;
+			default:
+		}
+	}
+
+	async #open() {
+		const peer = new RTCPeerConnection();
+		this.#peer = peer;
+		const channel = peer.createDataChannel('sound', {ordered: false, maxRetransmits: 0});
+		channel.binaryType = 'arraybuffer';
+		channel.onopen = () => {
+			this.#channel = channel;
+			this.#asking?.opened(nowUs());
+			this.#look();
+		};
+		channel.onclose = () => {
+			if (this.#peer === peer) this.#fail();
+		};
+		channel.onmessage = ({data}) => {
+			if (this.#peer === peer && data instanceof ArrayBuffer) this.#take(data);
+		};
+		await peer.setLocalDescription();
+		const sdp = peer.localDescription?.sdp;
+		if (this.#peer === peer && sdp) this.#listener.send(jsonFrame(Kind.offer, {sdp}));
+	}
+
+	/**
+	 * The server's answer to the offer.
+	 * @param {ArrayBuffer} bytes
+	 */
+	async answer(bytes) {
+		const {sdp} = json(bytes);
+		const peer = this.#peer;
+		if (!peer || peer.signalingState !== 'have-local-offer') return;
+		try {
+			if (typeof sdp !== 'string') throw new Violation('no channel is to be had');
+			await peer.setRemoteDescription({type: 'answer', sdp});
+		} catch {
+			if (this.#peer === peer) this.#fail();
+		}
+	}
+
+	/** @param {ArrayBuffer} bytes */
+	#take(bytes) {
+		const us = nowUs();
+		const datagram = read(bytes);
+		if (datagram?.kind === 'answer') {
+			this.#asking?.answered(us);
+			this.#repair.trip.note(us - datagram.clientUs);
+		} else if (datagram) {
+			this.#asking?.sound(us);
+			this.#repair.datagram(datagram, us);
+			this.#release(us);
+		}
+	}
+
+	/** @param {number} us */
+	#release(us) {
+		for (let audio = this.#repair.next(us); audio; audio = this.#repair.next(us)) this.#give(audio);
+		const wanted = this.#channel && this.#repair.ask(us);
+		if (!wanted) return;
+		this.#ask(wanted.stream, wanted.numbers, us);
+		if (wanted.again.length > 0) this.#ask(wanted.stream, wanted.again, us);
+	}
+
+	/** @param {number} stream @param {number[]} numbers @param {number} us */
+	#ask(stream, numbers, us) {
+		this.#asking?.asks(us);
+		if (this.#channel?.readyState === 'open') this.#channel.send(ask(stream, numbers, us));
+	}
+
+	/** Sound comes by WebSocket again, from where datagrams have brought it. */
+	#fail() {
+		const wasOpen = this.#channel !== null;
+		this.#close();
+		this.#asking?.fail(nowUs());
+		if (!wasOpen) return;
+		const from = this.#repair.position ?? undefined;
+		this.#listener.send(jsonFrame(Kind.path, {datagrams: false, from}));
+	}
+
+	#close() {
+		const peer = this.#peer;
+		this.#peer = null;
+		this.#channel = null;
+		peer?.close();
+	}
+
+	/** Lets go of it for good. */
+	leave() {
+		clearInterval(this.#timer);
+		this.#close();
+	}
+}
