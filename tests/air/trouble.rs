@@ -10,6 +10,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_twentieth_lost_is_not_heard_in_whole_samples", lost_in_s16),
     ("a_hole_costs_no_more_than_it_is_longer_than_the_delay_and_leaves_no_tail", holes),
     ("a_stall_costs_no_more_than_it_is_longer_than_the_delay_and_leaves_no_tail", stalls),
+    ("a_network_too_slow_for_the_best_codec_carries_another_within_three_seconds", slow),
     ("datagrams_that_are_overtaken_or_come_twice_are_not_heard", mixed_up),
 ];
 
@@ -89,6 +90,15 @@ fn holes() {
 fn stalls() {
     listen(set("delay=2 jitter=6 stall=120,5000", "low-latency", "opus"), |outcome| {
         outcome.heard.longest <= 4 && outcome.heard.jumps == 0
+    });
+}
+
+/// Whole again within three seconds, in windows of 20 ms.
+const SOON: usize = 150;
+
+fn slow() {
+    listen(set("rate=1 queue=200", "low-latency", "auto"), |outcome| {
+        outcome.heard.until <= SOON && outcome.heard.jumps == 0
     });
 }
 
