@@ -88,6 +88,7 @@ pub mod settings;
 #[doc(hidden)] // shown as [`Shutdown`]
 pub mod shutdown;
 mod threads;
+mod wifi;
 
 pub use error::{Error, Result};
 pub use format::Format;

@@ -1,10 +1,12 @@
 //! Joins the receiving stages: makes the rings and queues, starts and joins the threads.
 
+pub mod air;
 pub mod cardless;
 pub mod connect;
 mod controls;
 pub mod decode;
 pub mod dry;
+pub mod fit;
 #[cfg(feature = "device")]
 mod keep_card;
 pub(crate) mod people;

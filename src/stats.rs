@@ -289,10 +289,11 @@ pub struct ListenerStats {
 }
 
 /// How a listener is connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
     /// By a connection of its own.
+    #[default]
     Tcp,
     /// By a connection of its own, and sound by datagram.
     Udp,
@@ -337,6 +338,18 @@ pub struct ClientStats {
     /// Chunks that the playing thread was too busy to take, or that would have begun the stream
     /// anew more than ten times in a second.
     pub chunks_refused: u64,
+    /// Which way sound comes.
+    pub via: Via,
+    /// Datagrams of sound received.
+    pub datagrams: u64,
+    /// Datagrams that never came by themselves.
+    pub lost_datagrams: u64,
+    /// Datagrams among them that came because they were asked for, or by parity.
+    pub repaired: u64,
+    /// Sound that was made up because it was missing, in ms.
+    pub concealed_ms: f64,
+    /// How long asking and being answered takes, in ms (0: not known).
+    pub round_trip_ms: f64,
     /// Sound waiting, in ms.
     pub buffered_ms: f64,
     /// How long after its capture the sound is heard, in ms.
@@ -359,6 +372,8 @@ pub struct ClientStats {
     pub output_latency_ms: f64,
     /// Connections made so far.
     pub connections: u64,
+    /// What the network does to the sound, in words; `None` where nothing is known to be wrong.
+    pub air: Option<String>,
     /// Files that are being recorded.
     pub recordings: u64,
     /// Frames recorded.

@@ -10,6 +10,7 @@ mod deframe;
 pub mod http;
 mod json;
 mod message;
+mod path;
 mod talk;
 pub mod websocket;
 
@@ -17,8 +18,9 @@ pub use channel::{MAX_OFFER_BYTES, Offer, OfferAnswer};
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
     AuralyncKey, Config, Datagrams, Hello, MAX_CAPTURED, MAX_CAPTURED_BYTES, MAX_PLAYOUT_DELAY_MS,
-    Notice, Path, Ping, Pong, Reason, Report, ServerFirst, Welcome,
+    Notice, Ping, Pong, Reason, Report, ServerFirst, Welcome,
 };
+pub use path::{Path, Switch};
 pub use talk::{
     Changes, FLAG_HELD, FLAG_LAST, HIGHEST_TALK_RATE, LOWEST_TALK_RATE, MAX_PEOPLE,
     MAX_PEOPLE_BYTES, MAX_TALK_BYTES, MAX_VOLUME_PERCENT, Microphone, People, Person,
@@ -71,6 +73,8 @@ pub mod kind {
     pub const OFFER: u8 = 13;
     /// Server → client: JSON, the answer.
     pub const ANSWER: u8 = 14;
+    /// Server → client: JSON, how sound is packed from a position on.
+    pub const SWITCH: u8 = 15;
 }
 
 /// Longest frame (kind and body) that a server takes from a client, in bytes.

@@ -42,6 +42,13 @@ impl Offers {
         self.0.iter().any(|offer| matches!(offer.codec, Codec::Opus(_)))
     }
 
+    /// The codec that `word` names, if a listener may have it while it plays.
+    #[must_use]
+    pub fn allowed(&self, word: &str) -> Option<Codec> {
+        let codec = Word::parse(word)?.codec;
+        self.0.iter().any(|offer| offer.codec.name() == codec.name()).then_some(codec)
+    }
+
     /// What a listener gets whose hello lists `wishes`, where `others` listen already. `before` is
     /// what it had on the connection that this one takes the place of. A listener that plays
     /// nothing that is allowed gets the first that it names: nobody is turned away for a codec.
@@ -131,6 +138,16 @@ mod tests {
         assert_eq!(gets(&opus, &["s16"], 0), "s16", "it plays nothing that is allowed");
         assert_eq!(gets(&opus, &[], 0), "f32");
         assert_eq!(gets(&opus, &["quantum", "f32"], 0), "f32");
+    }
+
+    #[test]
+    fn while_it_plays_a_listener_may_have_what_is_offered_and_no_more() {
+        let some = offers(&["f32", "opus:128"]).unwrap();
+        assert_eq!(some.allowed("opus:64"), Codec::parse("opus:64"));
+        assert_eq!(some.allowed("f32"), Some(Codec::Float32));
+        for word in ["s16", "auto", "mp3", ""] {
+            assert_eq!(some.allowed(word), None, "{word}");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 mod asking;
 mod datagrams;
 mod delays;
+mod following;
+mod joint;
 mod line;
 pub mod outbox;
 mod reach;
@@ -12,14 +14,15 @@ mod sounds;
 pub mod talk;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
+use super::air::Air;
 use super::people::Room;
 use crate::clock::{Clock, Offset};
 use crate::codec;
@@ -120,8 +123,10 @@ pub struct Seen {
     pub version: Counter,
     /// Frames received.
     pub frames: Counter,
-    /// Frames among them that the decoder made up, because the server dropped what was there.
+    /// Frames among them that were made up, because what belongs there was missing.
     pub concealed: Counter,
+    /// How long that was, in µs.
+    pub concealed_us: Counter,
     /// Chunks that the playing thread was too busy to take.
     pub refused: Counter,
     /// Uncertainty of the server clock's estimate, in ns.
@@ -136,15 +141,22 @@ pub struct Seen {
     pub repaired: Counter,
     /// How long an ask and its answer take, in µs.
     pub round_trip_us: Counter,
+    /// What the way does to the sound.
+    air: Mutex<Air>,
 }
 
 impl Seen {
-    /// Notes what has happened to this connection's datagrams.
-    fn note(&self, counts: Counts, round_trip_us: u64) {
-        self.datagrams.set(counts.datagrams);
-        self.lost_datagrams.set(counts.lost);
-        self.repaired.set(counts.repaired + counts.restored);
+    /// Adds what has happened to datagrams between two looks at a connection.
+    fn note(&self, before: Counts, now: Counts, round_trip_us: u64) {
+        self.datagrams.add(now.datagrams - before.datagrams);
+        self.lost_datagrams.add(now.lost - before.lost);
+        self.repaired.add(now.repaired + now.restored - before.repaired - before.restored);
         self.round_trip_us.set(round_trip_us);
+    }
+
+    /// What the way does to the sound.
+    pub fn air(&self) -> MutexGuard<'_, Air> {
+        self.air.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

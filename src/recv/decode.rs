@@ -5,7 +5,7 @@ use crate::codec::{Codec, pcm};
 use crate::playout::frames::{FrameDecoder, Sound};
 use crate::wire::{
     AudioHeader, Changes, Config, Frame, Full, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
-    People, Pong, ServerFirst, VERSION, Violation, Welcome, kind,
+    People, Pong, ServerFirst, Switch, VERSION, Violation, Welcome, kind,
 };
 
 /// A conversation with one server, from the listener's side.
@@ -49,6 +49,8 @@ pub enum Event<'a> {
     Frame(AudioHeader, &'a [u8]),
     /// A clock reading.
     Pong(Pong),
+    /// Sound in another codec.
+    Switch(Switch),
     /// A change or a goodbye.
     Notice(Notice),
     /// Who is in the room.
@@ -192,6 +194,9 @@ impl Conversation {
                     return Ok(Event::Frame(header, payload));
                 }
                 decoder.decode(header, payload, &mut self.samples).map(Event::Audio)
+            }
+            (Stage::Typed { .. }, kind::SWITCH) if self.is_undecoded => {
+                Ok(Event::Switch(Switch::read(body)?))
             }
             (Stage::Typed { .. }, kind::PONG) => Ok(Event::Pong(Pong::read(body)?)),
             (Stage::Typed { .. }, kind::CHANGES) => Ok(Event::Changes(Changes::read(body)?)),

@@ -117,6 +117,23 @@ pub struct Repair {
     counts: Counts,
 }
 
+impl Counts {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            datagrams: self.datagrams + other.datagrams,
+            lost: self.lost + other.lost,
+            repaired: self.repaired + other.repaired,
+            restored: self.restored + other.restored,
+            missing: self.missing + other.missing,
+            duplicates: self.duplicates + other.duplicates,
+            late: self.late + other.late,
+            refused: self.refused + other.refused,
+        }
+    }
+}
+
 impl Repair {
     /// Nothing, for sound in `format`, packed by `codec`, of whatever bitrate.
     #[must_use]
@@ -285,6 +302,11 @@ impl Repair {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Goes on from what had happened by then.
+    pub fn count_on_from(&mut self, counts: Counts) {
+        self.counts = counts;
     }
 
     fn put(&mut self, sound: &datagram::Piece<'_>, now_us: u64) -> Came {

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use log::info;
+use log::{info, warn};
 
+use super::air::Finding;
 use super::connect::Seen;
 use super::people::Gossip;
 use super::play::Snapshot;
 use super::running::Watched;
 use super::talk;
-use crate::stats::{self, ClientStats, Lines, Loudest};
+use crate::stats::{self, ClientStats, Lines, Loudest, Via};
 use crate::status::client::{Mouth, View};
 use crate::status::{self, Terminal};
+use crate::wifi::Wifi;
 use crate::wire::Report;
 
 /// Reports how a client goes.
@@ -30,6 +32,8 @@ pub(super) struct Reporter {
     second_said: Loudest,
     moment_said: Loudest,
     gossip: Gossip,
+    /// Held while a server is connected.
+    wifi: Wifi,
     last: Snapshot,
 }
 
@@ -56,6 +60,7 @@ impl Reporter {
             second_said: second(),
             moment_said: moment(),
             gossip: Gossip::default(),
+            wifi: Wifi::default(),
             last: Snapshot::default(),
         }
     }
@@ -63,6 +68,7 @@ impl Reporter {
     /// Looks at how it goes, and says what is due.
     pub(super) fn look(&mut self) {
         self.take_newest();
+        self.wifi.while_playing(self.watched.seen.version.get() != 0);
         let now_us = self.watched.clock.now_us();
         let level_dbfs = self.watched.counters.peak.take_dbfs();
         let mic_level_dbfs = self.watched.said.microphone.peak.take_dbfs();
@@ -70,7 +76,9 @@ impl Reporter {
         if let Some(level_dbfs) = self.second.over(now_us, level_dbfs) {
             let _ = self.watched.reports.try_send(report(&self.last, &self.watched.counters));
             let mic_level_dbfs = mic_second.unwrap_or(mic_level_dbfs);
-            self.lines.write(&self.stats(now_us, level_dbfs, mic_level_dbfs));
+            let stats = self.stats(now_us, level_dbfs, mic_level_dbfs);
+            self.tell_of_air(now_us, stats.lost_frames);
+            self.lines.write(&stats);
         }
         let Some(terminal) = &self.terminal else {
             let news = self.gossip.news(&self.watched.controls.room.others(), now_us);
@@ -94,6 +102,14 @@ impl Reporter {
         self.lines.write(&stats);
     }
 
+    /// Says what the way does, where sound is missing for it and it was not said of late.
+    fn tell_of_air(&self, now_us: u64, missing: u64) {
+        let mut air = self.watched.seen.air();
+        if let Some(finding) = air.look(now_us, missing) {
+            warn!("{}", air.sentence(finding));
+        }
+    }
+
     fn take_newest(&mut self) {
         while let Ok(snapshot) = self.watched.snapshots.try_recv() {
             self.last = snapshot;
@@ -103,7 +119,9 @@ impl Reporter {
     fn stats(&self, now_us: u64, level_dbfs: f32, mic_level_dbfs: f32) -> ClientStats {
         let Watched { counters, seen, recorded, talking, said, .. } = &self.watched;
         let uptime_us = now_us - self.start_us;
-        let listening = client_stats(&self.last, counters, seen, recorded, uptime_us, level_dbfs);
+        let mut listening =
+            client_stats(&self.last, counters, seen, recorded, uptime_us, level_dbfs);
+        listening.air = seen.air().finding(now_us).map(Finding::what);
         talk::stats(listening, talking.as_deref(), said, mic_level_dbfs)
     }
 
@@ -156,6 +174,12 @@ fn client_stats(
         lost_frames: now.counts.lost + seen.concealed.get(),
         chunks_refused: seen.refused.get() + counters.refused.get(),
         late_frames: now.counts.late,
+        via: if seen.by_datagram.get() != 0 { Via::Udp } else { Via::Tcp },
+        datagrams: seen.datagrams.get(),
+        lost_datagrams: seen.lost_datagrams.get(),
+        repaired: seen.repaired.get(),
+        concealed_ms: seen.concealed_us.get() as f64 / 1e3,
+        round_trip_ms: seen.round_trip_us.get() as f64 / 1e3,
         buffered_ms: now.buffered_ms,
         delay_ms: now.delay_ms,
         playout_delay_ms: now.playout_delay_ms,

@@ -23,7 +23,7 @@ mod together;
 
 pub use datagram_path::{DatagramCounts, DatagramPath, Pace};
 pub use datagrams::{DatagramLog, KEPT_BEYOND_US, MAX_KEPT};
-pub use listener::{Asks, Listener, Overdue, Phase};
+pub use listener::{Asks, Both, Listener, Overdue, Phase};
 pub use log::Log;
 pub use own::Own;
 pub use talker::{TalkCounts, Talker};

@@ -4,6 +4,7 @@
 //! time. One turn reads, obeys, accepts (a few), then writes audio in slices with a zero-time poll
 //! between, so that two thousand sockets to write keep no accept, pong or close waiting for long.
 
+mod another_codec;
 mod channels;
 mod crowd;
 pub mod datagram_socket;
@@ -416,6 +417,7 @@ impl Transmit {
         let now = self.clock.now_us();
         let max_age_us = self.max_age_us(now);
         let wait_us = self.wait_us(now);
+        self.turn_codec(index);
         let gave = self.give_datagrams(index, now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return false;

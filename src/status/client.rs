@@ -1,7 +1,7 @@
 //! What a client shows.
 
 use super::{Key, meter};
-use crate::stats::ClientStats;
+use crate::stats::{ClientStats, Via};
 use crate::talking::{Mode, Other};
 
 /// Cells that a line of people has at most; a terminal is often narrower, and cuts it.
@@ -53,8 +53,12 @@ pub fn lines(stats: &ClientStats, view: &View) -> Vec<String> {
         (false, percent) => format!("volume {percent} %"),
     };
     let mut line = format!(
-        "underruns {}  lost {}  {:+.1} ppm  {volume}  delay {:+} ms",
-        stats.underruns, stats.lost_frames, stats.ppm, view.trim_ms
+        "underruns {}  lost {}  {:+.1} ppm  {volume}  delay {:+} ms{}",
+        stats.underruns,
+        stats.lost_frames,
+        stats.ppm,
+        view.trim_ms,
+        path(stats)
     );
     if view.extra_ms > 0 {
         line += &format!("  {} ms after the others", view.extra_ms);
@@ -66,6 +70,7 @@ pub fn lines(stats: &ClientStats, view: &View) -> Vec<String> {
         line += "  simulated network";
     }
     lines.push(line);
+    lines.extend(stats.air.clone());
     if let Some(mouth) = &view.mouth {
         lines.push(format!(
             "{}  {}",
@@ -132,6 +137,19 @@ fn people(others: &[Other]) -> String {
     line
 }
 
+/// Which way sound comes, and what the network loses of it.
+fn path(stats: &ClientStats) -> String {
+    let lost = match (stats.lost_datagrams, stats.repaired) {
+        (0, _) => String::new(),
+        (lost, repaired) => format!(" ({lost} lost, {repaired} mended)"),
+    };
+    match stats.via {
+        Via::Udp => format!("  UDP {:.0} ms{lost}", stats.round_trip_ms),
+        _ if stats.datagrams > 0 => format!("  TCP now{lost}"),
+        _ => String::new(),
+    }
+}
+
 fn playing(stats: &ClientStats) -> String {
     if !stats.connected {
         return "not connected".to_owned();
@@ -184,6 +202,22 @@ mod tests {
         let lines = lines(&stats(), &view);
         assert!(lines[1].contains("deaf") && lines[1].contains("20 ms after the others"));
         assert_eq!(lines[2], Key::HELP);
+    }
+
+    #[test]
+    fn which_way_sound_comes_and_what_is_lost_there_shows() {
+        let stats = ClientStats {
+            via: Via::Udp,
+            datagrams: 9_000,
+            round_trip_ms: 4.2,
+            lost_datagrams: 7,
+            repaired: 6,
+            ..stats()
+        };
+        let shown = |stats: &ClientStats| lines(stats, &View::default())[1].clone();
+        assert!(shown(&stats).ends_with("  UDP 4 ms (7 lost, 6 mended)"), "{}", shown(&stats));
+        let by_tcp = ClientStats { via: Via::Tcp, ..stats };
+        assert!(shown(&by_tcp).ends_with("  TCP now (7 lost, 6 mended)"));
     }
 
     fn mouth(mode: Mode) -> Mouth {
@@ -246,6 +280,15 @@ mod tests {
     fn a_recording_and_a_simulated_network_are_named() {
         let view = View { is_recording: true, is_simulated: true, ..View::default() };
         assert!(lines(&stats(), &view)[1].ends_with("  recording  simulated network"));
+    }
+
+    #[test]
+    fn what_the_network_does_stands_below_what_is_lost() {
+        let air = Some("the Wi-Fi pauses for 120 ms about every 30 s".to_owned());
+        let shown = lines(&ClientStats { air: air.clone(), ..stats() }, &View::default());
+        assert!(shown[1].starts_with("underruns"), "{shown:?}");
+        assert_eq!(shown.get(2), air.as_ref());
+        assert_eq!(lines(&stats(), &View::default()).len(), 2, "nothing is said of a good one");
     }
 
     #[test]

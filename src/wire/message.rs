@@ -251,36 +251,6 @@ impl Datagrams {
     }
 }
 
-/// Client → server: which way sound is to come from now on, and how it is packed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Path {
-    /// `false`: by TCP again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub datagrams: Option<bool>,
-    /// The position from which it is wanted by TCP: what lies before has come, or would come too late.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<u64>,
-    /// The codec that it is to be in, as a hello names it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub codec: Option<String>,
-}
-
-impl Path {
-    /// Reads a path's body.
-    ///
-    /// # Errors
-    /// [`Violation::Unreadable`] if it is none.
-    pub fn read(body: &[u8]) -> Result<Self, Violation> {
-        json("path", body)
-    }
-
-    /// The whole typed frame.
-    #[must_use]
-    pub fn frame(&self) -> Vec<u8> {
-        json_frame(kind::PATH, self)
-    }
-}
-
 impl Welcome {
     /// Reads a welcome's body.
     ///

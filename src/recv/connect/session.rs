@@ -2,6 +2,7 @@
 //! pings and reports go out in time. The conversation outlives a connection on which nothing comes
 //! any more.
 
+mod codec;
 mod rival;
 mod sound;
 
@@ -15,6 +16,7 @@ use mio::{Events, Poll, Token};
 
 use super::datagrams::Datagrams;
 use super::delays::Delays;
+use super::following::Following;
 use super::line::{Got, Line};
 use super::rescue::Rescue;
 use super::sounds::Sounds;
@@ -24,10 +26,12 @@ use crate::allowance::Allowance;
 use crate::clock::{Learnt, ServerClock};
 use crate::discovery::follow::Search;
 use crate::error::{Error, Result};
-use crate::playout::frames::Sound;
 use crate::recv::decode::Event;
+use crate::recv::fit::Fit;
+use crate::recv::repair::Counts;
 use crate::shutdown::Shutdown;
 use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Violation, Welcome};
+use sound::{hand_on, heard};
 
 /// A server that has not said what it is within this, in µs, gets another try.
 const CONFIG_WITHIN_US: u64 = 2_000_000;
@@ -65,6 +69,8 @@ pub(super) struct Clocks {
     clock: ServerClock,
     /// What the last server sent its sound in.
     pub(super) codec: String,
+    /// Which codec fits the path there.
+    fit: Option<Fit>,
 }
 
 /// One conversation.
@@ -98,6 +104,11 @@ pub(super) struct Session<'a> {
     sounds: Option<Sounds>,
     /// The other way that it comes, where both sides can.
     datagrams: Option<Datagrams>,
+    /// What others have been told of them.
+    counted: Counts,
+    following: Following,
+    /// When another codec was asked for that has not begun yet.
+    asked_us: Option<u64>,
 }
 
 impl<'a> Session<'a> {
@@ -135,6 +146,9 @@ impl<'a> Session<'a> {
             talk: Talk::default(),
             sounds: None,
             datagrams: None,
+            counted: Counts::default(),
+            following: Following::default(),
+            asked_us: None,
         })
     }
 
@@ -143,9 +157,10 @@ impl<'a> Session<'a> {
         let mut events = Events::with_capacity(8);
         let mut buffer = vec![0; READ_BYTES];
         while !shutdown.is_requested() {
-            match self.poll.poll(&mut events, Some(self.until_next_duty())) {
+            let (begun_us, rest) = (self.now_us(), self.until_next_duty());
+            match self.poll.poll(&mut events, Some(rest)) {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(cannot_wait(e)),
-                _ => {}
+                _ => self.woke(begun_us, rest),
             }
             if let Some(end) = self.hear(&mut buffer)? {
                 return Ok(end);
@@ -245,16 +260,19 @@ impl<'a> Session<'a> {
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
                 Event::Frame(header, payload) => {
+                    let bytes = payload.len();
                     if let Some(sounds) = &mut self.sounds {
                         sounds.frame(header, payload).map_err(|why| broken(address, &why))?;
                     }
-                    self.came_by_tcp(arrived_us);
+                    self.came_by_tcp(header, bytes, arrived_us);
                     self.release()?;
                 }
                 Event::Audio(sound) => {
-                    let heard = heard(self.connect, sound, arrived_us);
+                    // A first-generation server's sound is all there, or the connection is lost.
+                    let heard = heard(self.connect, 0, sound, arrived_us);
                     hand_on(self.connect, &mut self.line, heard);
                 }
+                Event::Switch(switch) => self.switch(&switch),
                 Event::Pong(pong) => self.learn(pong, arrived_us),
                 Event::Notice(notice) => self.notice(notice)?,
                 Event::People(people) => self.connect.room.enter(people),
@@ -264,6 +282,7 @@ impl<'a> Session<'a> {
     }
 
     fn learn(&mut self, pong: Pong, arrived_us: u64) {
+        self.following.answered(arrived_us.saturating_sub(pong.client_us));
         if self.clocks.clock.pong(pong, arrived_us) == Learnt::Stepped {
             if self.jumps.takes(arrived_us) {
                 info!("a clock has jumped (was a PC asleep?): finding the place anew");
@@ -451,22 +470,6 @@ fn cannot_wait(error: io::Error) -> Error {
 /// A frame that cannot be what it says, by the protocol.
 fn broken(address: SocketAddr, why: &Violation) -> Error {
     Error::NotAuraLync { address, why: why.to_string() }
-}
-
-/// Counts decoded sound, and makes it a message.
-fn heard(connect: &Connect, sound: Sound<'_>, arrived_us: u64) -> Heard {
-    let Sound { position, captured_us, broken, frames, concealed, samples } = sound;
-    connect.seen.frames.add(u64::from(frames));
-    connect.seen.concealed.add(u64::from(concealed));
-    Heard::Audio { position, captured_us, arrived_us, broken, samples: samples.to_vec() }
-}
-
-/// Hands sound to the playing thread.
-fn hand_on(connect: &Connect, line: &mut Line, mut heard: Heard) {
-    if let Heard::Audio { samples, .. } = &mut heard {
-        line.spoil(samples);
-    }
-    tell(connect, heard);
 }
 
 /// Hands a message to the playing thread. Sound that finds no room is counted: the thread stands

@@ -2,14 +2,16 @@
 //!
 //! No socket, no clock: time is an argument.
 
+use super::joint::Joint;
 use crate::clock::Offset;
 use crate::codec::{Codec, check_payload};
 use crate::format::Format;
 use crate::playout::frames::{FrameDecoder, Sound};
 use crate::playout::reading::Reading;
 use crate::recv::decode;
+use crate::recv::repair::Wanted;
 use crate::recv::repair::{Deadline, Release, Repair};
-use crate::wire::{AudioHeader, Violation, Welcome};
+use crate::wire::{AudioHeader, Switch, Violation, Welcome};
 
 /// Sound has to be there so long before it is read, in µs: to be decoded and handed over.
 const HANDING_US: u64 = 4_000;
@@ -30,6 +32,16 @@ pub(super) struct Sounds {
     /// The newest place in time that is known: a position and its capture, in µs of the server's clock.
     newest: Option<(u64, u64)>,
     samples: Vec<f32>,
+    coming: Option<Box<Coming>>,
+}
+
+/// Another codec's sound, which is heard from a place on.
+struct Coming {
+    sounds: Sounds,
+    joint: Joint,
+    /// Frames by TCP are of this codec already.
+    is_by_tcp: bool,
+    mixed: Vec<f32>,
 }
 
 impl Sounds {
@@ -45,7 +57,42 @@ impl Sounds {
             delay_us: u64::from(welcome.playout_delay_ms) * 1_000,
             newest: None,
             samples: Vec::new(),
+            coming: None,
         })
+    }
+
+    /// Sound comes in another codec from a place on, as the server says; frames by TCP `is_by_tcp` from now
+    /// on. `None` where this version does not play it, or cannot join it.
+    pub(super) fn switch(&mut self, switch: &Switch, is_by_tcp: bool) -> Option<()> {
+        if let Some(coming) = self.coming.as_mut().filter(|coming| coming.is(switch)) {
+            coming.is_by_tcp |= is_by_tcp;
+            return Some(());
+        }
+        let codec = Codec::parse(&switch.codec)?;
+        let (format, delay) = (self.format, switch.algorithmic_delay.into());
+        if switch.position_rate != format.sample_rate || self.coming.is_some() {
+            return None;
+        }
+        let sounds = Self {
+            repair: Repair::new(format, codec),
+            decoder: FrameDecoder::new(codec.name(), format, delay)?.mending(),
+            codec,
+            format,
+            lag: delay,
+            delay_us: self.delay_us,
+            newest: None,
+            samples: Vec::new(),
+            coming: None,
+        };
+        // So far the old sound reaches.
+        let joint = Joint::new(format, switch.from.saturating_sub(self.lag));
+        self.coming = Some(Box::new(Coming { sounds, joint, is_by_tcp, mixed: Vec::new() }));
+        Some(())
+    }
+
+    /// The codec that is heard, or will be soon.
+    pub(super) fn codec(&self) -> Codec {
+        self.coming.as_ref().map_or(self.codec, |coming| coming.sounds.codec)
     }
 
     /// The playout delay is another one.
@@ -58,19 +105,30 @@ impl Sounds {
         self.delay_us
     }
 
+    /// Frames in a second.
+    pub(super) fn rate_hz(&self) -> u32 {
+        self.format.sample_rate
+    }
+
     /// A frame came by TCP.
     ///
     /// # Errors
     /// The [`Violation`] of a payload that cannot be as many frames.
     pub(super) fn frame(&mut self, header: AudioHeader, payload: &[u8]) -> Result<(), Violation> {
+        if let Some(coming) = self.coming.as_mut().filter(|coming| coming.is_by_tcp) {
+            return coming.sounds.frame(header, payload);
+        }
         check_payload(self.codec, payload, header.frames, self.format.channels)?;
         self.note(header);
         self.repair.frame(header, payload);
         Ok(())
     }
 
-    /// A datagram of sound came.
-    pub(super) fn datagram(&mut self, header: AudioHeader, bytes: &[u8], now_us: u64) {
+    /// A datagram of sound came, of the stream of that number.
+    pub(super) fn datagram(&mut self, stream: u8, header: AudioHeader, bytes: &[u8], now_us: u64) {
+        if let Some(coming) = self.coming.as_mut().filter(|coming| coming.is_stream(stream)) {
+            return coming.sounds.datagram(stream, header, bytes, now_us);
+        }
         self.note(header);
         self.repair.datagram(bytes, now_us);
     }
@@ -94,6 +152,9 @@ impl Sounds {
             Some(Deadline { position, at_us: at_us.max(0.0) as u64, rate_hz })
         });
         self.repair.expect_by(deadline, self.delay_us);
+        if let Some(coming) = &mut self.coming {
+            coming.sounds.look(reading, offset, now_us);
+        }
     }
 
     /// Gives all sound that may leave at `now_us`, decoded.
@@ -101,6 +162,33 @@ impl Sounds {
     /// # Errors
     /// The [`Violation`] of a frame that came by TCP and cannot be decoded.
     pub(super) fn release(
+        &mut self,
+        now_us: u64,
+        mut give: impl FnMut(Sound<'_>),
+    ) -> Result<(), Violation> {
+        let Some(mut coming) = self.coming.take() else {
+            return self.release_alone(now_us, give);
+        };
+        self.release_alone(now_us, |sound| {
+            coming.joint.old(sound).map(&mut give);
+        })?;
+        let Coming { sounds, joint, mixed, .. } = &mut *coming;
+        let mut reached = 0;
+        sounds.release_alone(now_us, |sound| {
+            reached = sound.position + u64::from(sound.frames);
+            joint.new_sound(sound, mixed).map(&mut give);
+        })?;
+        if reached < joint.place() {
+            self.coming = Some(coming);
+            return Ok(());
+        }
+        let counts = self.repair.counts().and(coming.sounds.repair.counts());
+        *self = coming.sounds;
+        self.repair.count_on_from(counts);
+        Ok(())
+    }
+
+    fn release_alone(
         &mut self,
         now_us: u64,
         mut give: impl FnMut(Sound<'_>),
@@ -123,8 +211,33 @@ impl Sounds {
         Ok(())
     }
 
+    /// What is to be asked for at `now_us`, of which stream.
+    pub(super) fn ask(&mut self, now_us: u64) -> Option<(u8, Wanted)> {
+        let coming = &mut self.coming;
+        self.repair.ask(now_us).or_else(|| coming.as_mut()?.sounds.repair.ask(now_us))
+    }
+
+    /// An ask was answered after that long, in µs.
+    pub(super) fn answered(&mut self, round_trip_us: u64, now_us: u64) {
+        self.repair.answered(round_trip_us, now_us);
+        if let Some(coming) = &mut self.coming {
+            coming.sounds.repair.answered(round_trip_us, now_us);
+        }
+    }
+
     /// When something leaves, or is to be asked for, in µs.
     pub(super) fn due_us(&self, now_us: u64) -> Option<u64> {
-        self.repair.due_us(now_us)
+        let coming = self.coming.as_ref().and_then(|coming| coming.sounds.repair.due_us(now_us));
+        self.repair.due_us(now_us).into_iter().chain(coming).min()
+    }
+}
+
+impl Coming {
+    fn is(&self, switch: &Switch) -> bool {
+        Codec::parse(&switch.codec) == Some(self.sounds.codec)
+    }
+
+    fn is_stream(&self, stream: u8) -> bool {
+        usize::from(stream) == self.sounds.codec.index()
     }
 }

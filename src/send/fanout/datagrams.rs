@@ -169,6 +169,11 @@ impl DatagramLog {
         self.kept.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
+    /// The number of the first datagram that holds `position`, or lies behind it.
+    pub(super) fn covering(&self, position: u64) -> u64 {
+        self.first + self.kept.partition_point(|datagram| datagram.end <= position) as u64
+    }
+
     /// The number whose lower half is `low`, and its datagram, to be sent again.
     #[must_use]
     pub fn again(&self, low: u32) -> Option<(u64, &Datagram)> {

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+mod another_codec;
 mod sound;
+
+pub use another_codec::Both;
+use another_codec::Coming;
 
 use super::datagram_path::DatagramPath;
 use super::inbox::{Heard, Inbox};
@@ -113,6 +117,8 @@ pub struct Listener {
     pub follows_people: bool,
     /// Sound that is for it alone.
     pub own: Option<Own>,
+    /// The codec that it has asked for while it plays.
+    coming: Option<Coming>,
     /// Its way by datagram, where it can go it.
     pub path: Option<DatagramPath>,
     /// Whether it may ask for a data channel.
@@ -188,6 +194,7 @@ impl Listener {
             listed_us: None,
             follows_people: false,
             own: None,
+            coming: None,
             path: None,
             may_offer: false,
             since_us: now_us,

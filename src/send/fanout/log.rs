@@ -53,6 +53,11 @@ impl Log {
         self.first + before as u64
     }
 
+    /// Whether the frame that holds `position` is there.
+    pub(super) fn holds(&self, position: u64) -> bool {
+        self.get(self.covering(position)).is_some_and(|frame| frame.header().position <= position)
+    }
+
     /// The position behind the newest frame; 0 where there is none.
     pub(super) fn end_position(&self) -> u64 {
         let header = self.frames.back().map(|frame| *frame.header());

@@ -281,6 +281,9 @@ impl Transmit {
             seat.listener.take_path(wish, log, now);
             self.touch(index);
         }
+        if let Some(word) = &wish.codec {
+            self.take_codec(index, word);
+        }
     }
 
     /// Sends sound by TCP again to those who have not asked for a datagram for long, and cuts no more for
@@ -299,9 +302,10 @@ impl Transmit {
             let was_by_datagram = listener.is_by_datagram();
             listener.leave_silent_path(&self.logs[codec], now, from_us);
             if let Some(path) = listener.path.as_ref().filter(|path| path.is_used()) {
-                let (is_heard, with_parity) = heard[codec];
-                heard[codec] =
-                    (is_heard || listener.hears().is_some(), with_parity || path.wants_parity());
+                for codec in listener.hears().into_iter().chain(listener.awaits()) {
+                    let (_, with_parity) = heard[codec.index()];
+                    heard[codec.index()] = (true, with_parity || path.wants_parity());
+                }
             } else if was_by_datagram {
                 self.touch(index);
             }

@@ -32,7 +32,9 @@ impl Transmit {
         if let Some(untold) = self.hearsay.untold(now) {
             info!("and {untold} more came and went");
         }
-        self.in_use.set(self.seats.iter().flatten().filter_map(|seat| seat.listener.hears()));
+        let listeners = self.seats.iter().flatten().map(|seat| &seat.listener);
+        let used = listeners.flat_map(|one| one.hears().into_iter().chain(one.awaits()));
+        self.in_use.set(used);
         for index in 0..self.seats.len() {
             let Some(Some(seat)) = self.seats.get_mut(index) else {
                 continue;
@@ -115,6 +117,7 @@ impl Transmit {
         };
         let _ = self.poll.registry().deregister(&mut seat.stream);
         self.free.push(index);
+        self.note_due(index);
         self.forget(seat.listener.person, index);
         if let (Some(datagrams), Some(path)) = (&mut self.datagrams, &seat.listener.path) {
             datagrams.forget(&path.token);

@@ -5,7 +5,7 @@ use crate::codec::opus::{self, Layout};
 use crate::codec::{Codec, Offers};
 use crate::dscp::Dscp;
 use crate::send::captured::CapturedOutputs;
-use crate::wire::{AUDIO_HEADER, Config, Welcome};
+use crate::wire::{AUDIO_HEADER, Config, Switch, Welcome};
 
 /// What the loop knows of its stream.
 #[derive(Debug, Clone)]
@@ -86,6 +86,19 @@ impl Room {
             frame_bytes: chunk_size as usize * frame + AUDIO_HEADER,
             bytes_per_second: sample_rate as usize * frame,
             playout_delay_ms: self.welcome.playout_delay_ms,
+        }
+    }
+
+    /// What a listener is told that hears another codec from a position on.
+    pub(super) fn switch(&self, codec: Codec, from: u64) -> Switch {
+        let mut welcome = self.welcome.clone();
+        self.describe(codec, &mut welcome);
+        Switch {
+            codec: codec.to_string(),
+            from,
+            position_rate: welcome.position_rate,
+            algorithmic_delay: welcome.algorithmic_delay,
+            chunk_size: welcome.chunk_size,
         }
     }
 

@@ -72,6 +72,7 @@ fn an_address_is_all_that_a_listener_has_to_type() {
             volume_percent: 100,
             delay_ms: None,
             adaptive: false,
+            transport: Transport::Auto,
             codec: "auto".into(),
             talk: None,
             talk_to_found: false,
@@ -85,6 +86,7 @@ fn an_address_is_all_that_a_listener_has_to_type() {
             record: None,
             overwrite: false,
             simulate: None,
+            transport: Transport::Auto,
             dscp: Dscp::Ef,
             list_devices: false,
             list_servers: false,
@@ -235,4 +237,17 @@ fn sound_goes_to_another_program_unless_a_person_or_the_statistics_are_there() {
     assert!(piped.check_files(true).unwrap_err().to_string().contains("another program"));
     let both = args("h --output wav:- --stats -").check_files(false).unwrap_err().to_string();
     assert!(both.contains("standard output"), "{both}");
+}
+
+#[test]
+fn sound_comes_whichever_way_works_unless_one_is_named() {
+    assert_eq!(read("host").unwrap().transport, Transport::Auto);
+    for (word, transport) in
+        [("auto", Transport::Auto), ("udp", Transport::Udp), ("tcp", Transport::Tcp)]
+    {
+        assert_eq!(read(&format!("host --transport {word}")).unwrap().transport, transport);
+    }
+    let words = ["auralync-client", "host", "--transport", "quic"];
+    let refused = ClientArgs::try_parse_from(words).unwrap_err().to_string();
+    assert!(refused.contains("auto, udp or tcp"), "{refused}");
 }

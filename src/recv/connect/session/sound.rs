@@ -1,16 +1,22 @@
 //! A session's sound, which comes by TCP and by datagram.
 
+use std::time::Duration;
+
 use log::{debug, info, warn};
 use mio::Token;
 
 use super::super::asking::Step;
 use super::super::datagrams::Datagrams;
+use super::super::line::Line;
 use super::super::sounds::Sounds;
-use super::{LONGEST_TURN_US, Session, broken, hand_on, heard};
+use super::super::{Connect, Heard};
+use super::{LONGEST_TURN_US, Session, broken, tell};
 use crate::error::Result;
+use crate::playout::frames::Sound;
+use crate::recv::repair::Counts;
 use crate::settings::Transport;
 use crate::wire::datagram::FromServer;
-use crate::wire::{Path, Welcome};
+use crate::wire::{AudioHeader, Path, Welcome};
 
 const DATAGRAMS: Token = Token(3);
 
@@ -18,7 +24,12 @@ impl Session<'_> {
     /// Sound begins, as a welcome says.
     pub(super) fn begin_sound(&mut self, welcome: &Welcome) {
         self.sounds = Sounds::new(welcome);
-        self.datagrams = None;
+        let frame_us = welcome.format.micros(u64::from(welcome.chunk_size)) as u64;
+        let delay_us = u64::from(welcome.playout_delay_ms) * 1_000;
+        let now_us = self.now_us();
+        self.following.begin(&mut self.connect.seen.air(), frame_us, delay_us, now_us);
+        self.begin_to_fit(welcome);
+        (self.datagrams, self.counted) = (None, Counts::default());
         self.connect.seen.by_datagram.set(0);
         if self.connect.transport == Transport::Tcp {
             return;
@@ -42,6 +53,12 @@ impl Session<'_> {
             }
             Err(e) => warn!("no sound by datagram from {server}, so by TCP: {e}"),
         }
+    }
+
+    /// It was to rest that long from `begun_us` on, at most.
+    pub(super) fn woke(&self, begun_us: u64, rest: Duration) {
+        let due_us = begun_us.saturating_add(u64::try_from(rest.as_micros()).unwrap_or(u64::MAX));
+        self.connect.seen.air().woke(due_us, self.now_us());
     }
 
     /// Takes the datagrams that have come, for as long as one turn may last.
@@ -76,7 +93,10 @@ impl Session<'_> {
                     debug!("sound comes by datagram");
                     self.connect.seen.by_datagram.set(1);
                 }
-                sounds.datagram(sound.header, bytes, now_us);
+                let place = (sound.stream, sound.number);
+                let air = &mut self.connect.seen.air();
+                self.following.datagram(air, place, sound.header, bytes.len(), now_us);
+                sounds.datagram(sound.stream, sound.header, bytes, now_us);
                 self.lives(now_us);
             }
             Some(FromServer::Parity { stream, first, bytes }) => {
@@ -84,7 +104,8 @@ impl Session<'_> {
             }
             Some(FromServer::Answer(answer)) => {
                 if let Some(round_trip_us) = datagrams.asking.answer(&answer, now_us) {
-                    sounds.repair.answered(round_trip_us, now_us);
+                    sounds.answered(round_trip_us, now_us);
+                    self.following.answered(round_trip_us);
                 }
             }
             Some(FromServer::Missing { .. }) | None => {}
@@ -98,11 +119,12 @@ impl Session<'_> {
             return Ok(());
         };
         sounds.look(&self.connect.reading, self.clocks.clock.offset(), now_us);
-        let (connect, line) = (self.connect, &mut self.line);
+        let (connect, line, rate_hz) = (self.connect, &mut self.line, sounds.rate_hz());
         sounds
-            .release(now_us, |sound| hand_on(connect, line, heard(connect, sound, now_us)))
+            .release(now_us, |sound| hand_on(connect, line, heard(connect, rate_hz, sound, now_us)))
             .map_err(|why| broken(address, &why))?;
         self.mind_datagrams(now_us);
+        self.fit_codec(now_us);
         Ok(())
     }
 
@@ -116,7 +138,7 @@ impl Session<'_> {
         }
         datagrams.wish_parity(sounds.repair.wants_parity(now_us));
         if datagrams.asking.is_on()
-            && let Some((stream, wanted)) = sounds.repair.ask(now_us)
+            && let Some((stream, wanted)) = sounds.ask(now_us)
         {
             datagrams.want(stream, wanted, now_us);
         }
@@ -139,11 +161,18 @@ impl Session<'_> {
                 Step::GiveUp => debug!("no datagrams from {}", self.line.address),
             }
         }
-        self.connect.seen.note(sounds.repair.counts(), round_trip_us);
+        let counts = sounds.repair.counts();
+        let before = std::mem::replace(&mut self.counted, counts);
+        self.connect.seen.note(before, counts, round_trip_us);
     }
 
     /// Sound came by TCP, while it may be thought to come by datagram.
-    pub(super) fn came_by_tcp(&mut self, now_us: u64) {
+    pub(super) fn came_by_tcp(&mut self, header: AudioHeader, bytes: usize, now_us: u64) {
+        let offset = self.clocks.clock.offset();
+        let transit =
+            offset.map(|offset| now_us as i64 - offset.ours_us(header.captured_us as f64) as i64);
+        let air = &mut self.connect.seen.air();
+        self.following.frame(air, header, (bytes, transit), now_us);
         if let Some(datagrams) = &mut self.datagrams
             && datagrams.asking.came_by_tcp(now_us)
         {
@@ -163,4 +192,21 @@ impl Session<'_> {
         let asks_us = datagrams.map(|datagrams| datagrams.asking.due_us(round_trip_us, delay_us));
         asks_us.into_iter().chain(sounds.due_us(now_us)).min().unwrap_or(u64::MAX)
     }
+}
+
+/// Counts decoded sound, and makes it a message.
+pub(super) fn heard(connect: &Connect, rate_hz: u32, sound: Sound<'_>, arrived_us: u64) -> Heard {
+    let Sound { position, captured_us, broken, frames, concealed, samples } = sound;
+    connect.seen.frames.add(u64::from(frames));
+    connect.seen.concealed.add(u64::from(concealed));
+    connect.seen.concealed_us.add(u64::from(concealed) * 1_000_000 / u64::from(rate_hz.max(1)));
+    Heard::Audio { position, captured_us, arrived_us, broken, samples: samples.to_vec() }
+}
+
+/// Hands sound to the playing thread.
+pub(super) fn hand_on(connect: &Connect, line: &mut Line, mut heard: Heard) {
+    if let Heard::Audio { samples, .. } = &mut heard {
+        line.spoil(samples);
+    }
+    tell(connect, heard);
 }

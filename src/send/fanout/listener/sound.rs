@@ -49,6 +49,10 @@ impl Listener {
     /// Begins to send sound by datagram, where that is asked for and can be: what lies in the log
     /// already goes by TCP. `cut` is everybody's log of datagrams.
     pub fn turn_to_datagrams(&mut self, common: &Log, cut: &mut DatagramLog) {
+        if self.codec_ends().is_some() {
+            // One turn at a time.
+            return;
+        }
         let waits_for_own = self.is_alone() && self.own.is_none();
         let is_typed = self.phase == Phase::Typed;
         let Some(path) = self.path.as_mut().filter(|_| is_typed) else {
@@ -85,11 +89,12 @@ impl Listener {
         pace: Pace,
         mut send: impl FnMut(SocketAddr, &Arc<[u8]>),
     ) -> bool {
-        let is_leaving = self.is_leaving();
+        let (is_leaving, ends) = (self.is_leaving(), self.codec_ends());
         let Some(path) = self.path.as_mut().filter(|path| path.is_used() && !is_leaving) else {
             return false;
         };
-        let (log, until) = (Own::cut_or(self.own.as_ref(), cut), Own::until(self.own.as_ref()));
+        let until = Own::until(self.own.as_ref()).or(ends);
+        let log = Own::cut_or(self.own.as_ref(), cut);
         path.give(log, until, pace, &mut send);
         if let Some(own) = self.own.as_mut().filter(|own| !own.is_read()) {
             own.turn_path(path, &mut self.outbox, common, cut);
@@ -132,12 +137,13 @@ impl Listener {
 
     /// Ends datagrams, and goes on by TCP with the frame that `first` names in the log that is heard.
     fn turn_to_tcp(&mut self, common: &Log, now_us: u64, first: impl Fn(&Log) -> u64) {
+        let until = Own::until(self.own.as_ref()).or(self.codec_ends());
         let Some(path) = &mut self.path else { return };
         let was_used = path.is_used();
         path.end(now_us);
         if was_used && !self.is_leaving() {
             let log = Own::read_or(self.own.as_ref(), common);
-            self.outbox.go_back_to(log, first(log), Own::until(self.own.as_ref()));
+            self.outbox.go_back_to(log, first(log), until);
         }
         if let Some(own) = &mut self.own {
             own.end_path();

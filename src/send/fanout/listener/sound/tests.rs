@@ -13,6 +13,13 @@ const FRAMES: u64 = 400;
 const STEP_US: u64 = 10_000;
 const KEEP_US: u64 = u64::MAX / 2;
 
+/// Half a frame, as it goes by datagram.
+fn piece(number: u64) -> AudioFrame {
+    let (position, captured_us) = (number * FRAMES / 2, number * STEP_US / 2);
+    let header = AudioHeader { flags: 0, frames: FRAMES as u32 / 2, position, captured_us };
+    AudioFrame::float32(header, &[(number / 2) as f32; FRAMES as usize / 2]).into_piece()
+}
+
 /// A frame of two datagrams whose samples say where it belongs and whose it is.
 fn frame(number: u64, is_own: bool) -> AudioFrame {
     let (position, captured_us) = (number * FRAMES, number * STEP_US);
@@ -30,6 +37,11 @@ struct Line {
     by_tcp: Vec<(u64, bool)>,
     by_datagram: Vec<(u64, bool)>,
     unread: Vec<u8>,
+    /// Pieces that have been made, and those of them that have been offered to be cut: none while nobody
+    /// hears any, and those of the past as soon as somebody does.
+    made: u64,
+    offered: u64,
+    is_cut: bool,
 }
 
 impl Line {
@@ -49,12 +61,26 @@ impl Line {
         listener.welcome(hello, Vec::new(), &log, 0);
         let (by_tcp, by_datagram) = (Vec::new(), Vec::new());
         let cut = DatagramLog::new(0, 48_000);
-        Self { listener, log, cut, by_tcp, by_datagram, unread: Vec::new() }
+        let (unread, made, offered, is_cut) = (Vec::new(), 0, 0, false);
+        Self { listener, log, cut, by_tcp, by_datagram, unread, made, offered, is_cut }
     }
 
-    fn push(&mut self, number: u64) {
-        self.cut.push(&frame(number, false), KEEP_US);
-        self.log.push(frame(number, false));
+    /// The next piece is made, and with the second the frame.
+    fn push_half(&mut self) {
+        self.made += 1;
+        if self.is_cut {
+            let from = self.offered.max(self.made.saturating_sub(8));
+            (from..self.made).for_each(|number| self.cut.push(&piece(number), KEEP_US));
+            self.offered = self.made;
+        }
+        if self.made.is_multiple_of(2) {
+            self.log.push(frame(self.made / 2 - 1, false));
+        }
+    }
+
+    /// The next frame is made.
+    fn push(&mut self) {
+        (0..2).for_each(|_| self.push_half());
     }
 
     fn ask(&mut self, now_us: u64) {
@@ -97,6 +123,7 @@ impl Line {
         let pace = Pace { now_us, max_age_us: u64::MAX / 2, bytes_per_second: 192_000 };
         let Self { listener, log, cut, by_datagram, unread, .. } = self;
         listener.turn_to_datagrams(log, cut);
+        self.is_cut = listener.is_by_datagram();
         listener.give_datagrams(log, cut, pace, |_, bytes| {
             let Some(FromServer::Sound(piece)) = FromServer::read(bytes) else { panic!() };
             by_datagram.push((piece.header.position, is_own(piece.payload)));
@@ -146,7 +173,7 @@ proptest! {
         for number in 0..80_u64 {
             // Turns are far apart: a way that was left rests for a while.
             let now_us = number * 1_000_000;
-            line.push(number);
+            line.push_half();
             match turns[number as usize] {
                 1 => line.ask(now_us),
                 2 => line.back_to_tcp(line.lacks(), now_us),
@@ -159,8 +186,9 @@ proptest! {
                 prop_assert!(!had.contains(position), "{position} has come");
             }
         }
+        line.push();
         line.write(80_000_000, usize::MAX);
-        prop_assert_eq!(line.lacks(), 80 * FRAMES);
+        prop_assert_eq!(line.lacks(), 41 * FRAMES);
         prop_assert!(rises(&line.by_tcp) && rises(&line.by_datagram));
     }
 
@@ -169,11 +197,16 @@ proptest! {
         turns in turns(),
         first in 0..60_u64,
         late in 0..6_u64,
+        early in prop::collection::vec(prop::bool::ANY, 80),
     ) {
         let mut line = Line::new();
         for number in 0..80_u64 {
             let now_us = number * 1_000_000;
-            line.push(number);
+            line.push_half();
+            if early[number as usize] {
+                line.write(now_us, usize::MAX);
+            }
+            line.push_half();
             if let Some(ready) = number.checked_sub(late).filter(|ready| *ready >= first) {
                 line.listener.hear_own(frame(ready, true), 1_000, 48_000, KEEP_US);
             }
@@ -200,9 +233,9 @@ proptest! {
 fn who_says_that_half_of_a_frame_is_missing_gets_the_whole_frame_by_tcp() {
     let mut line = Line::new();
     line.ask(0);
-    (0..5).for_each(|number| line.push(number));
+    (0..5).for_each(|_| line.push());
     line.write(0, usize::MAX);
-    line.push(5);
+    line.push();
     line.write(0, usize::MAX);
     assert_eq!(line.by_datagram, [(5 * FRAMES, false), (5 * FRAMES + FRAMES / 2, false)]);
     line.back_to_tcp(5 * FRAMES + 250, 0);
@@ -216,7 +249,7 @@ fn whoever_asks_for_no_datagram_for_ten_seconds_gets_its_sound_by_tcp_again() {
     line.ask(0);
     line.write(0, usize::MAX);
     for number in 0..1_200 {
-        line.push(number);
+        line.push();
         let now_us = number * STEP_US;
         line.listener.leave_silent_path(&line.log, now_us, now_us.saturating_sub(80_000));
         line.write(now_us, usize::MAX);
