@@ -18,6 +18,7 @@ mod log;
 mod own;
 mod rates;
 mod row;
+mod talk_repair;
 mod talker;
 mod together;
 
