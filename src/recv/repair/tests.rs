@@ -170,7 +170,9 @@ fn parity_brings_back_one_of_four_once_it_is_wanted() {
 fn another_streams_datagrams_go_on_where_the_first_ones_ended() {
     let mut repair = repair();
     repair.expect_by(needed(100_000), 100_000);
-    (0..4).for_each(|number| drop(repair.datagram(&datagram(number), 8_000)));
+    for number in 0..4 {
+        let _ = repair.datagram(&datagram(number), 8_000);
+    }
     let mut own = at(900, 4 * FRAMES);
     own[2] |= datagram::OWN_STREAM;
     let _ = repair.datagram(&own, 10_000);
