@@ -52,7 +52,7 @@ struct Person {
 
 impl Person {
     fn join(server: SocketAddr, id: usize, talks: bool) -> Result<Self> {
-        let delay = Layout::for_delay(80).delay;
+        let delay = Layout::VOICE.delay;
         let microphone = talks.then(|| microphone_of("opus", delay));
         let caller = Caller::join(server, &id.to_string(), "opus", microphone);
         if talks && caller.welcome.longest_talk().is_none() {
@@ -107,7 +107,7 @@ fn run(talkers: usize, listeners: usize, preset: &str, length: Duration) -> Resu
     let mut people: Vec<Person> = (0..talkers + listeners)
         .map(|n| Person::join(address, n, n < talkers))
         .collect::<Result<_>>()?;
-    let mut encoder = Encoder::new(Layout::for_delay(80), 1, Bitrate::nearest(64))?;
+    let mut encoder = Encoder::new(Layout::VOICE, 1, Bitrate::nearest(64))?;
     let wave: Vec<f32> = (0..FRAME).map(|n| (n as f32 * 0.05).sin() * 0.02).collect();
     let packet = encoder.encode(&wave).ok_or("no packet")?.to_vec();
 

@@ -36,12 +36,15 @@ pub(crate) const STREAMS: [Stream; 2] = [
     },
 ];
 
+/// Frames in a piece of a chunk, as datagrams hold it.
+pub(crate) const PIECE: u32 = 128;
+
 /// What goes by datagram and, beside it, by TCP: as in the presets `low-latency`, `smooth` and
 /// `stable`. For Opus a chunk is a packet.
 pub(crate) fn streams_by_datagram() -> Vec<Stream> {
     let format = Format { sample_rate: 48_000, channels: 2 };
-    let opus = [(480, 80), (960, 300), (960, 800)].map(|chunk| (chunk, true));
-    let float32 = [(240, 80), (1024, 300), (2048, 800)].map(|chunk| (chunk, false));
+    let opus = [(960, 800), (960, 300), (240, 80)].map(|chunk| (chunk, true));
+    let float32 = [(2048, 800), (1024, 300), (512, 80)].map(|chunk| (chunk, false));
     let all = opus.into_iter().chain(float32);
     all.map(|((chunk, playout_delay_ms), opus)| Stream { format, chunk, playout_delay_ms, opus })
         .collect()

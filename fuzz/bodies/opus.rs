@@ -80,7 +80,7 @@ fn there_and_back(mode: u8, input: &mut Input<'_>) {
     let layout = match mode >> 1 & 3 {
         0 => Layout::VOICE,
         1 => Layout::for_delay(0),
-        2 => Layout::for_delay(80),
+        2 => Layout::for_delay(120),
         _ => Layout::for_delay(300),
     };
     let wanted = layout.frames as usize * usize::from(channels);

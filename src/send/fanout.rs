@@ -19,6 +19,7 @@ mod log;
 mod own;
 mod rates;
 mod row;
+mod talk_repair;
 mod talker;
 mod together;
 

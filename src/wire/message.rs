@@ -331,6 +331,29 @@ pub struct Report {
     pub output_latency_ms: f64,
     /// How much later than the playout delay this listener plays on purpose, in ms.
     pub extra_ms: u32,
+    /// Datagrams that never came by themselves.
+    #[serde(skip_serializing_if = "is_none")]
+    pub lost_datagrams: u64,
+    /// Those among them that came because they were asked for, or were made again by parity.
+    #[serde(skip_serializing_if = "is_none")]
+    pub repaired: u64,
+    /// Sound that was missing in the end and was made up, in ms.
+    #[serde(skip_serializing_if = "is_no_time")]
+    pub concealed_ms: f64,
+    /// How long an ask and its answer take, in ms.
+    #[serde(skip_serializing_if = "is_no_time")]
+    pub round_trip_ms: f64,
+}
+
+/// Nothing of it has happened, so it is left out.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_no_time(ms: &f64) -> bool {
+    *ms == 0.0
 }
 
 impl Report {

@@ -27,8 +27,9 @@ impl Air {
     /// Gives the listener another address in place of the one that it has.
     pub(crate) fn roam(&self) {
         let ear = &*self.machines.ear;
-        ip(&["-n", ear, "addr", "add", ROAMED, "dev", DEVICE]).unwrap();
+        // The other way round the second would go with the first.
         ip(&["-n", ear, "addr", "del", EAR, "dev", DEVICE]).unwrap();
+        ip(&["-n", ear, "addr", "add", ROAMED, "dev", DEVICE]).unwrap();
     }
 
     /// A socket on the PC that takes a port of UDP away.

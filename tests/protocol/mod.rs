@@ -2,6 +2,7 @@
 //! a real server against peers that speak literal bytes, and arbitrary bytes against every reader.
 
 mod conversation;
+mod datagram_vectors;
 mod document;
 mod hostile;
 mod hostile_datagrams;

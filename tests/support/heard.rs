@@ -21,14 +21,17 @@ const LEAST_LIKENESS: f64 = 0.9;
 /// steered within 20 ms, at most.
 const DRIFT: usize = 4;
 
-/// After so many damaged windows in a row it is looked for where the sound goes on.
+/// After so many damaged windows in a row, and again after as many, it is looked for where the sound
+/// goes on.
 const LOOK_AFTER: usize = 10;
 
 /// What is looked for, in frames: 200 ms.
 const PIECE: usize = RATE as usize / 5;
 
-/// The search goes over means of so many frames, and then over each near the best of these places.
+/// The search goes over means of so many frames, of which it looks at one in so many, and then over each
+/// frame near the best of these places.
 const COARSE: usize = 16;
+const COARSE_STEP: usize = 4;
 
 /// Sound that goes on this many frames from where it should be has jumped.
 const JUMP: usize = 8;
@@ -47,13 +50,15 @@ pub(crate) struct Sent {
 /// How a sound was heard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Heard {
-    /// How many windows of 20 ms were heard, from the first sound to the last.
+    /// How many windows of 20 ms were heard, from the first sound on.
     pub(crate) windows: usize,
     pub(crate) damaged: usize,
     /// Damaged windows in a row count as one.
     pub(crate) bursts: usize,
     /// The longest of these, in windows.
     pub(crate) longest: usize,
+    /// After so many windows none was damaged any more.
+    pub(crate) until: usize,
     /// How often the sound went on at another place than where it should have.
     pub(crate) jumps: usize,
 }
@@ -91,16 +96,24 @@ impl Sent {
         wav.finalize().unwrap();
     }
 
-    /// Judges what was heard of it, from whichever place on. Less than a second of sound is all damage.
+    /// Judges what was heard of it, from whichever place on: all behind the first sound, so that silence
+    /// at the end is damage. Less than a second of sound is nothing else.
     pub(crate) fn judge(&self, heard: &[f32]) -> Heard {
         let is_sound = |sample: &f32| sample.abs() > SILENT;
         let first = heard.iter().position(is_sound).unwrap_or(0);
         let last = heard.iter().rposition(is_sound).unwrap_or(0);
         if last - first < RATE as usize {
             let windows = heard.len() / WINDOW;
-            return Heard { windows, damaged: windows, bursts: 1, longest: windows, jumps: 0 };
+            return Heard {
+                windows,
+                damaged: windows,
+                bursts: 1,
+                longest: windows,
+                until: windows,
+                jumps: 0,
+            };
         }
-        let heard = &heard[first..last];
+        let heard = &heard[first..];
         let length = self.sound.left.len();
         let middle = RATE as usize / 2;
         // Where the first frame belongs, if nothing is missing up to the middle of the first second.
@@ -118,8 +131,10 @@ impl Sent {
                 judged.damaged += 1;
                 judged.bursts += usize::from(in_a_row == 1);
                 judged.longest = judged.longest.max(in_a_row);
+                judged.until = judged.windows;
             }
-            if in_a_row >= LOOK_AFTER
+            if in_a_row > 0
+                && in_a_row.is_multiple_of(LOOK_AFTER)
                 && let Some(found) = heard.get(at..at + PIECE).and_then(|piece| self.again(piece))
             {
                 judged.jumps += usize::from(self.apart(found, place) > JUMP);
@@ -156,7 +171,8 @@ impl Sent {
         let coarse = means(piece);
         let windows = self.coarse.windows(coarse.len()).zip(0..self.sound.left.len() / COARSE);
         let near =
-            best(&mut windows.map(|(there, at)| (likeness(&coarse, there, 1).0, at))) * COARSE;
+            best(&mut windows.map(|(there, at)| (likeness(&coarse, there, COARSE_STEP).0, at)))
+                * COARSE;
         let last = self.ring.len() - piece.len();
         let close = near.saturating_sub(COARSE)..=(near + COARSE).min(last);
         let found =

@@ -46,7 +46,7 @@ impl DerefMut for Person {
 
 /// A microphone that sends mono in `codec`.
 pub(crate) fn microphone(codec: &str) -> Microphone {
-    microphone_of(codec, if codec == "opus" { Layout::for_delay(80).delay } else { 0 })
+    microphone_of(codec, if codec == "opus" { Layout::VOICE.delay } else { 0 })
 }
 
 impl Person {
@@ -58,8 +58,7 @@ impl Person {
         microphone: Option<Microphone>,
     ) -> Self {
         let is_opus = microphone.as_ref().is_some_and(|microphone| microphone.codec == "opus");
-        let encoder =
-            is_opus.then(|| Encoder::new(Layout::for_delay(80), 1, Bitrate::default()).unwrap());
+        let encoder = is_opus.then(|| Encoder::new(Layout::VOICE, 1, Bitrate::default()).unwrap());
         let caller = Caller::join(server, id, codec, microphone);
         let decoder = Decoder::new(&caller.welcome.codec, caller.welcome.format.channels).unwrap();
         Self {

@@ -56,7 +56,7 @@ fn every_layout_lags_by_as_much_as_its_welcome_says() {
 
 #[test]
 fn packets_suit_every_delay_that_is_no_shorter_than_their_own() {
-    for (begun_ms, suited, too_short) in [(300, 150, 149), (100, 60, 59), (20, 1, 0)] {
+    for (begun_ms, suited, too_short) in [(300, 150, 149), (120, 101, 100), (80, 1, 0)] {
         let layout = Layout::for_delay(begun_ms);
         assert!(layout.suits(suited) && layout.suits(10_000), "{begun_ms}");
         assert!(!layout.suits(too_short) || too_short == 0, "{begun_ms}");

@@ -9,14 +9,20 @@ use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
 use super::asking::Asking;
+use super::said::Said;
+use crate::codec::Codec;
 use crate::dscp::Dscp;
 use crate::recv::repair::Wanted;
+use crate::wire::AudioHeader;
 use crate::wire::datagram::{self, Ask};
 
 /// A socket that sends to one server's port and takes what comes from there.
 pub(super) struct Datagrams {
+    /// Not connected, so that it goes on from another address of ours when one is gone.
     socket: UdpSocket,
+    server: SocketAddr,
     pub(super) asking: Asking,
+    said: Said,
 }
 
 impl Datagrams {
@@ -35,9 +41,8 @@ impl Datagrams {
             SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
         };
         let mut socket = UdpSocket::bind(any)?;
-        socket.connect(server)?;
         registry.register(&mut socket, wake, Interest::READABLE)?;
-        Ok(Self { socket, asking: Asking::new(token, now_us) })
+        Ok(Self { socket, server, asking: Asking::new(token, now_us), said: Said::default() })
     }
 
     /// Marks what is sent.
@@ -45,11 +50,16 @@ impl Datagrams {
         dscp.mark(&SockRef::from(&self.socket));
     }
 
-    /// The next datagram that has come, whole; `None` where there is none.
+    /// The next datagram that has come, whole; `None` where there is none. It is empty where somebody else
+    /// has sent it.
     pub(super) fn read<'a>(&self, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
         loop {
-            match self.socket.recv(buffer) {
-                Ok(length) => return buffer.get(..length),
+            match self.socket.recv_from(buffer) {
+                Ok((length, from)) => {
+                    let is_ours =
+                        (from.ip(), from.port()) == (self.server.ip(), self.server.port());
+                    return buffer.get(..if is_ours { length } else { 0 });
+                }
                 // Nobody is there yet, or no more: the socket goes on.
                 Err(e) if is_passing(&e) => {}
                 Err(_) => return None,
@@ -59,7 +69,21 @@ impl Datagrams {
 
     /// Sends an ask. What the system does not take is asked for again later.
     pub(super) fn send(&self, ask: &Ask) {
-        let _ = self.socket.send(&ask.datagram());
+        let _ = self.socket.send_to(&ask.datagram(), self.server);
+    }
+
+    /// Says a piece of what the microphone hears, packed by `codec` at `rate` Hz.
+    pub(super) fn say(&mut self, packing: (Codec, u32), piece: (AudioHeader, &[u8]), now_us: u64) {
+        let Self { socket, server, asking, said } = self;
+        // What the system does not take is asked for.
+        let send = |bytes: &[u8]| drop(socket.send_to(bytes, *server));
+        said.say(asking.whose(), packing, piece, now_us, send);
+    }
+
+    /// Says again what the server is missing.
+    pub(super) fn say_again(&self, numbers: &[u32], now_us: u64) {
+        let send = |bytes: &[u8]| drop(self.socket.send_to(bytes, self.server));
+        self.said.again(self.asking.whose(), numbers, now_us, send);
     }
 
     /// Whether parity is to come, too.

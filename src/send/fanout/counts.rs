@@ -1,4 +1,4 @@
-//! What is counted of one listener.
+//! What is counted of a listener's sound by TCP.
 
 /// What has gone to one listener and what has not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

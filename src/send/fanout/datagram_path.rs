@@ -71,6 +71,8 @@ pub struct DatagramPath {
     next: Option<u64>,
     /// The position behind the last sound that went this way.
     pub(super) reached: u64,
+    /// The position behind the sound that goes by TCP.
+    begun: u64,
     /// What was captured before this is not for this listener, in µs.
     from_us: u64,
     /// It asks for its sound this way.
@@ -94,6 +96,7 @@ impl DatagramPath {
             address: None,
             next: None,
             reached: 0,
+            begun: 0,
             from_us: 0,
             is_wanted: false,
             wants_parity: false,
@@ -134,6 +137,12 @@ impl DatagramPath {
         Some(answer)
     }
 
+    /// Its token and the address that has proven itself, where one has.
+    #[must_use]
+    pub fn whose(&self) -> Option<(Token, SocketAddr)> {
+        Some((self.token, self.address?))
+    }
+
     /// Whether an ask with that cookie, which is right for `from`, is from where this listener's sound goes.
     #[must_use]
     pub fn is_at(&self, from: SocketAddr) -> bool {
@@ -168,7 +177,7 @@ impl DatagramPath {
     /// captured before `from_us`.
     pub(super) fn begin(&mut self, next: u64, position: u64, from_us: u64) {
         self.next = Some(next);
-        (self.reached, self.from_us) = (position, from_us);
+        (self.reached, self.begun, self.from_us) = (position, position, from_us);
     }
 
     /// Whether nothing of `log` that lies before the position `until` waits any more.
@@ -180,6 +189,7 @@ impl DatagramPath {
     /// Goes on with the datagram `next` of another log.
     pub(super) fn go_on_with(&mut self, next: u64) {
         self.next = Some(next);
+        self.begun = 0;
     }
 
     /// Sound goes another way.
@@ -210,7 +220,7 @@ impl DatagramPath {
             }
             number += 1;
             // Pieces of what has come whole by TCP may be cut for others, or later than that was sent.
-            if datagram.captured_us < self.from_us || datagram.position < self.reached {
+            if datagram.captured_us < self.from_us || datagram.position < self.begun {
                 continue;
             }
             self.reached = datagram.end;

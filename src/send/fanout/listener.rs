@@ -454,8 +454,16 @@ impl Listener {
     pub fn account(&self, now_us: u64) -> String {
         let Counts { frames, bytes, dropped_full, dropped_old } = self.outbox.counts();
         let seconds = now_us.saturating_sub(self.since_us) as f64 / 1e6;
-        let dropped = dropped_full + dropped_old;
-        format!("after {seconds:.0} s: {frames} chunks, {bytes} bytes, {dropped} dropped")
+        let path = self.path.as_ref().map(DatagramPath::counts).unwrap_or_default();
+        let by_datagram = match path.datagrams {
+            0 => String::new(),
+            sent => format!(", {sent} datagrams ({} again)", path.resent),
+        };
+        let bytes = bytes + path.bytes;
+        let dropped = dropped_full + dropped_old + path.dropped_full + path.dropped_old;
+        format!(
+            "after {seconds:.0} s: {frames} chunks{by_datagram}, {bytes} bytes, {dropped} dropped"
+        )
     }
 
     /// What this listener is called in the log.

@@ -22,6 +22,7 @@ impl Transmit {
         if listener.is_by_datagram() {
             let wants_parity = listener.path.as_ref().is_some_and(|path| path.wants_parity());
             self.cut[codec.index()].hear(wants_parity);
+            self.in_use.add_pieces(codec);
         }
     }
 

@@ -49,9 +49,12 @@ impl Transmit {
     /// Notes what has to come before a seat is due again.
     pub(super) fn note_due(&mut self, index: usize) {
         let seat = self.seats.get(index).and_then(Option::as_ref);
-        // Sound of a listener's own lies in another log, and datagrams leave with each piece.
-        let seat =
-            seat.filter(|seat| seat.listener.own.is_none() && !seat.listener.is_by_datagram());
+        // Sound of a listener's own or of another codec lies in another log, and datagrams leave with each
+        // piece.
+        let seat = seat.filter(|seat| {
+            let listener = &seat.listener;
+            listener.own.is_none() && listener.awaits().is_none() && !listener.is_by_datagram()
+        });
         let due_at =
             seat.and_then(|seat| Some((seat.listener.codec, seat.listener.outbox.due_at()?)));
         if self.due_at.len() < self.seats.len() {

@@ -86,7 +86,6 @@ fn an_address_is_all_that_a_listener_has_to_type() {
             record: None,
             overwrite: false,
             simulate: None,
-            transport: Transport::Auto,
             dscp: Dscp::Ef,
             list_devices: false,
             list_servers: false,

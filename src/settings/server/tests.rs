@@ -31,6 +31,7 @@ fn the_flags_are_the_promised_ones() {
         "name",
         "no-discovery",
         "no-qr",
+        "no-udp",
         "no-web",
         "offer",
         "overwrite",
@@ -58,6 +59,7 @@ fn the_flags_are_the_promised_ones() {
 #[test]
 fn without_flags_a_server_sends_what_this_pc_plays_as_the_preset_says() {
     let settings = read("").unwrap();
+    assert!(settings.datagrams);
     assert_eq!(settings.preset.chunk_size, 1024);
     assert_eq!(settings.preset_name, "presets/smooth.toml");
     assert_eq!(settings.origin.to_string(), "presets/smooth.toml");
@@ -120,7 +122,7 @@ fn every_flag_reaches_its_setting() {
         "--source tone:1000 --name attic --bind ::1 --port 6000 --sample-rate 44100 \
          --channels 1 --chunk-size 256 --max-queue-size 9 --max-clients 0 \
          --listen-backlog 7 --playout-delay-ms 99 --codecs f32 --list-devices \
-         --print-preset live --stats - --no-discovery \
+         --print-preset live --stats - --no-discovery --no-udp \
          --web 8081 --web-status public --no-qr --record a.flac --record-tracks t \
          --record-dir d --overwrite --web-host music.example --web-host Attic. --dscp off",
     )
@@ -135,6 +137,7 @@ fn every_flag_reaches_its_setting() {
     assert_eq!((settings.name.as_str(), settings.stats), ("attic", Some(StatsTarget::Stdout)));
     assert_eq!(settings.print_preset.as_deref(), Some("live"));
     assert!(settings.list_devices && !settings.discovery && !settings.qr);
+    assert!(!settings.datagrams);
     assert_eq!((settings.web, settings.web_status), (Some(8081), Readers::Public));
     assert_eq!(settings.web_hosts, ["music.example", "Attic"]);
     assert_eq!(settings.record, Some("a.flac".into()));

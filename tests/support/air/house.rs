@@ -1,7 +1,7 @@
 //! A server on one side of a bad network, a listener on the other, and what the listener heard.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -76,6 +76,13 @@ pub(crate) fn sent() -> &'static Sent {
     SENT.get_or_init(|| Sent::make(SENT_SECONDS))
 }
 
+/// Judges one recording after the other: it works hard, and others listen meanwhile.
+pub(crate) fn judge(heard: &[f32]) -> Heard {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock();
+    sent().judge(heard)
+}
+
 impl House {
     /// Makes the network, starts both programs and waits for sound.
     #[track_caller]
@@ -128,7 +135,7 @@ impl House {
         let (took, holes) = (self.since.elapsed(), self.air.holes());
         self.listener.stop();
         self.server.stop();
-        let heard = sent().judge(&heard::read(&self.recorded));
+        let heard = judge(&heard::read(&self.recorded));
         Outcome { heard, passed, took, holes }
     }
 }

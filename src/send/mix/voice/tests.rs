@@ -242,8 +242,7 @@ fn positions_and_times_that_make_no_sense_harm_nobody() {
 fn packets_that_cannot_be_decoded_are_counted_or_made_up_for() {
     let mut players = Players::new(MIX);
     let mut voice = Voice::new(&microphone("opus", 48_000), MIX).unwrap().unwrap();
-    let layout = Layout::for_delay(80);
-    let mut encoder = Encoder::new(layout, 1, Bitrate::default()).unwrap();
+    let mut encoder = Encoder::new(Layout::VOICE, 1, Bitrate::default()).unwrap();
     let good = encoder.encode(&[0.1; 480]).unwrap().to_vec();
     for n in 0..500_u64 {
         let mut packet = good.clone();
