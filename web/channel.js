@@ -10,8 +10,10 @@ import {json, jsonFrame, Kind, Violation} from './wire.js';
 // It looks this often whether something is due; what comes is looked at when it does.
 const LOOK_EVERY_MS = 5;
 
-// A page that was kept from looking for so long was not listening either: silence means nothing then.
+// A page that was kept from looking for so long was not listening either: what came meanwhile is heard first,
+// within this time.
 const KEPT_AWAY_US = 60_000;
+const CATCHES_UP_MS = 20;
 
 // Sound has to be there so long before its turn, for the way through a decoder.
 const IN_TIME_US = 8_000;
@@ -33,6 +35,7 @@ export class Channel {
 	/** @type {RTCDataChannel | null} */
 	#channel = null;
 	#lookedUs = nowUs();
+	#wasAway = false;
 	#delayUs = 0;
 
 	/**
@@ -73,14 +76,18 @@ export class Channel {
 
 	#look() {
 		const us = nowUs();
-		const awayUs = us - this.#lookedUs;
+		const isAway = us - this.#lookedUs > KEPT_AWAY_US && !this.#wasAway;
 		this.#lookedUs = us;
-		// What came meanwhile is heard first.
-		if (awayUs > KEPT_AWAY_US || !this.#asking) return;
+		if (!this.#asking) return;
 		const stream = this.#listener.player.deadline();
 		this.#repair.deadline = stream && new Deadline(stream.position, stream.atUs - IN_TIME_US, stream.rate);
 		this.#delayUs = stream?.delayUs ?? this.#delayUs;
 		this.#release(us);
+		this.#wasAway = isAway;
+		if (isAway) {
+			setTimeout(() => this.#look(), CATCHES_UP_MS);
+			return;
+		}
 		switch (this.#asking.next(us, this.#repair.trip.usualUs, this.#delayUs)) {
 			case Step.open:
 				this.#open().catch(() => this.#fail());
@@ -137,6 +144,7 @@ export class Channel {
 	#take(bytes) {
 		const us = nowUs();
 		const datagram = read(bytes);
+		this.#listener.heard();
 		if (datagram?.kind === 'answer') {
 			this.#asking?.answered(us);
 			this.#repair.trip.note(us - datagram.clientUs);
@@ -144,16 +152,29 @@ export class Channel {
 			this.#asking?.sound(us);
 			this.#repair.datagram(datagram, us);
 			this.#release(us);
+			// Timers stand still in a tab that nobody looks at.
+			if (us - this.#lookedUs > LOOK_EVERY_MS * 1e3) this.#look();
 		}
 	}
 
 	/** @param {number} us */
 	#release(us) {
-		for (let audio = this.#repair.next(us); audio; audio = this.#repair.next(us)) this.#give(audio);
+		for (let audio = this.#repair.next(us); audio; audio = this.#repair.next(us)) this.#hand(audio);
 		const wanted = this.#channel && this.#repair.ask(us);
 		if (!wanted) return;
 		this.#ask(wanted.stream, wanted.numbers, us);
 		if (wanted.again.length > 0) this.#ask(wanted.stream, wanted.again, us);
+	}
+
+	/** @param {Wire.Audio} audio */
+	#hand(audio) {
+		try {
+			this.#give(audio);
+		} catch (error) {
+			// Nothing that comes by datagram ends a conversation.
+			if (!(error instanceof Violation)) throw error;
+			this.#repair.counts.refused += 1;
+		}
 	}
 
 	/** @param {number} stream @param {number[]} numbers @param {number} us */

@@ -182,6 +182,11 @@ export class Listener {
 		this.player.close();
 	}
 
+	/** Something came by datagram: the server is there. */
+	heard() {
+		this.#heardAt = performance.now();
+	}
+
 	/** What is known of the way for datagrams; null before there is one. */
 	get way() {
 		return this.#channel?.figures() ?? null;

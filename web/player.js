@@ -194,14 +194,18 @@ export class Player {
 		this.#judgeArrival();
 	}
 
-	/** When which position has to be there, in µs of our clock, and how long after its capture sound is heard. */
+	/**
+	 * When which position has to be there, in µs of our clock, and how long after its capture that is. What the
+	 * output takes is taken off.
+	 */
 	deadline() {
 		const due = this.#clock?.known && this.#card.known ? this.#schedule?.due(this.#laterMs) : null;
 		if (!due || !this.#clock || !this.#stream) return null;
 		const {currentTime, sampleRate} = this.context;
 		const frames = this.#card.frameAt(this.#clock.oursUs(due.atUs)) - this.#latestFrames - BLOCK;
 		const atUs = nowUs() + (frames / sampleRate - currentTime) * 1e6;
-		return {position: due.position, atUs, rate: this.#stream.positionRate, delayUs: due.delayUs};
+		const outputUs = this.#clock.oursUs(due.atUs) - atUs;
+		return {position: due.position, atUs, rate: this.#stream.positionRate, delayUs: due.delayUs - outputUs};
 	}
 
 	pump() {

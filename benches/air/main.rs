@@ -1,8 +1,8 @@
 //! What a listener hears over a bad network: for each network damaged windows of 20 ms, the longest
 //! piece and the traffic, by TCP beside datagrams, and Snapcast where it is installed.
 //!
-//! All of one network runs at the same time, each with a network of its own of the same schedule: what
-//! disturbs one disturbs all. `cargo bench --bench air -- 60` listens for so many seconds, and
+//! Several listen at the same time, each over a network of its own with the same schedule. The machine
+//! must be quiet: where its processors have no time, sound is missing everywhere. `cargo bench --bench air -- 60` listens for so many seconds, and
 //! `-- 60 gems` only over networks whose words hold that. Run as a test, each is tried for a moment.
 
 #![allow(
@@ -65,12 +65,34 @@ const NETWORKS: [&str; 7] = [
 #[cfg(target_os = "linux")]
 const SLOW: &str = "rate=1 queue=200";
 
-/// Presets and codecs that listen, and those that do where the network is slow.
+/// Who listens: a preset, a codec and a way.
 #[cfg(target_os = "linux")]
-const LISTENERS: [(&str, &str); 4] =
-    [("low-latency", "opus"), ("low-latency", "s16"), ("smooth", "opus"), ("live", "opus")];
+type Listener = (&'static str, &'static str, &'static str);
+
 #[cfg(target_os = "linux")]
-const ASK_TOO_MUCH: [(&str, &str); 2] = [("low-latency", "f32"), ("smooth", "f32")];
+const LISTENERS: [Listener; 8] = [
+    ("low-latency", "opus", "tcp"),
+    ("low-latency", "opus", "udp"),
+    ("low-latency", "s16", "tcp"),
+    ("low-latency", "s16", "udp"),
+    ("smooth", "opus", "tcp"),
+    ("smooth", "opus", "udp"),
+    ("live", "opus", "tcp"),
+    ("live", "opus", "udp"),
+];
+
+/// Who does where the network is slow: with too much, and with what is found to be best.
+#[cfg(target_os = "linux")]
+const ASK_TOO_MUCH: [Listener; 4] = [
+    ("low-latency", "f32", "tcp"),
+    ("low-latency", "auto", "auto"),
+    ("smooth", "f32", "tcp"),
+    ("smooth", "auto", "auto"),
+];
+
+/// How many listen at the same time, by TCP beside by datagram: what disturbs one disturbs the other.
+#[cfg(target_os = "linux")]
+const AT_ONCE: usize = 4;
 
 /// Delays of Snapcast's server, in ms.
 #[cfg(target_os = "linux")]
@@ -91,41 +113,37 @@ fn measure(seconds: u64, part: &str) -> measuring::Result<()> {
     for network in NETWORKS.into_iter().filter(|network| network.contains(part)) {
         println!("{network}");
         let listeners = if network == SLOW { &ASK_TOO_MUCH[..] } else { &LISTENERS[..] };
-        scope(|scope| {
-            let ours = listeners.iter().flat_map(|(preset, codec)| {
-                ["tcp", "udp"].map(|transport| {
-                    let name = format!("{preset} {codec} {transport}");
-                    let running = scope.spawn(move || {
-                        let flags = ["--transport", transport];
-                        // Where too much is asked for, what is best is to be found.
-                        let flags =
-                            if network == SLOW && transport == "udp" { &[] } else { &flags[..] };
-                        let set = Set { network, preset, codec, server: &[], listener: flags };
-                        catch_unwind(|| {
+        for together in listeners.chunks(AT_ONCE) {
+            scope(|scope| {
+                let runs: Vec<_> = together
+                    .iter()
+                    .map(|(preset, codec, transport)| {
+                        let run = move || {
+                            let listener = &["--transport", transport];
+                            let set = Set { network, preset, codec, server: &[], listener };
                             let house = House::open(set);
                             house.listen(seconds);
                             house.close()
-                        })
-                    });
-                    (name, running)
-                })
+                        };
+                        let name = format!("{preset} {codec} {transport}");
+                        (name, scope.spawn(move || catch_unwind(run)))
+                    })
+                    .collect();
+                runs.into_iter().for_each(|(name, run)| say(&name, run.join().unwrap()));
             });
-            let mut all: Vec<_> = ours.collect();
-            if has_snapcast {
-                all.extend(SNAPCAST_MS.map(|ms| {
-                    let running = move || catch_unwind(|| snapcast::listen(network, ms, seconds));
-                    (format!("Snapcast {ms} ms, its opus"), scope.spawn(running))
-                }));
-            }
-            for (name, running) in all {
-                match running.join().unwrap() {
-                    Ok(outcome) => println!("  {name:<28} {}", row(&outcome)),
-                    Err(_) => println!("  {name:<28} did not run"),
-                }
-            }
-        });
+        }
+        for delay_ms in SNAPCAST_MS.into_iter().filter(|_| has_snapcast) {
+            let heard = catch_unwind(|| snapcast::listen(network, delay_ms, seconds));
+            say(&format!("Snapcast opus {delay_ms} ms"), heard);
+        }
     }
     Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn say(name: &str, outcome: std::thread::Result<support::air::house::Outcome>) {
+    let row = outcome.map_or_else(|_| "did not run".to_owned(), |outcome| row(&outcome));
+    println!("  {name:<24} {row}");
 }
 
 #[cfg(target_os = "linux")]
@@ -133,12 +151,13 @@ fn row(outcome: &support::air::house::Outcome) -> String {
     let heard = &outcome.heard;
     let down = outcome.passed.down;
     format!(
-        "{:>5} of {:>5}, {:>3} times, {:>5} ms, {} jumps; {:>6.0} and {:>4.0}, {:.1} % lost; {} holes; {:.0} ms late \
+        "{:>5} of {:>5}, {:>3} times, {:>5} ms, whole after {:>4.1} s, {} jumps; {:>6.0} and {:>4.0}, {:.1} % lost; {} holes; {:.0} ms late \
          here",
         heard.damaged,
         heard.windows,
         heard.bursts,
         heard.longest_ms(),
+        heard.until as f64 * 0.02,
         heard.jumps,
         outcome.down_kbits(),
         outcome.up_kbits(),

@@ -17,6 +17,7 @@ pub mod opus;
 pub mod outbox;
 pub mod playout;
 pub mod presets;
+pub mod repair;
 pub mod responder;
 pub mod voice;
 pub mod websocket;

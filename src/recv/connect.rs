@@ -9,6 +9,7 @@ mod line;
 pub mod outbox;
 mod reach;
 mod rescue;
+mod said;
 mod session;
 mod sounds;
 pub mod talk;

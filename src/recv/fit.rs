@@ -51,6 +51,8 @@ pub struct Half {
     pub lost: Option<f64>,
     /// The median round trip, in µs.
     pub round_trip_us: Option<u64>,
+    /// The quickest round trip, in µs: a queue may fill within half a second.
+    pub quickest_us: Option<u64>,
     /// The median of how much later sound came than the quickest, in µs; where it comes by TCP.
     pub late_us: Option<u64>,
     /// What came, in bits per second.
@@ -154,9 +156,8 @@ impl Fit {
 
     /// Looks at what was seen until `now_us`, and says what to ask for, if anything.
     pub fn look(&mut self, now_us: u64, half: Half) -> Option<Step> {
-        if let Some(round_trip_us) = half.round_trip_us {
-            self.quickest_us = Some(self.quickest_us.unwrap_or(u64::MAX).min(round_trip_us));
-        }
+        let seen = [half.quickest_us, half.round_trip_us, self.quickest_us];
+        self.quickest_us = seen.into_iter().flatten().min();
         if self.trouble_us == 0 {
             self.trouble_us = now_us;
         }

@@ -175,22 +175,19 @@ impl Repair {
 
     /// A datagram of sound came.
     pub fn datagram(&mut self, bytes: &[u8], now_us: u64) {
-        let Some(sound) = self.read(bytes) else {
+        let sound = self.read(bytes).filter(|sound| self.has_place(sound, now_us));
+        let Some(sound) = sound else {
             self.counts.refused += 1;
             return;
         };
         let (stream, number) = (sound.stream, sound.number);
-        match self.lane.as_ref().map_or(Fit::Elsewhere, |lane| lane.fits(stream, number, now_us)) {
-            Fit::Here => {}
-            Fit::Elsewhere if self.left.is_some_and(|left| left.is(stream, now_us)) => {
+        let lane = self.lane.as_ref();
+        if lane.map_or(Fit::Elsewhere, |lane| lane.fits(stream, number, now_us)) == Fit::Elsewhere {
+            if self.left.is_some_and(|left| left.is(stream, now_us)) {
                 self.counts.late += 1;
                 return;
             }
-            Fit::Elsewhere => self.begin_lane(stream, number, now_us),
-            Fit::Nowhere => {
-                self.counts.refused += 1;
-                return;
-            }
+            self.begin_lane(stream, number, now_us);
         }
         self.counts.datagrams += 1;
         match self.put(&sound, now_us) {
@@ -215,6 +212,12 @@ impl Repair {
         }
     }
 
+    /// Whether a datagram's number can be.
+    fn has_place(&self, sound: &datagram::Piece<'_>, now_us: u64) -> bool {
+        let fits = |lane: &Lane| lane.fits(sound.stream, sound.number, now_us);
+        self.lane.as_ref().map(fits) != Some(Fit::Nowhere)
+    }
+
     /// A parity over four datagrams of a stream came, of which `first` is the first.
     pub fn parity(&mut self, stream: u8, first: u32, bytes: &[u8], now_us: u64) {
         if let Some(lane) = self.lane.as_mut().filter(|lane| lane.stream == stream) {
@@ -235,11 +238,19 @@ impl Repair {
                 return Some(Release::Piece(piece));
             }
             let next = self.next?;
-            let lane = self.lane.as_ref()?;
-            let head = self.head();
+            let (head, is_full) = (self.head(), self.is_full());
             let passed = self.deadline.map_or(u64::MAX, |deadline| deadline.passed(now_us));
+            let lane = self.lane.as_mut()?;
+            if lane.first().is_some_and(|(piece, _)| piece.is_broken()) {
+                // How much is missing before another timeline, no position tells.
+                if passed <= next && !is_full {
+                    return None;
+                }
+                lane.skip_to_first();
+                continue;
+            }
             let until = match head {
-                Some(head) if self.is_full() => head,
+                Some(head) if is_full => head,
                 Some(head) => head.min(passed),
                 None if lane.lacks_next() && lane.flows(now_us) => passed,
                 None => return None,
@@ -279,10 +290,11 @@ impl Repair {
         let lane = self.lane.as_ref()?;
         let is_waiting = self.head().is_some()
             || lane.lacks_next()
+                && lane.flows(now_us)
                 && self.made_up < self.format.frames_in_ms(LONGEST_MADE_UP_MS) as u64;
         let given_up_us = self.deadline.zip(self.next).filter(|_| is_waiting);
         let given_up_us = given_up_us.map(|(deadline, next)| deadline.of(next));
-        let due_us = lane.due_us(self.deadline, self.format.sample_rate);
+        let due_us = lane.due_us(now_us, self.deadline, self.format.sample_rate);
         due_us.filter(|_| lane.flows(now_us)).into_iter().chain(given_up_us).min()
     }
 

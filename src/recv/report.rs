@@ -74,7 +74,11 @@ impl Reporter {
         let mic_level_dbfs = self.watched.said.microphone.peak.take_dbfs();
         let mic_second = self.second_said.over(now_us, mic_level_dbfs);
         if let Some(level_dbfs) = self.second.over(now_us, level_dbfs) {
-            let _ = self.watched.reports.try_send(report(&self.last, &self.watched.counters));
+            let _ = self.watched.reports.try_send(report(
+                &self.last,
+                &self.watched.counters,
+                &self.watched.seen,
+            ));
             let mic_level_dbfs = mic_second.unwrap_or(mic_level_dbfs);
             let stats = self.stats(now_us, level_dbfs, mic_level_dbfs);
             self.tell_of_air(now_us, stats.lost_frames);
@@ -146,7 +150,7 @@ impl Reporter {
     }
 }
 
-fn report(now: &Snapshot, counters: &stats::Playback) -> Report {
+fn report(now: &Snapshot, counters: &stats::Playback, seen: &Seen) -> Report {
     Report {
         buffered_ms: now.buffered_ms,
         underruns: counters.underruns.get(),
@@ -154,6 +158,10 @@ fn report(now: &Snapshot, counters: &stats::Playback) -> Report {
         ppm: now.ppm,
         output_latency_ms: now.output_latency_ms,
         extra_ms: now.extra_ms,
+        lost_datagrams: seen.lost_datagrams.get(),
+        repaired: seen.repaired.get(),
+        concealed_ms: seen.concealed_us.get() as f64 / 1e3,
+        round_trip_ms: seen.round_trip_us.get() as f64 / 1e3,
     }
 }
 

@@ -10,6 +10,7 @@
 //!
 //! As long as the delay allows, frames wait for a few more and leave [`Together`] with them.
 
+mod counts;
 mod datagram_path;
 mod datagrams;
 mod inbox;
@@ -18,9 +19,11 @@ mod log;
 mod own;
 mod rates;
 mod row;
+mod talk_repair;
 mod talker;
 mod together;
 
+pub use counts::Counts;
 pub use datagram_path::{DatagramCounts, DatagramPath, Pace};
 pub use datagrams::{DatagramLog, KEPT_BEYOND_US, MAX_KEPT};
 pub use listener::{Asks, Both, Listener, Overdue, Phase};
@@ -54,19 +57,6 @@ pub enum Stopped {
     Blocked,
     /// The last word is written: close.
     Finished,
-}
-
-/// What has gone to one listener and what has not.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Whole audio frames written.
-    pub frames: u64,
-    /// All bytes written.
-    pub bytes: u64,
-    /// Audio frames that fell out at the bound.
-    pub dropped_full: u64,
-    /// Audio frames that fell out for being older than the playout delay.
-    pub dropped_old: u64,
 }
 
 /// A write that the socket took only part of.

@@ -25,6 +25,7 @@ mod rounds;
 pub mod sockets;
 mod turn;
 mod verdicts;
+mod voices;
 mod waiting;
 mod web_door;
 

@@ -132,6 +132,11 @@ fn whatever_comes_when_what_is_played_belongs_there() {
 }
 
 #[test]
+fn whatever_comes_by_datagram_leaves_in_order_and_in_time() {
+    try_all(&bodies::repair::BODY);
+}
+
+#[test]
 fn whatever_a_file_holds_it_is_sound_or_an_error() {
     try_all(&bodies::files::BODY);
 }

@@ -12,8 +12,8 @@ use auralync::wire::Path as Way;
 use auralync::wire::{
     AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Changes, Config, Deframer, Frame, Full,
     Hello, Limits, MAX_CLIENT_FRAME, MAX_JSON, MAX_SERVER_FRAME, Notice, Offer, OfferAnswer,
-    People, Ping, Pong, Report, ServerFirst, Violation, Welcome, Wish, kind, plain, talk_frame,
-    typed,
+    People, Ping, Pong, Report, ServerFirst, Switch, Violation, Welcome, Wish, kind, plain,
+    talk_frame, typed,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -126,6 +126,7 @@ pub(crate) fn encode(Step { message, fields, .. }: &Step) -> Vec<u8> {
         "path" => of::<Way>(fields).frame(),
         "offer" => of::<Offer>(fields).frame(),
         "answer" => of::<OfferAnswer>(fields).frame(),
+        "switch" => of::<Switch>(fields).frame(),
         "people" => of::<People>(fields).frame(),
         "changes" => of::<Changes>(fields).frame(),
         "ping" => Ping { client_us: number(fields, "client_us") }.frame(),
@@ -223,6 +224,7 @@ fn read_typed(kind: u8, body: &[u8], like: &Step) -> Result<(String, Value), Vio
         kind::PATH => ("path".into(), fields(serde_json::to_value(Way::read(body)?))),
         kind::OFFER => ("offer".into(), fields(serde_json::to_value(Offer::read(body)?))),
         kind::ANSWER => ("answer".into(), fields(serde_json::to_value(OfferAnswer::read(body)?))),
+        kind::SWITCH => ("switch".into(), fields(serde_json::to_value(Switch::read(body)?))),
         kind::PEOPLE => ("people".into(), fields(serde_json::to_value(People::read(body)?))),
         kind::CHANGES => ("changes".into(), fields(serde_json::to_value(Changes::read(body)?))),
         kind::PING => ("ping".into(), json!({"client_us": Ping::read(body)?.client_us})),

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use auralync::wire::datagram::{Answer, Ask, FromServer, MAX_DATAGRAM, Token};
-use auralync::wire::{AudioHeader, Hello, Path, TYPED, Welcome, kind};
+use auralync::wire::{AudioHeader, Hello, Microphone, Path, TYPED, Welcome, kind};
 
 use super::socket;
 use super::waiting::PATIENCE;
@@ -62,13 +62,23 @@ fn typed(tcp: &mut TcpStream) -> io::Result<Vec<u8>> {
 impl Peer {
     /// Says hello and reads on in a thread of its own.
     pub(crate) fn join(server: SocketAddr, id: &str, codec: &str) -> Self {
+        Self::join_talking(server, id, codec, None)
+    }
+
+    /// Does as [`join`](Self::join), perhaps with a microphone.
+    pub(crate) fn join_talking(
+        server: SocketAddr,
+        id: &str,
+        codec: &str,
+        talk: Option<Microphone>,
+    ) -> Self {
         let mut tcp = socket::connect(server);
         let hello = Hello {
             version: 3,
             id: id.into(),
             name: id.into(),
             codecs: vec![codec.into()],
-            talk: None,
+            talk,
             datagrams: true,
         };
         tcp.write_all(&hello.frame()).unwrap();

@@ -57,6 +57,8 @@ pub(crate) struct Heard {
     pub(crate) bursts: usize,
     /// The longest of these, in windows.
     pub(crate) longest: usize,
+    /// After so many windows none was damaged any more.
+    pub(crate) until: usize,
     /// How often the sound went on at another place than where it should have.
     pub(crate) jumps: usize,
 }
@@ -102,7 +104,14 @@ impl Sent {
         let last = heard.iter().rposition(is_sound).unwrap_or(0);
         if last - first < RATE as usize {
             let windows = heard.len() / WINDOW;
-            return Heard { windows, damaged: windows, bursts: 1, longest: windows, jumps: 0 };
+            return Heard {
+                windows,
+                damaged: windows,
+                bursts: 1,
+                longest: windows,
+                until: windows,
+                jumps: 0,
+            };
         }
         let heard = &heard[first..];
         let length = self.sound.left.len();
@@ -122,6 +131,7 @@ impl Sent {
                 judged.damaged += 1;
                 judged.bursts += usize::from(in_a_row == 1);
                 judged.longest = judged.longest.max(in_a_row);
+                judged.until = judged.windows;
             }
             if in_a_row > 0
                 && in_a_row.is_multiple_of(LOOK_AFTER)

@@ -1,5 +1,6 @@
 //! Listeners who speak, through the real server over loopback.
 
+mod by_datagram;
 mod duck;
 mod mix_minus;
 mod most;

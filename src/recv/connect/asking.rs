@@ -22,6 +22,10 @@ const WORKED_US: u64 = 60_000_000;
 /// forgets the way after thirty.
 const KEEP_US: u64 = 1_000_000;
 
+/// Where no ask was answered for so long, in µs, what is said goes by TCP: two asks of those that keep the
+/// path, and the time that an answer may take.
+const UNHEARD_US: u64 = 2_500_000;
+
 /// While no sound comes, asks are no closer together than this, in µs.
 const QUIET_ASKS_US: u64 = 20_000;
 
@@ -92,6 +96,17 @@ impl Asking {
     /// Whether sound comes by datagram.
     pub(super) fn is_on(&self) -> bool {
         matches!(self.state, State::On { .. })
+    }
+
+    /// Whether what is said by datagram at `now_us` is likely to be heard: sound comes that way, and asks are
+    /// answered.
+    pub(super) fn is_heard(&self, now_us: u64) -> bool {
+        self.is_on() && self.is_proven && now_us.saturating_sub(self.answer_us) < UNHEARD_US
+    }
+
+    /// The token and the cookie that tell the server whose a datagram is.
+    pub(super) fn whose(&self) -> (&Token, u64) {
+        (&self.token, self.cookie)
     }
 
     /// A datagram of sound came. Returns whether it is the first.
@@ -180,8 +195,9 @@ impl Asking {
             State::Trying { since_us } => self.next_ask_us.min(since_us + TRY_US),
             State::On { .. } => {
                 let ask_us = self.ask_due_us(round_trip_us);
-                // Asks go on while it is silent, so the end of a silence is not missed.
-                ask_us.min(self.sound_us + silence_us(delay_us)).max(self.sound_us)
+                let answered_us = self.sound_us.max(self.answer_us);
+                let silent_us = answered_us + silence_us(delay_us);
+                ask_us.min(silent_us).min(self.sound_us + ANSWERED_ONLY_US)
             }
         }
     }
@@ -228,7 +244,9 @@ mod tests {
     const TRIP_US: u64 = 4 * MS;
 
     fn steps(asking: &mut Asking, now_us: u64) -> Vec<Step> {
-        std::iter::from_fn(|| asking.next(now_us, TRIP_US, DELAY_US)).collect()
+        let steps = std::iter::from_fn(|| asking.next(now_us, TRIP_US, DELAY_US)).collect();
+        assert!(asking.due_us(TRIP_US, DELAY_US) > now_us, "{asking:?} at {now_us}");
+        steps
     }
 
     fn answer(asking: &mut Asking, cookie: u64, is_proven: bool, now_us: u64) {

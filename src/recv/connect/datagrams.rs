@@ -9,8 +9,11 @@ use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
 use super::asking::Asking;
+use super::said::Said;
+use crate::codec::Codec;
 use crate::dscp::Dscp;
 use crate::recv::repair::Wanted;
+use crate::wire::AudioHeader;
 use crate::wire::datagram::{self, Ask};
 
 /// A socket that sends to one server's port and takes what comes from there.
@@ -19,6 +22,7 @@ pub(super) struct Datagrams {
     socket: UdpSocket,
     server: SocketAddr,
     pub(super) asking: Asking,
+    said: Said,
 }
 
 impl Datagrams {
@@ -38,7 +42,7 @@ impl Datagrams {
         };
         let mut socket = UdpSocket::bind(any)?;
         registry.register(&mut socket, wake, Interest::READABLE)?;
-        Ok(Self { socket, server, asking: Asking::new(token, now_us) })
+        Ok(Self { socket, server, asking: Asking::new(token, now_us), said: Said::default() })
     }
 
     /// Marks what is sent.
@@ -66,6 +70,20 @@ impl Datagrams {
     /// Sends an ask. What the system does not take is asked for again later.
     pub(super) fn send(&self, ask: &Ask) {
         let _ = self.socket.send_to(&ask.datagram(), self.server);
+    }
+
+    /// Says a piece of what the microphone hears, packed by `codec` at `rate` Hz.
+    pub(super) fn say(&mut self, packing: (Codec, u32), piece: (AudioHeader, &[u8]), now_us: u64) {
+        let Self { socket, server, asking, said } = self;
+        // What the system does not take is asked for.
+        let send = |bytes: &[u8]| drop(socket.send_to(bytes, *server));
+        said.say(asking.whose(), packing, piece, now_us, send);
+    }
+
+    /// Says again what the server is missing.
+    pub(super) fn say_again(&self, numbers: &[u32], now_us: u64) {
+        let send = |bytes: &[u8]| drop(self.socket.send_to(bytes, self.server));
+        self.said.again(self.asking.whose(), numbers, now_us, send);
     }
 
     /// Whether parity is to come, too.

@@ -109,13 +109,12 @@ impl Following {
         let asked = counts.repaired.saturating_sub(before.repaired);
         let came = counts.datagrams.saturating_sub(before.datagrams).saturating_sub(asked);
         let share = (came > 0).then(|| lost as f64 / (came + lost) as f64);
+        self.quickest = self.transits.iter().copied().chain(self.quickest).min();
         let transit = median(&mut self.transits);
-        if let Some(transit) = transit {
-            self.quickest = Some(self.quickest.unwrap_or(transit).min(transit));
-        }
         let late = transit.zip(self.quickest).map(|(transit, quickest)| transit.abs_diff(quickest));
         Some(Half {
             lost: share,
+            quickest_us: self.round_trips.iter().min().copied(),
             round_trip_us: median(&mut self.round_trips),
             late_us: late,
             carried: std::mem::take(&mut self.bytes) as f64 * 8e6 / span_us as f64,
@@ -165,11 +164,12 @@ mod tests {
             following.answered(transit as u64);
         }
         let half = following.half(counts, LOOK_US).unwrap();
-        assert_eq!((half.lost, half.late_us, half.round_trip_us), (None, Some(0), Some(5_000)));
+        let seen = (half.late_us, half.round_trip_us, half.quickest_us);
+        assert_eq!((half.lost, seen), (None, (Some(3_000), Some(5_000), Some(2_000))));
         assert!((half.carried - 48_000.0).abs() < 1.0, "{}", half.carried);
         following.frame(&mut air, header(0), (1_000, Some(45_000)), 1);
         (counts.datagrams, counts.lost, counts.repaired) = (100, 20, 20);
         let half = following.half(counts, 2 * LOOK_US).unwrap();
-        assert_eq!((half.lost, half.late_us, half.round_trip_us), (Some(0.2), Some(40_000), None));
+        assert_eq!((half.lost, half.late_us, half.round_trip_us), (Some(0.2), Some(43_000), None));
     }
 }

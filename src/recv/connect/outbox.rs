@@ -9,7 +9,7 @@ use mio::Waker;
 
 use crate::clock::Offset;
 use crate::stats;
-use crate::wire::{AudioHeader, FLAG_BROKEN, talk_frame};
+use crate::wire::{AUDIO_HEADER, AudioHeader, FLAG_BROKEN, PLAIN_HEADER};
 
 /// Frames of 10 ms that wait, so 200 ms: a short stall of the network. What waits longer would come
 /// too late to be heard, so the oldest whole frame falls out.
@@ -63,14 +63,14 @@ impl Outbox {
         self.lock().bell = Some(bell);
     }
 
-    /// Hands everything that waits to `send`, as talk frames with the server's time as `offset`
-    /// says at `now_us`. What is too old, or longer than `longest` bytes of kind and body, falls out.
+    /// Hands everything that waits to `send`, with the server's time as `offset` says at `now_us`. What is
+    /// too old, or as a talk frame longer than `longest` bytes of kind and body, falls out.
     pub(super) fn take(
         &self,
         offset: Offset,
         longest: usize,
         now_us: u64,
-        mut send: impl FnMut(Vec<u8>),
+        mut send: impl FnMut(AudioHeader, &[u8]),
     ) {
         // Frames are made without the lock: the talk thread runs in real time, and waits for nobody.
         let (waiting, mut has_gap) = {
@@ -82,17 +82,12 @@ impl Outbox {
             let server_us = offset.server_us(header.captured_us as f64).round();
             let flags = header.flags | if has_gap { FLAG_BROKEN } else { 0 };
             let header = AudioHeader { flags, captured_us: server_us.max(0.0) as u64, ..header };
-            let frame = talk_frame(header, &payload).filter(|frame| frame.len() <= longest + 4);
-            match frame.filter(|_| is_fresh) {
-                Some(frame) => {
-                    has_gap = false;
-                    self.counters.sent.add(1);
-                    send(frame);
-                }
-                None => {
-                    has_gap = true;
-                    self.counters.dropped.add(1);
-                }
+            has_gap = !is_fresh || AUDIO_HEADER - PLAIN_HEADER + payload.len() > longest;
+            if has_gap {
+                self.counters.dropped.add(1);
+            } else {
+                self.counters.sent.add(1);
+                send(header, &payload);
             }
         }
         if has_gap {
@@ -118,9 +113,7 @@ mod tests {
 
     fn taken(outbox: &Outbox, offset: Offset, now_us: u64) -> Vec<AudioHeader> {
         let mut headers = Vec::new();
-        outbox.take(offset, 4096, now_us, |frame| {
-            headers.push(AudioHeader::split(&frame[5..]).unwrap().0);
-        });
+        outbox.take(offset, 4096, now_us, |header, _| headers.push(header));
         headers
     }
 
@@ -153,8 +146,8 @@ mod tests {
         let outbox = Outbox::new(Arc::default());
         outbox.put(header(0), &[1]);
         let mut sent = 0;
-        outbox.take(Offset::NONE, 4096, header(1).captured_us, |_| {
-            // Held while a frame is made, the lock would never be had here.
+        outbox.take(Offset::NONE, 4096, header(1).captured_us, |_, _| {
+            // Held while a frame is sent, the lock would never be had here.
             assert!(outbox.state.try_lock().is_ok());
             outbox.put(header(1), &[2]);
             sent += 1;

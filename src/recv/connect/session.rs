@@ -437,7 +437,8 @@ impl<'a> Session<'a> {
             self.line.say(report.frame());
         }
         let now_us = self.now_us();
-        self.talk.say(self.connect, &mut self.line, &self.clocks.clock, now_us);
+        let ways = (&mut self.line, self.datagrams.as_mut());
+        self.talk.say(self.connect, ways, &self.clocks.clock, now_us);
         if now_us < self.next_ping_us {
             return;
         }

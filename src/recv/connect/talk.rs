@@ -6,12 +6,14 @@ use log::{info, warn};
 use mio::{Registry, Token, Waker};
 
 use super::Connect;
+use super::datagrams::Datagrams;
 use super::line::Line;
 use super::outbox::Outbox;
 use crate::clock::ServerClock;
+use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::talking::Talking;
-use crate::wire::{Welcome, Wish};
+use crate::wire::{Welcome, Wish, talk_frame};
 
 const SAID: Token = Token(2);
 
@@ -106,18 +108,30 @@ impl Talk {
         }
     }
 
-    /// Queues what was said and what is wished. Not while something waits: the system should hold
+    /// Queues what was said, or says it by datagram where that gets through, and what is wished. Not while something waits: the system should hold
     /// no more of it than goes out at once.
     pub(super) fn say(
         &mut self,
         connect: &Connect,
-        line: &mut Line,
+        (line, datagrams): (&mut Line, Option<&mut Datagrams>),
         clock: &ServerClock,
         now_us: u64,
     ) {
+        let mut datagrams = datagrams.filter(|datagrams| datagrams.asking.is_heard(now_us));
+        let packing = connect
+            .hello
+            .talk
+            .as_ref()
+            .and_then(|talk| Some((Codec::parse(&talk.codec)?, talk.rate)));
         let offset = clock.offset().filter(|_| clock.uncertainty_us() < CLOCK_KNOWN_US);
         if let (Some(longest), Some(voice), Some(offset)) = (self.longest, &connect.voice, offset) {
-            voice.outbox.take(offset, longest, now_us, |frame| line.say(frame));
+            voice.outbox.take(offset, longest, now_us, |header, payload| {
+                if let (Some(datagrams), Some(packing)) = (&mut datagrams, packing) {
+                    datagrams.say(packing, (header, payload), now_us);
+                } else {
+                    line.say(talk_frame(header, payload).unwrap_or_default());
+                }
+            });
         }
         let Some(told) = &mut self.told else {
             return;

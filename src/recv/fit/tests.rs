@@ -115,6 +115,7 @@ impl World {
         let share = 1.0 - f64::from(came) / f64::from(sent);
         Half {
             lost: (came > 0 && !self.path.by_tcp).then_some(share),
+            quickest_us: trips.iter().min().copied(),
             round_trip_us: median(trips),
             late_us: median(late).filter(|_| self.path.by_tcp),
             carried: f64::from(came) * bits / 0.5,
@@ -136,6 +137,20 @@ fn float32_on_a_line_of_one_megabit_is_opus_within_three_seconds() {
         assert_eq!(codec, opus(128), "without a stop at what does not fit");
         assert!(world.bad_seconds.iter().all(|second| *second <= 3), "{:?}", world.bad_seconds);
     }
+}
+
+#[test]
+fn a_queue_that_fills_within_the_first_half_second_is_seen_by_the_quickest_round_trip() {
+    let mut fit = Fit::new(Codec::Int16, STEREO, 80_000, true);
+    let half = |quickest_us| Half {
+        lost: Some(0.4),
+        round_trip_us: Some(190_000),
+        quickest_us: Some(quickest_us),
+        carried: 1e6,
+        ..Half::default()
+    };
+    assert_eq!(fit.look(LOOK_US, half(5_000)), None);
+    assert_eq!(fit.look(2 * LOOK_US, half(180_000)).map(|step| step.to), Some(opus(128)));
 }
 
 #[test]
@@ -214,7 +229,8 @@ fn it_tries_ever_more_rarely_where_that_fails() {
 #[test]
 fn without_opus_there_are_steps_of_samples_alone() {
     let mut fit = Fit::new(Codec::Float32, STEREO, 80_000, false);
-    let full = Half { lost: Some(0.6), round_trip_us: Some(200_000), carried: 1e6, late_us: None };
+    let full =
+        Half { lost: Some(0.6), round_trip_us: Some(200_000), carried: 1e6, ..Half::default() };
     fit.look(1, Half { round_trip_us: Some(4_000), ..Half::default() });
     let steps: Vec<_> =
         (1..40).filter_map(|n| fit.look(n * LOOK_US, full)).map(|step| step.to).collect();

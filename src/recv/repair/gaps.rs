@@ -140,10 +140,11 @@ impl Gaps {
         Some(wanted).filter(|wanted| !wanted.numbers.is_empty())
     }
 
-    /// When [`ask`](Self::ask) has something to say.
-    pub(super) fn due_us(&self, deadline: Option<Deadline>) -> Option<u64> {
-        let is_in_time =
-            |gap: &&Gap| deadline.is_none_or(|deadline| gap.next_us < deadline.of(gap.position));
+    /// When [`ask`](Self::ask) has something to say, after it has been asked at `now_us`.
+    pub(super) fn due_us(&self, now_us: u64, deadline: Option<Deadline>) -> Option<u64> {
+        let is_in_time = |gap: &&Gap| {
+            deadline.is_none_or(|deadline| gap.next_us.max(now_us) < deadline.of(gap.position))
+        };
         self.missing.values().filter(is_in_time).map(|gap| gap.next_us).min()
     }
 }
@@ -188,7 +189,7 @@ mod tests {
             }
         }
         assert_eq!(asked, [(0, 0), (15, 0), (30, 0), (45, 0), (60, 0), (75, 0), (90, 1)]);
-        assert_eq!(gaps.due_us(DEADLINE), None, "it is too late to ask");
+        assert_eq!(gaps.due_us(199 * MS, DEADLINE), None, "it is too late to ask");
     }
 
     #[test]
@@ -219,7 +220,7 @@ mod tests {
         gaps.note(1, 0, 0);
         assert_eq!(gaps.came(1, 3 * MS, 4 * MS), Some(Came::ByItself));
         gaps.note(2, 0, 10 * MS);
-        assert_eq!(gaps.due_us(DEADLINE), Some(13 * MS));
+        assert_eq!(gaps.due_us(10 * MS, DEADLINE), Some(13 * MS));
         (0..1_000).for_each(|_| gaps.in_order());
         gaps.note(3, 0, 20 * MS);
         assert!(gaps.ask(20 * MS, DEADLINE, 4 * MS).is_some());

@@ -217,6 +217,13 @@ impl Lane {
         Some((piece, *number == self.next))
     }
 
+    /// What is missing before the first that waits is not waited for any more.
+    pub(super) fn skip_to_first(&mut self) {
+        if let Some((number, _)) = self.pieces.first_key_value() {
+            self.next = *number;
+        }
+    }
+
     /// Takes out the first that waits. What is missing before it never comes in time: `missing` is
     /// called with each.
     pub(super) fn pop(&mut self, mut missing: impl FnMut()) -> Option<Piece> {
@@ -258,9 +265,14 @@ impl Lane {
     }
 
     /// When something is to be asked for, or is missing by the clock.
-    pub(super) fn due_us(&self, deadline: Option<Deadline>, rate_hz: u32) -> Option<u64> {
+    pub(super) fn due_us(
+        &self,
+        now_us: u64,
+        deadline: Option<Deadline>,
+        rate_hz: u32,
+    ) -> Option<u64> {
         let watch_us = self.missing_us(rate_hz);
-        self.gaps.due_us(deadline).into_iter().chain(watch_us).min()
+        self.gaps.due_us(now_us, deadline).into_iter().chain(watch_us).min()
     }
 
     /// Keeps a datagram for parity.

@@ -181,6 +181,19 @@ fn another_streams_datagrams_go_on_where_the_first_ones_ended() {
 }
 
 #[test]
+fn another_timeline_is_not_held_up_for_ever_by_what_is_missing_before_it() {
+    let mut repair = repair();
+    repair.expect_by(needed(50_000), 50_000);
+    repair.datagram(&datagram(0), 0);
+    let mut broken = at(2, FRAMES);
+    broken[1] |= FLAG_BROKEN;
+    repair.datagram(&broken, 4_000);
+    assert_eq!(stretches(&mut repair, 51_999), [(0, FRAMES, true)]);
+    assert_eq!(stretches(&mut repair, 52_000), [(FRAMES, 2 * FRAMES, true)]);
+    assert_eq!(repair.counts().missing, 1);
+}
+
+#[test]
 fn numbers_beyond_all_reason_and_payloads_of_other_lengths_are_refused() {
     let mut repair = repair();
     repair.expect_by(needed(100_000), 100_000);
@@ -252,7 +265,8 @@ proptest! {
                 }
                 expected = Some(to);
             }
-            let _ = repair.ask(now_us);
+            while repair.ask(now_us).is_some() {}
+            prop_assert!(repair.due_us(now_us).is_none_or(|due_us| due_us > now_us));
         }
         let counts = repair.counts();
         prop_assert_eq!(counts.refused, 0);

@@ -137,6 +137,12 @@ impl DatagramPath {
         Some(answer)
     }
 
+    /// Its token and the address that has proven itself, where one has.
+    #[must_use]
+    pub fn whose(&self) -> Option<(Token, SocketAddr)> {
+        Some((self.token, self.address?))
+    }
+
     /// Whether an ask with that cookie, which is right for `from`, is from where this listener's sound goes.
     #[must_use]
     pub fn is_at(&self, from: SocketAddr) -> bool {

@@ -1,5 +1,6 @@
 //! What a talker may send, and what of it falls out. No socket, no clock.
 
+use super::talk_repair::TalkRepair;
 use crate::codec::{self, Codec};
 use crate::format::Format;
 use crate::send::presence::{Speech, Spoken};
@@ -36,6 +37,7 @@ pub struct Talker {
     speech: Speech,
     counts: TalkCounts,
     second: Second,
+    repair: TalkRepair,
 }
 
 /// What came from one talker.
@@ -71,6 +73,7 @@ impl Talker {
             speech: Speech::default(),
             counts: TalkCounts::default(),
             second: Second::default(),
+            repair: TalkRepair::default(),
         })
     }
 
@@ -97,9 +100,7 @@ impl Talker {
     /// # Errors
     /// The [`Violation`] for which the talker must be closed.
     pub(super) fn take(&mut self, body: &[u8], now_us: u64) -> Result<Option<Spoken>, Violation> {
-        if now_us.saturating_sub(self.second.started_us) >= 1_000_000 {
-            self.second = Second { started_us: now_us, ..Second::default() };
-        }
+        self.begin_second(now_us);
         let (header, payload) = AudioHeader::split(body)?;
         codec::check_payload(self.codec, payload, header.frames, self.format.channels)?;
         if self.is_surplus(header.frames) {
@@ -108,15 +109,62 @@ impl Talker {
             let is_flood = self.second.surplus > MAX_TALK_SURPLUS;
             return if is_flood { Err(Violation::TooMuchTalk) } else { Ok(None) };
         }
-        let is_old = header.captured_us.saturating_add(MAX_TALK_AGE_US) < now_us;
-        if is_old || header.captured_us > now_us.saturating_add(MAX_TALK_AHEAD_US) {
+        Ok(self.is_of_now(&header, now_us).then(|| self.hear(header, payload.into(), now_us)))
+    }
+
+    /// Takes what came by datagram; it may fall out. Whatever it is, it ends nothing.
+    pub(super) fn take_datagram(
+        &mut self,
+        number: u32,
+        (header, payload): (AudioHeader, &[u8]),
+        now_us: u64,
+    ) {
+        self.begin_second(now_us);
+        let is_sound =
+            codec::check_payload(self.codec, payload, header.frames, self.format.channels).is_ok();
+        if !is_sound || self.is_surplus(header.frames) {
             self.counts.dropped += 1;
-            return Ok(None);
+        } else if self.is_of_now(&header, now_us) {
+            self.repair.take(number, || (header, payload.into()), now_us);
         }
+    }
+
+    /// What of that may be heard by `now_us`. Ask until there is nothing.
+    pub fn next_spoken(&mut self, now_us: u64) -> Option<Spoken> {
+        let (header, payload) = self.repair.next(now_us)?;
+        Some(self.hear(header, payload, now_us))
+    }
+
+    /// Datagrams that are to be asked for at `now_us`.
+    pub fn missing(&mut self, now_us: u64) -> Vec<u32> {
+        self.repair.missing(now_us)
+    }
+
+    /// When something of that is to be done, in µs, if nothing comes.
+    #[must_use]
+    pub fn due_us(&self) -> Option<u64> {
+        self.repair.due_us()
+    }
+
+    fn begin_second(&mut self, now_us: u64) {
+        if now_us.saturating_sub(self.second.started_us) >= 1_000_000 {
+            self.second = Second { started_us: now_us, ..Second::default() };
+        }
+    }
+
+    /// Whether sound was captured lately; what was not is counted.
+    fn is_of_now(&mut self, header: &AudioHeader, now_us: u64) -> bool {
+        let is_old = header.captured_us.saturating_add(MAX_TALK_AGE_US) < now_us;
+        let is_of_now = !is_old && header.captured_us <= now_us.saturating_add(MAX_TALK_AHEAD_US);
+        self.counts.dropped += u64::from(!is_of_now);
+        is_of_now
+    }
+
+    fn hear(&mut self, header: AudioHeader, payload: Box<[u8]>, now_us: u64) -> Spoken {
         self.counts.frames += 1;
         let is_last = header.flags & FLAG_LAST != 0;
         self.speaks_until_us = if is_last { now_us } else { now_us + SPEAKS_FOR_US };
-        Ok(Some(Spoken { header, payload: payload.into(), came_us: now_us }))
+        Spoken { header, payload, came_us: now_us }
     }
 
     /// Counts what came, and says whether it is more than there is time for.

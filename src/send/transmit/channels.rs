@@ -38,9 +38,13 @@ impl Transmit {
 
     /// The browser at `index` wants a data channel. One that it had is no more.
     pub(super) fn ask_for_channel(&mut self, index: usize, offer: Offer) {
-        self.take_path(index, &BACK);
         self.offers += 1;
         let whose = Whose { seat: index, number: self.offers };
+        if let Some(Some(seat)) = self.seats.get(index)
+            && seat.listener.is_by_datagram()
+        {
+            self.take_path(index, &BACK);
+        }
         let Some(Some(seat)) = self.seats.get_mut(index) else { return };
         let Ok(at) = seat.stream.local_addr() else { return };
         seat.channel = Some(whose);

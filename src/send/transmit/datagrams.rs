@@ -32,13 +32,15 @@ pub(super) struct Datagrams {
     port: u16,
     /// Whether something may have come.
     is_readable: bool,
+    /// The seats whose microphones wait for a datagram, as far as is known.
+    pub(super) talkers: Vec<usize>,
     /// The seat of each token.
-    seats: HashMap<Token, usize>,
+    pub(super) seats: HashMap<Token, usize>,
     /// What cookies are made with, new with each run.
     keys: RandomState,
     batch: Batch,
     /// One byte more than a datagram may have: what fills it is none of ours.
-    buffer: Box<[u8; MAX_DATAGRAM + 1]>,
+    pub(super) buffer: Box<[u8; MAX_DATAGRAM + 1]>,
 }
 
 impl Datagrams {
@@ -49,6 +51,7 @@ impl Datagrams {
             port: socket.local_addr()?.port(),
             socket,
             is_readable: true,
+            talkers: Vec::new(),
             seats: HashMap::new(),
             keys: RandomState::new(),
             batch: Batch::default(),
@@ -73,8 +76,13 @@ impl Datagrams {
 
     /// What shows that its sender gets what is sent to `from`. Nobody else can tell it, and nothing is
     /// kept for it. Never 0, which stands for none.
-    fn cookie(&self, token: &Token, from: SocketAddr) -> u64 {
+    pub(super) fn cookie(&self, token: &Token, from: SocketAddr) -> u64 {
         self.keys.hash_one((token, from)).max(1)
+    }
+
+    /// Sends one datagram. What the system has no room for is lost, as on the way.
+    pub(super) fn tell(&self, to: SocketAddr, bytes: &[u8]) {
+        let _ = self.socket.send_to(bytes, to);
     }
 
     /// The next datagram that has come.
@@ -175,9 +183,10 @@ impl Transmit {
                 return;
             }
             let Some((length, from)) = datagrams.receive() else { return };
-            let ask = datagrams.buffer.get(..length).and_then(FromClient::read);
-            if let Some(FromClient::Ask(ask)) = ask {
-                self.answer(&ask, from, length);
+            match datagrams.buffer.get(..length).and_then(FromClient::read) {
+                Some(FromClient::Ask(ask)) => self.answer(&ask, from, length),
+                Some(FromClient::Talk { .. }) => self.take_talk(from, length),
+                None => {}
             }
         }
     }

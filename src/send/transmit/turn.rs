@@ -51,6 +51,7 @@ impl Transmit {
         waiting.join(std::mem::take(&mut self.waiting));
         self.waiting = waiting;
         self.read_datagrams(until_us);
+        self.hear_talkers();
         self.take_orders();
         self.write_touched();
         self.accept(until_us);
@@ -73,7 +74,8 @@ impl Transmit {
             return Duration::from_micros(after_us.saturating_sub(now));
         }
         let rest_us = (self.housekeeping_us + LONGEST_REST_US).saturating_sub(now);
-        Duration::from_micros(rest_us).min(self.until_quiet(now))
+        let voices_us = self.talkers_due_us().map_or(u64::MAX, |due_us| due_us.saturating_sub(now));
+        Duration::from_micros(rest_us.min(voices_us)).min(self.until_quiet(now))
     }
 
     fn note(&mut self, token: Token, event: &Event) {

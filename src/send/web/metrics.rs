@@ -1,5 +1,6 @@
 //! The figures of `--stats` as Prometheus reads them: every key with `auralync_` in front.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
@@ -10,7 +11,7 @@ use crate::stats::ServerStats;
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Keys that only ever grow; all others come and go.
-const COUNTERS: [&str; 16] = [
+const COUNTERS: [&str; 18] = [
     "capture_overruns",
     "silence_frames",
     "chunks_dropped",
@@ -27,6 +28,8 @@ const COUNTERS: [&str; 16] = [
     "dropped_old",
     "underruns",
     "lost_frames",
+    "lost_datagrams",
+    "repaired",
 ];
 
 /// What tells one listener from another.
@@ -60,10 +63,10 @@ pub fn text(stats: &ServerStats) -> String {
 
 /// All samples of a metric must follow one another, so the keys go round the listeners.
 fn samples(text: &mut String, prefix: &str, listeners: &[(String, &Map<String, Value>)]) {
-    let Some((_, first)) = listeners.first() else {
-        return;
-    };
-    for (key, _) in numbers(first) {
+    // Some leave out what has not happened to them.
+    let keys: BTreeSet<&str> =
+        listeners.iter().flat_map(|(_, one)| numbers(one)).map(|(key, _)| key).collect();
+    for key in keys {
         family(text, prefix, key);
         for (labels, listener) in listeners {
             if let Some(value) = listener.get(key).and_then(Value::as_f64) {

@@ -15,9 +15,9 @@ impl Session<'_> {
     /// Sound begins, as a welcome says. What is known of the path outlives connections.
     pub(super) fn begin_to_fit(&mut self, welcome: &Welcome) {
         self.asked_us = None;
+        // A file that keeps its codec over connections may follow too: no step changes the rate.
         let is_ours_to_choose =
             self.connect.hello.codecs.first().is_some_and(|first| first == AUTO)
-                && !self.connect.keeps_codec
                 && welcome.accepts.contains_key(&kind::PATH.to_string());
         let codec = Codec::parse(&welcome.codec).filter(|_| is_ours_to_choose);
         let Some(codec) = codec else {
@@ -66,7 +66,10 @@ impl Session<'_> {
         let is_by_datagram = self.datagrams.as_ref().is_some_and(|way| way.asking.is_on());
         let Some(sounds) = &mut self.sounds else { return };
         match sounds.switch(switch, !is_by_datagram) {
-            Some(()) => debug!("{} from {} on", sounds.codec(), switch.from),
+            Some(()) => {
+                debug!("{} from {} on", sounds.codec(), switch.from);
+                self.clocks.codec.clone_from(&switch.codec);
+            }
             None => debug!("a switch that cannot be followed: {switch:?}"),
         }
     }

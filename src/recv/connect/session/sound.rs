@@ -108,6 +108,11 @@ impl Session<'_> {
                     self.following.answered(round_trip_us);
                 }
             }
+            Some(FromServer::Missing { cookie, numbers })
+                if cookie == datagrams.asking.whose().1 =>
+            {
+                datagrams.say_again(&numbers, now_us);
+            }
             Some(FromServer::Missing { .. }) | None => {}
         }
     }

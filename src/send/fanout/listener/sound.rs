@@ -12,6 +12,15 @@ use crate::wire::datagram::{Ask, OWN_STREAM};
 use crate::wire::{self, AudioFrame, AudioHeader};
 
 impl Listener {
+    /// Takes a datagram of its microphone, if anybody may hear that.
+    pub fn take_talk(&mut self, number: u32, piece: (AudioHeader, &[u8]), now_us: u64) {
+        let is_unheard = self.is_unheard();
+        self.heard_us = now_us;
+        if let Some(talker) = self.talker.as_mut().filter(|_| !is_unheard) {
+            talker.take_datagram(number, piece, now_us);
+        }
+    }
+
     /// Takes sound that is for this listener alone, from now on instead of everybody's. `rate` is that of
     /// its positions, `keep_us` how long its datagrams are kept.
     pub fn hear_own(&mut self, frame: AudioFrame, bound: usize, rate: u32, keep_us: u64) {

@@ -1,0 +1,69 @@
+//! A microphone whose sound goes by datagram, and some of it twice.
+
+use std::time::{Duration, Instant};
+
+use auralync::wire::AudioHeader;
+use auralync::wire::datagram::{FromServer, talk_datagram};
+
+use super::conference;
+use super::person::{Person, microphone};
+use crate::support::datagrams::Peer;
+
+/// Frames in a piece of 10 ms.
+const FRAMES: u32 = 480;
+
+/// Pieces that are said.
+const PIECES: u32 = 200;
+
+const LEVEL: f32 = 0.25;
+
+#[test]
+fn a_voice_by_datagram_of_which_a_fifth_is_lost_is_heard_without_a_gap() {
+    let mut server = conference(&["--codecs", "f32"]);
+    let address = server.address();
+    let mut listener = Person::join(address, "listener", "f32", None);
+    let mut talker = Peer::join_talking(address, "talker", "f32", Some(microphone("s16")));
+    talker.prove();
+    let (answer, _) = talker.answer_to(&talker.udp, &talker.ask_for(&[]));
+    let (began, begun_us) = (Instant::now(), answer.server_us);
+
+    let payload = vec![(LEVEL * 32_767.0) as i16; FRAMES as usize];
+    let payload: Vec<u8> = payload.into_iter().flat_map(i16::to_le_bytes).collect();
+    let piece = |number: u32| {
+        let position = u64::from(number * FRAMES);
+        let captured_us = begun_us + u64::from(number) * 10_000;
+        let header = AudioHeader { flags: 0, frames: FRAMES, position, captured_us };
+        talk_datagram(&talker.token, talker.cookie, number, header, &payload).unwrap()
+    };
+    let mut asked = 0;
+    for number in 0..PIECES {
+        if number % 5 != 3 {
+            talker.send(&piece(number));
+        }
+        let next = Duration::from_millis(10) * (number + 1);
+        while began.elapsed() < next {
+            let Some(bytes) = talker.receive() else { continue };
+            let Some(FromServer::Missing { cookie, numbers }) = FromServer::read(&bytes) else {
+                continue;
+            };
+            assert_eq!(cookie, talker.cookie);
+            asked += numbers.len();
+            numbers.iter().for_each(|number| talker.send(&piece(*number)));
+        }
+        listener.listen();
+    }
+    println!("{asked} asked for, of {} lost", PIECES / 5);
+    assert!(asked >= PIECES as usize / 5);
+    listener.listen_until("the voice", |listener| {
+        let newest = listener.heard.last();
+        newest.is_some_and(|heard| heard.header.captured_us > begun_us + 3_000_000)
+    });
+    let samples = listener.heard_from(begun_us);
+    let is_voice = |sample: &f32| sample.abs() > LEVEL / 100.0;
+    let first = samples.iter().position(is_voice).expect("the voice is heard");
+    let last = samples.iter().rposition(is_voice).unwrap();
+    let gaps = samples[first..last].iter().filter(|sample| !is_voice(sample)).count();
+    let most = ((PIECES - 4) * FRAMES) as usize;
+    println!("{} frames heard, {gaps} missing", last - first);
+    assert!(last - first >= most && gaps == 0, "{} frames, {gaps} missing", last - first);
+}
