@@ -116,7 +116,7 @@ pub(crate) fn measure_browsers(measuring: bool) -> Result<()> {
 /// Measures what a listener by datagram costs, beside one by TCP, and prints it.
 pub(crate) fn measure_datagrams(measuring: bool) -> Result<()> {
     println!("\nThe same per chunk or packet by datagram, against TCP");
-    println!("(wanted: at most 0.6 for Opus, the packets of 480 and 960, and 1.0 for float32)\n");
+    println!("(wanted: at most 0.6 for Opus and 1.0 for float32)\n");
     println!(
         "{:>9}  {:>20}  {:>9}  {:>9}  {:>6}  {:>13}",
         "of each", "chunk", "datagrams", "TCP", "ratio", "middle half"

@@ -282,7 +282,7 @@ impl Ask {
         let mut bytes = vec![0; ASK_HEADER];
         (bytes[0], bytes[2]) = (kind::ASK, self.stream);
         bytes[1] =
-            u8::from(self.is_wanted) * FLAG_WANTED | u8::from(self.wants_parity) * FLAG_PARITY;
+            (u8::from(self.is_wanted) * FLAG_WANTED) | (u8::from(self.wants_parity) * FLAG_PARITY);
         bytes[4..20].copy_from_slice(&self.token);
         BigEndian::write_u64(&mut bytes[20..], self.cookie);
         BigEndian::write_u64(&mut bytes[28..], self.client_us);
