@@ -15,15 +15,15 @@ fn refused<T>() -> Result<T, CryptoError> {
 
 impl SrtpProvider for NoMedia {
     fn aes_128_cm_sha1_80(&self) -> &'static dyn SupportedAes128CmSha1_80 {
-        &NoMedia
+        &Self
     }
 
     fn aead_aes_128_gcm(&self) -> &'static dyn SupportedAeadAes128Gcm {
-        &NoMedia
+        &Self
     }
 
     fn aead_aes_256_gcm(&self) -> &'static dyn SupportedAeadAes256Gcm {
-        &NoMedia
+        &Self
     }
 
     fn srtp_aes_128_ecb_round(&self, _: &[u8], _: &[u8], _: &mut [u8]) {}

@@ -51,6 +51,7 @@ fn the_flags_are_the_promised_ones() {
         "talk",
         "talk-codec",
         "talk-to-found",
+        "transport",
         "verbose",
         "volume",
     ];

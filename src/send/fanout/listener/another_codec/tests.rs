@@ -149,7 +149,8 @@ fn assert_joined(got: &[Got]) -> u64 {
     let place = place.expect("a word of the place");
     assert!(old.last().unwrap().1 >= place && old.last().unwrap().0 < place, "{place}");
     let warm = u64::from(RATE) * WARM_MS / 1_000;
-    assert!(new[0].0 <= place - warm && new[0].1 > place - warm, "{place} {:?}", new[0]);
+    let begins = place.saturating_sub(warm);
+    assert!(new[0].0 <= begins && new[0].1 > begins, "{place} {:?}", new[0]);
     place
 }
 
