@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn what_grows_is_a_counter_that_the_statistics_have() {
         let report =
-            Report { lost_datagrams: 1, repaired: 1, concealed_ms: 1, ..Report::default() };
+            Report { lost_datagrams: 1, repaired: 1, concealed_ms: 1.0, ..Report::default() };
         let stats =
             ServerStats { listeners: vec![listener("", Some(report))], ..ServerStats::default() };
         let text = text(&stats);
