@@ -11,6 +11,7 @@ pub mod http;
 mod json;
 mod message;
 mod path;
+mod ping;
 mod talk;
 pub mod websocket;
 
@@ -18,9 +19,10 @@ pub use channel::{MAX_OFFER_BYTES, Offer, OfferAnswer};
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
     AuralyncKey, Config, Datagrams, Hello, MAX_CAPTURED, MAX_CAPTURED_BYTES, MAX_PLAYOUT_DELAY_MS,
-    Notice, Ping, Pong, Reason, Report, ServerFirst, Welcome,
+    Notice, Reason, Report, ServerFirst, Welcome,
 };
 pub use path::{Path, Switch};
+pub use ping::{Ping, Pong};
 pub use talk::{
     Changes, FLAG_HELD, FLAG_LAST, HIGHEST_TALK_RATE, LOWEST_TALK_RATE, MAX_PEOPLE,
     MAX_PEOPLE_BYTES, MAX_TALK_BYTES, MAX_VOLUME_PERCENT, Microphone, People, Person,

@@ -126,7 +126,7 @@ fn measure(seconds: u64, part: &str) -> measuring::Result<()> {
                             house.close()
                         };
                         let name = format!("{preset} {codec} {transport}");
-                        (name, scope.spawn(|| catch_unwind(run)))
+                        (name, scope.spawn(move || catch_unwind(run)))
                     })
                     .collect();
                 runs.into_iter().for_each(|(name, run)| say(&name, run.join().unwrap()));

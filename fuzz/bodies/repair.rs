@@ -75,7 +75,7 @@ impl Listener {
                 if let Some(first) = bytes.first_mut() {
                     *first = kind::SOUND;
                 }
-                let _ = self.repair.datagram(&bytes, self.now_us);
+                self.repair.datagram(&bytes, self.now_us);
             }
             11 => {
                 let first = self.number.wrapping_sub(much) & !3;
@@ -101,7 +101,7 @@ impl Listener {
         let payload = vec![number as u8; frames as usize * 2];
         let piece = Piece { stream: 2 + (flags & 0x40), number, header, payload: &payload };
         let bytes = piece.datagram().expect("a short piece");
-        let _ = self.repair.datagram(&bytes, self.now_us);
+        self.repair.datagram(&bytes, self.now_us);
     }
 
     fn releases(&mut self) {

@@ -173,24 +173,23 @@ impl Repair {
         self.frames.push_back(Piece { header, payload: payload.to_vec(), is_datagram: false });
     }
 
-    /// A datagram of sound came. Returns how many before it have not, where it is newer than all others.
-    pub fn datagram(&mut self, bytes: &[u8], now_us: u64) -> Option<u64> {
+    /// A datagram of sound came.
+    pub fn datagram(&mut self, bytes: &[u8], now_us: u64) {
         let sound = self.read(bytes).filter(|sound| self.has_place(sound, now_us));
         let Some(sound) = sound else {
             self.counts.refused += 1;
-            return None;
+            return;
         };
         let (stream, number) = (sound.stream, sound.number);
         let lane = self.lane.as_ref();
         if lane.map_or(Fit::Elsewhere, |lane| lane.fits(stream, number, now_us)) == Fit::Elsewhere {
             if self.left.is_some_and(|left| left.is(stream, now_us)) {
                 self.counts.late += 1;
-                return None;
+                return;
             }
             self.begin_lane(stream, number, now_us);
         }
         self.counts.datagrams += 1;
-        let lost_before = self.lane.as_ref().and_then(|lane| lane.lost_before(number));
         match self.put(&sound, now_us) {
             Came::ByItself => self.need.came(now_us),
             Came::Asked => {
@@ -211,7 +210,6 @@ impl Repair {
             lane.keep(number, bytes);
             self.restore(now_us);
         }
-        lost_before
     }
 
     /// Whether a datagram's number can be.

@@ -127,7 +127,7 @@ fn listen(network: Network, delay_ms: u64, seed: u64) -> Outcome {
             && *at_us <= now_us
         {
             match world.arriving.pop().unwrap().0.2 {
-                Arrives::Sound(bytes) => drop(repair.datagram(&bytes, now_us)),
+                Arrives::Sound(bytes) => repair.datagram(&bytes, now_us),
                 Arrives::Parity(first, bytes) => repair.parity(2, first, &bytes, now_us),
                 Arrives::Answer(asked_us) => repair.answered(now_us - asked_us, now_us),
                 Arrives::Ask(asked_us, numbers) => {

@@ -130,7 +130,7 @@ impl Sounds {
             return coming.sounds.datagram(stream, header, bytes, now_us);
         }
         self.note(header);
-        let _ = self.repair.datagram(bytes, now_us);
+        self.repair.datagram(bytes, now_us);
     }
 
     fn note(&mut self, header: AudioHeader) {

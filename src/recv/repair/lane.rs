@@ -122,12 +122,6 @@ impl Lane {
         now_us.saturating_sub(self.came_us) < FLOWING_US
     }
 
-    /// How many between a datagram that is newer than all others and the newest have not come.
-    pub(super) fn lost_before(&self, number: u32) -> Option<u64> {
-        let ahead = nearest(self.highest, number).checked_sub(self.highest)?;
-        if self.is_new { Some(0) } else { ahead.checked_sub(1) }
-    }
-
     /// Takes a datagram.
     pub(super) fn put(
         &mut self,

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::{Deframer, Frame, Limits, MAX_JSON, People, Wish};
+use crate::wire::{Deframer, Frame, Limits, MAX_JSON, People, Ping, Pong, Wish};
 
 fn config() -> Config {
     Config { sample_rate: 44_100, channels: 2, chunk_size: 1024, auralync: None }
