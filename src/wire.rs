@@ -337,7 +337,7 @@ impl AudioFrame {
         Self { codec, header, is_piece: false, plain_header, bytes: bytes.into() }
     }
 
-    /// The same sound as a piece of a chunk, for those who get it so.
+    /// Sound as a piece of a chunk, for those who get it so.
     #[must_use]
     pub fn into_piece(self) -> Self {
         Self { is_piece: true, ..self }

@@ -158,7 +158,7 @@ pub struct Transmit {
     waiting: Waiting,
     /// The log of each codec, by [`Codec::index`].
     logs: Vec<Log>,
-    /// The same cut into datagrams, as far as anybody hears it that way.
+    /// All that is in those, cut into datagrams, as far as anybody hears it that way.
     cut: Vec<DatagramLog>,
     in_use: Arc<InUse>,
     fresh_audio: bool,
@@ -424,7 +424,9 @@ impl Transmit {
             return false;
         };
         let frame_us = self.room.frame_us(seat.listener.codec);
-        seat.listener.outbox.send_together(Together::within(wait_us, frame_us, index));
+        let bound = self.room.queue_bound(seat.listener.codec);
+        let together = Together::within(wait_us, frame_us, index).at_most(bound);
+        seat.listener.outbox.send_together(together);
         let log = &self.logs[seat.listener.codec.index()];
         seat.listener.turn_to_own(log);
         let log = Own::read_or(seat.listener.own.as_ref(), log);

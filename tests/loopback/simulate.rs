@@ -21,7 +21,8 @@ fn heard_over(words: &str, transport: &str, scratch: &Scratch) -> Recording {
     let (to, stats) = (scratch.path("heard.wav"), scratch.path("stats"));
     let (output, stats) = (wav(&to), stats.display().to_string());
     let flags = ["--output", &output, "--overwrite", "--simulate", words, "--stats", &stats];
-    let flags = flags.into_iter().chain(["--transport", transport]);
+    // A codec that is named stays, and tells each sample.
+    let flags = flags.into_iter().chain(["--codec", "f32", "--transport", transport]);
     let mut listener = client(server.address(), flags);
     let said = listener.wait_for("Listening to");
     let named = format!("over a simulated network ({})", words.replace(',', ", "));

@@ -6,7 +6,7 @@ use auralync::wire::AudioHeader;
 use auralync::wire::datagram::{FromServer, talk_datagram};
 
 use super::conference;
-use super::person::{Person, microphone};
+use super::person::{Person, RATE, microphone};
 use crate::support::datagrams::Peer;
 
 /// Frames in a piece of 10 ms.
@@ -59,11 +59,13 @@ fn a_voice_by_datagram_of_which_a_fifth_is_lost_is_heard_without_a_gap() {
         newest.is_some_and(|heard| heard.header.captured_us > begun_us + 3_000_000)
     });
     let samples = listener.heard_from(begun_us);
+    // Until a second piece was late, nobody waits for what is asked for.
+    let samples = &samples[samples.len().min(RATE as usize)..];
     let is_voice = |sample: &f32| sample.abs() > LEVEL / 100.0;
     let first = samples.iter().position(is_voice).expect("the voice is heard");
     let last = samples.iter().rposition(is_voice).unwrap();
     let gaps = samples[first..last].iter().filter(|sample| !is_voice(sample)).count();
-    let most = ((PIECES - 4) * FRAMES) as usize;
+    let most = ((PIECES - 104) * FRAMES) as usize;
     println!("{} frames heard, {gaps} missing", last - first);
     assert!(last - first >= most && gaps == 0, "{} frames, {gaps} missing", last - first);
 }

@@ -7,7 +7,7 @@ const HOUR: u64 = 60 * MINUTE;
 /// Pieces are sent this far apart.
 const APART: u64 = 5_000;
 
-/// The same numbers every time (SplitMix64).
+/// Numbers that are alike every time (SplitMix64).
 struct Dice(u64);
 
 impl Dice {

@@ -4,7 +4,7 @@ const SECOND: u64 = 1_000_000;
 const MINUTE: u64 = 60 * SECOND;
 const STEREO: f64 = 96_000.0;
 
-/// The same numbers every time (SplitMix64), from 0 to 1.
+/// Numbers from 0 to 1 that are alike every time (SplitMix64).
 struct Dice(u64);
 
 impl Dice {

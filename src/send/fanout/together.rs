@@ -45,6 +45,13 @@ impl Together {
         Self { frames, ahead: seat as u64 % frames }
     }
 
+    /// Groups of no more frames than a log holds: what waits must not fall out of it.
+    #[must_use]
+    pub fn at_most(self, bound: usize) -> Self {
+        let frames = self.frames.min(bound.max(1) as u64);
+        Self { frames, ahead: self.ahead % frames }
+    }
+
     /// Frames in a group.
     pub(super) fn frames(self) -> usize {
         // No more than `MOST_TOGETHER`.
@@ -74,6 +81,14 @@ mod tests {
             assert_eq!(wait_us(delay_ms), us, "{delay_ms} ms");
         }
         assert_eq!(wait_us(u32::MAX), LONGEST_WAIT_US);
+    }
+
+    #[test]
+    fn a_group_is_no_longer_than_the_log_that_it_waits_in() {
+        for bound in 0..20 {
+            let together = Together::within(100_000, 5_000, 7).at_most(bound);
+            assert!(together.frames() <= bound.max(1), "{bound}");
+        }
     }
 
     #[test]
