@@ -108,8 +108,7 @@ impl Server {
         let lines = Lines::open(settings.stats.as_ref())?;
         sockets::make_room_for(settings.preset.listeners());
         let preset = &settings.preset;
-        let door = sockets::listen(preset.bind, preset.port, preset.listen_backlog)?;
-        let datagrams = settings.datagrams.then(|| open_datagrams(&door, settings.dscp)).flatten();
+        let (door, datagrams) = open_doors(&settings)?;
         let web_door = settings.web.and_then(|port| {
             let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
@@ -230,6 +229,34 @@ impl Server {
         });
         running.end()
     }
+}
+
+/// Ports that are tried where any will do, for one that is free for datagrams too.
+const MOST_PORTS: usize = 8;
+
+/// Opens the door, and the socket of datagrams beside it, unless there are to be none. Where the system
+/// chooses the port, one that has both.
+fn open_doors(
+    settings: &ServerSettings,
+) -> Result<(std::net::TcpListener, Option<std::net::UdpSocket>)> {
+    let preset = &settings.preset;
+    let listen = || sockets::listen(preset.bind, preset.port, preset.listen_backlog);
+    let mut door = listen()?;
+    if !settings.datagrams {
+        return Ok((door, None));
+    }
+    for _ in 1..MOST_PORTS {
+        let is_free = |door: &std::net::TcpListener| {
+            let address = door.local_addr().ok();
+            address.is_some_and(|address| datagram_socket::open(address, settings.dscp).is_ok())
+        };
+        if preset.port != 0 || is_free(&door) {
+            break;
+        }
+        door = listen()?;
+    }
+    let datagrams = open_datagrams(&door, settings.dscp);
+    Ok((door, datagrams))
 }
 
 /// The socket for sound by datagram, on the port of `door`. What keeps it from being there is said.
