@@ -51,7 +51,7 @@ const AT_FIRST_US: f64 = 10e6;
 
 /// How errors are steered away where a card or a clock has moved: being in step soon matters more
 /// there, too.
-const OUT_OF_STEP: Steering = Steering { settle_us: 0.7e6, most: 1000e-6, slew_per_s: 2000e-6 };
+const OUT_OF_STEP: Steering = Steering { settle_us: 0.6e6, most: 1000e-6, slew_per_s: 2000e-6 };
 
 /// Out of step is who is off by more than this, in µs, until the error is down to the second.
 const OUT_OF_STEP_US: f64 = 120.0;
