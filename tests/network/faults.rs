@@ -84,13 +84,13 @@ impl House {
 
     /// Listens on for a while after the fault, whose end was at `ended`.
     fn hear(self, ended: Instant) -> Heard {
-        self.listen_on(ended, |recording| recording.without_made_up(u64::MAX))
+        self.listen_on(ended, |recording| without_made_up(recording, u64::MAX))
     }
 
     /// Does as [`hear`](Self::hear), of a server that stays: all that is heard is in its place, but for
     /// what is made up for a moment.
     fn hear_in_step(self, ended: Instant) -> Heard {
-        let heard = self.listen_on(ended, |recording| recording.without_made_up(IN_STEP));
+        let heard = self.listen_on(ended, |recording| without_made_up(recording, IN_STEP));
         heard.assert_in_step();
         heard
     }
@@ -120,6 +120,24 @@ impl House {
         let back = back_at.saturating_duration_since(ended);
         Heard { back, stretches, said: listener.stderr }
     }
+}
+
+/// What was made up in place of missing sound becomes silence: frames that tell no place, or one that is
+/// more than `near` frames from theirs.
+fn without_made_up(mut recording: Recording, near: u64) -> Recording {
+    let mut frames = recording.samples.chunks_exact_mut(recording.channels).enumerate();
+    let Some((start, first)) = frames.find(|(_, frame)| frame[0] != 0.0) else {
+        return recording;
+    };
+    let told = |frame: &[f32]| f64::from(frame[0]) * f64::from(1 << 24) - 1.0;
+    let first = told(first) as u64;
+    for (at, frame) in frames.filter(|(_, frame)| frame[0] != 0.0) {
+        let (told, place) = (told(frame), first + (at - start) as u64);
+        if told < 0.0 || told.fract() != 0.0 || (told as u64).abs_diff(place) > near {
+            frame.fill(0.0);
+        }
+    }
+    recording
 }
 
 fn start_server(cable: &Cable, sound: &Path) -> Program {

@@ -93,23 +93,6 @@ impl Recording {
         recording
     }
 
-    /// What was made up in place of missing sound becomes silence: frames that tell no place, or one that is
-    /// more than `near` frames from theirs.
-    pub(crate) fn without_made_up(mut self, near: u64) -> Self {
-        let mut frames = self.samples.chunks_exact_mut(usize::from(self.channels)).enumerate();
-        let Some((start, first)) = frames.find(|(_, frame)| frame[0] != 0.0) else { return self };
-        let told = |frame: &[f32]| f64::from(frame[0]) * (2 * POSITIONS) as f64 - 1.0;
-        let first = told(first) as u64;
-        for (at, frame) in frames.filter(|(_, frame)| frame[0] != 0.0) {
-            let (told, place) = (told(frame), first + (at - start) as u64);
-            let is_place = told >= 0.0 && told < POSITIONS as f64 && told.fract() == 0.0;
-            if !is_place || (told as u64).abs_diff(place) > near {
-                frame.fill(0.0);
-            }
-        }
-        self
-    }
-
     /// All but the silence before the ramp's very first sample: the server's, which begins a
     /// moment before its source.
     pub(crate) fn stretches(&self) -> Vec<Stretch> {

@@ -161,7 +161,7 @@ mod tests {
                 repair.take(number, || piece(number), now_us);
                 prop_assert!(repair.held.len() <= MOST_HELD + 1);
                 prop_assert!(repair.missing(now_us).len() <= 2 * MOST_AHEAD as usize);
-                while let Some(_) = repair.next(now_us) {
+                while repair.next(now_us).is_some() {
                     prop_assert!(repair.next > last);
                     last = repair.next;
                 }
