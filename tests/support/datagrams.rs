@@ -210,11 +210,19 @@ impl Peer {
         self.next.expect("a datagram has come").1
     }
 
-    /// All that came, in order: where two came with the same position, one of them.
+    /// All that came, in order, without what lies in something else that came: a frame by TCP begins with
+    /// what has come by datagram where it holds the place from which on it was asked for.
     pub(crate) fn all(&self) -> Vec<&Sound> {
         let mut all: BTreeMap<u64, &Sound> = self.heard.iter().map(|(at, s)| (*at, s)).collect();
         all.extend(self.read.iter().map(|(at, s)| (*at, s)));
-        all.into_values().collect()
+        let mut end = 0;
+        let mut is_new = |sound: &&Sound| {
+            let sound_end = sound.position + u64::from(sound.frames);
+            let is_new = sound_end > end;
+            end = end.max(sound_end);
+            is_new
+        };
+        all.into_values().filter(|sound| is_new(sound)).collect()
     }
 
     /// Frames from the first that came to the first that is missing.

@@ -23,8 +23,8 @@ pub(super) struct Following {
     apart_us: u64,
     together_us: u64,
     is_by_datagram: bool,
-    /// The stream and the number that came last by itself.
-    newest: Option<(u8, u32)>,
+    /// The stream and the number that came last by itself, and the position behind it.
+    newest: Option<(u8, u32, u64)>,
     looked_us: u64,
     bytes: u64,
     counts: Counts,
@@ -56,15 +56,19 @@ impl Following {
             air.begin(self.apart_us);
         }
         let ahead = match self.newest {
-            Some((before, newest)) if before == stream => number.wrapping_sub(newest),
+            Some((before, newest, _)) if before == stream => number.wrapping_sub(newest),
             _ => 1,
         };
         // What was asked for, or was overtaken, is not what the way does now.
         if ahead == 0 || ahead > u32::MAX / 2 {
             return;
         }
-        self.newest = Some((stream, number));
-        let lost_before = if ahead > FAR { 0 } else { ahead - 1 };
+        let (position, frames) = (header.position, u64::from(header.frames).max(1));
+        // Numbers that hold no sound between these two were never this listener's.
+        let between = self.newest.map_or(0, |(_, _, end)| position.saturating_sub(end));
+        self.newest = Some((stream, number, position + frames));
+        let most = u32::try_from(between.div_ceil(frames)).unwrap_or(u32::MAX);
+        let lost_before = if ahead > FAR { 0 } else { (ahead - 1).min(most) };
         let broken = header.flags & FLAG_BROKEN != 0;
         air.arrived(Arrived { at_us: now_us, lost_before, broken });
     }
@@ -144,13 +148,27 @@ mod tests {
         following.begin(&mut air, 5_000, 80_000, 0);
         for number in (0..12_000_u32).filter(|number| number % 10 != 3) {
             let now_us = u64::from(number) * 5_000;
+            let header = AudioHeader { position: u64::from(number) * 240, ..header(0) };
             let number = number.wrapping_sub(7);
-            following.datagram(&mut air, (0, number), header(0), 200, now_us);
+            following.datagram(&mut air, (0, number), header, 200, now_us);
             // It is sent again, and comes a little later.
-            following.datagram(&mut air, (0, number.wrapping_sub(5)), header(0), 200, now_us);
+            following.datagram(&mut air, (0, number.wrapping_sub(5)), header, 200, now_us);
         }
         let finding = air.finding(60_000_000).map(|finding| finding.what());
         assert_eq!(finding.as_deref(), Some("10 of 100 pieces of sound are lost on the way"));
+    }
+
+    #[test]
+    fn numbers_that_hold_no_sound_of_this_listeners_are_not_lost() {
+        let (mut following, mut air) = (Following::default(), Air::new("linux"));
+        following.begin(&mut air, 5_000, 80_000, 0);
+        for piece in 0..12_000_u32 {
+            let header = AudioHeader { position: u64::from(piece) * 240, ..header(0) };
+            let number = piece * 2;
+            let now_us = u64::from(piece) * 5_000;
+            following.datagram(&mut air, (0, number), header, 200, now_us);
+        }
+        assert_eq!(air.finding(60_000_000), None);
     }
 
     #[test]
