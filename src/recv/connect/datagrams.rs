@@ -16,6 +16,10 @@ use crate::recv::repair::Wanted;
 use crate::wire::AudioHeader;
 use crate::wire::datagram::{self, Ask};
 
+/// What may have come and wait, in bytes, where the system grants it: a second of float32, because whatever
+/// does not fit is lost.
+const ROOM: usize = 1 << 20;
+
 /// A socket that sends to one server's port and takes what comes from there.
 pub(super) struct Datagrams {
     /// Not connected, so that it goes on from another address of ours when one is gone.
@@ -41,6 +45,8 @@ impl Datagrams {
             SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
         };
         let mut socket = UdpSocket::bind(any)?;
+        // Less than that it goes on with what the system gives.
+        let _ = SockRef::from(&socket).set_recv_buffer_size(ROOM);
         registry.register(&mut socket, wake, Interest::READABLE)?;
         Ok(Self { socket, server, asking: Asking::new(token, now_us), said: Said::default() })
     }
