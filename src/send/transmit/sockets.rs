@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::places::Origin;
 use crate::dscp::Dscp;
 use crate::error::{Error, Result};
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::send::fanout;
 
 /// Sound that the kernel may hold unsent for a listener beside what leaves together, in ms, or two
