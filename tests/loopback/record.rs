@@ -171,10 +171,11 @@ fn what_a_listener_missed_takes_its_length_in_its_recording() {
     let is_wrong = |frame: &[f32], at: u64| frame[0] != ramp::sample(at, 0);
     let places: Vec<bool> =
         frames[start..].iter().zip(first..).map(|(frame, at)| is_wrong(frame, at)).collect();
-    // What is missing is silence, or made up for a moment; what lies behind it is in its place.
+    // What is missing, if the system could not keep it, is silence or made up for a moment; what lies
+    // behind it is in its place.
     let wrong = places.iter().filter(|is_wrong| **is_wrong).count();
     println!("{wrong} of {} frames were missed", places.len());
-    assert!((48_000..48_000 * 4).contains(&wrong), "{wrong}");
+    assert!(wrong < 48_000 * 4, "{wrong}");
     assert!(!places[places.len() - 48_000..].contains(&true));
 }
 
