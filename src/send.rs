@@ -26,7 +26,6 @@ use log::warn;
 
 use crate::clock::Clock;
 use crate::discovery::announce::Announcer;
-use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::preset::{Fixed, Watch};
@@ -240,29 +239,21 @@ fn open_doors(
     settings: &ServerSettings,
 ) -> Result<(std::net::TcpListener, Option<std::net::UdpSocket>)> {
     let preset = &settings.preset;
-    let listen = || sockets::listen(preset.bind, preset.port, preset.listen_backlog);
-    let mut door = listen()?;
-    if !settings.datagrams {
-        return Ok((door, None));
-    }
-    for _ in 1..MOST_PORTS {
-        let is_free = |door: &std::net::TcpListener| {
-            let address = door.local_addr().ok();
-            address.is_some_and(|address| datagram_socket::open(address, settings.dscp).is_ok())
+    let mut tries = if preset.port == 0 { MOST_PORTS } else { 1 };
+    loop {
+        let door = sockets::listen(preset.bind, preset.port, preset.listen_backlog)?;
+        let Some(address) = door.local_addr().ok().filter(|_| settings.datagrams) else {
+            return Ok((door, None));
         };
-        if preset.port != 0 || is_free(&door) {
-            break;
+        match datagram_socket::open(address, settings.dscp) {
+            Ok(socket) => return Ok((door, Some(socket))),
+            Err(sentence) if tries <= 1 => {
+                warn!("{sentence}");
+                return Ok((door, None));
+            }
+            Err(_) => tries -= 1,
         }
-        door = listen()?;
     }
-    let datagrams = open_datagrams(&door, settings.dscp);
-    Ok((door, datagrams))
-}
-
-/// The socket for sound by datagram, on the port of `door`. What keeps it from being there is said.
-fn open_datagrams(door: &std::net::TcpListener, dscp: Dscp) -> Option<std::net::UdpSocket> {
-    let opened = datagram_socket::open(door.local_addr().ok()?, dscp);
-    opened.inspect_err(|sentence| warn!("{sentence}")).ok()
 }
 
 /// The source that gives all others their time, and these.

@@ -39,6 +39,9 @@ use crate::codec::{self, Codec};
 /// The newest protocol version that this code speaks.
 pub const VERSION: u32 = 3;
 
+/// The first version whose sound may come by datagram.
+pub const DATAGRAMS_SINCE: u32 = 3;
+
 /// The TCP port, unless a user says otherwise.
 pub const PORT: u16 = 5555;
 

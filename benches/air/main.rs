@@ -23,6 +23,7 @@ mod support {
     pub(crate) mod flags;
     pub(crate) mod heard;
     mod likeness;
+    mod namespaces;
     pub(crate) mod program;
     pub(crate) mod recorded;
     pub(crate) mod scratch;

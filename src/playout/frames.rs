@@ -37,7 +37,7 @@ pub struct FrameDecoder {
 }
 
 /// Samples are made up for no longer than this, in ms: they have faded away by then.
-const LONGEST_MADE_UP_MS: f64 = 100.0;
+pub const LONGEST_MADE_UP_MS: f64 = 100.0;
 
 /// Sound that overlaps what came before by more than this, in seconds, does not overlap: its timeline
 /// began anew.

@@ -20,6 +20,7 @@ pub use gaps::Wanted;
 
 use crate::codec::{self, Codec};
 use crate::format::Format;
+use crate::playout::frames::LONGEST_MADE_UP_MS;
 use crate::wire::datagram::{self, FromServer};
 use crate::wire::{AudioHeader, FLAG_BROKEN};
 use lane::{Came, Fit, Lane, Place};
@@ -30,9 +31,6 @@ use round_trip::RoundTrip;
 /// games, so the gap before them is given up.
 const MOST_FRAMES: usize = 256;
 const MOST_FRAME_BYTES: usize = 4 << 20;
-
-/// What is missing is made up for no longer than this, in ms: then it is silence.
-const LONGEST_MADE_UP_MS: f64 = 100.0;
 
 /// Datagrams of a stream that has ended may still be on their way for this long, in µs.
 const STRAGGLERS_US: u64 = 200_000;

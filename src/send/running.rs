@@ -16,6 +16,8 @@ use super::mix::prepare::{self, Fitting, Prepared};
 use super::mix::record::Recordings;
 use super::mix::thread::MixThread;
 use super::origin::Origin;
+#[cfg(feature = "webrtc")]
+use super::transmit::datagram_socket;
 use super::transmit::{Handle, Snapshot, Transmit};
 use super::web::Web;
 use super::web::names::Names;
@@ -176,7 +178,7 @@ fn open_channels(
     clock: Clock,
     stop: &Shutdown,
 ) -> Result<Option<JoinHandle<Result<()>>>> {
-    let socket = match door.local_addr().and_then(webrtc::open_socket) {
+    let socket = match door.local_addr().and_then(datagram_socket::open_for_browsers) {
         Ok(socket) => socket,
         Err(e) => {
             warn!("browsers hear by TCP alone: there is no UDP socket for them ({e})");

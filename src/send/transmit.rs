@@ -205,7 +205,7 @@ impl Transmit {
         let (snapshots, taken) = sync_channel(1);
         let transmit = Self {
             logs: Codec::all().map(|codec| Log::new(room.queue_bound(codec))).into(),
-            cut: datagrams::logs(room.config.sample_rate),
+            cut: datagrams::logs(&room),
             in_use: Arc::clone(&in_use),
             captured: room.captured.list(),
             room,
@@ -424,10 +424,9 @@ impl Transmit {
             return false;
         };
         let frame_us = self.room.frame_us(seat.listener.codec);
-        let bound = self.room.queue_bound(seat.listener.codec);
-        let together = Together::within(wait_us, frame_us, index).at_most(bound);
-        seat.listener.outbox.send_together(together);
         let log = &self.logs[seat.listener.codec.index()];
+        let together = Together::within(wait_us, frame_us, index).at_most(log.bound());
+        seat.listener.outbox.send_together(together);
         seat.listener.turn_to_own(log);
         let log = Own::read_or(seat.listener.own.as_ref(), log);
         if !seat.writable || !seat.listener.outbox.is_due(log) {

@@ -19,7 +19,7 @@ mod peers;
 mod strangers;
 
 #[cfg(feature = "webrtc")]
-pub use keep_peers::{open_socket, start};
+pub use keep_peers::start;
 
 use std::net::IpAddr;
 use std::sync::Arc;

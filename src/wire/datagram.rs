@@ -2,8 +2,10 @@
 //!
 //! Each datagram is a message of its own. Integers are big-endian. Nothing here has a socket or a clock.
 
+mod cut;
 mod parity;
 
+pub use cut::cut;
 pub use parity::{PARITY_OF, parity, restore};
 
 use byteorder::{BigEndian, ByteOrder};

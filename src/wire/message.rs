@@ -10,8 +10,8 @@ use super::datagram::Token;
 use super::json::{LONGEST_TEXT, json, json_frame};
 use super::talk::{MAX_TALK_BYTES, Microphone};
 use super::{
-    Full, MAX_ALGORITHMIC_DELAY, MAX_AUDIO_PAYLOAD, MAX_NAME, MAX_NAME_BYTES, SERVER_FULL, VERSION,
-    Violation, kind, plain,
+    Full, MAX_ALGORITHMIC_DELAY, MAX_AUDIO_PAYLOAD, MAX_CLIENT_FRAME, MAX_NAME, MAX_NAME_BYTES,
+    SERVER_FULL, VERSION, Violation, kind, plain,
 };
 use crate::codec::MAX_CODECS;
 use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable, printable_name};
@@ -286,6 +286,11 @@ impl Welcome {
         Ok(welcome)
     }
 
+    /// Lets the listener send frames of that kind, as long as any of its frames may be.
+    pub fn accept(&mut self, kind: u8) {
+        self.accepts.insert(kind.to_string(), LONGEST_FRAME);
+    }
+
     /// Lets the listener speak.
     pub fn let_speak(&mut self) {
         self.accepts.insert(kind::TALK.to_string(), LONGEST_TALK);
@@ -305,6 +310,9 @@ impl Welcome {
         json_frame(kind::WELCOME, self)
     }
 }
+
+/// [`MAX_CLIENT_FRAME`] as a welcome says it.
+const LONGEST_FRAME: u32 = MAX_CLIENT_FRAME as u32;
 
 /// [`MAX_TALK_BYTES`] as a welcome says it.
 const LONGEST_TALK: u32 = MAX_TALK_BYTES as u32;

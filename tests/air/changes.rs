@@ -4,7 +4,8 @@ use std::net::UdpSocket;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use crate::support::air::{Air, DEVICE, EAR, PC, ip, tun};
+use crate::support::air::{Air, DEVICE, EAR, PC, tun};
+use crate::support::namespaces::ip;
 
 /// The address that the listener gets when it roams.
 const ROAMED: &str = "192.0.2.3/24";

@@ -29,6 +29,7 @@ mod support {
     pub(crate) mod flags;
     pub(crate) mod heard;
     mod likeness;
+    pub(crate) mod namespaces;
     pub(crate) mod program;
     pub(crate) mod recorded;
     pub(crate) mod scratch;

@@ -3,6 +3,8 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::support::namespaces::{inside, ip};
+
 /// The playing PC's address.
 pub(crate) const PC: &str = "192.0.2.1";
 
@@ -111,22 +113,4 @@ impl Drop for Cable {
             let _ = ip(&["netns", "del", end]);
         }
     }
-}
-
-/// `ip netns exec` becomes the program: signals and kills reach it.
-fn inside(namespace: &str, program: &str) -> Command {
-    let mut command = Command::new("ip");
-    command.args(["netns", "exec", namespace, program]);
-    command
-}
-
-fn ip(arguments: &[&str]) -> Result<(), String> {
-    let out = Command::new("ip").args(arguments).output().map_err(|e| {
-        format!("the program ip cannot be run ({e}); scripts/setup.sh network installs it")
-    })?;
-    if out.status.success() {
-        return Ok(());
-    }
-    let why = String::from_utf8_lossy(&out.stderr);
-    Err(format!("this system does not allow “ip {}”: {}", arguments.join(" "), why.trim()))
 }

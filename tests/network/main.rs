@@ -25,6 +25,7 @@ mod lies;
 mod support {
     pub(crate) mod flags;
     mod memory;
+    pub(crate) mod namespaces;
     pub(crate) mod numbers;
     pub(crate) mod program;
     pub(crate) mod ramp;

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use crate::codec::Codec;
 use crate::wire::AudioHeader;
-use crate::wire::datagram::{MAX_DATAGRAM, SEAL_ROOM, TALK_HEADER, Token, talk_datagram};
+use crate::wire::datagram::{MAX_DATAGRAM, SEAL_ROOM, TALK_HEADER, Token, cut, talk_datagram};
 
 /// What was said longer ago, in µs, comes too late to be heard.
 const KEPT_US: u64 = 300_000;
@@ -39,11 +39,11 @@ impl Said {
         &mut self,
         (token, cookie): (&Token, u64),
         (codec, rate): (Codec, u32),
-        (header, payload): (AudioHeader, &[u8]),
+        sound: (AudioHeader, &[u8]),
         now_us: u64,
         mut send: impl FnMut(&[u8]),
     ) {
-        for (header, payload) in cut(codec, rate, header, payload) {
+        for (header, payload) in cut(codec, rate, LONGEST, sound) {
             if let Some(bytes) = talk_datagram(token, cookie, self.next, header, payload) {
                 send(&bytes);
                 self.keep(header, payload, now_us);
@@ -75,43 +75,6 @@ impl Said {
             bytes.iter().for_each(|bytes| send(bytes));
         }
     }
-}
-
-/// A frame of a microphone's sound in pieces that fit into datagrams. Whole frames stay together, and a
-/// packet of Opus stays as it is.
-fn cut(
-    codec: Codec,
-    rate: u32,
-    header: AudioHeader,
-    payload: &[u8],
-) -> impl Iterator<Item = (AudioHeader, &[u8])> {
-    let frames = (header.frames as usize).max(1);
-    let frame_bytes = (payload.len() / frames).max(1);
-    let each = match codec {
-        Codec::Opus(_) => frames,
-        _ => frames.div_ceil(payload.len().div_ceil(LONGEST / frame_bytes * frame_bytes).max(1)),
-    };
-    let bytes = if each == frames { payload.len().max(1) } else { each * frame_bytes };
-    payload.chunks(bytes).enumerate().map(move |(index, piece)| {
-        if bytes >= payload.len() {
-            return (header, piece);
-        }
-        let behind = (index * each) as u64;
-        let is_end = (index + 1) * bytes >= payload.len();
-        // A break lies before the first piece, and silence behind the last.
-        let flags = match (index, is_end) {
-            (0, _) => header.flags & !crate::wire::FLAG_LAST,
-            (_, true) => header.flags & !crate::wire::FLAG_BROKEN,
-            _ => header.flags & !(crate::wire::FLAG_BROKEN | crate::wire::FLAG_LAST),
-        };
-        let header = AudioHeader {
-            flags,
-            frames: u32::try_from(piece.len() / frame_bytes).unwrap_or(u32::MAX),
-            position: header.position + behind,
-            captured_us: header.captured_us + behind * 1_000_000 / u64::from(rate.max(1)),
-        };
-        (header, piece)
-    })
 }
 
 #[cfg(test)]

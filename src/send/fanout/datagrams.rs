@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::codec::{Codec, opus};
-use crate::wire::datagram::{MAX_DATAGRAM_PAYLOAD, PARITY_OF, Piece, nearest, parity};
+use crate::codec::opus;
+use crate::wire::datagram::{MAX_DATAGRAM_PAYLOAD, PARITY_OF, Piece, cut, nearest, parity};
 use crate::wire::{AudioFrame, AudioHeader};
 
 /// Datagrams of a stream that are kept at most: ten seconds of float32 in stereo. The oldest go.
@@ -80,42 +80,17 @@ impl DatagramLog {
     /// packet of Opus stays whole, other codecs are cut between frames, into pieces of one length.
     pub fn push(&mut self, frame: &AudioFrame, keep_us: u64) {
         let AudioHeader { frames, captured_us, .. } = *frame.header();
-        let payload = frame.plain().1;
-        let frames = usize::try_from(frames).unwrap_or(usize::MAX);
         if !self.is_heard || frames == 0 {
             return;
         }
-        let frame_bytes = (payload.len() / frames).max(1);
-        let most = match frame.codec() {
-            Codec::Opus(_) => frames,
-            _ => (MAX_DATAGRAM_PAYLOAD / frame_bytes).max(1),
-        };
-        if frames <= most {
-            self.add(*frame.header(), payload);
-        } else {
-            let each = frames.div_ceil(frames.div_ceil(most));
-            for (index, piece) in payload.chunks(each * frame_bytes).enumerate() {
-                let header =
-                    self.header_of(frame.header(), index * each, piece.len() / frame_bytes);
-                self.add(header, piece);
-            }
+        let whole = (*frame.header(), frame.plain().1);
+        for (header, payload) in cut(frame.codec(), self.rate, MAX_DATAGRAM_PAYLOAD, whole) {
+            self.add(header, payload);
         }
         let old = |datagram: &Datagram| datagram.captured_us.saturating_add(keep_us) < captured_us;
         while self.kept.len() > MAX_KEPT || self.kept.front().is_some_and(old) {
             self.kept.pop_front();
             self.first += 1;
-        }
-    }
-
-    /// The header of `frames` frames that lie `behind` the first of those that `whole` describes.
-    fn header_of(&self, whole: &AudioHeader, behind: usize, frames: usize) -> AudioHeader {
-        let behind = behind as u64;
-        AudioHeader {
-            // Where the timeline breaks, it breaks before the first.
-            flags: if behind == 0 { whole.flags } else { 0 },
-            frames: u32::try_from(frames).unwrap_or(u32::MAX),
-            position: whole.position + behind,
-            captured_us: whole.captured_us + behind * 1_000_000 / u64::from(self.rate),
         }
     }
 

@@ -22,6 +22,12 @@ impl Log {
         Self { frames: VecDeque::with_capacity(bound + 1), first: 0, bound }
     }
 
+    /// How many frames it holds at most.
+    #[must_use]
+    pub fn bound(&self) -> usize {
+        self.bound
+    }
+
     /// Adds a frame; the oldest goes if the bound is reached.
     pub fn push(&mut self, frame: AudioFrame) {
         if self.frames.len() == self.bound {

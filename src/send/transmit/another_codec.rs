@@ -4,7 +4,7 @@ use log::debug;
 use socket2::SockRef;
 
 use super::{Transmit, sockets};
-use crate::codec::{Codec, opus};
+use crate::codec::Codec;
 use crate::send::fanout::Both;
 
 impl Transmit {
@@ -39,12 +39,5 @@ impl Transmit {
             sockets::rebuffer(SockRef::from(&seat.stream), room.buffering(codec));
             debug!("{} hears {codec} instead of {old}", seat.listener.label());
         }
-    }
-}
-
-impl super::Room {
-    /// Positions per second of a codec's sound.
-    fn position_rate(&self, codec: Codec) -> u32 {
-        if matches!(codec, Codec::Opus(_)) { opus::RATE } else { self.config.sample_rate }
     }
 }

@@ -6,10 +6,7 @@ use super::Transmit;
 use crate::send::fanout::{DatagramPath, Phase};
 use crate::send::webrtc::{Channels, Order, Said, Whose};
 use crate::wire::datagram::FromClient;
-use crate::wire::{MAX_CLIENT_FRAME, Offer, OfferAnswer, Path, Welcome, kind};
-
-/// The first version that knows data channels.
-const FIRST_VERSION: u32 = 3;
+use crate::wire::{DATAGRAMS_SINCE, Offer, OfferAnswer, Path, Welcome, kind};
 
 /// Says that sound is to come by WebSocket again, from where the datagrams ended.
 const BACK: Path = Path { datagrams: Some(false), from: None, codec: None };
@@ -24,16 +21,13 @@ impl Transmit {
     pub(super) fn offer_channel(&mut self, index: usize, welcome: &mut Welcome) {
         let Some(Some(seat)) = self.seats.get_mut(index) else { return };
         let listener = &mut seat.listener;
-        if self.channels.is_none() || !listener.is_browser() || welcome.version < FIRST_VERSION {
+        if self.channels.is_none() || !listener.is_browser() || welcome.version < DATAGRAMS_SINCE {
             return;
         }
         listener.may_offer = true;
         // A channel is its own proof of whose it is.
         listener.path = Some(DatagramPath::new([0; 16]));
-        let longest = u32::try_from(MAX_CLIENT_FRAME).unwrap_or(u32::MAX);
-        for kind in [kind::PATH, kind::OFFER] {
-            welcome.accepts.insert(kind.to_string(), longest);
-        }
+        [kind::PATH, kind::OFFER].into_iter().for_each(|kind| welcome.accept(kind));
     }
 
     /// The browser at `index` wants a data channel. One that it had is no more.

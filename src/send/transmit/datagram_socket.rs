@@ -36,16 +36,31 @@ pub fn open(door: SocketAddr, dscp: Dscp) -> Result<UdpSocket, String> {
     })
 }
 
+/// Binds a UDP port for data channels: that of `door`, which serves the page, or any where another program
+/// has that one.
+///
+/// # Errors
+/// If the system gives none.
+#[cfg(feature = "webrtc")]
+pub fn open_for_browsers(door: SocketAddr) -> io::Result<UdpSocket> {
+    bound(door).or_else(|_| bound(SocketAddr::new(door.ip(), 0))).map(UdpSocket::from)
+}
+
 fn bind(door: SocketAddr, dscp: Dscp) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(door), Type::DGRAM, Some(Protocol::UDP))?;
-    if door.is_ipv6() {
-        socket.set_only_v6(!door.ip().is_unspecified())?;
-    }
-    socket.bind(&door.into())?;
-    socket.set_nonblocking(true)?;
+    let socket = bound(door)?;
     prepare(&SockRef::from(&socket));
     dscp.mark(&SockRef::from(&socket));
     Ok(socket.into())
+}
+
+fn bound(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.bind(&address.into())?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 /// Everything here is an improvement that a system may refuse.

@@ -10,21 +10,18 @@ use mio::net::UdpSocket;
 use mio::{Interest, Poll};
 
 use super::datagram_socket::Batch;
-use super::{DATAGRAMS, Transmit};
-use crate::codec::{Codec, opus};
+use super::{DATAGRAMS, Room, Transmit};
+use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::random::random;
 use crate::send::fanout::{DatagramLog, DatagramPath, KEPT_BEYOND_US, Pace, Phase};
 use crate::send::webrtc::{Channels, Order, Whose};
 use crate::wire::datagram::{Ask, FromClient, MAX_DATAGRAM, Token};
-use crate::wire::{self, AudioFrame, Hello, MAX_CLIENT_FRAME, Welcome, kind};
+use crate::wire::{self, AudioFrame, DATAGRAMS_SINCE, Hello, Welcome, kind};
 
 /// Datagrams that are read in a turn, however little time it has left for reading: those who ask are
 /// heard beside connections that never stop talking.
 const LEAST_READS: usize = 32;
-
-/// The first version that knows datagrams.
-const FIRST_VERSION: u32 = 3;
 
 /// The loop's side of datagrams.
 pub(super) struct Datagrams {
@@ -131,12 +128,12 @@ impl<'a> Ways<'a> {
     }
 }
 
-/// The logs of datagrams, by [`Codec::index`]. Positions are at the stream's `rate`, but for Opus.
-pub(super) fn logs(rate: u32) -> Vec<DatagramLog> {
+/// The logs of datagrams, by [`Codec::index`].
+pub(super) fn logs(room: &Room) -> Vec<DatagramLog> {
     let log = |codec: Codec| {
-        let rate = if matches!(codec, Codec::Opus(_)) { opus::RATE } else { rate };
         // There are fewer codecs than 64.
-        DatagramLog::new(u8::try_from(codec.index()).unwrap_or(u8::MAX), rate)
+        let stream = u8::try_from(codec.index()).unwrap_or(u8::MAX);
+        DatagramLog::new(stream, room.position_rate(codec))
     };
     Codec::all().map(log).into()
 }
@@ -160,15 +157,14 @@ impl Transmit {
         else {
             return;
         };
-        if !hello.datagrams || welcome.version < FIRST_VERSION || seat.listener.is_browser() {
+        if !hello.datagrams || welcome.version < DATAGRAMS_SINCE || seat.listener.is_browser() {
             return;
         }
         let token = (u128::from(random()) << 64 | u128::from(random())).to_be_bytes();
         datagrams.seats.insert(token, index);
         seat.listener.path = Some(DatagramPath::new(token));
         welcome.datagrams = Some(wire::Datagrams::new(token, datagrams.port));
-        let longest = u32::try_from(MAX_CLIENT_FRAME).unwrap_or(u32::MAX);
-        welcome.accepts.insert(kind::PATH.to_string(), longest);
+        welcome.accept(kind::PATH);
     }
 
     /// Reads and answers what has come by datagram, until `until_us` or a little longer.

@@ -11,7 +11,6 @@ use super::names::distinct;
 use super::news::{Item, News};
 use super::roll::Roll;
 use super::{Seat, Transmit};
-use crate::codec::{Codec, opus};
 use crate::send::fanout::{Listener, Phase, Talker};
 use crate::send::presence::{Message, Presence, Spoken};
 use crate::wire::{AudioFrame, Microphone, People, Person, Welcome, Wish};
@@ -232,10 +231,7 @@ impl Transmit {
     pub(super) fn hear_own(&mut self, person: u32, frame: AudioFrame) {
         let seat = self.gathering.as_ref().and_then(|g| g.seats.get(&person).copied());
         let (bound, keep_us) = (self.room.queue_bound(frame.codec()), self.kept_us());
-        let rate = match frame.codec() {
-            Codec::Opus(_) => opus::RATE,
-            _ => self.room.config.sample_rate,
-        };
+        let rate = self.room.position_rate(frame.codec());
         if let Some(index) = seat
             && let Some(Some(seat)) = self.seats.get_mut(index)
             && seat.listener.person == Some(person)

@@ -62,6 +62,11 @@ impl Room {
         }
     }
 
+    /// Positions per second of a codec's sound.
+    pub(super) fn position_rate(&self, codec: Codec) -> u32 {
+        if matches!(codec, Codec::Opus(_)) { opus::RATE } else { self.config.sample_rate }
+    }
+
     /// What a listener with a codec is sent.
     pub(super) fn buffering(&self, codec: Codec) -> Buffering {
         let Config { chunk_size, sample_rate, channels, .. } = self.config;

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use log::debug;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::peer::{plain, reached_from};
 use super::peers::Peers;
@@ -31,25 +30,6 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 
 const SOCKET: Token = Token(0);
 const WAKER: Token = Token(1);
-
-/// A socket for channels: on the port of `door`, which serves the page, or on any where another program has
-/// that one.
-///
-/// # Errors
-/// If the system gives none.
-pub fn open_socket(door: SocketAddr) -> io::Result<std::net::UdpSocket> {
-    bound(door).or_else(|_| bound(SocketAddr::new(door.ip(), 0)))
-}
-
-fn bound(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(!address.ip().is_unspecified())?;
-    }
-    socket.bind(&address.into())?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
 
 /// Starts the thread, for at most `most` channels at a time. What comes from them goes to `tell`, which
 /// says `false` where it is lost.

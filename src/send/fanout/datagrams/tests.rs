@@ -1,4 +1,5 @@
 use super::*;
+use crate::codec::Codec;
 use crate::codec::pcm::Dither;
 use crate::wire::FLAG_BROKEN;
 use crate::wire::datagram::{FromServer, MAX_DATAGRAM, SEAL_ROOM, restore};

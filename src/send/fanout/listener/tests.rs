@@ -1,8 +1,44 @@
 use super::*;
+use crate::wire::datagram::Ask;
 use crate::wire::typed;
 
 fn listener() -> Listener {
     Listener::seated(([127, 0, 0, 1], 1).into(), Vec::new(), &Log::new(4), 0)
+}
+
+/// What a listener by datagram of these tests is known by, and the cookie of its address.
+const TOKEN: [u8; 16] = [7; 16];
+const COOKIE: u64 = 42;
+
+/// A listener that has been welcomed and may take datagrams.
+pub(super) fn that_may_take_datagrams(log: &Log) -> Listener {
+    let mut listener = Listener::seated(([127, 0, 0, 1], 4_000).into(), Vec::new(), log, 0);
+    listener.path = Some(DatagramPath::new(TOKEN));
+    let hello = Hello {
+        version: 3,
+        id: "a run".to_owned(),
+        name: String::new(),
+        codecs: Vec::new(),
+        talk: None,
+        datagrams: true,
+    };
+    listener.welcome(hello, Vec::new(), log, 0);
+    listener
+}
+
+/// Lets it prove its address and ask for its sound by datagram.
+pub(super) fn ask_for_datagrams(listener: &mut Listener, now_us: u64) {
+    let ask = Ask {
+        is_wanted: true,
+        wants_parity: false,
+        stream: 0,
+        token: TOKEN,
+        cookie: COOKIE,
+        client_us: 0,
+        missing: Vec::new(),
+    };
+    let from = ([127, 0, 0, 1], 4_001).into();
+    listener.path.as_mut().unwrap().answer(&ask, (from, COOKIE), 36, now_us).unwrap();
 }
 
 fn hello() -> Hello {

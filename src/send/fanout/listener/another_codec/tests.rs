@@ -2,14 +2,13 @@ use std::io::{self, IoSlice};
 
 use proptest::prelude::*;
 
-use super::super::super::{DatagramPath, Pace};
+use super::super::super::Pace;
+use super::super::tests::{ask_for_datagrams, that_may_take_datagrams};
 use super::*;
-use crate::wire::datagram::{Ask, FromServer};
-use crate::wire::{AudioFrame, AudioHeader, Hello, Switch, kind};
+use crate::wire::datagram::FromServer;
+use crate::wire::{AudioFrame, AudioHeader, Switch, kind};
 
 const RATE: u32 = 48_000;
-const TOKEN: [u8; 16] = [7; 16];
-const COOKIE: u64 = 42;
 const KEEP_US: u64 = u64::MAX / 2;
 
 /// Frames of the old codec and of the new one: they have hardly a border in common.
@@ -35,18 +34,7 @@ struct Line {
 impl Line {
     fn new() -> Self {
         let logs = [Log::new(10_000), Log::new(10_000)];
-        let mut listener =
-            Listener::seated(([127, 0, 0, 1], 4_000).into(), Vec::new(), &logs[0], 0);
-        listener.path = Some(DatagramPath::new(TOKEN));
-        let hello = Hello {
-            version: 3,
-            id: "a run".to_owned(),
-            name: String::new(),
-            codecs: Vec::new(),
-            talk: None,
-            datagrams: true,
-        };
-        listener.welcome(hello, Vec::new(), &logs[0], 0);
+        let listener = that_may_take_datagrams(&logs[0]);
         let mut cuts = [0, 1].map(|stream| DatagramLog::new(stream, RATE));
         cuts.iter_mut().for_each(|cut| cut.hear(false));
         Self { listener, logs, cuts, got: Vec::new(), unread: Vec::new(), turned: 0 }
@@ -62,17 +50,7 @@ impl Line {
     }
 
     fn by_datagram(&mut self) {
-        let ask = Ask {
-            is_wanted: true,
-            wants_parity: false,
-            stream: 0,
-            token: TOKEN,
-            cookie: COOKIE,
-            client_us: 0,
-            missing: Vec::new(),
-        };
-        let from = ([127, 0, 0, 1], 4_001).into();
-        self.listener.path.as_mut().unwrap().answer(&ask, (from, COOKIE), 36, 1_000_000).unwrap();
+        ask_for_datagrams(&mut self.listener, 1_000_000);
     }
 
     fn write(&mut self, mut room: usize) {

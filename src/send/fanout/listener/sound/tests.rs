@@ -2,13 +2,11 @@ use std::io::{self, IoSlice};
 
 use proptest::prelude::*;
 
-use super::super::super::DatagramPath;
+use super::super::tests::{ask_for_datagrams, that_may_take_datagrams};
 use super::*;
-use crate::wire::datagram::{FromServer, Token};
-use crate::wire::{AudioHeader, Hello};
+use crate::wire::AudioHeader;
+use crate::wire::datagram::FromServer;
 
-const TOKEN: Token = [7; 16];
-const COOKIE: u64 = 42;
 const FRAMES: u64 = 400;
 const STEP_US: u64 = 10_000;
 const KEEP_US: u64 = u64::MAX / 2;
@@ -47,18 +45,7 @@ struct Line {
 impl Line {
     fn new() -> Self {
         let log = Log::new(1_000);
-        let peer = ([127, 0, 0, 1], 4_000).into();
-        let mut listener = Listener::seated(peer, Vec::new(), &log, 0);
-        listener.path = Some(DatagramPath::new(TOKEN));
-        let hello = Hello {
-            version: 3,
-            id: "a run".to_owned(),
-            name: String::new(),
-            codecs: Vec::new(),
-            talk: None,
-            datagrams: true,
-        };
-        listener.welcome(hello, Vec::new(), &log, 0);
+        let listener = that_may_take_datagrams(&log);
         let (by_tcp, by_datagram) = (Vec::new(), Vec::new());
         let cut = DatagramLog::new(0, 48_000);
         let (unread, made, offered, is_cut) = (Vec::new(), 0, 0, false);
@@ -84,17 +71,7 @@ impl Line {
     }
 
     fn ask(&mut self, now_us: u64) {
-        let ask = Ask {
-            is_wanted: true,
-            wants_parity: false,
-            stream: 0,
-            token: TOKEN,
-            cookie: COOKIE,
-            client_us: 0,
-            missing: Vec::new(),
-        };
-        let from = ([127, 0, 0, 1], 4_001).into();
-        self.listener.path.as_mut().unwrap().answer(&ask, (from, COOKIE), 36, now_us).unwrap();
+        ask_for_datagrams(&mut self.listener, now_us);
     }
 
     /// The first position that has not come.
