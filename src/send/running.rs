@@ -187,7 +187,7 @@ fn open_channels(
     };
     let loop_hears = handle.clone();
     let hears = move |whose, said| loop_hears.hear_channel(whose, said);
-    let most = settings.preset.max_clients as usize;
+    let most = settings.preset.listeners() as usize;
     let (channels, thread) = webrtc::start(socket, most, clock, stop, hears)?;
     transmit.open_channels(channels);
     Ok(Some(thread))
