@@ -27,6 +27,8 @@ struct Occasion {
     max_queue_size: u64,
     readers: usize,
     browsers: usize,
+    /// Those with Opus by datagram.
+    by_datagram: usize,
     deaf: usize,
     listening: Duration,
 }
@@ -38,6 +40,7 @@ const CROWD: Occasion = Occasion {
     max_queue_size: 100,
     readers: 2000,
     browsers: 0,
+    by_datagram: 0,
     deaf: 0,
     listening: Duration::from_secs(30),
 };
@@ -49,6 +52,7 @@ const MIXED: Occasion = Occasion {
     max_queue_size: 100,
     readers: 500,
     browsers: 500,
+    by_datagram: 0,
     deaf: 0,
     listening: Duration::from_secs(30),
 };
@@ -61,9 +65,26 @@ const DEAF: Occasion = Occasion {
     max_queue_size: 50,
     readers: 50,
     browsers: 0,
+    by_datagram: 0,
     deaf: 5,
     listening: Duration::from_secs(15),
 };
+
+/// So many listeners with Opus by datagram.
+const BY_DATAGRAM: [(&str, usize); 2] =
+    [("5,000 listeners by datagram", 5_000), ("10,000 listeners by datagram", 10_000)];
+
+/// Measures and prints the tables of crowds that hear Opus by datagram. What this machine, which has
+/// the listeners too, cannot do is said, and is no failure.
+pub(crate) fn measure_by_datagram(measuring: bool) -> Result<()> {
+    for (title, by_datagram) in BY_DATAGRAM {
+        let occasion = Occasion { title, readers: 0, by_datagram, ..CROWD };
+        if let Err(e) = occasion.tried(measuring).measure() {
+            println!("  {e}");
+        }
+    }
+    Ok(())
+}
 
 /// Measures and prints the tables.
 pub(crate) fn measure(measuring: bool) -> Result<()> {
@@ -82,7 +103,8 @@ impl Occasion {
             return self;
         }
         let (readers, listening) = (self.readers.min(10), Duration::from_secs(1));
-        Self { readers, browsers: self.browsers.min(10), listening, ..self }
+        let (browsers, by_datagram) = (self.browsers.min(10), self.by_datagram.min(10));
+        Self { readers, browsers, by_datagram, listening, ..self }
     }
 
     fn measure(&self) -> Result<()> {
@@ -92,9 +114,9 @@ impl Occasion {
             server: server.address,
             readers: self.readers,
             browsers: Some((server.page, self.browsers)),
-            by_datagram: 0,
+            by_datagram: self.by_datagram,
             deaf: self.deaf,
-            opus: false,
+            opus: self.by_datagram > 0,
         };
         let mut audience = Audience::seat(seats)?;
         audience.begin()?;
@@ -122,14 +144,16 @@ impl Occasion {
         row("chunks lost on the way", outcome.lost.to_string(), "0");
         row("chunks dropped for listeners that read", stats.dropped(false).to_string(), "0");
         row("chunks received by each", range(&outcome.frames), "");
-        let share = self.bytes_share(&outcome);
-        row(
-            "bytes to each, of rate × channels × 4 + headers",
-            format!("{:.2} … {:.2} %", share.0, share.1),
-            "99 … 101 %",
-        );
-        let per_listener =
-            cpu.as_secs_f64() / took.as_secs_f64() / (self.readers + self.browsers) as f64;
+        if self.by_datagram == 0 {
+            let share = self.bytes_share(&outcome);
+            row(
+                "bytes to each, of rate × channels × 4 + headers",
+                format!("{:.2} … {:.2} %", share.0, share.1),
+                "99 … 101 %",
+            );
+        }
+        let listeners = (self.readers + self.browsers + self.by_datagram) as f64;
+        let per_listener = cpu.as_secs_f64() / took.as_secs_f64() / listeners;
         row("server's CPU", percent(cpu, took), "");
         row("server's CPU per listener and second", format!("{:.0} µs", per_listener * 1e6), "");
         if self.deaf > 0 {

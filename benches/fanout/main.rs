@@ -5,7 +5,7 @@
 //! a test (`cargo test --bench fanout`), everything is done once with a few listeners;
 //! `cargo bench --bench fanout -- 2000` compares the loops with that many listeners alone,
 //! `-- browsers` measures what concerns those alone, and `-- datagrams` listeners by datagram beside
-//! as many by TCP.
+//! as many by TCP, and crowds of them.
 
 #![allow(
     clippy::unwrap_used,
@@ -75,13 +75,18 @@ fn measure() -> measuring::Result<()> {
         return crowd::measure_beside_browsers(measuring);
     }
     if std::env::args().any(|argument| argument == "datagrams") {
-        return cost::measure_datagrams(measuring);
+        cost::measure_datagrams(measuring)?;
+        return crowd::measure_by_datagram(measuring);
     }
     let only = std::env::args().find_map(|argument| argument.parse().ok());
     cost::measure(measuring, only)?;
     cost::measure_browsers(measuring)?;
     cost::measure_datagrams(measuring)?;
-    if only.is_none() { crowd::measure(measuring) } else { Ok(()) }
+    if only.is_none() {
+        crowd::measure_by_datagram(measuring)?;
+        crowd::measure(measuring)?;
+    }
+    Ok(())
 }
 
 /// What a thread has cost is read from `/proc`.

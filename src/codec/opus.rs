@@ -1,5 +1,9 @@
 //! Opus, at 48 kHz: the one place that names the library.
 
+mod join;
+
+pub use join::{JOINED_MORE, join, joins};
+
 use ropus::{Application, Bitrate as Rate, Channels, DecodeMode, InbandFec};
 
 use super::{Bitrate, Fault};
@@ -16,7 +20,7 @@ pub const MAX_PACKET: usize = 1275;
 pub const MAX_ENCODED: usize = 1_128;
 
 /// Most frames in a packet: 120 ms.
-const MAX_PACKET_FRAMES: u32 = 5760;
+pub const MAX_PACKET_FRAMES: u32 = 5760;
 
 /// What is missing is concealed up to this long; beyond it is silence, behind a fade. In frames.
 pub const LONGEST_CONCEALED: u64 = 4800;

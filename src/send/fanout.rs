@@ -30,7 +30,7 @@ pub use listener::{Asks, Both, Listener, Overdue, Phase};
 pub use log::Log;
 pub use own::Own;
 pub use talker::{TalkCounts, Talker};
-pub use together::{Together, wait_us};
+pub use together::{Together, datagram_wait_us, wait_us};
 
 use std::io::{self, IoSlice};
 

@@ -52,6 +52,7 @@ use history::History;
 use people::Gathering;
 use places::Origin;
 pub use room::Room;
+use rounds::Due;
 use verdicts::Verdicts;
 use waiting::Waiting;
 pub use web_door::Caller;
@@ -150,7 +151,7 @@ pub struct Transmit {
     snapshots: SyncSender<Snapshot>,
     seats: Vec<Option<Seat>>,
     /// How far the log of its codec must have come before a seat is looked at again, by its index.
-    due_at: Vec<Option<(Codec, u64)>>,
+    due_at: Vec<Option<Due>>,
     free: Vec<usize>,
     /// Seats that something happened to since they were last written.
     touched: Vec<usize>,

@@ -26,8 +26,10 @@ const KEEP_US: u64 = 1_000_000;
 /// path, and the time that an answer may take.
 const UNHEARD_US: u64 = 2_500_000;
 
-/// While no sound comes, asks are no closer together than this, in µs.
+/// While no sound comes, asks are no closer together than this, in µs. The first waits for this share of the
+/// playout delay too: a server may take half of that to fill a datagram.
 const QUIET_ASKS_US: u64 = 20_000;
+const QUIET_SHARE_OF_DELAY: u64 = 4;
 
 /// Asks that are answered while no sound comes are believed for so long, in µs.
 const ANSWERED_ONLY_US: u64 = 1_000_000;
@@ -163,7 +165,7 @@ impl Asking {
             }
             State::Trying { .. } | State::On { .. } => {}
         }
-        if now_us < self.ask_due_us(round_trip_us) {
+        if now_us < self.ask_due_us(round_trip_us, delay_us) {
             return None;
         }
         let ask = self.ask(0, Vec::new(), now_us);
@@ -194,7 +196,7 @@ impl Asking {
             State::Off { until_us } => until_us,
             State::Trying { since_us } => self.next_ask_us.min(since_us + TRY_US),
             State::On { .. } => {
-                let ask_us = self.ask_due_us(round_trip_us);
+                let ask_us = self.ask_due_us(round_trip_us, delay_us);
                 let answered_us = self.sound_us.max(self.answer_us);
                 let silent_us = answered_us + silence_us(delay_us);
                 ask_us.min(silent_us).min(self.sound_us + ANSWERED_ONLY_US)
@@ -202,13 +204,12 @@ impl Asking {
         }
     }
 
-    fn ask_due_us(&self, round_trip_us: u64) -> u64 {
+    fn ask_due_us(&self, round_trip_us: u64, delay_us: u64) -> u64 {
         let quiet_us = round_trip_us.max(QUIET_ASKS_US);
+        let silent_us = self.sound_us + quiet_us.max(delay_us / QUIET_SHARE_OF_DELAY);
         let last_us = self.next_ask_us.saturating_sub(KEEP_US);
         match self.state {
-            State::On { .. } => {
-                self.next_ask_us.min((self.sound_us + quiet_us).max(last_us + quiet_us))
-            }
+            State::On { .. } => self.next_ask_us.min(silent_us.max(last_us + quiet_us)),
             State::Trying { .. } | State::Off { .. } => self.next_ask_us,
         }
     }

@@ -4,8 +4,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::Log;
 use super::datagrams::DatagramLog;
 use super::rates::{MAX_ASKS_PER_SECOND, MAX_PROOFS_PER_SECOND};
+use super::together::Together;
 use crate::allowance::{Allowance, ByteAllowance};
 use crate::wire::datagram::{ANSWER, Answer, Ask, Token};
 
@@ -69,6 +71,7 @@ pub struct DatagramPath {
     address: Option<SocketAddr>,
     /// The next datagram that it gets, where its sound comes this way.
     next: Option<u64>,
+    together: Together,
     /// The position behind the last sound that went this way.
     pub(super) reached: u64,
     /// The position behind the sound that goes by TCP.
@@ -95,6 +98,7 @@ impl DatagramPath {
             token,
             address: None,
             next: None,
+            together: Together::AT_ONCE,
             reached: 0,
             begun: 0,
             from_us: 0,
@@ -192,6 +196,28 @@ impl DatagramPath {
         self.begun = 0;
     }
 
+    /// Goes on with the datagram `next` of another log, but for what lies before the end of the last one:
+    /// what is joined reaches further than a frame.
+    pub(super) fn go_on_behind(&mut self, next: u64) {
+        self.next = Some(next);
+        self.begun = self.reached;
+    }
+
+    /// Whether all that was to go by TCP before the first datagram has lain in `log` for a while.
+    pub(super) fn is_past(&self, log: &Log) -> bool {
+        log.end_position() > self.begun.saturating_add(log.frames())
+    }
+
+    /// From now on datagrams leave so.
+    pub fn send_together(&mut self, together: Together) {
+        self.together = together;
+    }
+
+    /// How far the log must have come for a datagram to be due.
+    pub(super) fn due_at(&self) -> Option<u64> {
+        Some(self.together.group_end(self.next?))
+    }
+
     /// Sound goes another way.
     pub(super) fn end(&mut self, now_us: u64) {
         self.next = None;
@@ -213,6 +239,11 @@ impl DatagramPath {
         if number < log.first() {
             self.counts.dropped_full += log.first() - number;
             number = log.first();
+        }
+        // Where another log goes on there is nothing to wait for.
+        if until.is_none() && !self.together.is_complete(number, log.end()) {
+            self.next = Some(number);
+            return;
         }
         while let Some(datagram) = log.get(number) {
             if until.is_some_and(|until| datagram.position >= until) {

@@ -1,9 +1,13 @@
 //! Sound cut into datagrams: once for all listeners of a stream, and kept so that any can be sent again.
 
+mod waiting;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::codec::opus;
+use waiting::{Waiting, filling};
+
+use crate::codec::{Codec, opus};
 use crate::wire::datagram::{MAX_DATAGRAM_PAYLOAD, PARITY_OF, Piece, cut, nearest, parity};
 use crate::wire::{AudioFrame, AudioHeader};
 
@@ -44,6 +48,13 @@ pub struct DatagramLog {
     first: u64,
     is_heard: bool,
     with_parity: bool,
+    /// How long sound may wait for more of it, in µs.
+    wait_us: u64,
+    /// Frames of sound that fill a datagram together: one ends at each whole multiple of them.
+    filling: u64,
+    waiting: Option<Waiting>,
+    /// Where somebody began last: a datagram ends there too.
+    begun: u64,
 }
 
 impl DatagramLog {
@@ -51,8 +62,23 @@ impl DatagramLog {
     /// before somebody [hears](Self::hear) it.
     #[must_use]
     pub fn new(stream: u8, rate: u32) -> Self {
-        let kept = VecDeque::new();
-        Self { stream, rate: rate.max(1), kept, first: 0, is_heard: false, with_parity: false }
+        Self {
+            stream,
+            rate: rate.max(1),
+            kept: VecDeque::new(),
+            first: 0,
+            is_heard: false,
+            with_parity: false,
+            wait_us: 0,
+            filling: 1,
+            waiting: None,
+            begun: 0,
+        }
+    }
+
+    /// What is pushed from now on may wait for `wait_us` until more of it fills a datagram.
+    pub fn let_wait(&mut self, wait_us: u64) {
+        self.wait_us = wait_us;
     }
 
     /// The stream's number.
@@ -67,31 +93,75 @@ impl DatagramLog {
         self.with_parity |= with_parity;
     }
 
+    /// The next to listen begins at `position`: nothing before it is in one datagram with what follows.
+    pub(super) fn begin_at(&mut self, position: u64) {
+        self.begun = position;
+    }
+
     /// Whether anybody listens, and whether any of them wants parity. What nobody hears is forgotten.
     pub fn set_heard(&mut self, is_heard: bool, with_parity: bool) {
         (self.is_heard, self.with_parity) = (is_heard, with_parity);
         if !is_heard {
             self.first = self.end();
             self.kept = VecDeque::new();
+            self.waiting = None;
         }
     }
 
     /// Cuts a frame into datagrams and forgets what was captured more than `keep_us` before it. A
-    /// packet of Opus stays whole, other codecs are cut between frames, into pieces of one length.
+    /// packet of Opus stays whole, other codecs are cut between frames, into pieces of one length. What
+    /// may wait and leaves room in a datagram is joined with what follows.
     pub fn push(&mut self, frame: &AudioFrame, keep_us: u64) {
         let AudioHeader { frames, captured_us, .. } = *frame.header();
         if !self.is_heard || frames == 0 {
             return;
         }
         let whole = (*frame.header(), frame.plain().1);
+        self.filling = filling(frame, self.rate, self.wait_us);
         for (header, payload) in cut(frame.codec(), self.rate, MAX_DATAGRAM_PAYLOAD, whole) {
-            self.add(header, payload);
+            self.fill(frame.codec(), header, payload);
         }
         let old = |datagram: &Datagram| datagram.captured_us.saturating_add(keep_us) < captured_us;
         while self.kept.len() > MAX_KEPT || self.kept.front().is_some_and(old) {
             self.kept.pop_front();
             self.first += 1;
         }
+    }
+
+    /// Puts a piece into the datagram in hand, which ends where it is filled.
+    fn fill(&mut self, codec: Codec, header: AudioHeader, payload: &[u8]) {
+        let is_joined = self.waiting.as_mut().is_some_and(|waiting| waiting.take(&header, payload));
+        if !is_joined {
+            self.let_go();
+            self.waiting = Some(Waiting::new(codec, header, payload));
+        }
+        let end = header.position + u64::from(header.frames);
+        let frames = self.waiting.as_ref().map_or(0, Waiting::frames);
+        if end.is_multiple_of(self.filling) || end == self.begun || frames >= self.filling {
+            self.let_go();
+        }
+    }
+
+    /// What waits for more of it waits no longer.
+    pub fn let_go(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            let (header, payload) = waiting.joined();
+            self.add(header, &payload);
+        }
+    }
+
+    /// The first position from `position` on where a frame of `frames` and a datagram end, of those to
+    /// come.
+    pub(super) fn border(&self, position: u64, frames: u64) -> u64 {
+        let positions = (0..=self.filling).map(|count| position.saturating_add(count * frames));
+        positions.into_iter().find(|at| at.is_multiple_of(self.filling)).unwrap_or(position)
+    }
+
+    /// How much sound a datagram holds, in µs.
+    #[must_use]
+    pub fn datagram_us(&self) -> u64 {
+        let frames = self.kept.back().map_or(0, |datagram| datagram.end - datagram.position);
+        frames * 1_000_000 / u64::from(self.rate)
     }
 
     fn add(&mut self, header: AudioHeader, payload: &[u8]) {

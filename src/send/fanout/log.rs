@@ -70,6 +70,11 @@ impl Log {
         header.map_or(0, |header| header.position + u64::from(header.frames))
     }
 
+    /// How many frames of sound the newest one holds; 1 where there is none.
+    pub(super) fn frames(&self) -> u64 {
+        self.frames.back().map_or(1, |frame| u64::from(frame.header().frames).max(1))
+    }
+
     pub(super) fn get(&self, number: u64) -> Option<&AudioFrame> {
         let index = number.checked_sub(self.first)?;
         self.frames.get(usize::try_from(index).ok()?)

@@ -51,9 +51,9 @@ impl Own {
         common: &Log,
         cut: &DatagramLog,
     ) {
-        if path.is_through(cut, self.from) {
+        if path.is_through(cut, self.from) && (outbox.rests() || path.is_past(common)) {
             outbox.give_up(common);
-            path.go_on_with(self.cut.first());
+            path.go_on_behind(self.cut.first());
             self.is_read = true;
         }
     }

@@ -11,6 +11,14 @@ const LONGEST_WAIT_US: u64 = 100_000;
 /// A wait shorter than this, in µs, gains nothing: no two frames come within it.
 const SHORTEST_WAIT_US: u64 = 5_000;
 
+/// At shorter playout delays, in ms, datagrams wait for nothing: a hole in the network is survived if it is
+/// shorter than what is left of the delay.
+const SHORTEST_DELAY_MS: u32 = 150;
+
+/// Samples that leave together by datagram last no longer, in µs: queues on the way overflow where more
+/// comes at once.
+const LONGEST_BURST_US: u64 = 25_000;
+
 /// Frames that leave together, at most: a longer row makes a send hardly any cheaper for each, and
 /// what the system has taken cannot be dropped any more.
 pub(super) const MOST_TOGETHER: usize = 16;
@@ -20,6 +28,13 @@ pub(super) const MOST_TOGETHER: usize = 16;
 pub fn wait_us(delay_ms: u32) -> u64 {
     let wait_us = (u64::from(delay_ms) * 1000 / SHARE_OF_DELAY).min(LONGEST_WAIT_US);
     if wait_us < SHORTEST_WAIT_US { 0 } else { wait_us }
+}
+
+/// How long sound may wait until more of it fills a datagram at a playout delay of `delay_ms`, in µs; 0
+/// where it may not.
+#[must_use]
+pub fn datagram_wait_us(delay_ms: u32) -> u64 {
+    if delay_ms < SHORTEST_DELAY_MS { 0 } else { wait_us(delay_ms) }
 }
 
 /// How a listener's frames are cut into groups, of which each leaves when its last frame is there.
@@ -43,6 +58,14 @@ impl Together {
     pub fn within(wait_us: u64, frame_us: u64, seat: usize) -> Self {
         let frames = (wait_us / frame_us.max(1) + 1).min(MOST_TOGETHER as u64);
         Self { frames, ahead: seat as u64 % frames }
+    }
+
+    /// Groups of datagrams of samples, each of which holds `datagram_us` of them, that may wait as long as
+    /// sound waits for more to fill one. `seat` tells listeners apart.
+    #[must_use]
+    pub fn in_bursts(wait_us: u64, datagram_us: u64, seat: usize) -> Self {
+        let burst_us = wait_us.min(LONGEST_BURST_US).saturating_sub(datagram_us);
+        Self::within(burst_us, datagram_us, seat)
     }
 
     /// Groups of no more frames than a log holds: what waits must not fall out of it.
@@ -81,6 +104,22 @@ mod tests {
             assert_eq!(wait_us(delay_ms), us, "{delay_ms} ms");
         }
         assert_eq!(wait_us(u32::MAX), LONGEST_WAIT_US);
+    }
+
+    #[test]
+    fn datagrams_wait_only_where_the_delay_is_long_and_make_short_bursts() {
+        for (delay_ms, us) in [(25, 0), (80, 0), (149, 0), (150, 18_750), (300, 37_500)] {
+            assert_eq!(datagram_wait_us(delay_ms), us, "{delay_ms} ms");
+        }
+        for delay_ms in [25, 80, 150, 300, 800, 5_000] {
+            let wait_us = datagram_wait_us(delay_ms);
+            for datagram_us in [0, 1_000, 2_667, 5_333, 21_333, 60_000] {
+                let together = Together::in_bursts(wait_us, datagram_us, 3);
+                let burst_us = together.frames() as u64 * datagram_us;
+                assert!(together.frames() == 1 || burst_us <= LONGEST_BURST_US.min(wait_us));
+                assert!(wait_us > 0 || together.frames() == 1, "{delay_ms} ms");
+            }
+        }
     }
 
     #[test]

@@ -9,9 +9,15 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::sockets::plain_reason;
 use crate::dscp::Dscp;
+use crate::wire::datagram::MAX_DATAGRAM;
 
 /// Datagrams that are handed to the system with one call.
 pub(super) const BATCH: usize = 64;
+
+/// Datagrams to one listener that are handed to the system as one message: it cuts no more, nor more than
+/// 64 KiB.
+const LONGEST_ROW: usize = 48;
+const _: () = assert!(LONGEST_ROW * MAX_DATAGRAM < 65_000);
 
 /// Bytes that the system may hold of what is sent, where it allows: a chunk for a slice of listeners.
 const SEND_BUFFER: usize = 4 * 1024 * 1024;
@@ -94,8 +100,12 @@ fn forbid_fragments(_socket: &Socket) -> io::Result<()> {
 }
 
 /// Datagrams that leave together.
-#[derive(Debug, Default)]
-pub(super) struct Batch(Vec<Outgoing>);
+#[derive(Debug)]
+pub(super) struct Batch {
+    outgoing: Vec<Outgoing>,
+    /// Whether the system cuts what goes to one listener into datagrams by itself.
+    is_cut_by_system: bool,
+}
 
 /// One of them.
 #[derive(Debug)]
@@ -107,40 +117,111 @@ struct Outgoing {
 }
 
 impl Batch {
+    /// Nothing yet, of what leaves through `socket`.
+    pub(super) fn new(socket: &UdpSocket) -> Self {
+        Self { outgoing: Vec::new(), is_cut_by_system: may_be_cut_by_system(socket) }
+    }
+
     pub(super) fn add(&mut self, seat: usize, to: SocketAddr, bytes: &Arc<[u8]>) {
-        self.0.push(Outgoing { to, bytes: Arc::clone(bytes), seat });
+        self.outgoing.push(Outgoing { to, bytes: Arc::clone(bytes), seat });
     }
 
     /// Whether there are enough for one call.
     pub(super) fn is_full(&self) -> bool {
-        self.0.len() >= BATCH
+        self.outgoing.len() >= BATCH
     }
 
     /// Hands all to the system, which takes what it has room for; the seats and lengths of the others.
     pub(super) fn send(&mut self, socket: &mio::net::UdpSocket) -> Vec<(usize, usize)> {
         let mut refused = Vec::new();
         let mut refuse = |outgoing: &Outgoing| refused.push((outgoing.seat, outgoing.bytes.len()));
-        for batch in self.0.chunks(BATCH) {
-            let mut left = batch;
-            while let [first, others @ ..] = left {
-                match send_some(socket, left) {
-                    Ok(sent) => left = &left[sent.clamp(1, left.len())..],
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                        left.iter().for_each(&mut refuse);
-                        break;
-                    }
-                    // This one cannot get where it should; the next may.
-                    Err(_) => {
-                        refuse(first);
-                        left = others;
-                    }
+        let mut left = &self.outgoing[..];
+        while let [first, others @ ..] = left {
+            let row = if self.is_cut_by_system { row_of_one(left) } else { 1 };
+            let sent = match row {
+                0 | 1 => send_some(socket, &left[..row_of_many(left, self.is_cut_by_system)]),
+                row => match send_row(socket, &left[..row]) {
+                    // Not on the way to this one.
+                    Err(e) if !is_passing(&e) => send_some(socket, &left[..row]),
+                    sent => sent,
+                },
+            };
+            match sent {
+                Ok(sent) => left = &left[sent.clamp(1, left.len())..],
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    left.iter().for_each(&mut refuse);
+                    break;
+                }
+                // This one cannot get where it should; the next may.
+                Err(_) => {
+                    refuse(first);
+                    left = others;
                 }
             }
         }
-        self.0.clear();
+        self.outgoing.clear();
         refused
     }
+}
+
+/// Whether an error says that this is not the time, rather than that it cannot be.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+/// How many of these, from the first on, go to one listener and are of one length, but for the last, which
+/// may be shorter.
+fn row_of_one(outgoing: &[Outgoing]) -> usize {
+    let Some(first) = outgoing.first() else { return 0 };
+    let (length, most) = (first.bytes.len(), outgoing.len().min(LONGEST_ROW));
+    let mut row = 1;
+    while row < most
+        && outgoing[row].to == first.to
+        && outgoing[row - 1].bytes.len() == length
+        && outgoing[row].bytes.len() <= length
+    {
+        row += 1;
+    }
+    row
+}
+
+/// How many of these, from the first on, leave in one call that are each cut already.
+fn row_of_many(outgoing: &[Outgoing], is_cut_by_system: bool) -> usize {
+    let most = outgoing.len().min(BATCH);
+    let ends = |from: &usize| is_cut_by_system && row_of_one(&outgoing[*from..]) > 1;
+    (1..most).find(ends).unwrap_or(most)
+}
+
+/// Whether the system can cut what goes to one listener into datagrams.
+#[cfg(target_os = "linux")]
+fn may_be_cut_by_system(socket: &UdpSocket) -> bool {
+    use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
+    // No length of its own: each call brings one. An older system does not know what that is.
+    setsockopt(socket, UdpGsoSegment, &0).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn may_be_cut_by_system(_socket: &UdpSocket) -> bool {
+    false
+}
+
+/// Sends a [row](row_of_one) in one message, which passes through the system once; how many they are.
+#[cfg(target_os = "linux")]
+fn send_row(socket: &mio::net::UdpSocket, row: &[Outgoing]) -> io::Result<usize> {
+    use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
+    use std::os::fd::AsRawFd;
+    let Some(first) = row.first() else { return Ok(0) };
+    let length = u16::try_from(first.bytes.len()).unwrap_or(u16::MAX);
+    let bytes: Vec<_> = row.iter().map(|outgoing| io::IoSlice::new(&outgoing.bytes)).collect();
+    let (to, cut) = (SockaddrStorage::from(first.to), [ControlMessage::UdpGsoSegments(&length)]);
+    sendmsg(socket.as_raw_fd(), &bytes, &cut, MsgFlags::MSG_DONTWAIT, Some(&to))?;
+    Ok(row.len())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_row(socket: &mio::net::UdpSocket, row: &[Outgoing]) -> io::Result<usize> {
+    send_some(socket, row)
 }
 
 /// Sends the first of these datagrams, and as many behind it as the system takes at once; how many.

@@ -14,7 +14,7 @@ use super::{DATAGRAMS, Room, Transmit};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::random::random;
-use crate::send::fanout::{DatagramLog, DatagramPath, KEPT_BEYOND_US, Pace, Phase};
+use crate::send::fanout::{self, DatagramLog, DatagramPath, KEPT_BEYOND_US, Pace, Phase, Together};
 use crate::send::webrtc::{Channels, Order, Whose};
 use crate::wire::datagram::{Ask, FromClient, MAX_DATAGRAM, Token};
 use crate::wire::{self, AudioFrame, DATAGRAMS_SINCE, Hello, Welcome, kind};
@@ -42,6 +42,7 @@ pub(super) struct Datagrams {
 
 impl Datagrams {
     pub(super) fn new(poll: &Poll, socket: std::net::UdpSocket) -> io::Result<Self> {
+        let batch = Batch::new(&socket);
         let mut socket = UdpSocket::from_std(socket);
         poll.registry().register(&mut socket, DATAGRAMS, Interest::READABLE)?;
         Ok(Self {
@@ -51,7 +52,7 @@ impl Datagrams {
             talkers: Vec::new(),
             seats: HashMap::new(),
             keys: RandomState::new(),
-            batch: Batch::default(),
+            batch,
             buffer: Box::new([0; MAX_DATAGRAM + 1]),
         })
     }
@@ -125,6 +126,15 @@ impl<'a> Ways<'a> {
         } else if let Some(batch) = &mut self.batch {
             batch.add(self.seat, to, bytes);
         }
+    }
+}
+
+/// How the datagrams of a listener's seat leave that hears `codec`, cut into `cut`. Packets of Opus are of
+/// many lengths, so that nothing is gained where they leave together.
+fn together_of(codec: Codec, cut: &DatagramLog, wait_us: u64, seat: usize) -> Together {
+    match codec {
+        Codec::Opus(_) => Together::AT_ONCE,
+        _ => Together::in_bursts(wait_us, cut.datagram_us(), seat),
     }
 }
 
@@ -232,6 +242,7 @@ impl Transmit {
     /// Hands on what is due to the listener at `index` by datagram; whether its sound goes that way.
     pub(super) fn give_datagrams(&mut self, index: usize, now: u64) -> bool {
         let max_age_us = self.max_age_us(now);
+        let wait_us = self.datagram_wait_us(now);
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return false;
         };
@@ -244,6 +255,9 @@ impl Transmit {
         }
         let pace =
             Pace { now_us: now, max_age_us: max_age_us + listener.extra_us(), bytes_per_second: 0 };
+        if let Some(path) = &mut listener.path {
+            path.send_together(together_of(listener.codec, cut, wait_us, index));
+        }
         let mut ways = Ways::new(&mut self.datagrams, &mut self.channels, seat.channel, index);
         let gave = listener.give_datagrams(log, cut, pace, |to, bytes| ways.give(to, bytes));
         if self.datagrams.as_ref().is_some_and(|datagrams| datagrams.batch.is_full()) {
@@ -270,7 +284,10 @@ impl Transmit {
     /// Cuts a piece for those who hear its codec by datagram.
     pub(super) fn cut(&mut self, frame: &AudioFrame) {
         let keep_us = self.kept_us();
-        self.cut[frame.codec().index()].push(frame, keep_us);
+        let wait_us = fanout::datagram_wait_us(self.shortest_delay_ms(self.clock.now_us()));
+        let cut = &mut self.cut[frame.codec().index()];
+        cut.let_wait(wait_us);
+        cut.push(frame, keep_us);
     }
 
     /// How long datagrams are kept, in µs.

@@ -7,7 +7,17 @@ use mio::Events;
 use super::{SLICE, TURN_BETWEEN_US, Transmit};
 use crate::codec::Codec;
 use crate::error::Result;
-use crate::send::fanout;
+use crate::send::fanout::{self, DatagramLog};
+
+/// What has to come before a seat is looked at again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Due {
+    codec: Codec,
+    /// Of which log: that of datagrams, or that of frames.
+    is_cut: bool,
+    /// The end that it must have.
+    number: u64,
+}
 
 impl Transmit {
     /// Notes that a frame has come.
@@ -19,11 +29,20 @@ impl Transmit {
 
     /// How long sound may wait for more, in µs.
     pub(super) fn wait_us(&self, now_us: u64) -> u64 {
+        if self.is_quiet { 0 } else { fanout::wait_us(self.shortest_delay_ms(now_us)) }
+    }
+
+    /// How long it may wait for more that goes by datagram, in µs.
+    pub(super) fn datagram_wait_us(&self, now_us: u64) -> u64 {
+        if self.is_quiet { 0 } else { fanout::datagram_wait_us(self.shortest_delay_ms(now_us)) }
+    }
+
+    /// The shortest playout delay that holds for any sound that is there, in ms.
+    pub(super) fn shortest_delay_ms(&self, now_us: u64) -> u32 {
         let (old_ms, _) = self.old_delay;
         let new_ms = self.room.welcome.playout_delay_ms;
         // What was captured before a change still has the old delay's time.
-        let ms = if self.old_delay_holds(now_us) { old_ms.min(new_ms) } else { new_ms };
-        if self.is_quiet { 0 } else { fanout::wait_us(ms) }
+        if self.old_delay_holds(now_us) { old_ms.min(new_ms) } else { new_ms }
     }
 
     /// When no more sound comes for now, what waits for more of it is to leave.
@@ -32,6 +51,7 @@ impl Transmit {
         if !self.is_quiet && now >= self.quiet_from_us(now) {
             self.fresh_audio |= self.wait_us(now) > 0;
             self.is_quiet = true;
+            self.cut.iter_mut().for_each(DatagramLog::let_go);
         }
     }
 
@@ -49,14 +69,18 @@ impl Transmit {
     /// Notes what has to come before a seat is due again.
     pub(super) fn note_due(&mut self, index: usize) {
         let seat = self.seats.get(index).and_then(Option::as_ref);
-        // Sound of a listener's own or of another codec lies in another log, and datagrams leave with each
-        // piece.
-        let seat = seat.filter(|seat| {
+        // Sound of a listener's own or of another codec lies in another log.
+        let seat =
+            seat.filter(|seat| seat.listener.own.is_none() && seat.listener.awaits().is_none());
+        let due_at = seat.and_then(|seat| {
             let listener = &seat.listener;
-            listener.own.is_none() && listener.awaits().is_none() && !listener.is_by_datagram()
+            let (is_cut, number) = if listener.is_by_datagram() {
+                (true, listener.datagrams_due_at()?)
+            } else {
+                (false, listener.outbox.due_at()?)
+            };
+            Some(Due { codec: listener.codec, is_cut, number })
         });
-        let due_at =
-            seat.and_then(|seat| Some((seat.listener.codec, seat.listener.outbox.due_at()?)));
         if self.due_at.len() < self.seats.len() {
             self.due_at.resize(self.seats.len(), None);
         }
@@ -69,7 +93,11 @@ impl Transmit {
     /// thousands.
     fn may_be_due(&self, index: usize) -> bool {
         let due_at = self.due_at.get(index).copied().flatten();
-        let has_come = |(codec, number): (Codec, u64)| self.logs[codec.index()].end() >= number;
+        let has_come = |due: Due| {
+            let log = due.codec.index();
+            let end = if due.is_cut { self.cut[log].end() } else { self.logs[log].end() };
+            end >= due.number
+        };
         self.is_quiet || due_at.is_none_or(has_come)
     }
 

@@ -157,3 +157,97 @@ fn parity_of_each_four_restores_any_one_of_them() {
     assert!(without.get(3).unwrap().parity.is_none());
     assert_eq!(PARITY_OF, 4);
 }
+
+/// Packets of Opus, one after the other from packet `first` on, as an encoder makes them: of many lengths.
+fn packets(kbps: u16, first: u64, count: u64) -> Vec<AudioFrame> {
+    let codec = Codec::Opus(crate::codec::Bitrate::nearest(kbps));
+    let usual = u64::from(kbps) * 1_000 / 8 / 50;
+    let packet = |number: u64| {
+        let header = AudioHeader {
+            flags: 0,
+            frames: 960,
+            position: number * 960,
+            captured_us: number * 20_000,
+        };
+        let length = (usual * 9 / 10 + number * 37 % (usual / 5)) as usize;
+        AudioFrame::new(codec, header, length, |payload| {
+            payload.fill(number as u8);
+            payload[0] = 0xfc;
+        })
+    };
+    (first..first + count).map(packet).collect()
+}
+
+#[test]
+fn what_may_wait_fills_datagrams_which_end_at_places_that_all_know() {
+    for (kbps, each) in [(64, 6), (96, 4), (128, 3), (192, 2), (256, 1)] {
+        let mut log = heard(5);
+        log.let_wait(100_000);
+        // The first of all begins within what one would be.
+        for packet in packets(kbps, 1, 600) {
+            log.push(&packet, u64::MAX);
+        }
+        let pieces = all(&log);
+        let mut next = 960;
+        for piece in &pieces {
+            assert_eq!(piece.header.position, next);
+            assert_eq!(piece.header.captured_us, next * 1_000_000 / 48_000);
+            assert_eq!(opus::check_packet(piece.payload, piece.header.frames), Ok(()));
+            next += u64::from(piece.header.frames);
+            assert!(next.is_multiple_of(each * 960), "{kbps} kbit/s, {next}");
+        }
+        assert_eq!(pieces.len() as u64, 601 / each - u64::from(each == 1));
+    }
+}
+
+#[test]
+fn samples_that_may_wait_fill_datagrams_too() {
+    let piece = |number: u64, codec| {
+        let header = AudioHeader {
+            flags: 0,
+            frames: 128,
+            position: number * 128,
+            captured_us: number * 2_667,
+        };
+        let samples = vec![number as f32 / 100.0; 256];
+        AudioFrame::pcm(codec, header, &samples, &mut Dither::default()).unwrap().into_piece()
+    };
+    for (codec, frames) in [(Codec::Int16, 256), (Codec::Float32, 128)] {
+        let mut log = heard(2);
+        log.let_wait(37_500);
+        let pushed: Vec<AudioFrame> = (0..40).map(|number| piece(number, codec)).collect();
+        pushed.iter().for_each(|piece| log.push(piece, SECOND));
+        let pieces = all(&log);
+        assert!(pieces.iter().all(|piece| piece.header.frames == frames), "{codec}");
+        let joined: Vec<u8> = pieces.iter().flat_map(|piece| piece.payload).copied().collect();
+        let whole: Vec<u8> = pushed.iter().flat_map(|piece| piece.plain().1).copied().collect();
+        assert_eq!(joined, whole);
+    }
+}
+
+#[test]
+fn what_does_not_follow_does_not_wait_with_what_came_before() {
+    let mut log = heard(5);
+    log.let_wait(100_000);
+    let mut packets = packets(128, 0, 9);
+    packets.remove(4);
+    packets.iter().for_each(|packet| log.push(packet, SECOND));
+    let frames: Vec<u32> = all(&log).iter().map(|piece| piece.header.frames / 960).collect();
+    assert_eq!(frames, [3, 1, 1, 3]);
+    // Nothing waits for what does not come.
+    log.push(&self::packets(128, 9, 1)[0], SECOND);
+    assert_eq!(log.end(), 4);
+    log.let_go();
+    assert_eq!((log.end(), all(&log)[4].header.frames), (5, 960));
+}
+
+#[test]
+fn a_listener_begins_where_a_frame_and_a_datagram_end() {
+    let mut log = heard(5);
+    assert_eq!(log.border(1_234, 960), 1_234);
+    log.let_wait(100_000);
+    packets(128, 0, 4).iter().for_each(|packet| log.push(packet, SECOND));
+    for (position, border) in [(0, 0), (960, 2_880), (2_880, 2_880), (3_840, 5_760)] {
+        assert_eq!(log.border(position, 960), border);
+    }
+}

@@ -77,10 +77,21 @@ impl Listener {
             cut.hear(true);
         }
         if path.is_awaited() && !waits_for_own {
-            let position = self.outbox.end_at(log.end_position());
+            // What is joined into one datagram comes one way only.
+            let end = cut.border(log.end_position(), log.frames());
+            let position = self.outbox.end_at(end);
+            cut.begin_at(position);
             path.begin(cut.since(position), position, self.outbox.from_us);
             cut.hear(path.wants_parity());
         }
+    }
+
+    /// How far everybody's log of datagrams must have come for one to be due; `None` where that does not
+    /// tell.
+    #[must_use]
+    pub fn datagrams_due_at(&self) -> Option<u64> {
+        let path = self.path.as_ref().filter(|_| !self.outbox.has_begun())?;
+        path.due_at()
     }
 
     /// Whether its sound goes by datagram.
@@ -172,6 +183,16 @@ fn own_stream(codec: Codec) -> u8 {
 }
 
 impl Outbox {
+    /// Whether sound goes this way, or something is to be said that the system has not taken.
+    fn has_begun(&self) -> bool {
+        self.cursor.is_some() || self.has_control()
+    }
+
+    /// Whether no sound goes this way.
+    pub(in crate::send::fanout) fn rests(&self) -> bool {
+        self.cursor.is_none()
+    }
+
     /// Goes on with frame `number` of `log`, or behind what has been begun already, up to `until`.
     fn go_back_to(&mut self, log: &Log, number: u64, until: Option<u64>) {
         self.cursor = Some(number.max(log.covering(self.reached)));
@@ -190,7 +211,8 @@ impl Outbox {
 
     /// Once all that is to go this way has been begun, nothing of `log` waits any more.
     fn rest_when_through(&mut self, log: &Log) {
-        if self.cursor.is_some() && self.is_through(log) {
+        let has_come = self.until.is_none_or(|until| log.end_position() >= until);
+        if self.cursor.is_some() && has_come && self.is_through(log) {
             self.wait();
         }
     }
