@@ -18,6 +18,10 @@ const CATCHES_UP_MS = 20;
 // Sound has to be there so long before its turn, for the way through a decoder.
 const IN_TIME_US = 8_000;
 
+// A datagram is the browser's and the server's own concern for so long. What is on its way counts as lost then, and
+// makes room: a channel that only never repeats would wait a second for word of what a hole has taken.
+const LIFETIME_MS = 20;
+
 const BYTES = {f32: 4, s24: 3, s16: 2, opus: 0};
 
 const nowUs = () => performance.now() * 1e3;
@@ -106,7 +110,7 @@ export class Channel {
 	async #open() {
 		const peer = new RTCPeerConnection();
 		this.#peer = peer;
-		const channel = peer.createDataChannel('sound', {ordered: false, maxRetransmits: 0});
+		const channel = peer.createDataChannel('sound', {ordered: false, maxPacketLifeTime: LIFETIME_MS});
 		channel.binaryType = 'arraybuffer';
 		channel.onopen = () => {
 			this.#channel = channel;

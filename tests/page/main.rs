@@ -3,6 +3,7 @@
 #![cfg(all(feature = "device", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod air;
 mod browser;
 mod channel;
 mod opus;
@@ -11,13 +12,22 @@ mod talk;
 #[path = "../support"]
 mod support {
     mod address;
+    #[allow(dead_code, reason = "programs over a bad network are for tests/air")]
+    pub(crate) mod air;
     pub(crate) mod compare;
+    #[allow(dead_code, reason = "what programs are told is for tests/air")]
+    mod flags;
+    #[allow(dead_code, reason = "what programs have heard is for tests/air")]
+    pub(crate) mod heard;
     mod hearing;
     mod likeness;
     pub(crate) mod median;
     pub(crate) mod microphones;
     mod music;
+    mod namespaces;
     pub(crate) mod program;
+    #[allow(dead_code, reason = "what programs have heard is for tests/air")]
+    mod recorded;
     pub(crate) mod recorder;
     pub(crate) mod room;
     pub(crate) mod scratch;

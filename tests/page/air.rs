@@ -1,0 +1,194 @@
+//! The page as a phone has it: on plain http, and over a bad network.
+
+use serde_json::Value;
+
+use super::folder;
+use crate::browser::Browser;
+use crate::support::air::{Air, PC, house};
+use crate::support::heard::{self, Heard};
+use crate::support::program::Program;
+use crate::support::recorder::Recorder;
+use crate::support::room::{EAR1, EAR2, RATE, Room, Sink};
+use crate::support::waiting::wait_until;
+
+/// More patience than a test takes: nothing plays sooner for that.
+const PATIENCE_MS: u32 = 600_000;
+
+/// How long the page finds out how late sound reaches it, in s.
+const SETTLE_S: f64 = 2.0;
+
+/// How long the page is listened to, in s: in a check, and for figures.
+const SECONDS: f64 = 6.0;
+const LONG_S: f64 = 60.0;
+
+/// How often a promise is tried: a machine that is busy elsewhere may spoil one time.
+const TRIES: usize = 2;
+
+/// A room whose browsers are behind a bad network.
+struct Away {
+    // Dropped first to last: what records goes before its room.
+    recorder: Recorder,
+    room: Room,
+    air: Air,
+}
+
+/// A server, and a page that hears it.
+struct Page {
+    browser: Browser,
+    sink: Sink,
+    from: f64,
+    _server: Program,
+}
+
+/// What became of it.
+#[derive(Debug)]
+struct Outcome {
+    heard: Heard,
+    way: Value,
+    figures: Value,
+}
+
+impl Away {
+    /// `None` where this system has no such networks, which is said.
+    fn make(network: &str) -> Option<Self> {
+        let air = match Air::make(&network.parse().unwrap()) {
+            Ok(air) => air,
+            Err(why) => {
+                eprintln!("NOT TESTED: the page over a bad network, because {why}.");
+                return None;
+            }
+        };
+        let room = Room::open();
+        Some(Self { recorder: room.record(), room, air })
+    }
+
+    /// Starts a server at `web` and a browser that plays on `sink`, and taps.
+    fn open(&self, kind: &str, web: u16, sink: Sink, more: &[&str]) -> Page {
+        let sound = self.room.path(&format!("sent-{web}.wav"));
+        house::sent().write(&sound);
+        let mut command = self.air.on_pc(env!("CARGO_BIN_EXE_auralync-server"));
+        command.args(["--preset", "low-latency", "--bind", PC, "--no-discovery", "--no-qr"]);
+        command.args(["--source", &format!("file:{},loop", sound.display())]);
+        command.args(["--port", &(web + 1).to_string(), "--web", &web.to_string()]).args(more);
+        let mut server = Program::start(command);
+        server.wait_for("Ctrl-C stops.");
+        let mut command = self.room.command("ip");
+        command.args(["netns", "exec", &self.air.machines.ear, "node"]);
+        command.env("PULSE_SINK", sink.name);
+        let web = web.to_string();
+        let mut browser = Browser::start_by(command, &[kind, PC, &web], &folder(), None);
+        assert_eq!(browser.ask("open")["secure"], false, "as a phone has it");
+        browser.ask(&format!("join {PATIENCE_MS}"));
+        wait_until("the page is heard", || self.recorder.hears(sink));
+        Page { browser, sink, from: 0.0, _server: server }
+    }
+
+    fn wait(&self, seconds: f64) {
+        let until = self.recorder.seconds() + seconds;
+        wait_until("enough is recorded", || self.recorder.seconds() > until);
+    }
+
+    /// What is heard from here on is judged.
+    fn begin(&self, page: &mut Page) {
+        page.from = self.recorder.seconds();
+    }
+
+    fn judge(&self, page: &mut Page) -> Outcome {
+        let played = self.recorder.played(page.sink, page.from);
+        let heard = house::judge(&at_rate_of_judge(&played.left));
+        let (way, figures) = (page.browser.ask("way"), page.browser.ask("figures"));
+        assert_eq!(page.browser.ask("show")["errors"], serde_json::json!([]));
+        Outcome { heard, way, figures }
+    }
+}
+
+/// A room's sound at the rate at which it is judged.
+fn at_rate_of_judge(samples: &[f32]) -> Vec<f32> {
+    let step = f64::from(RATE) / f64::from(heard::RATE);
+    let frames = (samples.len().saturating_sub(1) as f64 / step) as usize;
+    (0..frames)
+        .map(|frame| {
+            let at = frame as f64 * step;
+            let (before, share) = (at as usize, at.fract() as f32);
+            samples[before] + (samples[before + 1] - samples[before]) * share
+        })
+        .collect()
+}
+
+fn is_by_datagram(page: &mut Page) -> bool {
+    page.browser.ask("way")["isOn"] == true
+}
+
+/// What a hole of the network may cost the page, in windows of 20 ms: twice what it may cost a program.
+fn cost((_, length_us): &(u64, u64)) -> usize {
+    2 * (2 + length_us.saturating_sub(60_000).div_ceil(20_000) as usize)
+}
+
+#[test]
+fn over_a_bad_network_a_phone_misses_no_more_than_holes_are_longer_than_the_delay() {
+    let mut outcomes = Vec::new();
+    while outcomes.len() < TRIES {
+        let Some(away) = Away::make("delay=2 loss=0.05 gems=3000,60,1") else { return };
+        let mut page = away.open("chromium", 8_080, EAR1, &[]);
+        wait_until("sound comes by datagram", || is_by_datagram(&mut page));
+        away.wait(SETTLE_S);
+        let before = away.air.holes().len();
+        away.begin(&mut page);
+        away.wait(SECONDS);
+        let outcome = away.judge(&mut page);
+        let holes = away.air.holes();
+        println!("{outcome:?} {holes:?}");
+        let may_cost: usize = holes[before.saturating_sub(1)..].iter().map(cost).sum();
+        if outcome.heard.damaged <= may_cost && outcome.way["isOn"] == true {
+            assert!(outcome.way["repaired"].as_u64() > Some(0), "{outcome:?}");
+            return;
+        }
+        outcomes.push(outcome);
+    }
+    panic!("{outcomes:#?}");
+}
+
+#[test]
+fn firefox_hears_by_datagram_at_another_address() {
+    let Some(away) = Away::make("delay=2 loss=0.05") else { return };
+    let mut page = away.open("firefox", 8_080, EAR1, &[]);
+    wait_until("sound comes by datagram", || is_by_datagram(&mut page));
+    away.begin(&mut page);
+    away.wait(SETTLE_S);
+    println!("{:?}", away.judge(&mut page));
+    assert!(is_by_datagram(&mut page));
+}
+
+#[test]
+#[ignore = "takes some minutes; run with --ignored --nocapture for the figures"]
+fn figures_of_the_page_over_bad_networks_by_datagram_and_by_websocket() {
+    let networks = std::env::var("NETWORKS").unwrap_or_else(|_| {
+        "delay=2;delay=2 loss=0.05;delay=2 loss=0.11;delay=2 gems=3000,60,1".to_owned()
+    });
+    for network in networks.split(';') {
+        let Some(away) = Away::make(network) else { return };
+        let mut pages = [
+            away.open("chromium", 8_080, EAR1, &[]),
+            away.open("chromium", 8_090, EAR2, &["--no-udp"]),
+        ];
+        away.wait(SETTLE_S);
+        pages.iter_mut().for_each(|page| away.begin(page));
+        let from = away.recorder.seconds();
+        while away.recorder.seconds() < from + LONG_S {
+            away.wait(10.0);
+        }
+        for page in &mut pages {
+            let Outcome { heard, way, figures } = away.judge(page);
+            println!(
+                "{network}, {}: {} of {} damaged, longest {} ms, {} jumps; {} ms; {} lost; {way}",
+                page.sink.name,
+                heard.damaged,
+                heard.windows,
+                heard.longest_ms(),
+                heard.jumps,
+                figures["heardAfterMs"],
+                figures["lost"],
+            );
+        }
+    }
+}
