@@ -100,14 +100,22 @@ export class Channel {
 				this.#ask(0, [], us);
 				break;
 			case Step.giveUp:
-			case Step.fallBack:
 				this.#fail();
+				break;
+			case Step.fallBack:
+				this.#fallBack();
 				break;
 			default:
 		}
 	}
 
+	/** One that is still there is tried before another is made. */
 	async #open() {
+		if (this.#channel?.readyState === 'open') {
+			this.#asking?.opened(nowUs());
+			return;
+		}
+		this.#close();
 		const peer = new RTCPeerConnection();
 		this.#peer = peer;
 		const channel = peer.createDataChannel('sound', {ordered: false, maxPacketLifeTime: LIFETIME_MS});
@@ -154,7 +162,8 @@ export class Channel {
 			this.#repair.trip.note(us - datagram.clientUs);
 		} else if (datagram) {
 			this.#asking?.sound(us);
-			this.#repair.datagram(datagram, us);
+			const lateUs = this.#repair.datagram(datagram, us);
+			if (lateUs > 0) this.#listener.player.cameLate(lateUs / 1e3);
 			this.#release(us);
 			// Timers stand still in a tab that nobody looks at.
 			if (us - this.#lookedUs > LOOK_EVERY_MS * 1e3) this.#look();
@@ -187,12 +196,17 @@ export class Channel {
 		if (this.#channel?.readyState === 'open') this.#channel.send(ask(stream, numbers, us));
 	}
 
-	/** Sound comes by WebSocket again, from where datagrams have brought it. */
+	/** The channel does not work. */
 	#fail() {
 		const wasOpen = this.#channel !== null;
 		this.#close();
+		if (wasOpen) this.#fallBack();
+		else this.#asking?.fail(nowUs());
+	}
+
+	/** Sound comes by WebSocket again, from where datagrams have brought it. */
+	#fallBack() {
 		this.#asking?.fail(nowUs());
-		if (!wasOpen) return;
 		const from = this.#repair.position ?? undefined;
 		this.#listener.send(jsonFrame(Kind.path, {datagrams: false, from}));
 	}
