@@ -2,14 +2,17 @@
 
 use serde_json::Value;
 
-use super::folder;
+use super::{COMPARED_S, DAMAGED_ONE_IN, folder};
 use crate::browser::Browser;
 use crate::support::air::{Air, PC, house};
 use crate::support::heard::{self, Heard};
 use crate::support::program::Program;
 use crate::support::recorder::Recorder;
-use crate::support::room::{EAR1, EAR2, RATE, Room, Sink};
+use crate::support::room::{EAR1, RATE, Room};
 use crate::support::waiting::wait_until;
+
+/// The page's port, in a network of its own.
+const WEB: &str = "8080";
 
 /// More patience than a test takes: nothing plays sooner for that.
 const PATIENCE_MS: u32 = 600_000;
@@ -21,8 +24,12 @@ const SETTLE_S: f64 = 2.0;
 const SECONDS: f64 = 6.0;
 const LONG_S: f64 = 60.0;
 
+/// Networks, in the words of `tests/support/air/bend.rs`.
+const NETWORKS: [&str; 4] =
+    ["delay=2", "delay=2 loss=0.05", "delay=2 loss=0.11", "delay=2 gems=3000,60,1"];
+
 /// How often a promise is tried: a machine that is busy elsewhere may spoil one time.
-const TRIES: usize = 2;
+const TRIES: usize = 3;
 
 /// A room whose browsers are behind a bad network.
 struct Away {
@@ -35,7 +42,6 @@ struct Away {
 /// A server, and a page that hears it.
 struct Page {
     browser: Browser,
-    sink: Sink,
     from: f64,
     _server: Program,
 }
@@ -62,25 +68,24 @@ impl Away {
         Some(Self { recorder: room.record(), room, air })
     }
 
-    /// Starts a server at `web` and a browser that plays on `sink`, and taps.
-    fn open(&self, kind: &str, web: u16, sink: Sink, more: &[&str]) -> Page {
-        let sound = self.room.path(&format!("sent-{web}.wav"));
+    /// Starts a server and a browser, and taps.
+    fn open(&self, kind: &str, more: &[&str]) -> Page {
+        let sound = self.room.path("sent.wav");
         house::sent().write(&sound);
         let mut command = self.air.on_pc(env!("CARGO_BIN_EXE_auralync-server"));
         command.args(["--preset", "low-latency", "--bind", PC, "--no-discovery", "--no-qr"]);
         command.args(["--source", &format!("file:{},loop", sound.display())]);
-        command.args(["--port", &(web + 1).to_string(), "--web", &web.to_string()]).args(more);
+        command.args(["--web", WEB]).args(more);
         let mut server = Program::start(command);
         server.wait_for("Ctrl-C stops.");
+        self.room.make_default(EAR1);
         let mut command = self.room.command("ip");
         command.args(["netns", "exec", &self.air.machines.ear, "node"]);
-        command.env("PULSE_SINK", sink.name);
-        let web = web.to_string();
-        let mut browser = Browser::start_by(command, &[kind, PC, &web], &folder(), None);
+        let mut browser = Browser::start_by(command, &[kind, PC, WEB], &folder(), None);
         assert_eq!(browser.ask("open")["secure"], false, "as a phone has it");
         browser.ask(&format!("join {PATIENCE_MS}"));
-        wait_until("the page is heard", || self.recorder.hears(sink));
-        Page { browser, sink, from: 0.0, _server: server }
+        wait_until("the page is heard", || self.recorder.hears(EAR1));
+        Page { browser, from: 0.0, _server: server }
     }
 
     fn wait(&self, seconds: f64) {
@@ -94,7 +99,7 @@ impl Away {
     }
 
     fn judge(&self, page: &mut Page) -> Outcome {
-        let played = self.recorder.played(page.sink, page.from);
+        let played = self.recorder.played(EAR1, page.from);
         let heard = house::judge(&at_rate_of_judge(&played.left));
         let (way, figures) = (page.browser.ask("way"), page.browser.ask("figures"));
         assert_eq!(page.browser.ask("show")["errors"], serde_json::json!([]));
@@ -129,7 +134,7 @@ fn over_a_bad_network_a_phone_misses_no_more_than_holes_are_longer_than_the_dela
     let mut outcomes = Vec::new();
     while outcomes.len() < TRIES {
         let Some(away) = Away::make("delay=2 loss=0.05 gems=3000,60,1") else { return };
-        let mut page = away.open("chromium", 8_080, EAR1, &[]);
+        let mut page = away.open("chromium", &[]);
         wait_until("sound comes by datagram", || is_by_datagram(&mut page));
         away.wait(SETTLE_S);
         let before = away.air.holes().len();
@@ -139,7 +144,8 @@ fn over_a_bad_network_a_phone_misses_no_more_than_holes_are_longer_than_the_dela
         let holes = away.air.holes();
         println!("{outcome:?} {holes:?}");
         let may_cost: usize = holes[before.saturating_sub(1)..].iter().map(cost).sum();
-        if outcome.heard.damaged <= may_cost && outcome.way["isOn"] == true {
+        let may_cost = may_cost + outcome.heard.windows / DAMAGED_ONE_IN;
+        if outcome.heard.damaged <= may_cost {
             assert!(outcome.way["repaired"].as_u64() > Some(0), "{outcome:?}");
             return;
         }
@@ -151,7 +157,7 @@ fn over_a_bad_network_a_phone_misses_no_more_than_holes_are_longer_than_the_dela
 #[test]
 fn firefox_hears_by_datagram_at_another_address() {
     let Some(away) = Away::make("delay=2 loss=0.05") else { return };
-    let mut page = away.open("firefox", 8_080, EAR1, &[]);
+    let mut page = away.open("firefox", &[]);
     wait_until("sound comes by datagram", || is_by_datagram(&mut page));
     away.begin(&mut page);
     away.wait(SETTLE_S);
@@ -162,26 +168,19 @@ fn firefox_hears_by_datagram_at_another_address() {
 #[test]
 #[ignore = "takes some minutes; run with --ignored --nocapture for the figures"]
 fn figures_of_the_page_over_bad_networks_by_datagram_and_by_websocket() {
-    let networks = std::env::var("NETWORKS").unwrap_or_else(|_| {
-        "delay=2;delay=2 loss=0.05;delay=2 loss=0.11;delay=2 gems=3000,60,1".to_owned()
-    });
-    for network in networks.split(';') {
-        let Some(away) = Away::make(network) else { return };
-        let mut pages = [
-            away.open("chromium", 8_080, EAR1, &[]),
-            away.open("chromium", 8_090, EAR2, &["--no-udp"]),
-        ];
-        away.wait(SETTLE_S);
-        pages.iter_mut().for_each(|page| away.begin(page));
-        let from = away.recorder.seconds();
-        while away.recorder.seconds() < from + LONG_S {
-            away.wait(10.0);
-        }
-        for page in &mut pages {
-            let Outcome { heard, way, figures } = away.judge(page);
+    for network in NETWORKS {
+        for more in [&[][..], &["--no-udp"]] {
+            let Some(away) = Away::make(network) else { return };
+            let mut page = away.open("chromium", more);
+            away.wait(SETTLE_S);
+            away.begin(&mut page);
+            let end = page.from + LONG_S;
+            while away.recorder.seconds() < end {
+                away.wait(COMPARED_S);
+            }
+            let Outcome { heard, way, figures } = away.judge(&mut page);
             println!(
-                "{network}, {}: {} of {} damaged, longest {} ms, {} jumps; {} ms; {} lost; {way}",
-                page.sink.name,
+                "{network} {more:?}: {} of {} damaged, longest {} ms, {} jumps; {} ms; {} frames; {way}",
                 heard.damaged,
                 heard.windows,
                 heard.longest_ms(),
