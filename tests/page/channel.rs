@@ -14,7 +14,7 @@ const PATIENCE_MS: u32 = 600_000;
 /// Sound that is looked at before and behind a change of the way, in s.
 const AROUND_S: f64 = 3.0;
 
-fn is_by_datagram(browser: &mut Browser) -> bool {
+pub(crate) fn is_by_datagram(browser: &mut Browser) -> bool {
     browser.ask("way")["isOn"] == true
 }
 
