@@ -18,9 +18,10 @@ const CATCHES_UP_MS = 20;
 // Sound has to be there so long before its turn, for the way through a decoder.
 const IN_TIME_US = 8_000;
 
-// A datagram is the browser's and the server's own concern for so long. What is on its way counts as lost then, and
-// makes room: a channel that only never repeats would wait a second for word of what a hole has taken.
-const LIFETIME_MS = 20;
+// A datagram is the browser's and the server's concern for so long. Then what is on its way counts as lost, and makes
+// room: SCTP lets 4 kB be on its way, and would wait a second for word of what a hole has taken. Longer, and a way
+// that is slow would carry less than there is to send.
+const LIFETIME_MS = 5;
 
 const BYTES = {f32: 4, s24: 3, s16: 2, opus: 0};
 
