@@ -254,3 +254,41 @@ fn each_system_is_told_where_its_own_switch_is() {
     let sentence = Air::new("macos").sentence(Finding::AirDrop { percent: 11 });
     assert!(sentence.contains("Turn AirDrop off"), "{sentence}");
 }
+
+#[test]
+fn what_was_lost_because_it_was_too_much_is_not_said_again_once_less_comes() {
+    let (f32, opus) = (Codec::Float32, Codec::parse("opus:128").unwrap());
+    let mut air = Air::new("linux");
+    air.begin(APART);
+    air.comes_as(f32, Some(f32));
+    let (mut missing, mut said) = (0, Vec::new());
+    for at_us in (APART..5 * MINUTE).step_by(APART as usize) {
+        // Every other piece does not fit, for as long as it takes to see that, and until the change;
+        // minutes later a twentieth is lost in the air.
+        let every = if at_us < 3 * SECOND { 2 } else { 20 };
+        let is_bad = at_us < 3 * SECOND || at_us > 3 * MINUTE;
+        let is_behind_a_gap = is_bad && (at_us / APART).is_multiple_of(every);
+        missing += u64::from(is_behind_a_gap);
+        let lost_before = u32::from(is_behind_a_gap);
+        air.arrived(Arrived { at_us, lost_before, broken: false });
+        if at_us == 2 * SECOND {
+            air.relieved(at_us);
+        } else if at_us == 3 * SECOND {
+            air.comes_as(opus, Some(f32));
+        }
+        if at_us.is_multiple_of(SECOND) {
+            said.extend(air.look(at_us, missing).map(|finding| (at_us, finding)));
+        }
+        if at_us == 2 * MINUTE {
+            let shown = air.finding(at_us).unwrap().what();
+            assert_eq!(shown, "f32 is more than the network carries, so sound comes as opus:128");
+        }
+    }
+    let [(said_us, loss @ Finding::Loss { .. })] = said[..] else { panic!("{said:?}") };
+    assert!(said_us > 3 * MINUTE, "{said_us}");
+    assert!(!air.sentence(loss).contains("--codec"), "{}", air.sentence(loss));
+    air.comes_as(f32, Some(f32));
+    assert!(air.sentence(loss).contains("--codec opus"), "{}", air.sentence(loss));
+    let shown = air.finding(5 * MINUTE);
+    assert!(matches!(shown, Some(Finding::Loss { .. })), "nothing is too much now: {shown:?}");
+}

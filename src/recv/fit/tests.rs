@@ -238,6 +238,6 @@ fn the_first_step_down_and_the_last_one_back_are_news() {
         news.extend(step.filter(|step| step.is_news).map(|step| step.to_string()));
     }
     assert_eq!(news.len(), 2, "{news:?}");
-    assert!(news[0].contains("it comes as opus:128 instead of f32"), "{}", news[0]);
+    assert!(news[0].contains("f32 is too much for the network: opus:128"), "{}", news[0]);
     assert!(news[1].contains("it comes as f32 instead of s16"), "{}", news[1]);
 }

@@ -52,6 +52,8 @@ pub(crate) struct Outcome {
     pub(crate) took: Duration,
     /// The bad spells of the network on the way down, each with its length, in µs.
     pub(crate) holes: Vec<(u64, u64)>,
+    /// What the listener has said.
+    pub(crate) said: String,
 }
 
 impl Outcome {
@@ -136,6 +138,6 @@ impl House {
         self.listener.stop();
         self.server.stop();
         let heard = judge(&heard::read(&self.recorded));
-        Outcome { heard, passed, took, holes }
+        Outcome { heard, passed, took, holes, said: self.listener.said() }
     }
 }
