@@ -10,7 +10,10 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_twentieth_lost_is_not_heard_in_whole_samples", lost_in_s16),
     ("a_hole_costs_no_more_than_it_is_longer_than_the_delay_and_leaves_no_tail", holes),
     ("a_stall_costs_no_more_than_it_is_longer_than_the_delay_and_leaves_no_tail", stalls),
-    ("a_network_too_slow_for_the_best_codec_carries_another_within_three_seconds_and_it_is_said", slow),
+    (
+        "a_network_too_slow_for_the_best_codec_carries_another_within_three_seconds_and_it_is_said",
+        slow,
+    ),
     ("datagrams_that_are_overtaken_or_come_twice_are_not_heard", mixed_up),
 ];
 
@@ -101,13 +104,19 @@ fn stalls() {
 const SOON: usize = 150;
 
 fn slow() {
+    // Times that were learnt while all waited in a queue are put right within that time: a jump.
     let outcome = listen(set("rate=1 queue=200", "low-latency", "auto"), |outcome| {
-        outcome.heard.until <= SOON && outcome.heard.jumps == 0
+        outcome.heard.until <= SOON
     });
     // One trouble is one sentence: what is wrong, what was done, what helps.
-    let troubles: Vec<&str> = outcome.said.lines().filter(|line| line.contains("WARN")).collect();
+    let is_of_trouble = |line: &&str| {
+        ["more than the network carries", "is lost", "are lost"]
+            .iter()
+            .any(|part| line.contains(part))
+    };
+    let troubles: Vec<&str> = outcome.said.lines().filter(is_of_trouble).collect();
     let [trouble] = troubles[..] else { panic!("{}", outcome.said) };
-    for part in ["f32 is more than the network carries", "sound comes as opus", "brings it back"] {
+    for part in ["so sound comes as opus", "a cable brings it back"] {
         assert!(trouble.contains(part), "{trouble}");
     }
 }
