@@ -132,7 +132,6 @@ fn from_mouth_to_ear_takes_no_longer_than_the_frames_need() {
     let address = server.address();
     let mut talker = Person::join_in_time(address, "talker", "f32", microphone("opus"));
     let mut listener = Person::join(address, "listener", "f32", None);
-    let said_us = talker.server_us();
     let speaking = std::thread::spawn(move || {
         // Silence, and then words that begin at once.
         let wave = tone(500.0);
@@ -141,15 +140,18 @@ fn from_mouth_to_ear_takes_no_longer_than_the_frames_need() {
             _ => 0.0,
         };
         let frames = u64::from(RATE) + WORDS * WORDS_APART;
-        converse(&mut talker, Duration::from_millis(frames * 1_000 / u64::from(RATE)), speech);
+        converse(&mut talker, Duration::from_millis(frames * 1_000 / u64::from(RATE)), speech)
     });
+    while !speaking.is_finished() {
+        listener.listen();
+    }
+    let said_us = speaking.join().unwrap();
     let word_us =
         |word: u64| said_us + 1_000_000 + word * WORDS_APART * 1_000_000 / u64::from(RATE);
     listener.listen_until("the words", |listener| {
         let heard = listener.heard.last();
         heard.is_some_and(|heard| heard.header.captured_us > word_us(WORDS))
     });
-    speaking.join().unwrap();
     let channels = usize::from(listener.welcome.format.channels);
     let lag_ms = |word: u64| {
         // The wave needs a twentieth of a turn to be as loud as is looked for.
