@@ -23,8 +23,8 @@ fn saving_the_preset_moves_everybody_to_the_new_delay_and_loses_nothing() {
     ]);
     // No sample is missing on the way to a delay that any machine keeps; to a shorter one it is gone to.
     for (name, delays_ms) in [("patient", &[400, 200][..]), ("hasty", &[50])] {
-        let recorded = scratch.path(&format!("{name}.wav"));
-        let stats = scratch.path(&format!("{name}.json"));
+        let recorded = scratch.path(format!("{name}.wav"));
+        let stats = scratch.path(format!("{name}.json"));
         let output = wav(&recorded);
         let arguments =
             ["--output".as_ref(), output.as_ref(), "--stats".as_ref(), stats.as_os_str()];

@@ -266,7 +266,7 @@ fn what_was_lost_because_it_was_too_much_is_not_said_again_once_less_comes() {
         // Every other piece does not fit, for as long as it takes to see that, and until the change;
         // minutes later a twentieth is lost in the air.
         let every = if at_us < 3 * SECOND { 2 } else { 20 };
-        let is_bad = at_us < 3 * SECOND || at_us > 3 * MINUTE;
+        let is_bad = !(3 * SECOND..=3 * MINUTE).contains(&at_us);
         let is_behind_a_gap = is_bad && (at_us / APART).is_multiple_of(every);
         missing += u64::from(is_behind_a_gap);
         let lost_before = u32::from(is_behind_a_gap);
