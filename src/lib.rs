@@ -51,6 +51,8 @@ pub mod send;
 
 // What those are made of, public for tests, benches and fuzzing.
 #[doc(hidden)]
+pub mod chance;
+#[doc(hidden)]
 pub mod clock;
 #[doc(hidden)]
 pub mod codec;

@@ -45,6 +45,20 @@ pub const DATAGRAMS_SINCE: u32 = 3;
 /// The TCP port, unless a user says otherwise.
 pub const PORT: u16 = 5555;
 
+/// By TCP, sound may wait for more of it that leaves at once: for one part in so many of the playout
+/// delay.
+pub const TOGETHER_ONE_IN: u64 = 8;
+
+/// However long the delay, it waits no longer, in µs: listeners take half a second of quiet for a dead
+/// path.
+pub const TOGETHER_FOR_US: u64 = 100_000;
+
+/// How long sound may wait for more of it by TCP at a playout delay of `delay_us`, in µs.
+#[must_use]
+pub fn together_us(delay_us: u64) -> u64 {
+    (delay_us / TOGETHER_ONE_IN).min(TOGETHER_FOR_US)
+}
+
 /// Set in a typed frame's length word; no plain frame is that long.
 pub const TYPED: u32 = 0x8000_0000;
 

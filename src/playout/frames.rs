@@ -39,9 +39,9 @@ pub struct FrameDecoder {
 /// Samples are made up for no longer than this, in ms: they have faded away by then.
 pub const LONGEST_MADE_UP_MS: f64 = 100.0;
 
-/// Sound that overlaps what came before by more than this, in seconds, does not overlap: its timeline
+/// Sound that lies further from where it is expected than this, in seconds, belongs to a timeline that
 /// began anew.
-const FAR_S: u64 = 10;
+pub const FAR_S: u64 = 10;
 
 impl FrameDecoder {
     /// A decoder of the codec that is called `codec`, whose sound lags its positions by `delay`

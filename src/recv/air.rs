@@ -9,6 +9,8 @@ mod words;
 
 use std::collections::VecDeque;
 
+use crate::codec::Codec;
+
 /// Silence that is longer than the pieces of sound are apart by this, in µs, is a pause: sending again
 /// by itself takes an adapter less.
 const PAUSE_US: u64 = 50_000;
@@ -64,6 +66,10 @@ const SAY_EVERY_US: u64 = 10 * 60_000_000;
 /// time nobody has heard.
 const HEARD_US: u64 = 2 * 60_000_000;
 
+/// When less sound is asked for, what was missing so long before, and is so long after, in µs, is that
+/// trouble: to see it takes a second, and so does the change.
+const DEALT_WITH_US: u64 = 3_000_000;
+
 /// A thread that runs later than it wanted to by this, in µs, was kept from it by this PC.
 const BUSY_US: u64 = 20_000;
 
@@ -111,10 +117,17 @@ pub enum Finding {
         /// Pieces of a hundred that are lost.
         percent: u32,
     },
+    /// The way does not carry the codec that the listener had first.
+    Slow {
+        /// That codec.
+        first: Codec,
+        /// The one that comes instead.
+        now: Codec,
+    },
 }
 
 /// Kinds of [`Finding`].
-const KINDS: usize = 5;
+const KINDS: usize = 6;
 
 impl Finding {
     fn kind(self) -> usize {
@@ -124,6 +137,7 @@ impl Finding {
             Self::Roamed { .. } => 2,
             Self::Crowded { .. } => 3,
             Self::Loss { .. } => 4,
+            Self::Slow { .. } => 5,
         }
     }
 }
@@ -161,6 +175,11 @@ pub struct Air {
     missing: u64,
     heard_us: Option<u64>,
     said_us: [Option<u64>; KINDS],
+    /// What comes, and what came first where that was too much.
+    codec: Option<Codec>,
+    first: Option<Codec>,
+    /// Until then what is missing is trouble that has been dealt with.
+    dealt_with_until_us: u64,
 }
 
 impl Default for Air {
@@ -187,6 +206,9 @@ impl Air {
             missing: 0,
             heard_us: None,
             said_us: [None; KINDS],
+            codec: None,
+            first: None,
+            dealt_with_until_us: 0,
         }
     }
 
@@ -195,6 +217,22 @@ impl Air {
     pub fn begin(&mut self, apart_us: u64) {
         self.apart_us = apart_us;
         self.last_us = None;
+    }
+
+    /// Sound comes in `codec` from now on, of a listener who had `first`, if that is ours to choose.
+    pub fn comes_as(&mut self, codec: Codec, first: Option<Codec>) {
+        self.codec = Some(codec);
+        self.first = first.filter(|first| *first != codec);
+    }
+
+    /// Less sound is asked for at `now_us`, because the way does not carry what comes, and that is said.
+    /// So what was missing of late, or is until the change, is no news.
+    pub fn relieved(&mut self, now_us: u64) {
+        self.dealt_with_until_us = now_us.saturating_add(DEALT_WITH_US);
+        (self.second, self.hole) = (Second::default(), None);
+        self.seconds.clear();
+        self.pauses.retain(|pause| now_us.saturating_sub(pause.ended_us) > DEALT_WITH_US);
+        self.heard_us = None;
     }
 
     /// The thread that reads wanted to run at `due_us`, and runs at `now_us`. Where this PC kept it
@@ -210,6 +248,9 @@ impl Air {
         let Arrived { at_us, lost_before, broken } = piece;
         let Some(last_us) = self.last_us.replace(at_us) else { return };
         self.tick(at_us);
+        if at_us < self.dealt_with_until_us {
+            return;
+        }
         self.second.came = self.second.came.saturating_add(1);
         let length_us = at_us.saturating_sub(last_us).saturating_sub(self.apart_us);
         let is_ours = self.busy_until_us > last_us;
@@ -260,6 +301,7 @@ impl Air {
             .or_else(|| self.roamed(now_us))
             .or_else(|| self.crowded(now_us))
             .or_else(|| self.loss())
+            .or_else(|| Some(Finding::Slow { first: self.first?, now: self.codec? }))
     }
 
     /// What is to be said now, where something is. `missing` counts the frames that were not there when
@@ -267,12 +309,16 @@ impl Air {
     pub fn look(&mut self, now_us: u64, missing: u64) -> Option<Finding> {
         self.tick(now_us);
         self.pauses.retain(|pause| now_us.saturating_sub(pause.ended_us) < REMEMBERED_US);
-        if missing > self.missing {
+        if missing > self.missing && now_us >= self.dealt_with_until_us {
             self.heard_us = Some(now_us);
         }
         self.missing = missing;
         let is_heard = self.heard_us.is_some_and(|us| now_us.saturating_sub(us) < HEARD_US);
         let finding = self.finding(now_us).filter(|_| is_heard)?;
+        if matches!(finding, Finding::Slow { .. }) {
+            // Whoever asked for less has said so.
+            return None;
+        }
         let said_us = &mut self.said_us[finding.kind()];
         if said_us.is_some_and(|us| now_us.saturating_sub(us) < SAY_EVERY_US) {
             return None;

@@ -59,6 +59,17 @@ pub struct Half {
     pub carried: f64,
 }
 
+/// Why another codec is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The network does not carry the one that is there.
+    TooMuch,
+    /// Less sound did not help.
+    InVain,
+    /// The network has been good for long enough to try more.
+    Good,
+}
+
 /// Another codec is to be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
@@ -66,8 +77,8 @@ pub struct Step {
     pub from: Codec,
     /// The one to ask for.
     pub to: Codec,
-    /// To a codec that takes less.
-    pub is_down: bool,
+    /// What for.
+    pub why: Why,
     /// Worth a word: the first step down since sound was whole, or the last one back.
     pub is_news: bool,
 }
@@ -75,14 +86,19 @@ pub struct Step {
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { from, to, .. } = self;
-        if self.is_down {
-            write!(
+        match self.why {
+            Why::TooMuch => write!(f, "{from} is too much for the network: {to} is asked for"),
+            Why::InVain => write!(
                 f,
-                "the network does not carry this much sound: it comes as {to} instead of {from}, and \
-                 more again when the network has been good for minutes"
-            )
-        } else {
-            write!(f, "the network carries more sound again: it comes as {to} instead of {from}")
+                "less sound did not help, so it is not too much that is lost on the way: it comes as {to} \
+                 again"
+            ),
+            Why::Good => {
+                write!(
+                    f,
+                    "the network carries more sound again: it comes as {to} instead of {from}"
+                )
+            }
         }
     }
 }
@@ -154,6 +170,12 @@ impl Fit {
         self.ladder[self.at].0
     }
 
+    /// What the listener had first, and gets again where the network carries it.
+    #[must_use]
+    pub fn first(&self) -> Codec {
+        self.ladder[0].0
+    }
+
     /// Looks at what was seen until `now_us`, and says what to ask for, if anything.
     pub fn look(&mut self, now_us: u64, half: Half) -> Option<Step> {
         let seen = [half.quickest_us, half.round_trip_us, self.quickest_us];
@@ -216,7 +238,7 @@ impl Fit {
         }
         self.believes_loss_after_us = now_us + self.back_us;
         self.back_us = (self.back_us * 2).min(LONGEST_BACK_US);
-        Some(self.go(now_us, from, None))
+        Some(Step { why: Why::InVain, ..self.go(now_us, from, None) })
     }
 
     fn down(&mut self, now_us: u64, carried: f64, for_loss: Option<(f64, usize)>) -> Option<Step> {
@@ -251,7 +273,8 @@ impl Fit {
     fn go(&mut self, now_us: u64, to: usize, for_loss: Option<(f64, usize)>) -> Step {
         let is_down = to > self.at;
         let is_news = if is_down { self.at == 0 } else { to == 0 };
-        let step = Step { from: self.codec(), to: self.ladder[to].0, is_down, is_news };
+        let why = if is_down { Why::TooMuch } else { Why::Good };
+        let step = Step { from: self.codec(), to: self.ladder[to].0, why, is_news };
         self.at = to;
         (self.queued_looks, self.alone_looks, self.alone_lost) = (0, 0, 0.0);
         self.made = Some(Made { at_us: now_us, is_down, looks: 0, lost: 0.0, for_loss });

@@ -20,7 +20,7 @@ pub use gaps::Wanted;
 
 use crate::codec::{self, Codec};
 use crate::format::Format;
-use crate::playout::frames::LONGEST_MADE_UP_MS;
+use crate::playout::frames::{FAR_S, LONGEST_MADE_UP_MS};
 use crate::wire::datagram::{self, FromServer};
 use crate::wire::{AudioHeader, FLAG_BROKEN};
 use lane::{Came, Fit, Lane, Place};
@@ -34,9 +34,6 @@ const MOST_FRAME_BYTES: usize = 4 << 20;
 
 /// Datagrams of a stream that has ended may still be on their way for this long, in µs.
 const STRAGGLERS_US: u64 = 200_000;
-
-/// A position this far from what is next, in seconds, does not belong to the same timeline.
-const FAR_S: u64 = 10;
 
 /// A piece of sound, encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use crate::chance::{Chance, spread};
 use crate::settings::Simulation;
 
 /// Bytes that travel together: what an Ethernet packet carries of a TCP connection.
@@ -36,9 +37,9 @@ const FOR_BURSTS: u64 = 5;
 #[derive(Debug)]
 pub struct Network {
     simulation: Simulation,
-    delivery: Random,
-    loss: Random,
-    noise: Random,
+    delivery: Chance,
+    loss: Chance,
+    noise: Chance,
     stream: Way,
     datagrams: Way,
     most_held: usize,
@@ -70,7 +71,7 @@ impl Network {
     /// Makes the network of the `number`th connection of a run.
     #[must_use]
     pub fn new(simulation: &Simulation, number: u64) -> Self {
-        let random = |what| Random(mix(simulation.seed ^ mix(number << 8 | what)));
+        let random = |what| Chance::new(spread(simulation.seed ^ spread(number << 8 | what)));
         let most_held = simulation.bits_per_us.map_or(MOST_HELD, |rate| {
             let longest_us = ROUTER_US + simulation.delay_us + simulation.jitter_us;
             ((rate * longest_us / 8.0) as usize).clamp(LEAST_HELD, MOST_HELD)
@@ -210,7 +211,8 @@ impl Network {
     fn pause_end(&self, pause_us: Option<(u64, u64)>, what: u64, at_us: u64) -> Option<u64> {
         let (length_us, period_us) = pause_us?;
         let number = at_us / period_us;
-        let place = Random(mix(self.simulation.seed ^ mix(number << 8 | what))).uniform();
+        let place =
+            Chance::new(spread(self.simulation.seed ^ spread(number << 8 | what))).uniform();
         let start_us = number * period_us + (place * (period_us - length_us) as f64) as u64;
         let end_us = start_us + length_us;
         (start_us..end_us).contains(&at_us).then_some(end_us)
@@ -230,25 +232,6 @@ impl Way {
         let has_arrived = self.held.front().is_some_and(|held| held.arrives_us <= now_us);
         if has_arrived { self.held.pop_front() } else { None }
     }
-}
-
-/// Numbers that look like chance and are the same for the same seed: SplitMix64.
-#[derive(Debug, Clone)]
-struct Random(u64);
-
-impl Random {
-    /// A random number from 0 up to 1.
-    fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        (mix(self.0) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
-
-/// Spreads every bit over all others.
-fn mix(value: u64) -> u64 {
-    let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ value >> 31
 }
 
 #[cfg(test)]

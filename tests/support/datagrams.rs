@@ -238,4 +238,18 @@ impl Peer {
         }
         next - first
     }
+
+    /// The most frames in a row of which none is missing: a machine that is busy loses some for a peer that
+    /// does not get round to reading.
+    pub(crate) fn longest_unbroken(&self) -> u64 {
+        let (mut longest, mut from, mut next) = (0, 0, 0);
+        for sound in self.all() {
+            if sound.position > next {
+                from = sound.position;
+            }
+            next = next.max(sound.position + u64::from(sound.frames));
+            longest = longest.max(next - from);
+        }
+        longest
+    }
 }

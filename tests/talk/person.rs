@@ -189,10 +189,11 @@ pub(crate) fn converse_at_ease(
 }
 
 /// Somebody speaks for `length`, `sample` of each frame's number, and every frame leaves as soon as its
-/// last sample has been captured.
-pub(crate) fn converse(person: &mut Person, length: Duration, sample: impl Fn(u64) -> f32) {
+/// last sample has been captured. Returns when the first sample was.
+pub(crate) fn converse(person: &mut Person, length: Duration, sample: impl Fn(u64) -> f32) -> u64 {
     let start_us = person.server_us();
     converse_from(person, start_us, length, sample);
+    start_us
 }
 
 fn converse_from(

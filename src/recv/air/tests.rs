@@ -1,4 +1,5 @@
 use super::*;
+use crate::chance::Chance;
 
 const SECOND: u64 = 1_000_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -6,19 +7,6 @@ const HOUR: u64 = 60 * MINUTE;
 
 /// Pieces are sent this far apart.
 const APART: u64 = 5_000;
-
-/// Numbers that are alike every time (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % most
-    }
-}
 
 /// A time during which nothing comes.
 #[derive(Clone, Copy)]
@@ -70,13 +58,13 @@ impl Way {
 
     /// What is said in that time, and when.
     fn say(&self, for_us: u64) -> Vec<(u64, Finding)> {
-        let (mut air, mut dice) = (Air::new(self.system), Dice(7));
+        let (mut air, mut chance) = (Air::new(self.system), Chance::new(7));
         air.begin(APART);
         let (mut said, mut lost, mut missing, mut holes) = (Vec::new(), 0, 0, self.holes.iter());
         let mut hole = holes.next();
         let (mut came_us, mut looked_us, mut broken) = (0, 0, false);
         for sent_us in (APART..for_us).step_by(APART as usize) {
-            let mut at_us = sent_us + dice.below(self.jitter_us + 1);
+            let mut at_us = sent_us + chance.bits() % (self.jitter_us + 1);
             while hole.is_some_and(|hole| sent_us >= hole.from_us + hole.length_us) {
                 if hole.is_some_and(|hole| hole.what == What::Busy) {
                     // The thread had wanted to run each time that something came.
@@ -96,7 +84,7 @@ impl Way {
                     came_us = at_us.max(came_us);
                     air.arrived(Arrived { at_us: came_us, lost_before: 0, broken: false });
                 }
-                None if dice.below(1_000) < self.loses_permille => {
+                None if chance.bits() % 1_000 < self.loses_permille => {
                     (lost, missing) = (lost + 1, missing + 1);
                 }
                 None => {
@@ -117,9 +105,10 @@ impl Way {
 }
 
 fn searches(every_us: u64, until_us: u64) -> impl Iterator<Item = (u64, u64)> {
-    let mut dice = Dice(3);
-    (1..until_us / every_us)
-        .map(move |turn| (turn * every_us + dice.below(2 * SECOND), 100_000 + dice.below(150_000)))
+    let mut chance = Chance::new(3);
+    (1..until_us / every_us).map(move |turn| {
+        (turn * every_us + chance.bits() % (2 * SECOND), 100_000 + chance.bits() % 150_000)
+    })
 }
 
 #[test]
@@ -195,13 +184,13 @@ fn pauses_out_of_step_are_others_in_the_air() {
 
 #[test]
 fn pauses_at_random_are_hardly_ever_taken_for_searches() {
-    let mut dice = Dice(11);
+    let mut chance = Chance::new(11);
     let mut at_us = 0;
     let holes: Vec<_> = std::iter::from_fn(|| {
         // Exponential distances of half a minute on average.
-        let uniform = (dice.below(1 << 20) + 1) as f64 / f64::from(1 << 20);
+        let uniform = (chance.bits() % (1 << 20) + 1) as f64 / f64::from(1 << 20);
         at_us += (-uniform.ln() * 30e6) as u64 + 300_000;
-        Some((at_us, 60_000 + dice.below(200_000)))
+        Some((at_us, 60_000 + chance.bits() % 200_000))
     })
     .take_while(|(at_us, _)| *at_us < 10 * HOUR)
     .collect();
@@ -264,4 +253,42 @@ fn each_system_is_told_where_its_own_switch_is() {
     }
     let sentence = Air::new("macos").sentence(Finding::AirDrop { percent: 11 });
     assert!(sentence.contains("Turn AirDrop off"), "{sentence}");
+}
+
+#[test]
+fn what_was_lost_because_it_was_too_much_is_not_said_again_once_less_comes() {
+    let (f32, opus) = (Codec::Float32, Codec::parse("opus:128").unwrap());
+    let mut air = Air::new("linux");
+    air.begin(APART);
+    air.comes_as(f32, Some(f32));
+    let (mut missing, mut said) = (0, Vec::new());
+    for at_us in (APART..5 * MINUTE).step_by(APART as usize) {
+        // Every other piece does not fit, for as long as it takes to see that, and until the change;
+        // minutes later a twentieth is lost in the air.
+        let every = if at_us < 3 * SECOND { 2 } else { 20 };
+        let is_bad = !(3 * SECOND..=3 * MINUTE).contains(&at_us);
+        let is_behind_a_gap = is_bad && (at_us / APART).is_multiple_of(every);
+        missing += u64::from(is_behind_a_gap);
+        let lost_before = u32::from(is_behind_a_gap);
+        air.arrived(Arrived { at_us, lost_before, broken: false });
+        if at_us == 2 * SECOND {
+            air.relieved(at_us);
+        } else if at_us == 3 * SECOND {
+            air.comes_as(opus, Some(f32));
+        }
+        if at_us.is_multiple_of(SECOND) {
+            said.extend(air.look(at_us, missing).map(|finding| (at_us, finding)));
+        }
+        if at_us == 2 * MINUTE {
+            let shown = air.finding(at_us).unwrap().what();
+            assert_eq!(shown, "f32 is more than the network carries, so sound comes as opus:128");
+        }
+    }
+    let [(said_us, loss @ Finding::Loss { .. })] = said[..] else { panic!("{said:?}") };
+    assert!(said_us > 3 * MINUTE, "{said_us}");
+    assert!(!air.sentence(loss).contains("--codec"), "{}", air.sentence(loss));
+    air.comes_as(f32, Some(f32));
+    assert!(air.sentence(loss).contains("--codec opus"), "{}", air.sentence(loss));
+    let shown = air.finding(5 * MINUTE);
+    assert!(matches!(shown, Some(Finding::Loss { .. })), "nothing is too much now: {shown:?}");
 }

@@ -1,6 +1,7 @@
 //! What was found of the way through the air, as sentences.
 
 use super::{Air, Finding};
+use crate::codec::Codec;
 
 impl Finding {
     /// What happens, as a sentence of its own for a status line, without an end.
@@ -25,11 +26,14 @@ impl Finding {
             Self::Loss { percent } => {
                 format!("{percent} of 100 pieces of sound are lost on the way")
             }
+            Self::Slow { first, now } => {
+                format!("{first} is more than the network carries, so sound comes as {now}")
+            }
         }
     }
 
-    /// What a person can do about it on a system, as a sentence without an end.
-    fn help(self, system: &str) -> &'static str {
+    /// What a person can do about it on a system, who has sound in `codec`, as a sentence without an end.
+    fn help(self, system: &str, codec: Option<Codec>) -> &'static str {
         match (self, system) {
             (Self::Searches { .. }, "windows") => {
                 "Close the list of Wi-Fi networks and programs that show one; if that is not enough, run \
@@ -57,6 +61,13 @@ impl Finding {
             (Self::Crowded { .. }, _) => {
                 "A place nearer to the Wi-Fi router, its 5 GHz network, another channel, or a cable helps"
             }
+            (Self::Loss { .. }, _) if matches!(codec, Some(Codec::Opus(_))) => {
+                "A place nearer to the Wi-Fi router, its 5 GHz network, or a cable helps"
+            }
+            (Self::Slow { .. }, _) => {
+                "A place nearer to the Wi-Fi router, its 5 GHz network, or a cable brings it back, once \
+                 the network has been good for minutes"
+            }
             (Self::Loss { .. }, _) => {
                 "A place nearer to the Wi-Fi router or a cable helps, and so does --codec opus, a tenth of \
                  the data"
@@ -69,6 +80,6 @@ impl Air {
     /// A finding in full: what happens, and what a person can do about it here.
     #[must_use]
     pub fn sentence(&self, finding: Finding) -> String {
-        format!("{}. {}", finding.what(), finding.help(self.system))
+        format!("{}. {}", finding.what(), finding.help(self.system, self.codec))
     }
 }

@@ -4,10 +4,7 @@
 use crate::recv::air::{Air, Arrived};
 use crate::recv::fit::{Half, LOOK_US};
 use crate::recv::repair::Counts;
-use crate::wire::{AudioHeader, FLAG_BROKEN};
-
-/// By TCP, sound waits for more until this share of the delay has passed: one in so many.
-const TOGETHER_ONE_IN: u64 = 8;
+use crate::wire::{AudioHeader, FLAG_BROKEN, together_us};
 
 /// Round trips and times of arrival that are looked at together, at most: more than come in half a
 /// second.
@@ -37,7 +34,7 @@ pub(super) struct Following {
 impl Following {
     /// A stream begins, by TCP: frames of it last `frame_us`, and are heard `delay_us` after their capture.
     pub(super) fn begin(&mut self, air: &mut Air, frame_us: u64, delay_us: u64, now_us: u64) {
-        let (apart_us, together_us) = (frame_us, delay_us / TOGETHER_ONE_IN);
+        let (apart_us, together_us) = (frame_us, together_us(delay_us));
         *self = Self { apart_us, together_us, looked_us: now_us, ..Self::default() };
         air.begin(apart_us + together_us);
     }

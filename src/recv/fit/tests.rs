@@ -1,21 +1,9 @@
 use super::*;
+use crate::chance::Chance;
 
 const SECOND: u64 = 1_000_000;
 const MINUTE: u64 = 60 * SECOND;
 const STEREO: f64 = 96_000.0;
-
-/// Numbers from 0 to 1 that are alike every time (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) as f64 / u64::MAX as f64
-    }
-}
 
 /// A line with a queue in front, then air that loses at random.
 #[derive(Clone, Copy)]
@@ -47,7 +35,7 @@ struct World {
     path: Path,
     now_us: u64,
     queue_us: f64,
-    dice: Dice,
+    chance: Chance,
     steps: Vec<(u64, Codec)>,
     /// Seconds in which more was lost on the way than repair carries.
     bad_seconds: Vec<u64>,
@@ -63,7 +51,7 @@ impl World {
             path,
             now_us: 1,
             queue_us: 0.0,
-            dice: Dice(5),
+            chance: Chance::new(5),
             steps: Vec::new(),
             bad_seconds: Vec::new(),
         }
@@ -99,13 +87,13 @@ impl World {
             let is_old = self.path.by_tcp && self.queue_us > 75_000.0;
             if !is_full && !is_old {
                 self.queue_us += bits / bits_per_second * 1e6;
-                let is_lost = self.dice.roll() < loss || self.now_us % burst_us.1 < burst_us.0;
+                let is_lost = self.chance.uniform() < loss || self.now_us % burst_us.1 < burst_us.0;
                 if !is_lost || self.path.by_tcp {
                     came += 1;
                     late.push(self.queue_us as u64);
                 }
             }
-            let jitter_us = (self.dice.roll() * 3_000.0) as u64;
+            let jitter_us = (self.chance.uniform() * 3_000.0) as u64;
             trips.push(self.path.base_round_trip_us + jitter_us + self.queue_us as u64);
         }
         let median = |mut all: Vec<u64>| {
@@ -250,6 +238,6 @@ fn the_first_step_down_and_the_last_one_back_are_news() {
         news.extend(step.filter(|step| step.is_news).map(|step| step.to_string()));
     }
     assert_eq!(news.len(), 2, "{news:?}");
-    assert!(news[0].contains("it comes as opus:128 instead of f32"), "{}", news[0]);
+    assert!(news[0].contains("f32 is too much for the network: opus:128"), "{}", news[0]);
     assert!(news[1].contains("it comes as f32 instead of s16"), "{}", news[1]);
 }

@@ -1,12 +1,7 @@
 //! Which frames leave together: what a listener costs is the number of sends, and a long playout
 //! delay leaves time to wait for more.
 
-/// The share of the playout delay that sound may wait so that more of it leaves at once.
-const SHARE_OF_DELAY: u64 = 8;
-
-/// However long the delay, sound waits no longer, in µs: listeners take half a second of quiet for
-/// a dead path.
-const LONGEST_WAIT_US: u64 = 100_000;
+use crate::wire::together_us;
 
 /// A wait shorter than this, in µs, gains nothing: no two frames come within it.
 const SHORTEST_WAIT_US: u64 = 5_000;
@@ -26,7 +21,7 @@ pub(super) const MOST_TOGETHER: usize = 16;
 /// How long sound may wait for more at a playout delay of `delay_ms`, in µs; 0 where it may not.
 #[must_use]
 pub fn wait_us(delay_ms: u32) -> u64 {
-    let wait_us = (u64::from(delay_ms) * 1000 / SHARE_OF_DELAY).min(LONGEST_WAIT_US);
+    let wait_us = together_us(u64::from(delay_ms) * 1000);
     if wait_us < SHORTEST_WAIT_US { 0 } else { wait_us }
 }
 
@@ -96,6 +91,7 @@ impl Together {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::TOGETHER_FOR_US;
 
     #[test]
     fn sound_waits_an_eighth_of_the_delay_but_not_where_that_gains_nothing() {
@@ -103,7 +99,7 @@ mod tests {
         for (delay_ms, us) in waits {
             assert_eq!(wait_us(delay_ms), us, "{delay_ms} ms");
         }
-        assert_eq!(wait_us(u32::MAX), LONGEST_WAIT_US);
+        assert_eq!(wait_us(u32::MAX), TOGETHER_FOR_US);
     }
 
     #[test]

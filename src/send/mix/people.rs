@@ -203,7 +203,12 @@ impl People {
             mix.remove(id);
             if let Some(voice) = somebody.voice {
                 let (lag_ms, counts) = (voice.lag_us() / 1e3, voice.counts());
-                debug!("person {person} stood {lag_ms:.1} ms behind; {counts:?}");
+                let (least_us, most_us) = voice.needed_us().unwrap_or_default();
+                let (least_ms, most_ms) = (least_us / 1e3, most_us / 1e3);
+                debug!(
+                    "person {person} stood {lag_ms:.1} ms behind, of {least_ms:.1} to {most_ms:.1} ms that \
+                     frames needed; {counts:?}"
+                );
                 voice.leave(&mut self.players);
             }
         }

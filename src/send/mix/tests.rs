@@ -1,3 +1,5 @@
+mod mouth_to_ear;
+
 use std::cell::Cell;
 
 use super::*;

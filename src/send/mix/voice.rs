@@ -66,6 +66,8 @@ pub struct Voice {
     ceiling: Ceiling,
     audible: Audible,
     lag: Lag,
+    /// The least and the most that frames needed, in µs, once one came.
+    needed_us: Option<(f64, f64)>,
     anew: Allowance,
     mended: Allowance,
     /// Position and capture time of the newest frame, as it came.
@@ -114,6 +116,7 @@ impl Voice {
             ceiling: Ceiling::new(mix, CEILING),
             audible: Audible::new(talk),
             lag: Lag::default(),
+            needed_us: None,
             anew: Allowance::per_second(ANEW_PER_SECOND),
             mended: Allowance::per_second(ANEW_PER_SECOND),
             newest: None,
@@ -130,6 +133,13 @@ impl Voice {
     #[must_use]
     pub fn lag_us(&self) -> f64 {
         self.lag.us()
+    }
+
+    /// What lag this talker's frames would have needed in a mix that is made at once, the quickest of them
+    /// and the slowest, in µs; `None` before any.
+    #[must_use]
+    pub fn needed_us(&self) -> Option<(f64, f64)> {
+        self.needed_us
     }
 
     /// What became of frames that nobody heard.
@@ -221,6 +231,8 @@ impl Voice {
         let least_us = self.talk.micros(u64::from(header.frames));
         let needed_us = took_us.max(least_us) + playout.ahead_us();
         if header.flags & FLAG_HELD == 0 {
+            let (least_us, most_us) = self.needed_us.unwrap_or((needed_us, needed_us));
+            self.needed_us = Some((least_us.min(needed_us), most_us.max(needed_us)));
             let has_just_begun = std::mem::take(&mut self.has_just_begun);
             if self.lag.note(spoken.came_us, needed_us, slack_us, has_just_begun) {
                 playout.timeline().set_delay_us(self.lag.us());

@@ -5,6 +5,8 @@
 
 use std::str::FromStr;
 
+use auralync::chance::Chance;
+
 /// Waits in front of a slow line at most, unless `queue` says otherwise, in µs.
 const QUEUE_US: f64 = 200_000.0;
 
@@ -131,6 +133,7 @@ fn numbers<const COUNT: usize>(text: &str) -> Option<[f64; COUNT]> {
 #[derive(Debug)]
 pub(crate) struct Way {
     bend: Bend,
+    direction: Direction,
     is_bent: bool,
     /// What happens to single packets.
     chance: Chance,
@@ -160,6 +163,7 @@ impl Way {
         Self {
             is_bent: bend.only.is_none_or(|only| only == direction),
             bend: bend.clone(),
+            direction,
             chance: Chance::new(seed),
             is_bad: false,
             hole: NONE_YET,
@@ -190,7 +194,7 @@ impl Way {
         }
         due += self.bend.delay_us;
         if self.bend.jitter_us > 0.0 {
-            due += self.chance.around(self.bend.jitter_us);
+            due += around(&mut self.chance, self.bend.jitter_us);
         }
         if let Some((_, end)) = self.stall_at(now).filter(|stall| (stall.0..stall.1).contains(&due))
         {
@@ -209,8 +213,7 @@ impl Way {
 
     /// The bad spells by time up to then, each with its length, in µs.
     pub(crate) fn holes(&self, until_us: u64) -> Vec<(u64, u64)> {
-        let holes = Chance { state: self.holes.seed, ..self.holes };
-        let mut fresh = Self { holes, ..Self::new(&self.bend, Direction::Down) };
+        let mut fresh = Self::new(&self.bend, self.direction);
         let mut holes = Vec::new();
         while let Some((start, end)) = fresh.hole_at(fresh.hole.1)
             && start < until_us as f64
@@ -237,8 +240,8 @@ impl Way {
     fn hole_at(&mut self, now: f64) -> Option<(f64, f64)> {
         let spells = self.bend.by_time?;
         while self.hole.1 <= now {
-            let start = self.hole.1 + self.holes.around(spells.good);
-            self.hole = (start, start + self.holes.around(spells.bad));
+            let start = self.hole.1 + around(&mut self.holes, spells.good);
+            self.hole = (start, start + around(&mut self.holes, spells.bad));
         }
         Some(self.hole)
     }
@@ -247,39 +250,14 @@ impl Way {
     fn stall_at(&mut self, now: f64) -> Option<(f64, f64)> {
         let (length, every) = self.bend.stall_us?;
         while self.stall.1 <= now {
-            let start = self.stall.1 + self.stalls.around(every);
+            let start = self.stall.1 + around(&mut self.stalls, every);
             self.stall = (start, start + length);
         }
         Some(self.stall)
     }
 }
 
-/// Numbers that look like chance and are the same for the same seed: SplitMix64.
-#[derive(Debug, Clone, Copy)]
-struct Chance {
-    seed: u64,
-    state: u64,
-}
-
-impl Chance {
-    fn new(seed: u64) -> Self {
-        Self { seed, state: seed }
-    }
-
-    /// From 0 up to 1.
-    fn uniform(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let value = (self.state ^ self.state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((value ^ value >> 31) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn takes(&mut self, share: f64) -> bool {
-        share > 0.0 && self.uniform() < share
-    }
-
-    /// As long as waits are that come by chance: exponential, with this mean.
-    fn around(&mut self, mean: f64) -> f64 {
-        -mean * (1.0 - self.uniform()).ln()
-    }
+/// As long as waits are that come by chance: exponential, with this mean.
+fn around(chance: &mut Chance, mean: f64) -> f64 {
+    -mean * (1.0 - chance.uniform()).ln()
 }

@@ -35,7 +35,7 @@ pub(crate) struct Set<'a> {
 pub(crate) struct House {
     _scratch: Scratch,
     pub(crate) server: Program,
-    listener: Program,
+    pub(crate) listener: Program,
     pub(crate) air: Air,
     recorded: PathBuf,
     /// When sound was there, and what had passed by then.

@@ -1,10 +1,11 @@
 //! A session's codec, which follows the path where the choice is left to us.
 
-use log::{debug, info};
+use log::{debug, info, warn};
 
 use super::Session;
 use crate::codec::{AUTO, Codec, opus};
-use crate::recv::fit::Fit;
+use crate::recv::air::Finding;
+use crate::recv::fit::{Fit, Why};
 use crate::wire::{Path, Switch, Welcome, kind};
 
 /// A server that has not begun with another codec this long after it was asked, in µs, does not let us
@@ -56,8 +57,17 @@ impl Session<'_> {
         let codec = Some(step.to.to_string());
         self.line.say(Path { datagrams: None, from: None, codec }.frame());
         self.asked_us = Some(now_us);
-        if step.is_news {
-            info!("{step}");
+        let mut air = self.connect.seen.air();
+        match step.why {
+            Why::TooMuch => {
+                air.relieved(now_us);
+                if step.is_news {
+                    let slow = Finding::Slow { first: step.from, now: step.to };
+                    warn!("{}", air.sentence(slow));
+                }
+            }
+            Why::InVain | Why::Good if step.is_news => info!("{step}"),
+            Why::InVain | Why::Good => {}
         }
     }
 
@@ -68,6 +78,8 @@ impl Session<'_> {
         match sounds.switch(switch, !is_by_datagram) {
             Some(()) => {
                 debug!("{} from {} on", sounds.codec(), switch.from);
+                let first = self.clocks.fit.as_ref().map(Fit::first);
+                self.connect.seen.air().comes_as(sounds.codec(), first);
                 self.clocks.codec.clone_from(&switch.codec);
             }
             None => debug!("a switch that cannot be followed: {switch:?}"),

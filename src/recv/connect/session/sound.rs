@@ -13,6 +13,7 @@ use super::super::{Connect, Heard};
 use super::{LONGEST_TURN_US, Session, broken, tell};
 use crate::error::Result;
 use crate::playout::frames::Sound;
+use crate::recv::fit::Fit;
 use crate::recv::repair::Counts;
 use crate::settings::Transport;
 use crate::wire::datagram::FromServer;
@@ -29,6 +30,10 @@ impl Session<'_> {
         let now_us = self.now_us();
         self.following.begin(&mut self.connect.seen.air(), frame_us, delay_us, now_us);
         self.begin_to_fit(welcome);
+        if let Some(sounds) = &self.sounds {
+            let first = self.clocks.fit.as_ref().map(Fit::first);
+            self.connect.seen.air().comes_as(sounds.codec(), first);
+        }
         (self.datagrams, self.counted) = (None, Counts::default());
         self.connect.seen.by_datagram.set(0);
         if self.connect.transport == Transport::Tcp {

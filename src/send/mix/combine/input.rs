@@ -32,7 +32,7 @@ pub(super) struct Input {
     mixed: Vec<f32>,
     given: usize,
     is_speaking: bool,
-    /// The newest frames that went into the mix.
+    /// The newest frames that went into the mix, before the chunk in hand.
     newest: Vec<f32>,
     is_sounding: bool,
     /// What is left to play of sound that has broken off.
@@ -144,43 +144,44 @@ impl Input {
         }
     }
 
-    /// The chunk is complete: where the input gave too little, what it gave last fades out.
+    /// The chunk is complete: where the input gave too little, what was heard last fades out.
     pub(super) fn finish(&mut self) {
-        let missing_from = self.given;
-        if missing_from < self.mixed.len() {
-            let frames = (self.mixed.len() - missing_from) / self.channels;
+        let (given, end) = (self.given, self.mixed.len());
+        // A tail from the chunk before goes on, whatever has begun meanwhile.
+        self.play_tail(0..given);
+        if given < end {
+            let frames = (end - given) / self.channels;
             self.gains.iter_mut().for_each(|gain| gain.skip(frames));
             if std::mem::take(&mut self.is_sounding) {
                 self.break_off();
             }
         }
-        // A tail from the chunk before goes on from its start.
-        if self.tail_at < self.tail.len() {
-            let start = if self.tail_at == 0 { missing_from } else { 0 };
-            let rest = &self.tail[self.tail_at..];
-            let mixed = &mut self.mixed[start..];
-            mixed.iter_mut().zip(rest).for_each(|(sample, tail)| *sample += tail);
-            self.tail_at += mixed.len().min(rest.len());
-        }
-        if self.is_sounding || self.is_fading() {
-            remember(&mut self.newest, &self.mixed);
-        }
+        self.play_tail(given..end);
+        remember(&mut self.newest, &self.mixed);
     }
 
-    /// Prepares the tail of what was given last: its mirror image begins where it ended.
+    /// Prepares the tail of what was heard last, an older tail included: its mirror image begins where it
+    /// ended.
     fn break_off(&mut self) {
-        remember(&mut self.newest, &self.mixed[..self.given]);
         let channels = self.channels;
-        let frames = self.newest.chunks_exact(channels).rev();
+        let before = self.newest.chunks_exact(channels).rev();
+        let frames = self.mixed[..self.given].chunks_exact(channels).rev().chain(before);
         for (n, (tail, frame)) in self.tail.chunks_exact_mut(channels).zip(frames).enumerate() {
             let share = 1.0 - (n + 1) as f32 / self.edge as f32;
             tail.iter_mut().zip(frame).for_each(|(tail, sample)| *tail = sample * share);
         }
         self.tail_at = 0;
-        self.newest.fill(0.0);
         self.gate = Ramp::new(0.0, u32::try_from(self.edge).unwrap_or(u32::MAX));
         // What comes next begins from silence.
         let _ = self.gate.at_rest();
+    }
+
+    /// Adds what is left of a tail to these samples of the chunk.
+    fn play_tail(&mut self, samples: std::ops::Range<usize>) {
+        let rest = &self.tail[self.tail_at..];
+        let mixed = &mut self.mixed[samples];
+        mixed.iter_mut().zip(rest).for_each(|(sample, tail)| *sample += tail);
+        self.tail_at += mixed.len().min(rest.len());
     }
 
     fn is_fading(&self) -> bool {

@@ -155,6 +155,28 @@ fn nobody_who_joins_breaks_off_or_leaves_clicks() {
 }
 
 #[test]
+fn what_breaks_off_again_before_it_has_faded_does_not_click() {
+    // Pieces of 2.7 ms, of which the fade needs two.
+    const PIECE: usize = 128;
+    for given in [0, 1, 60, 100, 127] {
+        let mut combine = mix(&[(0, Role::Voice)]);
+        let mut heard = Vec::new();
+        for piece in 0..40 {
+            let sound = tone(100.0, 0.25, piece * PIECE, PIECE, 1);
+            combine.begin(PIECE);
+            match piece {
+                0..20 | 26 => combine.input(Id(0), &sound, false),
+                20 | 22 | 23 | 25 => combine.input(Id(0), &sound[..given], false),
+                _ => {}
+            }
+            heard.extend_from_slice(combine.common());
+        }
+        let step = largest_step(&heard[PIECE * 2..]);
+        assert!(step < 0.01, "{given} of {PIECE}: a step of {step}");
+    }
+}
+
+#[test]
 fn what_was_removed_can_be_forgotten_and_the_same_id_is_taken_in_once() {
     let mut combine = mix(&[(1, Role::Film)]);
     assert!(!combine.add(Id(1), Role::Film, Settings::default()));
