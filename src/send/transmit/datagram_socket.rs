@@ -247,3 +247,57 @@ fn send_some(socket: &mio::net::UdpSocket, batch: &[Outgoing]) -> io::Result<usi
     let Some(first) = batch.first() else { return Ok(0) };
     socket.send_to(&first.bytes, first.to).map(|_| 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn outgoing(to: SocketAddr, length: usize) -> Outgoing {
+        Outgoing { to, bytes: vec![length as u8; length].into(), seat: 0 }
+    }
+
+    #[test]
+    fn a_row_goes_to_one_listener_and_only_its_last_is_shorter() {
+        let (one, other) = (([10, 0, 0, 1], 5).into(), ([10, 0, 0, 2], 5).into());
+        for (row, lengths) in [
+            (3, &[(one, 900), (one, 900), (one, 900), (other, 900)][..]),
+            (3, &[(one, 900), (one, 900), (one, 400), (one, 400)]),
+            (1, &[(one, 400), (one, 900)]),
+            (LONGEST_ROW, &[(one, 900); 2 * LONGEST_ROW]),
+            (0, &[]),
+        ] {
+            let all: Vec<_> = lengths.iter().map(|(to, length)| outgoing(*to, *length)).collect();
+            assert_eq!(row_of_one(&all), row);
+        }
+    }
+
+    #[test]
+    fn what_leaves_together_comes_as_it_was_cut_and_in_order() {
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let [one, other] = [0; 2].map(|_| {
+            let listener = UdpSocket::bind(here).unwrap();
+            listener.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            listener
+        });
+        let [to_one, to_other] = [&one, &other].map(|listener| listener.local_addr().unwrap());
+        let socket = UdpSocket::bind(here).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let mut batch = Batch::new(&socket);
+        let socket = mio::net::UdpSocket::from_std(socket);
+        let lengths = [40, 1_052, 1_052, 1_052, 500, 1_052, 700, 700];
+        for length in lengths {
+            batch.outgoing.push(outgoing(to_one, length));
+        }
+        batch.outgoing.push(outgoing(to_other, 9));
+        assert_eq!(batch.send(&socket), []);
+        let mut buffer = [0; 2_000];
+        for length in lengths {
+            assert_eq!(one.recv(&mut buffer).unwrap(), length);
+            assert!(buffer[..length].iter().all(|byte| *byte == length as u8));
+        }
+        assert_eq!(other.recv(&mut buffer).unwrap(), 9);
+    }
+}
