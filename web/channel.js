@@ -18,6 +18,11 @@ const CATCHES_UP_MS = 20;
 // Sound has to be there so long before its turn, for the way through a decoder.
 const IN_TIME_US = 8_000;
 
+// A datagram is the browser's and the server's concern for so long. Then what is on its way counts as lost, and makes
+// room: SCTP lets 4 kB be on its way, and would wait a second for word of what a hole has taken. Longer, and a way
+// that is slow would carry less than there is to send.
+const LIFETIME_MS = 5;
+
 const BYTES = {f32: 4, s24: 3, s16: 2, opus: 0};
 
 const nowUs = () => performance.now() * 1e3;
@@ -96,17 +101,25 @@ export class Channel {
 				this.#ask(0, [], us);
 				break;
 			case Step.giveUp:
-			case Step.fallBack:
 				this.#fail();
+				break;
+			case Step.fallBack:
+				this.#fallBack();
 				break;
 			default:
 		}
 	}
 
+	/** One that is still there is tried before another is made. */
 	async #open() {
+		if (this.#channel?.readyState === 'open') {
+			this.#asking?.opened(nowUs());
+			return;
+		}
+		this.#close();
 		const peer = new RTCPeerConnection();
 		this.#peer = peer;
-		const channel = peer.createDataChannel('sound', {ordered: false, maxRetransmits: 0});
+		const channel = peer.createDataChannel('sound', {ordered: false, maxPacketLifeTime: LIFETIME_MS});
 		channel.binaryType = 'arraybuffer';
 		channel.onopen = () => {
 			this.#channel = channel;
@@ -150,7 +163,8 @@ export class Channel {
 			this.#repair.trip.note(us - datagram.clientUs);
 		} else if (datagram) {
 			this.#asking?.sound(us);
-			this.#repair.datagram(datagram, us);
+			const lateUs = this.#repair.datagram(datagram, us);
+			if (lateUs > 0) this.#listener.player.cameLate(lateUs / 1e3);
 			this.#release(us);
 			// Timers stand still in a tab that nobody looks at.
 			if (us - this.#lookedUs > LOOK_EVERY_MS * 1e3) this.#look();
@@ -183,12 +197,17 @@ export class Channel {
 		if (this.#channel?.readyState === 'open') this.#channel.send(ask(stream, numbers, us));
 	}
 
-	/** Sound comes by WebSocket again, from where datagrams have brought it. */
+	/** The channel does not work. */
 	#fail() {
 		const wasOpen = this.#channel !== null;
 		this.#close();
+		if (wasOpen) this.#fallBack();
+		else this.#asking?.fail(nowUs());
+	}
+
+	/** Sound comes by WebSocket again, from where datagrams have brought it. */
+	#fallBack() {
 		this.#asking?.fail(nowUs());
-		if (!wasOpen) return;
 		const from = this.#repair.position ?? undefined;
 		this.#listener.send(jsonFrame(Kind.path, {datagrams: false, from}));
 	}

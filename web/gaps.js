@@ -140,18 +140,6 @@ export class Gaps {
 		}
 		return wanted;
 	}
-
-	/**
-	 * When `ask` has something to say; Infinity where it has nothing.
-	 * @param {Deadline | null} deadline
-	 */
-	dueUs(deadline) {
-		let dueUs = Infinity;
-		for (const {nextUs, position} of this.#missing.values()) {
-			if (!deadline || nextUs < deadline.of(position)) dueUs = Math.min(dueUs, nextUs);
-		}
-		return dueUs;
-	}
 }
 
 // Before any answer has come: a home's Wi-Fi on a bad day. Longer than the other, none is waited for.

@@ -180,11 +180,6 @@ export class Lane {
 		return this.#pieces.length >= MOST_HELD;
 	}
 
-	/** Whether what is released next is known to be missing. */
-	get lacksNext() {
-		return this.#gaps.has(this.#next);
-	}
-
 	/**
 	 * @param {number} nowUs
 	 * @param {import('./gaps.js').Deadline | null} deadline
@@ -192,11 +187,6 @@ export class Lane {
 	 */
 	ask(nowUs, deadline, trip) {
 		return this.#gaps.ask(nowUs, deadline, trip.patienceUs);
-	}
-
-	/** @param {import('./gaps.js').Deadline | null} deadline */
-	dueUs(deadline) {
-		return Math.min(this.#gaps.dueUs(deadline), this.#missingUs);
 	}
 
 	/** What waits, in order. */

@@ -287,6 +287,15 @@ export class Player {
 		return {frame, atUs: us};
 	}
 
+	/**
+	 * Sound that had been lost came again, `ms` after it was given up: an arrival like those that are judged.
+	 * @param {number} ms
+	 */
+	cameLate(ms) {
+		const last = this.#arrivals.length - 1;
+		if (last >= 0) this.#arrivals[last] = Math.min(this.#arrivals[last], -ms);
+	}
+
 	/** Plays later while this output and network cannot make the server's delay. */
 	#judgeArrival() {
 		const us = nowUs();

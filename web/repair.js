@@ -53,24 +53,24 @@ export class Repair {
 	}
 
 	/**
-	 * A datagram of sound came.
+	 * A datagram of sound came. Says by how much too late for its turn, in µs.
 	 * @param {Wire.Piece} piece
 	 * @param {number} nowUs
 	 */
 	datagram({stream, number, audio}, nowUs) {
 		if (this.#frameBytes && audio.payload.byteLength !== audio.frames * this.#frameBytes) {
 			this.counts.refused += 1;
-			return;
+			return 0;
 		}
 		const fits = this.#lane?.fits(stream, number, nowUs) ?? 'elsewhere';
 		if (fits === 'nowhere') {
 			this.counts.refused += 1;
-			return;
+			return 0;
 		}
 		if (fits === 'elsewhere') {
 			if (this.#left?.stream === stream && nowUs - this.#left.atUs < STRAGGLERS_US) {
 				this.counts.late += 1;
-				return;
+				return 0;
 			}
 			this.#beginLane(stream, number, nowUs);
 		}
@@ -87,12 +87,18 @@ export class Repair {
 			case 'missed':
 				this.#missed(1);
 				this.counts.late += 1;
-				break;
+				return this.#lateUs(audio, nowUs);
 			case 'late':
 				this.counts.late += 1;
-				break;
+				return this.#lateUs(audio, nowUs);
 			default:
 		}
+		return 0;
+	}
+
+	/** @param {Wire.Audio} audio @param {number} nowUs */
+	#lateUs({position}, nowUs) {
+		return this.deadline ? Math.max(0, nowUs - this.deadline.of(position)) : 0;
 	}
 
 	/**
@@ -190,15 +196,5 @@ export class Repair {
 		const lane = this.#lane?.flows(nowUs) ? this.#lane : null;
 		const wanted = lane?.ask(nowUs, this.deadline, this.trip);
 		return lane && wanted?.numbers.length ? {stream: lane.stream, ...wanted} : null;
-	}
-
-	/**
-	 * When `next` or `ask` may have something; Infinity where they have nothing.
-	 * @param {number} nowUs
-	 */
-	dueUs(nowUs) {
-		const isWaiting = this.head !== null && this.position !== null;
-		const givenUpUs = this.deadline && isWaiting ? this.deadline.of(this.position ?? 0) : Infinity;
-		return Math.min(this.#lane?.flows(nowUs) ? this.#lane.dueUs(this.deadline) : Infinity, givenUpUs);
 	}
 }

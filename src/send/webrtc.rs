@@ -65,6 +65,8 @@ pub enum Said {
     Answer(Result<String, String>),
     /// A datagram.
     Heard(Vec<u8>),
+    /// There was no room for a datagram of so many bytes.
+    Refused(usize),
     /// It is gone.
     Closed,
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{ChildStdin, ChildStdout, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
@@ -33,11 +33,20 @@ impl Browser {
         port: u16,
         heard: Option<&Path>,
     ) -> Self {
-        let mut command = room.command("node");
+        Self::start_by(room.command("node"), &[kind, HOST, &port.to_string()], folder, heard)
+    }
+
+    /// Starts the browser `which` (a kind, a host and a port) by a command that is node, wherever it runs.
+    pub(crate) fn start_by(
+        mut command: Command,
+        which: &[&str; 3],
+        folder: &Path,
+        heard: Option<&Path>,
+    ) -> Self {
         command
             .current_dir(folder)
-            .args(["drive.js", kind, HOST])
-            .arg(port.to_string())
+            .arg("drive.js")
+            .args(which)
             .args(heard)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());

@@ -3,7 +3,7 @@
 import {chromium} from 'playwright-core';
 
 /**
- * Opens a page in a browser to which `host` is this machine; its microphone hears the WAV file `heard`, if there is one.
+ * Opens a page in a browser to which `host`, if it is a name, is this machine; its microphone hears the WAV file `heard`, if there is one.
  * @param {string} host
  * @param {string} [heard]
  */
@@ -15,7 +15,7 @@ export async function open(host, heard) {
 			'--no-sandbox',
 			'--disable-dev-shm-usage',
 			'--disable-gpu',
-			`--host-resolver-rules=MAP ${host} 127.0.0.1`,
+			...(/[a-z]/.test(host) ? [`--host-resolver-rules=MAP ${host} 127.0.0.1`] : []),
 			// A microphone that beeps twice a second or hears a file, and whoever sits there allows it.
 			'--use-fake-device-for-media-stream',
 			'--use-fake-ui-for-media-stream',

@@ -3,15 +3,18 @@
 import puppeteer from 'puppeteer-core';
 
 /**
- * Opens a page in a browser to which `host` is this machine.
+ * Opens a page in a browser to which `host`, if it is a name, is this machine.
  * @param {string} host
  */
 export async function open(host) {
 	const browser = await puppeteer.launch({
 		browser: 'firefox',
 		executablePath: '/usr/bin/firefox-esr',
-		// Without the second no data channel reaches a server on this machine.
-		extraPrefsFirefox: {'network.dns.localDomains': host, 'media.peerconnection.ice.loopback': true},
+		extraPrefsFirefox: {
+			...(/[a-z]/.test(host) ? {'network.dns.localDomains': host} : {}),
+			// Without this no data channel reaches a server on this machine.
+			'media.peerconnection.ice.loopback': true,
+		},
 	});
 	return {browser, page: await browser.newPage()};
 }

@@ -78,7 +78,6 @@ test('a hole that nothing follows is known by the clock and asked for', () => {
 		assert.equal(released(repair, (number + 1) * PIECE_US).length, 1);
 		assert.equal(repair.ask((number + 1) * PIECE_US), null);
 	}
-	assert.equal(repair.dueUs(80_000), 84_000);
 	released(repair, 83_999);
 	assert.equal(repair.ask(83_999), null);
 	released(repair, 84_000);
@@ -163,4 +162,16 @@ test('with a tenth lost, both ways, nothing is missing as long as there is time 
 	assert.ok(ends.length > 9_950);
 	assert.equal(repair.counts.missing, 0);
 	assert.ok(repair.counts.repaired > 500);
+});
+
+test('what comes after its turn says by how much, so that more time can be taken', () => {
+	const repair = new Repair(RATE, FRAME_BYTES);
+	repair.deadline = needed(20_000);
+	for (const number of [0, 1, 3]) assert.equal(repair.datagram(datagram(number), number * PIECE_US), 0);
+	released(repair, 6_000);
+	// Number 2 was needed after 24 ms.
+	released(repair, 25_000);
+	assert.equal(repair.datagram(datagram(2), 27_000), 3_000);
+	assert.equal(repair.datagram(datagram(3), 27_000), 0, 'one that has been there');
+	assert.equal(repair.counts.late, 1);
 });

@@ -2,6 +2,8 @@
 //! come by WebSocket.
 
 mod browser;
+#[cfg(feature = "webrtc")]
+mod channels;
 mod control;
 mod hostile;
 mod listeners;

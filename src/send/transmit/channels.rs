@@ -96,6 +96,11 @@ impl Transmit {
                 }
                 self.give_again(index, &ask, now);
             }
+            Said::Refused(bytes) => {
+                if let Some(path) = &mut seat.listener.path {
+                    path.was_refused(bytes);
+                }
+            }
             Said::Closed => {
                 seat.channel = None;
                 self.take_path(index, &BACK);

@@ -14,7 +14,7 @@ use super::{DATAGRAMS, Room, Transmit};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::random::random;
-use crate::send::fanout::{DatagramLog, DatagramPath, KEPT_BEYOND_US, Pace, Phase};
+use crate::send::fanout::{DatagramLog, DatagramPath, KEPT_BEYOND_US, Listener, Pace, Phase};
 use crate::send::webrtc::{Channels, Order, Whose};
 use crate::wire::datagram::{Ask, FromClient, MAX_DATAGRAM, Token};
 use crate::wire::{self, AudioFrame, DATAGRAMS_SINCE, Hello, Welcome, kind};
@@ -105,6 +105,8 @@ struct Ways<'a> {
     batch: Option<&'a mut Batch>,
     channel: Option<(&'a mut Channels, Whose)>,
     seat: usize,
+    /// Lengths of the datagrams that the channels had no room for.
+    refused: Vec<usize>,
 }
 
 impl<'a> Ways<'a> {
@@ -115,15 +117,24 @@ impl<'a> Ways<'a> {
         seat: usize,
     ) -> Self {
         let batch = datagrams.as_mut().map(|datagrams| &mut datagrams.batch);
-        Self { batch, channel: channels.as_mut().zip(channel), seat }
+        Self { batch, channel: channels.as_mut().zip(channel), seat, refused: Vec::new() }
     }
 
     fn give(&mut self, to: SocketAddr, bytes: &Arc<[u8]>) {
         if let Some((channels, whose)) = &mut self.channel {
             // What does not fit is lost, as on the way: it is asked again.
-            let _ = channels.give(Order::Send(*whose, Arc::clone(bytes)));
+            if !channels.give(Order::Send(*whose, Arc::clone(bytes))) {
+                self.refused.push(bytes.len());
+            }
         } else if let Some(batch) = &mut self.batch {
             batch.add(self.seat, to, bytes);
+        }
+    }
+
+    /// Counts what the channels had no room for.
+    fn count(self, listener: &mut Listener) {
+        if let Some(path) = &mut listener.path {
+            self.refused.into_iter().for_each(|bytes| path.was_refused(bytes));
         }
     }
 }
@@ -224,6 +235,7 @@ impl Transmit {
             listener.give_again(ask, &self.cut[codec.index()], pace, |to, bytes| {
                 ways.give(to, bytes);
             });
+            ways.count(listener);
             self.send_batch();
         }
         self.touch(index);
@@ -246,6 +258,7 @@ impl Transmit {
             Pace { now_us: now, max_age_us: max_age_us + listener.extra_us(), bytes_per_second: 0 };
         let mut ways = Ways::new(&mut self.datagrams, &mut self.channels, seat.channel, index);
         let gave = listener.give_datagrams(log, cut, pace, |to, bytes| ways.give(to, bytes));
+        ways.count(listener);
         if self.datagrams.as_ref().is_some_and(|datagrams| datagrams.batch.is_full()) {
             self.send_batch();
         }

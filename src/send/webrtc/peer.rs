@@ -181,8 +181,7 @@ impl Peer {
             Event::ChannelOpen(id, _) => {
                 let config = self.rtc.channel(id).and_then(|channel| channel.config().cloned());
                 let is_for_sound = config.is_some_and(|config| {
-                    let never_again = Reliability::MaxRetransmits { retransmits: 0 };
-                    !config.ordered && config.reliability == never_again
+                    !config.ordered && config.reliability != Reliability::Reliable
                 });
                 if self.channel.is_some() || !is_for_sound {
                     return Err(End::Other);

@@ -95,9 +95,11 @@ impl Peers {
         self.turn(whose, |peer, turn| peer.take(from, packet, (now, now_us), turn));
     }
 
-    /// Sends a datagram; `false` where there is no open channel, or too much waits.
-    pub(super) fn send(&mut self, whose: Whose, datagram: &[u8], now: Instant) -> bool {
-        self.turn(whose, |peer, turn| peer.send(datagram, now, turn)).unwrap_or(false)
+    /// Sends a datagram. Says so where there is no open channel, or too much waits.
+    pub(super) fn send(&mut self, whose: Whose, datagram: &[u8], now: Instant) {
+        if self.turn(whose, |peer, turn| peer.send(datagram, now, turn)) != Some(true) {
+            self.said.push((whose, Said::Refused(datagram.len())));
+        }
     }
 
     /// Does what is due.

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use str0m::change::{SdpAnswer, SdpPendingOffer};
@@ -77,7 +78,7 @@ fn for_sound() -> ChannelConfig {
     ChannelConfig {
         label: "sound".to_owned(),
         ordered: false,
-        reliability: Reliability::MaxRetransmits { retransmits: 0 },
+        reliability: Reliability::MaxPacketLifetime { lifetime: 5 },
         ..ChannelConfig::default()
     }
 }
@@ -137,7 +138,7 @@ impl Home {
 fn a_browser_that_offers_gets_a_channel_and_datagrams_go_both_ways_each_in_one_packet() {
     let mut home = Home::open();
     let longest = vec![0xa1; 1_200];
-    assert!(home.peers.send(whose(0), &longest, home.now));
+    home.peers.send(whose(0), &longest, home.now);
     let sizes: Vec<usize> = home.peers.packets.iter().map(|(_, packet)| packet.len()).collect();
     assert!(sizes.len() == 1 && sizes[0] < 1_300, "{sizes:?}");
     let mut channel = home.browser.rtc.channel(home.browser.channel).unwrap();
@@ -149,10 +150,14 @@ fn a_browser_that_offers_gets_a_channel_and_datagrams_go_both_ways_each_in_one_p
 }
 
 #[test]
-fn what_a_network_that_takes_nothing_has_no_room_for_is_dropped() {
+fn what_a_network_that_takes_nothing_has_no_room_for_is_dropped_and_counted() {
     let mut home = Home::open();
-    let sent = (0..1_000).filter(|_| home.peers.send(whose(0), &[0xa1; 1_000], home.now)).count();
-    assert!((10..60).contains(&sent), "{sent}");
+    for _ in 0..1_000 {
+        home.peers.send(whose(0), &[0xa1; 1_000], home.now);
+    }
+    let refused = home.peers.said.drain(..);
+    let refused = refused.filter(|(_, said)| matches!(said, Said::Refused(1_000))).count();
+    assert!((940..990).contains(&refused), "{refused}");
     home.peers.packets.clear();
 }
 
@@ -231,7 +236,70 @@ fn nothing_that_strangers_or_a_browser_send_breaks_a_channel() {
     }
     home.peers.packets.clear();
     home.run(100);
-    assert!(home.peers.send(whose(0), b"sound", home.now));
+    home.peers.send(whose(0), b"sound", home.now);
     home.run(10);
     assert_eq!(home.browser.heard, [b"sound"]);
+}
+
+/// How late the latest of those datagrams comes that a network does not lose, and how many come: one each
+/// 4 ms for 6 s, over `way_ms` each way. Nothing gets through for `hole_ms` each second, and one packet in
+/// `lost_one_in` is lost.
+fn latest_ms(way_ms: u32, hole_ms: u32, lost_one_in: u32) -> (u32, u32) {
+    let mut home = Home::open();
+    let (mut down, mut up) = (VecDeque::new(), VecDeque::new());
+    let (mut latest, mut came, mut sent) = (0, 0, 0_u32);
+    for ms in 0..6_000_u32 {
+        home.now += MS;
+        let is_hole = ms % 1_000 >= 1_000 - hole_ms;
+        home.browser.rtc.handle_input(Input::Timeout(home.now)).unwrap();
+        home.peers.wake(home.now);
+        if ms % 4 == 0 {
+            let mut datagram = vec![0xa1; 1_170];
+            datagram[..4].copy_from_slice(&ms.to_be_bytes());
+            home.peers.send(whose(0), &datagram, home.now);
+        }
+        let mut from_browser = home.browser.drain();
+        while down.front().is_some_and(|(due, _)| *due <= ms) {
+            let (_, packet): (u32, Vec<u8>) = down.pop_front().unwrap();
+            from_browser.extend(home.browser.take(&packet, home.now));
+        }
+        while up.front().is_some_and(|(due, _)| *due <= ms) {
+            let (_, packet): (u32, Vec<u8>) = up.pop_front().unwrap();
+            let (now, us) = (home.now, home.us());
+            home.peers.take(home.browser.address, &packet, (now, us));
+        }
+        for heard in home.browser.heard.drain(..) {
+            let set_out = u32::from_be_bytes(heard[..4].try_into().unwrap());
+            latest = latest.max(ms - set_out);
+            came += 1;
+        }
+        let mut passes = |_: &_| {
+            sent += 1;
+            !is_hole && !sent.is_multiple_of(lost_one_in)
+        };
+        let packets = home.peers.packets.drain(..).map(|(_, packet)| packet);
+        down.extend(packets.filter(&mut passes).map(|packet| (ms + way_ms, packet)));
+        up.extend(from_browser.into_iter().filter(&mut passes).map(|packet| (ms + way_ms, packet)));
+    }
+    (latest, came)
+}
+
+/// What SCTP holds back waits for its timer, which takes a second.
+const AT_ONCE_MS: u32 = 10;
+
+#[test]
+fn what_sets_out_behind_a_hole_or_behind_what_was_lost_waits_for_word_of_neither() {
+    for (hole_ms, lost_one_in) in [(60, u32::MAX), (0, 9), (200, 9)] {
+        let (latest, _) = latest_ms(2, hole_ms, lost_one_in);
+        assert!(latest < 2 + AT_ONCE_MS, "{hole_ms} ms, 1 of {lost_one_in}: {latest} ms");
+    }
+}
+
+#[test]
+fn a_way_that_is_slow_carries_as_much_as_one_that_is_not() {
+    for way_ms in [2, 25, 100] {
+        let (latest, came) = latest_ms(way_ms, 0, u32::MAX);
+        assert!(latest < way_ms + AT_ONCE_MS, "{latest} ms, {way_ms} each way");
+        assert!(came >= (6_000 - way_ms - AT_ONCE_MS) / 4, "{came} came, {way_ms} ms each way");
+    }
 }
