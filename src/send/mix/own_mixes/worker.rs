@@ -153,9 +153,13 @@ impl Worker {
                 }
                 somebody.ear = ear;
             }
-            _ => {
+            before => {
+                // Whose microphone was taken away goes on where they were; another connection begins anew.
+                let goes_on =
+                    |before: &&mut Somebody| before.ear.codec == ear.codec && ear.own.is_none();
+                let until = before.filter(goes_on).map_or(0, |before| before.until);
                 // Whoever comes has not been heard yet.
-                let somebody = Somebody { ear, alone: None, silent: u64::MAX, until: 0 };
+                let somebody = Somebody { ear, alone: None, silent: u64::MAX, until };
                 self.people.insert(person, somebody);
             }
         }

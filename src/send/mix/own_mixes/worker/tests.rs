@@ -105,6 +105,24 @@ fn who_begins_to_speak_after_a_silence_hears_neither_himself_nor_a_seam() {
 }
 
 #[test]
+fn whose_microphone_is_taken_away_while_they_speak_gets_nothing_twice() {
+    let mut room = Room::new(48_000, vec![(7, ear(Codec::Float32, Some(OWN)))]);
+    let mut reference = room.combine.listener();
+    let mut next = 0;
+    for chunk in 0..100 {
+        if chunk == 50 {
+            room.ears = vec![(7, ear(Codec::Float32, None))];
+        }
+        let (sent, _) = room.next([chunk < 50, true], &mut reference);
+        for (_, frame) in sent {
+            assert_eq!(frame.header().position, next, "chunk {chunk}");
+            next += u64::from(frame.header().frames);
+        }
+    }
+    assert_eq!(next, 100 * 480);
+}
+
+#[test]
 fn opus_goes_over_from_the_shared_mix_to_the_own_one_and_back_without_a_gap() {
     for rate in [48_000, 44_100] {
         let codec = Codec::Opus(Bitrate::nearest(96));
