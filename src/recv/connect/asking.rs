@@ -2,10 +2,13 @@
 //!
 //! Pure: time is an argument, and asks and answers are messages.
 
-use crate::wire::datagram::{Answer, Ask, Token};
+use crate::wire::datagram::{Answer, Ask, Parities, Token};
 
-/// Asks without a word back are this far apart, in µs, before the round trip is known.
+/// Asks without a word back are this far apart, in µs, before the round trip is known; at first less, because
+/// sound by TCP stands still where a segment is lost, and a server takes twenty a second.
 const FIRST_ASKS_US: u64 = 100_000;
+const HASTY_ASKS_US: u64 = 25_000;
+const HASTY_FOR_US: u64 = 200_000;
 
 /// The path is tried for so long, in µs, before TCP is thought the better way.
 const TRY_US: u64 = 1_000_000;
@@ -70,8 +73,8 @@ pub(super) struct Asking {
     state: State,
     retry_us: u64,
     next_ask_us: u64,
-    /// Parity is to come, too.
-    pub(super) wants_parity: bool,
+    /// This parity is to come, too.
+    parities: Parities,
     /// When sound and an answer came last.
     sound_us: u64,
     answer_us: u64,
@@ -87,7 +90,7 @@ impl Asking {
             state: State::Trying { since_us: now_us },
             retry_us: FIRST_RETRY_US,
             next_ask_us: now_us,
-            wants_parity: false,
+            parities: Parities::NONE,
             sound_us: now_us,
             answer_us: now_us,
         }
@@ -96,6 +99,18 @@ impl Asking {
     /// Whether sound comes by datagram.
     pub(super) fn is_on(&self) -> bool {
         matches!(self.state, State::On { .. })
+    }
+
+    /// Whether the server has told what proves our address.
+    pub(super) fn has_cookie(&self) -> bool {
+        self.cookie != 0
+    }
+
+    /// Which parity is to come, too: what is new is asked for at once.
+    pub(super) fn wish_parity(&mut self, parities: Parities, now_us: u64) {
+        if std::mem::replace(&mut self.parities, parities) != parities && self.is_on() {
+            self.next_ask_us = now_us;
+        }
     }
 
     /// Whether what is said by datagram at `now_us` is likely to be heard: sound comes that way, and asks are
@@ -174,12 +189,15 @@ impl Asking {
     pub(super) fn ask(&mut self, stream: u8, missing: Vec<u32>, now_us: u64) -> Ask {
         let spacing_us = match self.state {
             State::On { .. } => KEEP_US,
+            State::Trying { since_us } if now_us.saturating_sub(since_us) < HASTY_FOR_US => {
+                HASTY_ASKS_US
+            }
             State::Trying { .. } | State::Off { .. } => FIRST_ASKS_US,
         };
         self.next_ask_us = now_us + spacing_us;
         Ask {
             is_wanted: true,
-            wants_parity: self.wants_parity,
+            parity: self.parities,
             stream,
             token: self.token,
             cookie: self.cookie,
