@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use auralync::send::fanout::{DatagramLog, DatagramPath, Listener, Log, Pace};
 use auralync::wire::datagram::{
-    Ask, FromClient, FromServer, MAX_DATAGRAM, MAX_STRETCHES, Parities, SEAL_ROOM, STRETCH, talk_datagram,
+    Ask, FromClient, FromServer, MAX_DATAGRAM, MAX_STRETCHES, Parities, SEAL_ROOM, STRETCH,
+    talk_datagram,
 };
 use auralync::wire::{AudioFrame, AudioHeader, Config, Hello, MAX_CLIENT_FRAME, Path, typed};
 

@@ -5,6 +5,7 @@
 //! remembers what came before: each as soon as all before it is there, or when the deadline of what
 //! is missing has passed.
 
+mod counts;
 mod deadline;
 mod gaps;
 mod lane;
@@ -15,6 +16,7 @@ mod round_trip;
 
 use std::collections::VecDeque;
 
+pub use counts::Counts;
 pub use deadline::Deadline;
 pub use gaps::Wanted;
 
@@ -76,27 +78,6 @@ pub enum Release {
     },
 }
 
-/// What has happened to datagrams.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Datagrams of sound that came, by themselves or because they were asked for.
-    pub datagrams: u64,
-    /// Datagrams that never came by themselves.
-    pub lost: u64,
-    /// Those among them that came because they were asked for.
-    pub repaired: u64,
-    /// Those among them that were made again by parity.
-    pub restored: u64,
-    /// Those among them that were missing in the end.
-    pub missing: u64,
-    /// Datagrams that came again.
-    pub duplicates: u64,
-    /// Datagrams that came after their time.
-    pub late: u64,
-    /// Datagrams that cannot be what they say.
-    pub refused: u64,
-}
-
 /// Sound on its way to the decoder.
 #[derive(Debug)]
 pub struct Repair {
@@ -118,23 +99,6 @@ pub struct Repair {
     left_us: Option<u64>,
     need: Need,
     counts: Counts,
-}
-
-impl Counts {
-    /// Both together.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            datagrams: self.datagrams + other.datagrams,
-            lost: self.lost + other.lost,
-            repaired: self.repaired + other.repaired,
-            restored: self.restored + other.restored,
-            missing: self.missing + other.missing,
-            duplicates: self.duplicates + other.duplicates,
-            late: self.late + other.late,
-            refused: self.refused + other.refused,
-        }
-    }
 }
 
 impl Repair {
@@ -233,9 +197,10 @@ impl Repair {
         let Some(left_us) = self.left_until(position, now_us) else {
             return;
         };
-        self.left_us = Some(self.left_us.map_or(left_us, |before_us| {
-            (before_us * (LEFT_SHARE - 1) + left_us) / LEFT_SHARE
-        }));
+        self.left_us =
+            Some(self.left_us.map_or(left_us, |before_us| {
+                (before_us * (LEFT_SHARE - 1) + left_us) / LEFT_SHARE
+            }));
     }
 
     /// How long it is until `position` is needed, in µs, where that is known.

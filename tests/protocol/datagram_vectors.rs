@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use auralync::wire::AudioHeader;
 use auralync::wire::datagram::{
-    Answer, Ask, FromClient, FromServer, Parities, Piece, Token, kind, missing_datagram, parity, restore,
-    talk_datagram,
+    Answer, Ask, FromClient, FromServer, Parities, Piece, Token, kind, missing_datagram, parity,
+    restore, talk_datagram,
 };
 use serde_json::Value;
 

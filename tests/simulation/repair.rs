@@ -105,7 +105,8 @@ fn listen(network: Network, delay_ms: u64, seed: u64) -> Outcome {
     let mut now_us = 0;
     while now_us < TEN_MINUTES_US {
         let arrives_us = world.arriving.peek().map(|Reverse((at_us, ..))| *at_us);
-        let due_us = repair.due_us(now_us).map(|at_us| at_us.max(now_us).next_multiple_of(WAKES_US));
+        let due_us =
+            repair.due_us(now_us).map(|at_us| at_us.max(now_us).next_multiple_of(WAKES_US));
         now_us = [Some(next_send_us), Some(keep_us), arrives_us, due_us]
             .into_iter()
             .flatten()

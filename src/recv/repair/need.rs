@@ -97,8 +97,8 @@ impl Need {
     pub(super) fn looked(&mut self, time: Time, now_us: u64) {
         self.began_us.get_or_insert(now_us);
         let asks_us = time.patience_us * (ASKS_ENOUGH + u64::from(self.is_close));
-        self.is_close = time.delay_us <= SHORT_DELAY_US
-            && time.left_us.is_none_or(|left_us| left_us < asks_us);
+        self.is_close =
+            time.delay_us <= SHORT_DELAY_US && time.left_us.is_none_or(|left_us| left_us < asks_us);
         let is_far = time.round_trip_us > time.delay_us / DELAY_SHARE;
         if is_far && is_within(self.alone_us, UNNEEDED_FOR_US, now_us) {
             self.needed_us = Some(now_us);
