@@ -23,7 +23,7 @@ use crate::stats;
 
 /// Most systems hold no more than two periods ahead, so that longer ones outlast more of the machine's
 /// hiccups: long delays afford more than the ordinary length.
-const ORDINARY_PERIOD_MS: f64 = 10.0;
+const ORDINARY_PERIOD_MS: f64 = 5.0;
 const LONG_PERIOD_SHARE: f64 = 1.0 / 15.0;
 const LONGEST_PERIOD_MS: f64 = 50.0;
 

@@ -16,8 +16,9 @@ use crate::sound::mixdown::Upmix;
 const LONGEST_LEAD_MS: f64 = 40.0;
 const SHORTEST_LEAD_MS: f64 = 1.0;
 
-/// Roughly what capture, network and card need of the delay, before any of it can be lead.
-const PATH_MS: f64 = 40.0;
+/// Roughly what capture and card need of the delay, and a hole of 40 ms in the network, before any of it
+/// can be lead: sound whose place lies in the ring comes too late.
+const PATH_MS: f64 = 64.0;
 
 /// An output that stays this long behind what the delay allows plays later from then on.
 const TOO_LATE_FOR_US: u64 = 1_000_000;
