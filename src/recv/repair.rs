@@ -197,10 +197,9 @@ impl Repair {
         let Some(left_us) = self.left_until(position, now_us) else {
             return;
         };
-        self.left_us =
-            Some(self.left_us.map_or(left_us, |before_us| {
-                (before_us * (LEFT_SHARE - 1) + left_us) / LEFT_SHARE
-            }));
+        self.left_us = Some(self.left_us.map_or(left_us, |before_us| {
+            before_us - before_us / LEFT_SHARE + left_us / LEFT_SHARE
+        }));
     }
 
     /// How long it is until `position` is needed, in µs, where that is known.

@@ -176,7 +176,7 @@ fn with_its_pair(number: u32) -> (Vec<u8>, Vec<u8>) {
 #[test]
 fn where_there_is_hardly_time_parity_over_two_brings_back_what_is_lost_with_no_ask() {
     let mut repair = repair();
-    repair.expect_by(needed(20_000), 25_000);
+    repair.expect_by(needed(8_000), 25_000);
     repair.answered(4_000, 0);
     assert!(repair.wants_parity(0).of_two, "from the first ask on");
     for number in 1..100 {
