@@ -6,9 +6,10 @@ const FIRST_ASKS_US = 100_000;
 const KEEP_US = 1_000_000;
 
 // While no sound comes, asks are no closer together than this. The first waits for this share of the playout delay
-// too: a server may take half of that to fill a datagram.
+// too, and no longer than the most: a server may take half of that share, and 60 ms, to fill a datagram.
 const QUIET_ASKS_US = 20_000;
 const QUIET_SHARE_OF_DELAY = 4;
+const MOST_QUIET_US = 80_000;
 
 // A channel has so long to open, and sound so long to come then.
 const OPEN_WITHIN_US = 5_000_000;
@@ -117,7 +118,8 @@ export class Asking {
 				const unansweredUs = nowUs - Math.max(this.#soundUs, this.#answerUs);
 				if (unansweredUs >= silenceUs || nowUs - this.#soundUs >= ANSWERED_ONLY_US) return Step.fallBack;
 				const quietUs = Math.max(tripUs, QUIET_ASKS_US);
-				const silentUs = this.#soundUs + Math.max(quietUs, delayUs / QUIET_SHARE_OF_DELAY);
+				const shareUs = Math.min(delayUs / QUIET_SHARE_OF_DELAY, MOST_QUIET_US);
+				const silentUs = this.#soundUs + Math.max(quietUs, shareUs);
 				const quietAskUs = Math.max(silentUs, this.#nextAskUs - KEEP_US + quietUs);
 				return nowUs >= Math.min(this.#nextAskUs, quietAskUs) ? Step.ask : null;
 			}

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use auralync::wire::datagram::{Ask, FromServer, MAX_DATAGRAM};
+use auralync::wire::datagram::{Ask, FromServer, MAX_DATAGRAM, Parities};
 use auralync::wire::{Hello, TYPED, VERSION, Welcome};
 
 use crate::measuring::Result;
@@ -50,7 +50,7 @@ impl Way {
         udp.set_read_timeout(Some(ANSWERED_WITHIN))?;
         let mut ask = Ask {
             is_wanted: true,
-            wants_parity: false,
+            parity: Parities::NONE,
             stream: 0,
             token: datagrams.token().ok_or("an unreadable token")?,
             cookie: 0,

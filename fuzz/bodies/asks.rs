@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use auralync::send::fanout::{DatagramLog, DatagramPath, Listener, Log, Pace};
 use auralync::wire::datagram::{
-    Ask, FromClient, FromServer, MAX_DATAGRAM, MAX_STRETCHES, SEAL_ROOM, STRETCH, talk_datagram,
+    Ask, FromClient, FromServer, MAX_DATAGRAM, MAX_STRETCHES, Parities, SEAL_ROOM, STRETCH,
+    talk_datagram,
 };
 use auralync::wire::{AudioFrame, AudioHeader, Config, Hello, MAX_CLIENT_FRAME, Path, typed};
 
@@ -126,7 +127,7 @@ impl Served {
                 let first = near.wrapping_sub(u32::from(input.byte().unwrap_or(0)));
                 let ask = Ask {
                     is_wanted: much & 1 != 0,
-                    wants_parity: much & 2 != 0,
+                    parity: Parities { of_four: much & 2 != 0, of_two: much & 8 != 0 },
                     stream: 0,
                     token: TOKEN,
                     cookie: if much & 4 != 0 { COOKIE } else { input.large() },
@@ -143,7 +144,8 @@ impl Served {
             _ => {
                 let from_us = self.now_us.saturating_sub(MAX_AGE_US);
                 self.listener.leave_silent_path(&self.log, self.now_us, from_us);
-                self.cut.set_heard(self.listener.is_by_datagram(), much & 1 != 0);
+                let parities = Parities { of_four: much & 1 != 0, of_two: much & 2 != 0 };
+                self.cut.set_heard(self.listener.is_by_datagram(), parities);
             }
         }
     }

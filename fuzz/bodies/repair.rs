@@ -78,9 +78,12 @@ impl Listener {
                 self.repair.datagram(&bytes, self.now_us);
             }
             11 => {
-                let first = self.number.wrapping_sub(much) & !3;
+                let of_two = much & 8 != 0;
+                let first = self.number.wrapping_sub(much) & if of_two { !0 } else { !3 };
                 let mut bytes = vec![kind::PARITY, 0, 2, 0];
                 bytes.extend_from_slice(&first.to_be_bytes());
+                bytes.extend_from_slice(input.take(2));
+                bytes.extend_from_slice(&[if of_two { 2 } else { 0 }, 0]);
                 bytes.extend_from_slice(input.take(40));
                 bytes.resize(bytes.len().max(32), 0);
                 self.repair.parity(2, first, &bytes, self.now_us);

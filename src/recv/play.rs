@@ -22,7 +22,7 @@ use crate::clock::{Arrivals, Offset, Timeline, Trust};
 use crate::error::Result;
 use crate::format::Format;
 use crate::playout::reading::Reading;
-use crate::playout::{Counts, Playout};
+use crate::playout::{BLOCK, Counts, Playout};
 use crate::recording::Tap;
 use crate::sound::limiter::Limiter;
 use crate::stats;
@@ -246,7 +246,10 @@ impl Play {
     fn tell_reading(&self, now_us: u64) {
         let playout = self.stream.as_ref().and_then(|known| known.playout.as_ref());
         let by_card = playout.and_then(Playout::read_until).zip(self.stream.as_ref());
-        let by_card = by_card.map(|(read, known)| (read, known.stream.format.sample_rate));
+        // A card's next block is read at once, at any moment.
+        let by_card = by_card.map(|(read, known)| {
+            (read.saturating_add(BLOCK as u64), known.stream.format.sample_rate)
+        });
         let is_set_up = self.stream.as_ref().is_some_and(|known| known.is_cardless_set_up);
         let without = self.cardless.as_ref().filter(|_| is_set_up).and_then(Cardless::read_until);
         match by_card.into_iter().chain(without).max() {

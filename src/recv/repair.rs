@@ -5,6 +5,7 @@
 //! remembers what came before: each as soon as all before it is there, or when the deadline of what
 //! is missing has passed.
 
+mod counts;
 mod deadline;
 mod gaps;
 mod lane;
@@ -15,16 +16,17 @@ mod round_trip;
 
 use std::collections::VecDeque;
 
+pub use counts::Counts;
 pub use deadline::Deadline;
 pub use gaps::Wanted;
 
 use crate::codec::{self, Codec};
 use crate::format::Format;
 use crate::playout::frames::{FAR_S, LONGEST_MADE_UP_MS};
-use crate::wire::datagram::{self, FromServer};
+use crate::wire::datagram::{self, FromServer, Parities};
 use crate::wire::{AudioHeader, FLAG_BROKEN};
 use lane::{Came, Fit, Lane, Place};
-use need::Need;
+use need::{Need, Time};
 use round_trip::RoundTrip;
 
 /// Frames of TCP that wait for datagrams before them, and their bytes. More means a peer that plays
@@ -34,6 +36,9 @@ const MOST_FRAME_BYTES: usize = 4 << 20;
 
 /// Datagrams of a stream that has ended may still be on their way for this long, in µs.
 const STRAGGLERS_US: u64 = 200_000;
+
+/// How much time there is changes slowly: by this share of each new one.
+const LEFT_SHARE: u64 = 16;
 
 /// A piece of sound, encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,27 +75,6 @@ pub enum Release {
     },
 }
 
-/// What has happened to datagrams.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Datagrams of sound that came, by themselves or because they were asked for.
-    pub datagrams: u64,
-    /// Datagrams that never came by themselves.
-    pub lost: u64,
-    /// Those among them that came because they were asked for.
-    pub repaired: u64,
-    /// Those among them that were made again by parity.
-    pub restored: u64,
-    /// Those among them that were missing in the end.
-    pub missing: u64,
-    /// Datagrams that came again.
-    pub duplicates: u64,
-    /// Datagrams that came after their time.
-    pub late: u64,
-    /// Datagrams that cannot be what they say.
-    pub refused: u64,
-}
-
 /// Sound on its way to the decoder.
 #[derive(Debug)]
 pub struct Repair {
@@ -108,25 +92,10 @@ pub struct Repair {
     deadline: Option<Deadline>,
     delay_us: u64,
     round_trip: RoundTrip,
+    /// How long before its time a datagram comes by itself, in µs, as it usually is.
+    left_us: Option<u64>,
     need: Need,
     counts: Counts,
-}
-
-impl Counts {
-    /// Both together.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            datagrams: self.datagrams + other.datagrams,
-            lost: self.lost + other.lost,
-            repaired: self.repaired + other.repaired,
-            restored: self.restored + other.restored,
-            missing: self.missing + other.missing,
-            duplicates: self.duplicates + other.duplicates,
-            late: self.late + other.late,
-            refused: self.refused + other.refused,
-        }
-    }
 }
 
 impl Repair {
@@ -145,6 +114,7 @@ impl Repair {
             deadline: None,
             delay_us: 0,
             round_trip: RoundTrip::default(),
+            left_us: None,
             need: Need::default(),
             counts: Counts::default(),
         }
@@ -159,7 +129,15 @@ impl Repair {
     /// An ask was answered after that long, in µs.
     pub fn answered(&mut self, round_trip_us: u64, now_us: u64) {
         self.round_trip.note(round_trip_us);
-        self.need.looked(now_us, self.round_trip.usual_us(), self.delay_us);
+        let piece_us = self.lane.as_ref().map_or(0, |lane| self.format.micros(lane.unit()) as u64);
+        let time = Time {
+            round_trip_us: self.round_trip.usual_us(),
+            patience_us: self.round_trip.patience_us().max(gaps::SOONEST_US),
+            delay_us: self.delay_us,
+            // By the number that follows.
+            left_us: self.left_us.map(|left_us| left_us.saturating_sub(piece_us)),
+        };
+        self.need.looked(time, now_us);
     }
 
     /// A frame came by TCP.
@@ -186,25 +164,49 @@ impl Repair {
         }
         self.counts.datagrams += 1;
         match self.put(&sound, now_us) {
-            Came::ByItself => self.need.came(now_us),
+            Came::ByItself => {
+                self.need.came(now_us);
+                self.note_left(sound.header.position, now_us);
+            }
             Came::Asked => {
                 self.counts.lost += 1;
                 self.counts.repaired += 1;
+                self.need.lost(self.is_alone(number), now_us);
             }
             Came::Again => self.counts.duplicates += 1,
             Came::TooLate { known } => {
                 self.counts.late += 1;
                 if !known {
-                    self.missed(now_us);
+                    self.missed(self.is_alone(number), now_us);
                 }
             }
         }
-        if self.need.wants_parity(now_us)
+        if self.need.wants(now_us).is_any()
             && let Some(lane) = &mut self.lane
         {
             lane.keep(number, bytes);
             self.restore(now_us);
         }
+    }
+
+    /// Notes how long before its time a datagram has come.
+    fn note_left(&mut self, position: u64, now_us: u64) {
+        let Some(left_us) = self.left_until(position, now_us) else {
+            return;
+        };
+        self.left_us = Some(self.left_us.map_or(left_us, |before_us| {
+            before_us - before_us / LEFT_SHARE + left_us / LEFT_SHARE
+        }));
+    }
+
+    /// How long it is until `position` is needed, in µs, where that is known.
+    fn left_until(&self, position: u64, now_us: u64) -> Option<u64> {
+        Some(self.deadline?.of(position).saturating_sub(now_us))
+    }
+
+    /// Whether the neighbours of a datagram that was lost came by themselves.
+    fn is_alone(&self, number: u32) -> bool {
+        self.lane.as_ref().is_some_and(|lane| lane.is_alone(number))
     }
 
     /// Whether a datagram's number can be.
@@ -213,7 +215,7 @@ impl Repair {
         self.lane.as_ref().map(fits) != Some(Fit::Nowhere)
     }
 
-    /// A parity over four datagrams of a stream came, of which `first` is the first.
+    /// A parity over some datagrams of a stream came, of which `first` is the first.
     pub fn parity(&mut self, stream: u8, first: u32, bytes: &[u8], now_us: u64) {
         if let Some(lane) = self.lane.as_mut().filter(|lane| lane.stream == stream) {
             lane.parity(first, bytes);
@@ -224,7 +226,7 @@ impl Repair {
     /// What comes next, if it may leave at `now_us`. Ask until there is nothing.
     pub fn next(&mut self, now_us: u64) -> Option<Release> {
         if let Some(lane) = &mut self.lane {
-            lane.watch(now_us, self.format.sample_rate);
+            lane.watch(now_us, self.delay_us);
         }
         loop {
             self.drop_stale();
@@ -273,10 +275,10 @@ impl Repair {
         Some((lane.stream, lane.ask(now_us, self.deadline, self.round_trip)?))
     }
 
-    /// Whether parity is wanted.
+    /// Which parity is wanted.
     #[must_use]
-    pub fn wants_parity(&self, now_us: u64) -> bool {
-        self.need.wants_parity(now_us)
+    pub fn wants_parity(&self, now_us: u64) -> Parities {
+        self.need.wants(now_us)
     }
 
     /// When [`next`](Self::next) or [`ask`](Self::ask) may have something, in µs of our clock.
@@ -289,7 +291,7 @@ impl Repair {
                 && self.made_up < self.format.frames_in_ms(LONGEST_MADE_UP_MS) as u64;
         let given_up_us = self.deadline.zip(self.next).filter(|_| is_waiting);
         let given_up_us = given_up_us.map(|(deadline, next)| deadline.of(next));
-        let due_us = lane.due_us(now_us, self.deadline, self.format.sample_rate);
+        let due_us = lane.due_us(now_us, self.deadline, self.delay_us);
         due_us.filter(|_| lane.flows(now_us)).into_iter().chain(given_up_us).min()
     }
 
@@ -317,7 +319,7 @@ impl Repair {
     }
 
     fn put(&mut self, sound: &datagram::Piece<'_>, now_us: u64) -> Came {
-        let place = Place { next: self.next, rate_hz: self.format.sample_rate, now_us };
+        let place = Place { next: self.next, now_us };
         let piece =
             Piece { header: sound.header, payload: sound.payload.to_vec(), is_datagram: true };
         match &mut self.lane {
@@ -336,11 +338,12 @@ impl Repair {
             if let Came::ByItself | Came::Asked = self.put(&sound, now_us) {
                 self.counts.lost += 1;
                 self.counts.restored += 1;
-                let time = self.deadline.map(|deadline| deadline.of(sound.header.position));
-                let left_us = time.map_or(u64::MAX, |at_us| at_us.saturating_sub(now_us));
-                if left_us < self.round_trip.usual_us() {
-                    self.need.restored(now_us);
+                let left_us = self.left_until(sound.header.position, now_us);
+                let needed = left_us.is_some_and(|left_us| left_us < self.round_trip.usual_us());
+                if let Some(lane) = &mut self.lane {
+                    lane.lose(sound.number);
                 }
+                self.need.restored(self.is_alone(sound.number), needed, now_us);
             }
             if let Some(lane) = &mut self.lane {
                 lane.keep(sound.number, &bytes);
@@ -360,7 +363,7 @@ impl Repair {
 
     /// Datagrams of a stream begin. What came of another one goes on as if it had come by TCP.
     fn begin_lane(&mut self, stream: u8, number: u32, now_us: u64) {
-        if let Some(lane) = self.lane.replace(Lane::new(stream, number)) {
+        if let Some(lane) = self.lane.replace(Lane::new(stream, number, self.format.sample_rate)) {
             self.left = Some(Left { stream: lane.stream, at_us: now_us })
                 .filter(|left| left.stream != stream);
             for piece in lane.into_pieces() {
@@ -370,11 +373,11 @@ impl Repair {
         }
     }
 
-    /// A datagram was not there when its time came.
-    fn missed(&mut self, now_us: u64) {
+    /// A datagram that was lost `alone`, or with others, was not there when its time came.
+    fn missed(&mut self, alone: bool, now_us: u64) {
         self.counts.lost += 1;
         self.counts.missing += 1;
-        self.need.missing(now_us);
+        self.need.missing(alone, now_us);
     }
 
     /// Forgets what has been released already.
@@ -390,7 +393,7 @@ impl Repair {
             self.frame_bytes -= stale.map_or(0, |piece| piece.payload.len());
         }
         while lane.first().is_some_and(|(piece, _)| is_stale(piece)) {
-            let _ = lane.pop(|| {});
+            let _ = lane.pop(|_| {});
             self.counts.duplicates += 1;
         }
     }
@@ -421,9 +424,9 @@ impl Repair {
     }
 
     fn pop(&mut self, now_us: u64) -> Option<Piece> {
-        let mut missing = 0;
-        let piece = self.lane.as_mut()?.pop(|| missing += 1);
-        (0..missing).for_each(|_| self.missed(now_us));
+        let mut missing = Vec::new();
+        let piece = self.lane.as_mut()?.pop(|alone| missing.push(alone));
+        missing.into_iter().for_each(|alone| self.missed(alone, now_us));
         piece
     }
 

@@ -6,7 +6,8 @@ mod cut;
 mod parity;
 
 pub use cut::cut;
-pub use parity::{PARITY_OF, parity, restore};
+pub(crate) use parity::of as parity_of;
+pub use parity::{PAIR, PARITY_OF, Parities, parity, restore};
 
 use byteorder::{BigEndian, ByteOrder};
 
@@ -49,8 +50,11 @@ pub const OWN_STREAM: u8 = 0x40;
 /// Flag bit 0 of an ask: sound is to come by datagram.
 pub const FLAG_WANTED: u8 = 1;
 
-/// Flag bit 1 of an ask: parity is wanted too.
+/// Flag bit 1 of an ask: parity over each four is wanted too.
 pub const FLAG_PARITY: u8 = 2;
+
+/// Flag bit 2 of an ask: so is parity over each two.
+pub const FLAG_PAIRS: u8 = 4;
 
 /// Flag bit 0 of an answer: the ask's cookie was right for the address that it came from.
 pub const FLAG_PROVEN: u8 = 1;
@@ -59,7 +63,7 @@ pub const FLAG_PROVEN: u8 = 1;
 pub mod kind {
     /// Server → client: timed sound.
     pub const SOUND: u8 = 0xa1;
-    /// Server → client: what restores one of four.
+    /// Server → client: what restores one of four, or one of two.
     pub const PARITY: u8 = 0xa2;
     /// Server → client: an ask has come.
     pub const ANSWER: u8 = 0xa3;
@@ -113,11 +117,11 @@ impl Piece<'_> {
 pub enum FromServer<'a> {
     /// Sound.
     Sound(Piece<'a>),
-    /// What restores one of four successive datagrams of a stream, [`restore`] says how.
+    /// What restores one of some successive datagrams of a stream, [`restore`] says how.
     Parity {
         /// Which stream.
         stream: u8,
-        /// The first of the four.
+        /// The first of them.
         first: u32,
         /// The whole datagram.
         bytes: &'a [u8],
@@ -157,8 +161,11 @@ impl<'a> FromServer<'a> {
             }
             kind::PARITY if bytes.len() >= SOUND_HEADER + 4 && bytes.len() <= MAX_DATAGRAM => {
                 let first = BigEndian::read_u32(&bytes[4..]);
-                let begins = first.is_multiple_of(PARITY_OF as u32);
-                begins.then_some(Self::Parity { stream: bytes[2], first, bytes })
+                let is_possible = match parity_of(bytes)? {
+                    PARITY_OF => first.is_multiple_of(PARITY_OF as u32),
+                    _ => true,
+                };
+                is_possible.then_some(Self::Parity { stream: bytes[2], first, bytes })
             }
             kind::ANSWER if bytes.len() >= ANSWER => Some(Self::Answer(Answer {
                 is_proven: bytes[1] & FLAG_PROVEN != 0,
@@ -231,7 +238,10 @@ impl<'a> FromClient<'a> {
         match *bytes.first()? {
             kind::ASK if bytes.len() >= ASK_HEADER => Some(Self::Ask(Ask {
                 is_wanted: bytes[1] & FLAG_WANTED != 0,
-                wants_parity: bytes[1] & FLAG_PARITY != 0,
+                parity: Parities {
+                    of_four: bytes[1] & FLAG_PARITY != 0,
+                    of_two: bytes[1] & FLAG_PAIRS != 0,
+                },
                 stream: bytes[2],
                 token: bytes[4..20].try_into().ok()?,
                 cookie: BigEndian::read_u64(&bytes[20..]),
@@ -262,8 +272,8 @@ impl<'a> FromClient<'a> {
 pub struct Ask {
     /// Sound is to come by datagram.
     pub is_wanted: bool,
-    /// So is parity.
-    pub wants_parity: bool,
+    /// So is this parity.
+    pub parity: Parities,
     /// The stream whose numbers are missing.
     pub stream: u8,
     /// From the welcome.
@@ -283,8 +293,9 @@ impl Ask {
     pub fn datagram(&self) -> Vec<u8> {
         let mut bytes = vec![0; ASK_HEADER];
         (bytes[0], bytes[2]) = (kind::ASK, self.stream);
-        bytes[1] =
-            (u8::from(self.is_wanted) * FLAG_WANTED) | (u8::from(self.wants_parity) * FLAG_PARITY);
+        bytes[1] = (u8::from(self.is_wanted) * FLAG_WANTED)
+            | (u8::from(self.parity.of_four) * FLAG_PARITY)
+            | (u8::from(self.parity.of_two) * FLAG_PAIRS);
         bytes[4..20].copy_from_slice(&self.token);
         BigEndian::write_u64(&mut bytes[20..], self.cookie);
         BigEndian::write_u64(&mut bytes[28..], self.client_us);

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use auralync::wire::datagram::{Answer, Ask, FromServer, MAX_DATAGRAM, Token};
+use auralync::wire::datagram::{Answer, Ask, FromServer, MAX_DATAGRAM, Parities, Token};
 use auralync::wire::{AudioHeader, Hello, Microphone, Path, TYPED, Welcome, kind};
 
 use super::socket;
@@ -117,7 +117,7 @@ impl Peer {
     pub(crate) fn ask_for(&self, missing: &[u32]) -> Ask {
         Ask {
             is_wanted: self.is_wanted,
-            wants_parity: false,
+            parity: Parities::NONE,
             stream: self.next.map_or(0, |(stream, _)| stream),
             token: self.token,
             cookie: self.cookie,

@@ -2,10 +2,13 @@
 //!
 //! Pure: time is an argument, and asks and answers are messages.
 
-use crate::wire::datagram::{Answer, Ask, Token};
+use crate::wire::datagram::{Answer, Ask, Parities, Token};
 
-/// Asks without a word back are this far apart, in µs, before the round trip is known.
+/// Asks without a word back are this far apart, in µs, before the round trip is known; at first less, because
+/// sound by TCP stands still where a segment is lost, and a server takes twenty a second.
 const FIRST_ASKS_US: u64 = 100_000;
+const HASTY_ASKS_US: u64 = 25_000;
+const HASTY_FOR_US: u64 = 200_000;
 
 /// The path is tried for so long, in µs, before TCP is thought the better way.
 const TRY_US: u64 = 1_000_000;
@@ -27,9 +30,11 @@ const KEEP_US: u64 = 1_000_000;
 const UNHEARD_US: u64 = 2_500_000;
 
 /// While no sound comes, asks are no closer together than this, in µs. The first waits for this share of the
-/// playout delay too: a server may take half of that to fill a datagram.
+/// playout delay too, and no longer than the most: a server may take half of that share, and 60 ms, to fill
+/// a datagram, and sound is back within 100 ms of another address.
 const QUIET_ASKS_US: u64 = 20_000;
 const QUIET_SHARE_OF_DELAY: u64 = 4;
+const MOST_QUIET_US: u64 = 80_000;
 
 /// Asks that are answered while no sound comes are believed for so long, in µs.
 const ANSWERED_ONLY_US: u64 = 1_000_000;
@@ -72,8 +77,8 @@ pub(super) struct Asking {
     state: State,
     retry_us: u64,
     next_ask_us: u64,
-    /// Parity is to come, too.
-    pub(super) wants_parity: bool,
+    /// This parity is to come, too.
+    parities: Parities,
     /// When sound and an answer came last.
     sound_us: u64,
     answer_us: u64,
@@ -89,7 +94,7 @@ impl Asking {
             state: State::Trying { since_us: now_us },
             retry_us: FIRST_RETRY_US,
             next_ask_us: now_us,
-            wants_parity: false,
+            parities: Parities::NONE,
             sound_us: now_us,
             answer_us: now_us,
         }
@@ -98,6 +103,18 @@ impl Asking {
     /// Whether sound comes by datagram.
     pub(super) fn is_on(&self) -> bool {
         matches!(self.state, State::On { .. })
+    }
+
+    /// Whether the server has told what proves our address.
+    pub(super) fn has_cookie(&self) -> bool {
+        self.cookie != 0
+    }
+
+    /// Which parity is to come, too: what is new is asked for at once.
+    pub(super) fn wish_parity(&mut self, parities: Parities, now_us: u64) {
+        if std::mem::replace(&mut self.parities, parities) != parities && self.is_on() {
+            self.next_ask_us = now_us;
+        }
     }
 
     /// Whether what is said by datagram at `now_us` is likely to be heard: sound comes that way, and asks are
@@ -176,12 +193,15 @@ impl Asking {
     pub(super) fn ask(&mut self, stream: u8, missing: Vec<u32>, now_us: u64) -> Ask {
         let spacing_us = match self.state {
             State::On { .. } => KEEP_US,
+            State::Trying { since_us } if now_us.saturating_sub(since_us) < HASTY_FOR_US => {
+                HASTY_ASKS_US
+            }
             State::Trying { .. } | State::Off { .. } => FIRST_ASKS_US,
         };
         self.next_ask_us = now_us + spacing_us;
         Ask {
             is_wanted: true,
-            wants_parity: self.wants_parity,
+            parity: self.parities,
             stream,
             token: self.token,
             cookie: self.cookie,
@@ -206,7 +226,8 @@ impl Asking {
 
     fn ask_due_us(&self, round_trip_us: u64, delay_us: u64) -> u64 {
         let quiet_us = round_trip_us.max(QUIET_ASKS_US);
-        let silent_us = self.sound_us + quiet_us.max(delay_us / QUIET_SHARE_OF_DELAY);
+        let share_us = (delay_us / QUIET_SHARE_OF_DELAY).min(MOST_QUIET_US);
+        let silent_us = self.sound_us + quiet_us.max(share_us);
         let last_us = self.next_ask_us.saturating_sub(KEEP_US);
         match self.state {
             State::On { .. } => self.next_ask_us.min(silent_us.max(last_us + quiet_us)),

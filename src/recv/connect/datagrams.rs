@@ -92,11 +92,6 @@ impl Datagrams {
         self.said.again(self.asking.whose(), numbers, now_us, send);
     }
 
-    /// Whether parity is to come, too.
-    pub(super) fn wish_parity(&mut self, is_wished: bool) {
-        self.asking.wants_parity = is_wished;
-    }
-
     /// Asks for what is missing of a stream.
     pub(super) fn want(&mut self, stream: u8, wanted: Wanted, now_us: u64) {
         let Wanted { numbers, again } = wanted;

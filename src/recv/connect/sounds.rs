@@ -13,8 +13,9 @@ use crate::recv::repair::Wanted;
 use crate::recv::repair::{Deadline, Release, Repair};
 use crate::wire::{AudioHeader, Switch, Violation, Welcome};
 
-/// Sound has to be there so long before it is read, in µs: to be decoded and handed over.
-const HANDING_US: u64 = 4_000;
+/// Sound has to be there so long before it is read, in µs: to be decoded and handed over, by threads of which
+/// the first may wake a millisecond late.
+const HANDING_US: u64 = 2_500;
 
 /// Before a player reads, sound is thought to be needed so long before it is heard, in µs, or half the
 /// delay where that is less: what a card and its ring take.

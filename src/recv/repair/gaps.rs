@@ -1,6 +1,6 @@
 //! The datagrams that are missing, and when each is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::deadline::Deadline;
 use crate::wire::datagram::{MAX_STRETCHES, STRETCH};
@@ -10,13 +10,16 @@ use crate::wire::datagram::{MAX_STRETCHES, STRETCH};
 const MOST_MISSING: usize = 1_024;
 
 /// An ask is never repeated sooner than this, in µs, however short the round trip.
-const SOONEST_US: u64 = 4_000;
+pub(super) const SOONEST_US: u64 = 4_000;
 
 /// With less than this left, in µs, two asks go out at once: there is no time for a third.
 const URGENT_US: u64 = 20_000;
 
 /// Asks wait no longer than this, in µs, for datagrams that overtake each other.
 const MOST_OVERTAKEN_US: u64 = 10_000;
+
+/// Numbers that were lost and are remembered, to tell holes from what is lost alone.
+const MOST_LOST: usize = 256;
 
 /// What is to be asked for now, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -51,6 +54,8 @@ struct Gap {
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     missing: BTreeMap<u64, Gap>,
+    /// What did not come by itself, of late.
+    lost: BTreeSet<u64>,
     /// By how much datagrams overtook each other lately, in µs.
     overtaken_us: u64,
 }
@@ -59,6 +64,20 @@ impl Gaps {
     /// `number`, whose sound is about at `position`, is missing.
     pub(super) fn note(&mut self, number: u64, position: u64, now_us: u64) {
         self.add(number, position, now_us, now_us + self.overtaken_us, false);
+        self.lose(number);
+    }
+
+    /// `number` did not come by itself.
+    pub(super) fn lose(&mut self, number: u64) {
+        self.lost.insert(number);
+        if self.lost.len() > MOST_LOST {
+            self.lost.pop_first();
+        }
+    }
+
+    /// Whether the neighbours of `number` came by themselves, as far as is known.
+    pub(super) fn is_alone(&self, number: u64) -> bool {
+        !self.lost.contains(&number.wrapping_sub(1)) && !self.lost.contains(&(number + 1))
     }
 
     /// `number` may be missing: it is not asked for before `ask_us`.
@@ -79,16 +98,27 @@ impl Gaps {
         self.missing.contains_key(&number)
     }
 
-    /// The datagram `number` came at `now_us`. An answer takes at least `soonest_us`.
-    pub(super) fn came(&mut self, number: u64, now_us: u64, soonest_us: u64) -> Option<Came> {
+    /// The datagram `number` came at `now_us`, behind a later one where it `is_overtaken`. An answer takes at
+    /// least `soonest_us`.
+    pub(super) fn came(
+        &mut self,
+        number: u64,
+        is_overtaken: bool,
+        now_us: u64,
+        soonest_us: u64,
+    ) -> Option<Came> {
         let gap = self.missing.remove(&number)?;
         let by_itself =
             gap.asked_us.is_none_or(|asked_us| now_us.saturating_sub(asked_us) < soonest_us);
         if !by_itself {
             return Some(Came::Asked);
         }
-        let overtaken_us = now_us.saturating_sub(gap.since_us).min(MOST_OVERTAKEN_US);
-        self.overtaken_us = self.overtaken_us.max(overtaken_us);
+        self.lost.remove(&number);
+        // One that was only late is no reason to wait for others.
+        if is_overtaken {
+            let overtaken_us = now_us.saturating_sub(gap.since_us).min(MOST_OVERTAKEN_US);
+            self.overtaken_us = self.overtaken_us.max(overtaken_us);
+        }
         Some(Came::ByItself)
     }
 
@@ -218,12 +248,33 @@ mod tests {
     fn datagrams_that_overtake_each_other_are_given_a_little_time() {
         let mut gaps = Gaps::default();
         gaps.note(1, 0, 0);
-        assert_eq!(gaps.came(1, 3 * MS, 4 * MS), Some(Came::ByItself));
+        assert_eq!(gaps.came(1, true, 3 * MS, 4 * MS), Some(Came::ByItself));
         gaps.note(2, 0, 10 * MS);
         assert_eq!(gaps.due_us(10 * MS, DEADLINE), Some(13 * MS));
         (0..1_000).for_each(|_| gaps.in_order());
         gaps.note(3, 0, 20 * MS);
         assert!(gaps.ask(20 * MS, DEADLINE, 4 * MS).is_some());
-        assert_eq!(gaps.came(3, 25 * MS, 4 * MS), Some(Came::Asked));
+        assert_eq!(gaps.came(3, true, 25 * MS, 4 * MS), Some(Came::Asked));
+    }
+
+    #[test]
+    fn datagrams_that_are_only_late_do_not_make_others_be_asked_for_later() {
+        let mut gaps = Gaps::default();
+        gaps.note(1, 0, 0);
+        assert_eq!(gaps.came(1, false, 3 * MS, 4 * MS), Some(Came::ByItself));
+        gaps.note(2, 0, 10 * MS);
+        assert_eq!(gaps.due_us(10 * MS, DEADLINE), Some(10 * MS));
+    }
+
+    #[test]
+    fn what_is_lost_alone_is_told_from_a_hole_until_its_neighbour_comes_after_all() {
+        let mut gaps = Gaps::default();
+        [3, 7, 8, 9].into_iter().for_each(|number| gaps.note(number, 0, 0));
+        let alone = |gaps: &Gaps| [3, 7, 8, 9].map(|number| gaps.is_alone(number));
+        assert_eq!(alone(&gaps), [true, false, false, false]);
+        let _ = gaps.came(8, false, MS, 4 * MS);
+        assert_eq!(alone(&gaps), [true, true, false, true]);
+        (100..2_000).for_each(|number| gaps.lose(number));
+        assert_eq!(gaps.lost.len(), MOST_LOST);
     }
 }

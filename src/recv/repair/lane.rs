@@ -8,7 +8,7 @@ use super::gaps::{self, Gaps, Wanted};
 use super::pace::Pace;
 use super::parity::Group;
 use super::round_trip::RoundTrip;
-use crate::wire::datagram::nearest;
+use crate::wire::datagram::{nearest, parity_of};
 
 /// A number further than this from the newest is not of this stream's present.
 const MOST_AHEAD: u64 = 4_096;
@@ -56,7 +56,6 @@ pub(super) enum Fit {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) next: Option<u64>,
-    pub(super) rate_hz: u32,
     pub(super) now_us: u64,
 }
 
@@ -64,6 +63,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) stream: u8,
+    rate_hz: u32,
     /// The newest that came; counts on where the wire's number begins again.
     highest: u64,
     /// The position behind it.
@@ -84,12 +84,13 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// A lane of which `number` comes first.
-    pub(super) fn new(stream: u8, number: u32) -> Self {
+    /// A lane of which `number` comes first, of so many positions a second.
+    pub(super) fn new(stream: u8, number: u32, rate_hz: u32) -> Self {
         // So that numbers before it have a place.
         let first = (1 << 32) + u64::from(number);
         Self {
             stream,
+            rate_hz,
             highest: first,
             end: 0,
             unit: 1,
@@ -136,14 +137,15 @@ impl Lane {
             return if is_late { Came::TooLate { known: true } } else { Came::Again };
         }
         // What comes sooner than an answer can come came by itself.
-        let came = self.gaps.came(number, place.now_us, round_trip.usual_us() * 3 / 4);
+        let (is_overtaken, soonest_us) = (number < self.highest, round_trip.usual_us() * 3 / 4);
+        let came = self.gaps.came(number, is_overtaken, place.now_us, soonest_us);
         if self.is_new || number > self.highest {
             self.notice(number, &piece, place, round_trip);
             if came != Some(gaps::Came::Asked) {
                 if piece.is_broken() {
                     self.pace.forget();
                 }
-                self.pace.came(us_of(piece.end(), place.rate_hz), place.now_us);
+                self.pace.came(us_of(piece.end(), self.rate_hz), place.now_us);
             }
         }
         self.came_us = place.now_us;
@@ -192,9 +194,9 @@ impl Lane {
         (self.highest, self.end, self.unit) = (number, piece.end(), frames);
     }
 
-    /// Notes what should have come by now.
-    pub(super) fn watch(&mut self, now_us: u64, rate_hz: u32) {
-        while self.missing_us(rate_hz).is_some_and(|at_us| at_us <= now_us) && self.flows(now_us) {
+    /// Notes what should have come by now, where sound is heard `delay_us` after its capture.
+    pub(super) fn watch(&mut self, now_us: u64, delay_us: u64) {
+        while self.missing_us(delay_us).is_some_and(|at_us| at_us <= now_us) && self.flows(now_us) {
             let position = self.end.saturating_add(self.expected * self.unit);
             self.expected += 1;
             self.gaps.note(self.highest + self.expected, position, now_us);
@@ -202,12 +204,12 @@ impl Lane {
     }
 
     /// When the next datagram that has not come is missing.
-    fn missing_us(&self, rate_hz: u32) -> Option<u64> {
+    fn missing_us(&self, delay_us: u64) -> Option<u64> {
         if self.expected >= MOST_EXPECTED {
             return None;
         }
         let end = self.end.saturating_add((self.expected + 1) * self.unit);
-        self.pace.missing_us(us_of(end, rate_hz))
+        self.pace.missing_us(us_of(end, self.rate_hz), delay_us)
     }
 
     /// The first that waits: its position, and whether all before it has been released, as far as
@@ -225,14 +227,16 @@ impl Lane {
     }
 
     /// Takes out the first that waits. What is missing before it never comes in time: `missing` is
-    /// called with each.
-    pub(super) fn pop(&mut self, mut missing: impl FnMut()) -> Option<Piece> {
+    /// called with each, and whether it was lost alone.
+    pub(super) fn pop(&mut self, mut missing: impl FnMut(bool)) -> Option<Piece> {
         let (number, piece) = self.pieces.pop_first()?;
         self.next = number + 1;
-        self.gaps.give_up(self.next, |number| {
+        let mut given_up = Vec::new();
+        self.gaps.give_up(self.next, |number| given_up.push(number));
+        for number in given_up {
+            missing(self.gaps.is_alone(number));
             self.given_up.insert(number);
-            missing();
-        });
+        }
         while self.given_up.len() > MOST_GIVEN_UP {
             self.given_up.pop_first();
         }
@@ -269,9 +273,9 @@ impl Lane {
         &self,
         now_us: u64,
         deadline: Option<Deadline>,
-        rate_hz: u32,
+        delay_us: u64,
     ) -> Option<u64> {
-        let watch_us = self.missing_us(rate_hz);
+        let watch_us = self.missing_us(delay_us);
         self.gaps.due_us(now_us, deadline).into_iter().chain(watch_us).min()
     }
 
@@ -283,9 +287,21 @@ impl Lane {
     /// Takes a parity over `first` and those behind it.
     pub(super) fn parity(&mut self, first: u32, bytes: &[u8]) {
         let first = nearest(self.highest, first);
-        if first.abs_diff(self.highest) <= MOST_AHEAD {
-            self.group.parity(first, bytes);
+        if let Some(of) = parity_of(bytes)
+            && first.abs_diff(self.highest) <= MOST_AHEAD
+        {
+            self.group.parity(first, of, bytes);
         }
+    }
+
+    /// The datagram `number` was lost, whether or not that was noticed before it was made again.
+    pub(super) fn lose(&mut self, number: u32) {
+        self.gaps.lose(nearest(self.highest, number));
+    }
+
+    /// Whether the neighbours of `number` came by themselves, as far as is known.
+    pub(super) fn is_alone(&self, number: u32) -> bool {
+        self.gaps.is_alone(nearest(self.highest, number))
     }
 
     /// A datagram that parity makes again.

@@ -8,8 +8,10 @@ const REMEMBERED: usize = 64;
 /// So many of them that came latest are thought held up, and say nothing.
 const HELD_UP: usize = 2;
 
-/// Later than the latest usual one by this, in µs, a datagram is missing.
-const GRACE_US: i64 = 2_000;
+/// Later than the latest usual one by this, in µs, a datagram is missing; or by this share of the delay,
+/// where that is less.
+const GRACE_US: u64 = 2_000;
+const GRACE_SHARE: u64 = 25;
 
 /// What comes later than the earliest by more than this, in µs, is not waited for by the clock: a
 /// number that follows tells sooner.
@@ -46,9 +48,11 @@ impl Pace {
         *self = Self::default();
     }
 
-    /// When a datagram whose sound ends at `end_us` of the stream is missing, in µs of our clock.
-    pub(super) fn missing_us(&self, end_us: u64) -> Option<u64> {
-        let late_us = i128::from(self.most_us?) + i128::from(GRACE_US);
+    /// When a datagram whose sound ends at `end_us` of the stream is missing, in µs of our clock, where sound
+    /// is heard `delay_us` after its capture.
+    pub(super) fn missing_us(&self, end_us: u64, delay_us: u64) -> Option<u64> {
+        let grace_us = GRACE_US.min(delay_us / GRACE_SHARE);
+        let late_us = i128::from(self.most_us?) + i128::from(grace_us);
         u64::try_from(i128::from(end_us) + late_us).ok()
     }
 }
@@ -60,11 +64,12 @@ mod tests {
     #[test]
     fn a_datagram_is_missing_two_milliseconds_after_the_latest_usual_one() {
         let mut pace = Pace::default();
-        assert_eq!(pace.missing_us(5_000), None);
+        assert_eq!(pace.missing_us(5_000, 80_000), None);
         for n in 0..100 {
             pace.came(n * 5_000, 900_000 + n * 5_000 + n % 4 * 1_000);
         }
-        assert_eq!(pace.missing_us(500_000), Some(900_000 + 500_000 + 3_000 + 2_000));
+        assert_eq!(pace.missing_us(500_000, 80_000), Some(900_000 + 500_000 + 3_000 + 2_000));
+        assert_eq!(pace.missing_us(500_000, 25_000), Some(900_000 + 500_000 + 3_000 + 1_000));
     }
 
     #[test]
@@ -73,6 +78,6 @@ mod tests {
         for n in 0..100 {
             pace.came(n * 5_000, n * 5_000 + if n == 80 { 120_000 } else { 0 });
         }
-        assert_eq!(pace.missing_us(500_000), Some(502_000));
+        assert_eq!(pace.missing_us(500_000, 80_000), Some(502_000));
     }
 }

@@ -153,17 +153,66 @@ fn parity_brings_back_one_of_four_once_it_is_wanted() {
     let mut repair = repair();
     repair.expect_by(needed(100_000), 20_000);
     repair.answered(15_000, 0);
-    assert!(repair.wants_parity(0));
+    assert!(repair.wants_parity(0).is_any());
     let sent: Vec<_> = (0..4).map(datagram).collect();
     for number in [0, 1, 3] {
         repair.datagram(&sent[number as usize], number * PIECE_US);
     }
-    let parity = datagram::parity(std::array::from_fn(|at| sent[at].as_slice()));
+    let parity = datagram::parity::<4>(std::array::from_fn(|at| sent[at].as_slice()));
     repair.parity(STREAM, 0, &parity, 9_000);
     assert_eq!(stretches(&mut repair, 9_000).len(), 4);
     assert_eq!((repair.counts().restored, repair.counts().lost), (1, 1));
     repair.datagram(&sent[2], 10_000);
     assert_eq!((stretches(&mut repair, 10_000), repair.counts().duplicates), (vec![], 1));
+}
+
+/// A datagram and the parity over it and the one before it.
+fn with_its_pair(number: u32) -> (Vec<u8>, Vec<u8>) {
+    let sent = datagram(number);
+    let pair = datagram::parity([&datagram(number.wrapping_sub(1)), &sent]);
+    (sent, pair)
+}
+
+#[test]
+fn where_there_is_hardly_time_parity_over_two_brings_back_what_is_lost_with_no_ask() {
+    let mut repair = repair();
+    repair.expect_by(needed(8_000), 25_000);
+    repair.answered(4_000, 0);
+    assert!(repair.wants_parity(0).of_two, "from the first ask on");
+    for number in 1..100 {
+        let now_us = u64::from(number) * PIECE_US;
+        let (sent, pair) = with_its_pair(number);
+        if number % 3 != 2 {
+            repair.datagram(&sent, now_us);
+        }
+        if number % 7 != 3 {
+            repair.parity(STREAM, number - 1, &pair, now_us);
+        }
+        // Both are lost: what follows brings it back.
+        let is_there = !(number % 3 == 2 && number % 7 == 3);
+        assert_eq!(released(&mut repair, now_us).is_empty(), !is_there, "{number}");
+        repair.answered(4_000, now_us);
+    }
+    let counts = repair.counts();
+    assert_eq!((counts.lost, counts.restored, counts.missing), (33, 33, 0));
+    assert!(repair.wants_parity(25_000_000).of_two, "something is lost");
+}
+
+#[test]
+fn holes_want_no_parity_and_what_is_lost_alone_does() {
+    for (hole, expected) in [(12, false), (1, true)] {
+        let mut repair = repair();
+        repair.expect_by(needed(60_000), 80_000);
+        let mut number = 0;
+        while number < 3_000 {
+            let now_us = u64::from(number) * PIECE_US;
+            repair.datagram(&datagram(number), now_us);
+            let _ = (released(&mut repair, now_us).len(), repair.ask(now_us));
+            number += if number % 300 == 200 { 1 + hole } else { 1 };
+        }
+        assert!(repair.counts().missing >= 9 * u64::from(hole), "{:?}", repair.counts());
+        assert_eq!(repair.wants_parity(6_000_000).is_any(), expected, "holes of {hole}");
+    }
 }
 
 #[test]

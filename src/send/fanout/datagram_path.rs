@@ -9,7 +9,7 @@ use super::datagrams::DatagramLog;
 use super::rates::{MAX_ASKS_PER_SECOND, MAX_PROOFS_PER_SECOND};
 use super::together::Together;
 use crate::allowance::{Allowance, ByteAllowance};
-use crate::wire::datagram::{ANSWER, Answer, Ask, Token};
+use crate::wire::datagram::{ANSWER, Answer, Ask, Parities, Token};
 
 /// A listener that has asked for nothing for this long, in µs, gets its sound by TCP again: clients ask
 /// several times a second.
@@ -80,7 +80,7 @@ pub struct DatagramPath {
     from_us: u64,
     /// It asks for its sound this way.
     is_wanted: bool,
-    wants_parity: bool,
+    parities: Parities,
     /// When it last asked, in µs.
     asked_us: u64,
     rests_until_us: u64,
@@ -103,7 +103,7 @@ impl DatagramPath {
             begun: 0,
             from_us: 0,
             is_wanted: false,
-            wants_parity: false,
+            parities: Parities::NONE,
             asked_us: 0,
             rests_until_us: 0,
             asks: Allowance::per_second(MAX_ASKS_PER_SECOND),
@@ -132,7 +132,7 @@ impl DatagramPath {
         if is_proven {
             self.address = Some(from);
             self.asked_us = now_us;
-            self.wants_parity = ask.wants_parity;
+            self.parities = ask.parity;
             self.is_wanted = ask.is_wanted && now_us >= self.rests_until_us;
         }
         let answer = Answer { is_proven, cookie, client_us: ask.client_us, server_us: now_us };
@@ -165,10 +165,10 @@ impl DatagramPath {
         self.is_wanted && self.next.is_none() && self.address.is_some()
     }
 
-    /// Whether parity is wanted, and sound goes this way.
+    /// Which parity is wanted, where sound goes this way.
     #[must_use]
-    pub fn wants_parity(&self) -> bool {
-        self.wants_parity && self.is_used()
+    pub fn parities(&self) -> Parities {
+        if self.is_used() { self.parities } else { Parities::NONE }
     }
 
     /// Whether it has asked for anything of late.
@@ -262,7 +262,7 @@ impl DatagramPath {
             self.counts.datagrams += 1;
             self.counts.bytes += datagram.bytes.len() as u64;
             send(address, &datagram.bytes);
-            if let Some(parity) = datagram.parity.as_ref().filter(|_| self.wants_parity) {
+            for parity in datagram.parities(self.parities) {
                 self.counts.parity += 1;
                 self.counts.bytes += parity.len() as u64;
                 send(address, parity);

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use waiting::{Waiting, filling};
 
 use crate::codec::{Codec, opus};
-use crate::wire::datagram::{MAX_DATAGRAM_PAYLOAD, PARITY_OF, Piece, cut, nearest, parity};
+use crate::wire::datagram::{
+    MAX_DATAGRAM_PAYLOAD, PARITY_OF, Parities, Piece, cut, nearest, parity,
+};
 use crate::wire::{AudioFrame, AudioHeader};
 
 /// Datagrams of a stream that are kept at most: ten seconds of float32 in stereo. The oldest go.
@@ -34,6 +36,16 @@ pub struct Datagram {
     pub captured_us: u64,
     /// What restores one of this one and the three before it, where anybody wants that.
     pub parity: Option<Arc<[u8]>>,
+    /// What restores this one or the one before it, where anybody wants that.
+    pub pair: Option<Arc<[u8]>>,
+}
+
+impl Datagram {
+    /// What follows it for a listener who wants `parities`.
+    pub(super) fn parities(&self, parities: Parities) -> impl Iterator<Item = &Arc<[u8]>> {
+        let of_four = self.parity.as_ref().filter(|_| parities.of_four);
+        of_four.into_iter().chain(self.pair.as_ref().filter(|_| parities.of_two))
+    }
 }
 
 /// The newest datagrams of a stream, oldest first. Each has a number that never repeats; the lower half
@@ -47,7 +59,7 @@ pub struct DatagramLog {
     /// Number of `kept[0]`.
     first: u64,
     is_heard: bool,
-    with_parity: bool,
+    parities: Parities,
     /// How long sound may wait for more of it, in µs.
     wait_us: u64,
     /// Frames of sound that fill a datagram together: one ends at each whole multiple of them.
@@ -68,7 +80,7 @@ impl DatagramLog {
             kept: VecDeque::new(),
             first: 0,
             is_heard: false,
-            with_parity: false,
+            parities: Parities::NONE,
             wait_us: 0,
             filling: 1,
             waiting: None,
@@ -87,10 +99,10 @@ impl DatagramLog {
         self.stream
     }
 
-    /// One more listens, `with_parity` or without: what is pushed from now on is cut.
-    pub fn hear(&mut self, with_parity: bool) {
+    /// One more listens, who wants `parities`: what is pushed from now on is cut.
+    pub fn hear(&mut self, parities: Parities) {
         self.is_heard = true;
-        self.with_parity |= with_parity;
+        self.parities = self.parities.or(parities);
     }
 
     /// The next to listen begins at `position`: nothing before it is in one datagram with what follows.
@@ -98,9 +110,9 @@ impl DatagramLog {
         self.begun = position;
     }
 
-    /// Whether anybody listens, and whether any of them wants parity. What nobody hears is forgotten.
-    pub fn set_heard(&mut self, is_heard: bool, with_parity: bool) {
-        (self.is_heard, self.with_parity) = (is_heard, with_parity);
+    /// Whether anybody listens, and which parities any of them wants. What nobody hears is forgotten.
+    pub fn set_heard(&mut self, is_heard: bool, parities: Parities) {
+        (self.is_heard, self.parities) = (is_heard, parities);
         if !is_heard {
             self.first = self.end();
             self.kept = VecDeque::new();
@@ -174,13 +186,14 @@ impl DatagramLog {
             end: header.position + u64::from(header.frames),
             captured_us: header.captured_us,
             parity: None,
+            pair: None,
         });
         let of = PARITY_OF as u64;
-        if self.with_parity && number % of == of - 1 {
-            let parity = self.parity_up_to(number);
-            if let Some(last) = self.kept.back_mut() {
-                last.parity = parity;
-            }
+        let ends_four = self.parities.of_four && number % of == of - 1;
+        let parity = ends_four.then(|| self.parity_up_to(number)).flatten();
+        let pair = self.parities.of_two.then(|| self.pair_up_to(number)).flatten();
+        if let Some(last) = self.kept.back_mut() {
+            (last.parity, last.pair) = (parity, pair);
         }
     }
 
@@ -188,6 +201,12 @@ impl DatagramLog {
     fn parity_up_to(&self, last: u64) -> Option<Arc<[u8]>> {
         let bytes = |behind| self.get((last + 1).checked_sub(behind)?).map(|kept| &kept.bytes[..]);
         Some(parity([bytes(4)?, bytes(3)?, bytes(2)?, bytes(1)?]).into())
+    }
+
+    /// What restores the datagram `last` or the one before it, where both are there.
+    fn pair_up_to(&self, last: u64) -> Option<Arc<[u8]>> {
+        let bytes = |number| self.get(number).map(|kept| &kept.bytes[..]);
+        Some(parity([bytes(last.checked_sub(1)?)?, bytes(last)?]).into())
     }
 
     /// The number of the oldest datagram.

@@ -4,6 +4,7 @@ use super::datagram_path::DatagramPath;
 use super::datagrams::DatagramLog;
 use super::{Log, Outbox};
 use crate::wire::AudioFrame;
+use crate::wire::datagram::Parities;
 
 /// A listener's own log of frames, which takes the place of everybody's at the border of two frames:
 /// no gap, no overlap.
@@ -65,7 +66,7 @@ impl Own {
 
     /// Nothing goes by datagram any more.
     pub(super) fn end_path(&mut self) {
-        self.cut.set_heard(false, false);
+        self.cut.set_heard(false, Parities::NONE);
     }
 
     /// The log that a listener reads at the moment.

@@ -20,8 +20,8 @@ impl Transmit {
         }
         self.in_use.add(codec);
         if listener.is_by_datagram() {
-            let wants_parity = listener.path.as_ref().is_some_and(|path| path.wants_parity());
-            self.cut[codec.index()].hear(wants_parity);
+            let parities = listener.path.as_ref().map(|path| path.parities()).unwrap_or_default();
+            self.cut[codec.index()].hear(parities);
             self.in_use.add_pieces(codec);
         }
     }

@@ -18,7 +18,7 @@ use crate::send::fanout::{
     self, DatagramLog, DatagramPath, KEPT_BEYOND_US, Listener, Pace, Phase, Together,
 };
 use crate::send::webrtc::{Channels, Order, Whose};
-use crate::wire::datagram::{Ask, FromClient, MAX_DATAGRAM, Token};
+use crate::wire::datagram::{Ask, FromClient, MAX_DATAGRAM, Parities, Token};
 use crate::wire::{self, AudioFrame, DATAGRAMS_SINCE, Hello, Welcome, kind};
 
 /// Datagrams that are read in a turn, however little time it has left for reading: those who ask are
@@ -330,7 +330,7 @@ impl Transmit {
             return;
         }
         let max_age_us = self.max_age_us(now);
-        let mut heard = [(false, false); Codec::COUNT];
+        let mut heard = [(false, Parities::NONE); Codec::COUNT];
         for index in 0..self.seats.len() {
             let Some(Some(seat)) = self.seats.get_mut(index) else { continue };
             let listener = &mut seat.listener;
@@ -340,15 +340,15 @@ impl Transmit {
             listener.leave_silent_path(&self.logs[codec], now, from_us);
             if let Some(path) = listener.path.as_ref().filter(|path| path.is_used()) {
                 for codec in listener.hears().into_iter().chain(listener.awaits()) {
-                    let (_, with_parity) = heard[codec.index()];
-                    heard[codec.index()] = (true, with_parity || path.wants_parity());
+                    let (_, parities) = heard[codec.index()];
+                    heard[codec.index()] = (true, parities.or(path.parities()));
                 }
             } else if was_by_datagram {
                 self.touch(index);
             }
         }
-        for (cut, (is_heard, with_parity)) in self.cut.iter_mut().zip(heard) {
-            cut.set_heard(is_heard, with_parity);
+        for (cut, (is_heard, parities)) in self.cut.iter_mut().zip(heard) {
+            cut.set_heard(is_heard, parities);
         }
         self.in_use.set_pieces(Codec::all().into_iter().filter(|codec| heard[codec.index()].0));
     }

@@ -25,7 +25,7 @@ fn nothing_that_is_sent_is_longer_than_a_datagram_and_there_is_room_for_a_seal()
     let most = [9; MAX_DATAGRAM_PAYLOAD];
     let four: Vec<Vec<u8>> = (4..8).map(|number| sound(number, &most)).collect();
     assert!(four[0].len() + SEAL_ROOM <= MAX_DATAGRAM);
-    let parity = parity([&four[0], &four[1], &four[2], &four[3]]);
+    let parity = parity::<4>([&four[0], &four[1], &four[2], &four[3]]);
     assert!(parity.len() + SEAL_ROOM <= MAX_DATAGRAM);
     let longer = [9; MAX_DATAGRAM_PAYLOAD + 1];
     let piece = Piece { stream: 0, number: 0, header: header(0), payload: &longer };
@@ -37,7 +37,7 @@ fn nothing_that_is_sent_is_longer_than_a_datagram_and_there_is_room_for_a_seal()
 fn opening() -> Ask {
     Ask {
         is_wanted: true,
-        wants_parity: false,
+        parity: Parities::NONE,
         stream: 5,
         token: *b"0123456789abcdef",
         cookie: 0,
@@ -118,9 +118,9 @@ proptest! {
         let parity = parity([&four[0], &four[1], &four[2], &four[3]]);
         let others: Vec<&[u8]> =
             (0..4).filter(|n| *n != lost).map(|n| four[n].as_slice()).collect();
-        let restored = restore(&parity, [others[0], others[1], others[2]]);
+        let restored = restore(&parity, &others);
         prop_assert_eq!(restored.as_ref(), Some(&four[lost]));
-        prop_assert_eq!(restore(&parity, [others[0], others[0], others[2]]), None);
+        prop_assert_eq!(restore(&parity, &[others[0], others[0], others[2]]), None);
     }
 
     #[test]
@@ -143,7 +143,7 @@ proptest! {
             }
             let _ = (FromServer::read(&bytes), FromClient::read(&bytes));
             let three = [&bytes[..], &bytes[..], &bytes[..]];
-            let _ = restore(&bytes, three);
+            let _ = restore(&bytes, &three);
         }
     }
 }

@@ -142,11 +142,11 @@ impl Session<'_> {
         let (Some(sounds), Some(datagrams)) = (&mut self.sounds, &mut self.datagrams) else {
             return;
         };
-        // What is missing is waited for by the server's clock.
-        if self.clocks.clock.offset().is_none() {
+        // What is missing is waited for by the server's clock. Until that is known, only the address is proven.
+        if self.clocks.clock.offset().is_none() && datagrams.asking.has_cookie() {
             return;
         }
-        datagrams.wish_parity(sounds.repair.wants_parity(now_us));
+        datagrams.asking.wish_parity(sounds.repair.wants_parity(now_us), now_us);
         if datagrams.asking.is_on()
             && let Some((stream, wanted)) = sounds.ask(now_us)
         {
@@ -197,8 +197,9 @@ impl Session<'_> {
             return u64::MAX;
         };
         let (round_trip_us, delay_us) = (sounds.repair.round_trip_us(), sounds.delay_us());
-        let is_ready = self.clocks.clock.offset().is_some();
-        let datagrams = self.datagrams.as_ref().filter(|_| is_ready);
+        let is_timed = self.clocks.clock.offset().is_some();
+        let datagrams =
+            self.datagrams.as_ref().filter(|datagrams| is_timed || !datagrams.asking.has_cookie());
         let asks_us = datagrams.map(|datagrams| datagrams.asking.due_us(round_trip_us, delay_us));
         asks_us.into_iter().chain(sounds.due_us(now_us)).min().unwrap_or(u64::MAX)
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::wire::datagram::{ASK_HEADER, FromServer, MAX_DATAGRAM};
+use crate::wire::datagram::{ASK_HEADER, FromServer, MAX_DATAGRAM, Parities};
 use crate::wire::{AudioFrame, AudioHeader};
 
 const TOKEN: Token = [7; 16];
@@ -13,7 +13,7 @@ fn home() -> SocketAddr {
 fn ask(cookie: u64, missing: &[u32]) -> Ask {
     Ask {
         is_wanted: true,
-        wants_parity: false,
+        parity: Parities::NONE,
         stream: 0,
         token: TOKEN,
         cookie,
@@ -37,7 +37,7 @@ fn used(now_us: u64) -> DatagramPath {
 /// A log of so many frames, of four datagrams each, captured every 10 ms.
 fn log(frames: u64) -> DatagramLog {
     let mut log = DatagramLog::new(0, 48_000);
-    log.hear(true);
+    log.hear(Parities { of_four: true, of_two: true });
     for number in 0..frames {
         let (position, captured_us) = (number * 480, number * 10_000);
         let header = AudioHeader { flags: 0, frames: 480, position, captured_us };
@@ -105,9 +105,10 @@ fn what_is_due_goes_out_once_and_nothing_that_nobody_could_play_in_time() {
 #[test]
 fn parity_goes_to_those_alone_who_want_it() {
     let log = log(5);
-    for wants_parity in [false, true] {
+    let all = [((false, false), 0), ((true, false), 5), ((false, true), 19), ((true, true), 24)];
+    for ((of_four, of_two), expected) in all {
         let mut path = DatagramPath::new(TOKEN);
-        let ask = Ask { wants_parity, ..ask(COOKIE, &[]) };
+        let ask = Ask { parity: Parities { of_four, of_two }, ..ask(COOKIE, &[]) };
         path.answer(&ask, (home(), COOKIE), ASK_HEADER, 0).unwrap();
         path.begin(0, 0, 0);
         let mut parity = 0;
@@ -115,7 +116,7 @@ fn parity_goes_to_those_alone_who_want_it() {
             parity +=
                 usize::from(matches!(FromServer::read(bytes), Some(FromServer::Parity { .. })));
         });
-        assert_eq!(parity, if wants_parity { 5 } else { 0 });
+        assert_eq!(parity, expected);
         assert_eq!(path.counts().parity, parity as u64);
     }
 }

@@ -6,10 +6,11 @@ use crate::wire::datagram::{FromServer, MAX_DATAGRAM, SEAL_ROOM, restore};
 
 const RATE: u32 = 48_000;
 const SECOND: u64 = 1_000_000;
+const ALL: Parities = Parities { of_four: true, of_two: true };
 
 fn heard(stream: u8) -> DatagramLog {
     let mut log = DatagramLog::new(stream, RATE);
-    log.hear(true);
+    log.hear(ALL);
     log
 }
 
@@ -90,13 +91,13 @@ fn nothing_is_cut_before_somebody_hears_it_and_numbers_go_on_when_somebody_does_
     let mut log = DatagramLog::new(0, RATE);
     log.push(&frame(0), SECOND);
     assert_eq!((log.first(), log.end()), (0, 0));
-    log.hear(false);
+    log.hear(Parities::NONE);
     log.push(&frame(1), SECOND);
     assert_eq!((log.first(), log.end()), (0, 4));
-    log.set_heard(false, false);
+    log.set_heard(false, Parities::NONE);
     assert_eq!((log.first(), log.end(), log.get(0).is_some()), (4, 4, false));
     log.push(&frame(2), SECOND);
-    log.hear(false);
+    log.hear(Parities::NONE);
     log.push(&frame(3), SECOND);
     assert_eq!(all(&log)[0].number, 4);
     assert_eq!(all(&log)[0].header.position, 3 * 480);
@@ -136,6 +137,20 @@ fn each_datagram_is_found_by_the_lower_half_of_its_number_as_long_as_it_is_there
 }
 
 #[test]
+fn parity_of_each_two_restores_either_of_them() {
+    let mut log = heard(0);
+    log.push(&frame(0), SECOND);
+    log.push(&frame(1), SECOND);
+    assert!(log.get(0).unwrap().pair.is_none(), "nothing is before it");
+    for last in 1..log.end() {
+        let pair = log.get(last).unwrap().pair.clone().unwrap();
+        let (one, other) = (&log.get(last - 1).unwrap().bytes, &log.get(last).unwrap().bytes);
+        assert_eq!(restore(&pair, &[one]).as_deref(), Some(&other[..]));
+        assert_eq!(restore(&pair, &[other]).as_deref(), Some(&one[..]));
+    }
+}
+
+#[test]
 fn parity_of_each_four_restores_any_one_of_them() {
     let mut log = heard(0);
     log.push(&frame(0), SECOND);
@@ -146,13 +161,13 @@ fn parity_of_each_four_restores_any_one_of_them() {
         for missing in 0..4 {
             let others: Vec<&[u8]> =
                 (0..4).filter(|n| *n != missing).map(|n| &four[n][..]).collect();
-            let restored = restore(&parity, others.try_into().unwrap()).unwrap();
+            let restored = restore(&parity, &others).unwrap();
             assert_eq!(restored, four[missing][..]);
         }
     }
     assert!((0..8).filter(|n| n % 4 != 3).all(|n| log.get(n).unwrap().parity.is_none()));
     let mut without = DatagramLog::new(0, RATE);
-    without.hear(false);
+    without.hear(Parities::NONE);
     without.push(&frame(0), SECOND);
     assert!(without.get(3).unwrap().parity.is_none());
     assert_eq!(PARITY_OF, 4);

@@ -34,7 +34,7 @@ impl Listener {
                 let mut cut = DatagramLog::new(own_stream(self.codec), rate);
                 let from = match self.path.as_ref().filter(|path| path.is_used()) {
                     Some(path) => {
-                        cut.hear(path.wants_parity());
+                        cut.hear(path.parities());
                         // Pieces have gone further than whole frames, of which the next begins later.
                         let ahead = path.reached.saturating_sub(position);
                         position + ahead.next_multiple_of(u64::from(frames).max(1))
@@ -73,8 +73,8 @@ impl Listener {
             Some(_) => return,
             None => (common, cut),
         };
-        if path.wants_parity() {
-            cut.hear(true);
+        if path.parities().is_any() {
+            cut.hear(path.parities());
         }
         if path.is_awaited() && !waits_for_own {
             // What is joined into one datagram comes one way only.
@@ -82,7 +82,7 @@ impl Listener {
             let position = self.outbox.end_at(end);
             cut.begin_at(position);
             path.begin(cut.since(position), position, self.outbox.from_us);
-            cut.hear(path.wants_parity());
+            cut.hear(path.parities());
         }
     }
 

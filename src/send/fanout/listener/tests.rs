@@ -1,5 +1,5 @@
 use super::*;
-use crate::wire::datagram::Ask;
+use crate::wire::datagram::{Ask, Parities};
 use crate::wire::typed;
 
 fn listener() -> Listener {
@@ -30,7 +30,7 @@ pub(super) fn that_may_take_datagrams(log: &Log) -> Listener {
 pub(super) fn ask_for_datagrams(listener: &mut Listener, now_us: u64) {
     let ask = Ask {
         is_wanted: true,
-        wants_parity: false,
+        parity: Parities::NONE,
         stream: 0,
         token: TOKEN,
         cookie: COOKIE,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::super::super::Pace;
 use super::super::tests::{ask_for_datagrams, that_may_take_datagrams};
 use super::*;
-use crate::wire::datagram::FromServer;
+use crate::wire::datagram::{FromServer, Parities};
 use crate::wire::{AudioFrame, AudioHeader, Switch, kind};
 
 const RATE: u32 = 48_000;
@@ -36,7 +36,7 @@ impl Line {
         let logs = [Log::new(10_000), Log::new(10_000)];
         let listener = that_may_take_datagrams(&logs[0]);
         let mut cuts = [0, 1].map(|stream| DatagramLog::new(stream, RATE));
-        cuts.iter_mut().for_each(|cut| cut.hear(false));
+        cuts.iter_mut().for_each(|cut| cut.hear(Parities::NONE));
         Self { listener, logs, cuts, got: Vec::new(), unread: Vec::new(), turned: 0 }
     }
 
