@@ -1,7 +1,7 @@
 //! What changes while people listen.
 
 use crate::support::flags::{source, wav};
-use crate::support::ramp::{self, Recording, frames_on_disk};
+use crate::support::ramp::{self, Recording, Stretch, frames_on_disk};
 use crate::support::servers::{client, server};
 use crate::support::{Scratch, numbers, wait_until};
 
@@ -21,8 +21,8 @@ fn saving_the_preset_moves_everybody_to_the_new_delay_and_loses_nothing() {
         "--source".as_ref(),
         source(&sound).as_ref(),
     ]);
-    // No sample is missing on the way to a delay that any machine keeps; to a shorter one it is gone to.
-    for (name, delays_ms) in [("patient", &[400, 200][..]), ("hasty", &[50])] {
+    // What a listener hears whose delay becomes one after the other.
+    let hear = |name: &str, delays_ms: [u32; 2]| {
         let recorded = scratch.path(format!("{name}.wav"));
         let stats = scratch.path(format!("{name}.json"));
         let output = wav(&recorded);
@@ -31,18 +31,25 @@ fn saving_the_preset_moves_everybody_to_the_new_delay_and_loses_nothing() {
         let mut listener = client(server.address(), arguments);
         wait_until("sound", || frames_on_disk(&recorded, 2) > 0);
         for delay_ms in delays_ms {
-            preset(*delay_ms);
+            preset(delay_ms);
             listener.wait_for(&format!("the server's delay is {delay_ms} ms from here on"));
             wait_until("the new delay", || {
                 let last = numbers(&stats, "delay_ms").last().copied().unwrap_or_default();
-                (last - f64::from(*delay_ms)).abs() < 20.0
+                (last - f64::from(delay_ms)).abs() < 20.0
             });
         }
         listener.stop();
-        if name == "patient" {
-            Recording::read_finished(&recorded).unbroken();
-        }
+        Recording::read_finished(&recorded).stretches()
+    };
+    let is_whole = |heard: &[Stretch]| matches!(heard, [Stretch::Sound { .. }]);
+    let patient = hear("patient", [400, 200]);
+    assert!(is_whole(&patient), "{patient:?}");
+    // A busy machine may stall for longer than this delay: one of three has to hear all.
+    let mut hasty = Vec::new();
+    while hasty.len() < 3 && !hasty.last().is_some_and(|heard: &Vec<_>| is_whole(heard)) {
+        hasty.push(hear(&format!("hasty-{}", hasty.len()), [400, 50]));
     }
+    assert!(is_whole(hasty.last().unwrap()), "{hasty:?}");
     // Made for 140 ms.
     server.wait_for("Opus goes on in packets of 10 ms");
     scratch.file("room.toml", "playout_delay_ms = 1\n");
