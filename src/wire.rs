@@ -59,6 +59,21 @@ pub fn together_us(delay_us: u64) -> u64 {
     (delay_us / TOGETHER_ONE_IN).min(TOGETHER_FOR_US)
 }
 
+/// At shorter playout delays, in µs, datagrams wait for nothing: a hole in the network is survived if it is
+/// shorter than what is left of the delay.
+pub const BURSTS_FROM_US: u64 = 150_000;
+
+/// Samples that leave together by datagram last no longer, in µs: queues on the way overflow where more
+/// comes at once.
+pub const BURST_FOR_US: u64 = 25_000;
+
+/// How long datagrams may leave after their sound ends, because others leave with them, at a playout delay
+/// of `delay_us`, in µs.
+#[must_use]
+pub fn burst_us(delay_us: u64) -> u64 {
+    if delay_us < BURSTS_FROM_US { 0 } else { together_us(delay_us).min(BURST_FOR_US) }
+}
+
 /// Set in a typed frame's length word; no plain frame is that long.
 pub const TYPED: u32 = 0x8000_0000;
 

@@ -41,7 +41,6 @@ export class Channel {
 	#channel = null;
 	#lookedUs = nowUs();
 	#wasAway = false;
-	#delayUs = 0;
 
 	/**
 	 * `give` takes sound in order.
@@ -86,14 +85,14 @@ export class Channel {
 		if (!this.#asking) return;
 		const stream = this.#listener.player.deadline();
 		this.#repair.deadline = stream && new Deadline(stream.position, stream.atUs - IN_TIME_US, stream.rate);
-		this.#delayUs = stream?.delayUs ?? this.#delayUs;
+		this.#repair.delayUs = stream?.delayUs ?? this.#repair.delayUs;
 		this.#release(us);
 		this.#wasAway = isAway;
 		if (isAway) {
 			setTimeout(() => this.#look(), CATCHES_UP_MS);
 			return;
 		}
-		switch (this.#asking.next(us, this.#repair.trip.usualUs, this.#delayUs)) {
+		switch (this.#asking.next(us, this.#repair.trip.usualUs, this.#repair.delayUs)) {
 			case Step.open:
 				this.#open().catch(() => this.#fail());
 				break;

@@ -180,6 +180,12 @@ const HELD_UP = 2;
 const GRACE_US = 2_000;
 const MOST_LATE_US = 25_000;
 
+// From this delay on datagrams leave in bursts, of this share of the delay and this long at most: they have as long to
+// come. Those that were asked for too soon would tell nothing of the pace, and be asked for too soon for ever.
+const BURSTS_FROM_US = 150_000;
+const BURST_ONE_IN = 8;
+const BURST_FOR_US = 25_000;
+
 /** When the next datagram should come: by the pace of those that came by themselves. */
 export class Pace {
 	/** @type {number[]} */
@@ -206,10 +212,12 @@ export class Pace {
 	}
 
 	/**
-	 * When a datagram whose sound ends at `endUs` of the stream is missing.
+	 * When a datagram whose sound ends at `endUs` of the stream is missing, where it is heard `delayUs` after its capture.
 	 * @param {number} endUs
+	 * @param {number} delayUs
 	 */
-	missingUs(endUs) {
-		return endUs + this.#mostUs + GRACE_US;
+	missingUs(endUs, delayUs) {
+		const burstUs = delayUs < BURSTS_FROM_US ? 0 : Math.min(delayUs / BURST_ONE_IN, BURST_FOR_US);
+		return endUs + this.#mostUs + GRACE_US + burstUs;
 	}
 }

@@ -136,19 +136,23 @@ export class Lane {
 	/**
 	 * Notes what should have come by now.
 	 * @param {number} nowUs
+	 * @param {number} delayUs
 	 */
-	watch(nowUs) {
-		while (this.flows(nowUs) && this.#missingUs <= nowUs) {
+	watch(nowUs, delayUs) {
+		while (this.flows(nowUs) && this.#missingUs(delayUs) <= nowUs) {
 			const position = this.#end + this.#expected * this.unit;
 			this.#expected += 1;
 			this.#gaps.note(this.#highest + this.#expected, position, nowUs);
 		}
 	}
 
-	/** When the next datagram that has not come is missing. */
-	get #missingUs() {
+	/**
+	 * When the next datagram that has not come is missing.
+	 * @param {number} delayUs
+	 */
+	#missingUs(delayUs) {
 		if (this.#isNew || this.#expected >= MOST_EXPECTED) return Infinity;
-		return this.#pace.missingUs(this.#usOf(this.#end + (this.#expected + 1) * this.unit));
+		return this.#pace.missingUs(this.#usOf(this.#end + (this.#expected + 1) * this.unit), delayUs);
 	}
 
 	/** @param {number} position */

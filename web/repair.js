@@ -31,6 +31,8 @@ export class Repair {
 	position = null;
 	/** @type {import('./gaps.js').Deadline | null} */
 	deadline = null;
+	/** How long after its capture sound is heard, in µs. */
+	delayUs = 0;
 	trip = new RoundTrip();
 	counts = {datagrams: 0, lost: 0, repaired: 0, missing: 0, duplicates: 0, late: 0, refused: 0};
 
@@ -128,7 +130,7 @@ export class Repair {
 	 * @returns {Wire.Audio | null}
 	 */
 	next(nowUs) {
-		this.#lane?.watch(nowUs);
+		this.#lane?.watch(nowUs, this.delayUs);
 		for (;;) {
 			this.#dropStale();
 			const ready = this.#takeReady();

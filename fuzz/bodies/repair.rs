@@ -92,7 +92,9 @@ impl Listener {
             14 => self.repair.answered(input.any(), self.now_us),
             _ => {
                 let at_us = self.now_us.saturating_add(input.large());
-                let deadline = Deadline { position: input.any(), at_us, rate_hz: 8_000 };
+                // A player reads where sound lies, and positions lie below 2⁶².
+                let position = input.any() >> 2;
+                let deadline = Deadline { position, at_us, rate_hz: 8_000 };
                 let deadline = Some(deadline).filter(|_| much > 0);
                 self.repair.expect_by(deadline, input.any());
             }

@@ -22,7 +22,7 @@ fn saving_the_preset_moves_everybody_to_the_new_delay_and_loses_nothing() {
         source(&sound).as_ref(),
     ]);
     // What a listener hears whose delay becomes one after the other.
-    let hear = |name: &str, delays_ms: [u32; 2]| {
+    let mut hear = |name: &str, delays_ms: [u32; 2]| {
         let recorded = scratch.path(format!("{name}.wav"));
         let stats = scratch.path(format!("{name}.json"));
         let output = wav(&recorded);

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::wire::burst_us;
+
 /// Datagrams that tell the pace: of a third of a second to one, as they are cut.
 const REMEMBERED: usize = 64;
 
@@ -9,7 +11,8 @@ const REMEMBERED: usize = 64;
 const HELD_UP: usize = 2;
 
 /// Later than the latest usual one by this, in µs, a datagram is missing; or by this share of the delay,
-/// where that is less.
+/// where that is less. What leaves in bursts has as long as a burst beside: those of which the first was
+/// asked for too soon would tell nothing of the pace, and be asked for too soon for ever.
 const GRACE_US: u64 = 2_000;
 const GRACE_SHARE: u64 = 25;
 
@@ -51,7 +54,7 @@ impl Pace {
     /// When a datagram whose sound ends at `end_us` of the stream is missing, in µs of our clock, where sound
     /// is heard `delay_us` after its capture.
     pub(super) fn missing_us(&self, end_us: u64, delay_us: u64) -> Option<u64> {
-        let grace_us = GRACE_US.min(delay_us / GRACE_SHARE);
+        let grace_us = GRACE_US.min(delay_us / GRACE_SHARE) + burst_us(delay_us);
         let late_us = i128::from(self.most_us?) + i128::from(grace_us);
         u64::try_from(i128::from(end_us) + late_us).ok()
     }
@@ -70,6 +73,17 @@ mod tests {
         }
         assert_eq!(pace.missing_us(500_000, 80_000), Some(900_000 + 500_000 + 3_000 + 2_000));
         assert_eq!(pace.missing_us(500_000, 25_000), Some(900_000 + 500_000 + 3_000 + 1_000));
+    }
+
+    #[test]
+    fn datagrams_that_leave_in_bursts_are_waited_for_as_long_as_a_burst() {
+        let mut pace = Pace::default();
+        for n in 0..100 {
+            pace.came(n * 5_000, 900_000 + n * 5_000);
+        }
+        assert_eq!(pace.missing_us(500_000, 149_000), Some(900_000 + 500_000 + 2_000));
+        assert_eq!(pace.missing_us(500_000, 150_000), Some(900_000 + 500_000 + 20_750));
+        assert_eq!(pace.missing_us(500_000, 800_000), Some(900_000 + 500_000 + 27_000));
     }
 
     #[test]

@@ -1,18 +1,10 @@
 //! Which frames leave together: what a listener costs is the number of sends, and a long playout
 //! delay leaves time to wait for more.
 
-use crate::wire::together_us;
+use crate::wire::{BURST_FOR_US, BURSTS_FROM_US, together_us};
 
 /// A wait shorter than this, in µs, gains nothing: no two frames come within it.
 const SHORTEST_WAIT_US: u64 = 5_000;
-
-/// At shorter playout delays, in ms, datagrams wait for nothing: a hole in the network is survived if it is
-/// shorter than what is left of the delay.
-const SHORTEST_DELAY_MS: u32 = 150;
-
-/// Samples that leave together by datagram last no longer, in µs: queues on the way overflow where more
-/// comes at once.
-const LONGEST_BURST_US: u64 = 25_000;
 
 /// Frames that leave together, at most: a longer row makes a send hardly any cheaper for each, and
 /// what the system has taken cannot be dropped any more.
@@ -29,7 +21,7 @@ pub fn wait_us(delay_ms: u32) -> u64 {
 /// where it may not.
 #[must_use]
 pub fn datagram_wait_us(delay_ms: u32) -> u64 {
-    if delay_ms < SHORTEST_DELAY_MS { 0 } else { wait_us(delay_ms) }
+    if u64::from(delay_ms) * 1000 < BURSTS_FROM_US { 0 } else { wait_us(delay_ms) }
 }
 
 /// How a listener's frames are cut into groups, of which each leaves when its last frame is there.
@@ -59,7 +51,7 @@ impl Together {
     /// sound waits for more to fill one. `seat` tells listeners apart.
     #[must_use]
     pub fn in_bursts(wait_us: u64, datagram_us: u64, seat: usize) -> Self {
-        let burst_us = wait_us.min(LONGEST_BURST_US).saturating_sub(datagram_us);
+        let burst_us = wait_us.min(BURST_FOR_US).saturating_sub(datagram_us);
         Self::within(burst_us, datagram_us, seat)
     }
 
@@ -112,7 +104,7 @@ mod tests {
             for datagram_us in [0, 1_000, 2_667, 5_333, 21_333, 60_000] {
                 let together = Together::in_bursts(wait_us, datagram_us, 3);
                 let burst_us = together.frames() as u64 * datagram_us;
-                assert!(together.frames() == 1 || burst_us <= LONGEST_BURST_US.min(wait_us));
+                assert!(together.frames() == 1 || burst_us <= BURST_FOR_US.min(wait_us));
                 assert!(wait_us > 0 || together.frames() == 1, "{delay_ms} ms");
             }
         }
