@@ -111,6 +111,42 @@ pub enum Error {
         why: String,
     },
 
+    /// The room is private, and this listener has no key to it.
+    #[error(
+        "the room at {address} is private. Ask whoever runs it for the link, and give it: auralync-client --link FILE, with the link in that file, or --link - to type it"
+    )]
+    Private {
+        /// The server.
+        address: SocketAddr,
+    },
+
+    /// The link is that of a private room, and the room that answers is open: somebody may pretend to be it.
+    #[error(
+        "the room at {address} is open to everybody, and the link is that of a private one: it may be another server. Ask whoever runs it for a new link"
+    )]
+    NotPrivate {
+        /// Who answered.
+        address: SocketAddr,
+    },
+
+    /// Another server answers than the one of the link.
+    #[error(
+        "{address} is another server than the one that the link is of, or somebody pretends to be it. Ask whoever runs the room for its link"
+    )]
+    OtherServer {
+        /// Who answered.
+        address: SocketAddr,
+    },
+
+    /// The room has another key than the link.
+    #[error(
+        "the room at {address} has another key than this link: it is an old one, or another room's. Ask whoever runs it for the new link"
+    )]
+    OtherRoom {
+        /// The server.
+        address: SocketAddr,
+    },
+
     /// The server takes no more listeners for now. Retrying helps when somebody leaves.
     #[error(
         "the server at {address} is full: as many listeners as it allows are connected. Wait for one to leave, or raise --max-clients there"
@@ -215,6 +251,8 @@ pub mod exit {
     pub const FULL: u8 = 6;
     /// A file cannot be read or written.
     pub const FILE: u8 = 7;
+    /// The room is private, and the key is not there or not right.
+    pub const PRIVATE: u8 = 8;
 }
 
 /// What the system says, without its number, and in plain words where they are known.
@@ -258,6 +296,10 @@ impl Error {
             | Self::Lost { .. }
             | Self::Removed { .. }
             | Self::Dismissed { .. } => exit::NETWORK,
+            Self::Private { .. }
+            | Self::NotPrivate { .. }
+            | Self::OtherServer { .. }
+            | Self::OtherRoom { .. } => exit::PRIVATE,
             Self::NotAuraLync { .. } => exit::PEER,
             Self::ServerFull { .. } | Self::AddressFull { .. } => exit::FULL,
             Self::File { .. } => exit::FILE,

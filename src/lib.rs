@@ -62,6 +62,8 @@ pub mod device;
 #[doc(hidden)]
 pub mod recording;
 #[doc(hidden)]
+pub mod secure;
+#[doc(hidden)]
 pub mod sound;
 #[doc(hidden)]
 pub mod soundless;

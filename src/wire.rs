@@ -12,6 +12,7 @@ mod json;
 mod message;
 mod path;
 mod ping;
+mod sealed;
 mod talk;
 pub mod websocket;
 
@@ -23,6 +24,7 @@ pub use message::{
 };
 pub use path::{Path, Switch};
 pub use ping::{Ping, Pong};
+pub use sealed::{Epochs, PRIVATE_ROOM, PrivateRoom, RoomKeys, SEAL, SealedHeader, SecretText};
 pub use talk::{
     Changes, FLAG_HELD, FLAG_LAST, HIGHEST_TALK_RATE, LOWEST_TALK_RATE, MAX_PEOPLE,
     MAX_PEOPLE_BYTES, MAX_TALK_BYTES, MAX_VOLUME_PERCENT, Microphone, People, Person,
@@ -109,6 +111,16 @@ pub mod kind {
     pub const ANSWER: u8 = 14;
     /// Server → client: JSON, how sound is packed from a position on.
     pub const SWITCH: u8 = 15;
+    /// Client → server: the first message of a handshake, around a hello.
+    pub const ENTER: u8 = 16;
+    /// Server → client: the second, around a welcome.
+    pub const ENTERED: u8 = 17;
+    /// Either way: a frame of another kind, sealed for whom it is for.
+    pub const PRIVATE: u8 = 18;
+    /// Server → client: timed sound, sealed for everybody in the room.
+    pub const SEALED: u8 = 19;
+    /// Server → client: JSON, keys of sound.
+    pub const EPOCHS: u8 = 20;
 }
 
 /// Longest frame (kind and body) that a server takes from a client, in bytes.
@@ -262,7 +274,7 @@ pub struct AudioHeader {
 const MAX_POSITION: u64 = 1 << 62;
 
 /// Bytes of an audio frame's header that follow the length and the kind.
-const AUDIO_BODY_HEADER: usize = AUDIO_HEADER - 5;
+pub(crate) const AUDIO_BODY_HEADER: usize = AUDIO_HEADER - 5;
 
 impl AudioHeader {
     /// Splits the body of an [`kind::AUDIO`] frame (what follows the kind) into header and payload.

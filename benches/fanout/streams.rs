@@ -54,7 +54,7 @@ pub(crate) fn streams_by_datagram() -> Vec<Stream> {
 pub(crate) fn room(stream: Stream) -> Room {
     let Stream { format, chunk, playout_delay_ms, opus } = stream;
     let offers = if opus { vec!["opus".to_owned()] } else { vec!["f32".to_owned()] };
-    let key = AuralyncKey { version: VERSION, hold: false };
+    let key = AuralyncKey { version: VERSION, hold: false, room: None };
     Room {
         config: Config {
             sample_rate: format.sample_rate,
@@ -78,6 +78,7 @@ pub(crate) fn room(stream: Stream) -> Room {
             captured_output: None,
             also_captured: Vec::new(),
             datagrams: None,
+            room: None,
         },
         captured: CapturedOutputs::default(),
         max_clients: 10_000,

@@ -29,7 +29,7 @@ fn run(data: &[u8]) {
     let piece = input.small() as usize + 1;
     let mut stream = Vec::new();
     if mode & 2 != 0 {
-        let key = Some(AuralyncKey { version: VERSION, hold: false });
+        let key = Some(AuralyncKey { version: VERSION, hold: false, room: None });
         let config = Config { sample_rate: 48_000, channels: 2, chunk_size: 960, auralync: key };
         stream.extend(config.frame());
         if mode & 4 != 0 {
@@ -61,6 +61,7 @@ fn welcome(codec: &str, channels: u16) -> Welcome {
         captured_output: None,
         also_captured: Vec::new(),
         datagrams: None,
+        room: None,
     }
 }
 

@@ -32,6 +32,7 @@ use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::playout::reading::Reading;
+use crate::recv::decode::{Shut, Ticket};
 use crate::recv::repair::Counts;
 use crate::recv::simulate::Network;
 use crate::settings::{Simulation, Transport};
@@ -140,6 +141,8 @@ pub struct Seen {
     pub lost_datagrams: Counter,
     /// Those among them that came because they were asked for, or were made again by parity.
     pub repaired: Counter,
+    /// Datagrams that were sealed wrongly, or came twice.
+    pub unopened: Counter,
     /// How long an ask and its answer take, in µs.
     pub round_trip_us: Counter,
     /// What the way does to the sound.
@@ -170,6 +173,8 @@ pub struct Connect {
     /// Asks for the codec that it began with when it connects again: a file holds sound of one rate,
     /// and Opus has a rate of its own.
     pub keeps_codec: bool,
+    /// What lets us into the private room, if we know one.
+    pub ticket: Option<Ticket>,
     /// How sound is to come.
     pub transport: Transport,
     /// Give up instead of trying again.
@@ -234,7 +239,7 @@ impl Connect {
             let begun = Instant::now();
             let end = match self.attempt() {
                 Ok((stream, address)) => {
-                    let (hello, now_us) = (self.hello.clone(), self.clock.now_us());
+                    let (hello, now_us) = (self.introduction(), self.clock.now_us());
                     let line = Line::made(stream, address, hello, known, self.network(), now_us);
                     Session::new(&self, line, &mut clocks)
                         .and_then(|session| session.run(shutdown))
@@ -289,6 +294,11 @@ impl Connect {
         }
     }
 
+    /// How we introduce ourselves, and by what right.
+    fn introduction(&self) -> (Hello, Option<Ticket>) {
+        (self.hello.clone(), self.ticket.clone())
+    }
+
     /// The network of the next connection, if one is simulated.
     fn network(&self) -> Option<Network> {
         let simulation = self.simulation.as_ref()?;
@@ -324,11 +334,25 @@ fn is_full(address: SocketAddr, full: Full) -> Error {
     }
 }
 
+/// Why a room is not entered, in words.
+fn is_shut(address: SocketAddr, shut: Shut) -> Error {
+    match shut {
+        Shut::NoTicket => Error::Private { address },
+        Shut::Open => Error::NotPrivate { address },
+        Shut::OtherServer => Error::OtherServer { address },
+        Shut::OtherRoom => Error::OtherRoom { address },
+    }
+}
+
 /// Whether trying again is no use: something else than a server answers, the name does not exist,
 /// whoever runs the server wants us gone, or the user asked for what cannot be. A server that was there before may come back.
 fn is_hopeless(error: &Error, known: bool) -> bool {
     match error {
         Error::Usage { .. } | Error::Removed { .. } | Error::Internal { .. } => true,
+        Error::Private { .. }
+        | Error::NotPrivate { .. }
+        | Error::OtherServer { .. }
+        | Error::OtherRoom { .. } => true,
         Error::NotAuraLync { .. } | Error::Unresolved { .. } => !known,
         _ => false,
     }

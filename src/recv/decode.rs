@@ -1,12 +1,18 @@
 //! What comes from the server → what it means. No socket, no clock: bytes in, events out.
 
+mod private;
+
+use zeroize::Zeroizing;
+
 use crate::codec::opus::RATE;
 use crate::codec::{Codec, pcm};
 use crate::playout::frames::{FrameDecoder, Sound};
 use crate::wire::{
     AudioHeader, Changes, Config, Frame, Full, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
-    People, Pong, ServerFirst, Switch, VERSION, Violation, Welcome, kind,
+    People, Pong, Reason, SEAL, ServerFirst, Switch, VERSION, Violation, Welcome, kind,
 };
+use private::{Entering, Inside};
+pub use private::{Shut, Ticket};
 
 /// A conversation with one server, from the listener's side.
 #[derive(Debug)]
@@ -16,6 +22,10 @@ pub struct Conversation {
     known: bool,
     /// Timed sound is given as it comes.
     is_undecoded: bool,
+    /// What lets us into a private room.
+    ticket: Option<Ticket>,
+    /// Opens what is sealed, once we are in one.
+    inside: Option<Inside>,
     stage: Stage,
     samples: Vec<f32>,
 }
@@ -28,6 +38,8 @@ enum Stage {
     Plain { config: Config, position: u64 },
     /// Our hello is on its way; plain audio until then is dropped.
     Greeted { config: Option<Config> },
+    /// We have asked to enter a private room.
+    Entering(Box<Entering>),
     /// Welcomed: typed frames only.
     Typed(Box<FrameDecoder>),
 }
@@ -59,6 +71,8 @@ pub enum Event<'a> {
     Changes(Changes),
     /// The server takes no more listeners.
     Full(Full),
+    /// The room is not ours to enter, or not the one that it should be.
+    Shut(Shut),
 }
 
 impl Conversation {
@@ -66,7 +80,21 @@ impl Conversation {
     /// welcomed that id before.
     #[must_use]
     pub fn new(hello: Hello, known: bool) -> Self {
-        Self { hello, known, is_undecoded: false, stage: Stage::Waiting, samples: Vec::new() }
+        Self {
+            hello,
+            known,
+            is_undecoded: false,
+            ticket: None,
+            inside: None,
+            stage: Stage::Waiting,
+            samples: Vec::new(),
+        }
+    }
+
+    /// Enters the private room that `ticket` is for, and no other.
+    #[must_use]
+    pub fn with(self, ticket: Option<Ticket>) -> Self {
+        Self { ticket, ..self }
     }
 
     /// Gives timed sound as it comes: what is missing may come another way before it is decoded.
@@ -85,7 +113,9 @@ impl Conversation {
                 plain: config.as_ref().map_or(MAX_JSON, Config::payload_bytes),
                 typed: MAX_SERVER_FRAME,
             },
-            Stage::Typed { .. } => Limits { plain: 0, typed: MAX_SERVER_FRAME },
+            Stage::Entering(_) | Stage::Typed(_) => {
+                Limits { plain: 0, typed: MAX_SERVER_FRAME + SEAL }
+            }
         }
     }
 
@@ -104,7 +134,30 @@ impl Conversation {
     /// Whether a hello is on its way and no welcome has come.
     #[must_use]
     pub fn awaits_welcome(&self) -> bool {
-        matches!(self.stage, Stage::Greeted { .. })
+        matches!(self.stage, Stage::Greeted { .. } | Stage::Entering(_))
+    }
+
+    /// Whether all that is said here is sealed.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.inside.is_some()
+    }
+
+    /// A frame of ours as it goes out.
+    #[must_use]
+    pub fn framed(&mut self, frame: Vec<u8>) -> Vec<u8> {
+        match &mut self.inside {
+            Some(inside) => inside.seal(&frame),
+            None => frame,
+        }
+    }
+
+    /// A datagram as it was before it was sealed. `None` where it is sealed wrongly, or came before.
+    pub fn open_datagram<'a>(&'a mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        match &mut self.inside {
+            Some(inside) => inside.open_datagram(bytes),
+            None => Some(bytes),
+        }
     }
 
     /// Whether the server said that it is full and has not given us our old seat either.
@@ -129,7 +182,9 @@ impl Conversation {
     pub fn is_sound(&self, frame: &Frame<'_>) -> bool {
         match (&self.stage, frame) {
             (Stage::Plain { .. }, Frame::Plain(_)) => true,
-            (Stage::Typed(_), Frame::Typed { kind: what, .. }) => *what == kind::AUDIO,
+            (Stage::Typed(_), Frame::Typed { kind: what, .. }) => {
+                matches!(*what, kind::AUDIO | kind::SEALED)
+            }
             _ => false,
         }
     }
@@ -145,7 +200,7 @@ impl Conversation {
         match &mut self.stage {
             Stage::Waiting => self.first(payload),
             Stage::Greeted { .. } => Ok(Event::Nothing),
-            Stage::Typed { .. } => Err(Violation::Unframed),
+            Stage::Entering(_) | Stage::Typed(_) => Err(Violation::Unframed),
             Stage::Plain { config, position } => {
                 let at = *position;
                 pcm::read_float32(payload, config.chunk_size, config.channels, &mut self.samples)?;
@@ -169,6 +224,20 @@ impl Conversation {
                 Ok(Event::Say(self.hello.frame()))
             }
             ServerFirst::Full(full) => Ok(Event::Full(full)),
+            ServerFirst::Private(room) => {
+                let Some(ticket) = &self.ticket else {
+                    return Ok(Event::Shut(Shut::NoTicket));
+                };
+                match ticket.ask(&room, payload, &self.hello) {
+                    Ok((entering, frame)) => {
+                        self.stage = Stage::Entering(Box::new(entering));
+                        Ok(Event::Say(frame))
+                    }
+                    Err(shut) => Ok(Event::Shut(shut)),
+                }
+            }
+            // Whoever is between us and the server may have taken out that it is private.
+            ServerFirst::Config(_) if self.ticket.is_some() => Ok(Event::Shut(Shut::Open)),
             ServerFirst::Config(config) => {
                 let newer = config.auralync.as_ref().is_some_and(|key| key.version >= 2);
                 if newer {
@@ -182,6 +251,57 @@ impl Conversation {
     }
 
     fn typed<'a>(&'a mut self, kind: u8, body: &'a [u8]) -> Result<Event<'a>, Violation> {
+        if matches!(self.stage, Stage::Entering(_)) {
+            return self.entered(kind, body);
+        }
+        let is_undecoded = self.is_undecoded;
+        if self.inside.is_none() {
+            return self.open(kind, body);
+        }
+        let Some(inside) = &mut self.inside else {
+            return Err(Violation::Unframed);
+        };
+        match (&mut self.stage, kind) {
+            (Stage::Typed(decoder), kind::SEALED) => {
+                let (header, payload) = inside.open_sound(body)?;
+                if is_undecoded {
+                    return Ok(Event::Frame(header, payload));
+                }
+                decoder.decode(header, payload, &mut self.samples).map(Event::Audio)
+            }
+            (Stage::Typed(_), kind::PRIVATE) => {
+                let opened: Zeroizing<Vec<u8>> = inside.open(body)?;
+                let (kind, body) = (opened[0], &opened[1..]);
+                if kind == kind::EPOCHS {
+                    inside.learn(body)?;
+                    return Ok(Event::Nothing);
+                }
+                said(kind, body, is_undecoded)
+            }
+            _ => Err(Violation::Unframed),
+        }
+    }
+
+    /// What comes after we have asked to enter a private room.
+    fn entered(&mut self, kind: u8, body: &[u8]) -> Result<Event<'_>, Violation> {
+        if kind == kind::NOTICE {
+            let is_wrong_key = Notice::read(body)?.reason == Reason::WrongKey;
+            let shut = Event::Shut(Shut::OtherRoom);
+            return if is_wrong_key { Ok(shut) } else { said(kind, body, false) };
+        }
+        let Stage::Entering(entering) = std::mem::replace(&mut self.stage, Stage::Waiting) else {
+            return Err(Violation::Unframed);
+        };
+        if kind != kind::ENTERED {
+            return Err(Violation::Unframed);
+        }
+        let (welcome, inside) = entering.finish(body)?;
+        self.stage = Stage::Typed(Box::new(promised(&welcome, &self.hello)?));
+        self.inside = Some(inside);
+        Ok(Event::Welcome(welcome))
+    }
+
+    fn open<'a>(&'a mut self, kind: u8, body: &'a [u8]) -> Result<Event<'a>, Violation> {
         match (&mut self.stage, kind) {
             (Stage::Greeted { .. }, kind::WELCOME) => {
                 let welcome = Welcome::read(body)?;
@@ -195,17 +315,23 @@ impl Conversation {
                 }
                 decoder.decode(header, payload, &mut self.samples).map(Event::Audio)
             }
-            (Stage::Typed { .. }, kind::SWITCH) if self.is_undecoded => {
-                Ok(Event::Switch(Switch::read(body)?))
-            }
-            (Stage::Typed { .. }, kind::PONG) => Ok(Event::Pong(Pong::read(body)?)),
-            (Stage::Typed { .. }, kind::CHANGES) => Ok(Event::Changes(Changes::read(body)?)),
-            (Stage::Typed { .. }, kind::PEOPLE) => Ok(Event::People(People::read(body)?)),
-            (Stage::Greeted { .. } | Stage::Typed { .. }, kind::NOTICE) => {
-                Ok(Event::Notice(Notice::read(body)?))
+            (Stage::Greeted { .. }, kind::NOTICE) | (Stage::Typed(_), _) => {
+                said(kind, body, self.is_undecoded)
             }
             _ => Ok(Event::Nothing),
         }
+    }
+}
+
+/// What a frame says that is no sound.
+fn said<'a>(kind: u8, body: &[u8], is_undecoded: bool) -> Result<Event<'a>, Violation> {
+    match kind {
+        kind::SWITCH if is_undecoded => Ok(Event::Switch(Switch::read(body)?)),
+        kind::PONG => Ok(Event::Pong(Pong::read(body)?)),
+        kind::CHANGES => Ok(Event::Changes(Changes::read(body)?)),
+        kind::PEOPLE => Ok(Event::People(People::read(body)?)),
+        kind::NOTICE => Ok(Event::Notice(Notice::read(body)?)),
+        _ => Ok(Event::Nothing),
     }
 }
 
@@ -259,7 +385,7 @@ mod tests {
     const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
 
     fn config(version: Option<u32>) -> Config {
-        let auralync = version.map(|version| AuralyncKey { version, hold: false });
+        let auralync = version.map(|version| AuralyncKey { version, hold: false, room: None });
         Config { sample_rate: 48_000, channels: 2, chunk_size: 2, auralync }
     }
 
@@ -280,6 +406,7 @@ mod tests {
             captured_output: None,
             also_captured: Vec::new(),
             datagrams: None,
+            room: None,
         }
     }
 

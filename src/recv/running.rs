@@ -145,6 +145,7 @@ impl Running {
                 talk: voice.as_ref().map(|_| speak::announced(settings.talk_codec)),
                 ..decode::hello(format!("{:016x}", crate::random::random()), &settings.name)
             },
+            ticket: None,
             transport: settings.transport,
             once: settings.once,
             discovery: settings.discovery,

@@ -34,7 +34,9 @@ pub use together::{Together, datagram_wait_us, wait_us};
 
 use std::io::{self, IoSlice};
 
-use crate::wire::{AudioFrame, Notice, Pong, Reason, websocket};
+use crate::secure::handshake::Sealing;
+use crate::wire::{AudioFrame, Epochs, Notice, Pong, Reason, kind, typed, websocket};
+use crate::wire::PLAIN_HEADER;
 use row::{attempt, length, send_frame, send_row};
 
 /// How a listener's audio is framed.
@@ -96,6 +98,8 @@ pub struct Outbox {
     /// The newest unanswered ping: the client's time, and when it was read.
     ping: Option<(u64, u64)>,
     notice: Option<Vec<u8>>,
+    /// Keys of sound that it has not been told.
+    epochs: Option<Epochs>,
     /// Whether others hear this listener; the newest wins.
     muting: Option<Vec<u8>>,
     /// Why it may not talk; the newest wins.
@@ -106,8 +110,19 @@ pub struct Outbox {
     websocket_pong: Option<Vec<u8>>,
     /// What became of an offer; the newest wins.
     answer: Option<Vec<u8>>,
-    last_word: Option<Vec<u8>>,
+    last_word: Option<LastWord>,
+    /// What seals all that is said, in a private room.
+    sealing: Option<Sealing>,
     counts: Counts,
+}
+
+/// What is said last.
+#[derive(Debug, Default)]
+struct LastWord {
+    /// A frame, or nothing.
+    frame: Vec<u8>,
+    /// Bytes that follow it as they are.
+    closing: Vec<u8>,
 }
 
 impl Outbox {
@@ -122,6 +137,12 @@ impl Outbox {
     #[must_use]
     pub fn refusing(refusal: Vec<u8>) -> Self {
         Self::new(Some(refusal), None)
+    }
+
+    /// An outbox of a private room: `greeting`, and nothing more before its listener has entered.
+    #[must_use]
+    pub fn holding(greeting: Vec<u8>) -> Self {
+        Self { generation: Generation::Typed, ..Self::new(Some(greeting), None) }
     }
 
     /// An outbox for a browser: `opening` answers its HTTP request, and nothing more comes before
@@ -143,12 +164,14 @@ impl Outbox {
             greeting,
             ping: None,
             notice: None,
+            epochs: None,
             muting: None,
             aside: None,
             people: None,
             websocket_pong: None,
             answer: None,
             last_word: None,
+            sealing: None,
             counts: Counts::default(),
         }
     }
@@ -185,7 +208,7 @@ impl Outbox {
         if self.generation == Generation::Plain || self.last_word.is_some() {
             return;
         }
-        let bytes = Some(self.framed(notice.frame()));
+        let bytes = Some(notice.frame());
         match notice.reason {
             Reason::Muted | Reason::Unmuted => self.muting = bytes,
             Reason::MayNotTalk => self.aside = bytes,
@@ -203,14 +226,14 @@ impl Outbox {
     /// yet begun.
     pub fn people(&mut self, frame: Vec<u8>) {
         if self.generation != Generation::Plain && self.last_word.is_none() {
-            self.people = Some(self.framed(frame));
+            self.people = Some(frame);
         }
     }
 
     /// Queues the answer to an offer; a newer one takes the place of one not yet begun.
     pub fn answer(&mut self, frame: Vec<u8>) {
         if self.last_word.is_none() {
-            self.answer = Some(self.framed(frame));
+            self.answer = Some(frame);
         }
     }
 
@@ -243,12 +266,11 @@ impl Outbox {
     /// [`Stopped::Finished`]. A plain listener has no frame for a last word.
     pub fn finish(&mut self, last_word: &Notice) {
         let typed = self.generation != Generation::Plain;
-        let last_word = if typed { self.framed(last_word.frame()) } else { Vec::new() };
-        self.end_with(last_word);
+        self.end_with(if typed { last_word.frame() } else { Vec::new() }, Vec::new());
     }
 
-    /// Ends the conversation with bytes that are framed already.
-    pub fn end_with(&mut self, last_word: Vec<u8>) {
+    /// Ends the conversation with a frame, or none, and bytes behind it that go as they are.
+    pub fn end_with(&mut self, frame: Vec<u8>, closing: Vec<u8>) {
         self.cursor = None;
         self.ping = None;
         self.notice = None;
@@ -257,13 +279,34 @@ impl Outbox {
         self.people = None;
         self.websocket_pong = None;
         self.answer = None;
-        self.last_word = Some(last_word);
+        self.epochs = None;
+        self.last_word = Some(LastWord { frame, closing });
     }
 
-    fn framed(&self, typed: Vec<u8>) -> Vec<u8> {
+    /// All that is said from now on is sealed so, but for what waits already.
+    pub fn seal_with(&mut self, sealing: Sealing) {
+        self.sealing = Some(sealing);
+    }
+
+    /// Tells keys of sound before anything else.
+    pub fn learn(&mut self, news: Epochs) {
+        if self.sealing.is_some() && self.last_word.is_none() {
+            self.epochs.get_or_insert_default().epochs.extend(news.epochs);
+        }
+    }
+
+    /// A frame as it goes out. It is sealed here, in the order in which frames leave.
+    fn framed(&mut self, frame: Vec<u8>) -> Vec<u8> {
+        let frame = match &mut self.sealing {
+            Some(sealing) => {
+                let inner = frame.get(PLAIN_HEADER..).unwrap_or_default();
+                typed(kind::PRIVATE, &sealing.seal(inner).unwrap_or_default())
+            }
+            None => frame,
+        };
         match self.generation {
-            Generation::WebSocket => websocket::binary(&typed),
-            Generation::Plain | Generation::Typed => typed,
+            Generation::WebSocket => websocket::binary(&frame),
+            Generation::Plain | Generation::Typed => frame,
         }
     }
 
@@ -322,6 +365,7 @@ impl Outbox {
             || self.greeting.is_some()
             || self.ping.is_some()
             || self.notice.is_some()
+            || self.epochs.is_some()
             || self.muting.is_some()
             || self.aside.is_some()
             || self.people.is_some()
@@ -425,13 +469,28 @@ impl Outbox {
                 ping: Some((client_us, received_us)),
             });
         }
-        let last_word = self.last_word.as_mut().filter(|word| !word.is_empty());
-        let bytes = self.notice.take().or_else(|| self.aside.take());
-        let bytes = bytes.or_else(|| self.muting.take());
-        let bytes = bytes.or_else(|| self.websocket_pong.take()).or_else(|| self.answer.take());
-        let bytes =
-            bytes.or_else(|| self.people.take()).or_else(|| last_word.map(std::mem::take))?;
+        let frame = self.epochs.take().map(|epochs| epochs.frame());
+        let frame = frame.or_else(|| self.notice.take()).or_else(|| self.aside.take());
+        let frame = frame.or_else(|| self.muting.take());
+        let bytes = match frame {
+            Some(frame) => self.framed(frame),
+            None => match self.websocket_pong.take() {
+                Some(pong) => pong,
+                None => match self.answer.take().or_else(|| self.people.take()) {
+                    Some(frame) => self.framed(frame),
+                    None => self.take_last_word()?,
+                },
+            },
+        };
         Some(Started::Control { bytes, written: 0, ping: None })
+    }
+
+    /// The last word as it goes out, once.
+    fn take_last_word(&mut self) -> Option<Vec<u8>> {
+        let LastWord { frame, closing } = std::mem::take(self.last_word.as_mut()?);
+        let mut bytes = if frame.is_empty() { frame } else { self.framed(frame) };
+        bytes.extend(closing);
+        Some(bytes).filter(|bytes| !bytes.is_empty())
     }
 
     /// Moves the cursor past what has fallen out, counts it, and names the next frame to write.

@@ -22,7 +22,7 @@ pub(super) fn room(settings: &ServerSettings, format: Format, captured: Captured
         sample_rate: format.sample_rate,
         channels: format.channels,
         chunk_size: preset.chunk_size,
-        auralync: Some(AuralyncKey { version: VERSION, hold: false }),
+        auralync: Some(AuralyncKey { version: VERSION, hold: false, room: None }),
     };
     let welcome = Welcome {
         version: VERSION,
@@ -40,6 +40,7 @@ pub(super) fn room(settings: &ServerSettings, format: Format, captured: Captured
         captured_output: None,
         also_captured: Vec::new(),
         datagrams: None,
+        room: None,
     };
     Room {
         config,

@@ -13,12 +13,14 @@ mod door;
 mod handle;
 mod history;
 mod housekeeping;
+mod keys;
 mod limits;
 mod moderate;
 mod names;
 mod news;
 mod people;
 mod places;
+mod private;
 mod roll;
 mod room;
 mod rounds;
@@ -48,6 +50,8 @@ use crate::wire::{Notice, Reason};
 use datagrams::Datagrams;
 use handle::Order;
 pub use handle::{Change, Handle};
+use keys::Keys;
+pub use keys::RoomSecrets;
 use history::History;
 use people::Gathering;
 use places::Origin;
@@ -144,6 +148,8 @@ pub struct Transmit {
     web: Option<WebDoor>,
     datagrams: Option<Datagrams>,
     channels: Option<Channels>,
+    /// Those of a private room.
+    keys: Option<Keys>,
     /// Data channels that were asked for so far.
     offers: u64,
     gathering: Option<Gathering>,
@@ -216,6 +222,7 @@ impl Transmit {
             web: None,
             datagrams: None,
             channels: None,
+            keys: None,
             offers: 0,
             gathering: None,
             orders,
@@ -268,6 +275,7 @@ impl Transmit {
     pub fn run(mut self) -> Result<()> {
         let mut events = Events::with_capacity(1024);
         while !self.stopping {
+            self.mind_keys();
             let timeout = self.until_next_duty();
             self.turn(&mut events, Some(timeout), TURN_US)?;
             self.note_quiet();

@@ -23,6 +23,12 @@ pub const SEAL_ROOM: usize = 20;
 /// Bytes of a datagram of sound before its payload.
 pub const SOUND_HEADER: usize = 28;
 
+/// Where a sealed datagram of sound or of parity names the epoch whose key seals it.
+pub const EPOCH_AT: usize = 3;
+
+/// Bytes of a parity before what it restores.
+pub const PARITY_HEADER: usize = 12;
+
 /// Longest payload of a datagram of sound, in bytes. Parity over it is four bytes longer.
 pub const MAX_DATAGRAM_PAYLOAD: usize = MAX_DATAGRAM - SEAL_ROOM - 4 - SOUND_HEADER;
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::datagram::Token;
 use super::json::{LONGEST_TEXT, json, json_frame};
+use super::sealed::{PrivateRoom, RoomKeys};
 use super::talk::{MAX_TALK_BYTES, Microphone};
 use super::{
     Full, MAX_ALGORITHMIC_DELAY, MAX_AUDIO_PAYLOAD, MAX_CLIENT_FRAME, MAX_NAME, MAX_NAME_BYTES,
@@ -37,9 +38,12 @@ pub struct Config {
 pub struct AuralyncKey {
     /// The newest version that the server speaks.
     pub version: u32,
-    /// No audio comes before `hello`; reserved for rooms that are negotiated in it.
+    /// No audio comes before `hello`.
     #[serde(default)]
     pub hold: bool,
+    /// There if the room is private: [`PrivateRoom`].
+    #[serde(default)]
+    pub room: Option<PrivateRoom>,
 }
 
 /// What a client finds in a server's first frame.
@@ -49,6 +53,8 @@ pub enum ServerFirst {
     Config(Config),
     /// The server takes no more listeners.
     Full(Full),
+    /// The room is private: nothing is said of it to those who have no key.
+    Private(PrivateRoom),
 }
 
 impl Config {
@@ -57,6 +63,9 @@ impl Config {
     /// so that TCP does not cut the headers that follow.
     #[must_use]
     pub fn frame(&self) -> Vec<u8> {
+        if let Some(AuralyncKey { version, room: Some(room), .. }) = &self.auralync {
+            return room.frame(*version);
+        }
         let mut json = format!(
             "{{\"sample_rate\": {}, \"channels\": {}, \"chunk_size\": {}",
             self.sample_rate, self.channels, self.chunk_size
@@ -104,6 +113,10 @@ impl ServerFirst {
             serde_json::from_slice(payload).map_err(|e| unreadable(e.to_string()))?;
         if !value.is_object() {
             return Err(unreadable("no JSON object".to_owned()));
+        }
+        if let Some(room) = value.get("auralync").and_then(|key| key.get("room")) {
+            let room = PrivateRoom::deserialize(room).map_err(|e| unreadable(e.to_string()))?;
+            return Ok(Self::Private(room));
         }
         if let Some(error) = value.get("error") {
             let text = error.as_str().unwrap_or_default();
@@ -226,6 +239,9 @@ pub struct Welcome {
     /// How sound comes by datagram, where both sides can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datagrams: Option<Datagrams>,
+    /// The keys of sound, in a private room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomKeys>,
 }
 
 /// In a welcome: how sound comes by datagram.
@@ -358,6 +374,8 @@ pub enum Reason {
     Violation,
     /// Whoever runs the server has asked this listener to leave: do not come again.
     Removed,
+    /// This room has another key than this listener.
+    WrongKey,
     /// The output that is captured has changed: come again, and see whether it is yours.
     Captured,
     /// Whoever runs the server lets nobody hear this listener.

@@ -11,7 +11,7 @@ use socket2::SockRef;
 use super::reach::explain;
 use crate::dscp::Dscp;
 use crate::error::{Error, Result, plain};
-use crate::recv::decode::{Conversation, Event};
+use crate::recv::decode::{Conversation, Event, Ticket};
 use crate::recv::simulate::Network;
 use crate::wire::{Deframer, Hello};
 
@@ -55,7 +55,7 @@ impl Line {
     pub(super) fn made(
         stream: TcpStream,
         address: SocketAddr,
-        hello: Hello,
+        (hello, ticket): (Hello, Option<Ticket>),
         known: bool,
         network: Option<Network>,
         now_us: u64,
@@ -68,7 +68,7 @@ impl Line {
         if let Err(e) = SockRef::from(&stream).set_tcp_notsent_lowat(NOT_SENT) {
             debug!("{address}: {e}");
         }
-        let conversation = Conversation::new(hello, known).undecoded();
+        let conversation = Conversation::new(hello, known).with(ticket).undecoded();
         Self {
             address,
             since_us: now_us,
@@ -88,7 +88,7 @@ impl Line {
     /// What the system says at once.
     pub(super) fn call(
         address: SocketAddr,
-        hello: Hello,
+        hello: (Hello, Option<Ticket>),
         network: Option<Network>,
         now_us: u64,
     ) -> Result<Self> {
@@ -213,9 +213,10 @@ impl Line {
         event.map(Some).map_err(|why| Error::NotAuraLync { address, why: why.to_string() })
     }
 
-    /// Queues something to say.
-    pub(super) fn say(&mut self, bytes: impl IntoIterator<Item = u8>) {
-        self.unsent.extend(bytes);
+    /// Queues a frame to say.
+    pub(super) fn say(&mut self, frame: Vec<u8>) {
+        let frame = self.conversation.framed(frame);
+        self.unsent.extend(frame);
     }
 
     /// Whether something that was said has not gone out yet.

@@ -21,7 +21,7 @@ use super::line::{Got, Line};
 use super::rescue::Rescue;
 use super::sounds::Sounds;
 use super::talk::Talk;
-use super::{Connect, End, Heard, Stream};
+use super::{Connect, End, Heard, Stream, is_shut};
 use crate::allowance::Allowance;
 use crate::clock::{Learnt, ServerClock};
 use crate::discovery::follow::Search;
@@ -257,6 +257,7 @@ impl<'a> Session<'a> {
                 Event::Nothing => {}
                 Event::Say(bytes) => self.line.say(bytes),
                 Event::Full(full) => return Ok(Some(End::Full(self.line.address, full))),
+                Event::Shut(shut) => return Err(is_shut(address, shut)),
                 Event::Plain(config) => self.begin_plain(&config),
                 Event::Welcome(welcome) => self.welcomed(welcome)?,
                 Event::Frame(header, payload) => {
@@ -437,7 +438,10 @@ impl<'a> Session<'a> {
             self.line.say(report.frame());
         }
         let now_us = self.now_us();
-        let ways = (&mut self.line, self.datagrams.as_mut());
+        // In a private room a voice goes the way that is sealed.
+        let is_private = self.line.conversation.is_private();
+        let datagrams = self.datagrams.as_mut().filter(|_| !is_private);
+        let ways = (&mut self.line, datagrams);
         self.talk.say(self.connect, ways, &self.clocks.clock, now_us);
         if now_us < self.next_ping_us {
             return;

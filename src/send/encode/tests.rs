@@ -46,7 +46,7 @@ fn listener(codec: Codec, rate: u32, layout: Layout) -> Conversation {
         datagrams: false,
     };
     let mut conversation = Conversation::new(hello, false);
-    let auralync = Some(AuralyncKey { version: 2, hold: false });
+    let auralync = Some(AuralyncKey { version: 2, hold: false, room: None });
     let config = Config { sample_rate: rate, channels: 1, chunk_size: 512, auralync };
     assert!(conversation.take(Frame::Plain(&config.frame()[4..])).is_ok());
     let rate = if is_opus { 48_000 } else { rate };
@@ -66,6 +66,7 @@ fn listener(codec: Codec, rate: u32, layout: Layout) -> Conversation {
         captured_output: None,
         also_captured: Vec::new(),
         datagrams: None,
+        room: None,
     };
     let frame = welcome.frame();
     let body = &frame[5..];

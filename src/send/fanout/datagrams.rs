@@ -8,8 +8,9 @@ use std::sync::Arc;
 use waiting::{Waiting, filling};
 
 use crate::codec::{Codec, opus};
+use crate::secure::keyring::{Kind, StreamSeal};
 use crate::wire::datagram::{
-    MAX_DATAGRAM_PAYLOAD, PARITY_OF, Parities, Piece, cut, nearest, parity,
+    self, MAX_DATAGRAM_PAYLOAD, PARITY_OF, Parities, Piece, cut, nearest, parity,
 };
 use crate::wire::{AudioFrame, AudioHeader};
 
@@ -67,6 +68,10 @@ pub struct DatagramLog {
     waiting: Option<Waiting>,
     /// Where somebody began last: a datagram ends there too.
     begun: u64,
+    /// The newest datagrams as they were before they were sealed, the newest last: parity is over these.
+    open: VecDeque<(u64, Vec<u8>)>,
+    /// What seals each datagram, in a private room.
+    seal: Option<StreamSeal>,
 }
 
 impl DatagramLog {
@@ -85,7 +90,14 @@ impl DatagramLog {
             filling: 1,
             waiting: None,
             begun: 0,
+            open: VecDeque::new(),
+            seal: None,
         }
+    }
+
+    /// What becomes a datagram from now on is sealed so.
+    pub fn seal_with(&mut self, seal: StreamSeal) {
+        self.seal = Some(seal);
     }
 
     /// What is pushed from now on may wait for `wait_us` until more of it fills a datagram.
@@ -116,6 +128,7 @@ impl DatagramLog {
         if !is_heard {
             self.first = self.end();
             self.kept = VecDeque::new();
+            self.open = VecDeque::new();
             self.waiting = None;
         }
     }
@@ -180,33 +193,59 @@ impl DatagramLog {
         let number = self.end();
         let piece = Piece { stream: self.stream, number: number as u32, header, payload };
         let Some(bytes) = piece.datagram() else { return };
+        self.open.push_back((number, bytes.clone()));
+        while self.open.len() > PARITY_OF {
+            self.open.pop_front();
+        }
+        let Some(bytes) = self.sealed(Kind::Sound, number, datagram::SOUND_HEADER, bytes) else {
+            return;
+        };
+        let of = PARITY_OF as u64;
+        let four = self.parities.of_four && number % of == of - 1;
+        let parity = if four { self.parity_up_to(number) } else { None };
+        let pair = if self.parities.of_two { self.pair_up_to(number) } else { None };
         self.kept.push_back(Datagram {
-            bytes: bytes.into(),
+            bytes,
             position: header.position,
             end: header.position + u64::from(header.frames),
             captured_us: header.captured_us,
-            parity: None,
-            pair: None,
+            parity,
+            pair,
         });
-        let of = PARITY_OF as u64;
-        let ends_four = self.parities.of_four && number % of == of - 1;
-        let parity = ends_four.then(|| self.parity_up_to(number)).flatten();
-        let pair = self.parities.of_two.then(|| self.pair_up_to(number)).flatten();
-        if let Some(last) = self.kept.back_mut() {
-            (last.parity, last.pair) = (parity, pair);
+    }
+
+    /// A datagram as it goes out. `None` where it cannot be sealed.
+    fn sealed(
+        &mut self,
+        kind: Kind,
+        counter: u64,
+        open: usize,
+        mut bytes: Vec<u8>,
+    ) -> Option<Arc<[u8]>> {
+        if let Some(seal) = &mut self.seal {
+            bytes[datagram::EPOCH_AT] = seal.epoch;
+            seal.seal(kind, counter, open, &mut bytes)?;
         }
+        Some(bytes.into())
+    }
+
+    /// The open datagram that was so many before `last`, the newest.
+    fn open_one(&self, last: u64, behind: u64) -> Option<&[u8]> {
+        let number = last.checked_sub(behind)?;
+        self.open.iter().find(|(at, _)| *at == number).map(|(_, bytes)| &bytes[..])
     }
 
     /// What restores one of the four datagrams of which `last` is the last, where all are there.
-    fn parity_up_to(&self, last: u64) -> Option<Arc<[u8]>> {
-        let bytes = |behind| self.get((last + 1).checked_sub(behind)?).map(|kept| &kept.bytes[..]);
-        Some(parity([bytes(4)?, bytes(3)?, bytes(2)?, bytes(1)?]).into())
+    fn parity_up_to(&mut self, last: u64) -> Option<Arc<[u8]>> {
+        let one = |behind| self.open_one(last, behind);
+        let bytes = parity([one(3)?, one(2)?, one(1)?, one(0)?]);
+        self.sealed(Kind::OfFour, last - 3, datagram::PARITY_HEADER, bytes)
     }
 
     /// What restores the datagram `last` or the one before it, where both are there.
-    fn pair_up_to(&self, last: u64) -> Option<Arc<[u8]>> {
-        let bytes = |number| self.get(number).map(|kept| &kept.bytes[..]);
-        Some(parity([bytes(last.checked_sub(1)?)?, bytes(last)?]).into())
+    fn pair_up_to(&mut self, last: u64) -> Option<Arc<[u8]>> {
+        let bytes = parity([self.open_one(last, 1)?, self.open_one(last, 0)?]);
+        self.sealed(Kind::OfTwo, last - 1, datagram::PARITY_HEADER, bytes)
     }
 
     /// The number of the oldest datagram.

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 mod another_codec;
+mod member;
 mod sound;
 
 pub use another_codec::Both;
+use member::Member;
 use another_codec::Coming;
 
 use super::datagram_path::DatagramPath;
@@ -67,6 +69,8 @@ pub enum Asks {
     Nothing,
     /// It wants to be welcomed.
     Welcome(Hello),
+    /// It wants to enter the private room: the first message of a handshake.
+    Enter(Vec<u8>),
     /// It said something that belongs into the mix.
     Mix(Spoken),
     /// It wants something changed about itself, or about what it hears.
@@ -129,6 +133,10 @@ pub struct Listener {
     pub heard_us: u64,
     /// What is full, where it was refused.
     pub refusal: Full,
+    /// Whether nothing is said to it before it has entered the private room.
+    pub is_held: bool,
+    /// Who it is in the private room.
+    pub member: Option<Member>,
     inbox: Inbox,
     /// What a WebSocket is closed with, where its own misuse decides that.
     close_code: Option<u16>,
@@ -200,6 +208,8 @@ impl Listener {
             since_us: now_us,
             heard_us: now_us,
             refusal: Full::Server,
+            is_held: false,
+            member: None,
             inbox: Inbox::stream(),
             close_code: None,
             heard_since_us: None,
@@ -223,7 +233,7 @@ impl Listener {
     /// The codec that must be encoded for it, if any.
     #[must_use]
     pub fn hears(&self) -> Option<Codec> {
-        let waits = self.phase == Phase::Plain && self.is_browser();
+        let waits = self.phase == Phase::Plain && (self.is_browser() || self.is_held);
         (self.is_seated() && !waits && !self.is_alone()).then_some(self.codec)
     }
 
@@ -276,14 +286,28 @@ impl Listener {
                     continue;
                 }
                 Heard::Close(code) => {
-                    self.outbox.end_with(websocket::closing(code, ""));
+                    self.outbox.end_with(Vec::new(), websocket::closing(code, ""));
                     self.phase = Phase::Closing;
                     self.phase_until_us = now_us + CLOSING_FOR_US;
                     return Ok(Asks::Nothing);
                 }
             };
+            let opened;
+            let (kind, body) = match &mut self.member {
+                Some(member) if self.phase == Phase::Typed => {
+                    opened = member.open(kind, body)?;
+                    (opened[0], &opened[1..])
+                }
+                _ => (kind, body),
+            };
             self.second.said.count(kind)?;
             match (kind, self.phase) {
+                (kind::ENTER, Phase::Plain) if self.is_held => {
+                    return Ok(Asks::Enter(body.to_vec()));
+                }
+                (kind::HELLO, _) if self.is_held && self.member.is_none() => {
+                    return Err(member::unsealed());
+                }
                 (kind::HELLO, Phase::Typed) => return Err(too_many("hellos")),
                 (kind::HELLO, _) => return Ok(Asks::Welcome(Hello::read(body)?)),
                 (kind::PING, Phase::Typed) => {
@@ -392,14 +416,14 @@ impl Listener {
         if self.is_browser() {
             // Before the welcome there are no notices: the close says what a page must know.
             let typed = self.phase == Phase::Typed;
-            let notice = if typed { websocket::binary(&notice.frame()) } else { Vec::new() };
+            let notice = if typed { notice.frame() } else { Vec::new() };
             let code = self.close_code.unwrap_or(match reason {
                 Reason::Violation => close::POLICY,
                 Reason::Removed => close::REMOVED,
                 _ if self.phase == Phase::Refused => close::TRY_AGAIN,
                 _ => close::GOING_AWAY,
             });
-            self.outbox.end_with([notice, websocket::closing(code, text)].concat());
+            self.outbox.end_with(notice, websocket::closing(code, text));
         } else {
             self.outbox.finish(&notice);
         }
@@ -435,6 +459,9 @@ impl Listener {
         }
         match self.phase {
             Phase::Plain if self.heard_since_us.is_some_and(|at| past(at, HELLO_WITHIN_US)) => {
+                Some(Overdue::HalfHello)
+            }
+            Phase::Typed if !self.is_confirmed() && past(self.since_us, HELLO_WITHIN_US) => {
                 Some(Overdue::HalfHello)
             }
             Phase::Refused if now_us > self.phase_until_us => Some(Overdue::Refused),

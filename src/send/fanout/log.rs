@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::secure::keyring::{Kind, StreamSeal};
 use crate::wire::AudioFrame;
 
 /// The newest encoded frames, oldest first, each with a number that never repeats.
@@ -12,6 +13,8 @@ pub struct Log {
     pub(super) first: u64,
     /// How many frames a listener's queue may hold: the preset's `max_queue_size`.
     bound: usize,
+    /// What seals each frame, in a private room.
+    seal: Option<StreamSeal>,
 }
 
 impl Log {
@@ -19,7 +22,7 @@ impl Log {
     #[must_use]
     pub fn new(bound: usize) -> Self {
         let bound = bound.max(1);
-        Self { frames: VecDeque::with_capacity(bound + 1), first: 0, bound }
+        Self { frames: VecDeque::with_capacity(bound + 1), first: 0, bound, seal: None }
     }
 
     /// How many frames it holds at most.
@@ -28,8 +31,25 @@ impl Log {
         self.bound
     }
 
-    /// Adds a frame; the oldest goes if the bound is reached.
+    /// What is pushed from now on is sealed so.
+    pub fn seal_with(&mut self, seal: StreamSeal) {
+        self.seal = Some(seal);
+    }
+
+    /// Adds a frame; the oldest goes if the bound is reached. In a private room a frame that cannot be
+    /// sealed, because sound of its place was sealed already, goes nowhere.
     pub fn push(&mut self, frame: AudioFrame) {
+        let frame = match &mut self.seal {
+            None => frame,
+            Some(seal) => {
+                let which = (seal.stream, seal.epoch);
+                let sealed = frame.sealed(which, |counter, open, body| {
+                    seal.seal(Kind::Frame, counter, open, body)
+                });
+                let Some(sealed) = sealed else { return };
+                sealed
+            }
+        };
         if self.frames.len() == self.bound {
             self.frames.pop_front();
             self.first += 1;

@@ -170,7 +170,7 @@ fn an_upgrade_finishes_the_started_frame_and_discards_the_queued_ones() {
     (0..3).for_each(|n| log.push(frame(n)));
     let mut socket = Socket { taken: Vec::new(), room: 100 };
     drain(&mut outbox, &log, 0, &mut socket);
-    outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log, 3 * FRAME_US);
+    outbox.upgrade(typed(kind::WELCOME, b"{}"), &log, 3 * FRAME_US);
     (3..5).for_each(|n| log.push(frame(n)));
     socket.room = usize::MAX;
     drain(&mut outbox, &log, 0, &mut socket);
@@ -208,7 +208,7 @@ fn only_the_newest_ping_is_answered_with_the_time_its_bytes_leave() {
 fn control_goes_before_audio_but_never_into_a_frame() {
     let mut log = Log::new(100);
     let mut outbox = Outbox::plain(Vec::new(), &log, 0);
-    outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log, 0);
+    outbox.upgrade(typed(kind::WELCOME, b"{}"), &log, 0);
     (0..2).for_each(|n| log.push(frame(n)));
     let mut socket = Socket { taken: Vec::new(), room: 500 };
     drain(&mut outbox, &log, 0, &mut socket);
@@ -224,7 +224,7 @@ fn control_goes_before_audio_but_never_into_a_frame() {
 /// An outbox that has been welcomed, whose frames leave together in groups of three.
 fn together(log: &Log) -> Outbox {
     let mut outbox = Outbox::plain(Vec::new(), log, 0);
-    outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), log, 0);
+    outbox.upgrade(typed(kind::WELCOME, b"{}"), log, 0);
     outbox.send_together(Together::within(2 * FRAME_US, FRAME_US, 0));
     drain(&mut outbox, log, 0, &mut Socket::open());
     outbox
@@ -316,7 +316,7 @@ fn what_is_left_of_a_log_that_another_takes_the_place_of_waits_for_nothing() {
 fn a_last_word_comes_after_the_started_frame_and_nothing_after_it() {
     let mut log = Log::new(100);
     let mut outbox = Outbox::plain(Vec::new(), &log, 0);
-    outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log, 0);
+    outbox.upgrade(typed(kind::WELCOME, b"{}"), &log, 0);
     (0..3).for_each(|n| log.push(frame(n)));
     let mut socket = Socket { taken: Vec::new(), room: 100 };
     drain(&mut outbox, &log, 0, &mut socket);
@@ -356,7 +356,7 @@ proptest! {
             Outbox::plain(Vec::new(), &log, 0)
         };
         if framing > 0 {
-            outbox.upgrade(crate::wire::typed(kind::WELCOME, b"{}"), &log, 0);
+            outbox.upgrade(typed(kind::WELCOME, b"{}"), &log, 0);
         }
         outbox.send_together(Together::within((frames_together - 1) * FRAME_US, FRAME_US, seat));
         let mut socket = Socket { taken: Vec::new(), room: 0 };

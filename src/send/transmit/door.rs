@@ -11,10 +11,12 @@ use socket2::SockRef;
 use super::crowd::{Admission, Crowd, Stands};
 use super::limits::{ACCEPT_PAUSE_US, PLEASE_LEAVE};
 use super::places::Origin;
+use super::private::{self, Entered};
 use super::sockets::{self, is_the_peers_doing};
 use super::verdicts::Who;
 use super::{Seat, Transmit};
 use crate::codec::Codec;
+use crate::secure::handshake::Asked;
 use crate::send::fanout::{Listener, Phase};
 use crate::wire::{Hello, Notice, Reason, VERSION, plain};
 
@@ -125,6 +127,9 @@ impl Transmit {
                 return;
             }
             Admission::Wait(full) => Listener::refused(peer, full, now),
+            Admission::Seat if self.keys.is_some() => {
+                Listener::held(peer, self.room.config.frame(), now)
+            }
             Admission::Seat => {
                 self.in_use.add(Codec::Float32);
                 let log = &self.logs[Codec::Float32.index()];
@@ -204,10 +209,15 @@ impl Transmit {
     /// seat is given away once, however many ask for it at the same moment. To another address it
     /// goes only where nothing comes from the old one any more, because whoever listens to the
     /// network knows the ids.
-    pub(super) fn ghost_of(&self, id: &str, at: IpAddr, now_us: u64) -> Option<usize> {
+    pub(super) fn ghost_of(
+        &self,
+        (id, key): (&str, Option<&[u8; 32]>),
+        at: IpAddr,
+        now_us: u64,
+    ) -> Option<usize> {
         let seats =
             || self.seats.iter().enumerate().filter_map(|(n, seat)| Some((n, seat.as_ref()?)));
-        let mut own = seats().filter(|(_, seat)| gives_way(&seat.listener, id, at, now_us));
+        let mut own = seats().filter(|(_, seat)| gives_way(&seat.listener, (id, key), at, now_us));
         let is_given_away =
             |index| seats().any(|(_, s)| s.replaces == Some(index) && s.listener.id == id);
         own.find_map(|(index, _)| (!is_given_away(index)).then_some(index))
@@ -215,14 +225,16 @@ impl Transmit {
 
     /// Answers a hello. A known id takes the older connection's place; a listener that was told
     /// that the server is full gets a seat only so.
-    pub(super) fn welcome(&mut self, index: usize, mut hello: Hello) {
+    pub(super) fn welcome(&mut self, index: usize, mut hello: Hello, asked: Option<Asked>) {
         let now = self.clock.now_us();
         let Some(Some(seat)) = self.seats.get(index) else {
             return;
         };
-        let ghost = self.ghost_of(&hello.id, seat.listener.peer.ip(), now);
+        let key = asked.as_ref().map(|asked| asked.client);
+        let ghost = self.ghost_of((&hello.id, key.as_ref()), seat.listener.peer.ip(), now);
         // Under the name that it asks for: whoever was muted may still be leaving.
-        let who = Who { origin: seat.origin, id: hello.id.clone(), name: hello.name.clone() };
+        let id = key.as_ref().map_or_else(|| hello.id.clone(), private::short);
+        let who = Who { origin: seat.origin, id, name: hello.name.clone() };
         hello.name = self.distinct_name(hello.name, index, ghost);
         let seated = self.seated();
         let mut captured = self.room.captured.list().into_iter();
@@ -262,11 +274,17 @@ impl Transmit {
         self.offer_channel(index, &mut welcome);
         let refusal = self.let_speak(index, ghost, hello.talk.take());
         self.number(index, ghost, &mut welcome);
+        let Some((frame, entered)) = self.welcome_frame(welcome.clone(), asked) else {
+            return;
+        };
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return;
         };
         let talks = if seat.listener.talker.is_some() { " and talks" } else { "" };
-        seat.listener.welcome(hello, welcome.frame(), &self.logs[codec.index()], from_us);
+        seat.listener.welcome(hello, frame, &self.logs[codec.index()], from_us);
+        if let Some(Entered { key, own, channel }) = entered {
+            seat.listener.enter(key, own, channel);
+        }
         if let Some(why) = &refusal {
             seat.listener.outbox.notice(&Notice::because(Reason::MayNotTalk, why));
         }
@@ -304,6 +322,7 @@ impl Transmit {
             return;
         };
         if seat.listener.outbox.is_greeted()
+            && seat.listener.is_confirmed()
             && let Some(ghost) = seat.replaces.take()
         {
             let id = seat.listener.id.clone();
@@ -319,7 +338,17 @@ impl Transmit {
 }
 
 /// Whether a listener's seat goes to a connection from `at` whose hello has that id.
-fn gives_way(old: &Listener, id: &str, at: IpAddr, now_us: u64) -> bool {
+/// In a private room it goes to whoever has the same key, wherever that is.
+fn gives_way(
+    old: &Listener,
+    (id, key): (&str, Option<&[u8; 32]>),
+    at: IpAddr,
+    now_us: u64,
+) -> bool {
+    if let Some(key) = key {
+        let is_it = old.member.as_ref().is_some_and(|member| member.key == *key);
+        return old.is_seated() && old.id == id && is_it;
+    }
     let is_here = old.peer.ip().to_canonical() == at.to_canonical();
     let is_silent = now_us.saturating_sub(old.heard_us) >= SILENT_US;
     old.is_seated() && old.id == id && (is_here || is_silent)
@@ -348,13 +377,13 @@ mod tests {
         old.read(&Ping { client_us: 1 }.frame(), 1_000_000).unwrap();
         let elsewhere: IpAddr = "10.0.0.2".parse().unwrap();
         let here: IpAddr = "10.0.0.1".parse().unwrap();
-        assert!(gives_way(&old, "run", here, 1_000_000));
-        assert!(!gives_way(&old, "another", here, 9_000_000));
-        assert!(!gives_way(&old, "run", elsewhere, 1_399_999));
-        assert!(gives_way(&old, "run", elsewhere, 1_400_000));
+        assert!(gives_way(&old, ("run", None), here, 1_000_000));
+        assert!(!gives_way(&old, ("another", None), here, 9_000_000));
+        assert!(!gives_way(&old, ("run", None), elsewhere, 1_399_999));
+        assert!(gives_way(&old, ("run", None), elsewhere, 1_400_000));
         old.read(&Ping { client_us: 2 }.frame(), 1_500_000).unwrap();
-        assert!(!gives_way(&old, "run", elsewhere, 1_899_999), "it was heard of again");
+        assert!(!gives_way(&old, ("run", None), elsewhere, 1_899_999), "it was heard of again");
         old.close(Reason::Removed, "go", 1_600_000);
-        assert!(!gives_way(&old, "run", here, 9_000_000), "it is on its way out");
+        assert!(!gives_way(&old, ("run", None), here, 9_000_000), "it is on its way out");
     }
 }

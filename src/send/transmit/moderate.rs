@@ -27,6 +27,7 @@ impl Transmit {
         };
         let (who, origin) = (seat.who(), seat.origin);
         self.verdicts.remove(who);
+        self.shut_out();
         let mut leaving = vec![index];
         if by_address {
             self.verdicts.shut_out(origin);
@@ -88,7 +89,7 @@ impl Transmit {
 impl Seat {
     /// How its listener is known again.
     pub(super) fn who(&self) -> Who {
-        let (id, name) = (self.listener.id.clone(), self.listener.name.clone());
+        let (id, name) = (self.identity(), self.listener.name.clone());
         Who { origin: self.origin, id, name }
     }
 }

@@ -134,7 +134,8 @@ impl Transmit {
         while let Some(Some(seat)) = self.seats.get_mut(index) {
             match seat.listener.read(&self.buffer[..count], now) {
                 Ok(Asks::Nothing) => return,
-                Ok(Asks::Welcome(hello)) => self.welcome(index, hello),
+                Ok(Asks::Welcome(hello)) => self.welcome(index, hello, None),
+                Ok(Asks::Enter(message)) => self.enter(index, &message),
                 Ok(Asks::Mix(spoken)) => self.hand_on(index, spoken),
                 Ok(Asks::Wish(wish)) => self.grant(index, wish),
                 Ok(Asks::Offer(offer)) => self.ask_for_channel(index, offer),

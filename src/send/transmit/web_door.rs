@@ -16,7 +16,7 @@ use super::{Transmit, WEB_DOOR};
 use crate::addresses::{self, Interface};
 use crate::send::fanout::Listener;
 use crate::send::web::{Response, Web};
-use crate::wire::Full;
+use crate::wire::{Full, websocket};
 use crate::wire::http::{self, Answer, Head, Status};
 
 /// How many of the [`MAX_VISITORS`] are for this machine alone: whoever runs the server can always
@@ -321,7 +321,12 @@ impl Transmit {
             }
         };
         let Visitor { stream, peer, origin, .. } = visitor;
-        let listener = Listener::browser(peer, http::switching(accept), refused, now);
+        let mut opening = http::switching(accept);
+        if self.keys.is_some() && refused.is_none() {
+            opening.extend(websocket::binary(&self.room.config.frame()));
+        }
+        let mut listener = Listener::browser(peer, opening, refused, now);
+        listener.is_held = self.keys.is_some();
         let Some(index) = self.take_seat(stream, listener, origin, true) else { return };
         // It may have spoken on before it was answered.
         let count = said.len().min(self.buffer.len());

@@ -19,7 +19,7 @@ fn a_generation_one_config_is_its_bytes_exactly() {
 #[test]
 fn our_config_keeps_the_bytes_after_it_aligned() {
     for chunk_size in [64, 128, 1024, 8192] {
-        let key = AuralyncKey { version: 2, hold: chunk_size == 64 };
+        let key = AuralyncKey { version: 2, hold: chunk_size == 64, room: None };
         let ours = Config { chunk_size, auralync: Some(key), ..config() };
         let frame = ours.frame();
         assert_eq!(frame.len() % 4, 0);

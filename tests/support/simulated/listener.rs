@@ -338,7 +338,7 @@ fn counting(
 
 /// The words before the sound.
 fn greet(conversation: &mut Conversation, deframer: &mut Deframer, old: bool) {
-    let auralync = (!old).then_some(AuralyncKey { version: 2, hold: false });
+    let auralync = (!old).then_some(AuralyncKey { version: 2, hold: false, room: None });
     let config = Config { sample_rate: RATE, channels: 1, chunk_size: 1024, auralync };
     let mut bytes = config.frame();
     if !old {
@@ -358,6 +358,7 @@ fn greet(conversation: &mut Conversation, deframer: &mut Deframer, old: bool) {
             captured_output: None,
             also_captured: Vec::new(),
             datagrams: None,
+            room: None,
         };
         bytes.extend(welcome.frame());
     }

@@ -86,7 +86,7 @@ impl Session<'_> {
     fn call(&mut self) -> Result<()> {
         let was = self.line.address;
         let address = self.search.as_mut().map_or(was, |search| search.next(was));
-        let hello = self.connect.hello.clone();
+        let hello = self.connect.introduction();
         match Line::call(address, hello, self.connect.network(), self.now_us()) {
             Ok(mut rival) => {
                 rival.mark(self.connect.dscp);

@@ -92,6 +92,10 @@ impl Session<'_> {
         let (Some(sounds), Some(datagrams)) = (&mut self.sounds, &mut self.datagrams) else {
             return;
         };
+        let Some(bytes) = self.line.conversation.open_datagram(bytes) else {
+            self.connect.seen.unopened.add(1);
+            return;
+        };
         match FromServer::read(bytes) {
             Some(FromServer::Sound(sound)) => {
                 if datagrams.asking.sound(now_us) {

@@ -8,6 +8,7 @@ use super::super::datagram_path::Pace;
 use super::super::{DatagramLog, Log, Outbox, Own};
 use super::{Listener, Phase};
 use crate::codec::Codec;
+use crate::secure::keyring::StreamSeal;
 use crate::wire::datagram::{Ask, OWN_STREAM};
 use crate::wire::{self, AudioFrame, AudioHeader};
 
@@ -31,7 +32,12 @@ impl Listener {
             Some(own) => own.push(frame, keep_us),
             None => {
                 let AudioHeader { position, frames, .. } = *frame.header();
-                let mut cut = DatagramLog::new(own_stream(self.codec), rate);
+                let (mut log, stream) = (Log::new(bound), own_stream(self.codec));
+                let mut cut = DatagramLog::new(stream, rate);
+                if let Some(member) = &self.member {
+                    log.seal_with(StreamSeal::new(&member.own, 0, stream));
+                    cut.seal_with(StreamSeal::new(&member.own, 0, stream));
+                }
                 let from = match self.path.as_ref().filter(|path| path.is_used()) {
                     Some(path) => {
                         cut.hear(path.parities());
@@ -41,7 +47,7 @@ impl Listener {
                     }
                     None => self.outbox.end_at(position),
                 };
-                let own = self.own.insert(Own::begin(Log::new(bound), cut, from));
+                let own = self.own.insert(Own::begin(log, cut, from));
                 own.push(frame, keep_us);
             }
         }

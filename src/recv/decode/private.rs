@@ -1,0 +1,157 @@
+//! A private room, from the listener's side: entering it, and opening what is sealed.
+
+use byteorder::{BigEndian, ByteOrder};
+use zeroize::Zeroizing;
+
+use crate::secure::Key;
+use crate::secure::handshake::{Asking, Channel, Pair, Terms};
+use crate::secure::keyring::{Keyring, Kind};
+use crate::secure::room::{SERVER, Secret, name_of};
+use crate::wire::datagram::{self, PAIR, nearest, parity_of};
+use crate::wire::{
+    AudioHeader, Epochs, Hello, MAX_JSON, PLAIN_HEADER, PrivateRoom, RoomKeys, SealedHeader,
+    Violation, Welcome, kind, typed,
+};
+
+/// What lets a listener into one private room.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    /// The room's secret.
+    pub secret: Secret,
+    /// Names the server's key: another server is not believed.
+    pub server: [u8; SERVER],
+    /// Who this listener is.
+    pub own: Pair,
+}
+
+/// Why a room is not entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shut {
+    /// It is private, and there is no ticket.
+    NoTicket,
+    /// It is open, and the ticket says that it should not be.
+    Open,
+    /// The ticket is for another server, or somebody pretends to be this one.
+    OtherServer,
+    /// The ticket is for another room, or an old one.
+    OtherRoom,
+}
+
+/// Entering on its way.
+#[derive(Debug)]
+pub(super) struct Entering(Asking);
+
+/// What is sealed goes through this.
+#[derive(Debug)]
+pub(super) struct Inside {
+    channel: Channel,
+    ring: Keyring,
+    /// What was opened last.
+    opened: Vec<u8>,
+}
+
+impl Ticket {
+    /// The frame that asks to enter `room`, whose config had that payload.
+    pub(super) fn ask(
+        &self,
+        room: &PrivateRoom,
+        config: &[u8],
+        hello: &Hello,
+    ) -> Result<(Entering, Vec<u8>), Shut> {
+        if name_of(&room.key) != self.server {
+            return Err(Shut::OtherServer);
+        }
+        let terms = Terms { secret: &self.secret, own: &self.own, config };
+        let body = hello.frame().split_off(PLAIN_HEADER + 1);
+        let (asking, message) = terms.ask(&room.key, &body).ok_or(Shut::OtherServer)?;
+        Ok((Entering(asking), typed(kind::ENTER, &message)))
+    }
+}
+
+impl Entering {
+    /// The welcome that the answer holds, and what opens all that follows.
+    pub(super) fn finish(self, body: &[u8]) -> Result<(Welcome, Inside), Violation> {
+        let unreadable = |why: &str| Violation::Unreadable { what: "welcome", why: why.to_owned() };
+        if body.len() > 2 * MAX_JSON {
+            return Err(unreadable("it is too long"));
+        }
+        let finished = self.0.finish(body);
+        let (channel, welcome) =
+            finished.map_err(|_| unreadable("somebody else than the room's server sent it"))?;
+        let mut welcome = Welcome::read(&welcome)?;
+        let keys = welcome.room.take().ok_or_else(|| unreadable("it holds no keys"))?;
+        let mut ring = Keyring::new(Key::new(*keys.own.bytes()));
+        learn(&mut ring, keys);
+        Ok((welcome, Inside { channel, ring, opened: Vec::new() }))
+    }
+}
+
+fn learn(ring: &mut Keyring, keys: RoomKeys) {
+    for (epoch, secret) in keys.epochs {
+        ring.learn(epoch, Key::new(*secret.bytes()));
+    }
+}
+
+impl Inside {
+    /// Seals a frame that is to be said.
+    pub(super) fn seal(&mut self, frame: &[u8]) -> Vec<u8> {
+        let inner = frame.get(PLAIN_HEADER..).unwrap_or_default();
+        typed(kind::PRIVATE, &self.channel.sealing.seal(inner).unwrap_or_default())
+    }
+
+    /// Opens a frame that is for this listener alone: its kind and its body.
+    pub(super) fn open(&mut self, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, Violation> {
+        let opened = self.channel.opening.open(body).ok();
+        opened.filter(|opened| !opened.is_empty()).ok_or_else(wrong_seal)
+    }
+
+    /// Takes keys of sound.
+    pub(super) fn learn(&mut self, body: &[u8]) -> Result<(), Violation> {
+        for (epoch, secret) in Epochs::read(body)?.epochs {
+            self.ring.learn(epoch, Key::new(*secret.bytes()));
+        }
+        Ok(())
+    }
+
+    /// Opens a frame of sound.
+    pub(super) fn open_sound(&mut self, body: &[u8]) -> Result<(AudioHeader, &[u8]), Violation> {
+        let SealedHeader { audio, stream, epoch } = SealedHeader::read(body)?;
+        let which = (Kind::Frame, epoch, stream);
+        let opened = &mut self.opened;
+        if !self.ring.open(which, audio.position, SealedHeader::OPEN, body, opened) {
+            return Err(wrong_seal());
+        }
+        Ok((audio, opened))
+    }
+
+    /// Opens a datagram. `None` where it is sealed wrongly, or came before.
+    pub(super) fn open_datagram(&mut self, bytes: &[u8]) -> Option<&[u8]> {
+        let (kind, open) = match *bytes.first()? {
+            datagram::kind::SOUND => (Kind::Sound, datagram::SOUND_HEADER),
+            datagram::kind::PARITY if parity_of(bytes)? == PAIR => {
+                (Kind::OfTwo, datagram::PARITY_HEADER)
+            }
+            datagram::kind::PARITY => (Kind::OfFour, datagram::PARITY_HEADER),
+            _ => {
+                self.opened.clear();
+                self.opened.extend_from_slice(bytes);
+                return Some(&self.opened);
+            }
+        };
+        let header = bytes.get(..open)?;
+        let which = (kind, header[datagram::EPOCH_AT], header[2]);
+        let counter = nearest(self.ring.end(which), BigEndian::read_u32(&header[4..]));
+        let mut payload = std::mem::take(&mut self.opened);
+        let is_right = self.ring.open(which, counter, open, bytes, &mut payload);
+        if is_right {
+            payload.splice(..0, header.iter().copied());
+        }
+        self.opened = payload;
+        is_right.then_some(&self.opened[..])
+    }
+}
+
+fn wrong_seal() -> Violation {
+    let why = "somebody without the room's keys sent it".to_owned();
+    Violation::Unreadable { what: "sealed frame", why }
+}

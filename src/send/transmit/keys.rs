@@ -1,0 +1,237 @@
+//! The keys of a private room: who may enter, and what seals its sound from when on.
+//!
+//! Pure: time and random bytes are arguments.
+
+use std::collections::VecDeque;
+
+use crate::allowance::Allowance;
+use crate::secure::Key;
+use crate::secure::handshake::{Asked, Pair, Refusal, Terms};
+use crate::secure::keyring::EPOCHS_KEPT;
+use crate::secure::room::Secret;
+use crate::wire::{Epochs, PrivateRoom, RoomKeys, SecretText};
+
+/// An epoch lasts so long, in µs: whoever is let in can open what they recorded up to a minute before.
+const EPOCH_US: u64 = 60_000_000;
+
+/// So long before its first sound an epoch is told, in µs, where there is no hurry: longer than TCP stands
+/// still on a path that still works.
+const TOLD_BEFORE_US: u64 = 10_000_000;
+
+/// And so long where somebody was asked to leave, who can open all until then.
+const HASTY_US: u64 = 500_000;
+
+/// Epochs begin no closer together than this, in µs: ten a second.
+const CLOSEST_US: u64 = 100_000;
+
+/// Sound of an epoch may still be sent for so long after it, in µs: as long as any playout delay, and what
+/// listeners add to it.
+const HEARD_FOR_US: u64 = 21_000_000;
+
+/// Handshakes in a second: a third of a millisecond each.
+const ENTER_PER_SECOND: u64 = 200;
+
+/// What everybody in the room knows, and the server's own key.
+#[derive(Debug, Clone)]
+pub struct RoomSecrets {
+    /// The room's secret.
+    pub secret: Secret,
+    /// The server's keys.
+    pub pair: Pair,
+}
+
+/// An epoch that was told.
+#[derive(Debug, Clone)]
+pub(super) struct Epoch {
+    pub(super) number: u8,
+    pub(super) secret: Key,
+    /// When its first sound is sealed.
+    from_us: u64,
+}
+
+/// The room's keys.
+#[derive(Debug)]
+pub(super) struct Keys {
+    secrets: RoomSecrets,
+    /// What the config says: nobody changes it on its way.
+    config: Vec<u8>,
+    /// The epoch whose key is in use.
+    in_use: Option<u8>,
+    /// Told epochs, the newest last, as long as any of their sound may be heard. The first is in use.
+    epochs: VecDeque<Epoch>,
+    /// Somebody who knew the newest was asked to leave.
+    is_hasty: bool,
+    enters: Allowance,
+}
+
+impl Keys {
+    /// The keys of a room whose first epoch, in use at once, has the secret `first`. `config` is the
+    /// payload of the frame that says so.
+    pub(super) fn new(
+        secrets: RoomSecrets,
+        config: Vec<u8>,
+        (first, number): (Key, u8),
+        now_us: u64,
+    ) -> Self {
+        let epochs = VecDeque::from([Epoch { number, secret: first, from_us: now_us }]);
+        let enters = Allowance::per_second(ENTER_PER_SECOND);
+        Self { secrets, config, in_use: None, epochs, is_hasty: false, enters }
+    }
+
+    /// What a private room says of itself.
+    pub(super) fn describe(secrets: &RoomSecrets) -> PrivateRoom {
+        let id = secrets.secret.id().iter().map(|byte| format!("{byte:02x}")).collect();
+        PrivateRoom { key: secrets.pair.public, id }
+    }
+
+    /// What a client's first message says, at `now_us`.
+    pub(super) fn take(&mut self, message: &[u8], now_us: u64) -> Result<Asked, Refused> {
+        let terms =
+            Terms { secret: &self.secrets.secret, own: &self.secrets.pair, config: &self.config };
+        if !terms.is_from_member(message) {
+            return Err(Refused::Key);
+        }
+        if !self.enters.takes(now_us) {
+            return Err(Refused::Busy);
+        }
+        terms.take(message).map_err(|refusal| match refusal {
+            Refusal::Stranger => Refused::Key,
+            Refusal::Broken => Refused::Broken,
+        })
+    }
+
+    /// The epoch that seals sound now.
+    pub(super) fn epoch(&self, now_us: u64) -> &Epoch {
+        let begun = self.epochs.iter().rev().find(|epoch| epoch.from_us <= now_us);
+        begun.unwrap_or(&self.epochs[0])
+    }
+
+    /// The epoch that seals sound from now on, where that is another than before.
+    pub(super) fn turn(&mut self, now_us: u64) -> Option<Epoch> {
+        let epoch = self.epoch(now_us).clone();
+        (self.in_use.replace(epoch.number) != Some(epoch.number)).then_some(epoch)
+    }
+
+    /// What a newcomer is told: the secret of its own sound, and all epochs whose sound may come.
+    pub(super) fn for_newcomer(&self, own: &Key) -> RoomKeys {
+        let epochs = self.epochs.iter();
+        let epochs = epochs.map(|epoch| (epoch.number, SecretText::new(epoch.secret.bytes())));
+        RoomKeys { own: SecretText::new(own.bytes()), epochs: epochs.collect() }
+    }
+
+    /// Whoever was told the newest epoch is not to hear the next.
+    pub(super) fn hurry(&mut self) {
+        self.is_hasty = true;
+    }
+
+    /// Whether a new epoch is to be told.
+    pub(super) fn is_due(&self, now_us: u64) -> bool {
+        let told_us = |epoch: &Epoch| now_us.saturating_sub(epoch.from_us);
+        let newest = self.epochs.back();
+        let is_old = newest.is_some_and(|epoch| told_us(epoch) + TOLD_BEFORE_US >= EPOCH_US);
+        let soonest_us = now_us + HASTY_US;
+        let before = self.epochs.iter().rev().find(|epoch| epoch.from_us <= soonest_us);
+        let is_apart = before.is_none_or(|epoch| soonest_us >= epoch.from_us + CLOSEST_US);
+        is_old || self.is_hasty && is_apart
+    }
+
+    /// Begins an epoch with that secret, and says what is to be told of it.
+    pub(super) fn begin(&mut self, secret: Key, now_us: u64) -> Epochs {
+        let ahead_us = if self.is_hasty { HASTY_US } else { TOLD_BEFORE_US };
+        self.is_hasty = false;
+        let newest = self.epochs.back();
+        let number = newest.map_or(0, |epoch| epoch.number.wrapping_add(1));
+        // What was to begin later than this does not begin.
+        let from_us = now_us + ahead_us;
+        while self.epochs.len() > 1 && self.epochs.back().is_some_and(|one| one.from_us > from_us) {
+            self.epochs.pop_back();
+        }
+        self.epochs.push_back(Epoch { number, secret: secret.clone(), from_us });
+        self.forget(now_us);
+        Epochs { epochs: [(number, SecretText::new(secret.bytes()))].into() }
+    }
+
+    /// Forgets epochs whose sound nobody waits for any more.
+    fn forget(&mut self, now_us: u64) {
+        let is_over = |next: &Epoch| next.from_us + HEARD_FOR_US < now_us;
+        while self.epochs.len() >= EPOCHS_KEPT || self.epochs.get(1).is_some_and(is_over) {
+            self.epochs.pop_front();
+        }
+    }
+}
+
+/// Why somebody may not enter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// They have another key than the room's.
+    Key,
+    /// What they sent was changed, or is for another server.
+    Broken,
+    /// Too many want to enter at the same moment.
+    Busy,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000;
+
+    fn keys() -> Keys {
+        let pair = Pair::new(Key::new([2; 32]));
+        let secrets = RoomSecrets { secret: Secret::new([1; 16]), pair };
+        Keys::new(secrets, Vec::new(), (Key::new([0; 32]), 7), 0)
+    }
+
+    fn secret(n: u64) -> Key {
+        Key::new([9; 32]).derive("", &n.to_be_bytes())
+    }
+
+    #[test]
+    fn an_epoch_is_told_ten_seconds_before_it_seals_and_lasts_a_minute() {
+        let mut keys = keys();
+        let (mut told, mut seals) = (Vec::new(), vec![(0, 7)]);
+        for now_us in (0..200 * S).step_by(100_000) {
+            if keys.is_due(now_us) {
+                let news = keys.begin(secret(now_us), now_us);
+                told.push((now_us / S, *news.epochs.keys().next().unwrap()));
+            }
+            let number = keys.epoch(now_us).number;
+            if seals.last() != Some(&(seals.last().unwrap().0, number)) {
+                seals.push((now_us / S, number));
+            }
+        }
+        assert_eq!(told, [(50, 8), (110, 9), (170, 10)]);
+        assert_eq!(seals, [(0, 7), (60, 8), (120, 9), (180, 10)]);
+        assert!(keys.for_newcomer(&secret(0)).epochs.len() <= 2);
+    }
+
+    #[test]
+    fn whoever_was_asked_to_leave_opens_nothing_after_half_a_second_even_if_an_epoch_was_told() {
+        let mut keys = keys();
+        keys.begin(secret(1), 50 * S);
+        keys.hurry();
+        assert!(keys.is_due(55 * S));
+        let news = keys.begin(secret(2), 55 * S);
+        assert_eq!(news.epochs.keys().collect::<Vec<_>>(), [&9]);
+        assert_eq!(keys.epoch(55 * S + HASTY_US - 1).number, 7);
+        for later_us in [55 * S + HASTY_US, 60 * S, 61 * S, 90 * S] {
+            assert_eq!(keys.epoch(later_us).number, 9);
+        }
+    }
+
+    #[test]
+    fn ten_epochs_begin_in_a_second_at_most_and_all_that_may_be_heard_are_kept() {
+        let mut keys = keys();
+        let mut begun = 0;
+        for now_us in (0..60 * S).step_by(10_000) {
+            keys.hurry();
+            if keys.is_due(now_us) {
+                keys.begin(secret(now_us), now_us);
+                begun += 1;
+            }
+            assert!(keys.epochs.len() < EPOCHS_KEPT);
+        }
+        assert!((595..=601).contains(&begun), "{begun}");
+    }
+}

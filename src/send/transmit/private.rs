@@ -1,0 +1,152 @@
+//! A private room: who enters, and which keys seal its sound.
+
+use log::{debug, warn};
+use zeroize::Zeroizing;
+
+use super::keys::{Keys, Refused, RoomSecrets};
+use super::{Seat, Transmit};
+use crate::codec::Codec;
+use crate::secure::Key;
+use crate::secure::handshake::Asked;
+use crate::secure::keyring::StreamSeal;
+use crate::wire::{AuralyncKey, Hello, Reason, VERSION, Welcome, kind, typed};
+
+/// What those are told whose key is another room's, or an old one.
+const WRONG_KEY: &str = "this room has another key: ask for its link or a code";
+
+/// What those are told who come when too many others do.
+const CROWDED: &str = "too many want to come in at the same moment: try again in a few seconds";
+
+impl Transmit {
+    /// Makes the room private, before anybody is in it.
+    ///
+    /// # Errors
+    /// If the system gives no random numbers.
+    pub fn make_private(&mut self, secrets: RoomSecrets) -> crate::error::Result<()> {
+        let room = Keys::describe(&secrets);
+        let key = AuralyncKey { version: VERSION, hold: true, room: Some(room.clone()) };
+        self.room.config.auralync = Some(key);
+        let config = self.room.config.frame().split_off(4);
+        let first = new_key()?;
+        let now = self.clock.now_us();
+        self.keys = Some(Keys::new(secrets, config, (first, 0), now));
+        self.seal_logs(now);
+        Ok(())
+    }
+
+    /// Tells new keys, and begins to use those whose time has come.
+    pub(super) fn mind_keys(&mut self) {
+        let now = self.clock.now_us();
+        let Some(keys) = &mut self.keys else { return };
+        if keys.is_due(now) {
+            match new_key() {
+                Ok(secret) => {
+                    let news = keys.begin(secret, now);
+                    for index in 0..self.seats.len() {
+                        if let Some(Some(seat)) = self.seats.get_mut(index) {
+                            seat.listener.outbox.learn(news.clone());
+                            self.touch(index);
+                        }
+                    }
+                }
+                Err(e) => warn!("the room goes on with the keys that it has: {e}"),
+            }
+        }
+        self.seal_logs(now);
+    }
+
+    /// What is encoded from now on is sealed with the key whose time it is.
+    fn seal_logs(&mut self, now: u64) {
+        let Some(epoch) = self.keys.as_mut().and_then(|keys| keys.turn(now)) else {
+            return;
+        };
+        for codec in Codec::all() {
+            let (at, stream) = (codec.index(), self.cut[codec.index()].stream());
+            let seal = || StreamSeal::new(&epoch.secret, epoch.number, stream);
+            self.logs[at].seal_with(seal());
+            self.cut[at].seal_with(seal());
+        }
+    }
+
+    /// Lets the listener at `index` in, if its first message says that it has the key.
+    pub(super) fn enter(&mut self, index: usize, message: &[u8]) {
+        let now = self.clock.now_us();
+        let (Some(keys), Some(Some(seat))) = (&mut self.keys, self.seats.get_mut(index)) else {
+            return;
+        };
+        let asked = match keys.take(message, now) {
+            Ok(asked) => asked,
+            Err(refused) => {
+                debug!("{} does not enter: {refused:?}", seat.listener.label());
+                let (reason, text) = match refused {
+                    Refused::Busy => (Reason::Stopping, CROWDED),
+                    Refused::Key | Refused::Broken => (Reason::WrongKey, WRONG_KEY),
+                };
+                seat.listener.close(reason, text, now);
+                return;
+            }
+        };
+        match Hello::read(&asked.hello) {
+            Ok(mut hello) => {
+                // Nobody else can say so, whatever id their hello has.
+                hello.id = format!("{}-{}", short(&asked.client), hello.id);
+                self.welcome(index, hello, Some(asked));
+            }
+            Err(violation) => {
+                debug!("{} enters with no hello: {violation}", seat.listener.label());
+                seat.listener.close(Reason::Violation, "this is not AuraLync's protocol", now);
+            }
+        }
+    }
+
+    /// The frame that welcomes the listener at `index`: openly, or as the answer to `asked`, from when on
+    /// all that is said to it is sealed. `None` where the system gives no random numbers.
+    pub(super) fn welcome_frame(
+        &self,
+        mut welcome: Welcome,
+        asked: Option<Asked>,
+    ) -> Option<(Vec<u8>, Option<Entered>)> {
+        let (Some(keys), Some(asked)) = (&self.keys, asked) else {
+            return Some((welcome.frame(), None));
+        };
+        let own = new_key().inspect_err(|e| warn!("nobody is let in: {e}")).ok()?;
+        welcome.room = Some(keys.for_newcomer(&own));
+        let (key, body) = (asked.client, Zeroizing::new(welcome.frame()));
+        let (channel, message) = asked.answer(body.get(5..).unwrap_or_default())?;
+        Some((typed(kind::ENTERED, &message), Some(Entered { key, own, channel })))
+    }
+
+    /// Who was asked to leave is not to hear what follows.
+    pub(super) fn shut_out(&mut self) {
+        if let Some(keys) = &mut self.keys {
+            keys.hurry();
+        }
+    }
+}
+
+/// Somebody who is in.
+pub(super) struct Entered {
+    pub(super) key: [u8; 32],
+    pub(super) own: Key,
+    pub(super) channel: crate::secure::handshake::Channel,
+}
+
+impl Seat {
+    /// By what its listener is known again, whatever its hello says: its key, in a private room.
+    pub(super) fn identity(&self) -> String {
+        self.listener.member.as_ref().map_or(self.listener.id.clone(), |member| short(&member.key))
+    }
+}
+
+/// A public key in few letters: nobody makes another with the same.
+pub(super) fn short(key: &[u8; 32]) -> String {
+    key[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn new_key() -> crate::error::Result<Key> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes).map_err(|e| {
+        crate::error::Error::internal("the system gives no random numbers", e)
+    })?;
+    Ok(Key::new(*bytes))
+}
