@@ -142,6 +142,17 @@ pub fn page(
     }
 }
 
+/// The address at which others reach a server that is bound to `bind`, as [`commands`] chooses it.
+#[must_use]
+pub fn likeliest(
+    local: &[Interface],
+    default_route: Option<IpAddr>,
+    bind: Option<IpAddr>,
+) -> IpAddr {
+    let choices = choices(local, default_route, bind);
+    choices.first().map_or(Ipv4Addr::LOCALHOST.into(), |(ip, _)| ip.to_canonical())
+}
+
 /// The addresses to reach a server that is bound to `bind`, the likeliest first, each with a note.
 fn choices(
     local: &[Interface],

@@ -61,6 +61,7 @@ pub mod codec;
 pub mod device;
 #[doc(hidden)]
 pub mod recording;
+mod secret_file;
 #[doc(hidden)]
 pub mod secure;
 #[doc(hidden)]

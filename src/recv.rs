@@ -15,6 +15,7 @@ mod play_thread;
 mod recordings;
 pub mod repair;
 mod report;
+pub mod rooms;
 mod running;
 pub mod simulate;
 pub mod speaker;

@@ -10,6 +10,7 @@ pub mod mix;
 mod origin;
 pub mod presence;
 mod report;
+mod room_key;
 mod running;
 mod stream_rate;
 mod terms;
@@ -23,12 +24,13 @@ use std::sync::atomic::AtomicU32;
 use std::sync::mpsc::Receiver;
 
 use log::warn;
+use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::discovery::announce::Announcer;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::preset::{Fixed, Watch};
+use crate::preset::{DEFAULT_PORT, Fixed, Watch};
 use crate::recording::refuse_folder_at_once;
 use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
@@ -44,7 +46,7 @@ use origin::Origin;
 use report::Report;
 use running::{Opened, Running};
 use stream_rate::stream_rate;
-use transmit::{datagram_socket, sockets};
+use transmit::{RoomSecrets, datagram_socket, sockets};
 
 /// A server that has its sound source and its port, and has not started yet.
 pub struct Server {
@@ -62,6 +64,8 @@ pub struct Server {
     web_door: Option<std::net::TcpListener>,
     lines: Lines,
     recordings: Recordings,
+    /// Those of a private room.
+    keys: Option<RoomSecrets>,
     status: Option<Terminal>,
 }
 
@@ -112,6 +116,7 @@ impl Server {
             let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
+        let keys = settings.private.then(|| room_key::own(settings.new_key)).transpose()?;
         // Last, so that nothing that keeps the server from starting leaves an empty file.
         let recordings = Recordings::start(&settings, format, &fitting.stop)?;
         Ok(Self {
@@ -127,6 +132,7 @@ impl Server {
             web_door,
             lines,
             recordings,
+            keys,
             status: None,
         })
     }
@@ -196,7 +202,7 @@ impl Server {
     pub fn run(self, shutdown: &Shutdown) -> Result<()> {
         let (port, web) = (self.address().map_or(0, |address| address.port()), self.web_port());
         let Self { settings, source: origin, beside, desk, orders, fitting, .. } = self;
-        let Self { format, door, datagrams, web_door, lines, recordings, status, .. } = self;
+        let Self { format, door, datagrams, web_door, lines, recordings, keys, status, .. } = self;
         let clock = fitting.clock;
         let opened = Opened {
             origin,
@@ -208,6 +214,7 @@ impl Server {
             datagrams,
             web_door,
             recordings,
+            keys,
         };
         let running = Running::start(&settings, opened)?;
         // Rate and chunks stay what they are, so a new delay must fit these.
@@ -228,6 +235,24 @@ impl Server {
         });
         running.end()
     }
+}
+
+/// The link that lets people into this user's private room, whose page is at `url` and whose server listens
+/// at `address`. The room gets a new key where `settings` say so, or it has none.
+///
+/// # Errors
+/// [`Error::File`] where the key cannot be read or written.
+pub fn room_link(
+    settings: &ServerSettings,
+    url: Option<&str>,
+    address: SocketAddr,
+) -> Result<Zeroizing<String>> {
+    let fragment = room_key::fragment(&room_key::own(settings.new_key)?);
+    Ok(Zeroizing::new(match (url, address.port()) {
+        (Some(url), DEFAULT_PORT) => format!("{url}#{}", *fragment),
+        (Some(url), port) => format!("{url}?port={port}#{}", *fragment),
+        (None, _) => format!("auralync://{address}/#{}", *fragment),
+    }))
 }
 
 /// Ports that are tried where any will do, for one that is free for datagrams too.

@@ -1,12 +1,14 @@
 //! `auralync-server`: flags → settings → serve → exit code.
 
+use std::net::SocketAddr;
+use std::ops::Deref;
 use std::process::ExitCode;
 
 use auralync::addresses;
 use auralync::preset;
 use auralync::program::{self, print};
 use auralync::qr;
-use auralync::send::Server;
+use auralync::send::{Server, room_link};
 use auralync::settings::{ServerArgs, ServerSettings};
 use auralync::stats::StatsTarget;
 use auralync::status;
@@ -24,6 +26,11 @@ fn main() -> ExitCode {
             print(preset::print(name)?.trim_end());
             return Ok(());
         }
+        if settings.show_link {
+            // Even into a file: it was asked for.
+            print(&*link(&settings, settings.preset.port, settings.web)?);
+            return Ok(());
+        }
         let shutdown = program::stop_on_signals()?;
         // What is piped in may be long in coming.
         let opened = settings.clone();
@@ -33,6 +40,19 @@ fn main() -> ExitCode {
         server.show_on(program::status(settings.level, settings.stats.as_ref()));
         server.run(&shutdown)
     })
+}
+
+/// The link of the private room, for listeners at the likeliest address.
+fn link(
+    settings: &ServerSettings,
+    port: u16,
+    web: Option<u16>,
+) -> auralync::Result<impl Deref<Target = String>> {
+    let bind = settings.preset.bind;
+    let (local, default_route) = addresses::here();
+    let page = web.map(|port| addresses::page(&local, default_route, bind, port).url);
+    let host = addresses::likeliest(&local, default_route, bind);
+    room_link(settings, page.as_deref(), SocketAddr::new(host, port))
 }
 
 /// Tells the person at the server what their listeners must type. With `--stats -` stdout is for
@@ -58,7 +78,24 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
     for command in addresses::commands(&local, default_route, settings.preset.bind, port) {
         print(format_args!("    {command}"));
     }
-    if let Some(port) = server.web_port() {
+    if settings.private {
+        // Once made new is enough.
+        let settings = ServerSettings { new_key: false, ..settings.clone() };
+        let link = link(&settings, port, server.web_port())?;
+        if status::is_seen(&std::io::stdout()) {
+            print("The room is private. Whoever has this link may come in:");
+            print(format_args!("    {}", *link));
+            if settings.qr
+                && let Some(code) = qr::terminal(&link, status::columns())
+            {
+                print(code.trim_end());
+            }
+        } else {
+            print(
+                "The room is private. auralync-server --show-link prints the link that lets people in.",
+            );
+        }
+    } else if let Some(port) = server.web_port() {
         let page = addresses::page(&local, default_route, settings.preset.bind, port);
         print(page.invitation());
         if settings.qr

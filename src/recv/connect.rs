@@ -32,8 +32,9 @@ use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::playout::reading::Reading;
-use crate::recv::decode::{Shut, Ticket};
+use crate::recv::decode::Shut;
 use crate::recv::repair::Counts;
+use crate::recv::rooms::Rooms;
 use crate::recv::simulate::Network;
 use crate::settings::{Simulation, Transport};
 use crate::shutdown::Shutdown;
@@ -173,8 +174,8 @@ pub struct Connect {
     /// Asks for the codec that it began with when it connects again: a file holds sound of one rate,
     /// and Opus has a rate of its own.
     pub keeps_codec: bool,
-    /// What lets us into the private room, if we know one.
-    pub ticket: Option<Ticket>,
+    /// The private rooms that we may enter, if there are any.
+    pub rooms: Option<Rooms>,
     /// How sound is to come.
     pub transport: Transport,
     /// Give up instead of trying again.
@@ -295,8 +296,8 @@ impl Connect {
     }
 
     /// How we introduce ourselves, and by what right.
-    fn introduction(&self) -> (Hello, Option<Ticket>) {
-        (self.hello.clone(), self.ticket.clone())
+    fn introduction(&self) -> (Hello, Option<Rooms>) {
+        (self.hello.clone(), self.rooms.clone())
     }
 
     /// The network of the next connection, if one is simulated.

@@ -4,9 +4,11 @@ mod private;
 
 use zeroize::Zeroizing;
 
+use super::rooms::Rooms;
 use crate::codec::opus::RATE;
 use crate::codec::{Codec, pcm};
 use crate::playout::frames::{FrameDecoder, Sound};
+use crate::secure::room::name_of;
 use crate::wire::{
     AudioHeader, Changes, Config, Frame, Full, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
     People, Pong, Reason, SEAL, ServerFirst, Switch, VERSION, Violation, Welcome, kind,
@@ -22,8 +24,8 @@ pub struct Conversation {
     known: bool,
     /// Timed sound is given as it comes.
     is_undecoded: bool,
-    /// What lets us into a private room.
-    ticket: Option<Ticket>,
+    /// The private rooms that we may enter.
+    rooms: Option<Rooms>,
     /// Opens what is sealed, once we are in one.
     inside: Option<Inside>,
     stage: Stage,
@@ -84,17 +86,17 @@ impl Conversation {
             hello,
             known,
             is_undecoded: false,
-            ticket: None,
+            rooms: None,
             inside: None,
             stage: Stage::Waiting,
             samples: Vec::new(),
         }
     }
 
-    /// Enters the private room that `ticket` is for, and no other.
+    /// Enters private rooms, if they are among `rooms`.
     #[must_use]
-    pub fn with(self, ticket: Option<Ticket>) -> Self {
-        Self { ticket, ..self }
+    pub fn with(self, rooms: Option<Rooms>) -> Self {
+        Self { rooms, ..self }
     }
 
     /// Gives timed sound as it comes: what is missing may come another way before it is decoded.
@@ -225,19 +227,29 @@ impl Conversation {
             }
             ServerFirst::Full(full) => Ok(Event::Full(full)),
             ServerFirst::Private(room) => {
-                let Some(ticket) = &self.ticket else {
+                let Some(rooms) = &self.rooms else {
                     return Ok(Event::Shut(Shut::NoTicket));
                 };
+                let Some(ticket) = rooms.ticket(&name_of(&room.key)) else {
+                    let is_other = rooms.is_strict();
+                    return Ok(Event::Shut(if is_other {
+                        Shut::OtherServer
+                    } else {
+                        Shut::NoTicket
+                    }));
+                };
                 match ticket.ask(&room, payload, &self.hello) {
-                    Ok((entering, frame)) => {
+                    Some((entering, frame)) => {
                         self.stage = Stage::Entering(Box::new(entering));
                         Ok(Event::Say(frame))
                     }
-                    Err(shut) => Ok(Event::Shut(shut)),
+                    None => Ok(Event::Shut(Shut::OtherServer)),
                 }
             }
             // Whoever is between us and the server may have taken out that it is private.
-            ServerFirst::Config(_) if self.ticket.is_some() => Ok(Event::Shut(Shut::Open)),
+            ServerFirst::Config(_) if self.rooms.as_ref().is_some_and(Rooms::is_strict) => {
+                Ok(Event::Shut(Shut::Open))
+            }
             ServerFirst::Config(config) => {
                 let newer = config.auralync.as_ref().is_some_and(|key| key.version >= 2);
                 if newer {
@@ -295,7 +307,10 @@ impl Conversation {
         if kind != kind::ENTERED {
             return Err(Violation::Unframed);
         }
-        let (welcome, inside) = entering.finish(body)?;
+        let (welcome, inside, ticket) = entering.finish(body)?;
+        if let Some(rooms) = &self.rooms {
+            rooms.remember(&ticket);
+        }
         self.stage = Stage::Typed(Box::new(promised(&welcome, &self.hello)?));
         self.inside = Some(inside);
         Ok(Event::Welcome(welcome))

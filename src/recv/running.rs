@@ -12,6 +12,7 @@ use super::controls::Controls;
 use super::play::{self, Choice, Play, Snapshot};
 use super::play_thread::PlayThread;
 use super::recordings::Recordings;
+use super::rooms::Rooms;
 use super::talk::{self, speak};
 use super::trim::Trim;
 use super::{Where, decode};
@@ -145,7 +146,7 @@ impl Running {
                 talk: voice.as_ref().map(|_| speak::announced(settings.talk_codec)),
                 ..decode::hello(format!("{:016x}", crate::random::random()), &settings.name)
             },
-            ticket: None,
+            rooms: Rooms::open(settings.link.clone())?,
             transport: settings.transport,
             once: settings.once,
             discovery: settings.discovery,

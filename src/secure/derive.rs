@@ -61,7 +61,8 @@ mod tests {
     fn a_key_is_that_of_blake2s_as_its_authors_compute_it() {
         // The keyed test vectors of BLAKE2s: key 00 01 … 1f, and no input, then 00 01 02.
         let key = Key::new(std::array::from_fn(|n| n as u8));
-        let hex = |key: Key| key.bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex =
+            |key: Key| key.bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         assert_eq!(
             hex(key.derive("", &[])),
             "48a8997da407876b3d79c0d92325ad3b89cbb754d86ab71aee047ad345fd2c49"

@@ -89,7 +89,8 @@ impl Terms<'_> {
     /// longer than a message, or the key is none.
     #[must_use]
     pub fn ask(&self, server: &[u8; 32], hello: &[u8]) -> Option<(Asking, Vec<u8>)> {
-        let mut state = self.build(|builder| builder.remote_public_key(server)?.build_initiator())?;
+        let mut state =
+            self.build(|builder| builder.remote_public_key(server)?.build_initiator())?;
         let noise = write(&mut state, hello)?;
         let mut message = self.first_look(&noise).to_vec();
         message.extend_from_slice(&noise);

@@ -113,7 +113,13 @@ impl Opener {
     /// Opens a message whose first `open` bytes lie open, into `payload`. `false`, and `payload` holds
     /// nothing, where the seal is not right or the counter came before.
     #[must_use]
-    pub fn open(&mut self, counter: u64, open: usize, message: &[u8], payload: &mut Vec<u8>) -> bool {
+    pub fn open(
+        &mut self,
+        counter: u64,
+        open: usize,
+        message: &[u8],
+        payload: &mut Vec<u8>,
+    ) -> bool {
         payload.clear();
         if !self.window.is_new(counter) || !self.cipher.open(counter, open, message, payload) {
             return false;

@@ -35,8 +35,8 @@ pub use together::{Together, datagram_wait_us, wait_us};
 use std::io::{self, IoSlice};
 
 use crate::secure::handshake::Sealing;
-use crate::wire::{AudioFrame, Epochs, Notice, Pong, Reason, kind, typed, websocket};
 use crate::wire::PLAIN_HEADER;
+use crate::wire::{AudioFrame, Epochs, Notice, Pong, Reason, kind, typed, websocket};
 use row::{attempt, length, send_frame, send_row};
 
 /// How a listener's audio is framed.

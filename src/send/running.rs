@@ -18,7 +18,7 @@ use super::mix::thread::MixThread;
 use super::origin::Origin;
 #[cfg(feature = "webrtc")]
 use super::transmit::datagram_socket;
-use super::transmit::{Handle, Snapshot, Transmit};
+use super::transmit::{Handle, RoomSecrets, Snapshot, Transmit};
 use super::web::Web;
 use super::web::names::Names;
 #[cfg(feature = "webrtc")]
@@ -46,6 +46,7 @@ pub(super) struct Opened {
     pub(super) datagrams: Option<UdpSocket>,
     pub(super) web_door: Option<TcpListener>,
     pub(super) recordings: Recordings,
+    pub(super) keys: Option<RoomSecrets>,
 }
 
 /// A server that runs.
@@ -76,6 +77,9 @@ impl Running {
         let counters: Arc<stats::Capture> = Arc::default();
         let room = terms::room(settings, format, fitting.captured.clone());
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
+        if let Some(keys) = opened.keys {
+            transmit.make_private(keys)?;
+        }
         if let Some(socket) = datagrams {
             transmit.send_datagrams(socket)?;
         }

@@ -11,7 +11,7 @@ use super::words::{
     client_port, codec, delay, output, recording, stats, talk, talk_codec, transport, volume,
     whole_number,
 };
-use super::{Simulation, Verbosity, computer};
+use super::{Simulation, Verbosity, computer, link};
 use crate::codec::Codec;
 use crate::discovery::seek::Sought;
 use crate::discovery::target::Wanted;
@@ -19,6 +19,7 @@ use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::preset;
 use crate::recording::{Kind, STDOUT, refuse_at_once};
+use crate::secure::room::Link;
 use crate::stats::StatsTarget;
 use crate::talking::Mode;
 
@@ -45,6 +46,10 @@ pub struct ClientArgs {
     /// it, the servers on this network are looked for.
     #[arg(value_name = "HOST[:PORT]|NAME")]
     host: Option<String>,
+    /// The link to a private room, in this file, or typed where it is -. A room that was entered once is
+    /// remembered.
+    #[arg(long, value_name = "FILE|-")]
+    link: Option<PathBuf>,
     /// The server's port, if it is not 5555.
     #[arg(long, value_parser = client_port, allow_negative_numbers = true)]
     port: Option<u16>,
@@ -173,6 +178,8 @@ pub enum Transport {
 pub struct ClientSettings {
     /// The server, if one was named. Without it, see [`seek`](crate::discovery::seek).
     pub wanted: Option<Wanted>,
+    /// The link to a private room, if one was given.
+    pub link: Option<Link>,
     /// What `--port` says, for a server that is looked or asked for.
     pub port: Option<u16>,
     /// Whether servers may be looked for on the network.
@@ -277,8 +284,11 @@ impl ClientArgs {
         let discovery = !self.no_discovery;
         let wanted =
             self.host.map(|host| Wanted::parse(&host, self.port, discovery)).transpose()?;
+        let given = self.link.as_deref().map(link::given).transpose()?;
+        let (link, target) = given.map_or((None, None), |given| (Some(given.link), given.target));
         Ok(ClientSettings {
-            wanted,
+            wanted: wanted.or_else(|| target.map(Wanted::Host)),
+            link,
             port: self.port,
             discovery,
             device: self.device,

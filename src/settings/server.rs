@@ -132,6 +132,15 @@ pub struct ServerArgs {
     /// port, where a bad Wi-Fi is heard less.
     #[arg(long)]
     no_udp: bool,
+    /// Let in only those who have the room's link, and seal all sound and words.
+    #[arg(long)]
+    private: bool,
+    /// With --private: make a new link, so that older ones are of no use any more.
+    #[arg(long)]
+    new_key: bool,
+    /// Print the link of the private room, then stop. Whoever has it may listen.
+    #[arg(long)]
+    show_link: bool,
     /// Let listeners speak: everybody hears what is sent and everybody else, and nobody themselves.
     #[arg(long)]
     talk: bool,
@@ -212,6 +221,12 @@ pub struct ServerSettings {
     pub web_hosts: Vec<String>,
     /// Whether to show the page's address as a QR code.
     pub qr: bool,
+    /// Whether the room is private.
+    pub private: bool,
+    /// Whether its link is to be another one from now on.
+    pub new_key: bool,
+    /// Whether to print the link and stop.
+    pub show_link: bool,
     /// Whether listeners may speak.
     pub talk: bool,
     /// By how many dB the film steps back while somebody does.
@@ -244,6 +259,12 @@ impl ServerArgs {
             return Err(Error::usage(
                 "--duck needs --talk: what is sent steps back only for those who may speak",
                 "Type both, or neither",
+            ));
+        }
+        if self.new_key && !self.private && !self.show_link {
+            return Err(Error::usage(
+                "--new-key makes a new link for a private room, and this one is open",
+                "Add --private",
             ));
         }
         let overrides = Overrides {
@@ -287,6 +308,9 @@ impl ServerArgs {
             web_status: self.web_status,
             web_hosts: self.web_host,
             qr: !self.no_qr,
+            private: self.private,
+            new_key: self.new_key,
+            show_link: self.show_link,
             talk: self.talk,
             duck_db: self.duck.unwrap_or(DEFAULT_DUCK_DB),
             record: self.record,

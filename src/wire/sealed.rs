@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn keys_are_read_as_they_were_written_and_not_shown() {
-        let epochs = BTreeMap::from([(7, SecretText::new(&[1; 32])), (8, SecretText::new(&[2; 32]))]);
+        let epochs =
+            BTreeMap::from([(7, SecretText::new(&[1; 32])), (8, SecretText::new(&[2; 32]))]);
         let epochs = Epochs { epochs };
         let frame = epochs.frame();
         assert_eq!(Epochs::read(&frame[5..]).as_ref(), Ok(&epochs));

@@ -20,6 +20,8 @@ mod old_peers;
 #[cfg(unix)]
 mod piped;
 #[cfg(unix)]
+mod private;
+#[cfg(unix)]
 mod ramp;
 #[cfg(unix)]
 mod record;

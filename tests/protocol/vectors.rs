@@ -193,6 +193,9 @@ fn decode(bytes: &[u8], like: &Step) -> Result<Option<(String, Value)>, Violatio
             ServerFirst::Full(Full::Server) => ("server_full".into(), json!({})),
             ServerFirst::Full(Full::Address) => ("address_full".into(), json!({})),
             ServerFirst::Config(config) => ("config".into(), config_fields(&config)),
+            ServerFirst::Private(room) => {
+                ("private".into(), json!({ "key": room.key, "id": room.id }))
+            }
         }),
         Some(Frame::Typed { kind, body }) => Some(read_typed(kind, body, like)?),
     })
@@ -251,7 +254,7 @@ fn config_fields(config: &Config) -> Value {
         "sample_rate": config.sample_rate, "channels": config.channels,
         "chunk_size": config.chunk_size,
     });
-    if let Some(AuralyncKey { version, hold }) = config.auralync {
+    if let Some(AuralyncKey { version, hold, .. }) = config.auralync {
         fields["auralync"] = json!({"version": version, "hold": hold});
     }
     fields

@@ -115,7 +115,7 @@ impl Shared {
             sample_rate: FORMAT.sample_rate,
             channels: FORMAT.channels,
             chunk_size: CHUNK,
-            auralync: Some(AuralyncKey { version: 2, hold: true }),
+            auralync: Some(AuralyncKey { version: 2, hold: true, room: None }),
         };
         socket.write_all(&config.frame())?;
         let mut line = Line::new(socket, MAX_CLIENT_FRAME);
@@ -195,6 +195,7 @@ impl Shared {
             captured_output: None,
             also_captured: Vec::new(),
             datagrams: None,
+            room: None,
         };
         if self.lets_speak {
             welcome.let_speak();

@@ -11,7 +11,8 @@ use socket2::SockRef;
 use super::reach::explain;
 use crate::dscp::Dscp;
 use crate::error::{Error, Result, plain};
-use crate::recv::decode::{Conversation, Event, Ticket};
+use crate::recv::decode::{Conversation, Event};
+use crate::recv::rooms::Rooms;
 use crate::recv::simulate::Network;
 use crate::wire::{Deframer, Hello};
 
@@ -55,7 +56,7 @@ impl Line {
     pub(super) fn made(
         stream: TcpStream,
         address: SocketAddr,
-        (hello, ticket): (Hello, Option<Ticket>),
+        (hello, rooms): (Hello, Option<Rooms>),
         known: bool,
         network: Option<Network>,
         now_us: u64,
@@ -68,7 +69,7 @@ impl Line {
         if let Err(e) = SockRef::from(&stream).set_tcp_notsent_lowat(NOT_SENT) {
             debug!("{address}: {e}");
         }
-        let conversation = Conversation::new(hello, known).with(ticket).undecoded();
+        let conversation = Conversation::new(hello, known).with(rooms).undecoded();
         Self {
             address,
             since_us: now_us,
@@ -88,7 +89,7 @@ impl Line {
     /// What the system says at once.
     pub(super) fn call(
         address: SocketAddr,
-        hello: (Hello, Option<Ticket>),
+        hello: (Hello, Option<Rooms>),
         network: Option<Network>,
         now_us: u64,
     ) -> Result<Self> {

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use crate::secure::Key;
 use crate::secure::handshake::{Asking, Channel, Pair, Terms};
 use crate::secure::keyring::{Keyring, Kind};
-use crate::secure::room::{SERVER, Secret, name_of};
+use crate::secure::room::{SERVER, Secret};
 use crate::wire::datagram::{self, PAIR, nearest, parity_of};
 use crate::wire::{
     AudioHeader, Epochs, Hello, MAX_JSON, PLAIN_HEADER, PrivateRoom, RoomKeys, SealedHeader,
@@ -39,7 +39,7 @@ pub enum Shut {
 
 /// Entering on its way.
 #[derive(Debug)]
-pub(super) struct Entering(Asking);
+pub(super) struct Entering(Asking, Ticket);
 
 /// What is sealed goes through this.
 #[derive(Debug)]
@@ -51,26 +51,23 @@ pub(super) struct Inside {
 }
 
 impl Ticket {
-    /// The frame that asks to enter `room`, whose config had that payload.
+    /// The frame that asks to enter `room`, whose config had that payload. `None` where its key is none.
     pub(super) fn ask(
         &self,
         room: &PrivateRoom,
         config: &[u8],
         hello: &Hello,
-    ) -> Result<(Entering, Vec<u8>), Shut> {
-        if name_of(&room.key) != self.server {
-            return Err(Shut::OtherServer);
-        }
+    ) -> Option<(Entering, Vec<u8>)> {
         let terms = Terms { secret: &self.secret, own: &self.own, config };
         let body = hello.frame().split_off(PLAIN_HEADER + 1);
-        let (asking, message) = terms.ask(&room.key, &body).ok_or(Shut::OtherServer)?;
-        Ok((Entering(asking), typed(kind::ENTER, &message)))
+        let (asking, message) = terms.ask(&room.key, &body)?;
+        Some((Entering(asking, self.clone()), typed(kind::ENTER, &message)))
     }
 }
 
 impl Entering {
     /// The welcome that the answer holds, and what opens all that follows.
-    pub(super) fn finish(self, body: &[u8]) -> Result<(Welcome, Inside), Violation> {
+    pub(super) fn finish(self, body: &[u8]) -> Result<(Welcome, Inside, Ticket), Violation> {
         let unreadable = |why: &str| Violation::Unreadable { what: "welcome", why: why.to_owned() };
         if body.len() > 2 * MAX_JSON {
             return Err(unreadable("it is too long"));
@@ -82,7 +79,7 @@ impl Entering {
         let keys = welcome.room.take().ok_or_else(|| unreadable("it holds no keys"))?;
         let mut ring = Keyring::new(Key::new(*keys.own.bytes()));
         learn(&mut ring, keys);
-        Ok((welcome, Inside { channel, ring, opened: Vec::new() }))
+        Ok((welcome, Inside { channel, ring, opened: Vec::new() }, self.1))
     }
 }
 

@@ -9,8 +9,8 @@ mod member;
 mod sound;
 
 pub use another_codec::Both;
-use member::Member;
 use another_codec::Coming;
+use member::Member;
 
 use super::datagram_path::DatagramPath;
 use super::inbox::{Heard, Inbox};

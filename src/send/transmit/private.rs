@@ -145,8 +145,7 @@ pub(super) fn short(key: &[u8; 32]) -> String {
 
 fn new_key() -> crate::error::Result<Key> {
     let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *bytes).map_err(|e| {
-        crate::error::Error::internal("the system gives no random numbers", e)
-    })?;
+    getrandom::fill(&mut *bytes)
+        .map_err(|e| crate::error::Error::internal("the system gives no random numbers", e))?;
     Ok(Key::new(*bytes))
 }

@@ -16,8 +16,8 @@ use super::{Transmit, WEB_DOOR};
 use crate::addresses::{self, Interface};
 use crate::send::fanout::Listener;
 use crate::send::web::{Response, Web};
-use crate::wire::{Full, websocket};
 use crate::wire::http::{self, Answer, Head, Status};
+use crate::wire::{Full, websocket};
 
 /// How many of the [`MAX_VISITORS`] are for this machine alone: whoever runs the server can always
 /// tell it to turn somebody out.

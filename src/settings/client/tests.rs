@@ -33,6 +33,7 @@ fn the_flags_are_the_promised_ones() {
         "device",
         "dscp",
         "json",
+        "link",
         "list-devices",
         "list-servers",
         "mic",
@@ -65,6 +66,7 @@ fn an_address_is_all_that_a_listener_has_to_type() {
     assert_eq!(
         settings,
         ClientSettings {
+            link: None,
             wanted: Some(Wanted::Host(target)),
             port: None,
             discovery: true,

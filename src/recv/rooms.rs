@@ -1,0 +1,123 @@
+//! The private rooms that this user was let into, and the key by which they know them again.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use log::warn;
+use zeroize::Zeroizing;
+
+use super::decode::Ticket;
+use crate::error::{Error, Result};
+use crate::secret_file;
+use crate::secure::Key;
+use crate::secure::handshake::Pair;
+use crate::secure::room::Link;
+
+/// The files' names, in the folder of this user's settings.
+const IDENTITY: &str = "identity.key";
+const ROOMS: &str = "rooms.key";
+
+/// Rooms that are remembered; the one that was entered longest ago goes.
+const MOST_ROOMS: usize = 256;
+
+/// Rooms that may be entered.
+#[derive(Debug, Clone)]
+pub struct Rooms {
+    /// The link that was given for this run.
+    link: Option<Link>,
+    own: Pair,
+    /// Links of the rooms that were entered, the newest last.
+    known: Arc<Mutex<Vec<Link>>>,
+    path: PathBuf,
+}
+
+impl Rooms {
+    /// The rooms that this user knows, and that of `link`. `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::File`] where one of the files cannot be read or written.
+    pub fn open(link: Option<Link>) -> Result<Option<Self>> {
+        let Ok(path) = secret_file::place(ROOMS) else {
+            // An open room needs none.
+            return match link {
+                None => Ok(None),
+                Some(_) => secret_file::place(ROOMS).map(|_| None),
+            };
+        };
+        let known = secret_file::read(&path)?.map_or(Vec::new(), |text| links(&text));
+        if link.is_none() && known.is_empty() {
+            return Ok(None);
+        }
+        let own = identity()?;
+        Ok(Some(Self { link, own, known: Arc::new(Mutex::new(known)), path }))
+    }
+
+    /// What lets us into the room of the server with that name.
+    #[must_use]
+    pub fn ticket(&self, server: &[u8; 16]) -> Option<Ticket> {
+        let is_it = |link: &&Link| link.server == *server;
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let link = self.link.as_ref().filter(is_it).or_else(|| known.iter().rev().find(is_it))?;
+        Some(Ticket { secret: link.secret.clone(), server: *server, own: self.own.clone() })
+    }
+
+    /// Whether the room of a link was asked for, and no other will do.
+    #[must_use]
+    pub fn is_strict(&self) -> bool {
+        self.link.is_some()
+    }
+
+    /// Remembers a room that was entered.
+    pub fn remember(&self, ticket: &Ticket) {
+        let link = Link { secret: ticket.secret.clone(), server: ticket.server };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(&link) {
+            return;
+        }
+        known.retain(|other| other.server != link.server);
+        known.push(link);
+        let surplus = known.len().saturating_sub(MOST_ROOMS);
+        known.drain(..surplus);
+        let lines: Vec<_> = known.iter().map(Link::fragment).collect();
+        let mut text = Zeroizing::new(String::new());
+        lines.iter().for_each(|line| {
+            text.push_str(line);
+            text.push('\n');
+        });
+        if let Err(e) = secret_file::write(&self.path, text.as_bytes()) {
+            warn!("this room is not remembered: {e}");
+        }
+    }
+}
+
+/// The links in a file; lines that are none are skipped.
+fn links(text: &[u8]) -> Vec<Link> {
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    text.lines().filter_map(|line| Link::read(line).ok()).take(MOST_ROOMS).collect()
+}
+
+/// This user's own keys, made where there are none.
+fn identity() -> Result<Pair> {
+    let path = secret_file::place(IDENTITY)?;
+    let mut bytes = Zeroizing::new([0; 32]);
+    match secret_file::read(&path)? {
+        Some(text) => {
+            let read = Base64UrlUnpadded::decode(text.trim_ascii(), &mut *bytes);
+            if !read.is_ok_and(|read| read.len() == 32) {
+                return Err(Error::file(
+                    &path,
+                    "this is no key, or a part of one",
+                    "Remove it: a new one is made, and servers take you for somebody new",
+                ));
+            }
+        }
+        None => {
+            getrandom::fill(&mut *bytes)
+                .map_err(|e| Error::internal("the system gives no random numbers", e))?;
+            let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&*bytes));
+            secret_file::write(&path, text.as_bytes())?;
+        }
+    }
+    Ok(Pair::new(Key::new(*bytes)))
+}

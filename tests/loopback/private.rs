@@ -1,0 +1,212 @@
+//! A private room: who has the link hears every sample, and whoever listens in on the network none.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use auralync::secure::room::Link;
+
+use crate::support::flags::{source, wav};
+use crate::support::program::Program;
+use crate::support::ramp::{self, Recording, frames_on_disk};
+use crate::support::servers::{client_command, server_command};
+use crate::support::{Scratch, wait_until};
+
+const RATE: u32 = 48_000;
+const STABLE: [&str; 2] = ["--preset", "stable"];
+
+/// A folder for what somebody keeps.
+fn home(command: &mut Command, folder: &Path) {
+    command.env("XDG_CONFIG_HOME", folder).env("HOME", folder).env("APPDATA", folder);
+}
+
+/// A private room that plays the ramp.
+struct Room {
+    scratch: Scratch,
+    server: Program,
+    address: SocketAddr,
+    link: String,
+}
+
+impl Room {
+    fn open(more: &[&str]) -> Self {
+        let scratch = Scratch::new();
+        let path = scratch.path("ramp.wav");
+        ramp::write(&path, 0, 120 * RATE as usize, RATE, 2);
+        let mut command = server_command();
+        home(&mut command, &scratch.path("host"));
+        command
+            .stdin(Stdio::null())
+            .args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--no-web"])
+            .args(["--private", "--name", "the quiet attic", "--codecs", "f32"])
+            .args(["--source", &source(&path)])
+            .args(STABLE)
+            .args(more);
+        let mut server = Program::start(command);
+        let address = server.address();
+        let link = link_of(&scratch.path("host"), &[]);
+        assert!(!server.said().contains(fragment(&link)), "a log keeps what it gets");
+        Self { scratch, server, address, link }
+    }
+
+    /// A file with a link in it.
+    fn file(&self, name: &str, link: &str) -> PathBuf {
+        let path = self.scratch.path(name);
+        std::fs::write(&path, link).unwrap();
+        path
+    }
+
+    /// A listener at `address` whose settings are in the folder `who`.
+    fn listener(&self, address: SocketAddr, who: &str, flags: &[&str]) -> Program {
+        let mut command = client_command();
+        home(&mut command, &self.scratch.path(who));
+        command.arg(address.to_string()).args(flags);
+        Program::start(command)
+    }
+
+    /// A listener at `address` with a link, who hears two seconds of the ramp whole.
+    fn hears(&self, address: SocketAddr, who: &str, flags: &[&str]) -> Recording {
+        let recorded = self.scratch.path(format!("{who}.wav"));
+        let _ = std::fs::remove_file(&recorded);
+        let output = wav(&recorded);
+        let flags: Vec<_> = flags.iter().copied().chain(["--output", &output]).collect();
+        let mut listener = self.listener(address, who, &flags);
+        wait_until("two seconds", || {
+            assert!(listener.is_running(), "{}", listener.said());
+            frames_on_disk(&recorded, 2) > 2 * u64::from(RATE)
+        });
+        let ended = listener.stop();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let recording = Recording::read_finished(&recorded);
+        recording.unbroken();
+        recording
+    }
+}
+
+/// What `--show-link` prints.
+fn link_of(folder: &Path, more: &[&str]) -> String {
+    let mut command = server_command();
+    home(&mut command, folder);
+    command.args(["--bind", "127.0.0.1", "--no-web", "--show-link"]).args(more);
+    let shown = command.output().unwrap();
+    assert!(shown.status.success(), "{shown:?}");
+    String::from_utf8(shown.stdout).unwrap().trim().to_owned()
+}
+
+fn fragment(link: &str) -> &str {
+    link.split_once('#').unwrap().1
+}
+
+/// Stands between a listener and a server, and keeps every byte.
+struct Eavesdropper {
+    address: SocketAddr,
+    heard: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Eavesdropper {
+    fn before(server: SocketAddr) -> Self {
+        let door = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = door.local_addr().unwrap();
+        let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let kept = Arc::clone(&heard);
+        thread::spawn(move || {
+            for client in door.incoming().take(4).flatten() {
+                let Ok(server) = TcpStream::connect(server) else { return };
+                let pairs = [(&client, &server), (&server, &client)];
+                for (from, to) in pairs.map(|(a, b)| (a.try_clone(), b.try_clone())) {
+                    let (mut from, mut to) = (from.unwrap(), to.unwrap());
+                    let kept = Arc::clone(&kept);
+                    thread::spawn(move || {
+                        let mut buffer = [0; 65_536];
+                        while let Ok(count @ 1..) = from.read(&mut buffer) {
+                            kept.lock().unwrap().extend_from_slice(&buffer[..count]);
+                            if to.write_all(&buffer[..count]).is_err() {
+                                break;
+                            }
+                        }
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                }
+            }
+        });
+        Self { address, heard }
+    }
+}
+
+fn has(bytes: &[u8], what: &[u8]) -> bool {
+    bytes.windows(what.len()).any(|window| window == what)
+}
+
+#[test]
+fn who_has_the_link_hears_every_sample_on_every_way_and_needs_no_link_the_next_time() {
+    let room = Room::open(&[]);
+    let file = room.file("link", &room.link);
+    let link = ["--link", file.to_str().unwrap()];
+    for (who, transport, codec) in
+        [("tcp", "tcp", "f32"), ("udp", "udp", "f32"), ("whole", "auto", "f32")]
+    {
+        let flags = [&link[..], &["--transport", transport, "--codec", codec]].concat();
+        room.hears(room.address, who, &flags);
+        room.hears(room.address, who, &["--transport", transport, "--codec", codec]);
+    }
+    let _ = &room.server;
+}
+
+#[test]
+fn who_listens_in_learns_no_sample_no_name_and_no_key() {
+    let room = Room::open(&[]);
+    let file = room.file("link", &room.link);
+    let between = Eavesdropper::before(room.address);
+    let flags = ["--link", file.to_str().unwrap(), "--transport", "tcp", "--name", "Wilhelmine"];
+    let heard = room.hears(between.address, "ear", &flags);
+    let bytes = between.heard.lock().unwrap();
+    assert!(bytes.len() > 2 * 8 * RATE as usize, "{} bytes", bytes.len());
+    let link = Link::read(&room.link).unwrap();
+    for secret in
+        [&b"Wilhelmine"[..], b"attic", fragment(&room.link).as_bytes(), link.secret.bytes()]
+    {
+        assert!(!has(&bytes, secret), "{}", String::from_utf8_lossy(secret));
+    }
+    // Each frame of the ramp is eight bytes that stand nowhere else.
+    let frames = heard.samples.chunks_exact(2).filter(|frame| frame[0] != 0.0);
+    let first: Vec<Vec<u8>> = frames
+        .step_by(997)
+        .map(|frame| frame.iter().flat_map(|sample| sample.to_le_bytes()).collect())
+        .collect();
+    assert!(first.len() > 50);
+    assert!(first.iter().all(|frame| !has(&bytes, frame)));
+}
+
+#[test]
+fn whoever_has_no_link_half_of_one_or_another_rooms_is_told_so_and_hears_nothing() {
+    let room = Room::open(&[]);
+    let other = link_of(&room.scratch.path("elsewhere"), &[]);
+    let old = link_of(&room.scratch.path("host"), &["--new-key"]);
+    assert_ne!(fragment(&old), fragment(&room.link));
+    let cases = [
+        ("nobody", None, 8, "is private. Ask whoever runs it for the link"),
+        ("other", Some(other), 8, "is another server than the one that the link is of"),
+        ("old", Some(old), 8, "has another key than this link"),
+        ("half", Some(room.link[..room.link.len() - 1].to_owned()), 2, "Copy the whole link"),
+    ];
+    for (who, link, code, words) in cases {
+        let file = link.map(|link| room.file(&format!("{who}.link"), &link));
+        let mut flags = vec!["--output", "null"];
+        if let Some(file) = &file {
+            flags.extend(["--link", file.to_str().unwrap()]);
+        }
+        let ended = room.listener(room.address, who, &flags).wait();
+        assert_eq!(ended.code, Some(code), "{who}: {ended:?}");
+        assert!(ended.stderr.iter().any(|line| line.contains(words)), "{who}: {ended:?}");
+    }
+    // A listener of the first generation shows what it finds.
+    let mut old = TcpStream::connect(room.address).unwrap();
+    let mut said = Vec::new();
+    let _ = old.read_to_end(&mut said);
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains(r#""error": "This room is private"#), "{said}");
+    assert!(!said.contains("sample_rate"), "{said}");
+}
