@@ -5,6 +5,7 @@
 mod derive;
 pub mod door;
 pub mod handshake;
+pub mod host;
 pub mod keyring;
 pub mod room;
 pub mod seal;

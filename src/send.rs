@@ -32,6 +32,7 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::preset::{DEFAULT_PORT, Fixed, Watch};
 use crate::recording::refuse_folder_at_once;
+use crate::secure::host::Host;
 use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
 use crate::sound::mixdown::Mixdown;
@@ -46,7 +47,7 @@ use origin::Origin;
 use report::Report;
 use running::{Opened, Running};
 use stream_rate::stream_rate;
-use transmit::{RoomSecrets, datagram_socket, sockets};
+use transmit::{datagram_socket, sockets};
 
 /// A server that has its sound source and its port, and has not started yet.
 pub struct Server {
@@ -65,7 +66,7 @@ pub struct Server {
     lines: Lines,
     recordings: Recordings,
     /// Those of a private room.
-    keys: Option<RoomSecrets>,
+    keys: Option<Host>,
     status: Option<Terminal>,
 }
 

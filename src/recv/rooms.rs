@@ -7,12 +7,11 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use log::warn;
 use zeroize::Zeroizing;
 
-use super::decode::Ticket;
 use crate::error::{Error, Result};
 use crate::secret_file;
 use crate::secure::Key;
 use crate::secure::handshake::Pair;
-use crate::secure::room::Link;
+use crate::secure::room::{Link, SERVER, Secret};
 
 /// The files' names, in the folder of this user's settings.
 const IDENTITY: &str = "identity.key";
@@ -20,6 +19,17 @@ const ROOMS: &str = "rooms.key";
 
 /// Rooms that are remembered; the one that was entered longest ago goes.
 const MOST_ROOMS: usize = 256;
+
+/// What lets a listener into one private room.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    /// The room's secret.
+    pub secret: Secret,
+    /// Names the server's key: another server is not believed.
+    pub server: [u8; SERVER],
+    /// Who this listener is.
+    pub own: Pair,
+}
 
 /// Rooms that may be entered.
 #[derive(Debug, Clone)]

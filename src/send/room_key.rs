@@ -5,11 +5,11 @@ use std::path::Path;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use zeroize::Zeroizing;
 
-use super::transmit::RoomSecrets;
 use crate::error::{Error, Result};
 use crate::secret_file;
 use crate::secure::Key;
 use crate::secure::handshake::Pair;
+use crate::secure::host::Host;
 use crate::secure::room::{Link, SECRET, Secret, name_of};
 
 /// The file's name, in the folder of this user's settings.
@@ -23,11 +23,11 @@ const BYTES: usize = SECRET + 32;
 ///
 /// # Errors
 /// [`Error::File`] where the file cannot be read or written, or holds something else.
-pub(super) fn own(is_new: bool) -> Result<RoomSecrets> {
+pub(super) fn own(is_new: bool) -> Result<Host> {
     kept_in(&secret_file::place(FILE)?, is_new)
 }
 
-fn kept_in(path: &Path, is_new: bool) -> Result<RoomSecrets> {
+fn kept_in(path: &Path, is_new: bool) -> Result<Host> {
     let kept = secret_file::read(path)?.map(|text| read(path, &text)).transpose()?;
     let (mut bytes, is_kept) = match kept {
         Some(bytes) => (bytes, true),
@@ -43,12 +43,12 @@ fn kept_in(path: &Path, is_new: bool) -> Result<RoomSecrets> {
     let (mut secret, mut private) = (Zeroizing::new([0; SECRET]), Zeroizing::new([0; 32]));
     secret.copy_from_slice(&bytes[..SECRET]);
     private.copy_from_slice(&bytes[SECRET..]);
-    Ok(RoomSecrets { secret: Secret::new(*secret), pair: Pair::new(Key::new(*private)) })
+    Ok(Host { secret: Secret::new(*secret), pair: Pair::new(Key::new(*private)) })
 }
 
 /// The link's fragment that lets people into the room.
 #[must_use]
-pub(super) fn fragment(secrets: &RoomSecrets) -> Zeroizing<String> {
+pub(super) fn fragment(secrets: &Host) -> Zeroizing<String> {
     let server = name_of(&secrets.pair.public);
     Link { secret: secrets.secret.clone(), server }.fragment()
 }

@@ -18,7 +18,7 @@ use super::mix::thread::MixThread;
 use super::origin::Origin;
 #[cfg(feature = "webrtc")]
 use super::transmit::datagram_socket;
-use super::transmit::{Handle, RoomSecrets, Snapshot, Transmit};
+use super::transmit::{Handle, Snapshot, Transmit};
 use super::web::Web;
 use super::web::names::Names;
 #[cfg(feature = "webrtc")]
@@ -29,6 +29,7 @@ use crate::codec::opus::{self, Layout};
 use crate::control::token::TokenFile;
 use crate::error::Result;
 use crate::preset::Preset;
+use crate::secure::host::Host;
 use crate::settings::{ServerSettings, computer};
 use crate::shutdown::Shutdown;
 use crate::source::Source;
@@ -46,7 +47,7 @@ pub(super) struct Opened {
     pub(super) datagrams: Option<UdpSocket>,
     pub(super) web_door: Option<TcpListener>,
     pub(super) recordings: Recordings,
-    pub(super) keys: Option<RoomSecrets>,
+    pub(super) keys: Option<Host>,
 }
 
 /// A server that runs.

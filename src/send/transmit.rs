@@ -52,7 +52,6 @@ use handle::Order;
 pub use handle::{Change, Handle};
 use history::History;
 use keys::Keys;
-pub use keys::RoomSecrets;
 use people::Gathering;
 use places::Origin;
 pub use room::Room;

@@ -3,26 +3,15 @@
 use byteorder::{BigEndian, ByteOrder};
 use zeroize::Zeroizing;
 
+use crate::recv::rooms::Ticket;
 use crate::secure::Key;
-use crate::secure::handshake::{Asking, Channel, Pair, Terms};
+use crate::secure::handshake::{Asking, Channel, Terms};
 use crate::secure::keyring::{Keyring, Kind};
-use crate::secure::room::{SERVER, Secret};
 use crate::wire::datagram::{self, PAIR, nearest, parity_of};
 use crate::wire::{
     AudioHeader, Epochs, Hello, MAX_JSON, PLAIN_HEADER, PrivateRoom, RoomKeys, SealedHeader,
     Violation, Welcome, kind, typed,
 };
-
-/// What lets a listener into one private room.
-#[derive(Debug, Clone)]
-pub struct Ticket {
-    /// The room's secret.
-    pub secret: Secret,
-    /// Names the server's key: another server is not believed.
-    pub server: [u8; SERVER],
-    /// Who this listener is.
-    pub own: Pair,
-}
 
 /// Why a room is not entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,19 +39,18 @@ pub(super) struct Inside {
     opened: Vec<u8>,
 }
 
-impl Ticket {
-    /// The frame that asks to enter `room`, whose config had that payload. `None` where its key is none.
-    pub(super) fn ask(
-        &self,
-        room: &PrivateRoom,
-        config: &[u8],
-        hello: &Hello,
-    ) -> Option<(Entering, Vec<u8>)> {
-        let terms = Terms { secret: &self.secret, own: &self.own, config };
-        let body = hello.frame().split_off(PLAIN_HEADER + 1);
-        let (asking, message) = terms.ask(&room.key, &body)?;
-        Some((Entering(asking, self.clone()), typed(kind::ENTER, &message)))
-    }
+/// The frame with which `ticket`'s listener asks to enter `room`, whose config had that payload. `None`
+/// where its key is none.
+pub(super) fn ask(
+    ticket: &Ticket,
+    room: &PrivateRoom,
+    config: &[u8],
+    hello: &Hello,
+) -> Option<(Entering, Vec<u8>)> {
+    let terms = Terms { secret: &ticket.secret, own: &ticket.own, config };
+    let body = hello.frame().split_off(PLAIN_HEADER + 1);
+    let (asking, message) = terms.ask(&room.key, &body)?;
+    Some((Entering(asking, ticket.clone()), typed(kind::ENTER, &message)))
 }
 
 impl Entering {

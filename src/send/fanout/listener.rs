@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 mod another_codec;
+mod closing;
 mod member;
 mod sound;
 
 pub use another_codec::Both;
 use another_codec::Coming;
+pub use closing::Overdue;
 use member::Member;
 
 use super::datagram_path::DatagramPath;
@@ -18,17 +20,11 @@ use super::rates::{Said, too_many};
 use super::{Counts, Log, Outbox, Own, Talker};
 use crate::codec::Codec;
 use crate::send::presence::Spoken;
-use crate::wire::websocket::{self, close};
+use crate::wire::websocket;
 use crate::wire::{
     Full, Hello, MAX_PEOPLE, Notice, Offer, Path, Ping, Reason, Report, USUAL_PERCENT, VERSION,
     Violation, Wish, kind,
 };
-
-/// A first byte but no whole hello within this: closed.
-const HELLO_WITHIN_US: u64 = 5_000_000;
-
-/// A listener that takes nothing for this long is closed.
-const STALLED_AFTER_US: u64 = 10_000_000;
 
 /// A refused listener may still show within this time that it is the ghost of one that sits here.
 const REFUSED_FOR_US: u64 = 1_000_000;
@@ -404,74 +400,6 @@ impl Listener {
         }
     }
 
-    /// Whether this listener has been told to go.
-    #[must_use]
-    pub fn is_leaving(&self) -> bool {
-        matches!(self.phase, Phase::Closing | Phase::Lingering)
-    }
-
-    /// Begins to close with a last word.
-    pub fn close(&mut self, reason: Reason, text: &str, now_us: u64) {
-        let notice = Notice::because(reason, text);
-        if self.is_browser() {
-            // Before the welcome there are no notices: the close says what a page must know.
-            let typed = self.phase == Phase::Typed;
-            let notice = if typed { notice.frame() } else { Vec::new() };
-            let code = self.close_code.unwrap_or(match reason {
-                Reason::Violation => close::POLICY,
-                Reason::Removed => close::REMOVED,
-                _ if self.phase == Phase::Refused => close::TRY_AGAIN,
-                _ => close::GOING_AWAY,
-            });
-            self.outbox.end_with(notice, websocket::closing(code, text));
-        } else {
-            self.outbox.finish(&notice);
-        }
-        self.phase = Phase::Closing;
-        self.phase_until_us = now_us + CLOSING_FOR_US;
-        // One that was closed for a flood has time to hear why, before more of it ends all.
-        self.second = Second { started_us: now_us, ..Second::default() };
-    }
-
-    /// The last word is written: wait for the peer to close.
-    pub fn linger(&mut self, now_us: u64) {
-        self.phase = Phase::Lingering;
-        self.phase_until_us = now_us + CLOSING_FOR_US;
-    }
-
-    /// Notes whether the socket took anything.
-    pub fn wrote(&mut self, progress: bool, blocked: bool, now_us: u64) {
-        if progress || !blocked {
-            self.blocked_since_us = None;
-        }
-        if blocked {
-            self.blocked_since_us.get_or_insert(now_us);
-        }
-    }
-
-    /// Why this listener's time is up, if it is.
-    pub fn overdue(&self, now_us: u64) -> Option<Overdue> {
-        let past = |since: u64, limit: u64| now_us.saturating_sub(since) > limit;
-        // Who gets its sound by datagram and asks for it takes something.
-        let is_alive = self.path.as_ref().is_some_and(|path| path.is_alive(now_us));
-        if !is_alive && self.blocked_since_us.is_some_and(|since| past(since, STALLED_AFTER_US)) {
-            return Some(Overdue::Stalled);
-        }
-        match self.phase {
-            Phase::Plain if self.heard_since_us.is_some_and(|at| past(at, HELLO_WITHIN_US)) => {
-                Some(Overdue::HalfHello)
-            }
-            Phase::Typed if !self.is_confirmed() && past(self.since_us, HELLO_WITHIN_US) => {
-                Some(Overdue::HalfHello)
-            }
-            Phase::Refused if now_us > self.phase_until_us => Some(Overdue::Refused),
-            Phase::Closing | Phase::Lingering if now_us > self.phase_until_us => {
-                Some(Overdue::Closed)
-            }
-            _ => None,
-        }
-    }
-
     /// How much later than the playout delay this listener plays, as far as it is believed, in µs.
     pub fn extra_us(&self) -> u64 {
         self.report.map_or(0, |report| (u64::from(report.extra_ms) * 1000).min(MAX_EXTRA_US))
@@ -498,19 +426,6 @@ impl Listener {
         let peer = SocketAddr::new(self.peer.ip().to_canonical(), self.peer.port());
         if self.name.is_empty() { peer.to_string() } else { format!("{} ({peer})", self.name) }
     }
-}
-
-/// Why a listener is closed by the clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Overdue {
-    /// It took nothing.
-    Stalled,
-    /// It began to speak and never finished a hello.
-    HalfHello,
-    /// The server is full and it is nobody's ghost.
-    Refused,
-    /// It was told to go.
-    Closed,
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::io;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::{AudioHeader, Reason, kind};
+use crate::wire::{AudioHeader, Notice, Pong, Reason, kind, typed};
 
 const DELAY_US: u64 = 300_000;
 const FRAME_US: u64 = 10_000;

@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 
 use crate::allowance::Allowance;
 use crate::secure::Key;
-use crate::secure::handshake::{Asked, Pair, Refusal, Terms};
+use crate::secure::handshake::{Asked, Refusal, Terms};
+use crate::secure::host::Host;
 use crate::secure::keyring::EPOCHS_KEPT;
-use crate::secure::room::Secret;
 use crate::wire::{Epochs, PrivateRoom, RoomKeys, SecretText};
 
 /// An epoch lasts so long, in µs: whoever is let in can open what they recorded up to a minute before.
@@ -31,15 +31,6 @@ const HEARD_FOR_US: u64 = 21_000_000;
 /// Handshakes in a second: a third of a millisecond each.
 const ENTER_PER_SECOND: u64 = 200;
 
-/// What everybody in the room knows, and the server's own key.
-#[derive(Debug, Clone)]
-pub struct RoomSecrets {
-    /// The room's secret.
-    pub secret: Secret,
-    /// The server's keys.
-    pub pair: Pair,
-}
-
 /// An epoch that was told.
 #[derive(Debug, Clone)]
 pub(super) struct Epoch {
@@ -52,7 +43,7 @@ pub(super) struct Epoch {
 /// The room's keys.
 #[derive(Debug)]
 pub(super) struct Keys {
-    secrets: RoomSecrets,
+    secrets: Host,
     /// What the config says: nobody changes it on its way.
     config: Vec<u8>,
     /// The epoch whose key is in use.
@@ -68,7 +59,7 @@ impl Keys {
     /// The keys of a room whose first epoch, in use at once, has the secret `first`. `config` is the
     /// payload of the frame that says so.
     pub(super) fn new(
-        secrets: RoomSecrets,
+        secrets: Host,
         config: Vec<u8>,
         (first, number): (Key, u8),
         now_us: u64,
@@ -79,7 +70,7 @@ impl Keys {
     }
 
     /// What a private room says of itself.
-    pub(super) fn describe(secrets: &RoomSecrets) -> PrivateRoom {
+    pub(super) fn describe(secrets: &Host) -> PrivateRoom {
         let id = secrets.secret.id().iter().map(|byte| format!("{byte:02x}")).collect();
         PrivateRoom { key: secrets.pair.public, id }
     }
@@ -174,12 +165,14 @@ pub(super) enum Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secure::handshake::Pair;
+    use crate::secure::room::Secret;
 
     const S: u64 = 1_000_000;
 
     fn keys() -> Keys {
         let pair = Pair::new(Key::new([2; 32]));
-        let secrets = RoomSecrets { secret: Secret::new([1; 16]), pair };
+        let secrets = Host { secret: Secret::new([1; 16]), pair };
         Keys::new(secrets, Vec::new(), (Key::new([0; 32]), 7), 0)
     }
 

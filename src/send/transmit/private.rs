@@ -3,11 +3,12 @@
 use log::{debug, warn};
 use zeroize::Zeroizing;
 
-use super::keys::{Keys, Refused, RoomSecrets};
+use super::keys::{Keys, Refused};
 use super::{Seat, Transmit};
 use crate::codec::Codec;
 use crate::secure::Key;
 use crate::secure::handshake::Asked;
+use crate::secure::host::Host;
 use crate::secure::keyring::StreamSeal;
 use crate::wire::{AuralyncKey, Hello, Reason, VERSION, Welcome, kind, typed};
 
@@ -22,7 +23,7 @@ impl Transmit {
     ///
     /// # Errors
     /// If the system gives no random numbers.
-    pub fn make_private(&mut self, secrets: RoomSecrets) -> crate::error::Result<()> {
+    pub fn make_private(&mut self, secrets: Host) -> crate::error::Result<()> {
         let room = Keys::describe(&secrets);
         let key = AuralyncKey { version: VERSION, hold: true, room: Some(room.clone()) };
         self.room.config.auralync = Some(key);

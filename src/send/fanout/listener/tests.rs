@@ -1,3 +1,5 @@
+use super::closing::HELLO_WITHIN_US;
+use crate::wire::websocket::close;
 use super::*;
 use crate::wire::datagram::{Ask, Parities};
 use crate::wire::typed;
