@@ -1,7 +1,6 @@
 //! `auralync-server`: flags → settings → serve → exit code.
 
 use std::net::SocketAddr;
-use std::ops::Deref;
 use std::process::ExitCode;
 
 use auralync::addresses;
@@ -12,6 +11,7 @@ use auralync::send::{Server, room_link};
 use auralync::settings::{ServerArgs, ServerSettings};
 use auralync::stats::StatsTarget;
 use auralync::status;
+use zeroize::Zeroizing;
 
 const NAME: &str = "auralync-server";
 
@@ -47,7 +47,7 @@ fn link(
     settings: &ServerSettings,
     port: u16,
     web: Option<u16>,
-) -> auralync::Result<impl Deref<Target = String>> {
+) -> auralync::Result<Zeroizing<String>> {
     let bind = settings.preset.bind;
     let (local, default_route) = addresses::here();
     let page = web.map(|port| addresses::page(&local, default_route, bind, port).url);
@@ -78,33 +78,33 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
     for command in addresses::commands(&local, default_route, settings.preset.bind, port) {
         print(format_args!("    {command}"));
     }
+    let seen = status::is_seen(&std::io::stdout());
+    let page = server
+        .web_port()
+        .map(|port| addresses::page(&local, default_route, settings.preset.bind, port));
+    if let Some(page) = &page {
+        print(page.invitation());
+    }
+    let mut code = page.filter(|page| page.is_for_others).map(|page| Zeroizing::new(page.url));
     if settings.private {
-        // Once made new is enough.
+        // A new key was made already.
         let settings = ServerSettings { new_key: false, ..settings.clone() };
         let link = link(&settings, port, server.web_port())?;
-        if status::is_seen(&std::io::stdout()) {
+        if seen {
             print("The room is private. Whoever has this link may come in:");
             print(format_args!("    {}", *link));
-            if settings.qr
-                && let Some(code) = qr::terminal(&link, status::columns())
-            {
-                print(code.trim_end());
-            }
         } else {
             print(
                 "The room is private. auralync-server --show-link prints the link that lets people in.",
             );
         }
-    } else if let Some(port) = server.web_port() {
-        let page = addresses::page(&local, default_route, settings.preset.bind, port);
-        print(page.invitation());
-        if settings.qr
-            && page.is_for_others
-            && status::is_seen(&std::io::stdout())
-            && let Some(code) = qr::terminal(&page.url, status::columns())
-        {
-            print(code.trim_end());
-        }
+        code = code.map(|_| link);
+    }
+    if settings.qr
+        && seen
+        && let Some(code) = code.and_then(|code| qr::terminal(&code, status::columns()))
+    {
+        print(code.trim_end());
     }
     print(addresses::lip_sync_hint(delay_ms));
     print("Ctrl-C stops.");

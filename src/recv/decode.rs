@@ -8,7 +8,7 @@ use super::rooms::Rooms;
 use crate::codec::opus::RATE;
 use crate::codec::{Codec, pcm};
 use crate::playout::frames::{FrameDecoder, Sound};
-use crate::secure::room::name_of;
+use crate::secure::room::{SERVER, name_of};
 use crate::wire::{
     AudioHeader, Changes, Config, Frame, Full, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
     People, Pong, Reason, SEAL, ServerFirst, Switch, VERSION, Violation, Welcome, kind,
@@ -26,6 +26,8 @@ pub struct Conversation {
     is_undecoded: bool,
     /// The private rooms that we may enter.
     rooms: Option<Rooms>,
+    /// Names the key of the server whose room we are in.
+    server: [u8; SERVER],
     /// Opens what is sealed, once we are in one.
     inside: Option<Inside>,
     stage: Stage,
@@ -87,6 +89,7 @@ impl Conversation {
             known,
             is_undecoded: false,
             rooms: None,
+            server: [0; SERVER],
             inside: None,
             stage: Stage::Waiting,
             samples: Vec::new(),
@@ -285,7 +288,9 @@ impl Conversation {
                 let opened: Zeroizing<Vec<u8>> = inside.open(body)?;
                 let (kind, body) = (opened[0], &opened[1..]);
                 if kind == kind::EPOCHS {
-                    inside.learn(body)?;
+                    if let (Some(secret), Some(rooms)) = (inside.learn(body)?, &self.rooms) {
+                        rooms.change(&self.server, secret);
+                    }
                     return Ok(Event::Nothing);
                 }
                 said(kind, body, is_undecoded)
@@ -308,6 +313,7 @@ impl Conversation {
             return Err(Violation::Unframed);
         }
         let (welcome, inside, ticket) = entering.finish(body)?;
+        self.server = ticket.server;
         if let Some(rooms) = &self.rooms {
             rooms.remember(&ticket);
         }

@@ -1,7 +1,7 @@
 //! The private rooms that this user was let into, and the key by which they know them again.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use log::warn;
@@ -34,11 +34,11 @@ pub struct Ticket {
 /// Rooms that may be entered.
 #[derive(Debug, Clone)]
 pub struct Rooms {
-    /// The link that was given for this run.
-    link: Option<Link>,
     own: Pair,
-    /// Links of the rooms that were entered, the newest last.
-    known: Arc<Mutex<Vec<Link>>>,
+    /// A link was given for this run.
+    is_strict: bool,
+    /// The link that was given, and those of the rooms that were entered, the newest last.
+    links: Arc<Mutex<(Option<Link>, Vec<Link>)>>,
     path: PathBuf,
 }
 
@@ -46,42 +46,60 @@ impl Rooms {
     /// The rooms that this user knows, and that of `link`. `None` where there is none.
     ///
     /// # Errors
-    /// [`Error::File`] where one of the files cannot be read or written.
+    /// [`Error::File`] where one of the files cannot be read or written, [`Error::Internal`] where there is
+    /// a link and no place for them.
     pub fn open(link: Option<Link>) -> Result<Option<Self>> {
-        let Ok(path) = secret_file::place(ROOMS) else {
+        let path = match secret_file::place(ROOMS) {
+            Ok(path) => path,
             // An open room needs none.
-            return match link {
-                None => Ok(None),
-                Some(_) => secret_file::place(ROOMS).map(|_| None),
-            };
+            Err(_) if link.is_none() => return Ok(None),
+            Err(e) => return Err(e),
         };
         let known = secret_file::read(&path)?.map_or(Vec::new(), |text| links(&text));
         if link.is_none() && known.is_empty() {
             return Ok(None);
         }
-        let own = identity()?;
-        Ok(Some(Self { link, own, known: Arc::new(Mutex::new(known)), path }))
+        let (own, is_strict) = (identity()?, link.is_some());
+        Ok(Some(Self { own, is_strict, links: Arc::new(Mutex::new((link, known))), path }))
     }
 
     /// What lets us into the room of the server with that name.
     #[must_use]
-    pub fn ticket(&self, server: &[u8; 16]) -> Option<Ticket> {
+    pub fn ticket(&self, server: &[u8; SERVER]) -> Option<Ticket> {
         let is_it = |link: &&Link| link.server == *server;
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let link = self.link.as_ref().filter(is_it).or_else(|| known.iter().rev().find(is_it))?;
+        let links = self.lock();
+        let link = links.0.as_ref().filter(is_it).or_else(|| links.1.iter().rev().find(is_it))?;
         Some(Ticket { secret: link.secret.clone(), server: *server, own: self.own.clone() })
+    }
+
+    /// The room of that server has another secret from now on.
+    pub fn change(&self, server: &[u8; SERVER], secret: Secret) {
+        let link = Link { secret, server: *server };
+        if let Some(given) = &mut self.lock().0
+            && given.server == *server
+        {
+            *given = link.clone();
+        }
+        self.keep(link);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Option<Link>, Vec<Link>)> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the room of a link was asked for, and no other will do.
     #[must_use]
     pub fn is_strict(&self) -> bool {
-        self.link.is_some()
+        self.is_strict
     }
 
     /// Remembers a room that was entered.
     pub fn remember(&self, ticket: &Ticket) {
-        let link = Link { secret: ticket.secret.clone(), server: ticket.server };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        self.keep(Link { secret: ticket.secret.clone(), server: ticket.server });
+    }
+
+    fn keep(&self, link: Link) {
+        let known = &mut self.lock().1;
         if known.contains(&link) {
             return;
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
+use log::warn;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -44,6 +45,27 @@ fn kept_in(path: &Path, is_new: bool) -> Result<Host> {
     secret.copy_from_slice(&bytes[..SECRET]);
     private.copy_from_slice(&bytes[SECRET..]);
     Ok(Host { secret: Secret::new(*secret), pair: Pair::new(Key::new(*private)) })
+}
+
+/// Keeps another key for this user's room, on a thread of its own: a disk may take its time.
+pub(super) fn keep_soon(host: Host) {
+    let keep = move || {
+        if let Err(e) = secret_file::place(FILE).and_then(|path| keep(&path, &host)) {
+            warn!(
+                "the room's new key is not kept, so that the old link is back the next time: {e}"
+            );
+        }
+    };
+    let thread = std::thread::Builder::new().name("keep key".to_owned());
+    if let Err(e) = thread.spawn(keep) {
+        warn!("the room's new key is not kept: {e}");
+    }
+}
+
+fn keep(path: &Path, host: &Host) -> Result<()> {
+    let bytes = Zeroizing::new([&host.secret.bytes()[..], host.pair.private().bytes()].concat());
+    let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&bytes));
+    secret_file::write(path, text.as_bytes())
 }
 
 /// The link's fragment that lets people into the room.

@@ -23,7 +23,7 @@ use super::web::Web;
 use super::web::names::Names;
 #[cfg(feature = "webrtc")]
 use super::webrtc;
-use super::{carrier, presence, terms};
+use super::{carrier, presence, room_key, terms};
 use crate::clock::Clock;
 use crate::codec::opus::{self, Layout};
 use crate::control::token::TokenFile;
@@ -79,7 +79,7 @@ impl Running {
         let room = terms::room(settings, format, fitting.captured.clone());
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         if let Some(keys) = opened.keys {
-            transmit.make_private(keys)?;
+            transmit.make_private(keys, Box::new(room_key::keep_soon))?;
         }
         if let Some(socket) = datagrams {
             transmit.send_datagrams(socket)?;

@@ -54,6 +54,7 @@ use history::History;
 use keys::Keys;
 use people::Gathering;
 use places::Origin;
+use private::Keep;
 pub use room::Room;
 use rounds::Due;
 use verdicts::Verdicts;
@@ -149,6 +150,8 @@ pub struct Transmit {
     channels: Option<Channels>,
     /// Those of a private room.
     keys: Option<Keys>,
+    /// Keeps the room's key where it is another one.
+    keep_secrets: Option<Keep>,
     /// Data channels that were asked for so far.
     offers: u64,
     gathering: Option<Gathering>,
@@ -222,6 +225,7 @@ impl Transmit {
             datagrams: None,
             channels: None,
             keys: None,
+            keep_secrets: None,
             offers: 0,
             gathering: None,
             orders,

@@ -264,7 +264,7 @@ impl ServerArgs {
         if self.new_key && !self.private && !self.show_link {
             return Err(Error::usage(
                 "--new-key makes a new link for a private room, and this one is open",
-                "Add --private",
+                "Type both, or neither",
             ));
         }
         let overrides = Overrides {

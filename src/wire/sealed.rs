@@ -53,39 +53,41 @@ pub struct RoomKeys {
     pub own: SecretText,
     /// The secrets of the epochs whose sound may come.
     pub epochs: BTreeMap<u8, SecretText>,
+    /// The room's secret as it is now: what lets in the next time.
+    pub secret: SecretText<16>,
 }
 
-/// A secret of 256 bits as text, which is wiped from memory when it is dropped and never shown.
+/// A secret of so many bytes as text, which is wiped from memory when it is dropped and never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SecretText(Zeroizing<[u8; 32]>);
+pub struct SecretText<const LENGTH: usize = 32>(Zeroizing<[u8; LENGTH]>);
 
-impl SecretText {
+impl<const LENGTH: usize> SecretText<LENGTH> {
     /// The text of these bytes.
     #[must_use]
-    pub fn new(bytes: &[u8; 32]) -> Self {
+    pub fn new(bytes: &[u8; LENGTH]) -> Self {
         Self(Zeroizing::new(*bytes))
     }
 
     /// Its bytes.
     #[must_use]
-    pub fn bytes(&self) -> &[u8; 32] {
+    pub fn bytes(&self) -> &[u8; LENGTH] {
         &self.0
     }
 }
 
-impl std::fmt::Debug for SecretText {
+impl<const LENGTH: usize> std::fmt::Debug for SecretText<LENGTH> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SecretText(…)")
     }
 }
 
-impl Serialize for SecretText {
+impl<const LENGTH: usize> Serialize for SecretText<LENGTH> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         key_text::serialize(&self.0, serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for SecretText {
+impl<'de, const LENGTH: usize> Deserialize<'de> for SecretText<LENGTH> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         key_text::deserialize(deserializer).map(|bytes| Self(Zeroizing::new(bytes)))
     }
@@ -94,21 +96,21 @@ impl<'de> Deserialize<'de> for SecretText {
 mod key_text {
     use super::*;
 
-    pub(super) fn serialize<S: serde::Serializer>(
-        key: &[u8; 32],
+    pub(super) fn serialize<S: serde::Serializer, const LENGTH: usize>(
+        key: &[u8; LENGTH],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&Zeroizing::new(Base64UrlUnpadded::encode_string(key)))
     }
 
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>, const LENGTH: usize>(
         deserializer: D,
-    ) -> Result<[u8; 32], D::Error> {
+    ) -> Result<[u8; LENGTH], D::Error> {
         let text = Zeroizing::new(String::deserialize(deserializer)?);
-        let mut key = [0; 32];
+        let mut key = [0; LENGTH];
         let read = Base64UrlUnpadded::decode(text.as_bytes(), &mut key);
         match read.map(<[u8]>::len) {
-            Ok(32) => Ok(key),
+            Ok(length) if length == LENGTH => Ok(key),
             _ => Err(serde::de::Error::custom("a key of another length")),
         }
     }
@@ -119,6 +121,9 @@ mod key_text {
 pub struct Epochs {
     /// Secrets by the number of their epoch.
     pub epochs: BTreeMap<u8, SecretText>,
+    /// The room's secret, where it is another one from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretText<16>>,
 }
 
 impl Epochs {
@@ -216,7 +221,7 @@ mod tests {
     fn keys_are_read_as_they_were_written_and_not_shown() {
         let epochs =
             BTreeMap::from([(7, SecretText::new(&[1; 32])), (8, SecretText::new(&[2; 32]))]);
-        let epochs = Epochs { epochs };
+        let epochs = Epochs { epochs, secret: Some(SecretText::new(&[3; 16])) };
         let frame = epochs.frame();
         assert_eq!(Epochs::read(&frame[5..]).as_ref(), Ok(&epochs));
         assert!(!format!("{epochs:?}").contains("AQEB"));

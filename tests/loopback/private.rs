@@ -40,7 +40,8 @@ impl Room {
         home(&mut command, &scratch.path("host"));
         command
             .stdin(Stdio::null())
-            .args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--no-web"])
+            .args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery"])
+            .args(if more.is_empty() { &["--no-web"][..] } else { &[] })
             .args(["--private", "--name", "the quiet attic", "--codecs", "f32"])
             .args(["--source", &source(&path)])
             .args(STABLE)
@@ -79,6 +80,7 @@ impl Room {
             frames_on_disk(&recorded, 2) > 2 * u64::from(RATE)
         });
         let ended = listener.stop();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
         assert_eq!(ended.code, Some(0), "{ended:?}");
         let recording = Recording::read_finished(&recorded);
         recording.unbroken();
@@ -209,4 +211,49 @@ fn whoever_has_no_link_half_of_one_or_another_rooms_is_told_so_and_hears_nothing
     let said = String::from_utf8_lossy(&said);
     assert!(said.contains(r#""error": "This room is private"#), "{said}");
     assert!(!said.contains("sample_rate"), "{said}");
+}
+
+#[test]
+fn whoever_is_asked_to_leave_is_shut_out_with_the_old_link_and_nobody_else_loses_a_sample() {
+    let mut room = Room::open(&["--web", "0"]);
+    let page = room.server.find("the page's port", |line| {
+        let (_, port) = line.split_once("http://127.0.0.1:")?;
+        port.trim_end_matches('/').parse::<u16>().ok()
+    });
+    let link = room.file("link", &room.link);
+    let link = ["--link", link.to_str().unwrap()];
+    let recorded = room.scratch.path("stays.wav");
+    let output = wav(&recorded);
+    let stays = [&link[..], &["--name", "Stays", "--output", &output]].concat();
+    let mut stays = room.listener(room.address, "stays", &stays);
+    let goes = [&link[..], &["--name", "Goes", "--output", "null"]].concat();
+    let mut gone = room.listener(room.address, "goes", &goes);
+    room.server.wait_for("Goes (");
+    wait_until("a second", || frames_on_disk(&recorded, 2) > u64::from(RATE));
+
+    let mut kick = client_command();
+    home(&mut kick, &room.scratch.path("host"));
+    kick.args(["ctl", "kick", "Goes", "--server", &format!("127.0.0.1:{page}")]);
+    let kicked = kick.output().unwrap();
+    assert!(kicked.status.success(), "{kicked:?}");
+    let ended = gone.wait();
+    assert!(
+        ended.stderr.iter().any(|line| line.contains("asked this listener to leave")),
+        "{ended:?}"
+    );
+    for who in ["goes", "stranger"] {
+        let ended = room.listener(room.address, who, &goes).wait();
+        assert_eq!(ended.code, Some(8), "{who}: {ended:?}");
+    }
+    let before = frames_on_disk(&recorded, 2);
+    wait_until("three more", || frames_on_disk(&recorded, 2) > before + 3 * u64::from(RATE));
+    assert_eq!(stays.stop().code, Some(0));
+    Recording::read_finished(&recorded).unbroken();
+    // Who was in comes again with the old link, which it has been told the new one of.
+    room.hears(room.address, "stays", &link);
+    room.hears(room.address, "stays", &[]);
+    let new = link_of(&room.scratch.path("host"), &[]);
+    assert_ne!(fragment(&new), fragment(&room.link));
+    let new = room.file("new", &new);
+    room.hears(room.address, "newcomer", &["--link", new.to_str().unwrap()]);
 }

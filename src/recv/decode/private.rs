@@ -7,10 +7,11 @@ use crate::recv::rooms::Ticket;
 use crate::secure::Key;
 use crate::secure::handshake::{Asking, Channel, Terms};
 use crate::secure::keyring::{Keyring, Kind};
+use crate::secure::room::Secret;
 use crate::wire::datagram::{self, PAIR, nearest, parity_of};
 use crate::wire::{
-    AudioHeader, Epochs, Hello, MAX_JSON, PLAIN_HEADER, PrivateRoom, RoomKeys, SealedHeader,
-    Violation, Welcome, kind, typed,
+    AudioHeader, Epochs, Hello, MAX_JSON, PLAIN_HEADER, PrivateRoom, SealedHeader, Violation,
+    Welcome, kind, typed,
 };
 
 /// Why a room is not entered.
@@ -66,14 +67,11 @@ impl Entering {
         let mut welcome = Welcome::read(&welcome)?;
         let keys = welcome.room.take().ok_or_else(|| unreadable("it holds no keys"))?;
         let mut ring = Keyring::new(Key::new(*keys.own.bytes()));
-        learn(&mut ring, keys);
-        Ok((welcome, Inside { channel, ring, opened: Vec::new() }, self.1))
-    }
-}
-
-fn learn(ring: &mut Keyring, keys: RoomKeys) {
-    for (epoch, secret) in keys.epochs {
-        ring.learn(epoch, Key::new(*secret.bytes()));
+        for (epoch, secret) in keys.epochs {
+            ring.learn(epoch, Key::new(*secret.bytes()));
+        }
+        let ticket = Ticket { secret: Secret::new(*keys.secret.bytes()), ..self.1 };
+        Ok((welcome, Inside { channel, ring, opened: Vec::new() }, ticket))
     }
 }
 
@@ -90,12 +88,13 @@ impl Inside {
         opened.filter(|opened| !opened.is_empty()).ok_or_else(wrong_seal)
     }
 
-    /// Takes keys of sound.
-    pub(super) fn learn(&mut self, body: &[u8]) -> Result<(), Violation> {
-        for (epoch, secret) in Epochs::read(body)?.epochs {
+    /// Takes keys of sound. Returns the room's secret, where that is another one from now on.
+    pub(super) fn learn(&mut self, body: &[u8]) -> Result<Option<Secret>, Violation> {
+        let Epochs { epochs, secret } = Epochs::read(body)?;
+        for (epoch, secret) in epochs {
             self.ring.learn(epoch, Key::new(*secret.bytes()));
         }
-        Ok(())
+        Ok(secret.map(|secret| Secret::new(*secret.bytes())))
     }
 
     /// Opens a frame of sound.

@@ -9,6 +9,7 @@ use crate::secure::Key;
 use crate::secure::handshake::{Asked, Refusal, Terms};
 use crate::secure::host::Host;
 use crate::secure::keyring::EPOCHS_KEPT;
+use crate::secure::room::Secret;
 use crate::wire::{Epochs, PrivateRoom, RoomKeys, SecretText};
 
 /// An epoch lasts so long, in µs: whoever is let in can open what they recorded up to a minute before.
@@ -28,6 +29,11 @@ const CLOSEST_US: u64 = 100_000;
 /// listeners add to it.
 const HEARD_FOR_US: u64 = 21_000_000;
 
+/// Secrets that the room had and are known again, and people who came in with them: more than anybody asks
+/// to leave in an evening, or lets in.
+const MOST_FORMER: usize = 64;
+const MOST_MEMBERS: usize = 4_096;
+
 /// Handshakes in a second: a third of a millisecond each.
 const ENTER_PER_SECOND: u64 = 200;
 
@@ -44,6 +50,11 @@ pub(super) struct Epoch {
 #[derive(Debug)]
 pub(super) struct Keys {
     secrets: Host,
+    /// Secrets that the room had, the newest last: whoever came in with one comes in with it again, and
+    /// nobody else.
+    former: VecDeque<Secret>,
+    /// The public keys of all who came in, the newest last.
+    members: VecDeque<[u8; 32]>,
     /// What the config says: nobody changes it on its way.
     config: Vec<u8>,
     /// The epoch whose key is in use.
@@ -52,6 +63,8 @@ pub(super) struct Keys {
     epochs: VecDeque<Epoch>,
     /// Somebody who knew the newest was asked to leave.
     is_hasty: bool,
+    /// The room's secret is another one than has been told.
+    is_changed: bool,
     enters: Allowance,
 }
 
@@ -66,7 +79,18 @@ impl Keys {
     ) -> Self {
         let epochs = VecDeque::from([Epoch { number, secret: first, from_us: now_us }]);
         let enters = Allowance::per_second(ENTER_PER_SECOND);
-        Self { secrets, config, in_use: None, epochs, is_hasty: false, enters }
+        let (former, members) = (VecDeque::new(), VecDeque::new());
+        Self {
+            secrets,
+            former,
+            members,
+            config,
+            in_use: None,
+            epochs,
+            is_hasty: false,
+            is_changed: false,
+            enters,
+        }
     }
 
     /// What a private room says of itself.
@@ -77,18 +101,42 @@ impl Keys {
 
     /// What a client's first message says, at `now_us`.
     pub(super) fn take(&mut self, message: &[u8], now_us: u64) -> Result<Asked, Refused> {
-        let terms =
-            Terms { secret: &self.secrets.secret, own: &self.secrets.pair, config: &self.config };
-        if !terms.is_from_member(message) {
-            return Err(Refused::Key);
-        }
+        let Self { secrets, former, members, config, .. } = self;
+        let current = std::iter::once(&secrets.secret);
+        let mut terms = current.chain(former.iter().rev()).map(|secret| Terms {
+            secret,
+            own: &secrets.pair,
+            config,
+        });
+        let terms = terms.find(|terms| terms.is_from_member(message)).ok_or(Refused::Key)?;
         if !self.enters.takes(now_us) {
             return Err(Refused::Busy);
         }
-        terms.take(message).map_err(|refusal| match refusal {
+        let asked = terms.take(message).map_err(|refusal| match refusal {
             Refusal::Stranger => Refused::Key,
             Refusal::Broken => Refused::Broken,
-        })
+        })?;
+        let is_known = members.contains(&asked.client);
+        if *terms.secret != secrets.secret && !is_known {
+            return Err(Refused::Key);
+        }
+        if !is_known {
+            members.push_back(asked.client);
+            members.drain(..members.len().saturating_sub(MOST_MEMBERS));
+        }
+        Ok(asked)
+    }
+
+    /// The room has another secret from now on, and the next epoch comes soon: whoever was asked to leave
+    /// knows neither. Returns what is to be kept.
+    pub(super) fn change(&mut self, secret: Secret, removed: &[u8; 32]) -> Host {
+        self.members.retain(|member| member != removed);
+        self.former.push_back(std::mem::replace(&mut self.secrets.secret, secret));
+        if self.former.len() > MOST_FORMER {
+            self.former.pop_front();
+        }
+        (self.is_hasty, self.is_changed) = (true, true);
+        self.secrets.clone()
     }
 
     /// The epoch that seals sound now.
@@ -107,12 +155,8 @@ impl Keys {
     pub(super) fn for_newcomer(&self, own: &Key) -> RoomKeys {
         let epochs = self.epochs.iter();
         let epochs = epochs.map(|epoch| (epoch.number, SecretText::new(epoch.secret.bytes())));
-        RoomKeys { own: SecretText::new(own.bytes()), epochs: epochs.collect() }
-    }
-
-    /// Whoever was told the newest epoch is not to hear the next.
-    pub(super) fn hurry(&mut self) {
-        self.is_hasty = true;
+        let secret = SecretText::new(self.secrets.secret.bytes());
+        RoomKeys { own: SecretText::new(own.bytes()), epochs: epochs.collect(), secret }
     }
 
     /// Whether a new epoch is to be told.
@@ -139,7 +183,11 @@ impl Keys {
         }
         self.epochs.push_back(Epoch { number, secret: secret.clone(), from_us });
         self.forget(now_us);
-        Epochs { epochs: [(number, SecretText::new(secret.bytes()))].into() }
+        let changed = std::mem::take(&mut self.is_changed);
+        Epochs {
+            epochs: [(number, SecretText::new(secret.bytes()))].into(),
+            secret: changed.then(|| SecretText::new(self.secrets.secret.bytes())),
+        }
     }
 
     /// Forgets epochs whose sound nobody waits for any more.
@@ -166,7 +214,6 @@ pub(super) enum Refused {
 mod tests {
     use super::*;
     use crate::secure::handshake::Pair;
-    use crate::secure::room::Secret;
 
     const S: u64 = 1_000_000;
 
@@ -203,7 +250,7 @@ mod tests {
     fn whoever_was_asked_to_leave_opens_nothing_after_half_a_second_even_if_an_epoch_was_told() {
         let mut keys = keys();
         keys.begin(secret(1), 50 * S);
-        keys.hurry();
+        keys.change(Secret::new([5; 16]), &[0; 32]);
         assert!(keys.is_due(55 * S));
         let news = keys.begin(secret(2), 55 * S);
         assert_eq!(news.epochs.keys().collect::<Vec<_>>(), [&9]);
@@ -218,7 +265,7 @@ mod tests {
         let mut keys = keys();
         let mut begun = 0;
         for now_us in (0..60 * S).step_by(10_000) {
-            keys.hurry();
+            keys.is_hasty = true;
             if keys.is_due(now_us) {
                 keys.begin(secret(now_us), now_us);
                 begun += 1;
@@ -226,5 +273,31 @@ mod tests {
             assert!(keys.epochs.len() < EPOCHS_KEPT);
         }
         assert!((595..=601).contains(&begun), "{begun}");
+    }
+
+    #[test]
+    fn after_a_change_those_who_were_in_come_again_and_whoever_was_asked_to_leave_does_not() {
+        let mut keys = keys();
+        let pair = |n| Pair::new(Key::new([n; 32]));
+        let (stays, goes, stranger) = (pair(11), pair(12), pair(13));
+        let server = keys.secrets.pair.public;
+        let ask = |secret: [u8; 16], own: &Pair| {
+            let secret = Secret::new(secret);
+            let terms = Terms { secret: &secret, own, config: &[] };
+            terms.ask(&server, b"hello").unwrap().1
+        };
+        let (old, new) = ([1; 16], [5; 16]);
+        for own in [&stays, &goes] {
+            assert!(keys.take(&ask(old, own), 0).is_ok());
+        }
+        let kept = keys.change(Secret::new(new), &goes.public);
+        assert_eq!(*kept.secret.bytes(), new);
+        assert!(keys.take(&ask(old, &stays), S).is_ok() && keys.take(&ask(new, &stays), S).is_ok());
+        for (secret, own) in [(old, &goes), (old, &stranger), ([7; 16], &stays)] {
+            assert_eq!(keys.take(&ask(secret, own), S).err(), Some(Refused::Key));
+        }
+        let news = keys.begin(secret(1), S);
+        assert_eq!(news.secret.map(|secret| *secret.bytes()), Some(new));
+        assert_eq!(keys.begin(secret(2), 2 * S).secret, None, "once is enough");
     }
 }

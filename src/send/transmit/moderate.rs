@@ -26,8 +26,11 @@ impl Transmit {
             return false;
         };
         let (who, origin) = (seat.who(), seat.origin);
+        let key = seat.listener.member.as_ref().map(|member| member.key);
         self.verdicts.remove(who);
-        self.shut_out();
+        if let Some(key) = key {
+            self.shut_out(&key);
+        }
         let mut leaving = vec![index];
         if by_address {
             self.verdicts.shut_out(origin);

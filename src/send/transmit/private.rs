@@ -1,6 +1,6 @@
 //! A private room: who enters, and which keys seal its sound.
 
-use log::{debug, warn};
+use log::{debug, info, warn};
 use zeroize::Zeroizing;
 
 use super::keys::{Keys, Refused};
@@ -10,6 +10,7 @@ use crate::secure::Key;
 use crate::secure::handshake::Asked;
 use crate::secure::host::Host;
 use crate::secure::keyring::StreamSeal;
+use crate::secure::room::{SECRET, Secret};
 use crate::wire::{AuralyncKey, Hello, Reason, VERSION, Welcome, kind, typed};
 
 /// What those are told whose key is another room's, or an old one.
@@ -23,7 +24,7 @@ impl Transmit {
     ///
     /// # Errors
     /// If the system gives no random numbers.
-    pub fn make_private(&mut self, secrets: Host) -> crate::error::Result<()> {
+    pub fn make_private(&mut self, secrets: Host, keep: Keep) -> crate::error::Result<()> {
         let room = Keys::describe(&secrets);
         let key = AuralyncKey { version: VERSION, hold: true, room: Some(room.clone()) };
         self.room.config.auralync = Some(key);
@@ -31,6 +32,7 @@ impl Transmit {
         let first = new_key()?;
         let now = self.clock.now_us();
         self.keys = Some(Keys::new(secrets, config, (first, 0), now));
+        self.keep_secrets = Some(keep);
         self.seal_logs(now);
         Ok(())
     }
@@ -117,13 +119,25 @@ impl Transmit {
         Some((typed(kind::ENTERED, &message), Some(Entered { key, own, channel })))
     }
 
-    /// Who was asked to leave is not to hear what follows.
-    pub(super) fn shut_out(&mut self) {
-        if let Some(keys) = &mut self.keys {
-            keys.hurry();
+    /// Whoever has that key, and was asked to leave, is not to hear what follows, nor to come again with the
+    /// link.
+    pub(super) fn shut_out(&mut self, key: &[u8; 32]) {
+        let Some(keys) = &mut self.keys else { return };
+        let mut bytes = Zeroizing::new([0; SECRET]);
+        if let Err(e) = getrandom::fill(&mut *bytes) {
+            warn!("the room keeps its key, and whoever left may come again: {e}");
+            return;
         }
+        let host = keys.change(Secret::new(*bytes), key);
+        if let Some(keep) = &self.keep_secrets {
+            keep(host);
+        }
+        info!("the room has a new link: auralync-server --show-link");
     }
 }
+
+/// Keeps what a room has from now on. It must not wait.
+pub(super) type Keep = Box<dyn Fn(Host) + Send>;
 
 /// Somebody who is in.
 pub(super) struct Entered {

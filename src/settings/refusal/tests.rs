@@ -107,8 +107,8 @@ const REFUSED: &[(&str, &str)] = &[
         "there is no flag --prest. Did you mean --preset? To see every flag: auralync-server --help",
     ),
     (
-        "auralync-server --frobnicate",
-        "there is no flag --frobnicate. To see every flag: auralync-server --help",
+        "auralync-server --xyzzy",
+        "there is no flag --xyzzy. To see every flag: auralync-server --help",
     ),
     ("auralync-server -x", "there is no flag -x. To see every flag: auralync-server --help"),
     ("auralync-server -vx", "there is no flag -x. To see every flag: auralync-server --help"),

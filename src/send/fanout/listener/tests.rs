@@ -1,8 +1,8 @@
 use super::closing::HELLO_WITHIN_US;
-use crate::wire::websocket::close;
 use super::*;
 use crate::wire::datagram::{Ask, Parities};
 use crate::wire::typed;
+use crate::wire::websocket::close;
 
 fn listener() -> Listener {
     Listener::seated(([127, 0, 0, 1], 1).into(), Vec::new(), &Log::new(4), 0)
