@@ -72,6 +72,9 @@ pub struct DatagramLog {
     open: VecDeque<(u64, Vec<u8>)>,
     /// What seals each datagram, in a private room.
     seal: Option<StreamSeal>,
+    /// The position behind the last sound that came while nobody listened, or was forgotten then: it does not
+    /// come again.
+    forgotten: u64,
 }
 
 impl DatagramLog {
@@ -92,6 +95,7 @@ impl DatagramLog {
             begun: 0,
             open: VecDeque::new(),
             seal: None,
+            forgotten: 0,
         }
     }
 
@@ -126,6 +130,9 @@ impl DatagramLog {
     pub fn set_heard(&mut self, is_heard: bool, parities: Parities) {
         (self.is_heard, self.parities) = (is_heard, parities);
         if !is_heard {
+            let kept = self.kept.back().map_or(0, |datagram| datagram.end);
+            let waiting = self.waiting.as_ref().map_or(0, Waiting::end);
+            self.forgotten = self.forgotten.max(kept).max(waiting);
             self.first = self.end();
             self.kept = VecDeque::new();
             self.open = VecDeque::new();
@@ -137,7 +144,10 @@ impl DatagramLog {
     /// packet of Opus stays whole, other codecs are cut between frames, into pieces of one length. What
     /// may wait and leaves room in a datagram is joined with what follows.
     pub fn push(&mut self, frame: &AudioFrame, keep_us: u64) {
-        let AudioHeader { frames, captured_us, .. } = *frame.header();
+        let AudioHeader { frames, captured_us, position, .. } = *frame.header();
+        if !self.is_heard {
+            self.forgotten = self.forgotten.max(position + u64::from(frames));
+        }
         if !self.is_heard || frames == 0 {
             return;
         }
@@ -176,10 +186,13 @@ impl DatagramLog {
     }
 
     /// The first position from `position` on where a frame of `frames` and a datagram end, of those to
-    /// come.
+    /// come, and behind which nothing was forgotten.
     pub(super) fn border(&self, position: u64, frames: u64) -> u64 {
-        let positions = (0..=self.filling).map(|count| position.saturating_add(count * frames));
-        positions.into_iter().find(|at| at.is_multiple_of(self.filling)).unwrap_or(position)
+        let frames = frames.max(1);
+        let first = self.forgotten.saturating_sub(position).div_ceil(frames);
+        let first = position.saturating_add(first.saturating_mul(frames));
+        let mut positions = (0..=self.filling).map(|count| first.saturating_add(count * frames));
+        positions.find(|at| at.is_multiple_of(self.filling)).unwrap_or(first)
     }
 
     /// How much sound a datagram holds, in µs.

@@ -37,6 +37,11 @@ impl Waiting {
         follows && joins && fits
     }
 
+    /// The position behind it.
+    pub(super) fn end(&self) -> u64 {
+        self.header.position + u64::from(self.header.frames)
+    }
+
     /// Frames of sound so far.
     pub(super) fn frames(&self) -> u64 {
         self.header.frames.into()

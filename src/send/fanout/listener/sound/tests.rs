@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::super::tests::{ask_for_datagrams, that_may_take_datagrams};
 use super::*;
 use crate::wire::AudioHeader;
-use crate::wire::datagram::FromServer;
+use crate::wire::datagram::{FromServer, Parities};
 
 const FRAMES: u64 = 120;
 const STEP_US: u64 = 10_000;
@@ -138,6 +138,39 @@ fn is_own(payload: &[u8]) -> bool {
 
 fn rises(got: &[(u64, bool)]) -> bool {
     got.windows(2).all(|pair| pair[0].0 < pair[1].0)
+}
+
+#[test]
+fn who_begins_right_after_the_last_listener_left_misses_nothing_of_what_was_forgotten_then() {
+    // Pieces that were cut for the last listener reach further than the frames, and do not come again.
+    for ahead in 0..4 {
+        for is_pushed_unheard in [false, true] {
+            let mut line = Line::new(0);
+            line.cut.hear(Parities::NONE);
+            (line.is_cut, line.offered) = (true, 0);
+            (0..20 + ahead).for_each(|_| line.push_half());
+            line.write(0, usize::MAX);
+            line.cut.set_heard(false, Parities::NONE);
+            if is_pushed_unheard {
+                // On its way from the encoder meanwhile.
+                line.is_cut = true;
+                line.push_half();
+            }
+            line.is_cut = false;
+            line.ask(1_000_000);
+            for _ in 0..20 {
+                line.write(1_000_000, usize::MAX);
+                line.push_half();
+            }
+            assert!(line.by_datagram.len() > 10);
+            let mut had: Vec<u64> = line.positions().collect();
+            let count = had.len();
+            had.sort_unstable();
+            had.dedup();
+            assert_eq!(had.len(), count, "nothing twice");
+            assert!(had.windows(2).all(|pair| pair[1] - pair[0] == FRAMES / 2), "{had:?}");
+        }
+    }
 }
 
 /// What somebody does between two frames.
