@@ -7,7 +7,7 @@
 mod client;
 pub(crate) mod computer;
 pub mod ctl;
-mod link;
+pub mod link;
 mod refusal;
 mod server;
 mod simulation;

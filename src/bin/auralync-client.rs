@@ -1,5 +1,8 @@
 //! `auralync-client`: flags → settings → play → exit code.
 
+use std::ffi::OsString;
+#[cfg(unix)]
+use std::process::Command;
 use std::process::ExitCode;
 
 use auralync::control;
@@ -8,13 +11,36 @@ use auralync::program::{self, print};
 use auralync::recording::STDOUT;
 use auralync::recv::Client;
 use auralync::settings::ctl::{CTL, CtlCommand};
-use auralync::settings::{ClientArgs, Output, join_mode};
+use auralync::settings::{ClientArgs, Output, join_mode, link};
 use auralync::stats::StatsTarget;
 
 const NAME: &str = "auralync-client";
 
+/// A link on the command line would be read by everybody on this computer as long as the program runs: so it
+/// starts itself again without. Returns only where that fails, or there is nothing to hide.
+#[cfg(unix)]
+fn hide_link(words: &[OsString]) -> Option<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    let is_link = |word: &&OsString| word.to_str().is_some_and(link::is_one);
+    let link = words.iter().skip(1).find(is_link)?;
+    let others = words.iter().skip(1).filter(|word| *word != link);
+    let program = std::env::current_exe().ok()?;
+    let failed = Command::new(program).args(others).env(link::VARIABLE, link).exec();
+    eprintln!("{NAME}: cannot take the link from the command line: {failed}. Use --link FILE.");
+    Some(ExitCode::FAILURE)
+}
+
+/// On Windows a user's command lines are read by that user and administrators alone.
+#[cfg(not(unix))]
+fn hide_link(_words: &[OsString]) -> Option<ExitCode> {
+    None
+}
+
 fn main() -> ExitCode {
     let words = program::words();
+    if let Some(code) = hide_link(&words) {
+        return code;
+    }
     if words.get(1).is_some_and(|word| word == CTL) {
         return program::run(NAME, &words, |command: CtlCommand| {
             print(control::ctl::run(command.args())?);

@@ -282,9 +282,13 @@ impl ClientArgs {
         }
         self.check_files(std::io::stdout().is_terminal())?;
         let discovery = !self.no_discovery;
-        let wanted =
-            self.host.map(|host| Wanted::parse(&host, self.port, discovery)).transpose()?;
-        let given = self.link.as_deref().map(link::given).transpose()?;
+        let given = match (&self.link, &self.host) {
+            (Some(path), _) => Some(link::given(path)?),
+            (None, Some(host)) if link::is_one(host) => Some(link::understand(host)?),
+            (None, _) => link::from_environment()?,
+        };
+        let host = self.host.filter(|host| !link::is_one(host));
+        let wanted = host.map(|host| Wanted::parse(&host, self.port, discovery)).transpose()?;
         let (link, target) = given.map_or((None, None), |given| (Some(given.link), given.target));
         Ok(ClientSettings {
             wanted: wanted.or_else(|| target.map(Wanted::Host)),

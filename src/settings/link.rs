@@ -42,7 +42,29 @@ pub(super) fn given(path: &Path) -> Result<Given> {
     understand(&text)
 }
 
-fn understand(text: &str) -> Result<Given> {
+/// The variable in which a link comes that was on the command line: only its user reads it there.
+pub const VARIABLE: &str = "AURALYNC_LINK";
+
+/// Whether a word on the command line is a link, or half of one.
+#[must_use]
+pub fn is_one(word: &str) -> bool {
+    word.contains('#')
+}
+
+/// The link in the environment, if there is one.
+///
+/// # Errors
+/// [`Error::Usage`] where it is none.
+pub(super) fn from_environment() -> Result<Option<Given>> {
+    let text = std::env::var(VARIABLE).ok().map(Zeroizing::new);
+    text.filter(|text| !text.is_empty()).map(|text| understand(&text)).transpose()
+}
+
+/// What a link says.
+///
+/// # Errors
+/// [`Error::Usage`] where it is none.
+pub(super) fn understand(text: &str) -> Result<Given> {
     let text = text.trim();
     let link = Link::read(text).map_err(|fault| {
         Error::usage(

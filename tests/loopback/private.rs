@@ -257,3 +257,24 @@ fn whoever_is_asked_to_leave_is_shut_out_with_the_old_link_and_nobody_else_loses
     let new = room.file("new", &new);
     room.hears(room.address, "newcomer", &["--link", new.to_str().unwrap()]);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_link_on_the_command_line_is_taken_and_cannot_be_read_there() {
+    let room = Room::open(&[]);
+    let recorded = room.scratch.path("typed.wav");
+    let mut command = client_command();
+    home(&mut command, &room.scratch.path("typed"));
+    let port = room.address.port();
+    let typed = format!("auralync://127.0.0.1:{port}/#{}", fragment(&room.link));
+    command.arg(&typed).args(["--output", &wav(&recorded)]);
+    let mut listener = Program::start(command);
+    wait_until("a second", || {
+        assert!(listener.is_running(), "{}", listener.said());
+        frames_on_disk(&recorded, 2) > u64::from(RATE)
+    });
+    let seen = std::fs::read(format!("/proc/{}/cmdline", listener.pid())).unwrap();
+    assert!(!has(&seen, fragment(&room.link).as_bytes()), "{}", String::from_utf8_lossy(&seen));
+    assert!(!listener.said().contains(fragment(&room.link)));
+    assert_eq!(listener.stop().code, Some(0));
+}
