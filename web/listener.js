@@ -17,6 +17,10 @@ const SILENT_MS = 3_000;
 
 const TICK_MS = 1_000;
 
+// Pings that may wait for an answer: while sound comes by datagram the WebSocket may stand still, and more would come
+// all at once, which the server takes for a flood.
+const MOST_UNANSWERED = 10;
+
 // Sound does not wait longer than this for what decodes Opus.
 const OPUS_WITHIN_MS = 1_000;
 
@@ -90,6 +94,7 @@ export class Listener {
 	#retryTimer;
 	#ticking;
 	#burstLeft = 0;
+	#unanswered = 0;
 	/** @type {Page.Timer} */
 	#pingTimer;
 	#left = false;
@@ -281,6 +286,7 @@ export class Listener {
 					this.#channel?.answer(message.bytes);
 					break;
 				case 'pong':
+					this.#unanswered = 0;
 					if (this.clock.pong(message, now) === 'stepped') this.#burst();
 					break;
 				case 'notice':
@@ -325,6 +331,7 @@ export class Listener {
 		this.#isWelcome = true;
 		this.player.begin(welcome, this.clock, opus);
 		this.#channel?.welcomed(welcome);
+		this.#unanswered = 0;
 		this.#burst();
 		this.#onChange();
 		this.#onRoom();
@@ -338,7 +345,10 @@ export class Listener {
 
 	#ping() {
 		if (this.#socket?.readyState !== WebSocket.OPEN) return;
-		this.#socket.send(wire.ping(nowUs()));
+		if (this.#unanswered < MOST_UNANSWERED) {
+			this.#socket.send(wire.ping(nowUs()));
+			this.#unanswered += 1;
+		}
 		this.#burstLeft -= 1;
 		// Listeners that came at once must not go on pinging at once.
 		const pauseMs =

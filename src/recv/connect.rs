@@ -7,6 +7,7 @@ mod following;
 mod joint;
 mod line;
 pub mod outbox;
+mod pings;
 mod reach;
 mod rescue;
 mod said;

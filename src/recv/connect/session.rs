@@ -18,6 +18,7 @@ use super::datagrams::Datagrams;
 use super::delays::Delays;
 use super::following::Following;
 use super::line::{Got, Line};
+use super::pings::Pings;
 use super::rescue::Rescue;
 use super::sounds::Sounds;
 use super::talk::Talk;
@@ -90,8 +91,7 @@ pub(super) struct Session<'a> {
     rescue: Option<Rescue>,
     /// Why the server is about to close, in its own words.
     farewell: Option<String>,
-    pings: u32,
-    next_ping_us: u64,
+    pings: Pings,
     ping_ms: u32,
     version: u32,
     delays: Delays,
@@ -136,8 +136,7 @@ impl<'a> Session<'a> {
             search: None,
             rescue: None,
             farewell: None,
-            pings: 0,
-            next_ping_us: 0,
+            pings: Pings::default(),
             ping_ms: 250,
             version: 2,
             delays: Delays::default(),
@@ -193,7 +192,7 @@ impl<'a> Session<'a> {
         if let Some(rescue) = self.rescue.as_ref().filter(|_| self.line.conversation.is_typed()) {
             due_us = due_us.min(rescue.due_us());
             if !rescue.is_dead() && !self.line.is_behind() {
-                due_us = due_us.min(self.next_ping_us);
+                due_us = due_us.min(self.pings.due_us());
             }
         }
         let lines = [Some(&self.line), self.rival.as_ref()];
@@ -284,12 +283,11 @@ impl<'a> Session<'a> {
 
     fn learn(&mut self, pong: Pong, arrived_us: u64) {
         self.following.answered(arrived_us.saturating_sub(pong.client_us));
-        if self.clocks.clock.pong(pong, arrived_us) == Learnt::Stepped {
-            if self.jumps.takes(arrived_us) {
-                info!("a clock has jumped (was a PC asleep?): finding the place anew");
-            }
-            self.pings = 0;
+        let has_stepped = self.clocks.clock.pong(pong, arrived_us) == Learnt::Stepped;
+        if has_stepped && self.jumps.takes(arrived_us) {
+            info!("a clock has jumped (was a PC asleep?): finding the place anew");
         }
+        self.pings.answered(has_stepped);
         if let Some(offset) = self.clocks.clock.offset() {
             let uncertainty = self.clocks.clock.uncertainty_us() * 1e3;
             self.connect.seen.uncertainty_ns.set(uncertainty as u64);
@@ -378,8 +376,7 @@ impl<'a> Session<'a> {
         self.ping_ms = welcome.ping_ms.clamp(100, 10_000);
         let ping_us = u64::from(self.ping_ms) * 1_000;
         self.rescue = Some(Rescue::new(now_us, chunk_us, ping_us, self.give_up_after_us()));
-        // A clock may have been asleep, or the path be another one.
-        (self.pings, self.next_ping_us) = (0, now_us);
+        self.pings.begin(now_us);
         self.version = welcome.version;
         self.begin(
             welcome.version,
@@ -435,7 +432,10 @@ impl<'a> Session<'a> {
             return;
         }
         while let Ok(report) = self.connect.reports.try_recv() {
-            self.line.say(report.frame());
+            // One that would wait says less than the next.
+            if !self.pings.wait() {
+                self.line.say(report.frame());
+            }
         }
         let now_us = self.now_us();
         // In a private room a voice goes the way that is sealed.
@@ -443,14 +443,10 @@ impl<'a> Session<'a> {
         let datagrams = self.datagrams.as_mut().filter(|_| !is_private);
         let ways = (&mut self.line, datagrams);
         self.talk.say(self.connect, ways, &self.clocks.clock, now_us);
-        if now_us < self.next_ping_us {
-            return;
-        }
-        self.pings += 1;
-        self.line.say(Ping { client_us: now_us }.frame());
         let random = crate::random::random();
-        let wait = self.clocks.clock.ping_after_us(self.pings, self.ping_ms, random);
-        self.next_ping_us = now_us + wait;
+        if self.pings.is_due(&self.clocks.clock, self.ping_ms, random, now_us) {
+            self.line.say(Ping { client_us: now_us }.frame());
+        }
     }
 
     fn ended(&mut self) -> Result<End> {

@@ -147,8 +147,9 @@ impl DatagramLog {
         let AudioHeader { frames, captured_us, position, .. } = *frame.header();
         if !self.is_heard {
             self.forgotten = self.forgotten.max(position + u64::from(frames));
+            return;
         }
-        if !self.is_heard || frames == 0 {
+        if frames == 0 {
             return;
         }
         let whole = (*frame.header(), frame.plain().1);

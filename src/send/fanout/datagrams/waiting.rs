@@ -21,8 +21,7 @@ impl Waiting {
 
     /// Takes what follows, if it does follow without a break and there is room for it.
     pub(super) fn take(&mut self, header: &AudioHeader, payload: &[u8]) -> bool {
-        let end = self.header.position + u64::from(self.header.frames);
-        let follows = header.position == end && header.flags == 0;
+        let follows = header.position == self.end() && header.flags == 0;
         let (joins, more) = match self.codec {
             Codec::Opus(_) => (opus::joins(self.part(0), payload), opus::JOINED_MORE),
             _ => (true, 0),

@@ -147,7 +147,7 @@ fn who_begins_right_after_the_last_listener_left_misses_nothing_of_what_was_forg
         for is_pushed_unheard in [false, true] {
             let mut line = Line::new(0);
             line.cut.hear(Parities::NONE);
-            (line.is_cut, line.offered) = (true, 0);
+            line.is_cut = true;
             (0..20 + ahead).for_each(|_| line.push_half());
             line.write(0, usize::MAX);
             line.cut.set_heard(false, Parities::NONE);
@@ -156,7 +156,6 @@ fn who_begins_right_after_the_last_listener_left_misses_nothing_of_what_was_forg
                 line.is_cut = true;
                 line.push_half();
             }
-            line.is_cut = false;
             line.ask(1_000_000);
             for _ in 0..20 {
                 line.write(1_000_000, usize::MAX);
