@@ -115,7 +115,7 @@ impl Transmit {
             return Some((welcome.frame(), None));
         };
         let own = new_key().inspect_err(|e| warn!("nobody is let in: {e}")).ok()?;
-        welcome.room = Some(keys.for_newcomer(&own));
+        welcome.room = Some(Box::new(keys.for_newcomer(&own)));
         let (key, body) = (asked.client, Zeroizing::new(welcome.frame()));
         let (channel, message) = asked.answer(body.get(5..).unwrap_or_default())?;
         Some((typed(kind::ENTERED, &message), Some(Entered { key, own, channel })))
