@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::browser::Unwrap;
 use crate::listener::{Counts, Follower};
 use crate::measuring::Result;
-use crate::member;
+use crate::support::member;
 use crate::support::program::Program;
 use crate::support::waiting::PATIENCE;
 use crate::support::websocket::{masked, opening};
@@ -327,7 +327,7 @@ impl Reader {
             datagrams: false,
         };
         let secret = seats.secret.ok_or("no secret")?;
-        let (stream, _, _) = member::enter(seats.server, secret, number, &hello)?;
+        let (stream, _, _) = member::enter(seats.server, secret, number, &hello);
         stream.set_nonblocking(true)?;
         let mut reader = Self::new(TcpStream::from_std(stream), None, codec);
         (reader.follower.greeted, reader.follower.welcomed) = (true, true);

@@ -27,8 +27,6 @@ mod listener;
 #[path = "../measuring.rs"]
 mod measuring;
 #[cfg(target_os = "linux")]
-mod member;
-#[cfg(target_os = "linux")]
 mod private;
 #[cfg(target_os = "linux")]
 #[path = "../processor.rs"]
@@ -42,6 +40,7 @@ mod way;
 mod support {
     mod address;
     pub(crate) mod median;
+    pub(crate) mod member;
     mod memory;
     mod page;
     pub(crate) mod program;

@@ -12,7 +12,7 @@ use auralync::wire::datagram::{
 use auralync::wire::{Hello, TYPED, VERSION, Welcome};
 
 use crate::measuring::Result;
-use crate::member;
+use crate::support::member;
 use crate::support::waiting::PATIENCE;
 
 /// How often it asks, to be taken for alive. Nothing is lost here, or the comparison ends.
@@ -54,7 +54,7 @@ impl Way {
         };
         let (tcp, welcome, mut channel) = match secret {
             Some(secret) => {
-                let (tcp, welcome, channel) = member::enter(server, secret, id, &hello)?;
+                let (tcp, welcome, channel) = member::enter(server, secret, id, &hello);
                 (tcp, welcome, Some(channel))
             }
             None => {
