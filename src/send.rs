@@ -6,6 +6,7 @@ pub mod encode;
 pub mod fanout;
 #[cfg(feature = "device")]
 mod keep_card;
+mod link;
 pub mod mix;
 mod origin;
 pub mod presence;
@@ -30,8 +31,9 @@ use crate::clock::Clock;
 use crate::discovery::announce::Announcer;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::preset::{DEFAULT_PORT, Fixed, Watch};
+use crate::preset::{Fixed, Watch};
 use crate::recording::refuse_folder_at_once;
+use crate::secure::code::Code;
 use crate::secure::host::Host;
 use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
@@ -65,8 +67,8 @@ pub struct Server {
     web_door: Option<std::net::TcpListener>,
     lines: Lines,
     recordings: Recordings,
-    /// Those of a private room.
-    keys: Option<Host>,
+    /// Those of a private room, and the first code by which somebody comes in.
+    keys: Option<(Host, Code)>,
     status: Option<Terminal>,
 }
 
@@ -117,7 +119,10 @@ impl Server {
             let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
-        let keys = settings.private.then(|| room_key::own(settings.new_key)).transpose()?;
+        let keys = settings
+            .private
+            .then(|| Ok::<_, Error>((room_key::own(settings.new_key)?, transmit::new_code()?)));
+        let keys = keys.transpose()?;
         // Last, so that nothing that keeps the server from starting leaves an empty file.
         let recordings = Recordings::start(&settings, format, &fitting.stop)?;
         Ok(Self {
@@ -150,6 +155,12 @@ impl Server {
     #[must_use]
     pub fn web_port(&self) -> Option<u16> {
         Some(self.web_door.as_ref()?.local_addr().ok()?.port())
+    }
+
+    /// The code by which somebody comes into the private room, for ten minutes from now.
+    #[must_use]
+    pub fn code(&self) -> Option<&Code> {
+        self.keys.as_ref().map(|(_, code)| code)
     }
 
     /// What is sent: rate and channels.
@@ -238,22 +249,18 @@ impl Server {
     }
 }
 
-/// The link that lets people into this user's private room, whose page is at `url` and whose server listens
-/// at `address`. The room gets a new key where `settings` say so, or it has none.
+/// The link that lets people into this user's private room, whose server listens on `port` and whose page is on
+/// `web`. The room gets a new key where `settings` say so, or it has none.
 ///
 /// # Errors
 /// [`Error::File`] where the key cannot be read or written.
 pub fn room_link(
     settings: &ServerSettings,
-    url: Option<&str>,
-    address: SocketAddr,
+    port: u16,
+    web: Option<u16>,
 ) -> Result<Zeroizing<String>> {
-    let fragment = room_key::fragment(&room_key::own(settings.new_key)?);
-    Ok(Zeroizing::new(match (url, address.port()) {
-        (Some(url), DEFAULT_PORT) => format!("{url}#{}", *fragment),
-        (Some(url), port) => format!("{url}?port={port}#{}", *fragment),
-        (None, _) => format!("auralync://{address}/#{}", *fragment),
-    }))
+    let fragment = room_key::own(settings.new_key)?.link().fragment();
+    Ok(Zeroizing::new(format!("{}#{}", link::address(settings, port, web), *fragment)))
 }
 
 /// Ports that are tried where any will do, for one that is free for datagrams too.

@@ -11,6 +11,9 @@ use crate::source::SourceOrder;
 /// Longest name that is shown, in characters.
 const SHOWN: usize = 64;
 
+/// Longest link that is shown, in characters.
+const LONGEST_LINK: usize = 400;
+
 /// Does it. What there is to show comes back.
 ///
 /// # Errors
@@ -47,6 +50,9 @@ pub fn run(args: &CtlArgs) -> Result<String> {
             let address = find("listener", listener, &list["listeners"], "address", "name")?;
             call("kick", json!({"listener": address, "by_address": by_address}))
         }
+        Order::Code { new } => call("code", json!({"new": new})),
+        Order::Link => call("link", json!({})),
+        Order::Newkey => call("new_key", json!({})),
         Order::Record { action: Recording::Start { name } } => {
             call("record_start", json!({"name": name}))
         }
@@ -165,6 +171,14 @@ fn shown(answer: &Value) -> String {
         if answer[key].is_string() {
             lines.push(format!("{} {said}", name(&answer[key])));
         }
+    }
+    if answer["code"].is_string() {
+        let minutes = number(&answer["left_s"]) / 60.0;
+        let code = name(&answer["code"]);
+        lines.push(format!("{code} lets one person in, within {:.0} minutes", minutes.ceil()));
+    }
+    if let Some(link) = answer["link"].as_str() {
+        lines.push(printable(link, LONGEST_LINK));
     }
     if answer["listener"].is_string() {
         let is_muted = answer["is_muted"] == true;

@@ -343,6 +343,9 @@ fn is_shut(address: SocketAddr, shut: Shut) -> Error {
         Shut::Open => Error::NotPrivate { address },
         Shut::OtherServer => Error::OtherServer { address },
         Shut::OtherRoom => Error::OtherRoom { address },
+        Shut::WrongCode => Error::WrongCode { address },
+        Shut::NoCode => Error::NoCode { address },
+        Shut::CodeWait { seconds } => Error::CodeWait { address, seconds },
     }
 }
 

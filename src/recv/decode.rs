@@ -1,5 +1,6 @@
 //! What comes from the server → what it means. No socket, no clock: bytes in, events out.
 
+mod code;
 mod private;
 
 use zeroize::Zeroizing;
@@ -11,8 +12,10 @@ use crate::playout::frames::{FrameDecoder, Sound};
 use crate::secure::room::{SERVER, name_of};
 use crate::wire::{
     AudioHeader, Changes, Config, Frame, Full, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
-    People, Pong, Reason, SEAL, ServerFirst, Switch, VERSION, Violation, Welcome, kind,
+    People, Pong, PrivateRoom, Reason, SEAL, ServerFirst, Switch, VERSION, Violation, Welcome,
+    kind,
 };
+use code::{Outcome, Trying};
 pub use private::Shut;
 use private::{Entering, Inside};
 
@@ -42,6 +45,8 @@ enum Stage {
     Plain { config: Config, position: u64 },
     /// Our hello is on its way; plain audio until then is dropped.
     Greeted { config: Option<Config> },
+    /// We try the code of a private room.
+    Trying(Box<Trying>),
     /// We have asked to enter a private room.
     Entering(Box<Entering>),
     /// Welcomed: typed frames only.
@@ -118,6 +123,7 @@ impl Conversation {
                 plain: config.as_ref().map_or(MAX_JSON, Config::payload_bytes),
                 typed: MAX_SERVER_FRAME,
             },
+            Stage::Trying(_) => Limits { plain: 0, typed: MAX_JSON },
             Stage::Entering(_) | Stage::Typed(_) => {
                 Limits { plain: 0, typed: MAX_SERVER_FRAME + SEAL }
             }
@@ -139,7 +145,7 @@ impl Conversation {
     /// Whether a hello is on its way and no welcome has come.
     #[must_use]
     pub fn awaits_welcome(&self) -> bool {
-        matches!(self.stage, Stage::Greeted { .. } | Stage::Entering(_))
+        matches!(self.stage, Stage::Greeted { .. } | Stage::Trying(_) | Stage::Entering(_))
     }
 
     /// Whether all that is said here is sealed.
@@ -205,7 +211,7 @@ impl Conversation {
         match &mut self.stage {
             Stage::Waiting => self.first(payload),
             Stage::Greeted { .. } => Ok(Event::Nothing),
-            Stage::Entering(_) | Stage::Typed(_) => Err(Violation::Unframed),
+            Stage::Trying(_) | Stage::Entering(_) | Stage::Typed(_) => Err(Violation::Unframed),
             Stage::Plain { config, position } => {
                 let at = *position;
                 pcm::read_float32(payload, config.chunk_size, config.channels, &mut self.samples)?;
@@ -233,21 +239,14 @@ impl Conversation {
                 let Some(rooms) = &self.rooms else {
                     return Ok(Event::Shut(Shut::NoTicket));
                 };
-                let Some(ticket) = rooms.ticket(&name_of(&room.key)) else {
-                    let is_other = rooms.is_strict();
-                    return Ok(Event::Shut(if is_other {
-                        Shut::OtherServer
-                    } else {
-                        Shut::NoTicket
-                    }));
-                };
-                match private::ask(&ticket, &room, payload, &self.hello) {
-                    Some((entering, frame)) => {
-                        self.stage = Stage::Entering(Box::new(entering));
-                        Ok(Event::Say(frame))
-                    }
-                    None => Ok(Event::Shut(Shut::OtherServer)),
+                if let Some(typed) = rooms.take_code() {
+                    let Ok((trying, frame)) = code::begin(&typed, room, payload) else {
+                        return Ok(Event::Shut(Shut::NoCode));
+                    };
+                    self.stage = Stage::Trying(Box::new(trying));
+                    return Ok(Event::Say(frame));
                 }
+                self.enter(&room, payload)
             }
             // Whoever is between us and the server may have taken out that it is private.
             ServerFirst::Config(_) if self.rooms.as_ref().is_some_and(Rooms::is_strict) => {
@@ -265,9 +264,29 @@ impl Conversation {
         }
     }
 
+    /// Asks to enter that room, if there is a ticket to it.
+    fn enter(&mut self, room: &PrivateRoom, payload: &[u8]) -> Result<Event<'_>, Violation> {
+        let Some(rooms) = &self.rooms else {
+            return Ok(Event::Shut(Shut::NoTicket));
+        };
+        let Some(ticket) = rooms.ticket(&name_of(&room.key)) else {
+            let is_other = rooms.has_link();
+            return Ok(Event::Shut(if is_other { Shut::OtherServer } else { Shut::NoTicket }));
+        };
+        match private::ask(&ticket, room, payload, &self.hello) {
+            Some((entering, frame)) => {
+                self.stage = Stage::Entering(Box::new(entering));
+                Ok(Event::Say(frame))
+            }
+            None => Ok(Event::Shut(Shut::OtherServer)),
+        }
+    }
+
     fn typed<'a>(&'a mut self, kind: u8, body: &'a [u8]) -> Result<Event<'a>, Violation> {
-        if matches!(self.stage, Stage::Entering(_)) {
-            return self.entered(kind, body);
+        match &self.stage {
+            Stage::Trying(_) => return self.tried(kind, body),
+            Stage::Entering(_) => return self.entered(kind, body),
+            _ => {}
         }
         let is_undecoded = self.is_undecoded;
         if self.inside.is_none() {
@@ -296,6 +315,27 @@ impl Conversation {
                 said(kind, body, is_undecoded)
             }
             _ => Err(Violation::Unframed),
+        }
+    }
+
+    /// What comes while we try a code.
+    fn tried(&mut self, kind: u8, body: &[u8]) -> Result<Event<'_>, Violation> {
+        let Stage::Trying(trying) = std::mem::replace(&mut self.stage, Stage::Waiting) else {
+            return Err(Violation::Unframed);
+        };
+        match trying.take(kind, body)? {
+            Outcome::Say(trying, frame) => {
+                self.stage = Stage::Trying(Box::new(trying));
+                Ok(Event::Say(frame))
+            }
+            Outcome::Link(link, room, config) => {
+                if let Some(rooms) = &self.rooms {
+                    rooms.give(link);
+                }
+                self.enter(&room, &config)
+            }
+            Outcome::Shut(shut) => Ok(Event::Shut(shut)),
+            Outcome::Other => said(kind, body, false),
         }
     }
 

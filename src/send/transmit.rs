@@ -6,6 +6,7 @@
 
 mod another_codec;
 mod channels;
+mod codes;
 mod crowd;
 pub mod datagram_socket;
 mod datagrams;
@@ -47,6 +48,8 @@ use crate::error::{Error, Result, plain};
 use crate::hearsay::Hearsay;
 use crate::stats::ListenerStats;
 use crate::wire::{Notice, Reason};
+use codes::Invitation;
+pub use codes::{Shown, new_code};
 use datagrams::Datagrams;
 use handle::Order;
 pub use handle::{Change, Handle};
@@ -152,6 +155,8 @@ pub struct Transmit {
     keys: Option<Keys>,
     /// Keeps the room's key where it is another one.
     keep_secrets: Option<Keep>,
+    /// The code by which somebody may come into it.
+    invitation: Invitation,
     /// Data channels that were asked for so far.
     offers: u64,
     gathering: Option<Gathering>,
@@ -226,6 +231,7 @@ impl Transmit {
             channels: None,
             keys: None,
             keep_secrets: None,
+            invitation: Invitation::default(),
             offers: 0,
             gathering: None,
             orders,
@@ -319,6 +325,15 @@ impl Transmit {
                 Ok(Order::Mute { peer, is_muted, answer }) => {
                     let _ = answer.try_send(self.mute(peer, is_muted));
                 }
+                Ok(Order::Code { is_new, answer }) => {
+                    let _ = answer.try_send(self.invite(is_new));
+                }
+                Ok(Order::Link(answer)) => {
+                    let _ = answer.try_send(self.link());
+                }
+                Ok(Order::NewKey(answer)) => {
+                    let _ = answer.try_send(self.change_secret());
+                }
                 Ok(Order::Figures(stats)) => {
                     if let Some(web) = &mut self.web {
                         web.web.tell(*stats);
@@ -351,6 +366,7 @@ impl Transmit {
             text: format!("the playout delay is now {} ms", change.playout_delay_ms),
             playout_delay_ms: Some(change.playout_delay_ms),
             from_us: Some(change.from_us),
+            wait_s: None,
         };
         for index in 0..self.seats.len() {
             if let Some(Some(seat)) = self.seats.get_mut(index) {

@@ -96,6 +96,16 @@ pub enum Order {
         #[arg(long)]
         address: bool,
     },
+    /// Show the code that lets one person into the private room, or make one.
+    Code {
+        /// Make another one, even if there is one.
+        #[arg(long)]
+        new: bool,
+    },
+    /// Show the link to the private room.
+    Link,
+    /// Give the private room another key: who is in stays, and older links let nobody else in.
+    Newkey,
     /// Begin or end a recording, in the folder that --record-dir named at the server.
     #[command(arg_required_else_help = false)]
     Record {

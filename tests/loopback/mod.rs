@@ -6,6 +6,8 @@ mod bad_files;
 mod change;
 #[cfg(unix)]
 mod codecs;
+#[cfg(unix)]
+mod codes;
 mod crowd;
 mod datagrams;
 mod dry;

@@ -25,6 +25,15 @@ pub(in crate::send) struct Board {
     pub(in crate::send) record: Option<Record>,
     /// What may be taken in: named when the server was started.
     pub(in crate::send) offered: Vec<Source>,
+    /// What stands before the `#` of the link to the private room.
+    pub(in crate::send) link_to: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Code {
+    #[serde(default)]
+    new: bool,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +90,16 @@ impl Board {
             "kick" => {
                 let Kick { listener, by_address } = params(given)?;
                 self.kick(&listener, by_address)
+            }
+            "code" => {
+                let Code { new } = params(given)?;
+                self.code(new)
+            }
+            "link" => params::<Nothing>(given).and_then(|_| self.link()),
+            "new_key" => {
+                params::<Nothing>(given)?;
+                let is_done = self.network.new_key().map_err(Refusal::because)?;
+                if is_done { self.link() } else { Err(open_room()) }
             }
             "record_start" => {
                 let Named { name } = params(given)?;
@@ -139,6 +158,16 @@ impl Board {
         Err(nobody_at(listener, "could speak"))
     }
 
+    fn code(&self, is_new: bool) -> std::result::Result<Value, Refusal> {
+        let shown = self.network.code(is_new).map_err(Refusal::because)?.ok_or_else(open_room)?;
+        Ok(json!({"code": *shown.code.spoken(), "left_s": shown.left_s}))
+    }
+
+    fn link(&self) -> std::result::Result<Value, Refusal> {
+        let fragment = self.network.link().map_err(Refusal::because)?.ok_or_else(open_room)?;
+        Ok(json!({"link": format!("{}#{}", self.link_to, *fragment)}))
+    }
+
     fn record(&self) -> std::result::Result<&Record, Refusal> {
         self.record.as_ref().ok_or_else(|| {
             Refusal::because(
@@ -146,6 +175,10 @@ impl Board {
             )
         })
     }
+}
+
+fn open_room() -> Refusal {
+    Refusal::because("this room is open to everybody. Start the server with --private")
 }
 
 fn nobody_at(listener: &str, who: &str) -> Refusal {

@@ -67,6 +67,10 @@ pub enum Asks {
     Welcome(Hello),
     /// It wants to enter the private room: the first message of a handshake.
     Enter(Vec<u8>),
+    /// It wants to try the code that is shown: the first message of that.
+    Code(Vec<u8>),
+    /// It shows that it has the code.
+    CodeProof(Vec<u8>),
     /// It said something that belongs into the mix.
     Mix(Spoken),
     /// It wants something changed about itself, or about what it hears.
@@ -300,6 +304,12 @@ impl Listener {
             match (kind, self.phase) {
                 (kind::ENTER, Phase::Plain) if self.is_held => {
                     return Ok(Asks::Enter(body.to_vec()));
+                }
+                (kind::CODE, Phase::Plain) if self.is_held => {
+                    return Ok(Asks::Code(body.to_vec()));
+                }
+                (kind::CODE_PROOF, Phase::Plain) if self.is_held => {
+                    return Ok(Asks::CodeProof(body.to_vec()));
                 }
                 (kind::HELLO, _) if self.is_held && self.member.is_none() => {
                     return Err(member::unsealed());

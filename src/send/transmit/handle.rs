@@ -6,6 +6,9 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use mio::Waker;
+use zeroize::Zeroizing;
+
+use super::codes::Shown;
 
 use crate::codec::{InUse, Offers};
 use crate::error::{Error, Result};
@@ -26,6 +29,9 @@ pub(super) enum Order {
     Listeners(SyncSender<Vec<ListenerStats>>),
     Remove { peer: SocketAddr, by_address: bool, answer: SyncSender<bool> },
     Mute { peer: SocketAddr, is_muted: bool, answer: SyncSender<bool> },
+    Code { is_new: bool, answer: SyncSender<Option<Shown>> },
+    Link(SyncSender<Option<Zeroizing<String>>>),
+    NewKey(SyncSender<bool>),
     Channel(Whose, Said),
     Stop,
 }
@@ -133,6 +139,35 @@ impl Handle {
     /// ending.
     pub fn mute(&self, peer: SocketAddr, is_muted: bool) -> Result<bool> {
         self.ask(|answer| Order::Mute { peer, is_muted, answer })
+    }
+
+    /// The code that lets somebody into the private room, made where there is none that holds, or with
+    /// `is_new` in any case. `None` where the room is open.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if the loop does not answer in time, [`Error::Internal`] if the server is
+    /// ending.
+    pub fn code(&self, is_new: bool) -> Result<Option<Shown>> {
+        self.ask(|answer| Order::Code { is_new, answer })
+    }
+
+    /// What stands behind the `#` of the link to the private room. `None` where the room is open.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if the loop does not answer in time, [`Error::Internal`] if the server is
+    /// ending.
+    pub fn link(&self) -> Result<Option<Zeroizing<String>>> {
+        self.ask(Order::Link)
+    }
+
+    /// Gives the private room another secret: who is in goes on, and older links let nobody else in.
+    /// `false` where the room is open.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if the loop does not answer in time, [`Error::Internal`] if the server is
+    /// ending.
+    pub fn new_key(&self) -> Result<bool> {
+        self.ask(Order::NewKey)
     }
 
     fn ask<T>(&self, order: impl FnOnce(SyncSender<T>) -> Order) -> Result<T> {

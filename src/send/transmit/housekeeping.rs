@@ -118,6 +118,7 @@ impl Transmit {
         let _ = self.poll.registry().deregister(&mut seat.stream);
         self.free.push(index);
         self.note_due(index);
+        self.end_try_of(index);
         self.forget(seat.listener.person, index);
         if let (Some(datagrams), Some(path)) = (&mut self.datagrams, &seat.listener.path) {
             datagrams.forget(&path.token);

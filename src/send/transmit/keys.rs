@@ -99,6 +99,16 @@ impl Keys {
         PrivateRoom { key: secrets.pair.public, id }
     }
 
+    /// What its config says, which nobody changes on its way.
+    pub(super) fn config(&self) -> &[u8] {
+        &self.config
+    }
+
+    /// The room's secret as it is now, and the server's keys.
+    pub(super) fn secrets(&self) -> &Host {
+        &self.secrets
+    }
+
     /// What a client's first message says, at `now_us`.
     pub(super) fn take(&mut self, message: &[u8], now_us: u64) -> Result<Asked, Refused> {
         let Self { secrets, former, members, config, .. } = self;
@@ -129,8 +139,8 @@ impl Keys {
 
     /// The room has another secret from now on, and the next epoch comes soon: whoever was asked to leave
     /// knows neither. Returns what is to be kept.
-    pub(super) fn change(&mut self, secret: Secret, removed: &[u8; 32]) -> Host {
-        self.members.retain(|member| member != removed);
+    pub(super) fn change(&mut self, secret: Secret, removed: Option<&[u8; 32]>) -> Host {
+        self.members.retain(|member| Some(member) != removed);
         self.former.push_back(std::mem::replace(&mut self.secrets.secret, secret));
         if self.former.len() > MOST_FORMER {
             self.former.pop_front();
@@ -250,7 +260,7 @@ mod tests {
     fn whoever_was_asked_to_leave_opens_nothing_after_half_a_second_even_if_an_epoch_was_told() {
         let mut keys = keys();
         keys.begin(secret(1), 50 * S);
-        keys.change(Secret::new([5; 16]), &[0; 32]);
+        keys.change(Secret::new([5; 16]), Some(&[0; 32]));
         assert!(keys.is_due(55 * S));
         let news = keys.begin(secret(2), 55 * S);
         assert_eq!(news.epochs.keys().collect::<Vec<_>>(), [&9]);
@@ -290,7 +300,7 @@ mod tests {
         for own in [&stays, &goes] {
             assert!(keys.take(&ask(old, own), 0).is_ok());
         }
-        let kept = keys.change(Secret::new(new), &goes.public);
+        let kept = keys.change(Secret::new(new), Some(&goes.public));
         assert_eq!(*kept.secret.bytes(), new);
         assert!(keys.take(&ask(old, &stays), S).is_ok() && keys.take(&ask(new, &stays), S).is_ok());
         for (secret, own) in [(old, &goes), (old, &stranger), ([7; 16], &stays)] {

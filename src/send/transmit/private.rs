@@ -7,6 +7,7 @@ use super::keys::{Keys, Refused};
 use super::{Seat, Transmit};
 use crate::codec::Codec;
 use crate::secure::Key;
+use crate::secure::code::Code;
 use crate::secure::handshake::Asked;
 use crate::secure::host::Host;
 use crate::secure::keyring::StreamSeal;
@@ -20,11 +21,16 @@ const WRONG_KEY: &str = "this room has another key: ask for its link or a code";
 const CROWDED: &str = "too many want to come in at the same moment: try again in a few seconds";
 
 impl Transmit {
-    /// Makes the room private, before anybody is in it.
+    /// Makes the room private, before anybody is in it, and shows that code.
     ///
     /// # Errors
     /// If the system gives no random numbers.
-    pub fn make_private(&mut self, secrets: Host, keep: Keep) -> crate::error::Result<()> {
+    pub fn make_private(
+        &mut self,
+        secrets: Host,
+        code: Code,
+        keep: Keep,
+    ) -> crate::error::Result<()> {
         let room = Keys::describe(&secrets);
         let key = AuralyncKey { version: VERSION, hold: true, room: Some(room.clone()) };
         self.room.config.auralync = Some(key);
@@ -33,6 +39,7 @@ impl Transmit {
         let now = self.clock.now_us();
         self.keys = Some(Keys::new(secrets, config, (first, 0), now));
         self.keep_secrets = Some(keep);
+        self.invitation.show(code, now);
         self.seal_logs(now);
         Ok(())
     }
@@ -122,17 +129,35 @@ impl Transmit {
     /// Whoever has that key, and was asked to leave, is not to hear what follows, nor to come again with the
     /// link.
     pub(super) fn shut_out(&mut self, key: &[u8; 32]) {
-        let Some(keys) = &mut self.keys else { return };
+        if !self.give_other_secret(Some(key)) {
+            warn!("whoever left may come again");
+        }
+    }
+
+    /// Gives the room another secret. `false` where it is open, or keeps the one that it has.
+    pub(super) fn change_secret(&mut self) -> bool {
+        self.give_other_secret(None)
+    }
+
+    fn give_other_secret(&mut self, removed: Option<&[u8; 32]>) -> bool {
+        let Some(keys) = &mut self.keys else { return false };
         let mut bytes = Zeroizing::new([0; SECRET]);
         if let Err(e) = getrandom::fill(&mut *bytes) {
-            warn!("the room keeps its key, and whoever left may come again: {e}");
-            return;
+            warn!("the room keeps its key: the system gives no random numbers ({e})");
+            return false;
         }
-        let host = keys.change(Secret::new(*bytes), key);
+        let host = keys.change(Secret::new(*bytes), removed);
         if let Some(keep) = &self.keep_secrets {
             keep(host);
         }
-        info!("the room has a new link: auralync-server --show-link");
+        info!("the room has a new link: auralync-client ctl link shows it");
+        true
+    }
+
+    /// What stands behind the `#` of the room's link.
+    pub(super) fn link(&self) -> Option<Zeroizing<String>> {
+        let host = self.keys.as_ref()?.secrets();
+        Some(host.link().fragment())
     }
 }
 

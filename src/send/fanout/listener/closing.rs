@@ -19,20 +19,24 @@ impl Listener {
 
     /// Begins to close with a last word.
     pub fn close(&mut self, reason: Reason, text: &str, now_us: u64) {
-        let notice = Notice::because(reason, text);
+        self.close_with(&Notice::because(reason, text), now_us);
+    }
+
+    /// Begins to close with that notice as the last word.
+    pub fn close_with(&mut self, notice: &Notice, now_us: u64) {
         if self.is_browser() {
             // Before the welcome there are no notices: the close says what a page must know.
             let typed = self.phase == Phase::Typed;
-            let notice = if typed { notice.frame() } else { Vec::new() };
-            let code = self.close_code.unwrap_or(match reason {
+            let frame = if typed { notice.frame() } else { Vec::new() };
+            let code = self.close_code.unwrap_or(match notice.reason {
                 Reason::Violation => close::POLICY,
                 Reason::Removed => close::REMOVED,
                 _ if self.phase == Phase::Refused => close::TRY_AGAIN,
                 _ => close::GOING_AWAY,
             });
-            self.outbox.end_with(notice, websocket::closing(code, text));
+            self.outbox.end_with(frame, websocket::closing(code, &notice.text));
         } else {
-            self.outbox.finish(&notice);
+            self.outbox.finish(notice);
         }
         self.phase = Phase::Closing;
         self.phase_until_us = now_us + CLOSING_FOR_US;
