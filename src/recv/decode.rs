@@ -9,6 +9,7 @@ use super::rooms::Rooms;
 use crate::codec::opus::RATE;
 use crate::codec::{Codec, pcm};
 use crate::playout::frames::{FrameDecoder, Sound};
+use crate::random::new_key;
 use crate::secure::room::{SERVER, name_of};
 use crate::wire::{
     AudioHeader, Changes, Config, Frame, Full, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
@@ -273,7 +274,9 @@ impl Conversation {
             let is_other = rooms.has_link();
             return Ok(Event::Shut(if is_other { Shut::OtherServer } else { Shut::NoTicket }));
         };
-        match private::ask(&ticket, room, payload, &self.hello) {
+        let random =
+            new_key().map_err(|e| Violation::Unreadable { what: "room", why: e.to_string() })?;
+        match private::ask(&ticket, room, payload, &self.hello, &random) {
             Some((entering, frame)) => {
                 self.stage = Stage::Entering(Box::new(entering));
                 Ok(Event::Say(frame))

@@ -1,9 +1,8 @@
 //! A private room that is entered by a code, from the listener's side: the code becomes a link.
 
-use zeroize::Zeroizing;
-
 use super::Shut;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::random;
 use crate::secure::code::{self, CLIENT_RANDOM, Code};
 use crate::secure::room::{Link, name_of};
 use crate::wire::{Notice, PrivateRoom, Reason, Violation, kind, typed};
@@ -40,11 +39,9 @@ pub(super) enum Outcome {
 /// Begins to try a code in `room`, whose config had that payload. Returns the frame to say, too.
 ///
 /// # Errors
-/// [`Error::Internal`] if the system gives no random numbers.
+/// [`Error::Internal`](crate::Error::Internal) if the system gives no random numbers.
 pub(super) fn begin(code: &Code, room: PrivateRoom, config: &[u8]) -> Result<(Trying, Vec<u8>)> {
-    let mut random = Zeroizing::new([0; CLIENT_RANDOM]);
-    getrandom::fill(&mut *random)
-        .map_err(|e| Error::internal("the system gives no random numbers", e))?;
+    let random = random::secret::<CLIENT_RANDOM>()?;
     let (asked, message) = code::Trying::begin(code, config, &random);
     let trying = Trying { room, config: config.to_vec(), step: Step::Asked(asked) };
     Ok((trying, typed(kind::CODE, &message)))

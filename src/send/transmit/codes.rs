@@ -2,10 +2,10 @@
 //! of a try.
 
 use log::{debug, info, warn};
-use zeroize::Zeroizing;
 
 use super::Transmit;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::random;
 use crate::secure::code::{Answered, Code, SERVER_RANDOM};
 use crate::secure::door::{Answer, Codes};
 use crate::wire::{Notice, Reason, kind, typed};
@@ -77,7 +77,7 @@ impl Transmit {
                 seat.listener.close_with(&notice, now);
             }
             (Answer::Try, Some(code)) => {
-                let answered = random::<SERVER_RANDOM>()
+                let answered = random::secret::<SERVER_RANDOM>()
                     .ok()
                     .and_then(|random| Answered::answer(code, keys.config(), first, &random));
                 *trying = None;
@@ -142,18 +142,11 @@ impl Transmit {
 /// A code that nobody can foresee.
 ///
 /// # Errors
-/// [`Error::Internal`] if the system gives no random numbers.
+/// [`Error::Internal`](crate::Error::Internal) if the system gives no random numbers.
 pub fn new_code() -> Result<Code> {
     loop {
-        if let Some(code) = Code::new(u32::from_ne_bytes(*random()?)) {
+        if let Some(code) = Code::new(u32::from_ne_bytes(*random::secret()?)) {
             return Ok(code);
         }
     }
-}
-
-fn random<const BYTES: usize>() -> Result<Zeroizing<[u8; BYTES]>> {
-    let mut bytes = Zeroizing::new([0; BYTES]);
-    getrandom::fill(&mut *bytes)
-        .map_err(|e| Error::internal("the system gives no random numbers", e))?;
-    Ok(bytes)
 }
