@@ -147,6 +147,15 @@ pub enum Error {
         address: SocketAddr,
     },
 
+    /// Whoever runs the room does not let this listener in, or nobody answered.
+    #[error(
+        "you were not let in at {address}: whoever runs that room said no, or did not answer within two minutes. Talk to them, and try again"
+    )]
+    NotLetIn {
+        /// The server.
+        address: SocketAddr,
+    },
+
     /// The server shows another code.
     #[error(
         "this is not the code that the server at {address} shows. Look again: after three wrong ones it is worth nothing"
@@ -329,6 +338,7 @@ impl Error {
             | Self::NotPrivate { .. }
             | Self::OtherServer { .. }
             | Self::OtherRoom { .. }
+            | Self::NotLetIn { .. }
             | Self::WrongCode { .. }
             | Self::NoCode { .. }
             | Self::CodeWait { .. } => exit::PRIVATE,

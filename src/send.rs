@@ -4,6 +4,8 @@ pub mod captured;
 mod control;
 pub mod encode;
 pub mod fanout;
+mod guest;
+mod host_keys;
 #[cfg(feature = "device")]
 mod keep_card;
 mod link;
@@ -42,6 +44,7 @@ use crate::source::Source;
 use crate::stats::Lines;
 use crate::status::Terminal;
 use captured::CapturedOutputs;
+use host_keys::HostKeys;
 use mix::desk::{Asked, Desk};
 use mix::prepare::{Fitting, Prepared};
 use mix::record::Recordings;
@@ -238,7 +241,12 @@ impl Server {
         let announcer = settings.discovery.then(|| Announcer::start(what, shutdown)).flatten();
         let (counters, recorded) = (Arc::clone(&running.counters), running.recorded());
         let figures = web.map(|_| running.handle.clone());
-        let report = Report { counters, desk, recorded, clock, lines, status, figures, announcer };
+        let host = match status.as_ref().filter(|_| settings.private) {
+            Some(terminal) => HostKeys::take(terminal, &running.handle, shutdown)?,
+            None => None,
+        };
+        let report =
+            Report { counters, desk, recorded, clock, lines, status, host, figures, announcer };
         report.run(&running.snapshots, shutdown, &mut || {
             if let Some(preset) = watch.as_mut().and_then(Watch::look) {
                 running.follow(&preset);

@@ -345,9 +345,11 @@ impl Conversation {
     /// What comes after we have asked to enter a private room.
     fn entered(&mut self, kind: u8, body: &[u8]) -> Result<Event<'_>, Violation> {
         if kind == kind::NOTICE {
-            let is_wrong_key = Notice::read(body)?.reason == Reason::WrongKey;
-            let shut = Event::Shut(Shut::OtherRoom);
-            return if is_wrong_key { Ok(shut) } else { said(kind, body, false) };
+            return match Notice::read(body)?.reason {
+                Reason::WrongKey => Ok(Event::Shut(Shut::OtherRoom)),
+                Reason::NotLetIn => Ok(Event::Shut(Shut::NotLetIn)),
+                _ => said(kind, body, false),
+            };
         }
         let Stage::Entering(entering) = std::mem::replace(&mut self.stage, Stage::Waiting) else {
             return Err(Violation::Unframed);

@@ -23,7 +23,7 @@ use super::web::Web;
 use super::web::names::Names;
 #[cfg(feature = "webrtc")]
 use super::webrtc;
-use super::{carrier, link, presence, room_key, terms};
+use super::{carrier, guest, link, presence, room_key, terms};
 use crate::clock::Clock;
 use crate::codec::opus::{self, Layout};
 use crate::control::token::TokenFile;
@@ -82,6 +82,8 @@ impl Running {
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         if let Some((keys, code)) = opened.keys {
             transmit.make_private(keys, code, Box::new(room_key::keep_soon))?;
+            let rules = (settings.asks, settings.talkers.clone());
+            transmit.receive_guests(rules, guest::known()?, Box::new(guest::keep_soon));
         }
         if let Some(socket) = datagrams {
             transmit.send_datagrams(socket)?;

@@ -11,10 +11,12 @@ mod crowd;
 pub mod datagram_socket;
 mod datagrams;
 mod door;
+mod guests;
 mod handle;
 mod history;
 mod housekeeping;
 mod keys;
+mod knocking;
 mod limits;
 mod moderate;
 mod names;
@@ -46,15 +48,17 @@ use crate::clock::Clock;
 use crate::codec::{Codec, InUse};
 use crate::error::{Error, Result, plain};
 use crate::hearsay::Hearsay;
-use crate::stats::ListenerStats;
+use crate::stats::{ListenerStats, WaitingStats};
 use crate::wire::{Notice, Reason};
 use codes::Invitation;
 pub use codes::{Shown, new_code};
 use datagrams::Datagrams;
+use guests::Guests;
 use handle::Order;
 pub use handle::{Change, Handle};
 use history::History;
 use keys::Keys;
+use knocking::KeepGuests;
 use people::Gathering;
 use places::Origin;
 use private::Keep;
@@ -117,6 +121,12 @@ pub struct Snapshot {
     pub playout_delay_ms: u32,
     /// Whether nobody else is let in for now.
     pub full: bool,
+    /// Who waits to be let in.
+    pub waiting: Vec<WaitingStats>,
+    /// The code that lets somebody in, if there is one.
+    pub code: Option<Shown>,
+    /// How many keys have entered the private room; `None` in an open one.
+    pub members: Option<usize>,
     /// Audio frames dropped for listeners that have left.
     pub dropped_before: u64,
     /// Talk frames that the mix was too busy to take.
@@ -157,6 +167,10 @@ pub struct Transmit {
     keep_secrets: Option<Keep>,
     /// The code by which somebody may come into it.
     invitation: Invitation,
+    /// Who may do what in it.
+    guests: Guests,
+    /// Keeps who was let in.
+    keep_guests: Option<KeepGuests>,
     /// Data channels that were asked for so far.
     offers: u64,
     gathering: Option<Gathering>,
@@ -232,6 +246,8 @@ impl Transmit {
             keys: None,
             keep_secrets: None,
             invitation: Invitation::default(),
+            guests: Guests::default(),
+            keep_guests: None,
             offers: 0,
             gathering: None,
             orders,
@@ -327,6 +343,12 @@ impl Transmit {
                 }
                 Ok(Order::Code { is_new, answer }) => {
                     let _ = answer.try_send(self.invite(is_new));
+                }
+                Ok(Order::Waiting(answer)) => {
+                    let _ = answer.try_send(self.waiting_people(self.clock.now_us()));
+                }
+                Ok(Order::LetIn { peer, is_let_in, answer }) => {
+                    let _ = answer.try_send(self.answer_knock(peer, is_let_in));
                 }
                 Ok(Order::Link(answer)) => {
                     let _ = answer.try_send(self.link());

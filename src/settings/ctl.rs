@@ -96,6 +96,16 @@ pub enum Order {
         #[arg(long)]
         address: bool,
     },
+    /// Let in somebody who waits at a private room that was started with --ask.
+    LetIn {
+        /// The address, or a part of the name.
+        who: String,
+    },
+    /// Do not let in somebody who waits.
+    Refuse {
+        /// The address, or a part of the name.
+        who: String,
+    },
     /// Show the code that lets one person into the private room, or make one.
     Code {
         /// Make another one, even if there is one.

@@ -385,6 +385,10 @@ pub enum Reason {
     NoCode,
     /// Codes were tried too often: the next try may come in so many seconds.
     CodeWait,
+    /// Whoever runs the room is asked whether this listener may come in.
+    Waiting,
+    /// This listener is not let in.
+    NotLetIn,
     /// The output that is captured has changed: come again, and see whether it is yours.
     Captured,
     /// Whoever runs the server lets nobody hear this listener.

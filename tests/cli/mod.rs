@@ -5,6 +5,7 @@ mod liars;
 mod peers;
 mod printing;
 #[cfg(target_os = "linux")] // Elsewhere `script` takes other words.
+mod private_terminal;
 mod terminal;
 mod wrong;
 

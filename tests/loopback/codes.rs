@@ -13,13 +13,13 @@ use crate::support::servers::{client_command, server};
 use crate::support::wait_until;
 
 /// A private room whose server can be told what to do.
-struct Host {
-    room: Room,
+pub(super) struct Host {
+    pub(super) room: Room,
     page: u16,
 }
 
 impl Host {
-    fn open(more: &[&str]) -> Self {
+    pub(super) fn open(more: &[&str]) -> Self {
         let mut room = Room::open(&[&["--web", "0"], more].concat());
         let page = room.server.find("the page's port", |line| {
             let (_, port) = line.split_once("http://127.0.0.1:")?;
@@ -28,21 +28,21 @@ impl Host {
         Self { room, page }
     }
 
-    fn ask(&self, words: &[&str]) -> Output {
+    pub(super) fn ask(&self, words: &[&str]) -> Output {
         let mut command = client_command();
         home(&mut command, &self.room.scratch.path("host"));
         command.arg("ctl").args(words).args(["--server", &format!("127.0.0.1:{}", self.page)]);
         command.output().unwrap()
     }
 
-    fn ctl(&self, words: &[&str]) -> String {
+    pub(super) fn ctl(&self, words: &[&str]) -> String {
         let output = self.ask(words);
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     /// The code as its digits.
-    fn code(&self, more: &[&str]) -> String {
+    pub(super) fn code(&self, more: &[&str]) -> String {
         let said = self.ctl(&[&["code"], more].concat());
         assert!(said.contains("lets one person in, within 10 minutes"), "{said}");
         said.chars().filter(char::is_ascii_digit).take(6).collect()
@@ -51,7 +51,7 @@ impl Host {
     fn refused(&self, who: &str, code: &str) -> Ended {
         let flags = ["--code", code, "--output", "null"];
         let ended = self.room.listener(self.room.address, who, &flags).wait();
-        assert_eq!(ended.code, Some(8), "{who}: {ended:?}");
+        assert_eq!((ended.code, ended.stderr.len()), (Some(8), 1), "{who}: {ended:?}");
         ended
     }
 }
@@ -61,7 +61,7 @@ fn other(code: &str) -> String {
     format!("{:06}", (code.parse::<u32>().unwrap() + 1) % 1_000_000)
 }
 
-fn says(ended: &Ended, words: &str) {
+pub(super) fn says(ended: &Ended, words: &str) {
     assert!(ended.stderr.iter().any(|line| line.contains(words)), "{ended:?}");
 }
 

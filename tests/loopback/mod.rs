@@ -14,6 +14,10 @@ mod dry;
 #[cfg(unix)] // Stopping and freezing a program takes signals.
 mod ending;
 #[cfg(unix)]
+mod guests;
+#[cfg(unix)]
+mod key_files;
+#[cfg(unix)]
 mod mixing;
 #[cfg(unix)]
 mod newest;

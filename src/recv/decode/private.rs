@@ -25,6 +25,8 @@ pub enum Shut {
     OtherServer,
     /// The ticket is for another room, or an old one.
     OtherRoom,
+    /// Whoever runs the room does not let us in.
+    NotLetIn,
     /// The server shows another code than the one that was typed.
     WrongCode,
     /// The server shows no code.

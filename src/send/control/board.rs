@@ -31,6 +31,12 @@ pub(in crate::send) struct Board {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Waiting {
+    listener: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Code {
     #[serde(default)]
     new: bool,
@@ -91,6 +97,10 @@ impl Board {
                 let Kick { listener, by_address } = params(given)?;
                 self.kick(&listener, by_address)
             }
+            "let_in" | "refuse" => {
+                let Waiting { listener } = params(given)?;
+                self.let_in(&listener, method == "let_in")
+            }
             "code" => {
                 let Code { new } = params(given)?;
                 self.code(new)
@@ -120,6 +130,7 @@ impl Board {
             "sources": self.desk.list().map_err(Refusal::because)?,
             "offered": offered,
             "listeners": listeners,
+            "waiting": self.network.waiting().map_err(Refusal::because)?,
             "can_record": self.record.is_some(),
         }))
     }
@@ -156,6 +167,15 @@ impl Board {
             return Ok(json!({"listener": listener, "is_muted": is_muted}));
         }
         Err(nobody_at(listener, "could speak"))
+    }
+
+    fn let_in(&self, listener: &str, is_let_in: bool) -> std::result::Result<Value, Refusal> {
+        let is_done = match listener.parse::<SocketAddr>() {
+            Ok(peer) => self.network.let_in(peer, is_let_in).map_err(Refusal::because)?,
+            Err(_) => false,
+        };
+        let key = if is_let_in { "let_in" } else { "refused" };
+        if is_done { Ok(json!({ key: listener })) } else { Err(nobody_at(listener, "waits")) }
     }
 
     fn code(&self, is_new: bool) -> std::result::Result<Value, Refusal> {

@@ -135,6 +135,8 @@ pub struct Listener {
     pub refusal: Full,
     /// Whether nothing is said to it before it has entered the private room.
     pub is_held: bool,
+    /// Until when it may wait to be let in, in µs, if it does.
+    knocks_until_us: Option<u64>,
     /// Who it is in the private room.
     pub member: Option<Member>,
     inbox: Inbox,
@@ -209,6 +211,7 @@ impl Listener {
             heard_us: now_us,
             refusal: Full::Server,
             is_held: false,
+            knocks_until_us: None,
             member: None,
             inbox: Inbox::stream(),
             close_code: None,
@@ -302,7 +305,7 @@ impl Listener {
             };
             self.second.said.count(kind)?;
             match (kind, self.phase) {
-                (kind::ENTER, Phase::Plain) if self.is_held => {
+                (kind::ENTER, Phase::Plain) if self.is_held && self.knocks_until_us.is_none() => {
                     return Ok(Asks::Enter(body.to_vec()));
                 }
                 (kind::CODE, Phase::Plain) if self.is_held => {

@@ -61,6 +61,11 @@ impl Transmit {
         self.invitation.shown(now)
     }
 
+    /// The code that is shown, if there is one.
+    pub(super) fn shown_code(&self, now_us: u64) -> Option<Shown> {
+        self.invitation.shown(now_us)
+    }
+
     /// Lets the listener at `index` try the code, if it is its turn.
     pub(super) fn try_code(&mut self, index: usize, first: &[u8]) {
         let now = self.clock.now_us();

@@ -13,7 +13,7 @@ use super::codes::Shown;
 use crate::codec::{InUse, Offers};
 use crate::error::{Error, Result};
 use crate::send::webrtc::{Said, Whose};
-use crate::stats::{ListenerStats, ServerStats};
+use crate::stats::{ListenerStats, ServerStats, WaitingStats};
 use crate::wire::AudioFrame;
 
 /// Somebody who asks waits for an answer no longer than this.
@@ -30,6 +30,8 @@ pub(super) enum Order {
     Remove { peer: SocketAddr, by_address: bool, answer: SyncSender<bool> },
     Mute { peer: SocketAddr, is_muted: bool, answer: SyncSender<bool> },
     Code { is_new: bool, answer: SyncSender<Option<Shown>> },
+    Waiting(SyncSender<Vec<WaitingStats>>),
+    LetIn { peer: SocketAddr, is_let_in: bool, answer: SyncSender<bool> },
     Link(SyncSender<Option<Zeroizing<String>>>),
     NewKey(SyncSender<bool>),
     Channel(Whose, Said),
@@ -139,6 +141,24 @@ impl Handle {
     /// ending.
     pub fn mute(&self, peer: SocketAddr, is_muted: bool) -> Result<bool> {
         self.ask(|answer| Order::Mute { peer, is_muted, answer })
+    }
+
+    /// Who waits to be let into the private room.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if the loop does not answer in time, [`Error::Internal`] if the server is
+    /// ending.
+    pub fn waiting(&self) -> Result<Vec<WaitingStats>> {
+        self.ask(Order::Waiting)
+    }
+
+    /// Lets in whoever waits at `peer`, or sends them away. `false` where nobody waits there.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if the loop does not answer in time, [`Error::Internal`] if the server is
+    /// ending.
+    pub fn let_in(&self, peer: SocketAddr, is_let_in: bool) -> Result<bool> {
+        self.ask(|answer| Order::LetIn { peer, is_let_in, answer })
     }
 
     /// The code that lets somebody into the private room, made where there is none that holds, or with

@@ -5,6 +5,8 @@ use std::time::Duration;
 use log::{debug, info};
 use mio::Events;
 
+use super::keys::Keys;
+use super::knocking::UNANSWERED;
 use super::people::Gathering;
 use super::{HOUSEKEEPING_US, Seat, Snapshot, TURN_US, Transmit};
 use crate::error::Result;
@@ -47,6 +49,7 @@ impl Transmit {
                     self.close_for_violation(index, text, now);
                     self.touch(index);
                 }
+                Some(Overdue::Unanswered) => self.turn_away(index, UNANSWERED),
                 Some(Overdue::Refused) => {
                     let text = seat.listener.refusal.sentence();
                     seat.listener.close(Reason::Stopping, text, now);
@@ -68,7 +71,7 @@ impl Transmit {
     }
 
     pub(super) fn snapshot(&self, now_us: u64) -> Snapshot {
-        let seats = self.seats.iter().flatten().filter(|seat| seat.listener.is_seated());
+        let seats = self.seats.iter().flatten().filter(|seat| seat.listener.is_inside());
         let listeners = seats
             .map(|Seat { listener, .. }| {
                 let counts = listener.outbox.counts();
@@ -104,6 +107,9 @@ impl Transmit {
             listeners,
             playout_delay_ms: self.room.welcome.playout_delay_ms,
             full: self.is_full(self.seated()),
+            waiting: self.waiting_people(now_us),
+            code: self.shown_code(now_us),
+            members: self.keys.as_ref().map(Keys::members),
             dropped_before: self.dropped_before,
             talk_refused: self.gathering.as_ref().map_or(0, Gathering::refused),
             cpu_ms: cpu_us().map_or(0.0, |us| us as f64 / 1e3),
@@ -119,6 +125,7 @@ impl Transmit {
         self.free.push(index);
         self.note_due(index);
         self.end_try_of(index);
+        self.guests.answer(index);
         self.forget(seat.listener.person, index);
         if let (Some(datagrams), Some(path)) = (&mut self.datagrams, &seat.listener.path) {
             datagrams.forget(&path.token);

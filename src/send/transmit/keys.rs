@@ -109,6 +109,11 @@ impl Keys {
         &self.secrets
     }
 
+    /// How many keys have come in since the start.
+    pub(super) fn members(&self) -> usize {
+        self.members.len()
+    }
+
     /// What a client's first message says, at `now_us`; `random` is for its handshake alone.
     pub(super) fn take(
         &mut self,

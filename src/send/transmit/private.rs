@@ -102,7 +102,11 @@ impl Transmit {
             Ok(mut hello) => {
                 // Nobody else can say so, whatever id their hello has.
                 hello.id = format!("{}-{}", short(&asked.client), hello.id);
-                self.welcome(index, hello, Some(asked));
+                if self.guests.must_knock(&asked.client) {
+                    self.knock(index, hello, asked);
+                } else {
+                    self.welcome(index, hello, Some(asked));
+                }
             }
             Err(violation) => {
                 debug!("{} enters with no hello: {violation}", seat.listener.label());
@@ -133,6 +137,9 @@ impl Transmit {
     pub(super) fn shut_out(&mut self, key: &[u8; 32]) {
         if !self.give_other_secret(Some(key)) {
             warn!("whoever left may come again");
+        }
+        if let Some(left) = self.guests.forget(key) {
+            self.keep_guests(left);
         }
     }
 

@@ -68,6 +68,9 @@ impl Listener {
         if !is_alive && self.blocked_since_us.is_some_and(|since| past(since, STALLED_AFTER_US)) {
             return Some(Overdue::Stalled);
         }
+        if let (Phase::Plain, Some(until_us)) = (self.phase, self.knocks_until_us) {
+            return (now_us > until_us).then_some(Overdue::Unanswered);
+        }
         match self.phase {
             Phase::Plain if self.heard_since_us.is_some_and(|at| past(at, HELLO_WITHIN_US)) => {
                 Some(Overdue::HalfHello)
@@ -91,6 +94,8 @@ pub enum Overdue {
     Stalled,
     /// It began to speak and never finished a hello.
     HalfHello,
+    /// It knocked, and nobody let it in.
+    Unanswered,
     /// The server is full and it is nobody's ghost.
     Refused,
     /// It was told to go.
