@@ -147,7 +147,15 @@ fn whoever_runs_the_server_sees_the_link_and_makes_a_new_one_without_losing_anyb
     let file = host.room.file("link", &host.room.link);
     let link = ["--link", file.to_str().unwrap()];
     host.room.hears(host.room.address, "member", &link);
+    let stays = [&link[..], &["--name", "Stays", "--output", "null"]].concat();
+    let mut stays = host.room.listener(host.room.address, "stays", &stays);
+    wait_until("somebody who stays", || host.ctl(&["list"]).contains("Stays"));
     let new = host.ctl(&["newkey"]);
+    let rooms = host.room.scratch.path("stays").join("auralync/rooms.key");
+    wait_until("the new key is told to who stays", || {
+        std::fs::read_to_string(&rooms).unwrap().contains(fragment(&new))
+    });
+    assert_eq!(stays.stop().code, Some(0));
     assert_ne!(fragment(&new), fragment(&host.room.link));
     assert_eq!(fragment(&host.ctl(&["link"])), fragment(&new));
     wait_until("the new key is kept", || {

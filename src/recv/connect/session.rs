@@ -244,7 +244,7 @@ impl<'a> Session<'a> {
         if self.line.conversation.awaits_welcome() && waited_us > within_us {
             return Err(self
                 .line
-                .lost(&format!("no welcome came within {} s", within_us / 1_000_000)));
+                .lost(format!("no welcome came within {} s", within_us / 1_000_000)));
         }
         self.mind_the_path(now_us)
     }

@@ -181,7 +181,8 @@ mod tests {
         assert_eq!(guests.knock(first), (Knocked::Waits, None));
         assert_eq!(guests.knock(knock(2, 7, S)), (Knocked::Waits, Some(1)), "they called again");
         assert!(guests.answer(1).is_none());
-        let kept = guests.let_in(guests.answer(2).unwrap().asked.client, "Ann");
+        let answered = guests.answer(2).unwrap().asked.client;
+        let kept = guests.let_in(answered, "Ann");
         assert_eq!((kept.len(), kept[0].key), (1, key));
         assert!(!guests.must_knock(&key) && guests.knocking().next().is_none());
         assert!(!Guests::new(true, None, kept).must_knock(&key), "remembered");
@@ -216,9 +217,9 @@ mod tests {
         assert_eq!(guests.may_talk(Some(&ann), "Queen"), (true, None), "whatever she is called");
         assert_eq!(guests.may_talk(None, "Bob"), (false, None));
         let mut again = Guests::new(false, talkers, kept.unwrap());
-        assert_eq!(again.may_talk(Some(&eve), "Ann").0, false);
+        assert!(!again.may_talk(Some(&eve), "Ann").0);
         let mut others = Guests::new(false, Some(vec!["Bob".to_owned()]), again.known.into());
-        assert_eq!(others.may_talk(Some(&ann), "Ann").0, false, "she is not named any more");
+        assert!(!others.may_talk(Some(&ann), "Ann").0, "she is not named any more");
         assert!(Guests::default().may_talk(None, "").0, "everybody may");
     }
 }

@@ -67,6 +67,7 @@ fn an_address_is_all_that_a_listener_has_to_type() {
         settings,
         ClientSettings {
             link: None,
+            code: None,
             wanted: Some(Wanted::Host(target)),
             port: None,
             discovery: true,
