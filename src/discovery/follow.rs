@@ -47,7 +47,7 @@ impl Whereabouts {
         Self::Found(Followed { found, heard_at, missed: false, browser: None })
     }
 
-    /// The same, as before anything was tried.
+    /// This server, as before anything was tried.
     #[must_use]
     pub fn anew(&self) -> Self {
         match self {

@@ -398,27 +398,6 @@ impl Transmit {
         }
     }
 
-    /// Listeners on this machine must come again when another output is captured, because one of
-    /// them may play on it.
-    fn look_at_captured(&mut self, now: u64) {
-        let captured = self.room.captured.list();
-        let is_known = |output: &String| self.captured.contains(output);
-        let are_known = captured.iter().all(is_known);
-        self.captured = captured;
-        if are_known {
-            return;
-        }
-        for index in 0..self.seats.len() {
-            if let Some(Some(seat)) = self.seats.get_mut(index)
-                && seat.is_on_this_machine()
-                && !seat.listener.id.is_empty()
-            {
-                seat.listener.close(Reason::Captured, "another output is captured now", now);
-                self.touch(index);
-            }
-        }
-    }
-
     /// How old a frame may be to be worth sending, in µs, but for what a listener adds itself.
     fn max_age_us(&self, now_us: u64) -> u64 {
         let (old_ms, _) = self.old_delay;

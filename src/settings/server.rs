@@ -308,11 +308,16 @@ impl ServerArgs {
         if self.ask && !preset.private {
             return Err(Error::usage(
                 "--ask lets people into a private room one by one, and this one is open",
-                "Add --private, or leave --ask out",
+                "Type --private as well, or leave --ask out",
             ));
         }
         let talkers = self.talk.iter().flatten();
-        talkers.clone().try_for_each(|name| preset::check_name(name))?;
+        if talkers.clone().any(|name| preset::check_name(name).is_err()) {
+            return Err(Error::usage(
+                "--talk needs names that can be shown, of at most 64 characters",
+                "Write --talk alone, or names with a comma between two: --talk=Ann,Bob",
+            ));
+        }
         if talkers.count() > 0 && !preset.private {
             return Err(Error::usage(
                 "--talk with names needs a private room: in an open one anybody can take a name",

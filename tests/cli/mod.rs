@@ -6,6 +6,7 @@ mod peers;
 mod printing;
 #[cfg(target_os = "linux")] // Elsewhere `script` takes other words.
 mod private_terminal;
+#[cfg(target_os = "linux")] // As above.
 mod terminal;
 mod wrong;
 

@@ -39,6 +39,7 @@ impl Room {
     }
 
     /// Where it is.
+    #[cfg(target_os = "linux")]
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

@@ -60,6 +60,27 @@ impl Transmit {
         }
     }
 
+    /// Listeners on this machine must come again when another output is captured, because one of
+    /// them may play on it.
+    fn look_at_captured(&mut self, now: u64) {
+        let captured = self.room.captured.list();
+        let is_known = |output: &String| self.captured.contains(output);
+        let are_known = captured.iter().all(is_known);
+        self.captured = captured;
+        if are_known {
+            return;
+        }
+        for index in 0..self.seats.len() {
+            if let Some(Some(seat)) = self.seats.get_mut(index)
+                && seat.is_on_this_machine()
+                && !seat.listener.id.is_empty()
+            {
+                seat.listener.close(Reason::Captured, "another output is captured now", now);
+                self.touch(index);
+            }
+        }
+    }
+
     /// Hands the state out when it is time to.
     pub(super) fn tell_state(&mut self) {
         let now = self.clock.now_us();

@@ -28,6 +28,7 @@ fn the_flags_are_the_promised_ones() {
     let expected = [
         "adaptive",
         "allow-feedback",
+        "code",
         "codec",
         "delay",
         "device",

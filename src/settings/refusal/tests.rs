@@ -184,7 +184,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "auralync-server --talk=push",
-        "--talk takes no value, and “push” was given. Write --talk alone. To see every flag: auralync-server --help",
+        "--talk with names needs a private room: in an open one anybody can take a name. Add --private, or leave the names out",
     ),
     (
         "auralync-server --offer mic",
