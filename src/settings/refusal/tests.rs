@@ -276,15 +276,15 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "auralync-client ctl",
-        "ctl needs list, level, mute, unmute, pan, add, remove, kick or record behind it. To see what it can do: auralync-client ctl --help",
+        "ctl needs list, level, mute, unmute, pan, add, remove, kick, let-in, refuse, code, link, newkey or record behind it. To see what it can do: auralync-client ctl --help",
     ),
     (
         "auralync-client ctl dance",
-        "ctl does not know “dance”. It knows list, level, mute, unmute, pan, add, remove, kick or record. To see what it can do: auralync-client ctl --help",
+        "ctl does not know “dance”. It knows list, level, mute, unmute, pan, add, remove, kick, let-in, refuse, code, link, newkey or record. To see what it can do: auralync-client ctl --help",
     ),
     (
         "auralync-client ctl lst",
-        "ctl does not know “lst”. Did you mean list? It knows list, level, mute, unmute, pan, add, remove, kick or record. To see what it can do: auralync-client ctl --help",
+        "ctl does not know “lst”. Did you mean list? It knows list, level, mute, unmute, pan, add, remove, kick, let-in, refuse, code, link, newkey or record. To see what it can do: auralync-client ctl --help",
     ),
     (
         "auralync-client ctl list more",
