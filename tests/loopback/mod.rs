@@ -18,6 +18,8 @@ mod guests;
 #[cfg(unix)]
 mod key_files;
 #[cfg(unix)]
+mod members;
+#[cfg(unix)]
 mod mixing;
 #[cfg(unix)]
 mod newest;
