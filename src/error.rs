@@ -113,7 +113,7 @@ pub enum Error {
 
     /// The room is private, and this listener has no key to it.
     #[error(
-        "the room at {address} is private. Ask whoever runs it for the link, and give it: auralync-client --link FILE, with the link in that file, or --link - to type it"
+        "the room at {address} is private. Ask whoever runs it for the link or a code, and give it: auralync-client --link FILE, with the link in that file, or auralync-client --code 123456"
     )]
     Private {
         /// The server.
@@ -122,7 +122,7 @@ pub enum Error {
 
     /// The link is that of a private room, and the room that answers is open: somebody may pretend to be it.
     #[error(
-        "the room at {address} is open to everybody, and the link is that of a private one: it may be another server. Ask whoever runs it for a new link"
+        "the room at {address} is open to everybody, and the link or the code is that of a private one: it may be another server. Ask whoever runs the room"
     )]
     NotPrivate {
         /// Who answered.
@@ -145,6 +145,44 @@ pub enum Error {
     OtherRoom {
         /// The server.
         address: SocketAddr,
+    },
+
+    /// Whoever runs the room does not let this listener in, or nobody answered.
+    #[error(
+        "you were not let in at {address}: whoever runs that room said no, or did not answer within two minutes. Talk to them, and try again"
+    )]
+    NotLetIn {
+        /// The server.
+        address: SocketAddr,
+    },
+
+    /// The server shows another code.
+    #[error(
+        "this is not the code that the server at {address} shows. Look again: after three wrong ones it is worth nothing"
+    )]
+    WrongCode {
+        /// The server.
+        address: SocketAddr,
+    },
+
+    /// The server shows no code now.
+    #[error(
+        "there is no code at {address} now: it was used, is older than ten minutes, or was tried wrongly too often. Ask whoever runs the room for a new one"
+    )]
+    NoCode {
+        /// The server.
+        address: SocketAddr,
+    },
+
+    /// Codes were tried too often. Waiting helps.
+    #[error(
+        "codes were tried too often at {address}, or somebody else tries one now. Wait {seconds} s, and type it again"
+    )]
+    CodeWait {
+        /// The server.
+        address: SocketAddr,
+        /// How long.
+        seconds: u32,
     },
 
     /// The server takes no more listeners for now. Retrying helps when somebody leaves.
@@ -299,7 +337,11 @@ impl Error {
             Self::Private { .. }
             | Self::NotPrivate { .. }
             | Self::OtherServer { .. }
-            | Self::OtherRoom { .. } => exit::PRIVATE,
+            | Self::OtherRoom { .. }
+            | Self::NotLetIn { .. }
+            | Self::WrongCode { .. }
+            | Self::NoCode { .. }
+            | Self::CodeWait { .. } => exit::PRIVATE,
             Self::NotAuraLync { .. } => exit::PEER,
             Self::ServerFull { .. } | Self::AddressFull { .. } => exit::FULL,
             Self::File { .. } => exit::FILE,

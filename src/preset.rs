@@ -57,6 +57,8 @@ pub struct Preset {
     pub source: Option<Vec<String>>,
     /// What listeners see; `None` is this PC's name.
     pub name: Option<String>,
+    /// Whether only those are let in who have the room's link or a code.
+    pub private: bool,
     /// What [`Offers`](crate::codec::Offers) reads: codecs that listeners may choose from, and who
     /// gets which.
     pub codecs: Option<Vec<String>>,
@@ -107,6 +109,8 @@ pub struct Overrides {
     pub source: Option<Vec<String>>,
     /// Replaces [`Preset::name`].
     pub name: Option<String>,
+    /// Replaces [`Preset::private`].
+    pub private: Option<bool>,
     /// Replaces [`Preset::codecs`].
     pub codecs: Option<Vec<String>>,
 }
@@ -174,6 +178,7 @@ impl Preset {
             bind: over.bind.or(self.bind),
             source: over.source.or(self.source),
             name: over.name.or(self.name),
+            private: over.private.unwrap_or(self.private),
             codecs: over.codecs.or(self.codecs),
         }
     }

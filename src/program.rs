@@ -2,15 +2,18 @@
 //! code and a sentence.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use clap::Parser;
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result, exit};
 use crate::format::printable;
+use crate::secure::code::Code;
 use crate::settings;
 use crate::shutdown::Shutdown;
 use crate::stats::StatsTarget;
@@ -143,6 +146,23 @@ pub fn unless_stopped<T: Send + 'static>(
 pub fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
+
+/// Asks the person at the keyboard for the code of the private room at `address`.
+///
+/// # Errors
+/// [`Error::Private`] where nothing is typed, [`Error::Usage`] for what is no code.
+pub fn ask_for_code(address: SocketAddr) -> Result<Code> {
+    eprint!("The room at {address} is private. Type the code that its server shows: ");
+    let mut line = Zeroizing::new(String::new());
+    let read = std::io::stdin().lock().take(LONGEST_LINE).read_line(&mut line);
+    if read.is_err() || line.trim().is_empty() {
+        return Err(Error::Private { address });
+    }
+    settings::code::typed(&line)
+}
+
+/// Longest line that is read as a code, in bytes.
+const LONGEST_LINE: u64 = 100;
 
 /// Writes to stdout. A reader that went away (`… | head`) is no failure.
 pub fn print(text: impl std::fmt::Display) {

@@ -21,7 +21,29 @@ pub(crate) fn place(name: &str) -> Result<PathBuf> {
         let why = "the environment names no folder of this user's";
         Error::internal("there is no place for secrets", why)
     })?;
+    #[cfg(windows)]
+    if let Some(profile) = std::env::var_os("USERPROFILE")
+        && !is_below(&folder, Path::new(&profile))
+    {
+        log::warn!(
+            "{} is not among this user's own files, where nobody else reads them: others on this \
+             computer may read the secrets in it",
+            folder.display()
+        );
+    }
     Ok(folder.join(name))
+}
+
+/// Whether a folder is `top` or below it, in whatever case it is written: what Windows gives a user's own
+/// folder is inherited by all below it, and lets in that user, administrators and the system alone.
+#[cfg(any(windows, test))]
+fn is_below(folder: &Path, top: &Path) -> bool {
+    let steps = |path: &Path| -> Vec<String> {
+        let text = path.to_string_lossy().replace('/', "\\").to_lowercase();
+        text.split('\\').filter(|step| !step.is_empty()).map(str::to_owned).collect()
+    };
+    let (folder, top) = (steps(folder), steps(top));
+    !top.is_empty() && folder.starts_with(&top) && !folder.iter().any(|step| step == "..")
 }
 
 /// What the file holds; `None` where there is none.
@@ -78,7 +100,8 @@ fn is_open_to_others(metadata: &fs::Metadata, path: &Path) -> Option<String> {
     })
 }
 
-/// What is in a user's own folder on Windows only that user may read.
+/// What is in a user's own folder on Windows only that user may read: it inherits that folder's rights, and
+/// [`place`] warns where it is elsewhere.
 #[cfg(not(unix))]
 fn is_open_to_others(_metadata: &fs::Metadata, _path: &Path) -> Option<String> {
     None
@@ -127,6 +150,20 @@ mod tests {
         }
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_of_windows_is_a_users_own_below_their_profile_and_nowhere_else() {
+        let own = |folder: &str| is_below(Path::new(folder), Path::new(r"C:\Users\Ann"));
+        for folder in
+            [r"C:\Users\Ann\AppData\Roaming\auralync", r"c:/users/ANN/x", r"C:\Users\Ann\"]
+        {
+            assert!(own(folder), "{folder}");
+        }
+        for folder in [r"C:\Users\Anna\AppData", r"D:\shared", r"C:\Users\Ann\..\Public", ""] {
+            assert!(!own(folder), "{folder}");
+        }
+        assert!(!is_below(Path::new(r"C:\x"), Path::new("")));
     }
 
     #[cfg(unix)]

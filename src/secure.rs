@@ -2,6 +2,8 @@
 //!
 //! Pure: bytes, random numbers and time are arguments. Nothing here has a socket, a file or a clock.
 
+pub mod code;
+mod cpace;
 mod derive;
 pub mod door;
 pub mod handshake;

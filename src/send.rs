@@ -4,8 +4,11 @@ pub mod captured;
 mod control;
 pub mod encode;
 pub mod fanout;
+mod guest;
+mod host_keys;
 #[cfg(feature = "device")]
 mod keep_card;
+mod link;
 pub mod mix;
 mod origin;
 pub mod presence;
@@ -30,8 +33,9 @@ use crate::clock::Clock;
 use crate::discovery::announce::Announcer;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::preset::{DEFAULT_PORT, Fixed, Watch};
+use crate::preset::{Fixed, Watch};
 use crate::recording::refuse_folder_at_once;
+use crate::secure::code::Code;
 use crate::secure::host::Host;
 use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
@@ -40,6 +44,7 @@ use crate::source::Source;
 use crate::stats::Lines;
 use crate::status::Terminal;
 use captured::CapturedOutputs;
+use host_keys::HostKeys;
 use mix::desk::{Asked, Desk};
 use mix::prepare::{Fitting, Prepared};
 use mix::record::Recordings;
@@ -65,8 +70,8 @@ pub struct Server {
     web_door: Option<std::net::TcpListener>,
     lines: Lines,
     recordings: Recordings,
-    /// Those of a private room.
-    keys: Option<Host>,
+    /// Those of a private room, and the first code by which somebody comes in.
+    keys: Option<(Host, Code)>,
     status: Option<Terminal>,
 }
 
@@ -117,7 +122,10 @@ impl Server {
             let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
-        let keys = settings.private.then(|| room_key::own(settings.new_key)).transpose()?;
+        let keys = settings
+            .private
+            .then(|| Ok::<_, Error>((room_key::own(settings.new_key)?, transmit::new_code()?)));
+        let keys = keys.transpose()?;
         // Last, so that nothing that keeps the server from starting leaves an empty file.
         let recordings = Recordings::start(&settings, format, &fitting.stop)?;
         Ok(Self {
@@ -150,6 +158,12 @@ impl Server {
     #[must_use]
     pub fn web_port(&self) -> Option<u16> {
         Some(self.web_door.as_ref()?.local_addr().ok()?.port())
+    }
+
+    /// The code by which somebody comes into the private room, for ten minutes from now.
+    #[must_use]
+    pub fn code(&self) -> Option<&Code> {
+        self.keys.as_ref().map(|(_, code)| code)
     }
 
     /// What is sent: rate and channels.
@@ -227,7 +241,12 @@ impl Server {
         let announcer = settings.discovery.then(|| Announcer::start(what, shutdown)).flatten();
         let (counters, recorded) = (Arc::clone(&running.counters), running.recorded());
         let figures = web.map(|_| running.handle.clone());
-        let report = Report { counters, desk, recorded, clock, lines, status, figures, announcer };
+        let host = match status.as_ref().filter(|_| settings.private) {
+            Some(terminal) => HostKeys::take(terminal, &running.handle, shutdown)?,
+            None => None,
+        };
+        let report =
+            Report { counters, desk, recorded, clock, lines, status, host, figures, announcer };
         report.run(&running.snapshots, shutdown, &mut || {
             if let Some(preset) = watch.as_mut().and_then(Watch::look) {
                 running.follow(&preset);
@@ -238,22 +257,18 @@ impl Server {
     }
 }
 
-/// The link that lets people into this user's private room, whose page is at `url` and whose server listens
-/// at `address`. The room gets a new key where `settings` say so, or it has none.
+/// The link that lets people into this user's private room, whose server listens on `port` and whose page is on
+/// `web`. The room gets a new key where `settings` say so, or it has none.
 ///
 /// # Errors
 /// [`Error::File`] where the key cannot be read or written.
 pub fn room_link(
     settings: &ServerSettings,
-    url: Option<&str>,
-    address: SocketAddr,
+    port: u16,
+    web: Option<u16>,
 ) -> Result<Zeroizing<String>> {
-    let fragment = room_key::fragment(&room_key::own(settings.new_key)?);
-    Ok(Zeroizing::new(match (url, address.port()) {
-        (Some(url), DEFAULT_PORT) => format!("{url}#{}", *fragment),
-        (Some(url), port) => format!("{url}?port={port}#{}", *fragment),
-        (None, _) => format!("auralync://{address}/#{}", *fragment),
-    }))
+    let fragment = room_key::own(settings.new_key)?.link().fragment();
+    Ok(Zeroizing::new(format!("{}#{}", link::address(settings, port, web), *fragment)))
 }
 
 /// Ports that are tried where any will do, for one that is free for datagrams too.

@@ -5,6 +5,7 @@
 //! missing flag never replaces what the preset says.
 
 mod client;
+pub mod code;
 pub(crate) mod computer;
 pub mod ctl;
 pub mod link;

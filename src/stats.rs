@@ -209,12 +209,31 @@ pub struct ServerStats {
     /// Talk frames that were dropped because their talker began anew more often than it may, since the
     /// start.
     pub talk_restless: u64,
+    /// Whether the room is private.
+    pub private: bool,
+    /// How many keys have entered the private room since the start; 0 in an open one.
+    pub members: usize,
+    /// Who waits to be let into it.
+    pub waiting: Vec<WaitingStats>,
     /// How many are listening.
     pub listening: usize,
     /// Audio frames that fell out of any listener's queue, since the start.
     pub dropped_frames: u64,
     /// Each listener.
     pub listeners: Vec<ListenerStats>,
+}
+
+/// Somebody who waits to be let in, in [`ServerStats`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WaitingStats {
+    /// Where they are.
+    pub address: SocketAddr,
+    /// What they call themselves.
+    pub name: String,
+    /// The beginning of their key, in hex.
+    pub id: String,
+    /// For how many seconds they have waited.
+    pub waited_s: f64,
 }
 
 /// One source in [`ServerStats`].

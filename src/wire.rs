@@ -121,6 +121,14 @@ pub mod kind {
     pub const SEALED: u8 = 19;
     /// Server → client: JSON, keys of sound.
     pub const EPOCHS: u8 = 20;
+    /// Client → server: it wants to try the code that is shown at the server.
+    pub const CODE: u8 = 21;
+    /// Server → client: the answer, which shows that the server has the code too.
+    pub const CODE_ANSWER: u8 = 22;
+    /// Client → server: this shows that the client has it.
+    pub const CODE_PROOF: u8 = 23;
+    /// Server → client: the room's secret, sealed for whoever has the code.
+    pub const CODE_SECRET: u8 = 24;
 }
 
 /// Longest frame (kind and body) that a server takes from a client, in bytes.

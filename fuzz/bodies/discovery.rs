@@ -79,7 +79,7 @@ fn details(input: &mut Input<'_>) -> Details {
     assert!(written.iter().all(|(key, value)| key.len() + value.len() < 255));
     let again = |key: &str| written.iter().find(|(k, _)| *k == key).map(|(_, v)| v.as_str());
     let read = Details::read(again);
-    let Details { version, full, web, .. } = details;
-    assert_eq!((read.version, read.full, read.web), (version, full, web));
+    let Details { version, full, private, web, .. } = details;
+    assert_eq!((read.version, read.full, read.private, read.web), (version, full, private, web));
     details
 }

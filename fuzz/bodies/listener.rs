@@ -125,7 +125,9 @@ impl Served {
             match self.listener.read(bytes, self.now_us) {
                 Ok(Asks::Nothing) => return,
                 Ok(Asks::Welcome(hello)) => self.welcome(hello),
-                Ok(Asks::Enter(_)) => unreachable!("an open room is not entered"),
+                Ok(Asks::Enter(_) | Asks::Code(_) | Asks::CodeProof(_)) => {
+                    unreachable!("an open room is not entered")
+                }
                 Ok(Asks::Mix(spoken)) => {
                     assert!(spoken.payload.len() <= MAX_CLIENT_FRAME && spoken.header.frames > 0);
                     assert!(spoken.header.captured_us + 1_000_000 >= self.now_us);

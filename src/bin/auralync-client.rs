@@ -6,41 +6,56 @@ use std::process::Command;
 use std::process::ExitCode;
 
 use auralync::control;
+use auralync::discovery::follow::Whereabouts;
 use auralync::discovery::{list, seek};
+use auralync::error::Error;
 use auralync::program::{self, print};
 use auralync::recording::STDOUT;
 use auralync::recv::Client;
 use auralync::settings::ctl::{CTL, CtlCommand};
-use auralync::settings::{ClientArgs, Output, join_mode, link};
+use auralync::settings::{ClientArgs, ClientSettings, Output, code, join_mode, link};
+use auralync::shutdown::Shutdown;
 use auralync::stats::StatsTarget;
 
 const NAME: &str = "auralync-client";
 
-/// A link on the command line would be read by everybody on this computer as long as the program runs: so it
-/// starts itself again without. Returns only where that fails, or there is nothing to hide.
+/// A link or a code on the command line would be read by everybody on this computer as long as the program runs:
+/// so it starts itself again without.
+///
+/// # Errors
+/// The exit code where that fails.
 #[cfg(unix)]
-fn hide_link(words: &[OsString]) -> Option<ExitCode> {
+fn hide_keys(words: Vec<OsString>) -> Result<Vec<OsString>, ExitCode> {
     use std::os::unix::process::CommandExt;
-    let is_link = |word: &&OsString| word.to_str().is_some_and(link::is_one);
-    let link = words.iter().skip(1).find(is_link)?;
-    let others = words.iter().skip(1).filter(|word| *word != link);
-    let program = std::env::current_exe().ok()?;
-    let failed = Command::new(program).args(others).env(link::VARIABLE, link).exec();
-    eprintln!("{NAME}: cannot take the link from the command line: {failed}. Use --link FILE.");
-    Some(ExitCode::FAILURE)
+    let is_link = |word: &OsString| word.to_str().is_some_and(link::is_one);
+    let (mut words, code) = code::take(words);
+    let link = words.iter().skip(1).position(is_link).map(|place| words.remove(1 + place));
+    let program = match (std::env::current_exe(), &link, &code) {
+        (_, None, None) => return Ok(words),
+        (Ok(program), ..) => program,
+        (Err(_), ..) => return Err(ExitCode::FAILURE),
+    };
+    let mut again = Command::new(program);
+    again.args(&words[1..]).envs(link.map(|link| (link::VARIABLE, link)));
+    again.envs(code.map(|code| (code::VARIABLE, code.to_string())));
+    let failed = again.exec();
+    eprintln!("{NAME}: cannot take the key from the command line: {failed}. Use --link FILE.");
+    Err(ExitCode::FAILURE)
 }
 
 /// On Windows a user's command lines are read by that user and administrators alone.
 #[cfg(not(unix))]
-fn hide_link(_words: &[OsString]) -> Option<ExitCode> {
-    None
+fn hide_keys(words: Vec<OsString>) -> Result<Vec<OsString>, ExitCode> {
+    let (mut words, code) = code::take(words);
+    words.extend(code.map(|code| format!("--code={}", *code).into()));
+    Ok(words)
 }
 
 fn main() -> ExitCode {
-    let words = program::words();
-    if let Some(code) = hide_link(&words) {
-        return code;
-    }
+    let words = match hide_keys(program::words()) {
+        Ok(words) => words,
+        Err(code) => return code,
+    };
     if words.get(1).is_some_and(|word| word == CTL) {
         return program::run(NAME, &words, |command: CtlCommand| {
             print(control::ctl::run(command.args())?);
@@ -63,22 +78,39 @@ fn main() -> ExitCode {
             return Ok(());
         }
         let place = seek::server(settings.sought(), program::is_interactive())?;
-        let server = place.to_string();
         let shutdown = program::stop_on_signals()?;
-        let is_piped = settings.output == Output::Wav(STDOUT.into());
-        let quiet = is_piped
-            || settings.stats == Some(StatsTarget::Stdout)
-            || settings.level < log::LevelFilter::Info;
-        let (level, stats) = (settings.level, settings.stats.clone());
-        let network = settings.simulate.as_ref();
-        let network =
-            network.map(|n| format!(" over a simulated network ({n})")).unwrap_or_default();
-        let mut client = Client::open(settings, place)?;
-        if !quiet {
-            let output = client.output_name();
-            print(format_args!("Listening to {server} on {output}{network}. Ctrl-C stops."));
+        let may_ask =
+            program::is_interactive() && settings.link.is_none() && settings.code.is_none();
+        match listen(settings.clone(), place.anew(), &shutdown) {
+            Err(Error::Private { address }) if may_ask => {
+                let code = Some(program::ask_for_code(address)?);
+                // A file that was begun is this program's own.
+                listen(ClientSettings { code, overwrite: true, ..settings }, place, &shutdown)
+            }
+            outcome => outcome,
         }
-        client.show_on(program::status(level, stats.as_ref()));
-        client.run(&shutdown)
     })
+}
+
+/// Listens to the server at `place` until `shutdown`.
+fn listen(
+    settings: ClientSettings,
+    place: Whereabouts,
+    shutdown: &Shutdown,
+) -> auralync::Result<()> {
+    let server = place.to_string();
+    let is_piped = settings.output == Output::Wav(STDOUT.into());
+    let quiet = is_piped
+        || settings.stats == Some(StatsTarget::Stdout)
+        || settings.level < log::LevelFilter::Info;
+    let (level, stats) = (settings.level, settings.stats.clone());
+    let network = settings.simulate.as_ref();
+    let network = network.map(|n| format!(" over a simulated network ({n})")).unwrap_or_default();
+    let mut client = Client::open(settings, place)?;
+    if !quiet {
+        let output = client.output_name();
+        print(format_args!("Listening to {server} on {output}{network}. Ctrl-C stops."));
+    }
+    client.show_on(program::status(level, stats.as_ref()));
+    client.run(shutdown)
 }

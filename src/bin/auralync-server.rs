@@ -1,6 +1,5 @@
 //! `auralync-server`: flags → settings → serve → exit code.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use auralync::addresses;
@@ -28,7 +27,7 @@ fn main() -> ExitCode {
         }
         if settings.show_link {
             // Even into a file: it was asked for.
-            print(&*link(&settings, settings.preset.port, settings.web)?);
+            print(&*room_link(&settings, settings.preset.port, settings.web)?);
             return Ok(());
         }
         let shutdown = program::stop_on_signals()?;
@@ -40,19 +39,6 @@ fn main() -> ExitCode {
         server.show_on(program::status(settings.level, settings.stats.as_ref()));
         server.run(&shutdown)
     })
-}
-
-/// The link of the private room, for listeners at the likeliest address.
-fn link(
-    settings: &ServerSettings,
-    port: u16,
-    web: Option<u16>,
-) -> auralync::Result<Zeroizing<String>> {
-    let bind = settings.preset.bind;
-    let (local, default_route) = addresses::here();
-    let page = web.map(|port| addresses::page(&local, default_route, bind, port).url);
-    let host = addresses::likeliest(&local, default_route, bind);
-    room_link(settings, page.as_deref(), SocketAddr::new(host, port))
 }
 
 /// Tells the person at the server what their listeners must type. With `--stats -` stdout is for
@@ -89,10 +75,14 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
     if settings.private {
         // A new key was made already.
         let settings = ServerSettings { new_key: false, ..settings.clone() };
-        let link = link(&settings, port, server.web_port())?;
+        let link = room_link(&settings, port, server.web_port())?;
         if seen {
             print("The room is private. Whoever has this link may come in:");
             print(format_args!("    {}", *link));
+            if let Some(code) = server.code() {
+                print("For one person, within ten minutes, this code does as well:");
+                print(format_args!("    {}", *code.spoken()));
+            }
         } else {
             print(
                 "The room is private. auralync-server --show-link prints the link that lets people in.",

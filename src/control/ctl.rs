@@ -11,6 +11,9 @@ use crate::source::SourceOrder;
 /// Longest name that is shown, in characters.
 const SHOWN: usize = 64;
 
+/// Longest link that is shown, in characters.
+const LONGEST_LINK: usize = 400;
+
 /// Does it. What there is to show comes back.
 ///
 /// # Errors
@@ -47,6 +50,11 @@ pub fn run(args: &CtlArgs) -> Result<String> {
             let address = find("listener", listener, &list["listeners"], "address", "name")?;
             call("kick", json!({"listener": address, "by_address": by_address}))
         }
+        Order::LetIn { who } => answer(&caller.call("list", &json!({}))?, who, "let_in")?,
+        Order::Refuse { who } => answer(&caller.call("list", &json!({}))?, who, "refuse")?,
+        Order::Code { new } => call("code", json!({"new": new})),
+        Order::Link => call("link", json!({})),
+        Order::Newkey => call("new_key", json!({})),
         Order::Record { action: Recording::Start { name } } => {
             call("record_start", json!({"name": name}))
         }
@@ -54,6 +62,12 @@ pub fn run(args: &CtlArgs) -> Result<String> {
     };
     let answer = caller.call(&method, &params)?;
     Ok(if args.json { answer.to_string() } else { shown(&answer) })
+}
+
+/// Lets in whoever waits and is meant, or does not.
+fn answer(list: &Value, who: &str, method: &str) -> Result<Call> {
+    let waiting = find("waiting listener", who, &list["waiting"], "address", "name")?;
+    Ok(call(method, json!({"listener": waiting})))
 }
 
 /// A source's number in a server's list.
@@ -161,10 +175,31 @@ fn shown(answer: &Value) -> String {
             ));
         }
     }
-    for (key, said) in [("kicked", "was asked to leave"), ("file", "is the recording")] {
+    if let Some(waiting) = answer["waiting"].as_array().filter(|waiting| !waiting.is_empty()) {
+        lines.push("Wait to be let in".to_owned());
+        for one in waiting {
+            let (called, address) = (name(&one["name"]), name(&one["address"]));
+            lines.push(format!("       {called:<32}  {address:<24}  {}", name(&one["id"])));
+        }
+    }
+    let said = [
+        ("kicked", "was asked to leave"),
+        ("let_in", "is let in"),
+        ("refused", "is not let in"),
+        ("file", "is the recording"),
+    ];
+    for (key, said) in said {
         if answer[key].is_string() {
             lines.push(format!("{} {said}", name(&answer[key])));
         }
+    }
+    if answer["code"].is_string() {
+        let minutes = number(&answer["left_s"]) / 60.0;
+        let code = name(&answer["code"]);
+        lines.push(format!("{code} lets one person in, within {:.0} minutes", minutes.ceil()));
+    }
+    if let Some(link) = answer["link"].as_str() {
+        lines.push(printable(link, LONGEST_LINK));
     }
     if answer["listener"].is_string() {
         let is_muted = answer["is_muted"] == true;

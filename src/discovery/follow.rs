@@ -47,6 +47,17 @@ impl Whereabouts {
         Self::Found(Followed { found, heard_at, missed: false, browser: None })
     }
 
+    /// This server, as before anything was tried.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        match self {
+            Self::Told(target) => Self::Told(target.clone()),
+            Self::Found(Followed { found, heard_at, .. }) => {
+                Self::found(found.clone(), heard_at.clone())
+            }
+        }
+    }
+
     /// Whether the microphone may go to this address of a server that was first reached at `first`: the
     /// user named it, or said so.
     #[must_use]

@@ -117,7 +117,14 @@ impl Table {
 
 #[cfg(test)]
 pub(super) fn example(name: &str, address: &str) -> Found {
-    let details = Details { version: 2, preset: "smooth".into(), full: false, web: None, id: None };
+    let details = Details {
+        version: 2,
+        preset: "smooth".into(),
+        full: false,
+        private: false,
+        web: None,
+        id: None,
+    };
     #[allow(clippy::unwrap_used, reason = "a test's own address")]
     Found::read(name, [address.parse().unwrap()], details).unwrap()
 }

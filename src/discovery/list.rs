@@ -35,9 +35,9 @@ pub fn table(servers: &[Found]) -> String {
     }
     let mut rows = vec![["NAME".to_owned(), "ADDRESS".to_owned(), "PRESET".to_owned()]];
     for found in servers {
-        let preset = match (found.details.full, found.details.preset.as_str()) {
-            (true, preset) => format!("{preset} (full)"),
-            (false, preset) => preset.to_owned(),
+        let preset = match found.details.remarks().as_str() {
+            "" => found.details.preset.clone(),
+            remarks => format!("{} ({remarks})", found.details.preset),
         };
         let address = found.likeliest().map(|address| address.to_string()).unwrap_or_default();
         rows.push([found.name.clone(), address, preset]);
@@ -76,6 +76,7 @@ pub fn json(servers: &[Found]) -> Value {
                 "version": found.details.version,
                 "preset": found.details.preset,
                 "full": found.details.full,
+                "private": found.details.private,
                 "web": found.details.web,
             })
         })
@@ -91,11 +92,14 @@ mod tests {
     fn the_list_shows_each_server_in_a_row() {
         let mut full = example("客厅", "[fd00::1]:6000");
         full.details.full = true;
+        let mut private = example("cellar", "192.0.2.2:5555");
+        private.details.private = true;
         assert_eq!(
-            table(&[example("attic", "192.0.2.1:5555"), full]),
-            "NAME   ADDRESS         PRESET\n\
-             attic  192.0.2.1:5555  smooth\n\
-             客厅   [fd00::1]:6000  smooth (full)"
+            table(&[example("attic", "192.0.2.1:5555"), private, full]),
+            "NAME    ADDRESS         PRESET\n\
+             attic   192.0.2.1:5555  smooth\n\
+             cellar  192.0.2.2:5555  smooth (private)\n\
+             客厅    [fd00::1]:6000  smooth (full)"
         );
         assert!(table(&[]).starts_with("No server was found on this network. "));
     }
@@ -107,7 +111,7 @@ mod tests {
             json(&[example("attic", "192.0.2.1:5555")]),
             json!([{
                 "name": "attic", "addresses": ["192.0.2.1:5555"], "version": 2,
-                "preset": "smooth", "full": false, "web": null,
+                "preset": "smooth", "full": false, "private": false, "web": null,
             }])
         );
     }

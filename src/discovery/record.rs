@@ -22,6 +22,8 @@ pub struct Details {
     pub preset: String,
     /// Whether it takes no more listeners for now.
     pub full: bool,
+    /// Whether its room is private.
+    pub private: bool,
     /// The port of its web page, if it has one.
     pub web: Option<u16>,
     /// Which installation it is: 16 hexadecimal digits. No secret, and no proof.
@@ -29,6 +31,14 @@ pub struct Details {
 }
 
 impl Details {
+    /// What to know before choosing it: whether it is private, whether it is full.
+    #[must_use]
+    pub fn remarks(&self) -> String {
+        let remarks = [(self.private, "private"), (self.full, "full")];
+        let remarks = remarks.into_iter().filter_map(|(is_so, word)| is_so.then_some(word));
+        remarks.collect::<Vec<_>>().join(", ")
+    }
+
     /// The TXT record's strings.
     #[must_use]
     pub fn write(&self) -> Vec<(&'static str, String)> {
@@ -37,6 +47,7 @@ impl Details {
             ("preset", preset_name(&self.preset)),
             ("full", u8::from(self.full).to_string()),
         ];
+        strings.extend(self.private.then(|| ("private", "1".to_owned())));
         strings.extend(self.web.map(|port| ("web", port.to_string())));
         strings.extend(self.id.clone().map(|id| ("id", id)));
         strings
@@ -66,6 +77,7 @@ impl Details {
             version: number("version").filter(|version| *version > 0).unwrap_or(1),
             preset: printable(value("preset").unwrap_or_default(), LONGEST_PRESET),
             full: value("full") == Some("1"),
+            private: value("private") == Some("1"),
             web: port.filter(|port| *port != 0),
             id: value("id").filter(|id| is_id(id)).map(str::to_lowercase),
         }
@@ -112,7 +124,8 @@ mod tests {
     fn what_is_written_reads_back() {
         for (full, web) in [(false, None), (true, Some(8080))] {
             let id = web.map(|_| "0123456789abcdef".to_owned());
-            let details = Details { version: 2, preset: "smooth".into(), full, web, id };
+            let (preset, private) = ("smooth".into(), full);
+            let details = Details { version: 2, preset, full, private, web, id };
             let written = details.write();
             let strings: Vec<_> = written.iter().map(|(k, v)| (*k, v.as_str())).collect();
             assert_eq!(read(&strings), details);
@@ -121,10 +134,22 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_counts_as_unsaid() {
-        let unsaid =
-            Details { version: 1, preset: String::new(), full: false, web: None, id: None };
+        let unsaid = Details {
+            version: 1,
+            preset: String::new(),
+            full: false,
+            private: false,
+            web: None,
+            id: None,
+        };
         assert_eq!(read(&[]), unsaid);
-        let odd = [("version", "-1"), ("full", "yes"), ("web", "65536"), ("preset", "\u{1b}\n")];
+        let odd = [
+            ("version", "-1"),
+            ("full", "yes"),
+            ("private", "true"),
+            ("web", "65536"),
+            ("preset", "\u{1b}\n"),
+        ];
         assert_eq!(read(&odd), unsaid);
         assert_eq!(read(&[("version", "0"), ("web", "0"), ("id", "../../0123456789")]), unsaid);
         let long = "x".repeat(255);
@@ -141,8 +166,14 @@ mod tests {
         ] {
             assert_eq!(preset_name(preset), told);
         }
-        let details =
-            Details { version: 2, preset: "ü".repeat(300), full: false, web: None, id: None };
+        let details = Details {
+            version: 2,
+            preset: "ü".repeat(300),
+            full: false,
+            private: true,
+            web: None,
+            id: None,
+        };
         assert!(details.write().iter().all(|(key, value)| key.len() + value.len() < 255));
     }
 

@@ -188,8 +188,7 @@ fn pick(servers: &[Found], input: &mut impl BufRead, output: &mut impl Write) ->
         .iter()
         .zip(1..)
         .map(|(found, number)| {
-            let full = if found.details.full { "full" } else { "" };
-            [format!("{number:>3}"), found.name.clone(), full.to_owned()]
+            [format!("{number:>3}"), found.name.clone(), found.details.remarks()]
         })
         .collect();
     let broken = |error| Error::internal("cannot ask for the server", error);
@@ -207,7 +206,9 @@ mod tests {
     fn asked(answers: &str) -> (Result<Found>, String) {
         let mut attic = example("attic", "192.0.2.1:5555");
         attic.details.full = true;
-        let servers = [attic, example("cellar", "192.0.2.2:5555")];
+        let mut cellar = example("cellar", "192.0.2.2:5555");
+        cellar.details.private = true;
+        let servers = [attic, cellar];
         let mut shown = Vec::new();
         let answer = pick(&servers, &mut answers.as_bytes(), &mut shown);
         (answer, String::from_utf8(shown).unwrap())
@@ -219,7 +220,7 @@ mod tests {
         assert_eq!(answer.unwrap().name, "cellar");
         assert_eq!(
             shown,
-            "Servers on this network:\n  1  attic   full\n  2  cellar\nWhich one (1 to 2)? "
+            "Servers on this network:\n  1  attic   full\n  2  cellar  private\nWhich one (1 to 2)? "
         );
     }
 

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::source::Source;
 
 /// Every key that a preset may have.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "chunk_size",
     "max_queue_size",
     "max_clients",
@@ -29,6 +29,7 @@ const KEYS: [&str; 14] = [
     "bind",
     "source",
     "name",
+    "private",
     "codecs",
 ];
 
@@ -156,6 +157,7 @@ fn set(values: &mut Overrides, key: &str, value: &DeValue<'_>) -> std::result::R
             values.name = Some(text("name", value)?);
             limits::check_name(values.name.as_deref())?;
         }
+        "private" => values.private = Some(yes_or_no("private", value)?),
         "codecs" => {
             values.codecs = Some(list("codecs", value)?);
             limits::check_codecs(values.codecs.as_deref())?;
@@ -195,6 +197,11 @@ fn number<N: TryFrom<u32>>(number: &Number, value: &DeValue<'_>) -> std::result:
     };
     let value = i64::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| refused())?;
     N::try_from(number.check(value)?).map_err(|_| refused())
+}
+
+fn yes_or_no(key: &'static str, value: &DeValue<'_>) -> std::result::Result<bool, Wrong> {
+    let fix = || "Write it without quotation marks".to_owned();
+    value.as_bool().ok_or_else(|| wrong_kind(key, value, "true or false", fix()))
 }
 
 fn text(key: &'static str, value: &DeValue<'_>) -> std::result::Result<String, Wrong> {

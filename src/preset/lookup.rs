@@ -114,8 +114,18 @@ fn understand(text: &str, name: &str, origin: &Origin) -> Result<Preset> {
 fn smooth() -> Result<Preset> {
     let (values, _) = file::parse(SMOOTH, DEFAULT)?;
     let missing = || Error::internal("the built-in preset smooth", "a figure is missing");
-    let Overrides { per_address, sample_rate, channels, port, bind, source, name, codecs, .. } =
-        values;
+    let Overrides {
+        per_address,
+        sample_rate,
+        channels,
+        port,
+        bind,
+        source,
+        name,
+        private,
+        codecs,
+        ..
+    } = values;
     Ok(Preset {
         chunk_size: values.chunk_size.ok_or_else(missing)?,
         max_queue_size: values.max_queue_size.ok_or_else(missing)?,
@@ -130,6 +140,7 @@ fn smooth() -> Result<Preset> {
         bind,
         source,
         name,
+        private: private.unwrap_or(false),
         codecs,
     })
 }

@@ -131,6 +131,7 @@ fn an_absent_flag_keeps_the_preset_and_a_present_one_wins() {
         bind: Some([127, 0, 0, 9].into()),
         source: Some(vec!["none".into()]),
         name: Some("attic".into()),
+        private: false,
         codecs: None,
     };
     assert_eq!(preset.with(Overrides::default()).unwrap(), preset);
@@ -156,6 +157,7 @@ fn an_absent_flag_keeps_the_preset_and_a_present_one_wins() {
         bind: [127, 0, 0, 1].into() => Some([127, 0, 0, 1].into());
         source: vec!["tone".into()] => Some(vec!["tone".into()]);
         name: "cellar".into() => Some("cellar".into());
+        private: true => true;
         codecs: vec!["f32".into()] => Some(vec!["f32".into()]);
     }
 }
@@ -197,7 +199,7 @@ fn each_range_ends_where_it_says() {
 #[test]
 fn every_mistake_in_a_file_names_its_line_and_what_to_write() {
     let keys = "The keys are: chunk_size, max_queue_size, max_clients, max_talkers, \
-                listen_backlog, per_address, playout_delay_ms, sample_rate, channels, port, bind, source, name, codecs";
+                listen_backlog, per_address, playout_delay_ms, sample_rate, channels, port, bind, source, name, private, codecs";
     let cases = [
         (
             "\nchunk_sise = 1",
@@ -206,6 +208,12 @@ fn every_mistake_in_a_file_names_its_line_and_what_to_write() {
             ),
         ),
         ("banana = 1", format!(", line 1: “banana” is not a key that a preset has. {keys}")),
+        (
+            "private = \"yes\"",
+            ", line 1: private must be true or false, and here it is a text in quotation marks. \
+             Write it without quotation marks"
+                .to_owned(),
+        ),
         (
             "\n\n[smooth]\nchunk_size = 64",
             ", line 3: “smooth” is a section, and a preset has none. Take the line in square \

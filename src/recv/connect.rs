@@ -30,7 +30,7 @@ use crate::clock::{Clock, Offset};
 use crate::codec;
 use crate::discovery::follow::Whereabouts;
 use crate::dscp::Dscp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, exit};
 use crate::format::Format;
 use crate::playout::reading::Reading;
 use crate::recv::decode::Shut;
@@ -343,6 +343,10 @@ fn is_shut(address: SocketAddr, shut: Shut) -> Error {
         Shut::Open => Error::NotPrivate { address },
         Shut::OtherServer => Error::OtherServer { address },
         Shut::OtherRoom => Error::OtherRoom { address },
+        Shut::NotLetIn => Error::NotLetIn { address },
+        Shut::WrongCode => Error::WrongCode { address },
+        Shut::NoCode => Error::NoCode { address },
+        Shut::CodeWait { seconds } => Error::CodeWait { address, seconds },
     }
 }
 
@@ -351,10 +355,7 @@ fn is_shut(address: SocketAddr, shut: Shut) -> Error {
 fn is_hopeless(error: &Error, known: bool) -> bool {
     match error {
         Error::Usage { .. } | Error::Removed { .. } | Error::Internal { .. } => true,
-        Error::Private { .. }
-        | Error::NotPrivate { .. }
-        | Error::OtherServer { .. }
-        | Error::OtherRoom { .. } => true,
+        error if error.exit_code() == exit::PRIVATE => true,
         Error::NotAuraLync { .. } | Error::Unresolved { .. } => !known,
         _ => false,
     }

@@ -78,7 +78,7 @@ impl Controls {
             Key::Later => self.trim.nudge(TRIM_STEP_MS),
             Key::NextPerson => self.room.select_next(),
             Key::Mute | Key::Talk | Key::Hush => self.press_to_talk(key),
-            Key::Quit => {}
+            Key::Code | Key::LetIn | Key::Refuse | Key::Quit => {}
         }
         let is_muted = self.talking.as_ref().is_some_and(|talking| talking.is_muted());
         self.room.wish(is_muted, self.is_deaf());

@@ -1,5 +1,6 @@
 //! What comes from the server → what it means. No socket, no clock: bytes in, events out.
 
+mod code;
 mod private;
 
 use zeroize::Zeroizing;
@@ -13,8 +14,10 @@ use crate::secure::handshake::Sealing;
 use crate::secure::room::{SERVER, name_of};
 use crate::wire::{
     AudioHeader, Changes, Config, Frame, Full, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
-    People, Pong, Reason, SEAL, ServerFirst, Switch, VERSION, Violation, Welcome, kind,
+    People, Pong, PrivateRoom, Reason, SEAL, ServerFirst, Switch, VERSION, Violation, Welcome,
+    kind,
 };
+use code::{Outcome, Trying};
 pub use private::Shut;
 use private::{Entering, Inside};
 
@@ -44,6 +47,8 @@ enum Stage {
     Plain { config: Config, position: u64 },
     /// Our hello is on its way; plain audio until then is dropped.
     Greeted { config: Option<Config> },
+    /// We try the code of a private room.
+    Trying(Box<Trying>),
     /// We have asked to enter a private room.
     Entering(Box<Entering>),
     /// Welcomed: typed frames only.
@@ -120,6 +125,7 @@ impl Conversation {
                 plain: config.as_ref().map_or(MAX_JSON, Config::payload_bytes),
                 typed: MAX_SERVER_FRAME,
             },
+            Stage::Trying(_) => Limits { plain: 0, typed: MAX_JSON },
             Stage::Entering(_) | Stage::Typed(_) => {
                 Limits { plain: 0, typed: MAX_SERVER_FRAME + SEAL }
             }
@@ -141,7 +147,7 @@ impl Conversation {
     /// Whether a hello is on its way and no welcome has come.
     #[must_use]
     pub fn awaits_welcome(&self) -> bool {
-        matches!(self.stage, Stage::Greeted { .. } | Stage::Entering(_))
+        matches!(self.stage, Stage::Greeted { .. } | Stage::Trying(_) | Stage::Entering(_))
     }
 
     /// What seals all that is said by datagram, in a private room. A welcome brings one, and whoever takes it
@@ -207,7 +213,7 @@ impl Conversation {
         match &mut self.stage {
             Stage::Waiting => self.first(payload),
             Stage::Greeted { .. } => Ok(Event::Nothing),
-            Stage::Entering(_) | Stage::Typed(_) => Err(Violation::Unframed),
+            Stage::Trying(_) | Stage::Entering(_) | Stage::Typed(_) => Err(Violation::Unframed),
             Stage::Plain { config, position } => {
                 let at = *position;
                 pcm::read_float32(payload, config.chunk_size, config.channels, &mut self.samples)?;
@@ -235,23 +241,14 @@ impl Conversation {
                 let Some(rooms) = &self.rooms else {
                     return Ok(Event::Shut(Shut::NoTicket));
                 };
-                let Some(ticket) = rooms.ticket(&name_of(&room.key)) else {
-                    let is_other = rooms.is_strict();
-                    return Ok(Event::Shut(if is_other {
-                        Shut::OtherServer
-                    } else {
-                        Shut::NoTicket
-                    }));
-                };
-                let random = new_key()
-                    .map_err(|e| Violation::Unreadable { what: "room", why: e.to_string() })?;
-                match private::ask(&ticket, &room, payload, &self.hello, &random) {
-                    Some((entering, frame)) => {
-                        self.stage = Stage::Entering(Box::new(entering));
-                        Ok(Event::Say(frame))
-                    }
-                    None => Ok(Event::Shut(Shut::OtherServer)),
+                if let Some(typed) = rooms.take_code() {
+                    let Ok((trying, frame)) = code::begin(&typed, room, payload) else {
+                        return Ok(Event::Shut(Shut::NoCode));
+                    };
+                    self.stage = Stage::Trying(Box::new(trying));
+                    return Ok(Event::Say(frame));
                 }
+                self.enter(&room, payload)
             }
             // Whoever is between us and the server may have taken out that it is private.
             ServerFirst::Config(_) if self.rooms.as_ref().is_some_and(Rooms::is_strict) => {
@@ -269,9 +266,31 @@ impl Conversation {
         }
     }
 
+    /// Asks to enter that room, if there is a ticket to it.
+    fn enter(&mut self, room: &PrivateRoom, payload: &[u8]) -> Result<Event<'_>, Violation> {
+        let Some(rooms) = &self.rooms else {
+            return Ok(Event::Shut(Shut::NoTicket));
+        };
+        let Some(ticket) = rooms.ticket(&name_of(&room.key)) else {
+            let is_other = rooms.has_link();
+            return Ok(Event::Shut(if is_other { Shut::OtherServer } else { Shut::NoTicket }));
+        };
+        let random =
+            new_key().map_err(|e| Violation::Unreadable { what: "room", why: e.to_string() })?;
+        match private::ask(&ticket, room, payload, &self.hello, &random) {
+            Some((entering, frame)) => {
+                self.stage = Stage::Entering(Box::new(entering));
+                Ok(Event::Say(frame))
+            }
+            None => Ok(Event::Shut(Shut::OtherServer)),
+        }
+    }
+
     fn typed<'a>(&'a mut self, kind: u8, body: &'a [u8]) -> Result<Event<'a>, Violation> {
-        if matches!(self.stage, Stage::Entering(_)) {
-            return self.entered(kind, body);
+        match &self.stage {
+            Stage::Trying(_) => return self.tried(kind, body),
+            Stage::Entering(_) => return self.entered(kind, body),
+            _ => {}
         }
         let is_undecoded = self.is_undecoded;
         if self.inside.is_none() {
@@ -303,12 +322,35 @@ impl Conversation {
         }
     }
 
+    /// What comes while we try a code.
+    fn tried(&mut self, kind: u8, body: &[u8]) -> Result<Event<'_>, Violation> {
+        let Stage::Trying(trying) = std::mem::replace(&mut self.stage, Stage::Waiting) else {
+            return Err(Violation::Unframed);
+        };
+        match trying.take(kind, body)? {
+            Outcome::Say(trying, frame) => {
+                self.stage = Stage::Trying(Box::new(trying));
+                Ok(Event::Say(frame))
+            }
+            Outcome::Link(link, room, config) => {
+                if let Some(rooms) = &self.rooms {
+                    rooms.give(link);
+                }
+                self.enter(&room, &config)
+            }
+            Outcome::Shut(shut) => Ok(Event::Shut(shut)),
+            Outcome::Other => said(kind, body, false),
+        }
+    }
+
     /// What comes after we have asked to enter a private room.
     fn entered(&mut self, kind: u8, body: &[u8]) -> Result<Event<'_>, Violation> {
         if kind == kind::NOTICE {
-            let is_wrong_key = Notice::read(body)?.reason == Reason::WrongKey;
-            let shut = Event::Shut(Shut::OtherRoom);
-            return if is_wrong_key { Ok(shut) } else { said(kind, body, false) };
+            return match Notice::read(body)?.reason {
+                Reason::WrongKey => Ok(Event::Shut(Shut::OtherRoom)),
+                Reason::NotLetIn => Ok(Event::Shut(Shut::NotLetIn)),
+                _ => said(kind, body, false),
+            };
         }
         let Stage::Entering(entering) = std::mem::replace(&mut self.stage, Stage::Waiting) else {
             return Err(Violation::Unframed);

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::random;
 use crate::secret_file;
 use crate::secure::Key;
+use crate::secure::code::Code;
 use crate::secure::handshake::Pair;
 use crate::secure::room::{Link, SERVER, Secret};
 
@@ -36,47 +37,59 @@ pub struct Ticket {
 #[derive(Debug, Clone)]
 pub struct Rooms {
     own: Pair,
-    /// A link was given for this run.
+    /// A link or a code was given for this run.
     is_strict: bool,
-    /// The link that was given, and those of the rooms that were entered, the newest last.
-    links: Arc<Mutex<(Option<Link>, Vec<Link>)>>,
+    keys: Arc<Mutex<Keys>>,
     path: PathBuf,
 }
 
+/// What opens rooms.
+#[derive(Debug)]
+struct Keys {
+    /// The link that was given, or that the code became.
+    given: Option<Link>,
+    /// The code that was given, until it is tried.
+    code: Option<Code>,
+    /// The links of the rooms that were entered, the newest last.
+    known: Vec<Link>,
+}
+
 impl Rooms {
-    /// The rooms that this user knows, and that of `link`. `None` where there is none.
+    /// The rooms that this user knows, and that of `link` or `code`. `None` where there is none.
     ///
     /// # Errors
     /// [`Error::File`] where one of the files cannot be read or written, [`Error::Internal`] where there is
     /// a link and no place for them.
-    pub fn open(link: Option<Link>) -> Result<Option<Self>> {
+    pub fn open(link: Option<Link>, code: Option<Code>) -> Result<Option<Self>> {
+        let is_strict = link.is_some() || code.is_some();
         let path = match secret_file::place(ROOMS) {
             Ok(path) => path,
             // An open room needs none.
-            Err(_) if link.is_none() => return Ok(None),
+            Err(_) if !is_strict => return Ok(None),
             Err(e) => return Err(e),
         };
         let known = secret_file::read(&path)?.map_or(Vec::new(), |text| links(&text));
-        if link.is_none() && known.is_empty() {
+        if !is_strict && known.is_empty() {
             return Ok(None);
         }
-        let (own, is_strict) = (identity()?, link.is_some());
-        Ok(Some(Self { own, is_strict, links: Arc::new(Mutex::new((link, known))), path }))
+        let keys = Arc::new(Mutex::new(Keys { given: link, code, known }));
+        Ok(Some(Self { own: identity()?, is_strict, keys, path }))
     }
 
     /// What lets us into the room of the server with that name.
     #[must_use]
     pub fn ticket(&self, server: &[u8; SERVER]) -> Option<Ticket> {
         let is_it = |link: &&Link| link.server == *server;
-        let links = self.lock();
-        let link = links.0.as_ref().filter(is_it).or_else(|| links.1.iter().rev().find(is_it))?;
+        let keys = self.lock();
+        let link = keys.given.as_ref().filter(is_it);
+        let link = link.or_else(|| keys.known.iter().rev().find(is_it))?;
         Some(Ticket { secret: link.secret.clone(), server: *server, own: self.own.clone() })
     }
 
     /// The room of that server has another secret from now on.
     pub fn change(&self, server: &[u8; SERVER], secret: Secret) {
         let link = Link { secret, server: *server };
-        if let Some(given) = &mut self.lock().0
+        if let Some(given) = &mut self.lock().given
             && given.server == *server
         {
             *given = link.clone();
@@ -84,11 +97,28 @@ impl Rooms {
         self.keep(link);
     }
 
-    fn lock(&self) -> MutexGuard<'_, (Option<Link>, Vec<Link>)> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The code that was given, once: it is tried at the first private room.
+    #[must_use]
+    pub fn take_code(&self) -> Option<Code> {
+        self.lock().code.take()
     }
 
-    /// Whether the room of a link was asked for, and no other will do.
+    /// The code was right, and this is the room's link.
+    pub fn give(&self, link: Link) {
+        self.lock().given = Some(link);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the room of a link is wanted, and no other will do.
+    #[must_use]
+    pub fn has_link(&self) -> bool {
+        self.lock().given.is_some()
+    }
+
+    /// Whether a private room was asked for, and no open one will do.
     #[must_use]
     pub fn is_strict(&self) -> bool {
         self.is_strict
@@ -100,7 +130,7 @@ impl Rooms {
     }
 
     fn keep(&self, link: Link) {
-        let known = &mut self.lock().1;
+        let known = &mut self.lock().known;
         if known.contains(&link) {
             return;
         }

@@ -146,7 +146,7 @@ impl Running {
                 talk: voice.as_ref().map(|_| speak::announced(settings.talk_codec)),
                 ..decode::hello(format!("{:016x}", crate::random::random()), &settings.name)
             },
-            rooms: Rooms::open(settings.link.clone())?,
+            rooms: Rooms::open(settings.link.clone(), settings.code.clone())?,
             transport: settings.transport,
             once: settings.once,
             discovery: settings.discovery,

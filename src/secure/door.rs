@@ -60,6 +60,13 @@ impl Codes {
         self.shown.is_some_and(|(made_us, left)| left > 0 && now_us < made_us + LIVES_US)
     }
 
+    /// How long the code that is shown may still be used, in µs; 0 where there is none.
+    #[must_use]
+    pub fn left_us(&self, now_us: u64) -> u64 {
+        let made_us = self.shown.filter(|_| self.is_shown(now_us)).map(|(made_us, _)| made_us);
+        made_us.map_or(0, |made_us| (made_us + LIVES_US).saturating_sub(now_us))
+    }
+
     /// Somebody wants to try. Who may must say how it [went](Self::tried).
     pub fn ask(&mut self, now_us: u64) -> Answer {
         if !self.is_shown(now_us) {
@@ -83,7 +90,7 @@ impl Codes {
         if now_us.saturating_sub(self.last_us) > FORGIVES_US {
             self.wrong = 0;
         }
-        self.wrong += 1;
+        self.wrong = self.wrong.saturating_add(1);
         self.last_us = now_us;
         if let Some((_, left)) = &mut self.shown {
             *left = left.saturating_sub(1);

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use log::info;
 
+use super::host_keys::HostKeys;
 use super::transmit::{Handle, Snapshot};
 use crate::clock::Clock;
 use crate::discovery::announce::Announcer;
 use crate::send::mix::desk::Desk;
 use crate::shutdown::Shutdown;
 use crate::stats::{self, Lines, Loudest, ServerStats};
+use crate::status::server::Host;
 use crate::status::{self, Terminal};
 
 /// How often the main thread looks around.
@@ -25,6 +27,8 @@ pub(super) struct Report {
     pub(super) clock: Clock,
     pub(super) lines: Lines,
     pub(super) status: Option<Terminal>,
+    /// What keys have asked for, in a private room with a keyboard.
+    pub(super) host: Option<HostKeys>,
     /// Where browsers can ask for the same.
     pub(super) figures: Option<Handle>,
     /// Says goodbye when telling ends.
@@ -46,6 +50,7 @@ impl Report {
         let mut moment = Loudest::every(status::EVERY, start_us);
         let mut last = None;
         let mut sources = Vec::new();
+        let mut host = Host { code: None, has_keys: self.host.is_some() };
         while !shutdown.sleep(LOOK) && !is_over() {
             let now_us = self.clock.now_us();
             let level_dbfs = self.counters.peak.take_dbfs();
@@ -54,6 +59,12 @@ impl Report {
                     announcer.set_full(snapshot.full);
                 }
                 let delay_ms = snapshot.playout_delay_ms;
+                let shown = self.host.as_ref().is_some_and(HostKeys::shows_code);
+                host.code = snapshot
+                    .code
+                    .as_ref()
+                    .filter(|_| shown)
+                    .map(|shown| (shown.code.spoken(), shown.left_s));
                 let level_dbfs = second.over(now_us, level_dbfs).unwrap_or(level_dbfs);
                 let uptime_us = now_us.saturating_sub(start_us);
                 let (counters, recorded) = (&self.counters, &self.recorded);
@@ -75,7 +86,9 @@ impl Report {
                 && let Some(level_dbfs) = moment.over(now_us, level_dbfs)
             {
                 stats.level_dbfs = level_dbfs;
-                terminal.show(status::server::lines(stats, *delay_ms));
+                let mut lines = status::server::lines(stats, *delay_ms);
+                lines.extend(status::server::host_lines(stats, &host));
+                terminal.show(lines);
             }
         }
         if shutdown.is_requested() {
@@ -107,6 +120,9 @@ fn server_stats(
         talk_refused: now.talk_refused,
         talk_stale: counters.talk_stale.get(),
         talk_restless: counters.talk_restless.get(),
+        private: now.members.is_some(),
+        members: now.members.unwrap_or_default(),
+        waiting: now.waiting,
         listening: now.listeners.len(),
         sources: Vec::new(),
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),

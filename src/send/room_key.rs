@@ -12,7 +12,7 @@ use crate::secret_file;
 use crate::secure::Key;
 use crate::secure::handshake::Pair;
 use crate::secure::host::Host;
-use crate::secure::room::{Link, SECRET, Secret, name_of};
+use crate::secure::room::{SECRET, Secret};
 
 /// The file's name, in the folder of this user's settings.
 const FILE: &str = "room.key";
@@ -69,13 +69,6 @@ fn keep(path: &Path, host: &Host) -> Result<()> {
     secret_file::write(path, text.as_bytes())
 }
 
-/// The link's fragment that lets people into the room.
-#[must_use]
-pub(super) fn fragment(secrets: &Host) -> Zeroizing<String> {
-    let server = name_of(&secrets.pair.public);
-    Link { secret: secrets.secret.clone(), server }.fragment()
-}
-
 fn read(path: &Path, text: &[u8]) -> Result<Zeroizing<[u8; BYTES]>> {
     let mut bytes = Zeroizing::new([0; BYTES]);
     let read = Base64UrlUnpadded::decode(text.trim_ascii(), &mut *bytes);
@@ -103,7 +96,7 @@ mod tests {
         let new = kept_in(&path, true).unwrap();
         assert_ne!(new.secret, first.secret);
         assert_eq!(new.pair.public, first.pair.public, "who knows the server knows it again");
-        assert_eq!(*fragment(&kept_in(&path, false).unwrap()), *fragment(&new));
+        assert_eq!(kept_in(&path, false).unwrap().link(), new.link());
         let text = secret_file::read(&path).unwrap().unwrap();
         for wrong in [&text[1..], b"", b"no key", &[&text[..], b"A"].concat()] {
             secret_file::write(&path, wrong).unwrap();

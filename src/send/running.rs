@@ -23,12 +23,13 @@ use super::web::Web;
 use super::web::names::Names;
 #[cfg(feature = "webrtc")]
 use super::webrtc;
-use super::{carrier, presence, room_key, terms};
+use super::{carrier, guest, link, presence, room_key, terms};
 use crate::clock::Clock;
 use crate::codec::opus::{self, Layout};
 use crate::control::token::TokenFile;
 use crate::error::Result;
 use crate::preset::Preset;
+use crate::secure::code::Code;
 use crate::secure::host::Host;
 use crate::settings::{ServerSettings, computer};
 use crate::shutdown::Shutdown;
@@ -47,7 +48,7 @@ pub(super) struct Opened {
     pub(super) datagrams: Option<UdpSocket>,
     pub(super) web_door: Option<TcpListener>,
     pub(super) recordings: Recordings,
-    pub(super) keys: Option<Host>,
+    pub(super) keys: Option<(Host, Code)>,
 }
 
 /// A server that runs.
@@ -77,9 +78,12 @@ impl Running {
         let (clock, format, stop) = (fitting.clock, fitting.mix, fitting.stop.clone());
         let counters: Arc<stats::Capture> = Arc::default();
         let room = terms::room(settings, format, fitting.captured.clone());
+        let port = door.local_addr().map_or(settings.preset.port, |address| address.port());
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
-        if let Some(keys) = opened.keys {
-            transmit.make_private(keys, Box::new(room_key::keep_soon))?;
+        if let Some((keys, code)) = opened.keys {
+            transmit.make_private(keys, code, Box::new(room_key::keep_soon))?;
+            let rules = (settings.asks, settings.talkers.clone());
+            transmit.receive_guests(rules, guest::known()?, Box::new(guest::keep_soon));
         }
         if let Some(socket) = datagrams {
             transmit.send_datagrams(socket)?;
@@ -92,11 +96,13 @@ impl Running {
         };
         let token = match web_door {
             Some(door) => {
+                let web = door.local_addr().ok().map(|address| address.port());
                 let board = Board {
                     desk,
                     network: handle.clone(),
                     record: recordings.control.clone(),
                     offered: offered(settings),
+                    link_to: link::address(settings, port, web),
                 };
                 open_page(door, settings, &mut transmit, board, &stop)?
             }

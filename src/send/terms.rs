@@ -72,6 +72,7 @@ pub(super) fn announcement(settings: &ServerSettings, port: u16, web: Option<u16
             version: VERSION,
             preset: settings.preset_name.clone(),
             full: false,
+            private: settings.private,
             web,
             id: None,
         },

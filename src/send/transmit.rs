@@ -6,14 +6,17 @@
 
 mod another_codec;
 mod channels;
+mod codes;
 mod crowd;
 pub mod datagram_socket;
 mod datagrams;
 mod door;
+mod guests;
 mod handle;
 mod history;
 mod housekeeping;
 mod keys;
+mod knocking;
 mod limits;
 mod moderate;
 mod names;
@@ -45,13 +48,17 @@ use crate::clock::Clock;
 use crate::codec::{Codec, InUse};
 use crate::error::{Error, Result, plain};
 use crate::hearsay::Hearsay;
-use crate::stats::ListenerStats;
+use crate::stats::{ListenerStats, WaitingStats};
 use crate::wire::{Notice, Reason};
+use codes::Invitation;
+pub use codes::{Shown, new_code};
 use datagrams::Datagrams;
+use guests::Guests;
 use handle::Order;
 pub use handle::{Change, Handle};
 use history::History;
 use keys::Keys;
+use knocking::KeepGuests;
 use people::Gathering;
 use places::Origin;
 use private::Keep;
@@ -114,6 +121,12 @@ pub struct Snapshot {
     pub playout_delay_ms: u32,
     /// Whether nobody else is let in for now.
     pub full: bool,
+    /// Who waits to be let in.
+    pub waiting: Vec<WaitingStats>,
+    /// The code that lets somebody in, if there is one.
+    pub code: Option<Shown>,
+    /// How many keys have entered the private room; `None` in an open one.
+    pub members: Option<usize>,
     /// Audio frames dropped for listeners that have left.
     pub dropped_before: u64,
     /// Talk frames that the mix was too busy to take.
@@ -152,6 +165,12 @@ pub struct Transmit {
     keys: Option<Keys>,
     /// Keeps the room's key where it is another one.
     keep_secrets: Option<Keep>,
+    /// The code by which somebody may come into it.
+    invitation: Invitation,
+    /// Who may do what in it.
+    guests: Guests,
+    /// Keeps who was let in.
+    keep_guests: Option<KeepGuests>,
     /// Data channels that were asked for so far.
     offers: u64,
     gathering: Option<Gathering>,
@@ -226,6 +245,9 @@ impl Transmit {
             channels: None,
             keys: None,
             keep_secrets: None,
+            invitation: Invitation::default(),
+            guests: Guests::default(),
+            keep_guests: None,
             offers: 0,
             gathering: None,
             orders,
@@ -319,6 +341,21 @@ impl Transmit {
                 Ok(Order::Mute { peer, is_muted, answer }) => {
                     let _ = answer.try_send(self.mute(peer, is_muted));
                 }
+                Ok(Order::Code { is_new, answer }) => {
+                    let _ = answer.try_send(self.invite(is_new));
+                }
+                Ok(Order::Waiting(answer)) => {
+                    let _ = answer.try_send(self.waiting_people(self.clock.now_us()));
+                }
+                Ok(Order::LetIn { peer, is_let_in, answer }) => {
+                    let _ = answer.try_send(self.answer_knock(peer, is_let_in));
+                }
+                Ok(Order::Link(answer)) => {
+                    let _ = answer.try_send(self.link());
+                }
+                Ok(Order::NewKey(answer)) => {
+                    let _ = answer.try_send(self.change_secret());
+                }
                 Ok(Order::Figures(stats)) => {
                     if let Some(web) = &mut self.web {
                         web.web.tell(*stats);
@@ -351,31 +388,11 @@ impl Transmit {
             text: format!("the playout delay is now {} ms", change.playout_delay_ms),
             playout_delay_ms: Some(change.playout_delay_ms),
             from_us: Some(change.from_us),
+            wait_s: None,
         };
         for index in 0..self.seats.len() {
             if let Some(Some(seat)) = self.seats.get_mut(index) {
                 seat.listener.outbox.notice(&notice);
-                self.touch(index);
-            }
-        }
-    }
-
-    /// Listeners on this machine must come again when another output is captured, because one of
-    /// them may play on it.
-    fn look_at_captured(&mut self, now: u64) {
-        let captured = self.room.captured.list();
-        let is_known = |output: &String| self.captured.contains(output);
-        let are_known = captured.iter().all(is_known);
-        self.captured = captured;
-        if are_known {
-            return;
-        }
-        for index in 0..self.seats.len() {
-            if let Some(Some(seat)) = self.seats.get_mut(index)
-                && seat.is_on_this_machine()
-                && !seat.listener.id.is_empty()
-            {
-                seat.listener.close(Reason::Captured, "another output is captured now", now);
                 self.touch(index);
             }
         }

@@ -8,10 +8,10 @@ use std::str::FromStr;
 use clap::Parser;
 
 use super::words::{
-    client_port, codec, delay, output, recording, stats, talk, talk_codec, transport, volume,
-    whole_number,
+    client_port, codec, delay, output, recording, room_code, stats, talk, talk_codec, transport,
+    volume, whole_number,
 };
-use super::{Simulation, Verbosity, computer, link};
+use super::{Simulation, Verbosity, code, computer, link};
 use crate::codec::Codec;
 use crate::discovery::seek::Sought;
 use crate::discovery::target::Wanted;
@@ -19,6 +19,7 @@ use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::preset;
 use crate::recording::{Kind, STDOUT, refuse_at_once};
+use crate::secure::code::Code;
 use crate::secure::room::Link;
 use crate::stats::StatsTarget;
 use crate::talking::Mode;
@@ -50,6 +51,9 @@ pub struct ClientArgs {
     /// remembered.
     #[arg(long, value_name = "FILE|-")]
     link: Option<PathBuf>,
+    /// The code of a private room: six digits that its server shows. Without it, a terminal is asked.
+    #[arg(long, value_name = "CODE", value_parser = room_code, allow_negative_numbers = true)]
+    code: Option<Code>,
     /// The server's port, if it is not 5555.
     #[arg(long, value_parser = client_port, allow_negative_numbers = true)]
     port: Option<u16>,
@@ -180,6 +184,8 @@ pub struct ClientSettings {
     pub wanted: Option<Wanted>,
     /// The link to a private room, if one was given.
     pub link: Option<Link>,
+    /// The code of a private room, if one was given.
+    pub code: Option<Code>,
     /// What `--port` says, for a server that is looked or asked for.
     pub port: Option<u16>,
     /// Whether servers may be looked for on the network.
@@ -293,6 +299,7 @@ impl ClientArgs {
         Ok(ClientSettings {
             wanted: wanted.or_else(|| target.map(Wanted::Host)),
             link,
+            code: self.code.map_or_else(code::from_environment, |code| Ok(Some(code)))?,
             port: self.port,
             discovery,
             device: self.device,

@@ -96,6 +96,26 @@ pub enum Order {
         #[arg(long)]
         address: bool,
     },
+    /// Let in somebody who waits at a private room that was started with --ask.
+    LetIn {
+        /// The address, or a part of the name.
+        who: String,
+    },
+    /// Do not let in somebody who waits.
+    Refuse {
+        /// The address, or a part of the name.
+        who: String,
+    },
+    /// Show the code that lets one person into the private room, or make one.
+    Code {
+        /// Make another one, even if there is one.
+        #[arg(long)]
+        new: bool,
+    },
+    /// Show the link to the private room.
+    Link,
+    /// Give the private room another key: who is in stays, and older links let nobody else in.
+    Newkey,
     /// Begin or end a recording, in the folder that --record-dir named at the server.
     #[command(arg_required_else_help = false)]
     Record {

@@ -132,7 +132,7 @@ pub struct ServerArgs {
     /// port, where a bad Wi-Fi is heard less.
     #[arg(long)]
     no_udp: bool,
-    /// Let in only those who have the room's link, and seal all sound and words.
+    /// Let in only those who have the room's link or a code, and seal all sound and words.
     #[arg(long)]
     private: bool,
     /// With --private: make a new link, so that older ones are of no use any more.
@@ -141,9 +141,19 @@ pub struct ServerArgs {
     /// Print the link of the private room, then stop. Whoever has it may listen.
     #[arg(long)]
     show_link: bool,
-    /// Let listeners speak: everybody hears what is sent and everybody else, and nobody themselves.
+    /// With --private: whoever comes for the first time waits until auralync-client ctl let-in lets them in.
     #[arg(long)]
-    talk: bool,
+    ask: bool,
+    /// Let listeners speak: everybody hears what is sent and everybody else, and nobody themselves. In a
+    /// private room with names behind it, only those: --talk=Ann,Bob.
+    #[arg(
+        long,
+        value_name = "NAME,NAME",
+        num_args = 0..,
+        require_equals = true,
+        value_delimiter = ','
+    )]
+    talk: Option<Vec<String>>,
     /// With --talk: by how many decibels what is sent steps back while somebody speaks, 0 to 60; 0
     /// leaves it, and without this flag it is 12.
     #[arg(long, value_name = "DB", value_parser = duck, allow_negative_numbers = true)]
@@ -227,8 +237,12 @@ pub struct ServerSettings {
     pub new_key: bool,
     /// Whether to print the link and stop.
     pub show_link: bool,
+    /// Whether newcomers wait until somebody lets them in.
+    pub asks: bool,
     /// Whether listeners may speak.
     pub talk: bool,
+    /// The names of those who may, where not everybody may.
+    pub talkers: Option<Vec<String>>,
     /// By how many dB the film steps back while somebody does.
     pub duck_db: u8,
     /// The file to record what is sent into.
@@ -255,15 +269,9 @@ impl ServerArgs {
     /// [`Error::Preset`] for a preset that cannot be used, [`Error::Usage`] for flags that cannot
     /// be.
     pub fn settings(self) -> Result<ServerSettings> {
-        if self.duck.is_some() && !self.talk {
+        if self.duck.is_some() && self.talk.is_none() {
             return Err(Error::usage(
                 "--duck needs --talk: what is sent steps back only for those who may speak",
-                "Type both, or neither",
-            ));
-        }
-        if self.new_key && !self.private && !self.show_link {
-            return Err(Error::usage(
-                "--new-key makes a new link for a private room, and this one is open",
                 "Type both, or neither",
             ));
         }
@@ -281,18 +289,46 @@ impl ServerArgs {
             bind: self.bind,
             source: Some(self.source).filter(|sources| !sources.is_empty()),
             name: self.name,
+            private: self.private.then_some(true),
             codecs: self.codecs,
         };
         let preset_name = self.preset.unwrap_or_else(|| {
-            let is_conference = self.talk && overrides.source.as_deref() == Some(&["none".into()]);
+            let is_conference =
+                self.talk.is_some() && overrides.source.as_deref() == Some(&["none".into()]);
             if is_conference { CONFERENCE_PRESET } else { preset::DEFAULT }.to_owned()
         });
         let (preset, origin) = preset::load(&preset_name)?;
         let preset = preset.with(overrides.clone())?;
+        if self.new_key && !preset.private && !self.show_link {
+            return Err(Error::usage(
+                "--new-key makes a new link for a private room, and this one is open",
+                "Type both, or neither",
+            ));
+        }
+        if self.ask && !preset.private {
+            return Err(Error::usage(
+                "--ask lets people into a private room one by one, and this one is open",
+                "Type --private as well, or leave --ask out",
+            ));
+        }
+        let talkers = self.talk.iter().flatten();
+        if talkers.clone().any(|name| preset::check_name(name).is_err()) {
+            return Err(Error::usage(
+                "--talk needs names that can be shown, of at most 64 characters",
+                "Write --talk alone, or names with a comma between two: --talk=Ann,Bob",
+            ));
+        }
+        if talkers.count() > 0 && !preset.private {
+            return Err(Error::usage(
+                "--talk with names needs a private room: in an open one anybody can take a name",
+                "Add --private, or leave the names out",
+            ));
+        }
         if !self.no_web && !self.list_devices && self.print_preset.is_none() {
             refuse_one_port_for_both(&preset, overrides.port, self.web)?;
         }
         Ok(ServerSettings {
+            private: preset.private,
             sources: sources(&preset)?,
             name: preset.name.clone().unwrap_or_else(computer::name),
             preset,
@@ -308,10 +344,11 @@ impl ServerArgs {
             web_status: self.web_status,
             web_hosts: self.web_host,
             qr: !self.no_qr,
-            private: self.private,
             new_key: self.new_key,
             show_link: self.show_link,
-            talk: self.talk,
+            asks: self.ask,
+            talk: self.talk.is_some(),
+            talkers: self.talk.filter(|names| !names.is_empty()),
             duck_db: self.duck.unwrap_or(DEFAULT_DUCK_DB),
             record: self.record,
             record_tracks: self.record_tracks,

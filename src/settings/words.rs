@@ -10,6 +10,7 @@ use crate::clock::FARTHEST_MS;
 use crate::codec::Codec;
 use crate::home::expanded;
 use crate::recording::STDOUT;
+use crate::secure::code::Code;
 use crate::sound::limiter::MAX_VOLUME;
 use crate::source::MOST_DUCK_DB;
 use crate::stats::StatsTarget;
@@ -110,6 +111,10 @@ pub(super) fn talk(text: &str) -> Result<Mode, String> {
                 .to_owned())
         }
     }
+}
+
+pub(super) fn room_code(text: &str) -> Result<Code, String> {
+    Code::read(text).map_err(|no_code| no_code.to_string())
 }
 
 pub(super) fn talk_codec(text: &str) -> Result<Codec, String> {

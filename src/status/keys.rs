@@ -1,6 +1,6 @@
 //! What a key means.
 
-/// What a listener asks for by a key.
+/// What a person asks for by a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
     /// `+`: louder.
@@ -21,6 +21,12 @@ pub enum Key {
     Earlier,
     /// `]`: play later.
     Later,
+    /// `c`, at a server: show the code of the private room, or show it no more.
+    Code,
+    /// `y`, at a server: let in whoever waits longest.
+    LetIn,
+    /// `n`, at a server: do not.
+    Refuse,
     /// `q`: stop.
     Quit,
 }
@@ -31,6 +37,9 @@ impl Key {
 
     /// The keys, as the status line explains them to one who talks.
     pub const HELP_TALKING: &str = "m mute   + - volume   d deafen   [ ] earlier, later   q quit";
+
+    /// The keys of a server whose room is private.
+    pub const HELP_HOST: &str = "c code   q quit";
 
     /// What stands before either where there are other people.
     pub const HELP_PEOPLE: &str = "tab one person's volume   ";
@@ -48,6 +57,9 @@ impl Key {
             '\t' => Self::NextPerson,
             '[' => Self::Earlier,
             ']' => Self::Later,
+            'c' => Self::Code,
+            'y' => Self::LetIn,
+            'n' => Self::Refuse,
             'q' => Self::Quit,
             _ => return None,
         })

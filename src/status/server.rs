@@ -1,6 +1,8 @@
 //! What a server shows.
 
-use super::{fit, meter, pad};
+use zeroize::Zeroizing;
+
+use super::{Key, fit, meter, pad};
 use crate::stats::{ListenerStats, ServerStats};
 
 /// Most listeners that have a line of their own; the room of a small window.
@@ -9,6 +11,37 @@ const MOST: usize = 12;
 /// Cells of the columns.
 const ADDRESS: usize = 21;
 const NAME: usize = 18;
+
+/// What only whoever runs a private room sees.
+#[derive(Debug, Default)]
+pub struct Host {
+    /// The code, and for how many seconds it holds.
+    pub code: Option<(Zeroizing<String>, u64)>,
+    /// Whether keys are taken.
+    pub has_keys: bool,
+}
+
+/// The lines of a private room, below all others.
+#[must_use]
+pub fn host_lines(stats: &ServerStats, host: &Host) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    if let Some(first) = stats.waiting.first() {
+        let keys = if host.has_keys { ": y lets in, n does not" } else { "" };
+        let name = fit(&first.name, NAME);
+        lines.push(format!("“{name}” ({}) wants to come in{keys}", first.address));
+        if stats.waiting.len() > 1 {
+            lines.push(format!("and {} more wait", stats.waiting.len() - 1));
+        }
+    }
+    if let Some((code, left_s)) = &host.code {
+        let minutes = left_s.div_ceil(60);
+        lines.push(format!("code {} lets one person in, for {minutes} min", **code));
+    }
+    if host.has_keys {
+        lines.push(Key::HELP_HOST.to_owned());
+    }
+    lines
+}
 
 /// The lines to show. The level in `stats` is the latest, not a second's.
 #[must_use]
@@ -25,6 +58,9 @@ pub fn lines(stats: &ServerStats, playout_delay_ms: u32) -> Vec<String> {
     )];
     if stats.capture_overruns > 0 {
         lines[0] += &format!("  overruns {}", stats.capture_overruns);
+    }
+    if stats.private {
+        lines[0] += "  private";
     }
     if stats.recordings > 0 {
         lines[0] += "  recording";

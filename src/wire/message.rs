@@ -357,6 +357,9 @@ pub struct Notice {
     /// same sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_us: Option<u64>,
+    /// How long to wait before the next try, in seconds, for [`Reason::CodeWait`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_s: Option<u32>,
 }
 
 /// What a notice is about.
@@ -376,6 +379,16 @@ pub enum Reason {
     Removed,
     /// This room has another key than this listener.
     WrongKey,
+    /// This listener tried a code that is not the one that the server shows.
+    WrongCode,
+    /// The server shows no code, or none any more.
+    NoCode,
+    /// Codes were tried too often: the next try may come in so many seconds.
+    CodeWait,
+    /// Whoever runs the room is asked whether this listener may come in.
+    Waiting,
+    /// This listener is not let in.
+    NotLetIn,
     /// The output that is captured has changed: come again, and see whether it is yours.
     Captured,
     /// Whoever runs the server lets nobody hear this listener.
@@ -395,7 +408,7 @@ impl Notice {
     /// A notice that only names a reason.
     #[must_use]
     pub fn because(reason: Reason, text: &str) -> Self {
-        Self { reason, text: text.to_owned(), playout_delay_ms: None, from_us: None }
+        Self { reason, text: text.to_owned(), playout_delay_ms: None, from_us: None, wait_s: None }
     }
 
     /// Reads a notice's body.

@@ -5,6 +5,8 @@ mod liars;
 mod peers;
 mod printing;
 #[cfg(target_os = "linux")] // Elsewhere `script` takes other words.
+mod private_terminal;
+#[cfg(target_os = "linux")] // As above.
 mod terminal;
 mod wrong;
 

@@ -15,8 +15,8 @@ use auralync::status::{Key, Terminal};
 use auralync::wire::{People, Person};
 use rustix::process::{Pid, Signal, kill_process};
 
-const CLIENT: &str = env!("CARGO_BIN_EXE_auralync-client");
-const SERVER: &str = env!("CARGO_BIN_EXE_auralync-server");
+pub(super) const CLIENT: &str = env!("CARGO_BIN_EXE_auralync-client");
+pub(super) const SERVER: &str = env!("CARGO_BIN_EXE_auralync-server");
 
 /// Starts a program in a terminal of `$1` columns and `$2` rows, and notes what becomes of both.
 const SESSION: &str = r#"
@@ -29,8 +29,8 @@ stty -g > after
 "#;
 
 /// A terminal with one program in it.
-struct Window {
-    folder: Scratch,
+pub(super) struct Window {
+    pub(super) folder: Scratch,
     script: Child,
     keys: ChildStdin,
     emulator: Arc<Mutex<vt100::Parser>>,
@@ -40,7 +40,7 @@ struct Window {
 }
 
 impl Window {
-    fn open(program: &str, arguments: &[&str]) -> Self {
+    pub(super) fn open(program: &str, arguments: &[&str]) -> Self {
         Self::of_size(100, 20, program, arguments)
     }
 
@@ -79,12 +79,12 @@ impl Window {
         Self { folder, script, keys, emulator, written, reader: Some(reader) }
     }
 
-    fn contents(&self) -> String {
+    pub(super) fn contents(&self) -> String {
         self.emulator.lock().unwrap().screen().contents()
     }
 
     #[track_caller]
-    fn wait_for(&self, part: &str) {
+    pub(super) fn wait_for(&self, part: &str) {
         wait_until(part, || self.contents().contains(part));
     }
 
@@ -94,7 +94,7 @@ impl Window {
         written.windows(part.len()).filter(|piece| *piece == part.as_bytes()).count()
     }
 
-    fn press(&mut self, keys: &str) {
+    pub(super) fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
@@ -106,7 +106,7 @@ impl Window {
     /// Waits for the program to end; the exit code and what is left on the terminal, which must be
     /// in the mode it was in.
     #[track_caller]
-    fn ended(&mut self) -> (i32, String) {
+    pub(super) fn ended(&mut self) -> (i32, String) {
         wait_until("the program's end", || self.script.try_wait().unwrap().is_some());
         self.reader.take().unwrap().join().unwrap();
         let read = |name| fs::read_to_string(self.folder.path(name)).unwrap();

@@ -6,11 +6,17 @@ mod bad_files;
 mod change;
 #[cfg(unix)]
 mod codecs;
+#[cfg(unix)]
+mod codes;
 mod crowd;
 mod datagrams;
 mod dry;
 #[cfg(unix)] // Stopping and freezing a program takes signals.
 mod ending;
+#[cfg(unix)]
+mod guests;
+#[cfg(unix)]
+mod key_files;
 #[cfg(unix)]
 mod members;
 #[cfg(unix)]

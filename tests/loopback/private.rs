@@ -19,20 +19,20 @@ const RATE: u32 = 48_000;
 const STABLE: [&str; 2] = ["--preset", "stable"];
 
 /// A folder for what somebody keeps.
-fn home(command: &mut Command, folder: &Path) {
+pub(super) fn home(command: &mut Command, folder: &Path) {
     command.env("XDG_CONFIG_HOME", folder).env("HOME", folder).env("APPDATA", folder);
 }
 
 /// A private room that plays the ramp.
-struct Room {
-    scratch: Scratch,
-    server: Program,
-    address: SocketAddr,
-    link: String,
+pub(super) struct Room {
+    pub(super) scratch: Scratch,
+    pub(super) server: Program,
+    pub(super) address: SocketAddr,
+    pub(super) link: String,
 }
 
 impl Room {
-    fn open(more: &[&str]) -> Self {
+    pub(super) fn open(more: &[&str]) -> Self {
         let scratch = Scratch::new();
         let path = scratch.path("ramp.wav");
         ramp::write(&path, 0, 120 * RATE as usize, RATE, 2);
@@ -54,14 +54,14 @@ impl Room {
     }
 
     /// A file with a link in it.
-    fn file(&self, name: &str, link: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str, link: &str) -> PathBuf {
         let path = self.scratch.path(name);
         std::fs::write(&path, link).unwrap();
         path
     }
 
     /// A listener at `address` whose settings are in the folder `who`.
-    fn listener(&self, address: SocketAddr, who: &str, flags: &[&str]) -> Program {
+    pub(super) fn listener(&self, address: SocketAddr, who: &str, flags: &[&str]) -> Program {
         let mut command = client_command();
         home(&mut command, &self.scratch.path(who));
         command.arg(address.to_string()).args(flags);
@@ -69,7 +69,7 @@ impl Room {
     }
 
     /// A listener at `address` with a link, who hears two seconds of the ramp whole.
-    fn hears(&self, address: SocketAddr, who: &str, flags: &[&str]) -> Recording {
+    pub(super) fn hears(&self, address: SocketAddr, who: &str, flags: &[&str]) -> Recording {
         let recorded = self.scratch.path(format!("{who}.wav"));
         let _ = std::fs::remove_file(&recorded);
         let output = wav(&recorded);
@@ -89,7 +89,7 @@ impl Room {
 }
 
 /// What `--show-link` prints.
-fn link_of(folder: &Path, more: &[&str]) -> String {
+pub(super) fn link_of(folder: &Path, more: &[&str]) -> String {
     let mut command = server_command();
     home(&mut command, folder);
     command.args(["--bind", "127.0.0.1", "--no-web", "--show-link"]).args(more);
@@ -98,18 +98,18 @@ fn link_of(folder: &Path, more: &[&str]) -> String {
     String::from_utf8(shown.stdout).unwrap().trim().to_owned()
 }
 
-fn fragment(link: &str) -> &str {
+pub(super) fn fragment(link: &str) -> &str {
     link.split_once('#').unwrap().1
 }
 
 /// Stands between a listener and a server, and keeps every byte.
-struct Eavesdropper {
-    address: SocketAddr,
-    heard: Arc<Mutex<Vec<u8>>>,
+pub(super) struct Eavesdropper {
+    pub(super) address: SocketAddr,
+    pub(super) heard: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Eavesdropper {
-    fn before(server: SocketAddr) -> Self {
+    pub(super) fn before(server: SocketAddr) -> Self {
         let door = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = door.local_addr().unwrap();
         let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
@@ -138,7 +138,7 @@ impl Eavesdropper {
     }
 }
 
-fn has(bytes: &[u8], what: &[u8]) -> bool {
+pub(super) fn has(bytes: &[u8], what: &[u8]) -> bool {
     bytes.windows(what.len()).any(|window| window == what)
 }
 

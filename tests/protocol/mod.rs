@@ -1,6 +1,7 @@
 //! The protocol, held to its word: golden bytes in both directions, the document against the code,
 //! a real server against peers that speak literal bytes, and arbitrary bytes against every reader.
 
+mod code_vectors;
 mod conversation;
 mod datagram_vectors;
 mod document;
@@ -9,4 +10,6 @@ mod hostile_datagrams;
 mod mutation;
 mod peer;
 mod private_vectors;
+#[cfg(target_os = "linux")] // A second address comes with the system there.
+mod seats;
 mod vectors;

@@ -107,7 +107,9 @@ impl Served {
                 }
                 Ok(Asks::Offer(_)) => {}
                 Ok(Asks::Path(wish)) => self.listener.take_path(&wish, &self.log, self.now_us),
-                Ok(Asks::Enter(_)) => unreachable!("an open room is not entered"),
+                Ok(Asks::Enter(_) | Asks::Code(_) | Asks::CodeProof(_)) => {
+                    unreachable!("an open room is not entered")
+                }
                 Ok(Asks::Welcome(hello)) => {
                     assert_is_tame(&hello);
                     self.listener.welcome(hello, typed(2, b"{}"), &self.log, 0);

@@ -40,6 +40,9 @@ const CONFIG_WITHIN_US: u64 = 2_000_000;
 /// A server that has not answered our hello within this, in µs, gets another try.
 const WELCOME_WITHIN_US: u64 = 5_000_000;
 
+/// Whoever runs a private room may let us wait so long before it, in µs: a little longer than servers do.
+const LET_IN_WITHIN_US: u64 = 150_000_000;
+
 /// A server that is known by name may have another address after a long outage: its name is looked
 /// up again then. One that is known by its address is called for ever.
 const NAME_HOLDS_FOR_US: u64 = 30_000_000;
@@ -107,6 +110,8 @@ pub(super) struct Session<'a> {
     /// What others have been told of them.
     counted: Counts,
     following: Following,
+    /// Whoever runs the room is asked whether we may come in.
+    knocks: bool,
     /// When another codec was asked for that has not begun yet.
     asked_us: Option<u64>,
 }
@@ -147,6 +152,7 @@ impl<'a> Session<'a> {
             datagrams: None,
             counted: Counts::default(),
             following: Following::default(),
+            knocks: false,
             asked_us: None,
         })
     }
@@ -234,8 +240,11 @@ impl<'a> Session<'a> {
         if !self.line.conversation.has_begun() && waited_us > CONFIG_WITHIN_US {
             return Err(self.line.strange("it said nothing within 2 s"));
         }
-        if self.line.conversation.awaits_welcome() && waited_us > WELCOME_WITHIN_US {
-            return Err(self.line.lost("no welcome came within 5 s"));
+        let within_us = if self.knocks { LET_IN_WITHIN_US } else { WELCOME_WITHIN_US };
+        if self.line.conversation.awaits_welcome() && waited_us > within_us {
+            return Err(self
+                .line
+                .lost(format!("no welcome came within {} s", within_us / 1_000_000)));
         }
         self.mind_the_path(now_us)
     }
@@ -299,6 +308,10 @@ impl<'a> Session<'a> {
         match (notice.reason, notice.playout_delay_ms) {
             (Reason::PlayoutDelay, Some(playout_delay_ms)) => {
                 self.delays.told(playout_delay_ms, notice.from_us.unwrap_or(0));
+            }
+            (Reason::Waiting, _) => {
+                self.knocks = true;
+                info!("waiting to be let in: {}", notice.text);
             }
             (Reason::MayNotTalk, _) => self.talk.may_not(self.connect, &notice.text),
             (Reason::PlayoutDelay | Reason::Unknown, _) => {}

@@ -25,6 +25,17 @@ pub enum Shut {
     OtherServer,
     /// The ticket is for another room, or an old one.
     OtherRoom,
+    /// Whoever runs the room does not let us in.
+    NotLetIn,
+    /// The server shows another code than the one that was typed.
+    WrongCode,
+    /// The server shows no code.
+    NoCode,
+    /// Codes were tried too often.
+    CodeWait {
+        /// How long to wait before the next try, in seconds.
+        seconds: u32,
+    },
 }
 
 /// Entering on its way.

@@ -25,6 +25,21 @@ pub(in crate::send) struct Board {
     pub(in crate::send) record: Option<Record>,
     /// What may be taken in: named when the server was started.
     pub(in crate::send) offered: Vec<Source>,
+    /// What stands before the `#` of the link to the private room.
+    pub(in crate::send) link_to: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waiting {
+    listener: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Code {
+    #[serde(default)]
+    new: bool,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +97,20 @@ impl Board {
                 let Kick { listener, by_address } = params(given)?;
                 self.kick(&listener, by_address)
             }
+            "let_in" | "refuse" => {
+                let Waiting { listener } = params(given)?;
+                self.let_in(&listener, method == "let_in")
+            }
+            "code" => {
+                let Code { new } = params(given)?;
+                self.code(new)
+            }
+            "link" => params::<Nothing>(given).and_then(|_| self.link()),
+            "new_key" => {
+                params::<Nothing>(given)?;
+                let is_done = self.network.new_key().map_err(Refusal::because)?;
+                if is_done { self.link() } else { Err(open_room()) }
+            }
             "record_start" => {
                 let Named { name } = params(given)?;
                 file(self.record()?.begin(&name))
@@ -101,6 +130,7 @@ impl Board {
             "sources": self.desk.list().map_err(Refusal::because)?,
             "offered": offered,
             "listeners": listeners,
+            "waiting": self.network.waiting().map_err(Refusal::because)?,
             "can_record": self.record.is_some(),
         }))
     }
@@ -139,6 +169,25 @@ impl Board {
         Err(nobody_at(listener, "could speak"))
     }
 
+    fn let_in(&self, listener: &str, is_let_in: bool) -> std::result::Result<Value, Refusal> {
+        let is_done = match listener.parse::<SocketAddr>() {
+            Ok(peer) => self.network.let_in(peer, is_let_in).map_err(Refusal::because)?,
+            Err(_) => false,
+        };
+        let key = if is_let_in { "let_in" } else { "refused" };
+        if is_done { Ok(json!({ key: listener })) } else { Err(nobody_at(listener, "waits")) }
+    }
+
+    fn code(&self, is_new: bool) -> std::result::Result<Value, Refusal> {
+        let shown = self.network.code(is_new).map_err(Refusal::because)?.ok_or_else(open_room)?;
+        Ok(json!({"code": *shown.code.spoken(), "left_s": shown.left_s}))
+    }
+
+    fn link(&self) -> std::result::Result<Value, Refusal> {
+        let fragment = self.network.link().map_err(Refusal::because)?.ok_or_else(open_room)?;
+        Ok(json!({"link": format!("{}#{}", self.link_to, *fragment)}))
+    }
+
     fn record(&self) -> std::result::Result<&Record, Refusal> {
         self.record.as_ref().ok_or_else(|| {
             Refusal::because(
@@ -146,6 +195,10 @@ impl Board {
             )
         })
     }
+}
+
+fn open_room() -> Refusal {
+    Refusal::because("this room is open to everybody. Start the server with --private")
 }
 
 fn nobody_at(listener: &str, who: &str) -> Refusal {

@@ -67,6 +67,10 @@ pub enum Asks {
     Welcome(Hello),
     /// It wants to enter the private room: the first message of a handshake.
     Enter(Vec<u8>),
+    /// It wants to try the code that is shown: the first message of that.
+    Code(Vec<u8>),
+    /// It shows that it has the code.
+    CodeProof(Vec<u8>),
     /// It said something that belongs into the mix.
     Mix(Spoken),
     /// It wants something changed about itself, or about what it hears.
@@ -131,6 +135,8 @@ pub struct Listener {
     pub refusal: Full,
     /// Whether nothing is said to it before it has entered the private room.
     pub is_held: bool,
+    /// Until when it may wait to be let in, in µs, if it does.
+    knocks_until_us: Option<u64>,
     /// Who it is in the private room.
     pub member: Option<Member>,
     inbox: Inbox,
@@ -205,6 +211,7 @@ impl Listener {
             heard_us: now_us,
             refusal: Full::Server,
             is_held: false,
+            knocks_until_us: None,
             member: None,
             inbox: Inbox::stream(),
             close_code: None,
@@ -298,8 +305,14 @@ impl Listener {
             };
             self.second.said.count(kind)?;
             match (kind, self.phase) {
-                (kind::ENTER, Phase::Plain) if self.is_held => {
+                (kind::ENTER, Phase::Plain) if self.is_held && self.knocks_until_us.is_none() => {
                     return Ok(Asks::Enter(body.to_vec()));
+                }
+                (kind::CODE, Phase::Plain) if self.is_held => {
+                    return Ok(Asks::Code(body.to_vec()));
+                }
+                (kind::CODE_PROOF, Phase::Plain) if self.is_held => {
+                    return Ok(Asks::CodeProof(body.to_vec()));
                 }
                 (kind::HELLO, _) if self.is_held && self.member.is_none() => {
                     return Err(member::unsealed());

@@ -52,7 +52,7 @@ impl Outbox {
         }
     }
 
-    /// Queues the answer to an offer; a newer one takes the place of one not yet begun.
+    /// Queues the answer to an offer, or to a code; a newer one takes the place of one not yet begun.
     pub fn answer(&mut self, frame: Vec<u8>) {
         if self.last_word.is_none() {
             self.answer = Some(frame);
@@ -88,7 +88,9 @@ impl Outbox {
     /// Tells keys of sound before anything else.
     pub fn learn(&mut self, news: Epochs) {
         if self.sealing.is_some() && self.last_word.is_none() {
-            self.epochs.get_or_insert_default().epochs.extend(news.epochs);
+            let epochs = self.epochs.get_or_insert_default();
+            epochs.epochs.extend(news.epochs);
+            epochs.secret = news.secret.or(epochs.secret.take());
         }
     }
 

@@ -272,7 +272,8 @@ impl Transmit {
         sockets::rebuffer(SockRef::from(&seat.stream), buffering);
         self.offer_datagrams(index, &hello, &mut welcome);
         self.offer_channel(index, &mut welcome);
-        let refusal = self.let_speak(index, ghost, hello.talk.take());
+        let speaker = (key.as_ref(), hello.name.as_str());
+        let refusal = self.let_speak(index, ghost, speaker, hello.talk.take());
         self.number(index, ghost, &mut welcome);
         let Some((frame, entered)) = self.welcome_frame(welcome.clone(), asked) else {
             return;

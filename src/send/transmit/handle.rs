@@ -6,11 +6,14 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use mio::Waker;
+use zeroize::Zeroizing;
+
+use super::codes::Shown;
 
 use crate::codec::{InUse, Offers};
 use crate::error::{Error, Result};
 use crate::send::webrtc::{Said, Whose};
-use crate::stats::{ListenerStats, ServerStats};
+use crate::stats::{ListenerStats, ServerStats, WaitingStats};
 use crate::wire::AudioFrame;
 
 /// Somebody who asks waits for an answer no longer than this.
@@ -26,6 +29,11 @@ pub(super) enum Order {
     Listeners(SyncSender<Vec<ListenerStats>>),
     Remove { peer: SocketAddr, by_address: bool, answer: SyncSender<bool> },
     Mute { peer: SocketAddr, is_muted: bool, answer: SyncSender<bool> },
+    Code { is_new: bool, answer: SyncSender<Option<Shown>> },
+    Waiting(SyncSender<Vec<WaitingStats>>),
+    LetIn { peer: SocketAddr, is_let_in: bool, answer: SyncSender<bool> },
+    Link(SyncSender<Option<Zeroizing<String>>>),
+    NewKey(SyncSender<bool>),
     Channel(Whose, Said),
     Stop,
 }
@@ -133,6 +141,53 @@ impl Handle {
     /// ending.
     pub fn mute(&self, peer: SocketAddr, is_muted: bool) -> Result<bool> {
         self.ask(|answer| Order::Mute { peer, is_muted, answer })
+    }
+
+    /// Who waits to be let into the private room.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if the loop does not answer in time, [`Error::Internal`] if the server is
+    /// ending.
+    pub fn waiting(&self) -> Result<Vec<WaitingStats>> {
+        self.ask(Order::Waiting)
+    }
+
+    /// Lets in whoever waits at `peer`, or sends them away. `false` where nobody waits there.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if the loop does not answer in time, [`Error::Internal`] if the server is
+    /// ending.
+    pub fn let_in(&self, peer: SocketAddr, is_let_in: bool) -> Result<bool> {
+        self.ask(|answer| Order::LetIn { peer, is_let_in, answer })
+    }
+
+    /// The code that lets somebody into the private room, made where there is none that holds, or with
+    /// `is_new` in any case. `None` where the room is open.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if the loop does not answer in time, [`Error::Internal`] if the server is
+    /// ending.
+    pub fn code(&self, is_new: bool) -> Result<Option<Shown>> {
+        self.ask(|answer| Order::Code { is_new, answer })
+    }
+
+    /// What stands behind the `#` of the link to the private room. `None` where the room is open.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if the loop does not answer in time, [`Error::Internal`] if the server is
+    /// ending.
+    pub fn link(&self) -> Result<Option<Zeroizing<String>>> {
+        self.ask(Order::Link)
+    }
+
+    /// Gives the private room another secret: who is in goes on, and older links let nobody else in.
+    /// `false` where the room is open.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if the loop does not answer in time, [`Error::Internal`] if the server is
+    /// ending.
+    pub fn new_key(&self) -> Result<bool> {
+        self.ask(Order::NewKey)
     }
 
     fn ask<T>(&self, order: impl FnOnce(SyncSender<T>) -> Order) -> Result<T> {

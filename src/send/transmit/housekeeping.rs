@@ -5,6 +5,8 @@ use std::time::Duration;
 use log::{debug, info};
 use mio::Events;
 
+use super::keys::Keys;
+use super::knocking::UNANSWERED;
 use super::people::Gathering;
 use super::{HOUSEKEEPING_US, Seat, Snapshot, TURN_US, Transmit};
 use crate::error::Result;
@@ -47,12 +49,34 @@ impl Transmit {
                     self.close_for_violation(index, text, now);
                     self.touch(index);
                 }
+                Some(Overdue::Unanswered) => self.turn_away(index, UNANSWERED),
                 Some(Overdue::Refused) => {
                     let text = seat.listener.refusal.sentence();
                     seat.listener.close(Reason::Stopping, text, now);
                     self.touch(index);
                 }
                 Some(Overdue::Closed) => self.leave(index, "was closed"),
+            }
+        }
+    }
+
+    /// Listeners on this machine must come again when another output is captured, because one of
+    /// them may play on it.
+    fn look_at_captured(&mut self, now: u64) {
+        let captured = self.room.captured.list();
+        let is_known = |output: &String| self.captured.contains(output);
+        let are_known = captured.iter().all(is_known);
+        self.captured = captured;
+        if are_known {
+            return;
+        }
+        for index in 0..self.seats.len() {
+            if let Some(Some(seat)) = self.seats.get_mut(index)
+                && seat.is_on_this_machine()
+                && !seat.listener.id.is_empty()
+            {
+                seat.listener.close(Reason::Captured, "another output is captured now", now);
+                self.touch(index);
             }
         }
     }
@@ -68,7 +92,7 @@ impl Transmit {
     }
 
     pub(super) fn snapshot(&self, now_us: u64) -> Snapshot {
-        let seats = self.seats.iter().flatten().filter(|seat| seat.listener.is_seated());
+        let seats = self.seats.iter().flatten().filter(|seat| seat.listener.is_inside());
         let listeners = seats
             .map(|Seat { listener, .. }| {
                 let counts = listener.outbox.counts();
@@ -104,6 +128,9 @@ impl Transmit {
             listeners,
             playout_delay_ms: self.room.welcome.playout_delay_ms,
             full: self.is_full(self.seated()),
+            waiting: self.waiting_people(now_us),
+            code: self.shown_code(now_us),
+            members: self.keys.as_ref().map(Keys::members),
             dropped_before: self.dropped_before,
             talk_refused: self.gathering.as_ref().map_or(0, Gathering::refused),
             cpu_ms: cpu_us().map_or(0.0, |us| us as f64 / 1e3),
@@ -118,6 +145,8 @@ impl Transmit {
         let _ = self.poll.registry().deregister(&mut seat.stream);
         self.free.push(index);
         self.note_due(index);
+        self.end_try_of(index);
+        self.guests.answer(index);
         self.forget(seat.listener.person, index);
         if let (Some(datagrams), Some(path)) = (&mut self.datagrams, &seat.listener.path) {
             datagrams.forget(&path.token);

@@ -99,6 +99,21 @@ impl Keys {
         PrivateRoom { key: secrets.pair.public, id }
     }
 
+    /// What its config says, which nobody changes on its way.
+    pub(super) fn config(&self) -> &[u8] {
+        &self.config
+    }
+
+    /// The room's secret as it is now, and the server's keys.
+    pub(super) fn secrets(&self) -> &Host {
+        &self.secrets
+    }
+
+    /// How many keys have come in since the start.
+    pub(super) fn members(&self) -> usize {
+        self.members.len()
+    }
+
     /// What a client's first message says, at `now_us`; `random` is for its handshake alone.
     pub(super) fn take(
         &mut self,
@@ -135,8 +150,8 @@ impl Keys {
 
     /// The room has another secret from now on, and the next epoch comes soon: whoever was asked to leave
     /// knows neither. Returns what is to be kept.
-    pub(super) fn change(&mut self, secret: Secret, removed: &[u8; 32]) -> Host {
-        self.members.retain(|member| member != removed);
+    pub(super) fn change(&mut self, secret: Secret, removed: Option<&[u8; 32]>) -> Host {
+        self.members.retain(|member| Some(member) != removed);
         self.former.push_back(std::mem::replace(&mut self.secrets.secret, secret));
         if self.former.len() > MOST_FORMER {
             self.former.pop_front();
@@ -256,7 +271,7 @@ mod tests {
     fn whoever_was_asked_to_leave_opens_nothing_after_half_a_second_even_if_an_epoch_was_told() {
         let mut keys = keys();
         keys.begin(secret(1), 50 * S);
-        keys.change(Secret::new([5; 16]), &[0; 32]);
+        keys.change(Secret::new([5; 16]), Some(&[0; 32]));
         assert!(keys.is_due(55 * S));
         let news = keys.begin(secret(2), 55 * S);
         assert_eq!(news.epochs.keys().collect::<Vec<_>>(), [&9]);
@@ -299,7 +314,7 @@ mod tests {
         for own in [&stays, &goes] {
             assert!(take(&mut keys, &ask(old, own), 0).is_ok());
         }
-        let kept = keys.change(Secret::new(new), &goes.public);
+        let kept = keys.change(Secret::new(new), Some(&goes.public));
         assert_eq!(*kept.secret.bytes(), new);
         for secret in [old, new] {
             assert!(take(&mut keys, &ask(secret, &stays), S).is_ok());

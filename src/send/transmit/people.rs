@@ -18,6 +18,9 @@ use crate::wire::{AudioFrame, Microphone, People, Person, Welcome, Wish};
 /// What somebody is told whose microphone's sound has a form that nothing of ours has.
 const UNFIT_MICROPHONE: &str = "this server cannot take sound as this microphone gives it";
 
+/// What somebody is told who may not talk where others may.
+const NOT_NAMED: &str = "only those may talk here whom whoever runs this server has named";
+
 /// What somebody is told whose microphone is too much for this PC.
 const TOO_MANY_MICROPHONES: &str = "the server's PC cannot keep up with so many microphones. Come \
                                     again when fewer people talk";
@@ -106,10 +109,18 @@ impl Transmit {
         &mut self,
         index: usize,
         ghost: Option<usize>,
+        (key, name): (Option<&[u8; 32]>, &str),
         talk: Option<Microphone>,
     ) -> Option<String> {
         self.gathering.as_ref()?;
         let microphone = talk?;
+        let (may_talk, known) = self.guests.may_talk(key, name);
+        if let Some(known) = known {
+            self.keep_guests(known);
+        }
+        if !may_talk {
+            return Some(NOT_NAMED.to_owned());
+        }
         let most = self.room.max_talkers;
         let others = self.seats.iter().enumerate().filter(|(at, seat)| {
             let is_talker =

@@ -8,6 +8,7 @@ use super::{Seat, Transmit};
 use crate::codec::Codec;
 use crate::random::{self, new_key};
 use crate::secure::Key;
+use crate::secure::code::Code;
 use crate::secure::handshake::Asked;
 use crate::secure::host::Host;
 use crate::secure::keyring::StreamSeal;
@@ -21,11 +22,16 @@ const WRONG_KEY: &str = "this room has another key: ask for its link or a code";
 const CROWDED: &str = "too many want to come in at the same moment: try again in a few seconds";
 
 impl Transmit {
-    /// Makes the room private, before anybody is in it.
+    /// Makes the room private, before anybody is in it, and shows that code.
     ///
     /// # Errors
     /// If the system gives no random numbers.
-    pub fn make_private(&mut self, secrets: Host, keep: Keep) -> crate::error::Result<()> {
+    pub fn make_private(
+        &mut self,
+        secrets: Host,
+        code: Code,
+        keep: Keep,
+    ) -> crate::error::Result<()> {
         let room = Keys::describe(&secrets);
         let key = AuralyncKey { version: VERSION, hold: true, room: Some(room.clone()) };
         self.room.config.auralync = Some(key);
@@ -34,6 +40,7 @@ impl Transmit {
         let now = self.clock.now_us();
         self.keys = Some(Keys::new(secrets, config, (first, 0), now));
         self.keep_secrets = Some(keep);
+        self.invitation.show(code, now);
         self.seal_logs(now);
         Ok(())
     }
@@ -95,7 +102,11 @@ impl Transmit {
             Ok(mut hello) => {
                 // Nobody else can say so, whatever id their hello has.
                 hello.id = format!("{}-{}", short(&asked.client), hello.id);
-                self.welcome(index, hello, Some(asked));
+                if self.guests.must_knock(&asked.client) {
+                    self.knock(index, hello, asked);
+                } else {
+                    self.welcome(index, hello, Some(asked));
+                }
             }
             Err(violation) => {
                 debug!("{} enters with no hello: {violation}", seat.listener.label());
@@ -124,14 +135,35 @@ impl Transmit {
     /// Whoever has that key, and was asked to leave, is not to hear what follows, nor to come again with the
     /// link.
     pub(super) fn shut_out(&mut self, key: &[u8; 32]) {
-        let Some(keys) = &mut self.keys else { return };
-        let kept = |e: &_| warn!("the room keeps its key, and whoever left may come again: {e}");
-        let Ok(bytes) = random::secret::<SECRET>().inspect_err(kept) else { return };
-        let host = keys.change(Secret::new(*bytes), key);
+        if !self.give_other_secret(Some(key)) {
+            warn!("whoever left may come again");
+        }
+        if let Some(left) = self.guests.forget(key) {
+            self.keep_guests(left);
+        }
+    }
+
+    /// Gives the room another secret. `false` where it is open, or keeps the one that it has.
+    pub(super) fn change_secret(&mut self) -> bool {
+        self.give_other_secret(None)
+    }
+
+    fn give_other_secret(&mut self, removed: Option<&[u8; 32]>) -> bool {
+        let Some(keys) = &mut self.keys else { return false };
+        let kept = |e: &_| warn!("the room keeps its key: {e}");
+        let Ok(bytes) = random::secret::<SECRET>().inspect_err(kept) else { return false };
+        let host = keys.change(Secret::new(*bytes), removed);
         if let Some(keep) = &self.keep_secrets {
             keep(host);
         }
-        info!("the room has a new link: auralync-server --show-link");
+        info!("the room has a new link: auralync-client ctl link shows it");
+        true
+    }
+
+    /// What stands behind the `#` of the room's link.
+    pub(super) fn link(&self) -> Option<Zeroizing<String>> {
+        let host = self.keys.as_ref()?.secrets();
+        Some(host.link().fragment())
     }
 }
 

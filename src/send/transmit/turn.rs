@@ -136,6 +136,8 @@ impl Transmit {
                 Ok(Asks::Nothing) => return,
                 Ok(Asks::Welcome(hello)) => self.welcome(index, hello, None),
                 Ok(Asks::Enter(message)) => self.enter(index, &message),
+                Ok(Asks::Code(message)) => self.try_code(index, &message),
+                Ok(Asks::CodeProof(proof)) => self.prove_code(index, &proof),
                 Ok(Asks::Mix(spoken)) => self.hand_on(index, spoken),
                 Ok(Asks::Wish(wish)) => self.grant(index, wish),
                 Ok(Asks::Offer(offer)) => self.ask_for_channel(index, offer),

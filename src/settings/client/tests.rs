@@ -28,6 +28,7 @@ fn the_flags_are_the_promised_ones() {
     let expected = [
         "adaptive",
         "allow-feedback",
+        "code",
         "codec",
         "delay",
         "device",
@@ -67,6 +68,7 @@ fn an_address_is_all_that_a_listener_has_to_type() {
         settings,
         ClientSettings {
             link: None,
+            code: None,
             wanted: Some(Wanted::Host(target)),
             port: None,
             discovery: true,

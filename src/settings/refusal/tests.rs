@@ -184,7 +184,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "auralync-server --talk=push",
-        "--talk takes no value, and “push” was given. Write --talk alone. To see every flag: auralync-server --help",
+        "--talk with names needs a private room: in an open one anybody can take a name. Add --private, or leave the names out",
     ),
     (
         "auralync-server --offer mic",
@@ -276,15 +276,15 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "auralync-client ctl",
-        "ctl needs list, level, mute, unmute, pan, add, remove, kick or record behind it. To see what it can do: auralync-client ctl --help",
+        "ctl needs list, level, mute, unmute, pan, add, remove, kick, let-in, refuse, code, link, newkey or record behind it. To see what it can do: auralync-client ctl --help",
     ),
     (
         "auralync-client ctl dance",
-        "ctl does not know “dance”. It knows list, level, mute, unmute, pan, add, remove, kick or record. To see what it can do: auralync-client ctl --help",
+        "ctl does not know “dance”. It knows list, level, mute, unmute, pan, add, remove, kick, let-in, refuse, code, link, newkey or record. To see what it can do: auralync-client ctl --help",
     ),
     (
         "auralync-client ctl lst",
-        "ctl does not know “lst”. Did you mean list? It knows list, level, mute, unmute, pan, add, remove, kick or record. To see what it can do: auralync-client ctl --help",
+        "ctl does not know “lst”. Did you mean list? It knows list, level, mute, unmute, pan, add, remove, kick, let-in, refuse, code, link, newkey or record. To see what it can do: auralync-client ctl --help",
     ),
     (
         "auralync-client ctl list more",

@@ -17,6 +17,7 @@ fn the_flags_are_the_promised_ones() {
     let mut flags: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
     flags.sort_unstable();
     let expected = [
+        "ask",
         "bind",
         "channels",
         "chunk-size",

@@ -19,20 +19,24 @@ impl Listener {
 
     /// Begins to close with a last word.
     pub fn close(&mut self, reason: Reason, text: &str, now_us: u64) {
-        let notice = Notice::because(reason, text);
+        self.close_with(&Notice::because(reason, text), now_us);
+    }
+
+    /// Begins to close with that notice as the last word.
+    pub fn close_with(&mut self, notice: &Notice, now_us: u64) {
         if self.is_browser() {
             // Before the welcome there are no notices: the close says what a page must know.
             let typed = self.phase == Phase::Typed;
-            let notice = if typed { notice.frame() } else { Vec::new() };
-            let code = self.close_code.unwrap_or(match reason {
+            let frame = if typed { notice.frame() } else { Vec::new() };
+            let code = self.close_code.unwrap_or(match notice.reason {
                 Reason::Violation => close::POLICY,
                 Reason::Removed => close::REMOVED,
                 _ if self.phase == Phase::Refused => close::TRY_AGAIN,
                 _ => close::GOING_AWAY,
             });
-            self.outbox.end_with(notice, websocket::closing(code, text));
+            self.outbox.end_with(frame, websocket::closing(code, &notice.text));
         } else {
-            self.outbox.finish(&notice);
+            self.outbox.finish(notice);
         }
         self.phase = Phase::Closing;
         self.phase_until_us = now_us + CLOSING_FOR_US;
@@ -64,6 +68,9 @@ impl Listener {
         if !is_alive && self.blocked_since_us.is_some_and(|since| past(since, STALLED_AFTER_US)) {
             return Some(Overdue::Stalled);
         }
+        if let (Phase::Plain, Some(until_us)) = (self.phase, self.knocks_until_us) {
+            return (now_us > until_us).then_some(Overdue::Unanswered);
+        }
         match self.phase {
             Phase::Plain if self.heard_since_us.is_some_and(|at| past(at, HELLO_WITHIN_US)) => {
                 Some(Overdue::HalfHello)
@@ -87,6 +94,8 @@ pub enum Overdue {
     Stalled,
     /// It began to speak and never finished a hello.
     HalfHello,
+    /// It knocked, and nobody let it in.
+    Unanswered,
     /// The server is full and it is nobody's ghost.
     Refused,
     /// It was told to go.

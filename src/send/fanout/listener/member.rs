@@ -8,7 +8,10 @@ use super::{Listener, Outbox, Phase};
 use crate::secure::Key;
 use crate::secure::handshake::{AnyOrder, Channel, Opening, Sealing};
 use crate::wire::datagram::private_to_client;
-use crate::wire::{Violation, kind};
+use crate::wire::{Notice, Reason, Violation, kind};
+
+/// Somebody who knocks and whom nobody answers goes after so long, in µs.
+const KNOCKS_FOR_US: u64 = 120_000_000;
 
 /// A listener who has entered a private room.
 #[derive(Debug)]
@@ -31,6 +34,24 @@ impl Listener {
         listener.is_held = true;
         listener.heard_since_us = Some(now_us);
         listener
+    }
+
+    /// It waits until somebody lets it in, and is told so, and nothing else.
+    pub fn knock(&mut self, text: &str, now_us: u64) {
+        self.knocks_until_us = Some(now_us + KNOCKS_FOR_US);
+        self.outbox.notice(&Notice::because(Reason::Waiting, text));
+    }
+
+    /// It is let in at `now_us`: its time to say something begins.
+    pub fn is_let_in(&mut self, now_us: u64) {
+        self.knocks_until_us = None;
+        self.since_us = now_us;
+    }
+
+    /// Whether it is one of those who are there, and has not only come to the door of a private room.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        self.is_seated() && (!self.is_held || self.member.is_some())
     }
 
     /// It has entered the private room with its key: what is said from now on goes through `channel`.

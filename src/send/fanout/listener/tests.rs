@@ -301,3 +301,17 @@ fn a_browser_that_may_not_come_again_is_told_so_by_the_code_before_its_welcome_t
     let both = [websocket::binary(&notice), websocket::closing(close::REMOVED, "leave")].concat();
     assert_eq!(written(&mut seated), both);
 }
+
+#[test]
+fn whoever_knocks_waits_two_minutes_and_has_five_seconds_to_speak_once_let_in() {
+    let mut guest = Listener::held(([127, 0, 0, 1], 1).into(), b"config".to_vec(), 0);
+    let entering = typed(kind::ENTER, b"first message");
+    assert_eq!(guest.read(&entering, 1), Ok(Asks::Enter(b"first message".to_vec())));
+    guest.knock("wait", 1_000_000);
+    assert_eq!(guest.read(&entering, 2_000_000), Ok(Asks::Nothing), "once is enough");
+    assert!(!guest.is_inside());
+    assert_eq!(guest.overdue(121_000_000), None);
+    assert_eq!(guest.overdue(121_000_001), Some(Overdue::Unanswered));
+    guest.is_let_in(100_000_000);
+    assert_eq!(guest.since_us, 100_000_000);
+}
