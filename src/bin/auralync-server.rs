@@ -100,6 +100,14 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
         }
         code = code.map(|_| link);
     }
+    if let Some((port, fingerprint)) = server.secure_page() {
+        let page = addresses::page(&local, default_route, settings.preset.bind, port).secure();
+        print(format_args!("To talk from a phone, open {}", page.url));
+        print(
+            "and go on where the browser warns. It shows this SHA-256 fingerprint of the certificate:",
+        );
+        print(format_args!("    {fingerprint}"));
+    }
     if settings.qr
         && seen
         && let Some(code) = code.and_then(|code| qr::terminal(&code, status::columns()))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use log::info;
 
+use super::tls;
 use super::transmit::{Handle, Snapshot};
 use crate::clock::Clock;
 use crate::discovery::announce::Announcer;
@@ -25,6 +26,8 @@ pub(super) struct Report {
     pub(super) clock: Clock,
     pub(super) lines: Lines,
     pub(super) status: Option<Terminal>,
+    /// The encrypted page's certificate.
+    pub(super) certificate: Option<Arc<tls::Shown>>,
     /// Where browsers can ask for the same.
     pub(super) figures: Option<Handle>,
     /// Says goodbye when telling ends.
@@ -63,6 +66,7 @@ impl Report {
                     sources = now;
                 }
                 stats.sources.clone_from(&sources);
+                stats.certificate = self.certificate.as_ref().map(|shown| shown.fingerprint());
                 self.lines.write(&stats);
                 if let Some(network) = &self.figures {
                     network.figures(stats.clone());
@@ -109,6 +113,7 @@ fn server_stats(
         talk_restless: counters.talk_restless.get(),
         listening: now.listeners.len(),
         sources: Vec::new(),
+        certificate: None,
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),
         listeners: now.listeners,
     }

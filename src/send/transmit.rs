@@ -5,6 +5,7 @@
 //! between, so that two thousand sockets to write keep no accept, pong or close waiting for long.
 
 mod another_codec;
+mod by_fetch;
 mod channels;
 mod crowd;
 pub mod datagram_socket;
@@ -15,6 +16,7 @@ mod history;
 mod housekeeping;
 mod keys;
 mod limits;
+mod line;
 mod moderate;
 mod names;
 mod news;
@@ -27,6 +29,7 @@ mod rounds;
 pub mod sockets;
 mod turn;
 mod verdicts;
+mod visitor;
 mod voices;
 mod waiting;
 mod web_door;
@@ -35,7 +38,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::fanout::{DatagramLog, Listener, Log, Own, Phase, Stopped, Together};
@@ -47,11 +50,13 @@ use crate::error::{Error, Result, plain};
 use crate::hearsay::Hearsay;
 use crate::stats::ListenerStats;
 use crate::wire::{Notice, Reason};
+use by_fetch::ByFetch;
 use datagrams::Datagrams;
 use handle::Order;
 pub use handle::{Change, Handle};
 use history::History;
 use keys::Keys;
+use line::Line;
 use people::Gathering;
 use places::Origin;
 use private::Keep;
@@ -104,6 +109,7 @@ const WAKER: Token = Token(usize::MAX);
 const DOOR: Token = Token(usize::MAX - 1);
 const DATAGRAMS: Token = Token(usize::MAX - 2);
 const WEB_DOOR: Token = Token(usize::MAX - 3);
+const SECURE_DOOR: Token = Token(usize::MAX - 4);
 
 /// The state of the loop once a second.
 #[derive(Debug, Clone, Default)]
@@ -123,7 +129,7 @@ pub struct Snapshot {
 }
 
 struct Seat {
-    stream: TcpStream,
+    line: Line,
     listener: Listener,
     writable: bool,
     in_touched: bool,
@@ -137,6 +143,8 @@ struct Seat {
     is_violator: bool,
     /// Its data channel, if it has asked for one.
     channel: Option<Whose>,
+    /// What its page says comes by requests of their own.
+    says_by: Option<ByFetch>,
 }
 
 /// The loop.
@@ -435,6 +443,10 @@ impl Transmit {
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return false;
         };
+        if let Err(e) = seat.catch_up(now) {
+            self.leave(index, &format!("was lost ({})", plain(&e)));
+            return true;
+        }
         let frame_us = self.room.frame_us(seat.listener.codec);
         let log = &self.logs[seat.listener.codec.index()];
         let together = Together::within(wait_us, frame_us, index).at_most(log.bound());
@@ -446,9 +458,9 @@ impl Transmit {
         }
         let max_age = max_age_us + seat.listener.extra_us();
         let before = seat.listener.outbox.counts().bytes;
-        let stream = &seat.stream;
+        let line = &mut seat.line;
         let apart = matches!(seat.listener.codec, Codec::Opus(_));
-        let send = |slices: &[IoSlice<'_>]| sockets::send(stream, slices, apart);
+        let send = |slices: &[IoSlice<'_>]| line.send(slices, apart);
         let result = seat.listener.outbox.write(log, now, max_age, send);
         let progress = seat.listener.outbox.counts().bytes != before;
         match result {
@@ -459,7 +471,7 @@ impl Transmit {
             }
             Ok(Stopped::Finished) if seat.listener.phase == Phase::Closing => {
                 seat.listener.linger(now);
-                let _ = seat.stream.shutdown(std::net::Shutdown::Write);
+                seat.line.shutdown();
             }
             Ok(Stopped::Finished) => {}
             Err(e) => {

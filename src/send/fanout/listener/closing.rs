@@ -30,7 +30,12 @@ impl Listener {
                 _ if self.phase == Phase::Refused => close::TRY_AGAIN,
                 _ => close::GOING_AWAY,
             });
-            self.outbox.end_with(notice, websocket::closing(code, text));
+            let closing = if self.is_by_fetch {
+                websocket::closed(code, text)
+            } else {
+                websocket::closing(code, text)
+            };
+            self.outbox.end_with(notice, closing);
         } else {
             self.outbox.finish(&notice);
         }
