@@ -462,7 +462,9 @@ mod tests {
         let state = |state: SourceState| serde_json::to_value(state).unwrap();
         let via = |via: Via| serde_json::to_value(via).unwrap();
         let states = [SourceState::Playing, SourceState::Waiting, SourceState::Ended].map(state);
-        for word in states.into_iter().chain([Via::Tcp, Via::Udp, Via::WebSocket, Via::Fetch].map(via)) {
+        for word in
+            states.into_iter().chain([Via::Tcp, Via::Udp, Via::WebSocket, Via::Fetch].map(via))
+        {
             let word = word.as_str().unwrap();
             assert!(of_server.contains(&format!("`{word}`")), "{word}");
         }

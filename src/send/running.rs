@@ -16,9 +16,9 @@ use super::mix::prepare::{self, Fitting, Prepared};
 use super::mix::record::Recordings;
 use super::mix::thread::MixThread;
 use super::origin::Origin;
+use super::tls::{self, Sessions};
 #[cfg(feature = "webrtc")]
 use super::transmit::datagram_socket;
-use super::tls::{self, Sessions};
 use super::transmit::{Handle, Snapshot, Transmit};
 use super::web::Web;
 use super::web::names::Names;

@@ -21,7 +21,7 @@ pub use certificate::Shown;
 #[cfg(feature = "https")]
 pub use keep_certificate::{Keeper, keep};
 #[cfg(not(feature = "https"))]
-pub use no_tls::{Keeper, Session, Shown, Sessions, keep};
+pub use no_tls::{Keeper, Session, Sessions, Shown, keep};
 #[cfg(feature = "https")]
 pub use session::{Session, Sessions};
 

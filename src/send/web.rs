@@ -94,7 +94,16 @@ impl Web {
     pub fn new(readers: Readers, names: Names) -> Self {
         // Packed now, so that no listener has to wait for it later.
         LazyLock::force(&page::SERVED);
-        Self { readers, names, stats: None, json: None, metrics: None, token: None, secure_port: None, qr: None }
+        Self {
+            readers,
+            names,
+            stats: None,
+            json: None,
+            metrics: None,
+            token: None,
+            secure_port: None,
+            qr: None,
+        }
     }
 
     /// Lets programs on this machine that know `token` tell the server what to do.
@@ -158,11 +167,7 @@ impl Web {
     }
 
     /// Who says what in the request's body, or why it is not listened to.
-    fn says(
-        &self,
-        request: &Request,
-        page: impl FnOnce() -> String,
-    ) -> Result<Response, Answer> {
+    fn says(&self, request: &Request, page: impl FnOnce() -> String) -> Result<Response, Answer> {
         self.own_page(request.field("origin"), request, page)?;
         let bad = || Answer::refusal(Status::BadRequest);
         let number = |name| request.field(name).and_then(|number| number.parse::<u64>().ok());
@@ -275,7 +280,8 @@ impl Web {
 /// Where else a request belongs that came to the secure page's port without encryption.
 #[must_use]
 pub fn elsewhere(page: &str) -> Answer {
-    let text = format!("This page is encrypted: its address begins with https. Open {page} instead.");
+    let text =
+        format!("This page is encrypted: its address begins with https. Open {page} instead.");
     Answer::sentence(Status::TemporaryRedirect, &text).with("Location", page)
 }
 

@@ -48,56 +48,86 @@ if (kind === 'chromium') {
 	});
 }
 
+/** Notes from now on what the page does; says what the browser lets it do. */
+const note = () =>
+	inPage(() => {
+		const {start} = AudioBufferSourceNode.prototype;
+		AudioBufferSourceNode.prototype.start = function noted(...when) {
+			window.soundAt ??= performance.now();
+			return start.apply(this, when);
+		};
+		const {postMessage} = MessagePort.prototype;
+		/** @param {any} message what the page hands its audio thread @param {any} more */
+		MessagePort.prototype.postMessage = function noted(message, more) {
+			if (message.channels) window.soundAt ??= performance.now();
+			return postMessage.call(this, message, more);
+		};
+		window.sockets = 0;
+		window.WebSocket = class extends WebSocket {
+			/** @param {string | URL} url */
+			constructor(url) {
+				super(url);
+				window.sockets += 1;
+			}
+		};
+		window.channels = [];
+		const {createDataChannel} = RTCPeerConnection.prototype;
+		RTCPeerConnection.prototype.createDataChannel = function noted(...what) {
+			const channel = createDataChannel.apply(this, what);
+			window.channels.push(channel);
+			return channel;
+		};
+		const TALK = 8;
+		const {send} = WebSocket.prototype;
+		window.talked = [];
+		/** @param {any} bytes an ArrayBuffer: the page sends nothing else */
+		WebSocket.prototype.send = function noted(bytes) {
+			const view = new DataView(bytes);
+			if (view.getUint8(4) === TALK) window.talked.push([performance.now() / 1e3, view.getUint8(5), bytes.byteLength]);
+			return send.call(this, bytes);
+		};
+		return {
+			secure: isSecureContext,
+			worklet: 'audioWorklet' in AudioContext.prototype,
+			decodes: 'AudioDecoder' in window,
+			encodes: 'AudioEncoder' in window,
+			awake: 'wakeLock' in navigator,
+		};
+	});
+
 /** @type {{[command: string]: (...words: string[]) => unknown}} */
 const commands = {
 	async open(other = url) {
 		files.length = 0;
 		await page.goto(other);
-		return inPage(() => {
-			const {start} = AudioBufferSourceNode.prototype;
-			AudioBufferSourceNode.prototype.start = function noted(...when) {
-				window.soundAt ??= performance.now();
-				return start.apply(this, when);
-			};
-			const {postMessage} = MessagePort.prototype;
-			/** @param {any} message what the page hands its audio thread @param {any} more */
-			MessagePort.prototype.postMessage = function noted(message, more) {
-				if (message.channels) window.soundAt ??= performance.now();
-				return postMessage.call(this, message, more);
-			};
-			window.sockets = 0;
-			window.WebSocket = class extends WebSocket {
-				/** @param {string | URL} url */
-				constructor(url) {
-					super(url);
-					window.sockets += 1;
-				}
-			};
-			window.channels = [];
-			const {createDataChannel} = RTCPeerConnection.prototype;
-			RTCPeerConnection.prototype.createDataChannel = function noted(...what) {
-				const channel = createDataChannel.apply(this, what);
-				window.channels.push(channel);
-				return channel;
-			};
-			const TALK = 8;
-			const {send} = WebSocket.prototype;
-			window.talked = [];
-			/** @param {any} bytes an ArrayBuffer: the page sends nothing else */
-			WebSocket.prototype.send = function noted(bytes) {
-				const view = new DataView(bytes);
-				if (view.getUint8(4) === TALK)
-					window.talked.push([performance.now() / 1e3, view.getUint8(5), bytes.byteLength]);
-				return send.call(this, bytes);
-			};
-			return {
-				secure: isSecureContext,
-				worklet: 'audioWorklet' in AudioContext.prototype,
-				decodes: 'AudioDecoder' in window,
-				encodes: 'AudioEncoder' in window,
-			};
-		});
+		return note();
 	},
+	/** Follows a link to a page behind a warning, and goes past that as a person would. */
+	async tapPastWarning(link) {
+		await page.click(link);
+		await page.click('#details-button');
+		await page.click('#proceed-link');
+		await page.waitForURL(/^https:/);
+		return note();
+	},
+	/** From now on no WebSocket of this page opens. */
+	failWebSockets: () =>
+		inPage(() => {
+			const {CONNECTING, OPEN, CLOSED} = WebSocket;
+			class Fails {
+				static CONNECTING = CONNECTING;
+				static OPEN = OPEN;
+				static CLOSED = CLOSED;
+				/** @type {((end: Page.Closed) => void) | null} */
+				onclose = null;
+				constructor() {
+					setTimeout(() => this.onclose?.({code: 1006, reason: ''}), 10);
+				}
+				close() {}
+			}
+			window.WebSocket = /** @type {any} */ (Fails);
+		}),
+
 	/** Taps as a finger would. */
 	tap: (selector) => page.click(selector),
 	async focusAndPress(selector, key) {

@@ -181,7 +181,12 @@ impl Listener {
     }
 
     /// A browser that listens to an answer that never ends, and speaks by requests; `opening` is the answer's head.
-    pub fn by_fetch(peer: SocketAddr, opening: Vec<u8>, refused: Option<Full>, now_us: u64) -> Self {
+    pub fn by_fetch(
+        peer: SocketAddr,
+        opening: Vec<u8>,
+        refused: Option<Full>,
+        now_us: u64,
+    ) -> Self {
         let mut listener = Self::browser(peer, Vec::new(), refused, now_us);
         listener.outbox = Outbox::holding(opening);
         listener.inbox = Inbox::stream();

@@ -29,7 +29,7 @@ impl Shown {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Arc::new(key), print);
     }
 
-    fn now(&self) -> (Arc<CertifiedKey>, String) {
+    pub(super) fn now(&self) -> (Arc<CertifiedKey>, String) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

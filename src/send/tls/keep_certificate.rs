@@ -58,7 +58,7 @@ impl Keeper {
         Ok(Self { origin: Origin::Brought(files, held), shown, said: String::new() })
     }
 
-    fn own(path: PathBuf, names: &BTreeSet<String>, now: SystemTime) -> Result<Self> {
+    pub(super) fn own(path: PathBuf, names: &BTreeSet<String>, now: SystemTime) -> Result<Self> {
         let shown = match other(&path, names, now)? {
             Another::Kept(pair) | Another::Made(pair) => Shown::new(pair),
         };

@@ -77,7 +77,8 @@ pub(super) fn kept(
         return Ok((None, BTreeSet::new()));
     };
     let old: BTreeSet<String> = says.names.iter().cloned().collect();
-    let will_do = now >= says.from && now + RENEWED_DAYS * DAY < says.until && names.is_subset(&old);
+    let will_do =
+        now >= says.from && now + RENEWED_DAYS * DAY < says.until && names.is_subset(&old);
     Ok((will_do.then_some(pair), old))
 }
 
@@ -94,17 +95,19 @@ pub(super) fn make(
 ) -> Result<CertifiedKey> {
     let all: Vec<String> =
         names.iter().chain(also.difference(names)).take(MOST_NAMES).cloned().collect();
-    let text = Zeroizing::new(pem(&all, now).map_err(|e| {
-        Error::internal("the secure page's certificate cannot be made", e)
-    })?);
-    let (pair, _) = read(text.as_bytes())
-        .ok_or_else(|| Error::internal("the secure page's certificate cannot be used", "it is none"))?;
+    let text = Zeroizing::new(
+        pem(&all, now)
+            .map_err(|e| Error::internal("the secure page's certificate cannot be made", e))?,
+    );
+    let (pair, _) = read(text.as_bytes()).ok_or_else(|| {
+        Error::internal("the secure page's certificate cannot be used", "it is none")
+    })?;
     secret_file::write(path, text.as_bytes())?;
     Ok(pair)
 }
 
 /// A fresh key and the certificate that it has signed, in PEM.
-fn pem(names: &[String], now: SystemTime) -> std::result::Result<String, rcgen::Error> {
+pub(super) fn pem(names: &[String], now: SystemTime) -> std::result::Result<String, rcgen::Error> {
     let mut params = CertificateParams::default();
     for name in names {
         params.subject_alt_names.push(match name.parse::<IpAddr>() {

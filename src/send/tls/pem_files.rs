@@ -55,11 +55,13 @@ impl Files {
             Error::file(path, "this holds no certificate in PEM form", fix)
         };
         let chain = CertificateDer::pem_slice_iter(&held.certificate).take(MOST);
-        let chain: Vec<_> = chain.collect::<std::result::Result<_, _>>().map_err(|_| no_certificate())?;
+        let chain: Vec<_> =
+            chain.collect::<std::result::Result<_, _>>().map_err(|_| no_certificate())?;
         let says = chain.first().and_then(Says::read).ok_or_else(no_certificate)?;
         refuse_outside(path, &says, now)?;
         let key = PrivateKeyDer::from_pem_slice(&held.key).map_err(|_| {
-            let fix = "Give the file that begins with -----BEGIN PRIVATE KEY-----, without a password";
+            let fix =
+                "Give the file that begins with -----BEGIN PRIVATE KEY-----, without a password";
             Error::file(key_path, "this holds no private key in PEM form", fix)
         })?;
         let key = ring::sign::any_supported_type(&key).map_err(|_| {

@@ -69,7 +69,11 @@ impl Session {
     /// # Errors
     /// What the socket says; `WouldBlock` where nothing has come, `Interrupted` where what came was no word of the
     /// peer's: call again. What is no TLS is `InvalidData`.
-    pub fn read(&mut self, socket: &mut (impl Read + Write), buffer: &mut [u8]) -> io::Result<usize> {
+    pub fn read(
+        &mut self,
+        socket: &mut (impl Read + Write),
+        buffer: &mut [u8],
+    ) -> io::Result<usize> {
         self.flush_as_far(socket)?;
         if let Some(done) = self.take(buffer) {
             return done;
@@ -148,3 +152,6 @@ impl Session {
         is_now
     }
 }
+
+#[cfg(test)]
+mod tests;

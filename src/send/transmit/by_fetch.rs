@@ -65,7 +65,12 @@ impl Transmit {
     }
 
     /// Hears what came by a request; the answer, and whether the connection may be kept.
-    pub(super) fn take_said(&mut self, visitor: &Visitor, said: &Said, keeps: bool) -> (Answer, bool) {
+    pub(super) fn take_said(
+        &mut self,
+        visitor: &Visitor,
+        said: &Said,
+        keeps: bool,
+    ) -> (Answer, bool) {
         let Saying { session, count } = said.who;
         let mut seats = self.seats.iter_mut().enumerate();
         let found = seats.find_map(|(index, seat)| {

@@ -7,9 +7,9 @@ use log::{debug, info, warn};
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 
-use super::line::Line;
 use super::crowd::{Admission, Crowd, Stands};
 use super::limits::{ACCEPT_PAUSE_US, PLEASE_LEAVE};
+use super::line::Line;
 use super::places::Origin;
 use super::private::{self, Entered};
 use super::sockets::{self, is_the_peers_doing};

@@ -111,7 +111,15 @@ impl Visitor {
     ) -> Self {
         let is_at_secure_door = sessions.is_some();
         let stage = Stage::Knocking(sessions);
-        Self { line, peer, origin, came, is_at_secure_door, until_us: now + REQUEST_WITHIN_US, stage }
+        Self {
+            line,
+            peer,
+            origin,
+            came,
+            is_at_secure_door,
+            until_us: now + REQUEST_WITHIN_US,
+            stage,
+        }
     }
 
     /// Whether a newcomer may have its place.
@@ -253,7 +261,8 @@ impl Visitor {
                 None
             }
             Response::Control(_) if self.line.is_secure() => {
-                let text = "Programs tell this server what to do at the port of its page without TLS.";
+                let text =
+                    "Programs tell this server what to do at the port of its page without TLS.";
                 self.answer(Answer::sentence(Status::Forbidden, text), true, false, now);
                 None
             }

@@ -22,7 +22,8 @@ impl ServerArgs {
         // A room where nobody listens in and everybody may speak is worth little to phones that may not.
         let is_usual = cfg!(feature = "https") && self.talk && self.private && !self.no_web;
         let is_wanted = is_usual || self.tls_cert.is_some();
-        let port = self.https.or(is_wanted.then_some(DEFAULT_HTTPS_PORT)).filter(|_| !self.no_https);
+        let port =
+            self.https.or(is_wanted.then_some(DEFAULT_HTTPS_PORT)).filter(|_| !self.no_https);
         if port.is_none() && self.tls_cert.is_some() {
             return Err(Error::usage(
                 "--tls-cert is the certificate of the encrypted page, and --no-https leaves that out",
