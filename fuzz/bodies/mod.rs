@@ -19,5 +19,7 @@ pub mod playout;
 pub mod presets;
 pub mod repair;
 pub mod responder;
+#[cfg(feature = "https")]
+pub mod tls;
 pub mod voice;
 pub mod websocket;

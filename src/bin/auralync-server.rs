@@ -100,9 +100,16 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
         }
         code = code.map(|_| link);
     }
-    if let Some((port, fingerprint)) = server.secure_page() {
-        let page = addresses::page(&local, default_route, settings.preset.bind, port).secure();
-        print(format_args!("To talk from a phone, open {}", page.url));
+    if let Some((secure, fingerprint)) = server.secure_page() {
+        let page = addresses::page(&local, default_route, settings.preset.bind, secure).secure();
+        let url = if settings.private && seen {
+            let settings = ServerSettings { new_key: false, ..settings.clone() };
+            let host = addresses::likeliest(&local, default_route, settings.preset.bind);
+            room_link(&settings, Some(&page.url), SocketAddr::new(host, port))?
+        } else {
+            Zeroizing::new(page.url)
+        };
+        print(format_args!("To talk from a phone, open {}", *url));
         print(
             "and go on where the browser warns. It shows this SHA-256 fingerprint of the certificate:",
         );

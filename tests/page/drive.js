@@ -43,6 +43,8 @@ async function bytesToSound() {
 const files = [];
 if (kind === 'chromium') {
 	page.on('response', async (response) => {
+		// An answer that never ends has no size.
+		if (response.url().endsWith('/stream')) return;
 		const {responseBodySize, responseHeadersSize} = await response.request().sizes();
 		files.push({askedAt: response.request().timing().startTime, bytes: responseBodySize + responseHeadersSize});
 	});

@@ -155,7 +155,8 @@ impl WebDoor {
     fn accept(&mut self, now: u64) -> io::Result<Option<(TcpStream, SocketAddr, bool)>> {
         let handshakes = &mut self.handshakes;
         let secure = self.secure.as_mut().map(|(door, _)| (door, true));
-        for (door, is_secure) in [(&mut self.plain, false)].into_iter().chain(secure) {
+        // The secure one first: nobody can come there often enough to keep others from the next.
+        for (door, is_secure) in secure.into_iter().chain([(&mut self.plain, false)]) {
             if door.accepts_after().is_none_or(|after_us| now < after_us) {
                 continue;
             }
