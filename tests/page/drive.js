@@ -5,6 +5,7 @@
 //
 // HOST leads to this machine. WAV is what the microphone hears, in Chromium, over and over.
 
+import {createHash} from 'node:crypto';
 import {readFileSync, writeFileSync} from 'node:fs';
 import {createInterface} from 'node:readline';
 
@@ -72,6 +73,14 @@ const note = () =>
 				window.sockets += 1;
 			}
 		};
+		const {wakeLock} = navigator;
+		if (wakeLock) {
+			const request = wakeLock.request.bind(wakeLock);
+			wakeLock.request = async (...what) => {
+				window.lock = await request(...what);
+				return window.lock;
+			};
+		}
 		window.channels = [];
 		const {createDataChannel} = RTCPeerConnection.prototype;
 		RTCPeerConnection.prototype.createDataChannel = function noted(...what) {
@@ -111,6 +120,13 @@ const commands = {
 		await page.click('#proceed-link');
 		await page.waitForURL(/^https:/);
 		return note();
+	},
+	/** What the browser shows of the certificate: its SHA-256 fingerprint. */
+	async fingerprint() {
+		const session = await page.context().newCDPSession(page);
+		const {tableNames} = await session.send('Network.getCertificate', {origin: new URL(page.url()).origin});
+		const hash = createHash('sha256').update(Buffer.from(tableNames[0], 'base64')).digest('hex');
+		return hash.toUpperCase().match(/../g)?.join(':');
 	},
 	/** From now on no WebSocket of this page opens. */
 	failWebSockets: () =>
@@ -185,6 +201,7 @@ const commands = {
 				isTalkShown: talk?.hidden === false,
 				talkMode: mode?.value,
 				isTalkOn: talk?.getAttribute('aria-pressed') === 'true',
+				isAwake: window.lock?.released === false,
 				lockScreen: [navigator.mediaSession?.playbackState, navigator.mediaSession?.metadata?.title],
 			};
 		})),

@@ -27,9 +27,16 @@ fn a_phone_talks_on_the_encrypted_page_behind_its_warning_and_where_no_websocket
     for what in ["secure", "worklet", "decodes", "encodes", "awake"] {
         assert_eq!(opened[what], true, "{what}: {opened}");
     }
+    let print = conference.status()["certificate"].clone();
+    assert_eq!(
+        browser.ask("fingerprint"),
+        print,
+        "what the server prints is what the browser shows"
+    );
     let you = format!("{PAGE} (you)");
     conference.join(&mut browser);
     assert_eq!(via(&conference), "websocket");
+    wait_until("the screen stays on", || browser.ask("show")["isAwake"] == true);
     conference.hear_nothing("nobody speaks");
     browser.ask("tap #talk");
     conference.hear("the phone is heard");
@@ -37,6 +44,9 @@ fn a_phone_talks_on_the_encrypted_page_behind_its_warning_and_where_no_websocket
     browser.ask("tap #talk");
     conference.hear_nothing("it is silent again");
     assert_eq!(browser.ask("show")["errors"], json!([]));
+
+    browser.ask("tap #listen");
+    wait_until("the screen may go out", || browser.ask("show")["isAwake"] == false);
 
     // As on an iPhone, which lets nobody past a warning for a WebSocket.
     browser.ask(&format!("open https://{}:{port}/", crate::browser::HOST));

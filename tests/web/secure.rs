@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use auralync::wire::{AudioHeader, Ping, kind, typed};
 
-use super::browser::{Message, WebSocket, exchange, hello, read_all, request};
+use super::browser::{WebSocket, exchange, hello, read_all, request};
 use crate::support::program::Program;
 use crate::support::servers::server_command;
 use crate::support::{PATIENCE, Scratch, assert_follows, flags, ramp, socket, tls, wait_until};
@@ -354,4 +354,17 @@ fn a_certificate_of_ones_own_is_shown_and_a_wrong_one_keeps_the_server_from_star
         let path = own.scratch.path("home/auralync/https.pem");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
+}
+
+#[test]
+fn in_a_private_room_a_stream_begins_with_the_config_and_no_sound_comes_before_somebody_enters() {
+    let server = Server::start(&["--private"]);
+    let mut page = Page::open(server.tunnel());
+    let config: serde_json::Value =
+        serde_json::from_slice(&socket::plain(&mut page.stream)).unwrap();
+    assert!(config["error"].as_str().unwrap().contains("private"), "{config}");
+    assert!(config["auralync"]["room"]["key"].is_string(), "{config}");
+    assert_eq!(page.say(1, &hello("nobody")), "204");
+    let (kind, why) = socket::typed(&mut page.stream);
+    assert_eq!((kind, &why[..2]), (0, &1008_u16.to_be_bytes()[..]), "an open hello is refused");
 }
