@@ -4,6 +4,9 @@
 //! link, the server learns the client's, which is its identity, and nobody else reads either. Two
 //! messages, as hello and welcome are.
 
+use snow::params::{CipherChoice, DHChoice, HashChoice};
+use snow::resolvers::{CryptoResolver, DefaultResolver};
+use snow::types::{Cipher as NoiseCipher, Dh, Hash, Random};
 use snow::{Builder, HandshakeState};
 use zeroize::Zeroizing;
 
@@ -64,6 +67,41 @@ pub struct Terms<'a> {
     pub own: &'a Pair,
     /// All bytes of the config's payload.
     pub config: &'a [u8],
+    /// 256 random bits, for this handshake alone: the private half of what Noise calls the ephemeral key.
+    pub random: &'a Key,
+}
+
+/// Noise's own algorithms, with random numbers that were given.
+struct Given(Key);
+
+/// Hands out a key once: a second would be the same.
+struct Once(Option<Key>);
+
+impl Random for Once {
+    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), snow::Error> {
+        let key = self.0.take().ok_or(snow::Error::Rng)?;
+        let bytes = key.bytes().get(..dest.len()).ok_or(snow::Error::Rng)?;
+        dest.copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl CryptoResolver for Given {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        Some(Box::new(Once(Some(self.0.clone()))))
+    }
+
+    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
+        DefaultResolver.resolve_dh(choice)
+    }
+
+    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
+        DefaultResolver.resolve_hash(choice)
+    }
+
+    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn NoiseCipher>> {
+        DefaultResolver.resolve_cipher(choice)
+    }
 }
 
 /// A client that has sent its first message.
@@ -135,7 +173,8 @@ impl Terms<'_> {
         build: impl FnOnce(Builder<'_>) -> Result<HandshakeState, snow::Error>,
     ) -> Option<HandshakeState> {
         let shared = self.secret.shared();
-        let builder = Builder::new(PATTERN.parse().ok()?);
+        let resolver = Box::new(Given(self.random.clone()));
+        let builder = Builder::with_resolver(PATTERN.parse().ok()?, resolver);
         let builder = builder.prologue(self.config).ok()?.psk(0, shared.bytes()).ok()?;
         build(builder.local_private_key(self.own.private.bytes()).ok()?).ok()
     }
@@ -263,20 +302,22 @@ mod tests {
         secret: Secret,
         server: Pair,
         client: Pair,
+        random: [Key; 2],
     }
 
     impl Room {
         fn new() -> Self {
             let pair = |n| Pair::new(Key::new([n; 32]));
-            Self { secret: Secret::new([1; 16]), server: pair(2), client: pair(3) }
+            let random = [Key::new([4; 32]), Key::new([5; 32])];
+            Self { secret: Secret::new([1; 16]), server: pair(2), client: pair(3), random }
         }
 
         fn at_client<'a>(&'a self, config: &'a [u8]) -> Terms<'a> {
-            Terms { secret: &self.secret, own: &self.client, config }
+            Terms { secret: &self.secret, own: &self.client, config, random: &self.random[0] }
         }
 
         fn at_server<'a>(&'a self, config: &'a [u8]) -> Terms<'a> {
-            Terms { secret: &self.secret, own: &self.server, config }
+            Terms { secret: &self.secret, own: &self.server, config, random: &self.random[1] }
         }
 
         fn open(&self) -> (Channel, Channel) {
@@ -365,7 +406,8 @@ mod tests {
             changed[bit / 8] ^= 1 << (bit % 8);
             assert!(server.opening.open(&changed).is_err(), "bit {bit}");
         }
-        let (mut stranger, _) = Room::new().open();
+        let random = [Key::new([6; 32]), Key::new([7; 32])];
+        let (mut stranger, _) = Room { random, ..Room::new() }.open();
         let foreign = (0..9).map(|_| stranger.sealing.seal(b"x").unwrap()).next_back().unwrap();
         assert!(server.opening.open(&foreign).is_err() && server.opening.open(&[]).is_err());
         assert!(client.opening.open(&sealed[3]).is_err(), "its own message comes back");

@@ -283,10 +283,9 @@ fn a_page_without_a_websocket_listens_to_an_answer_and_speaks_by_requests_in_the
     assert_eq!(page.say(4, &vec![0; 65 * 1024]), "413");
     // What breaks the protocol ends it with a word.
     assert_eq!(page.say(4, &typed(kind::HELLO, b"{}")), "204");
-    let (_, last) = loop {
-        match socket::typed(&mut page.stream) {
-            (0, body) => break (0, body),
-            _ => {}
+    let last = loop {
+        if let (0, body) = socket::typed(&mut page.stream) {
+            break body;
         }
     };
     assert_eq!(last[..2], 1008_u16.to_be_bytes());
