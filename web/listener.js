@@ -65,6 +65,13 @@ let fetching = null;
  */
 let byFetch = null;
 
+/** Whether there is something new that stands for a WebSocket: iPhones open none where the certificate is the server's. */
+async function hasStandIn() {
+	if (byFetch || location.protocol !== 'https:') return false;
+	byFetch = await import('./by-fetch.js').catch(() => null);
+	return byFetch !== null;
+}
+
 function fetchOpus() {
 	fetching ??= import('./opus.js')
 		.then(({load}) => load())
@@ -238,13 +245,10 @@ export class Listener {
 	async #refused(socket) {
 		const why = await whyRefused(this.#url);
 		if (this.#socket !== socket) return;
-		// iPhones open none where the certificate is the server's own.
-		if (why && !why.refuses && this.#wasRefused && !byFetch && location.protocol === 'https:') {
-			byFetch = await import('./by-fetch.js').catch(() => null);
-			if (this.#socket !== socket) return;
-		}
+		const isBlocked = Boolean(why && !why.refuses && this.#wasRefused) && !(await hasStandIn());
+		if (this.#socket !== socket) return;
 		// A server that has just been started answers as it should, and the next attempt succeeds.
-		if (why?.refuses || (why && this.#wasRefused && !byFetch)) {
+		if (why && (why.refuses || isBlocked)) {
 			this.#fail(State.refused, why.says);
 			this.#retry(FULL_RETRY_MS);
 		} else {
