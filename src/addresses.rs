@@ -110,7 +110,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// The same page over TLS, if the port is that of the secure one.
+    /// Where the page is over TLS, if the port is that of the secure one.
     #[must_use]
     pub fn secure(self) -> Self {
         Self { url: self.url.replacen("http:", "https:", 1), ..self }

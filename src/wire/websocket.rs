@@ -227,7 +227,7 @@ pub fn closing(code: u16, reason: &str) -> Vec<u8> {
     message(opcode::CLOSE, &last_word(code, reason))
 }
 
-/// The same for a browser that listens to an answer that never ends.
+/// What ends an answer that a browser listens to: a code and a reason, as by WebSocket.
 #[must_use]
 pub fn closed(code: u16, reason: &str) -> Vec<u8> {
     typed(kind::CLOSED, &last_word(code, reason))
