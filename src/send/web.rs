@@ -43,7 +43,7 @@ pub const SESSION: usize = 16;
 const PAGE_FIELD: &str = "auralync-page";
 
 /// Most characters of a name of others that an answer repeats.
-const MAX_NAME: usize = 100;
+const SHOWN_NAME: usize = 100;
 
 /// What a request leads to.
 #[derive(Debug)]
@@ -333,7 +333,7 @@ fn file(request: &Request, path: &str) -> Answer {
 
 /// The answer to a request that calls this server by a name that anybody could have made lead here.
 fn misdirected(request: &Request, page: &str) -> Answer {
-    let name = printable(request.field("host").unwrap_or_default(), MAX_NAME);
+    let name = printable(request.field("host").unwrap_or_default(), SHOWN_NAME);
     let text = format!(
         "This server is not known as “{name}”. Open {page} instead. If that name is yours, start \
          the server with --web-host and the name."
