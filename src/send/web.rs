@@ -184,9 +184,8 @@ impl Web {
 
     /// Where the page is encrypted, for who wants to speak.
     fn secure_page(&self) -> Answer {
-        let Some(port) = self.secure_port else {
-            return Answer::sentence(Status::NotFound, "This server has no encrypted page.");
-        };
+        // Browsers complain to their users of what is not there, so it is, and says so.
+        let port = self.secure_port.map_or("null".to_owned(), |port| port.to_string());
         let body = Body::Text(format!("{{\"port\": {port}}}\n"));
         let answer = Answer { status: Status::Ok, fields: Vec::new(), body };
         answer.with("Content-Type", "application/json")

@@ -61,6 +61,7 @@ test('the encrypted page is at the same name, and what is behind the # goes with
 		[404, '{"port": 8443}'],
 		[200, '{"port": "8443/evil"}'],
 		[200, '{"port": 0}'],
+		[200, '{"port": null}'],
 		[200, 'no'],
 	]))
 		assert.equal(await secureAddress(here, answering(status, body)), null, body);

@@ -106,6 +106,12 @@ const note = () =>
 		};
 	});
 
+/**
+ * What knows of certificates.
+ * @type {import('playwright-core').CDPSession | null}
+ */
+let devtools = null;
+
 /** @type {{[command: string]: (...words: string[]) => unknown}} */
 const commands = {
 	async open(other = url) {
@@ -115,6 +121,8 @@ const commands = {
 	},
 	/** Follows a link to a page behind a warning, and goes past that as a person would. */
 	async tapPastWarning(link) {
+		devtools = await page.context().newCDPSession(page);
+		await devtools.send('Network.enable');
 		await page.click(link);
 		await page.click('#details-button');
 		await page.click('#proceed-link');
@@ -123,8 +131,8 @@ const commands = {
 	},
 	/** What the browser shows of the certificate: its SHA-256 fingerprint. */
 	async fingerprint() {
-		const session = await page.context().newCDPSession(page);
-		const {tableNames} = await session.send('Network.getCertificate', {origin: new URL(page.url()).origin});
+		if (!devtools) return null;
+		const {tableNames} = await devtools.send('Network.getCertificate', {origin: new URL(page.url()).origin});
 		const hash = createHash('sha256').update(Buffer.from(tableNames[0], 'base64')).digest('hex');
 		return hash.toUpperCase().match(/../g)?.join(':');
 	},
