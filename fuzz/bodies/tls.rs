@@ -154,7 +154,9 @@ fn together(session: &mut Session, config: &Arc<ClientConfig>, mut input: Input<
         let out = std::mem::take(&mut socket.out);
         let mut out = &out[..];
         while !out.is_empty() {
-            if client.read_tls(&mut out).is_err() || client.process_new_packets().is_err() {
+            // Behind its farewell nothing is read.
+            let is_read = client.read_tls(&mut out).is_ok_and(|count| count > 0);
+            if !is_read || client.process_new_packets().is_err() {
                 return;
             }
         }

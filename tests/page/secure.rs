@@ -3,8 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::free_port;
+use crate::support::room::EAR1;
 use crate::support::waiting::wait_until;
 use crate::talk::{Conference, PAGE, wait_for_state};
+
+/// How much of what the page plays is looked at, in s.
+const HEARD_S: f64 = 2.0;
 
 /// By which way the server says that it reaches the page.
 fn via(conference: &Conference) -> Value {
@@ -27,15 +31,13 @@ fn a_phone_talks_on_the_encrypted_page_behind_its_warning_and_where_no_websocket
     for what in ["secure", "worklet", "decodes", "encodes", "awake"] {
         assert_eq!(opened[what], true, "{what}: {opened}");
     }
-    let print = conference.status()["certificate"].clone();
-    assert_eq!(
-        browser.ask("fingerprint"),
-        print,
-        "what the server prints is what the browser shows"
-    );
+    wait_until("what the server says of its certificate is what the browser shows", || {
+        let print = &conference.status()["certificate"];
+        print.is_string() && browser.ask("fingerprint") == *print
+    });
     let you = format!("{PAGE} (you)");
     conference.join(&mut browser);
-    assert_eq!(via(&conference), "websocket");
+    wait_until("the server says how", || via(&conference) == "websocket");
     wait_until("the screen stays on", || browser.ask("show")["isAwake"] == true);
     conference.hear_nothing("nobody speaks");
     browser.ask("tap #talk");
@@ -61,8 +63,10 @@ fn a_phone_talks_on_the_encrypted_page_behind_its_warning_and_where_no_websocket
     conference.hear_nothing("what it says of itself comes too");
     browser.ask("tap #mute");
     let _words = conference.say_words();
-    let gain_db = conference.gain_db();
-    assert!(gain_db.abs() < 1.0, "it hears the others: {gain_db} dB");
+    wait_until("it hears the others", || {
+        let now = conference.recorder.seconds();
+        conference.recorder.heard(EAR1, now - HEARD_S, now).is_some()
+    });
     let shown = browser.ask("show");
     println!("{shown}");
     assert_eq!((&shown["state"], &shown["errors"]), (&json!("playing"), &json!([])), "{shown}");

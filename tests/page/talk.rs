@@ -95,7 +95,7 @@ impl Conference {
     }
 
     /// How much louder the page plays what the native talker says, in dB, once it is heard well.
-    pub(crate) fn gain_db(&self) -> f64 {
+    fn gain_db(&self) -> f64 {
         let mut gain_db = f64::NAN;
         wait_until("the page plays what is said", || {
             let from = self.recorder.seconds();
