@@ -14,7 +14,7 @@ use super::input::Input;
 use super::watch::{Body, once};
 
 /// Both ends of a connection with their buffers, which rustls bounds, and what waits for a socket.
-pub const BODY: Body = Body { name: "tls", run, most_bytes: 1 << 20, tries: 3_000 };
+pub const BODY: Body = Body { name: "tls", run, most_bytes: 1 << 20, tries: 600 };
 
 /// Longest that is said at a time, in bytes.
 const LONGEST: usize = 3_000;
