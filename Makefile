@@ -40,7 +40,7 @@ lint: ## formatting, style and documentation, with every warning an error
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --no-default-features -- -D warnings
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
-	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target --no-default-features -- -D warnings
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target --no-default-features --features https -- -D warnings
 	tests/page/node_modules/.bin/biome check --error-on-warnings
 	tests/page/node_modules/.bin/tsc -p web
 	tests/page/node_modules/.bin/tsc -p tests/page

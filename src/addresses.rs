@@ -110,6 +110,12 @@ pub struct Page {
 }
 
 impl Page {
+    /// Where the page is over TLS, if the port is that of the secure one.
+    #[must_use]
+    pub fn secure(self) -> Self {
+        Self { url: self.url.replacen("http:", "https:", 1), ..self }
+    }
+
     /// Who opens it where, as a sentence for the person at the server.
     #[must_use]
     pub fn invitation(&self) -> String {

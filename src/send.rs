@@ -17,6 +17,7 @@ mod room_key;
 mod running;
 mod stream_rate;
 mod terms;
+pub mod tls;
 pub mod transmit;
 pub mod web;
 pub mod webrtc;
@@ -68,6 +69,8 @@ pub struct Server {
     datagrams: Option<std::net::UdpSocket>,
     /// The page's; a server can do without.
     web_door: Option<std::net::TcpListener>,
+    /// The encrypted page's, with what it shows.
+    secure: Option<Secure>,
     lines: Lines,
     recordings: Recordings,
     /// Those of a private room, and the first code by which somebody comes in.
@@ -122,6 +125,7 @@ impl Server {
             let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
+        let secure = secure_page(&settings, web_door.is_some())?;
         let keys = settings
             .private
             .then(|| Ok::<_, Error>((room_key::own(settings.new_key)?, transmit::new_code()?)));
@@ -139,6 +143,7 @@ impl Server {
             door,
             datagrams,
             web_door,
+            secure,
             lines,
             recordings,
             keys,
@@ -164,6 +169,13 @@ impl Server {
     #[must_use]
     pub fn code(&self) -> Option<&Code> {
         self.keys.as_ref().map(|(_, code)| code)
+    }
+
+    /// The port of the encrypted page, where there is one, and the SHA-256 fingerprint of its certificate.
+    #[must_use]
+    pub fn secure_page(&self) -> Option<(u16, String)> {
+        let secure = self.secure.as_ref()?;
+        Some((secure.door.local_addr().ok()?.port(), secure.keeper.shown().fingerprint()))
     }
 
     /// What is sent: rate and channels.
@@ -217,7 +229,8 @@ impl Server {
     pub fn run(self, shutdown: &Shutdown) -> Result<()> {
         let (port, web) = (self.address().map_or(0, |address| address.port()), self.web_port());
         let Self { settings, source: origin, beside, desk, orders, fitting, .. } = self;
-        let Self { format, door, datagrams, web_door, lines, recordings, keys, status, .. } = self;
+        let Self { format, door, datagrams, web_door, secure, lines, .. } = self;
+        let Self { recordings, keys, status, .. } = self;
         let clock = fitting.clock;
         let opened = Opened {
             origin,
@@ -228,9 +241,11 @@ impl Server {
             door,
             datagrams,
             web_door,
+            secure,
             recordings,
             keys,
         };
+        let certificate = opened.secure.as_ref().map(|secure| secure.keeper.shown());
         let running = Running::start(&settings, opened)?;
         // Rate and chunks stay what they are, so a new delay must fit these.
         let chunk_size = settings.preset.chunk_size;
@@ -245,8 +260,18 @@ impl Server {
             Some(terminal) => HostKeys::take(terminal, &running.handle, shutdown)?,
             None => None,
         };
-        let report =
-            Report { counters, desk, recorded, clock, lines, status, host, figures, announcer };
+        let report = Report {
+            counters,
+            desk,
+            recorded,
+            clock,
+            lines,
+            status,
+            host,
+            certificate,
+            figures,
+            announcer,
+        };
         report.run(&running.snapshots, shutdown, &mut || {
             if let Some(preset) = watch.as_mut().and_then(Watch::look) {
                 running.follow(&preset);
@@ -269,6 +294,23 @@ pub fn room_link(
 ) -> Result<Zeroizing<String>> {
     let fragment = room_key::own(settings.new_key)?.link().fragment();
     Ok(Zeroizing::new(format!("{}#{}", link::address(settings, port, web), *fragment)))
+}
+
+/// The encrypted page's door, and the certificate that it shows.
+pub(crate) struct Secure {
+    door: std::net::TcpListener,
+    keeper: tls::Keeper,
+}
+
+/// Opens the encrypted page's door, if there is to be one. A server can do without, but not with a certificate that
+/// cannot be used.
+fn secure_page(settings: &ServerSettings, has_page: bool) -> Result<Option<Secure>> {
+    let Some(port) = settings.https.filter(|_| has_page) else { return Ok(None) };
+    let keeper = tls::Keeper::open(settings.certificate.clone())?;
+    let preset = &settings.preset;
+    let door = sockets::listen_securely(preset.bind, port, preset.listen_backlog);
+    let door = door.inspect_err(|sentence| warn!("{sentence}")).ok();
+    Ok(door.map(|door| Secure { door, keeper }))
 }
 
 /// Ports that are tried where any will do, for one that is free for datagrams too.

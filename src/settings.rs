@@ -22,6 +22,9 @@ pub use simulation::Simulation;
 /// The port of the page for browsers, unless somebody says otherwise.
 pub const DEFAULT_WEB_PORT: u16 = 8080;
 
+/// The port of the encrypted page, unless somebody says otherwise.
+pub const DEFAULT_HTTPS_PORT: u16 = 8443;
+
 /// How much a program tells about what it does.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct Verbosity {

@@ -215,6 +215,9 @@ pub struct ServerStats {
     pub members: usize,
     /// Who waits to be let into it.
     pub waiting: Vec<WaitingStats>,
+    /// The SHA-256 fingerprint of the encrypted page's certificate, as browsers show it; `null` where there is no
+    /// such page.
+    pub certificate: Option<String>,
     /// How many are listening.
     pub listening: usize,
     /// Audio frames that fell out of any listener's queue, since the start.
@@ -318,6 +321,8 @@ pub enum Via {
     Udp,
     /// From a browser.
     WebSocket,
+    /// From a browser whose WebSocket does not open: it listens to an answer that never ends.
+    Fetch,
 }
 
 /// One person in [`ListenerStats`].
@@ -476,7 +481,9 @@ mod tests {
         let state = |state: SourceState| serde_json::to_value(state).unwrap();
         let via = |via: Via| serde_json::to_value(via).unwrap();
         let states = [SourceState::Playing, SourceState::Waiting, SourceState::Ended].map(state);
-        for word in states.into_iter().chain([Via::Tcp, Via::Udp, Via::WebSocket].map(via)) {
+        for word in
+            states.into_iter().chain([Via::Tcp, Via::Udp, Via::WebSocket, Via::Fetch].map(via))
+        {
             let word = word.as_str().unwrap();
             assert!(of_server.contains(&format!("`{word}`")), "{word}");
         }

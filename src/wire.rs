@@ -81,6 +81,8 @@ pub const TYPED: u32 = 0x8000_0000;
 
 /// Kinds of typed frames.
 pub mod kind {
+    /// Server → browser that listens by fetch: the last frame, with what closes a WebSocket.
+    pub const CLOSED: u8 = 0;
     /// Client → server: JSON, who is there and what it can play.
     pub const HELLO: u8 = 1;
     /// Server → client: JSON, how the stream is laid out.

@@ -59,6 +59,19 @@ let opus = null;
 /** @type {Promise<void> | null} */
 let fetching = null;
 
+/**
+ * What stands for a WebSocket (by-fetch.js), once none has opened.
+ * @type {typeof import('./by-fetch.js') | null}
+ */
+let byFetch = null;
+
+/** Whether there is something new that stands for a WebSocket: iPhones open none where the certificate is the server's. */
+async function hasStandIn() {
+	if (byFetch || location.protocol !== 'https:') return false;
+	byFetch = await import('./by-fetch.js').catch(() => null);
+	return byFetch !== null;
+}
+
 function fetchOpus() {
 	fetching ??= import('./opus.js')
 		.then(({load}) => load())
@@ -83,7 +96,7 @@ export class Listener {
 	#data;
 	#onChange;
 	#onRoom;
-	/** @type {WebSocket | null} */
+	/** @type {Page.Socket | null} */
 	#socket = null;
 	#isWelcome = false;
 	/** Whether the last attempt ended before its WebSocket was open. */
@@ -213,27 +226,29 @@ export class Listener {
 	#connect() {
 		clearTimeout(this.#retryTimer);
 		this.#drop();
-		const socket = new WebSocket(this.#url);
+		const socket = byFetch ? new byFetch.Stream(this.#url) : new WebSocket(this.#url);
 		socket.binaryType = 'arraybuffer';
 		this.#socket = socket;
 		this.#heardAt = performance.now();
 		socket.onopen = () => {
-			socket.onclose = ({code, reason}) => this.#lost(code, reason);
+			socket.onclose = (/** @type {Page.Closed} */ {code, reason}) => this.#lost(code, reason);
 			this.#greet(socket);
 		};
-		socket.onmessage = ({data}) => this.#take(data);
+		socket.onmessage = (/** @type {{data: ArrayBuffer}} */ {data}) => this.#take(data);
 		socket.onclose = () => this.#refused(socket);
 	}
 
 	/**
 	 * The WebSocket did not even open: whoever answers there may say why.
-	 * @param {WebSocket} socket
+	 * @param {Page.Socket} socket
 	 */
 	async #refused(socket) {
 		const why = await whyRefused(this.#url);
 		if (this.#socket !== socket) return;
+		const isBlocked = Boolean(why && !why.refuses && this.#wasRefused) && !(await hasStandIn());
+		if (this.#socket !== socket) return;
 		// A server that has just been started answers as it should, and the next attempt succeeds.
-		if (why?.refuses || (why && this.#wasRefused)) {
+		if (why && (why.refuses || isBlocked)) {
 			this.#fail(State.refused, why.says);
 			this.#retry(FULL_RETRY_MS);
 		} else {
@@ -242,7 +257,7 @@ export class Listener {
 		this.#wasRefused = true;
 	}
 
-	/** @param {WebSocket} socket */
+	/** @param {Page.Socket} socket */
 	async #greet(socket) {
 		// A secure page decodes by itself; elsewhere the first sound comes before a decoder does.
 		const mayWait = this.#data === 'less' || window.AudioDecoder;

@@ -19,6 +19,8 @@ const ONLY_LISTENS =
 	'Here you can only listen: browsers give microphones to encrypted pages alone. On the PC that plays, '
 	+ `http://localhost:${location.port || 80} lets you talk; elsewhere auralync-client does.`;
 
+const ONLY_LISTENS_HERE = 'Here you can only listen.';
+
 /** Kept from one stay in the room to the next. */
 const volumes = new Volumes();
 
@@ -63,6 +65,8 @@ export class Room {
 	/** @type {Page.Timer} */
 	#levelTimer;
 	#hasLeft = false;
+	/** What those read who have no microphone here. */
+	#noMicrophone = ONLY_LISTENS;
 
 	/** @param {Page.Listener} listener */
 	constructor(listener) {
@@ -76,6 +80,18 @@ export class Room {
 		$('deafen').onclick = () => this.#deafen(!this.#talking.isDeaf);
 		this.#showState();
 		this.show();
+		if (!navigator.mediaDevices) this.#offerSecurePage();
+	}
+
+	/** Whoever wants to talk finds the way to where they can. */
+	async #offerSecurePage() {
+		const offer = await import('./secure-page.js').catch(() => null);
+		const way = await offer?.wayToTalk();
+		if (!way || this.#hasLeft) return;
+		$('talk-securely')?.remove();
+		$('talk-says').after(way);
+		this.#noMicrophone = ONLY_LISTENS_HERE;
+		this.#showState();
 	}
 
 	/**
@@ -274,7 +290,7 @@ export class Room {
 		$('deafen').setAttribute('aria-pressed', String(isDeaf));
 		const says = $('talk-says');
 		says.toggleAttribute('data-trouble', trouble !== '' || isSilenced);
-		setText(says, navigator.mediaDevices ? this.#talking.says(isSilenced, this.#microphone) : ONLY_LISTENS);
+		setText(says, navigator.mediaDevices ? this.#talking.says(isSilenced, this.#microphone) : this.#noMicrophone);
 	}
 }
 

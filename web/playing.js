@@ -1,6 +1,7 @@
 // What is shown and told while sound plays: its level, its figures, the lock screen, and who is there.
 // Fetched when it does.
 
+import {stayAwake} from './awake.js';
 import {$, setText} from './page.js';
 import {report} from './wire-room.js';
 
@@ -39,12 +40,14 @@ export function showPlaying(listener) {
 	showFigures();
 	const timers = [setInterval(showFigures, FIGURES_EVERY_MS), setInterval(() => tellServer(listener), REPORT_EVERY_MS)];
 	const room = enterRoom(listener);
+	stayAwake(true);
 	return {
 		showRoom: room.show,
 		stop() {
 			cancelAnimationFrame(turn);
 			timers.forEach(clearInterval);
 			room.leave();
+			stayAwake(false);
 		},
 	};
 }

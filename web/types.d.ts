@@ -227,6 +227,15 @@ declare namespace Page {
 		atUs: number;
 	}
 
+	/** What a listener speaks through: a WebSocket, or what stands for it. */
+	type Socket = WebSocket | import('./by-fetch.js').Stream;
+
+	/** How it ended, as WebSockets say. */
+	interface Closed {
+		code: number;
+		reason: string;
+	}
+
 	/** What of a welcome says how its stream is played. */
 	type Stream = Pick<Wire.Welcome, 'channels' | 'positionRate' | 'algorithmicDelay' | 'playoutDelayMs'>;
 
@@ -329,6 +338,7 @@ declare namespace Page {
 		deafen: HTMLButtonElement;
 		'talk-says': HTMLElement;
 		'talk-mode': HTMLElement;
+		'talk-securely': HTMLElement;
 		room: HTMLElement;
 	}
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 
-use auralync::send::web::{Names, Response, Web};
+use auralync::send::web::{MAX_SAID, Names, Response, Web};
 use auralync::settings::Readers;
 use auralync::stats::ServerStats;
 use auralync::wire::http::{Answer, Body as Content, Head, MAX_HEAD, Request, Status};
@@ -49,6 +49,10 @@ fn run(data: &[u8]) {
         match once(|| web.respond(&request, peer, page)) {
             Response::Answer(answer) => check(&answer),
             Response::MayListen => {}
+            Response::Stream => assert!(request.field("auralync-page").is_some()),
+            Response::Says(_, length) => {
+                assert!(length <= MAX_SAID && request.field("origin").is_some());
+            }
             Response::WebSocket(accept) => {
                 assert_eq!(accept.len(), 28);
                 assert!(request.field("origin").is_some(), "a page says where it is from");

@@ -21,5 +21,7 @@ pub mod presets;
 pub mod repair;
 pub mod responder;
 pub mod sealed;
+#[cfg(feature = "https")]
+pub mod tls;
 pub mod voice;
 pub mod websocket;

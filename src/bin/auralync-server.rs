@@ -90,6 +90,18 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
         }
         code = code.map(|_| link);
     }
+    if let Some((secure, fingerprint)) = server.secure_page() {
+        let page = addresses::page(&local, default_route, settings.preset.bind, secure).secure();
+        // The link is the same but for the page that it opens.
+        let behind = code.as_ref().filter(|_| settings.private && seen);
+        let behind = behind.and_then(|link| Some(link.get(link.find(['?', '#'])?..)?.to_owned()));
+        let url = Zeroizing::new(page.url + &Zeroizing::new(behind.unwrap_or_default()));
+        print(format_args!("To talk from a phone, open {}", *url));
+        print(
+            "and go on where the browser warns. It shows this SHA-256 fingerprint of the certificate:",
+        );
+        print(format_args!("    {fingerprint}"));
+    }
     if settings.qr
         && seen
         && let Some(code) = code.and_then(|code| qr::terminal(&code, status::columns()))

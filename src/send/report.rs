@@ -7,6 +7,7 @@ use std::time::Duration;
 use log::info;
 
 use super::host_keys::HostKeys;
+use super::tls;
 use super::transmit::{Handle, Snapshot};
 use crate::clock::Clock;
 use crate::discovery::announce::Announcer;
@@ -29,6 +30,8 @@ pub(super) struct Report {
     pub(super) status: Option<Terminal>,
     /// What keys have asked for, in a private room with a keyboard.
     pub(super) host: Option<HostKeys>,
+    /// The encrypted page's certificate.
+    pub(super) certificate: Option<Arc<tls::Shown>>,
     /// Where browsers can ask for the same.
     pub(super) figures: Option<Handle>,
     /// Says goodbye when telling ends.
@@ -74,6 +77,7 @@ impl Report {
                     sources = now;
                 }
                 stats.sources.clone_from(&sources);
+                stats.certificate = self.certificate.as_ref().map(|shown| shown.fingerprint());
                 self.lines.write(&stats);
                 if let Some(network) = &self.figures {
                     network.figures(stats.clone());
@@ -125,6 +129,7 @@ fn server_stats(
         waiting: now.waiting,
         listening: now.listeners.len(),
         sources: Vec::new(),
+        certificate: None,
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),
         listeners: now.listeners,
     }

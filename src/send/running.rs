@@ -16,6 +16,7 @@ use super::mix::prepare::{self, Fitting, Prepared};
 use super::mix::record::Recordings;
 use super::mix::thread::MixThread;
 use super::origin::Origin;
+use super::tls::{self, Sessions};
 #[cfg(feature = "webrtc")]
 use super::transmit::datagram_socket;
 use super::transmit::{Handle, Snapshot, Transmit};
@@ -23,7 +24,7 @@ use super::web::Web;
 use super::web::names::Names;
 #[cfg(feature = "webrtc")]
 use super::webrtc;
-use super::{carrier, guest, link, presence, room_key, terms};
+use super::{Secure, carrier, guest, link, presence, room_key, terms};
 use crate::clock::Clock;
 use crate::codec::opus::{self, Layout};
 use crate::control::token::TokenFile;
@@ -47,6 +48,7 @@ pub(super) struct Opened {
     pub(super) door: TcpListener,
     pub(super) datagrams: Option<UdpSocket>,
     pub(super) web_door: Option<TcpListener>,
+    pub(super) secure: Option<Secure>,
     pub(super) recordings: Recordings,
     pub(super) keys: Option<(Host, Code)>,
 }
@@ -63,6 +65,7 @@ pub(super) struct Running {
     network: JoinHandle<Result<()>>,
     chunks: JoinHandle<Result<()>>,
     channels: Option<JoinHandle<Result<()>>>,
+    certificates: Option<JoinHandle<Result<()>>>,
     /// Those who may tell the server what to do find it in this file, as long as it is there.
     _token: Option<TokenFile>,
 }
@@ -74,7 +77,7 @@ impl Running {
     /// If the system gives no thread or no event queue.
     pub(super) fn start(settings: &ServerSettings, opened: Opened) -> Result<Self> {
         let Opened { origin, beside, desk, orders, fitting, mut recordings, .. } = opened;
-        let Opened { door, datagrams, web_door, .. } = opened;
+        let Opened { door, datagrams, web_door, secure, .. } = opened;
         let (clock, format, stop) = (fitting.clock, fitting.mix, fitting.stop.clone());
         let counters: Arc<stats::Capture> = Arc::default();
         let room = terms::room(settings, format, fitting.captured.clone());
@@ -94,6 +97,7 @@ impl Running {
             }
             _ => None,
         };
+        let mut certificates = None;
         let token = match web_door {
             Some(door) => {
                 let web = door.local_addr().ok().map(|address| address.port());
@@ -108,6 +112,14 @@ impl Running {
             }
             None => None,
         };
+        if let Some(Secure { door, keeper }) = secure {
+            transmit.open_securely(door, Sessions::new(keeper.shown())?)?;
+            let heard = stop.clone();
+            certificates = Some(spawn("certificate", Priority::Ordinary, &stop, move || {
+                tls::keep(keeper, &heard);
+                Ok(())
+            })?);
+        }
         let (preset, (source, _)) = (&settings.preset, carrier(settings));
         let layout = terms::layout(settings);
         let named = (&*source.kind.to_string(), prepare::settings(&source));
@@ -137,6 +149,7 @@ impl Running {
             network,
             chunks,
             channels,
+            certificates,
             _token: token,
         })
     }
@@ -175,6 +188,7 @@ impl Running {
         self.recordings.finish();
         let network = join(self.network);
         let outcome = network.and(chunks).and(self.channels.map_or(Ok(()), join));
+        let outcome = outcome.and(self.certificates.map_or(Ok(()), join));
         self.fitting.stop.breakage().map_or(outcome, Err)
     }
 }

@@ -5,6 +5,7 @@
 //! between, so that two thousand sockets to write keep no accept, pong or close waiting for long.
 
 mod another_codec;
+mod by_fetch;
 mod channels;
 mod codes;
 mod crowd;
@@ -18,6 +19,7 @@ mod housekeeping;
 mod keys;
 mod knocking;
 mod limits;
+mod line;
 mod moderate;
 mod names;
 mod news;
@@ -30,6 +32,7 @@ mod rounds;
 pub mod sockets;
 mod turn;
 mod verdicts;
+mod visitor;
 mod voices;
 mod waiting;
 mod web_door;
@@ -38,7 +41,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::fanout::{DatagramLog, Listener, Log, Own, Phase, Stopped, Together};
@@ -50,6 +53,7 @@ use crate::error::{Error, Result, plain};
 use crate::hearsay::Hearsay;
 use crate::stats::{ListenerStats, WaitingStats};
 use crate::wire::{Notice, Reason};
+use by_fetch::ByFetch;
 use codes::Invitation;
 pub use codes::{Shown, new_code};
 use datagrams::Datagrams;
@@ -59,6 +63,7 @@ pub use handle::{Change, Handle};
 use history::History;
 use keys::Keys;
 use knocking::KeepGuests;
+use line::Line;
 use people::Gathering;
 use places::Origin;
 use private::Keep;
@@ -111,6 +116,7 @@ const WAKER: Token = Token(usize::MAX);
 const DOOR: Token = Token(usize::MAX - 1);
 const DATAGRAMS: Token = Token(usize::MAX - 2);
 const WEB_DOOR: Token = Token(usize::MAX - 3);
+const SECURE_DOOR: Token = Token(usize::MAX - 4);
 
 /// The state of the loop once a second.
 #[derive(Debug, Clone, Default)]
@@ -136,7 +142,7 @@ pub struct Snapshot {
 }
 
 struct Seat {
-    stream: TcpStream,
+    line: Line,
     listener: Listener,
     writable: bool,
     in_touched: bool,
@@ -150,6 +156,8 @@ struct Seat {
     is_violator: bool,
     /// Its data channel, if it has asked for one.
     channel: Option<Whose>,
+    /// What its page says comes by requests of their own.
+    says_by: Option<ByFetch>,
 }
 
 /// The loop.
@@ -452,6 +460,10 @@ impl Transmit {
         let Some(Some(seat)) = self.seats.get_mut(index) else {
             return false;
         };
+        if let Err(e) = seat.catch_up(now) {
+            self.leave(index, &format!("was lost ({})", plain(&e)));
+            return true;
+        }
         let frame_us = self.room.frame_us(seat.listener.codec);
         let log = &self.logs[seat.listener.codec.index()];
         let together = Together::within(wait_us, frame_us, index).at_most(log.bound());
@@ -463,9 +475,9 @@ impl Transmit {
         }
         let max_age = max_age_us + seat.listener.extra_us();
         let before = seat.listener.outbox.counts().bytes;
-        let stream = &seat.stream;
+        let line = &mut seat.line;
         let apart = matches!(seat.listener.codec, Codec::Opus(_));
-        let send = |slices: &[IoSlice<'_>]| sockets::send(stream, slices, apart);
+        let send = |slices: &[IoSlice<'_>]| line.send(slices, apart);
         let result = seat.listener.outbox.write(log, now, max_age, send);
         let progress = seat.listener.outbox.counts().bytes != before;
         match result {
@@ -476,7 +488,7 @@ impl Transmit {
             }
             Ok(Stopped::Finished) if seat.listener.phase == Phase::Closing => {
                 seat.listener.linger(now);
-                let _ = seat.stream.shutdown(std::net::Shutdown::Write);
+                seat.line.shutdown();
             }
             Ok(Stopped::Finished) => {}
             Err(e) => {

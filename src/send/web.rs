@@ -23,12 +23,27 @@ pub const LISTEN: &str = "/listen";
 /// Where the page asks why its WebSocket was refused, which browsers do not tell it.
 pub const MAY_LISTEN: &str = "/may-listen";
 
+/// Where a page listens whose WebSocket does not open: the answer never ends.
+pub const STREAM: &str = "/stream";
+
+/// Where such a page says what it would say by WebSocket.
+pub const SAY: &str = "/say";
+
+/// Where the page learns whether there is a secure one.
+const SECURE: &str = "/secure.json";
+
+/// Longest that is said in one request, in bytes: a third of a second of the largest microphone.
+pub const MAX_SAID: usize = 64 * 1024;
+
+/// What a page that listens so shows with what it says, in bytes.
+pub const SESSION: usize = 16;
+
 /// The header with which the page says there where it comes from; browsers send no `Origin` with
 /// such a request.
 const PAGE_FIELD: &str = "auralync-page";
 
 /// Most characters of a name of others that an answer repeats.
-const MAX_NAME: usize = 100;
+const SHOWN_NAME: usize = 100;
 
 /// What a request leads to.
 #[derive(Debug)]
@@ -41,6 +56,19 @@ pub enum Response {
     Control(String),
     /// The page may listen, if there is room.
     MayListen,
+    /// A listener for whom sound is an answer that never ends.
+    Stream,
+    /// Such a listener says something, in the body of so many bytes.
+    Says(Saying, usize),
+}
+
+/// Who says something by a request, and for the how manieth time, from 1 on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Saying {
+    /// What its listener was given.
+    pub session: [u8; SESSION],
+    /// Which of its requests this is.
+    pub count: u64,
 }
 
 /// The page and the figures.
@@ -54,6 +82,8 @@ pub struct Web {
     metrics: Option<Arc<[u8]>>,
     /// What a program that may tell the server what to do must show.
     token: Option<String>,
+    /// The port of the secure page, where there is one.
+    secure_port: Option<u16>,
     /// The last QR code, and the address in it.
     qr: Option<(String, Arc<[u8]>)>,
 }
@@ -64,12 +94,26 @@ impl Web {
     pub fn new(readers: Readers, names: Names) -> Self {
         // Packed now, so that no listener has to wait for it later.
         LazyLock::force(&page::SERVED);
-        Self { readers, names, stats: None, json: None, metrics: None, token: None, qr: None }
+        Self {
+            readers,
+            names,
+            stats: None,
+            json: None,
+            metrics: None,
+            token: None,
+            secure_port: None,
+            qr: None,
+        }
     }
 
     /// Lets programs on this machine that know `token` tell the server what to do.
     pub fn let_control(&mut self, token: String) {
         self.token = Some(token);
+    }
+
+    /// There is a secure page at `port`.
+    pub fn name_secure_page(&mut self, port: u16) {
+        self.secure_port = Some(port);
     }
 
     /// The figures to answer with from now on.
@@ -90,6 +134,9 @@ impl Web {
         if !self.names.include_host_of(request) {
             return Response::Answer(misdirected(request, &page()));
         }
+        if request.method == "POST" && request.path == SAY {
+            return self.says(request, page).unwrap_or_else(Response::Answer);
+        }
         if !matches!(request.method.as_str(), "GET" | "HEAD") {
             let answer = Answer::sentence(Status::MethodNotAllowed, "Only GET and HEAD do here.");
             return Response::Answer(answer.with("Allow", "GET, HEAD"));
@@ -103,6 +150,12 @@ impl Web {
                 Ok(()) => return Response::MayListen,
                 Err(answer) => answer,
             },
+            STREAM => match self.own_page(request.field(PAGE_FIELD), request, page) {
+                Ok(()) if request.method == "GET" => return Response::Stream,
+                Ok(()) => Answer::sentence(Status::MethodNotAllowed, "Only GET does here."),
+                Err(answer) => answer,
+            },
+            SECURE => self.secure_page(),
             control::PATH if self.token.is_some() => match self.open_control(request, peer) {
                 Ok(accept) => return Response::Control(accept),
                 Err(answer) => answer,
@@ -111,6 +164,31 @@ impl Web {
             "/status.json" | "/metrics" => self.figures(request, peer),
             path => file(request, path),
         })
+    }
+
+    /// Who says what in the request's body, or why it is not listened to.
+    fn says(&self, request: &Request, page: impl FnOnce() -> String) -> Result<Response, Answer> {
+        self.own_page(request.field("origin"), request, page)?;
+        let bad = || Answer::refusal(Status::BadRequest);
+        let number = |name| request.field(name).and_then(|number| number.parse::<u64>().ok());
+        let length = number("content-length").filter(|_| !request.has("transfer-encoding"));
+        let length = usize::try_from(length.ok_or_else(bad)?).unwrap_or(usize::MAX);
+        if length > MAX_SAID {
+            let text = "Less is said in one request.";
+            return Err(Answer::sentence(Status::TooLarge, text));
+        }
+        let session = request.field("auralync-session").and_then(session).ok_or_else(bad)?;
+        let count = number("auralync-count").ok_or_else(bad)?;
+        Ok(Response::Says(Saying { session, count }, length))
+    }
+
+    /// Where the page is encrypted, for who wants to speak.
+    fn secure_page(&self) -> Answer {
+        // Browsers complain to their users of what is not there, so it is, and says so.
+        let port = self.secure_port.map_or("null".to_owned(), |port| port.to_string());
+        let body = Body::Text(format!("{{\"port\": {port}}}\n"));
+        let answer = Answer { status: Status::Ok, fields: Vec::new(), body };
+        answer.with("Content-Type", "application/json")
     }
 
     fn qr(&mut self, page: String) -> Answer {
@@ -198,6 +276,25 @@ impl Web {
     }
 }
 
+/// Where else a request belongs that came to the secure page's port without encryption.
+#[must_use]
+pub fn elsewhere(page: &str) -> Answer {
+    let text =
+        format!("This page is encrypted: its address begins with https. Open {page} instead.");
+    Answer::sentence(Status::TemporaryRedirect, &text).with("Location", page)
+}
+
+/// Reads what a page shows with what it says: two hexadecimal digits for each byte.
+fn session(text: &str) -> Option<[u8; SESSION]> {
+    let digits = text.as_bytes();
+    let is_one = digits.len() == 2 * SESSION && digits.iter().all(u8::is_ascii_hexdigit);
+    let mut session = [0; SESSION];
+    for (byte, pair) in session.iter_mut().zip(digits.chunks_exact(2)).filter(|_| is_one) {
+        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    is_one.then_some(session)
+}
+
 /// A file of the page, packed where the browser takes it.
 fn file(request: &Request, path: &str) -> Answer {
     let Some(served) = page::SERVED.iter().find(|served| served.file.path == path) else {
@@ -235,7 +332,7 @@ fn file(request: &Request, path: &str) -> Answer {
 
 /// The answer to a request that calls this server by a name that anybody could have made lead here.
 fn misdirected(request: &Request, page: &str) -> Answer {
-    let name = printable(request.field("host").unwrap_or_default(), MAX_NAME);
+    let name = printable(request.field("host").unwrap_or_default(), SHOWN_NAME);
     let text = format!(
         "This server is not known as “{name}”. Open {page} instead. If that name is yours, start \
          the server with --web-host and the name."
@@ -244,7 +341,8 @@ fn misdirected(request: &Request, page: &str) -> Answer {
 }
 
 /// Whether two tokens are one, in a time that does not tell how much of them is.
-fn is_same(shown: &[u8], token: &[u8]) -> bool {
+#[must_use]
+pub fn is_same(shown: &[u8], token: &[u8]) -> bool {
     let apart = shown.iter().zip(token).fold(0, |apart, (a, b)| apart | (a ^ b));
     shown.len() == token.len() && apart == 0
 }

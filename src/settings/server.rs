@@ -1,5 +1,7 @@
 //! `auralync-server`'s command line.
 
+mod https;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -7,7 +9,7 @@ use std::str::FromStr;
 use clap::Parser;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
-use super::words::{address, duck, folder, host, recording, stats, whole_number};
+use super::words::{address, certificate, duck, folder, host, recording, stats, whole_number};
 use super::{DEFAULT_WEB_PORT, Verbosity, computer};
 use crate::dscp::Dscp;
 use crate::error::{Error, Result};
@@ -105,6 +107,21 @@ pub struct ServerArgs {
     /// Serve no page for phones and browsers.
     #[arg(long, overrides_with = "web")]
     no_web: bool,
+    /// Serve the page encrypted too, at this port, 8443 if none is said: phones may speak there. 0 takes a free port.
+    /// By itself with --talk --private.
+    #[arg(long, value_name = "PORT", value_parser = whole_number::<u16>, num_args = 0..=1,
+        default_missing_value = "8443", overrides_with = "no_https", allow_negative_numbers = true)]
+    https: Option<u16>,
+    /// Serve no encrypted page, with --talk --private either.
+    #[arg(long, overrides_with = "https")]
+    no_https: bool,
+    /// With --https: the certificate to show (PEM, with those that lead to its root behind it), instead of one of the
+    /// server's own. Read again when it changes.
+    #[arg(long, value_name = "FILE", value_parser = certificate)]
+    tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert (PEM).
+    #[arg(long, value_name = "FILE", value_parser = certificate)]
+    tls_key: Option<PathBuf>,
     /// Who may read /status.json and /metrics on the page's port: programs on this PC, or everybody.
     #[arg(
         long,
@@ -225,6 +242,10 @@ pub struct ServerSettings {
     pub stats: Option<StatsTarget>,
     /// The port of the page for browsers, if there is to be one; 0 takes a free one.
     pub web: Option<u16>,
+    /// The port of the encrypted page, if there is to be one; 0 takes a free one.
+    pub https: Option<u16>,
+    /// The certificate that is shown there and its key, where they are not the server's own.
+    pub certificate: Option<(PathBuf, PathBuf)>,
     /// Who may read the figures there.
     pub web_status: Readers,
     /// Names that the page may be opened by, beside those that everybody's home has.
@@ -287,18 +308,19 @@ impl ServerArgs {
             channels: self.channels,
             port: self.port,
             bind: self.bind,
-            source: Some(self.source).filter(|sources| !sources.is_empty()),
-            name: self.name,
+            source: Some(self.source.clone()).filter(|sources| !sources.is_empty()),
+            name: self.name.clone(),
             private: self.private.then_some(true),
-            codecs: self.codecs,
+            codecs: self.codecs.clone(),
         };
-        let preset_name = self.preset.unwrap_or_else(|| {
+        let preset_name = self.preset.clone().unwrap_or_else(|| {
             let is_conference =
                 self.talk.is_some() && overrides.source.as_deref() == Some(&["none".into()]);
             if is_conference { CONFERENCE_PRESET } else { preset::DEFAULT }.to_owned()
         });
         let (preset, origin) = preset::load(&preset_name)?;
         let preset = preset.with(overrides.clone())?;
+        let https = self.https(preset.private)?;
         if self.new_key && !preset.private && !self.show_link {
             return Err(Error::usage(
                 "--new-key makes a new link for a private room, and this one is open",
@@ -341,6 +363,8 @@ impl ServerArgs {
             dscp: self.dscp,
             stats: self.stats,
             web: (!self.no_web).then_some(self.web.unwrap_or(DEFAULT_WEB_PORT)),
+            https,
+            certificate: self.tls_cert.zip(self.tls_key),
             web_status: self.web_status,
             web_hosts: self.web_host,
             qr: !self.no_qr,

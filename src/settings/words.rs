@@ -70,6 +70,13 @@ pub(super) fn host(text: &str) -> Result<String, String> {
         .to_owned())
 }
 
+pub(super) fn certificate(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("this is no file's name".to_owned());
+    }
+    Ok(expanded(text))
+}
+
 pub(super) fn duck(text: &str) -> Result<u8, String> {
     match whole_number(text)? {
         decibels if decibels <= MOST_DUCK_DB => Ok(decibels),

@@ -19,13 +19,17 @@ pub const BARE: &str = "default-src 'none'; frame-ancestors 'none'";
 pub enum Status {
     SwitchingProtocols = 101,
     Ok = 200,
+    NoContent = 204,
     NotModified = 304,
+    TemporaryRedirect = 307,
     BadRequest = 400,
     Unauthorized = 401,
     Forbidden = 403,
     NotFound = 404,
     MethodNotAllowed = 405,
     RequestTimeout = 408,
+    Gone = 410,
+    TooLarge = 413,
     Misdirected = 421,
     UpgradeRequired = 426,
     HeadersTooLarge = 431,
@@ -37,6 +41,7 @@ impl Status {
         match self {
             Self::SwitchingProtocols => "Switching Protocols",
             Self::Ok => "OK",
+            Self::NoContent => "No Content",
             Self::NotModified => "Not Modified",
             Self::BadRequest => "Bad Request",
             Self::Unauthorized => "Unauthorized",
@@ -44,6 +49,9 @@ impl Status {
             Self::NotFound => "Not Found",
             Self::MethodNotAllowed => "Method Not Allowed",
             Self::RequestTimeout => "Request Timeout",
+            Self::Gone => "Gone",
+            Self::TooLarge => "Content Too Large",
+            Self::TemporaryRedirect => "Temporary Redirect",
             Self::Misdirected => "Misdirected Request",
             Self::UpgradeRequired => "Upgrade Required",
             Self::HeadersTooLarge => "Request Header Fields Too Large",
@@ -52,13 +60,15 @@ impl Status {
     }
 }
 
-/// A request, but for its body: nothing here takes one.
+/// A request, but for its body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// `GET`, `HEAD` …, as it was sent.
     pub method: String,
     /// The target up to its query, as it was sent: `%2e` stays what it is.
     pub path: String,
+    /// Whether its connection may be kept for another request (RFC 9112, section 9.3).
+    pub keeps: bool,
     /// Header names in lower case, and their values.
     fields: Vec<(String, String)>,
 }
@@ -173,8 +183,10 @@ fn parse(head: &[u8]) -> Result<Request, Status> {
     let mut request = Request {
         method: parsed.method.unwrap_or_default().to_owned(),
         path: path.to_owned(),
+        keeps: parsed.version == Some(1),
         fields: fields.collect::<Result<_, Status>>()?,
     };
+    request.keeps &= !request.lists("connection", "close");
     let hosts = request.fields.iter().filter(|(name, _)| name == "host").count();
     if hosts > 1 || (hosts == 0 && parsed.version == Some(1)) {
         return Err(Status::BadRequest);
@@ -267,9 +279,16 @@ impl Answer {
     /// Status line and headers, with the empty line behind them.
     #[must_use]
     pub fn head(&self) -> Vec<u8> {
+        self.head_and(false)
+    }
+
+    /// Status line and headers, with the empty line behind them; says whether the connection `stays` for another
+    /// request.
+    #[must_use]
+    pub fn head_and(&self, stays: bool) -> Vec<u8> {
         let mut head = status_line(self.status);
         // There the length would be that of what is not sent again.
-        if self.status != Status::NotModified {
+        if !matches!(self.status, Status::NotModified | Status::NoContent) {
             head += &format!("Content-Length: {}\r\n", self.body.bytes().len());
         }
         let always = [
@@ -277,7 +296,7 @@ impl Answer {
             ("X-Content-Type-Options", "nosniff"),
             // No page from elsewhere shows it, or tells by it that this server is here.
             ("Cross-Origin-Resource-Policy", "same-origin"),
-            ("Connection", "close"),
+            ("Connection", if stays { "keep-alive" } else { "close" }),
         ];
         let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
         for (name, value) in own.chain(always) {
@@ -294,6 +313,19 @@ pub fn switching(accept: &str) -> Vec<u8> {
     let line = status_line(Status::SwitchingProtocols);
     format!(
         "{line}Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+/// The beginning of an answer that never ends: what a listener hears follows as it is. `session` is what its page
+/// shows with what it says.
+#[must_use]
+pub fn streaming(session: &str) -> Vec<u8> {
+    let line = status_line(Status::Ok);
+    format!(
+        "{line}Content-Type: application/octet-stream\r\nCache-Control: no-store, no-transform\r\n\
+         X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\n\
+         AuraLync-Session: {session}\r\nConnection: close\r\n\r\n"
     )
     .into_bytes()
 }

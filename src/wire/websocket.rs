@@ -4,7 +4,7 @@
 //! Every message of a conversation is binary and holds exactly one typed frame. Clients mask what
 //! they send; servers do not, so that one frame's bytes serve everybody.
 
-use super::{MAX_CLIENT_FRAME, TYPED};
+use super::{MAX_CLIENT_FRAME, TYPED, kind, typed};
 
 /// Longest message that a server takes from a client, in bytes: its longest typed frame.
 pub const MAX_CLIENT_MESSAGE: usize = 4 + MAX_CLIENT_FRAME;
@@ -224,11 +224,22 @@ pub fn pong(payload: &[u8]) -> Vec<u8> {
 /// A close with a code and a reason for a person, of which at most 123 bytes are said.
 #[must_use]
 pub fn closing(code: u16, reason: &str) -> Vec<u8> {
+    message(opcode::CLOSE, &last_word(code, reason))
+}
+
+/// What ends an answer that a browser listens to: a code and a reason, as by WebSocket.
+#[must_use]
+pub fn closed(code: u16, reason: &str) -> Vec<u8> {
+    typed(kind::CLOSED, &last_word(code, reason))
+}
+
+/// A code and as much of a reason as a control message holds.
+fn last_word(code: u16, reason: &str) -> Vec<u8> {
     let mut payload = code.to_be_bytes().to_vec();
     let most =
         (0..=reason.len().min(MAX_CONTROL - 2)).rev().find(|&end| reason.is_char_boundary(end));
     payload.extend(&reason.as_bytes()[..most.unwrap_or_default()]);
-    message(opcode::CLOSE, &payload)
+    payload
 }
 
 fn message(opcode: u8, payload: &[u8]) -> Vec<u8> {

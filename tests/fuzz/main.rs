@@ -116,6 +116,12 @@ fn whatever_a_browser_asks_for_gets_one_answer() {
     try_all(&bodies::http::BODY);
 }
 
+#[cfg(feature = "https")]
+#[test]
+fn whatever_comes_to_the_encrypted_page_is_what_was_said_or_the_end() {
+    try_all(&bodies::tls::BODY);
+}
+
 #[test]
 fn whatever_a_program_calls_is_answered_in_json() {
     try_all(&bodies::control::BODY);

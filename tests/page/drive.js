@@ -5,6 +5,7 @@
 //
 // HOST leads to this machine. WAV is what the microphone hears, in Chromium, over and over.
 
+import {createHash} from 'node:crypto';
 import {readFileSync, writeFileSync} from 'node:fs';
 import {createInterface} from 'node:readline';
 
@@ -43,61 +44,116 @@ async function bytesToSound() {
 const files = [];
 if (kind === 'chromium') {
 	page.on('response', async (response) => {
+		// An answer that never ends has no size.
+		if (response.url().endsWith('/stream')) return;
 		const {responseBodySize, responseHeadersSize} = await response.request().sizes();
 		files.push({askedAt: response.request().timing().startTime, bytes: responseBodySize + responseHeadersSize});
 	});
 }
+
+/** Notes from now on what the page does; says what the browser lets it do. */
+const note = () =>
+	inPage(() => {
+		const {start} = AudioBufferSourceNode.prototype;
+		AudioBufferSourceNode.prototype.start = function noted(...when) {
+			window.soundAt ??= performance.now();
+			return start.apply(this, when);
+		};
+		const {postMessage} = MessagePort.prototype;
+		/** @param {any} message what the page hands its audio thread @param {any} more */
+		MessagePort.prototype.postMessage = function noted(message, more) {
+			if (message.channels) window.soundAt ??= performance.now();
+			return postMessage.call(this, message, more);
+		};
+		window.sockets = 0;
+		window.WebSocket = class extends WebSocket {
+			/** @param {string | URL} url */
+			constructor(url) {
+				super(url);
+				window.sockets += 1;
+			}
+		};
+		const {wakeLock} = navigator;
+		if (wakeLock) {
+			const request = wakeLock.request.bind(wakeLock);
+			wakeLock.request = async (...what) => {
+				window.lock = await request(...what);
+				return window.lock;
+			};
+		}
+		window.channels = [];
+		const {createDataChannel} = RTCPeerConnection.prototype;
+		RTCPeerConnection.prototype.createDataChannel = function noted(...what) {
+			const channel = createDataChannel.apply(this, what);
+			window.channels.push(channel);
+			return channel;
+		};
+		const TALK = 8;
+		const {send} = WebSocket.prototype;
+		window.talked = [];
+		/** @param {any} bytes an ArrayBuffer: the page sends nothing else */
+		WebSocket.prototype.send = function noted(bytes) {
+			const view = new DataView(bytes);
+			if (view.getUint8(4) === TALK) window.talked.push([performance.now() / 1e3, view.getUint8(5), bytes.byteLength]);
+			return send.call(this, bytes);
+		};
+		return {
+			secure: isSecureContext,
+			worklet: 'audioWorklet' in AudioContext.prototype,
+			decodes: 'AudioDecoder' in window,
+			encodes: 'AudioEncoder' in window,
+			awake: 'wakeLock' in navigator,
+		};
+	});
+
+/**
+ * What knows of certificates.
+ * @type {import('playwright-core').CDPSession | null}
+ */
+let devtools = null;
 
 /** @type {{[command: string]: (...words: string[]) => unknown}} */
 const commands = {
 	async open(other = url) {
 		files.length = 0;
 		await page.goto(other);
-		return inPage(() => {
-			const {start} = AudioBufferSourceNode.prototype;
-			AudioBufferSourceNode.prototype.start = function noted(...when) {
-				window.soundAt ??= performance.now();
-				return start.apply(this, when);
-			};
-			const {postMessage} = MessagePort.prototype;
-			/** @param {any} message what the page hands its audio thread @param {any} more */
-			MessagePort.prototype.postMessage = function noted(message, more) {
-				if (message.channels) window.soundAt ??= performance.now();
-				return postMessage.call(this, message, more);
-			};
-			window.sockets = 0;
-			window.WebSocket = class extends WebSocket {
-				/** @param {string | URL} url */
-				constructor(url) {
-					super(url);
-					window.sockets += 1;
-				}
-			};
-			window.channels = [];
-			const {createDataChannel} = RTCPeerConnection.prototype;
-			RTCPeerConnection.prototype.createDataChannel = function noted(...what) {
-				const channel = createDataChannel.apply(this, what);
-				window.channels.push(channel);
-				return channel;
-			};
-			const TALK = 8;
-			const {send} = WebSocket.prototype;
-			window.talked = [];
-			/** @param {any} bytes an ArrayBuffer: the page sends nothing else */
-			WebSocket.prototype.send = function noted(bytes) {
-				const view = new DataView(bytes);
-				if (view.getUint8(4) === TALK)
-					window.talked.push([performance.now() / 1e3, view.getUint8(5), bytes.byteLength]);
-				return send.call(this, bytes);
-			};
-			return {
-				secure: isSecureContext,
-				worklet: 'audioWorklet' in AudioContext.prototype,
-				decodes: 'AudioDecoder' in window,
-				encodes: 'AudioEncoder' in window,
-			};
-		});
+		return note();
 	},
+	/** Follows a link to a page behind a warning, and goes past that as a person would. */
+	async tapPastWarning(link) {
+		devtools = await page.context().newCDPSession(page);
+		await devtools.send('Network.enable');
+		await page.click(link);
+		await page.click('#details-button');
+		await page.click('#proceed-link');
+		await page.waitForURL(/^https:/);
+		return note();
+	},
+	/** What the browser shows of the certificate: its SHA-256 fingerprint. */
+	async fingerprint() {
+		if (!devtools) return null;
+		const {tableNames} = await devtools.send('Network.getCertificate', {origin: new URL(page.url()).origin});
+		const hash = createHash('sha256').update(Buffer.from(tableNames[0], 'base64')).digest('hex');
+		return hash.toUpperCase().match(/../g)?.join(':');
+	},
+	/** From now on no WebSocket of this page opens. */
+	failWebSockets: () =>
+		inPage(() => {
+			const {CONNECTING, OPEN, CLOSED} = WebSocket;
+			class Fails {
+				static CONNECTING = CONNECTING;
+				static OPEN = OPEN;
+				static CLOSED = CLOSED;
+				/** @type {((end: Page.Closed) => void) | null} */
+				onclose = null;
+				constructor() {
+					setTimeout(() => this.onclose?.({code: 1006, reason: ''}), 10);
+				}
+				close() {}
+			}
+			window.WebSocket = /** @type {any} */ (Fails);
+		}),
+
 	/** Taps as a finger would. */
 	tap: (selector) => page.click(selector),
 	async focusAndPress(selector, key) {
@@ -153,6 +209,7 @@ const commands = {
 				isTalkShown: talk?.hidden === false,
 				talkMode: mode?.value,
 				isTalkOn: talk?.getAttribute('aria-pressed') === 'true',
+				isAwake: window.lock?.released === false,
 				lockScreen: [navigator.mediaSession?.playbackState, navigator.mediaSession?.metadata?.title],
 			};
 		})),

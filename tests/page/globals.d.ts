@@ -10,6 +10,8 @@ interface Window {
 	/** The listener that has joined in the page's place, and its patience. */
 	listener: Page.Listener;
 	patience: Page.Patience;
+	/** What keeps the screen on. */
+	lock?: WakeLockSentinel;
 	/** The channels that the page has opened, each until it is cut. */
 	channels: RTCDataChannel[];
 }

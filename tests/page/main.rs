@@ -8,6 +8,7 @@ mod browser;
 mod channel;
 mod opus;
 mod proxy;
+mod secure;
 mod talk;
 #[path = "../support"]
 mod support {

@@ -1,5 +1,7 @@
 //! People who talk: the page, with the microphone that the browser makes up, and a native talker.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,7 +32,7 @@ const SEARCHED: usize = RATE as usize;
 const SILENT_S: f64 = 2.0;
 
 const NATIVE: &str = "Window seat";
-const PAGE: &str = "Kitchen";
+pub(crate) const PAGE: &str = "Kitchen";
 
 /// Between words that are spoken, and how much shorter the silence may be that is left of it: what
 /// comes before and after a voice goes out with it.
@@ -52,21 +54,27 @@ const MOST_OPUS_BYTES: u64 = 400;
 const HOW_TO_TALK: &str = "Hold to talk, or tap once to begin and once to end.";
 
 /// A conference of one native talker and one page.
-struct Conference {
+pub(crate) struct Conference {
     _native: Program,
     _server: Program,
-    recorder: Recorder,
+    pub(crate) recorder: Recorder,
     room: Room,
-    web: u16,
+    pub(crate) web: u16,
 }
 
 impl Conference {
     fn begin() -> Self {
+        Self::begin_with(&[])
+    }
+
+    /// One whose server has flags of its own.
+    pub(crate) fn begin_with(more: &[&str]) -> Self {
         let mut room = Room::open();
         room.plug_microphone(MIC1);
         room.make_default(EAR1);
         let (port, web) = (free_port(), free_port());
-        let server = server_of(&room, "low-latency", "none", port, web, &["--talk"]);
+        let server =
+            server_of(&room, "low-latency", "none", port, web, &[&["--talk"], more].concat());
         let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
         command.args([&format!("127.0.0.1:{port}"), "--device", EAR2.name, "--name", NATIVE]);
         command.args(["--talk", "--talk-codec", "s16", "--mic", MIC1.name]);
@@ -77,7 +85,7 @@ impl Conference {
     }
 
     /// Says words into the native talker's microphone until what is returned is dropped.
-    fn say_words(&self) -> Guarded {
+    pub(crate) fn say_words(&self) -> Guarded {
         let path: PathBuf = self.room.path("words.wav");
         let words = noise(WORDS * WORD, RATE).left.into_iter().enumerate();
         let is_said = |at: usize| (at / WORD).is_multiple_of(2);
@@ -114,7 +122,7 @@ impl Conference {
         gain_db
     }
 
-    fn page(&self, address: &str) -> Browser {
+    pub(crate) fn page(&self, address: &str) -> Browser {
         self.page_hearing(address, None)
     }
 
@@ -126,8 +134,22 @@ impl Conference {
         browser
     }
 
-    fn enter(&self, browser: &mut Browser, address: &str) {
+    pub(crate) fn enter(&self, browser: &mut Browser, address: &str) {
         browser.ask(address);
+        self.join(browser);
+    }
+
+    /// What the server says of itself.
+    pub(crate) fn status(&self) -> Value {
+        let mut socket = TcpStream::connect(("127.0.0.1", self.web)).unwrap();
+        socket.write_all(b"GET /status.json HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
+    /// Joins on the page that is open.
+    pub(crate) fn join(&self, browser: &mut Browser) {
         browser.ask(&format!("set #name {PAGE}"));
         browser.ask("tap #listen");
         wait_until("the page shows both people", || {
@@ -164,12 +186,12 @@ impl Conference {
         silent.map(<[f32]>::len).max().unwrap_or(0) as f64 / f64::from(RATE)
     }
 
-    fn hear(&self, what: &str) {
+    pub(crate) fn hear(&self, what: &str) {
         let from = self.recorder.seconds();
         wait_until(what, || self.recorder.heard(EAR2, from, self.recorder.seconds()).is_some());
     }
 
-    fn hear_nothing(&self, what: &str) {
+    pub(crate) fn hear_nothing(&self, what: &str) {
         wait_until(what, || {
             let now = self.recorder.seconds();
             now > SILENT_S && self.recorder.heard(EAR2, now - SILENT_S, now).is_none()
@@ -184,7 +206,7 @@ fn state_of(shown: &Value, name: &str) -> String {
     person.map_or_else(String::new, |person| person[1].as_str().unwrap().to_owned())
 }
 
-fn wait_for_state(browser: &mut Browser, name: &str, state: &str) {
+pub(crate) fn wait_for_state(browser: &mut Browser, name: &str, state: &str) {
     wait_until(&format!("{name}: {state}"), || state_of(&browser.ask("show"), name) == state);
 }
 

@@ -6,7 +6,7 @@ use super::vectors::{encode, kinds, session, unhex};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-const SOURCES: [&str; 25] = [
+const SOURCES: [&str; 28] = [
     include_str!("../../src/codec/opus.rs"),
     include_str!("../../src/format.rs"),
     include_str!("../../src/wire.rs"),
@@ -32,6 +32,9 @@ const SOURCES: [&str; 25] = [
     include_str!("../../src/codec.rs"),
     include_str!("../../src/send/fanout/datagrams.rs"),
     include_str!("../../src/send/fanout/datagram_path.rs"),
+    include_str!("../../src/send/web.rs"),
+    include_str!("../../src/send/transmit/visitor.rs"),
+    include_str!("../../src/send/tls/session.rs"),
 ];
 
 /// The text between a heading and the next one.

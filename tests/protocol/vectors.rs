@@ -13,7 +13,7 @@ use auralync::wire::{
     AUDIO_HEADER, AudioFrame, AudioHeader, AuralyncKey, Changes, Config, Deframer, Epochs, Frame,
     Full, Hello, Limits, MAX_CLIENT_FRAME, MAX_JSON, MAX_SERVER_FRAME, Notice, Offer, OfferAnswer,
     People, Ping, Pong, Report, ServerFirst, Switch, Violation, Welcome, Wish, kind, plain,
-    talk_frame, typed,
+    talk_frame, typed, websocket,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -126,6 +126,10 @@ pub(crate) fn encode(Step { message, fields, .. }: &Step) -> Vec<u8> {
         "path" => of::<Way>(fields).frame(),
         "offer" => of::<Offer>(fields).frame(),
         "answer" => of::<OfferAnswer>(fields).frame(),
+        "closed" => {
+            let code = number(fields, "code").try_into().unwrap();
+            websocket::closed(code, fields["reason"].as_str().unwrap())
+        }
         "epochs" => of::<Epochs>(fields).frame(),
         "switch" => of::<Switch>(fields).frame(),
         "people" => of::<People>(fields).frame(),
@@ -228,6 +232,11 @@ fn read_typed(kind: u8, body: &[u8], like: &Step) -> Result<(String, Value), Vio
         kind::PATH => ("path".into(), fields(serde_json::to_value(Way::read(body)?))),
         kind::OFFER => ("offer".into(), fields(serde_json::to_value(Offer::read(body)?))),
         kind::ANSWER => ("answer".into(), fields(serde_json::to_value(OfferAnswer::read(body)?))),
+        kind::CLOSED if body.len() >= 2 => {
+            let (code, reason) = body.split_at(2);
+            let code = u16::from_be_bytes(code.try_into().unwrap());
+            ("closed".into(), json!({"code": code, "reason": String::from_utf8_lossy(reason)}))
+        }
         kind::EPOCHS => ("epochs".into(), fields(serde_json::to_value(Epochs::read(body)?))),
         kind::SWITCH => ("switch".into(), fields(serde_json::to_value(Switch::read(body)?))),
         kind::PEOPLE => ("people".into(), fields(serde_json::to_value(People::read(body)?))),
@@ -324,8 +333,9 @@ fn every_kind_of_message_has_a_vector() {
             continue;
         }
         assert!(known.contains(&name), "no vector for {name}");
-        // The session is one of a program in an open room; only browsers want a data channel.
-        let is_others = ["offer", "answer", "epochs"].contains(&&*name);
+        // The session is one of a program in an open room; only browsers want a data channel, or
+        // listen without a WebSocket.
+        let is_others = ["closed", "offer", "answer", "epochs"].contains(&&*name);
         assert!(is_others || spoken.contains(&name), "{name} is not in the session");
     }
     for name in untyped {
@@ -384,6 +394,11 @@ fn a_body_cut_anywhere_or_one_byte_longer_is_never_read_as_another_message() {
         for changed in shorter.chain(longer) {
             match decode(&reframed(&bytes, &changed), &step) {
                 Err(_) => {}
+                // Words for a person end where they end.
+                Ok(read) if step.message == "closed" => {
+                    let is_whole = changed.len() >= 2;
+                    assert_eq!(read.unwrap().0 == "closed", is_whole, "{name}");
+                }
                 Ok(read) if step.message == "unknown" => {
                     assert_eq!(read.unwrap().0, "unknown", "{name}");
                 }

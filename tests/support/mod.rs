@@ -26,6 +26,8 @@ pub(crate) mod servers;
 #[cfg(unix)]
 mod signals;
 pub(crate) mod socket;
+#[cfg(feature = "https")]
+pub(crate) mod tls;
 pub(crate) mod tone;
 mod unbroken;
 mod waiting;

@@ -24,8 +24,8 @@ pub(crate) fn read_all(mut socket: TcpStream) -> String {
 
 /// `GET` (or another method) of a path, as from the page itself.
 pub(crate) fn request(page: SocketAddr, method: &str, path: &str) -> (String, String) {
-    let answer =
-        exchange(page, format!("{method} {path} HTTP/1.1\r\nHost: {page}\r\n\r\n").as_bytes());
+    let text = format!("{method} {path} HTTP/1.1\r\nHost: {page}\r\nConnection: close\r\n\r\n");
+    let answer = exchange(page, text.as_bytes());
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
     (head.to_owned(), body.to_owned())
 }

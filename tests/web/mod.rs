@@ -9,6 +9,8 @@ mod hostile;
 mod listeners;
 mod modules;
 mod routes;
+#[cfg(feature = "https")]
+mod secure;
 
 use std::net::SocketAddr;
 

@@ -139,6 +139,8 @@ pub struct Listener {
     knocks_until_us: Option<u64>,
     /// Who it is in the private room.
     pub member: Option<Member>,
+    /// Whether it is a browser that listens to an answer that never ends.
+    is_by_fetch: bool,
     inbox: Inbox,
     /// What a WebSocket is closed with, where its own misuse decides that.
     close_code: Option<u16>,
@@ -184,6 +186,20 @@ impl Listener {
         listener
     }
 
+    /// A browser that listens to an answer that never ends, and speaks by requests; `opening` is the answer's head.
+    pub fn by_fetch(
+        peer: SocketAddr,
+        opening: Vec<u8>,
+        refused: Option<Full>,
+        now_us: u64,
+    ) -> Self {
+        let mut listener = Self::browser(peer, Vec::new(), refused, now_us);
+        listener.outbox = Outbox::holding(opening);
+        listener.inbox = Inbox::stream();
+        listener.is_by_fetch = true;
+        listener
+    }
+
     fn new(peer: SocketAddr, phase: Phase, outbox: Outbox, now_us: u64) -> Self {
         Self {
             peer,
@@ -213,6 +229,7 @@ impl Listener {
             is_held: false,
             knocks_until_us: None,
             member: None,
+            is_by_fetch: false,
             inbox: Inbox::stream(),
             close_code: None,
             heard_since_us: None,
@@ -230,7 +247,7 @@ impl Listener {
     /// Whether this listener is a browser.
     #[must_use]
     pub fn is_browser(&self) -> bool {
-        self.inbox.is_websocket()
+        self.inbox.is_websocket() || self.is_by_fetch
     }
 
     /// The codec that must be encoded for it, if any.

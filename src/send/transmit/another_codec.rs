@@ -1,7 +1,6 @@
 //! A listener that plays and asks for another codec: what it may have, and who tells it.
 
 use log::debug;
-use socket2::SockRef;
 
 use super::{Transmit, sockets};
 use crate::codec::Codec;
@@ -36,7 +35,7 @@ impl Transmit {
         let rate = room.position_rate(codec);
         let say = |from| room.switch(codec, from).frame();
         if seat.listener.turn_to_codec(both(old), both(codec), rate, say) {
-            sockets::rebuffer(SockRef::from(&seat.stream), room.buffering(codec));
+            sockets::rebuffer(seat.line.settings(), room.buffering(codec));
             debug!("{} hears {codec} instead of {old}", seat.listener.label());
         }
     }

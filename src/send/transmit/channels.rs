@@ -40,7 +40,7 @@ impl Transmit {
             self.take_path(index, &BACK);
         }
         let Some(Some(seat)) = self.seats.get_mut(index) else { return };
-        let Ok(at) = seat.stream.local_addr() else { return };
+        let Ok(at) = seat.line.local_addr() else { return };
         seat.channel = Some(whose);
         let Some(channels) = &mut self.channels else { return };
         if !channels.give(Order::Offer { whose, at: at.ip(), sdp: offer.sdp }) {

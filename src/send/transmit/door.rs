@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use log::{debug, info, warn};
 use mio::net::TcpStream;
 use mio::{Interest, Token};
-use socket2::SockRef;
 
 use super::crowd::{Admission, Crowd, Stands};
 use super::limits::{ACCEPT_PAUSE_US, PLEASE_LEAVE};
+use super::line::Line;
 use super::places::Origin;
 use super::private::{self, Entered};
 use super::sockets::{self, is_the_peers_doing};
@@ -136,7 +136,7 @@ impl Transmit {
                 Listener::seated(peer, self.room.config.frame(), log, now)
             }
         };
-        if let Some(index) = self.take_seat(stream, listener, origin, false) {
+        if let Some(index) = self.take_seat(Line::plain(stream), listener, origin, false) {
             self.write(index);
         }
     }
@@ -161,7 +161,7 @@ impl Transmit {
     /// page.
     pub(super) fn take_seat(
         &mut self,
-        mut stream: TcpStream,
+        mut line: Line,
         listener: Listener,
         origin: Origin,
         known: bool,
@@ -172,7 +172,7 @@ impl Transmit {
             debug!("{peer} was told: {why} ({} listen)", self.seated());
         }
         let buffering = self.room.buffering(Codec::Float32);
-        sockets::prepare(SockRef::from(&stream), buffering, self.room.dscp);
+        sockets::prepare(line.settings(), buffering, self.room.dscp);
         let index = self.free.pop().unwrap_or_else(|| {
             self.seats.push(None);
             self.seats.len() - 1
@@ -180,9 +180,9 @@ impl Transmit {
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
         let registered = if known {
-            registry.reregister(&mut stream, Token(index), interest)
+            registry.reregister(line.socket_mut(), Token(index), interest)
         } else {
-            registry.register(&mut stream, Token(index), interest)
+            registry.register(line.socket_mut(), Token(index), interest)
         };
         if let Err(e) = registered {
             warn!("{peer} cannot be served: {e}");
@@ -191,7 +191,7 @@ impl Transmit {
         }
         debug!("{peer} connected");
         let seat = Seat {
-            stream,
+            line,
             listener,
             writable: true,
             in_touched: false,
@@ -200,6 +200,7 @@ impl Transmit {
             origin,
             is_violator: false,
             channel: None,
+            says_by: None,
         };
         self.seats[index] = Some(seat);
         Some(index)
@@ -269,7 +270,7 @@ impl Transmit {
         self.in_use.add(codec);
         seat.replaces = ghost;
         seat.listener.codec = codec;
-        sockets::rebuffer(SockRef::from(&seat.stream), buffering);
+        sockets::rebuffer(seat.line.settings(), buffering);
         self.offer_datagrams(index, &hello, &mut welcome);
         self.offer_channel(index, &mut welcome);
         let speaker = (key.as_ref(), hello.name.as_str());
@@ -359,7 +360,7 @@ impl Seat {
     /// Whether the listener's program runs on this PC.
     pub(super) fn is_on_this_machine(&self) -> bool {
         let peer = self.listener.peer.ip().to_canonical();
-        self.stream.local_addr().is_ok_and(|local| local.ip().to_canonical() == peer)
+        self.line.local_addr().is_ok_and(|local| local.ip().to_canonical() == peer)
     }
 }
 

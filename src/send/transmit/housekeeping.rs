@@ -8,7 +8,7 @@ use mio::Events;
 use super::keys::Keys;
 use super::knocking::UNANSWERED;
 use super::people::Gathering;
-use super::{HOUSEKEEPING_US, Seat, Snapshot, TURN_US, Transmit};
+use super::{HOUSEKEEPING_US, Snapshot, TURN_US, Transmit};
 use crate::error::Result;
 use crate::send::fanout::{DatagramPath, Listener, Overdue, Own, Talker};
 use crate::stats::{ListenerStats, PersonStats, Via};
@@ -94,7 +94,8 @@ impl Transmit {
     pub(super) fn snapshot(&self, now_us: u64) -> Snapshot {
         let seats = self.seats.iter().flatten().filter(|seat| seat.listener.is_inside());
         let listeners = seats
-            .map(|Seat { listener, .. }| {
+            .map(|seat| {
+                let listener = &seat.listener;
                 let counts = listener.outbox.counts();
                 let path = listener.path.as_ref().map(DatagramPath::counts).unwrap_or_default();
                 ListenerStats {
@@ -102,6 +103,7 @@ impl Transmit {
                     name: listener.name.clone(),
                     version: listener.version,
                     via: match (listener.is_browser(), listener.is_by_datagram()) {
+                        (true, _) if seat.says_by.is_some() => Via::Fetch,
                         (true, _) => Via::WebSocket,
                         (false, true) => Via::Udp,
                         (false, false) => Via::Tcp,
@@ -142,7 +144,7 @@ impl Transmit {
         let Some(mut seat) = self.seats.get_mut(index).and_then(Option::take) else {
             return;
         };
-        let _ = self.poll.registry().deregister(&mut seat.stream);
+        let _ = self.poll.registry().deregister(seat.line.socket_mut());
         self.free.push(index);
         self.note_due(index);
         self.end_try_of(index);

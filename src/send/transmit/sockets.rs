@@ -61,6 +61,25 @@ pub fn listen_for_browsers(
     })
 }
 
+/// Binds and listens for the encrypted page, which a server can do without.
+///
+/// # Errors
+/// What the page's user can do about it, as a sentence.
+pub fn listen_securely(
+    bind: Option<IpAddr>,
+    port: u16,
+    backlog: u32,
+) -> std::result::Result<std::net::TcpListener, String> {
+    open_port(bind, port, backlog).map_err(|(address, e)| {
+        format!(
+            "the encrypted page cannot be served on {address}: {}. Phones can listen, and not talk. Choose another \
+             port with --https {}, or leave it out with --no-https",
+            plain_reason(&e),
+            port.checked_add(1).unwrap_or(8444)
+        )
+    })
+}
+
 fn open_port(
     bind: Option<IpAddr>,
     port: u16,

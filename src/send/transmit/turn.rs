@@ -1,6 +1,6 @@
 //! One turn of the loop: what has come is read, answered and let in, for as long as that may take.
 
-use std::io::{self, Read};
+use std::io;
 use std::time::Duration;
 
 use log::{debug, info};
@@ -9,7 +9,9 @@ use mio::{Events, Token};
 
 use super::datagrams::Datagrams;
 use super::web_door::WebDoor;
-use super::{DATAGRAMS, DOOR, LONGEST_REST_US, READS_PER_TURN, Transmit, WAKER, WEB_DOOR};
+use super::{
+    DATAGRAMS, DOOR, LONGEST_REST_US, READS_PER_TURN, SECURE_DOOR, Transmit, WAKER, WEB_DOOR,
+};
 use crate::error::{Error, Result, plain};
 use crate::send::fanout::Asks;
 use crate::wire::Violation;
@@ -38,9 +40,9 @@ impl Transmit {
                         datagrams.knock();
                     }
                 }
-                WEB_DOOR => {
+                door @ (WEB_DOOR | SECURE_DOOR) => {
                     if let Some(web) = &mut self.web {
-                        web.knock();
+                        web.knock(door);
                     }
                 }
                 token => self.note(token, event),
@@ -108,7 +110,12 @@ impl Transmit {
             let Some(Some(seat)) = self.seats.get_mut(index) else {
                 return false;
             };
-            match seat.stream.read(&mut self.buffer[..]) {
+            match seat.line.read(&mut self.buffer[..]) {
+                // What its page says comes by requests of their own.
+                Ok(count) if count > 0 && seat.says_by.is_some() => {
+                    self.leave(index, "spoke where it may only listen");
+                    return false;
+                }
                 Ok(0) => {
                     self.leave(index, "left");
                     return false;

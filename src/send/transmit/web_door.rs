@@ -1,22 +1,27 @@
-//! The browsers' door: requests that are answered and forgotten, and those that become listeners.
+//! The browsers' doors, bare and over TLS: who is let in, and who of them becomes a listener.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::SyncSender;
 
-use log::{debug, warn};
+use log::{debug, info, warn};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Token};
 
 use super::crowd::Admission;
 use super::limits::{ACCEPT_PAUSE_US, MAX_VISITORS};
+use super::line::Line;
 use super::places::{Entry, Origin, Places, Taken};
 use super::sockets::{is_the_peers_doing, origin};
-use super::{Transmit, WEB_DOOR};
+use super::visitor::{Next, Visitor};
+use super::{SECURE_DOOR, Transmit, WEB_DOOR};
 use crate::addresses::{self, Interface};
+use crate::allowance::Allowance;
+use crate::error::{Error, Result};
 use crate::send::fanout::Listener;
-use crate::send::web::{Response, Web};
-use crate::wire::http::{self, Answer, Head, Status};
+use crate::send::tls::Sessions;
+use crate::send::web::Web;
+use crate::wire::http::{self, Answer, Status};
 use crate::wire::{Full, websocket};
 
 /// How many of the [`MAX_VISITORS`] are for this machine alone: whoever runs the server can always
@@ -29,24 +34,16 @@ const MAX_VISITORS_PER_ADDRESS: usize = 8;
 const PLACES: Places =
     Places { most: MAX_VISITORS, own: OWN_VISITORS, each: MAX_VISITORS_PER_ADDRESS };
 
-/// How long a browser may take from its connection to the end of its request, in µs.
-const REQUEST_WITHIN_US: u64 = 5_000_000;
-
-/// How long an answer may take to go out, in µs: the largest file over a bad network.
-const ANSWER_WITHIN_US: u64 = 30_000_000;
-
-/// How long the peer may take to close after its answer.
-const FAREWELL_WITHIN_US: u64 = 1_000_000;
-
-/// Bytes behind a request that are read and thrown away, so that its answer is not lost in a reset.
-const MAX_DISCARDED: usize = 4 * 1024 * 1024;
-
 /// Accepts in one turn.
 const ACCEPTS_PER_TURN: usize = 32;
 
-/// Reads and writes that one visitor has in a turn before it is the next one's: a whole file of the
-/// page takes fewer.
-const STEPS_PER_TURN: usize = 16;
+/// Connections that are let in over TLS at once, and then in a second: each may cost a third of a millisecond of
+/// the loop's time. The others wait in the system's queue.
+const HANDSHAKES_AT_ONCE: u64 = 64;
+const HANDSHAKES_PER_SECOND: u64 = 200;
+
+/// How long accepting pauses when there have been that many, in µs.
+const HANDSHAKE_PAUSE_US: u64 = 1_000_000 / HANDSHAKES_PER_SECOND;
 
 /// Asking the system for its addresses takes as long as sending to a room, so they are believed for
 /// this long, in µs.
@@ -56,15 +53,14 @@ const ADDRESSES_FOR_US: u64 = 1_000_000;
 type Addresses = (Vec<Interface>, Option<IpAddr>);
 
 /// The first visitor's token; seats count from 0 and never come near.
-const FIRST_VISITOR: usize = WEB_DOOR.0 - MAX_VISITORS;
+const FIRST_VISITOR: usize = SECURE_DOOR.0 - MAX_VISITORS;
 
 /// The page's side of the loop.
 pub(super) struct WebDoor {
     pub(super) web: Web,
-    door: TcpListener,
-    address: SocketAddr,
-    is_open: bool,
-    accept_after_us: u64,
+    plain: Door,
+    secure: Option<(Door, Sessions)>,
+    handshakes: Allowance,
     visitors: Vec<Option<Visitor>>,
     /// Visitors so far.
     came: u64,
@@ -72,6 +68,30 @@ pub(super) struct WebDoor {
     addresses: Option<(u64, Addresses)>,
     /// Where programs go that may tell the server what to do.
     callers: Option<SyncSender<Caller>>,
+    /// Whether it has been said that somebody speaks TLS to the door that has none.
+    has_told_of_strayed: bool,
+}
+
+/// A listening socket.
+struct Door {
+    listener: TcpListener,
+    address: SocketAddr,
+    is_open: bool,
+    accept_after_us: u64,
+}
+
+impl Door {
+    fn new(poll: &mio::Poll, door: std::net::TcpListener, token: Token) -> io::Result<Self> {
+        let address = door.local_addr()?;
+        let mut listener = TcpListener::from_std(door);
+        poll.registry().register(&mut listener, token, Interest::READABLE)?;
+        Ok(Self { listener, address, is_open: true, accept_after_us: 0 })
+    }
+
+    /// When to accept again, if anybody may wait.
+    fn accepts_after(&self) -> Option<u64> {
+        self.is_open.then_some(self.accept_after_us)
+    }
 }
 
 /// A program on this machine that has shown the token: its connection is no longer the loop's.
@@ -84,79 +104,33 @@ pub struct Caller {
     pub said: Vec<u8>,
 }
 
-/// A connection that is no listener, or not yet.
-struct Visitor {
-    stream: TcpStream,
-    peer: SocketAddr,
-    origin: Origin,
-    came: u64,
-    stage: Stage,
-    until_us: u64,
-}
-
-enum Stage {
-    Asking(Head),
-    Answering(Answering),
-    /// Its answer is written; what it still says is not read by anybody.
-    Leaving {
-        discarded: usize,
-    },
-}
-
-struct Answering {
-    head: Vec<u8>,
-    answer: Answer,
-    has_body: bool,
-    written: usize,
-}
-
-impl Answering {
-    fn begin(answer: Answer, has_body: bool) -> Stage {
-        Stage::Answering(Self { head: answer.head(), answer, has_body, written: 0 })
-    }
-
-    /// What is left to write.
-    fn rest(&self) -> &[u8] {
-        let body = if self.has_body { self.answer.body.bytes() } else { &[] };
-        match self.written.checked_sub(self.head.len()) {
-            None => &self.head[self.written..],
-            Some(into) => body.get(into..).unwrap_or_default(),
-        }
-    }
-}
-
-/// What a visitor's turn ended with.
-enum Next {
-    Wait,
-    /// Its share of the turn is over.
-    More,
-    Gone,
-    /// Its page asks whether it may listen; whether it wants the answer's body.
-    Asks(bool),
-    /// It may tell the server what to do: the answer to its key, and what it has said since.
-    Calls(String, Vec<u8>),
-    /// It has asked to listen: the answer to its key, and what it has said since.
-    Listens(String, Vec<u8>),
-}
-
 impl WebDoor {
     /// Registers a listening socket with the loop.
     pub(super) fn new(poll: &mio::Poll, door: std::net::TcpListener, web: Web) -> io::Result<Self> {
-        let address = door.local_addr()?;
-        let mut door = TcpListener::from_std(door);
-        poll.registry().register(&mut door, WEB_DOOR, Interest::READABLE)?;
-        let visitors = (0..MAX_VISITORS).map(|_| None).collect();
         Ok(Self {
             web,
-            door,
-            address,
-            is_open: true,
-            accept_after_us: 0,
-            visitors,
+            plain: Door::new(poll, door, WEB_DOOR)?,
+            secure: None,
+            handshakes: Allowance::new(HANDSHAKES_AT_ONCE, HANDSHAKES_PER_SECOND),
+            visitors: (0..MAX_VISITORS).map(|_| None).collect(),
             came: 0,
             addresses: None,
             callers: None,
+            has_told_of_strayed: false,
         })
+    }
+
+    /// Registers another, over TLS.
+    pub(super) fn open_securely(
+        &mut self,
+        poll: &mio::Poll,
+        door: std::net::TcpListener,
+        sessions: Sessions,
+    ) -> io::Result<()> {
+        let door = Door::new(poll, door, SECURE_DOOR)?;
+        self.web.name_secure_page(door.address.port());
+        self.secure = Some((door, sessions));
+        Ok(())
     }
 
     /// Programs that may tell the server what to do go there.
@@ -164,22 +138,52 @@ impl WebDoor {
         self.callers = Some(callers);
     }
 
-    pub(super) fn knock(&mut self) {
-        self.is_open = true;
+    pub(super) fn knock(&mut self, token: Token) {
+        match &mut self.secure {
+            Some((door, _)) if token == SECURE_DOOR => door.is_open = true,
+            _ => self.plain.is_open = true,
+        }
     }
 
     /// When to accept again, if anybody may wait.
     pub(super) fn accepts_after(&self) -> Option<u64> {
-        self.is_open.then_some(self.accept_after_us)
+        let secure = self.secure.as_ref().and_then(|(door, _)| door.accepts_after());
+        self.plain.accepts_after().into_iter().chain(secure).min()
+    }
+
+    /// The next who waits at a door, and whether it is the secure one. `None` if nobody does.
+    fn accept(&mut self, now: u64) -> io::Result<Option<(TcpStream, SocketAddr, bool)>> {
+        let handshakes = &mut self.handshakes;
+        let secure = self.secure.as_mut().map(|(door, _)| (door, true));
+        // The secure one first: nobody can come there often enough to keep others from the next.
+        for (door, is_secure) in secure.into_iter().chain([(&mut self.plain, false)]) {
+            if door.accepts_after().is_none_or(|after_us| now < after_us) {
+                continue;
+            }
+            if is_secure && !handshakes.takes(now) {
+                door.accept_after_us = now + HANDSHAKE_PAUSE_US;
+                continue;
+            }
+            match door.listener.accept() {
+                Ok((stream, peer)) => return Ok(Some((stream, peer, is_secure))),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => door.is_open = false,
+                Err(e) if is_the_peers_doing(&e) => debug!("a browser was not accepted: {e}"),
+                Err(e) => {
+                    door.accept_after_us = now + ACCEPT_PAUSE_US;
+                    return Err(e);
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The number of a place for somebody from `origin`, if there is one.
-    fn place_for(&self, origin: Origin) -> Result<usize, Entry> {
+    fn place_for(&self, origin: Origin) -> std::result::Result<usize, Entry> {
         let visitors = self.visitors.iter().enumerate();
         let taken = visitors.filter_map(|(number, visitor)| {
             let visitor = visitor.as_ref()?;
-            let may_go = matches!(visitor.stage, Stage::Asking(_));
-            Some((number, Taken { by: visitor.origin, came: visitor.came, may_go }))
+            let (by, came, may_go) = (visitor.origin, visitor.came, visitor.may_go());
+            Some((number, Taken { by, came, may_go }))
         });
         match PLACES.entry(origin, taken) {
             Entry::InsteadOf(number) => Ok(number),
@@ -195,49 +199,51 @@ impl WebDoor {
 }
 
 impl Transmit {
+    /// Serves the page over TLS too, on a listening socket of its own. Only where there is a page.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the event queue does not take it.
+    pub fn open_securely(&mut self, door: std::net::TcpListener, sessions: Sessions) -> Result<()> {
+        let Some(web) = &mut self.web else { return Ok(()) };
+        let opened = web.open_securely(&self.poll, door, sessions);
+        opened.map_err(|e| Error::internal("cannot serve the secure page", e))
+    }
+
     pub(super) fn accept_browsers(&mut self, until_us: u64) {
         for _ in 0..ACCEPTS_PER_TURN {
             let now = self.clock.now_us();
             let Some(web) = &mut self.web else { return };
-            if self.stopping || web.accepts_after().is_none_or(|after_us| now < after_us) {
+            if self.stopping {
                 return;
             }
-            match web.door.accept() {
-                Ok((stream, peer)) => {
-                    self.let_in(stream, peer, now);
-                    if self.clock.now_us() >= until_us {
-                        return;
-                    }
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    web.is_open = false;
-                    return;
-                }
-                Err(e) if is_the_peers_doing(&e) => debug!("a browser was not accepted: {e}"),
-                Err(e) => {
-                    web.accept_after_us = now + ACCEPT_PAUSE_US;
-                    self.complain_of_accepting(&e, now);
-                    return;
-                }
+            match web.accept(now) {
+                Ok(None) => return,
+                Ok(Some((stream, peer, is_secure))) => self.let_in(stream, peer, is_secure, now),
+                Err(e) => return self.complain_of_accepting(&e, now),
+            }
+            if self.clock.now_us() >= until_us {
+                return;
             }
         }
     }
 
-    fn let_in(&mut self, mut stream: TcpStream, peer: SocketAddr, now: u64) {
+    fn let_in(&mut self, mut stream: TcpStream, peer: SocketAddr, is_secure: bool, now: u64) {
         let Some(web) = &mut self.web else { return };
         let origin = origin(&stream, peer);
         let number = match web.place_for(origin) {
             Ok(number) => number,
             Err(refused) => {
                 debug!("{peer} was turned away from the page ({refused:?})");
-                // There is no place to wait in until it is read; the kernel sends what it can.
-                let _ = stream.write(&turned_away(refused));
+                if !is_secure {
+                    // There is no place to wait in until it is read; the kernel sends what it can.
+                    let _ = stream.write(&turned_away(refused));
+                }
                 return;
             }
         };
         if let Some(mut gone) = web.visitors[number].take() {
             debug!("{} made room on the page for {peer}", gone.peer);
-            let _ = self.poll.registry().deregister(&mut gone.stream);
+            let _ = self.poll.registry().deregister(gone.line.socket_mut());
         }
         let token = Token(FIRST_VISITOR + number);
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -247,11 +253,10 @@ impl Transmit {
         }
         // An improvement that a system may refuse.
         let _ = stream.set_nodelay(true);
-        let stage = Stage::Asking(Head::default());
-        let until_us = now + REQUEST_WITHIN_US;
         web.came += 1;
-        let came = web.came;
-        web.visitors[number] = Some(Visitor { stream, peer, origin, came, stage, until_us });
+        let sessions = web.secure.as_ref().filter(|_| is_secure).map(|(_, s)| s.clone());
+        let (line, came) = (Line::plain(stream), web.came);
+        web.visitors[number] = Some(Visitor::new(line, (peer, origin), came, sessions, now));
         if self.attend(number) {
             self.waiting.add(token.0);
         }
@@ -265,8 +270,12 @@ impl Transmit {
         let Some(mut visitor) = web.visitors.get_mut(number).and_then(Option::take) else {
             return false;
         };
-        let WebDoor { web: page, address, addresses, .. } = web;
-        let mut url = |stream: &TcpStream| page_address(stream, *address, addresses, now);
+        let WebDoor { web: page, plain, secure, addresses, .. } = web;
+        let (plain, secure) = (plain.address, secure.as_ref().map(|(door, _)| door.address));
+        let mut url = |visitor: &Visitor| match secure.filter(|_| visitor.is_at_secure_door) {
+            Some(secure) => page_address(&visitor.line, secure, addresses, now).secure().url,
+            None => page_address(&visitor.line, plain, addresses, now).url,
+        };
         match visitor.attend(page, &mut url, &mut self.buffer[..], now) {
             Next::Wait => web.visitors[number] = Some(visitor),
             Next::More => {
@@ -274,11 +283,16 @@ impl Transmit {
                 return true;
             }
             Next::Gone => {
-                let _ = self.poll.registry().deregister(&mut visitor.stream);
+                let _ = self.poll.registry().deregister(visitor.line.socket_mut());
+            }
+            Next::Strayed => {
+                let _ = self.poll.registry().deregister(visitor.line.socket_mut());
+                self.tell_of_strayed(&visitor);
             }
             Next::Calls(accept, said) => {
-                let _ = self.poll.registry().deregister(&mut visitor.stream);
-                let (stream, opening) = (visitor.stream.into(), http::switching(&accept));
+                let _ = self.poll.registry().deregister(visitor.line.socket_mut());
+                let (stream, opening) =
+                    (visitor.line.into_socket().into(), http::switching(&accept));
                 let sent =
                     web.callers.as_ref().map(|to| to.try_send(Caller { stream, opening, said }));
                 if !matches!(sent, Some(Ok(()))) {
@@ -290,49 +304,89 @@ impl Transmit {
                     Admission::Crowded(full) => (Status::Unavailable, is_full(full)),
                     Admission::Seat | Admission::Wait(_) => (Status::Ok, "This page may listen."),
                 };
-                visitor.answer(Answer::sentence(status, text), has_body, now);
-                if let Some(web) = &mut self.web {
-                    web.visitors[number] = Some(visitor);
-                    return self.attend(number);
+                visitor.answer(Answer::sentence(status, text), has_body, false, now);
+                return self.go_on(number, visitor);
+            }
+            Next::Listens(accept, said) => {
+                let opening = http::switching(&accept);
+                if let Some(index) = self.seat_browser(number, visitor, opening, None) {
+                    // It may have spoken on before it was answered.
+                    self.hear_bytes(index, &said);
+                    self.write(index);
                 }
             }
-            Next::Listens(accept, said) => self.seat_browser(number, visitor, &accept, &said),
+            Next::Streams => self.seat_by_fetch(number, visitor),
+            Next::Says(said, keeps) => {
+                let (answer, stays) = self.take_said(&visitor, &said, keeps);
+                visitor.answer(answer, true, stays, now);
+                return self.go_on(number, visitor);
+            }
         }
         false
     }
 
-    /// Makes a listener of a visitor, or tells it that there is no room for one.
-    fn seat_browser(&mut self, number: usize, mut visitor: Visitor, accept: &str, said: &[u8]) {
+    /// Puts a visitor back into its place and goes on with it; whether there is more.
+    pub(super) fn go_on(&mut self, number: usize, visitor: Visitor) -> bool {
+        let Some(web) = &mut self.web else { return false };
+        web.visitors[number] = Some(visitor);
+        self.attend(number)
+    }
+
+    /// Says once that somebody spoke TLS to the bare page, and where the other is.
+    fn tell_of_strayed(&mut self, visitor: &Visitor) {
+        let Some(web) = &mut self.web else { return };
+        let peer = visitor.peer.ip().to_canonical();
+        let there = match &web.secure {
+            Some((door, _)) => format!("the encrypted page is at port {}", door.address.port()),
+            None => "there is an encrypted page only with --https".to_owned(),
+        };
+        let port = web.plain.address.port();
+        if std::mem::replace(&mut web.has_told_of_strayed, true) {
+            debug!("{peer} spoke https at port {port}");
+        } else {
+            info!("{peer} spoke https at port {port}, which is that of the page without; {there}");
+        }
+    }
+
+    /// Makes a listener of a visitor, or tells it that there is no room for one. With `by_fetch` what it says comes
+    /// by requests.
+    pub(super) fn seat_browser(
+        &mut self,
+        number: usize,
+        mut visitor: Visitor,
+        mut opening: Vec<u8>,
+        by_fetch: Option<super::ByFetch>,
+    ) -> Option<usize> {
         let now = self.clock.now_us();
         let refused = match self.admission(visitor.origin) {
             Admission::Seat => None,
             Admission::Wait(full) => Some(full),
             Admission::Crowded(full) => {
                 let answer = Answer::sentence(Status::Unavailable, is_full(full));
-                let answer = answer.with("Retry-After", "10");
-                visitor.answer(answer, true, now);
-                if let Some(web) = &mut self.web {
-                    web.visitors[number] = Some(visitor);
-                    if self.attend(number) {
-                        self.waiting.add(FIRST_VISITOR + number);
-                    }
+                visitor.answer(answer.with("Retry-After", "10"), true, false, now);
+                if self.go_on(number, visitor) {
+                    self.waiting.add(FIRST_VISITOR + number);
                 }
-                return;
+                return None;
             }
         };
-        let Visitor { stream, peer, origin, .. } = visitor;
-        let mut opening = http::switching(accept);
+        let Visitor { line, peer, origin, .. } = visitor;
         if self.keys.is_some() && refused.is_none() {
-            opening.extend(websocket::binary(&self.room.config.frame()));
+            let config = self.room.config.frame();
+            let is_message = by_fetch.is_none();
+            opening.extend(if is_message { websocket::binary(&config) } else { config });
         }
-        let mut listener = Listener::browser(peer, opening, refused, now);
+        let mut listener = if by_fetch.is_some() {
+            Listener::by_fetch(peer, opening, refused, now)
+        } else {
+            Listener::browser(peer, opening, refused, now)
+        };
         listener.is_held = self.keys.is_some();
-        let Some(index) = self.take_seat(stream, listener, origin, true) else { return };
-        // It may have spoken on before it was answered.
-        let count = said.len().min(self.buffer.len());
-        self.buffer[..count].copy_from_slice(&said[..count]);
-        self.hear(index, count);
-        self.write(index);
+        let index = self.take_seat(line, listener, origin, true)?;
+        if let Some(Some(seat)) = self.seats.get_mut(index) {
+            seat.says_by = by_fetch;
+        }
+        Some(index)
     }
 
     /// Ends what takes too long.
@@ -343,87 +397,15 @@ impl Transmit {
             if now <= visitor.until_us {
                 continue;
             }
-            match &visitor.stage {
-                Stage::Asking(head) if !head.is_empty() => {
-                    visitor.answer(Answer::refusal(Status::RequestTimeout), true, now);
-                    if self.attend(number) {
-                        self.waiting.add(FIRST_VISITOR + number);
-                    }
+            if visitor.has_begun() {
+                visitor.answer(Answer::refusal(Status::RequestTimeout), true, false, now);
+                if self.attend(number) {
+                    self.waiting.add(FIRST_VISITOR + number);
                 }
-                _ => {
-                    if let Some(mut gone) = web.visitors[number].take() {
-                        let _ = self.poll.registry().deregister(&mut gone.stream);
-                    }
-                }
+            } else if let Some(mut gone) = web.visitors[number].take() {
+                let _ = self.poll.registry().deregister(gone.line.socket_mut());
             }
         }
-    }
-}
-
-impl Visitor {
-    fn answer(&mut self, answer: Answer, has_body: bool, now: u64) {
-        self.stage = Answering::begin(answer, has_body);
-        self.until_us = now + ANSWER_WITHIN_US;
-    }
-
-    /// `url` says where other devices find the page, of a connection to it.
-    fn attend(
-        &mut self,
-        web: &mut Web,
-        url: &mut impl FnMut(&TcpStream) -> String,
-        buffer: &mut [u8],
-        now: u64,
-    ) -> Next {
-        for _ in 0..STEPS_PER_TURN {
-            let tried = match &mut self.stage {
-                Stage::Answering(answering) => match answering.rest() {
-                    [] => {
-                        let _ = self.stream.shutdown(std::net::Shutdown::Write);
-                        self.stage = Stage::Leaving { discarded: 0 };
-                        self.until_us = now + FAREWELL_WITHIN_US;
-                        continue;
-                    }
-                    rest => self.stream.write(rest),
-                },
-                Stage::Asking(_) | Stage::Leaving { .. } => self.stream.read(buffer),
-            };
-            let count = match tried {
-                Ok(0) => return Next::Gone,
-                Ok(count) => count,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Next::Wait,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return Next::Gone,
-            };
-            match &mut self.stage {
-                Stage::Answering(answering) => answering.written += count,
-                Stage::Leaving { discarded } => {
-                    *discarded += count;
-                    if *discarded > MAX_DISCARDED {
-                        return Next::Gone;
-                    }
-                }
-                Stage::Asking(head) => match head.take(&buffer[..count]) {
-                    Ok(None) => {}
-                    Err(status) => self.answer(Answer::refusal(status), true, now),
-                    Ok(Some(request)) => {
-                        let page = || url(&self.stream);
-                        match web.respond(&request, self.peer, page) {
-                            Response::Answer(answer) => {
-                                self.answer(answer, request.method != "HEAD", now);
-                            }
-                            Response::MayListen => return Next::Asks(request.method != "HEAD"),
-                            Response::Control(accept) => {
-                                return Next::Calls(accept, head.rest().to_vec());
-                            }
-                            Response::WebSocket(accept) => {
-                                return Next::Listens(accept, head.rest().to_vec());
-                            }
-                        }
-                    }
-                },
-            }
-        }
-        Next::More
     }
 }
 
@@ -447,12 +429,12 @@ fn is_full(full: Full) -> &'static str {
 /// The page's address for other devices: the one that this browser came to, unless it is this
 /// machine's own.
 fn page_address(
-    stream: &TcpStream,
+    line: &Line,
     door: SocketAddr,
     known: &mut Option<(u64, Addresses)>,
     now_us: u64,
-) -> String {
-    let came_to = stream.local_addr().map(|address| address.ip().to_canonical());
+) -> addresses::Page {
+    let came_to = line.local_addr().map(|address| address.ip().to_canonical());
     let bind = match came_to {
         Ok(ip) if !ip.is_loopback() => ip,
         _ => door.ip(),
@@ -462,5 +444,5 @@ fn page_address(
         *known = Some((now_us, addresses::here()));
     }
     let (local, default_route) = known.as_ref().map(|(_, here)| here.clone()).unwrap_or_default();
-    addresses::page(&local, default_route, Some(bind), door.port()).url
+    addresses::page(&local, default_route, Some(bind), door.port())
 }

@@ -24,6 +24,7 @@ fn the_flags_are_the_promised_ones() {
         "codecs",
         "dscp",
         "duck",
+        "https",
         "list-devices",
         "listen-backlog",
         "max-clients",
@@ -32,6 +33,7 @@ fn the_flags_are_the_promised_ones() {
         "name",
         "new-key",
         "no-discovery",
+        "no-https",
         "no-qr",
         "no-udp",
         "no-web",
@@ -52,6 +54,8 @@ fn the_flags_are_the_promised_ones() {
         "source",
         "stats",
         "talk",
+        "tls-cert",
+        "tls-key",
         "verbose",
         "web",
         "web-host",
@@ -81,6 +85,40 @@ fn of_web_and_no_web_the_last_counts() {
     assert_eq!(read("--no-web").unwrap().web, None);
     assert_eq!(read("--no-web --web 0").unwrap().web, Some(0));
     assert_eq!(read("--web 9 --no-web").unwrap().web, None);
+}
+
+#[test]
+fn an_encrypted_page_is_there_where_it_is_asked_for_and_in_a_private_room_where_people_talk() {
+    let https = |flags: &str| read(flags).unwrap().https;
+    for (flags, port) in [
+        ("", None),
+        ("--https", Some(8443)),
+        ("--https 9000", Some(9000)),
+        ("--https 0 --web 0", Some(0)),
+        ("--talk", None),
+        ("--private", None),
+        ("--talk --private", cfg!(feature = "https").then_some(8443)),
+        ("--talk --private --no-https", None),
+        ("--talk --private --no-web", None),
+        ("--https --no-https", None),
+        ("--no-https --https 9000", Some(9000)),
+        ("--tls-cert a.pem --tls-key b.pem", Some(8443)),
+    ] {
+        assert_eq!(https(flags), port, "{flags}");
+    }
+    let brought = read("--tls-cert a.pem --tls-key b.pem").unwrap().certificate;
+    assert_eq!(brought, Some(("a.pem".into(), "b.pem".into())));
+    for (flags, start) in [
+        ("--tls-key b.pem", "--tls-cert and --tls-key belong together"),
+        ("--https --no-web", "--https serves the page encrypted too"),
+        ("--tls-cert a.pem --tls-key b.pem --no-https", "--tls-cert is the certificate"),
+        ("--https 8080", "8080 is the port of the page without encryption"),
+        ("--https 9000 --web 9000", "9000 is the port of the page"),
+    ] {
+        let error = read(flags).unwrap_err();
+        assert!(error.to_string().starts_with(start), "{flags}: {error}");
+        assert_eq!(error.exit_code(), 2);
+    }
 }
 
 #[test]

@@ -34,7 +34,12 @@ impl Listener {
                 _ if self.phase == Phase::Refused => close::TRY_AGAIN,
                 _ => close::GOING_AWAY,
             });
-            self.outbox.end_with(frame, websocket::closing(code, &notice.text));
+            let closing = if self.is_by_fetch {
+                websocket::closed(code, &notice.text)
+            } else {
+                websocket::closing(code, &notice.text)
+            };
+            self.outbox.end_with(frame, closing);
         } else {
             self.outbox.finish(notice);
         }

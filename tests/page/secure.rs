@@ -1,0 +1,73 @@
+//! The encrypted page, as a phone comes to it: by a link on the page that is not, behind the browser's warning.
+
+use serde_json::{Value, json};
+
+use crate::free_port;
+use crate::support::room::EAR1;
+use crate::support::waiting::wait_until;
+use crate::talk::{Conference, PAGE, wait_for_state};
+
+/// How much of what the page plays is looked at, in s.
+const HEARD_S: f64 = 2.0;
+
+/// By which way the server says that it reaches the page.
+fn via(conference: &Conference) -> Value {
+    let status = conference.status();
+    let listeners = status["listeners"].as_array().unwrap();
+    let page = listeners.iter().find(|listener| listener["name"] == PAGE);
+    page.map_or(Value::Null, |page| page["via"].clone())
+}
+
+#[test]
+fn a_phone_talks_on_the_encrypted_page_behind_its_warning_and_where_no_websocket_opens() {
+    let port = free_port().to_string();
+    let conference = Conference::begin_with(&["--https", &port]);
+    let mut browser = conference.page("open");
+    wait_until("the page says how to talk", || {
+        browser.ask("show")["talkSays"] == "Here you can only listen."
+    });
+    browser.ask("tap #talk-securely>summary");
+    let opened = browser.ask("tapPastWarning #talk-securely>a");
+    for what in ["secure", "worklet", "decodes", "encodes", "awake"] {
+        assert_eq!(opened[what], true, "{what}: {opened}");
+    }
+    wait_until("what the server says of its certificate is what the browser shows", || {
+        let print = &conference.status()["certificate"];
+        print.is_string() && browser.ask("fingerprint") == *print
+    });
+    let you = format!("{PAGE} (you)");
+    conference.join(&mut browser);
+    wait_until("the server says how", || via(&conference) == "websocket");
+    wait_until("the screen stays on", || browser.ask("show")["isAwake"] == true);
+    conference.hear_nothing("nobody speaks");
+    browser.ask("tap #talk");
+    conference.hear("the phone is heard");
+    wait_for_state(&mut browser, &you, "speaking");
+    browser.ask("tap #talk");
+    conference.hear_nothing("it is silent again");
+    assert_eq!(browser.ask("show")["errors"], json!([]));
+
+    browser.ask("tap #listen");
+    wait_until("the screen may go out", || browser.ask("show")["isAwake"] == false);
+
+    // As on an iPhone, which lets nobody past a warning for a WebSocket.
+    browser.ask(&format!("open https://{}:{port}/", crate::browser::HOST));
+    browser.ask("failWebSockets");
+    conference.join(&mut browser);
+    wait_until("the server says so", || via(&conference) == "fetch");
+    browser.ask("tap #talk");
+    conference.hear("the phone is heard by requests");
+    wait_for_state(&mut browser, &you, "speaking");
+    browser.ask("tap #mute");
+    wait_for_state(&mut browser, &you, "muted");
+    conference.hear_nothing("what it says of itself comes too");
+    browser.ask("tap #mute");
+    let _words = conference.say_words();
+    wait_until("it hears the others", || {
+        let now = conference.recorder.seconds();
+        conference.recorder.heard(EAR1, now - HEARD_S, now).is_some()
+    });
+    let shown = browser.ask("show");
+    println!("{shown}");
+    assert_eq!((&shown["state"], &shown["errors"]), (&json!("playing"), &json!([])), "{shown}");
+}
