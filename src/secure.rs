@@ -12,4 +12,4 @@ pub mod seal;
 mod window;
 
 pub use derive::Key;
-pub use window::Window;
+pub use window::{Window, nearest};

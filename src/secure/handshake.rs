@@ -4,6 +4,12 @@
 //! link, the server learns the client's, which is its identity, and nobody else reads either. Two
 //! messages, as hello and welcome are.
 
+use snow::params::{
+    BaseChoice, CipherChoice, DHChoice, HandshakeChoice, HandshakeModifier, HandshakeModifierList,
+    HandshakePattern, HashChoice, NoiseParams,
+};
+use snow::resolvers::{CryptoResolver, DefaultResolver};
+use snow::types::{Cipher as NoiseCipher, Dh, Hash, Random};
 use snow::{Builder, HandshakeState};
 use zeroize::Zeroizing;
 
@@ -89,8 +95,20 @@ impl Terms<'_> {
     /// longer than a message, or the key is none.
     #[must_use]
     pub fn ask(&self, server: &[u8; 32], hello: &[u8]) -> Option<(Asking, Vec<u8>)> {
-        let mut state =
-            self.build(|builder| builder.remote_public_key(server)?.build_initiator())?;
+        self.ask_with(server, hello, None)
+    }
+
+    /// As [`ask`](Self::ask), with random bytes that were drawn for this message alone, where the system gives
+    /// none, as in a browser.
+    #[must_use]
+    pub fn ask_with(
+        &self,
+        server: &[u8; 32],
+        hello: &[u8],
+        drawn: Option<&Key>,
+    ) -> Option<(Asking, Vec<u8>)> {
+        let build = |builder: Builder<'_>| builder.remote_public_key(server)?.build_initiator();
+        let mut state = self.build(drawn, build)?;
         let noise = write(&mut state, hello)?;
         let mut message = self.first_look(&noise).to_vec();
         message.extend_from_slice(&noise);
@@ -102,12 +120,20 @@ impl Terms<'_> {
     /// # Errors
     /// [`Refusal::Stranger`] after a microsecond, [`Refusal::Broken`] after the price of a handshake.
     pub fn take(&self, message: &[u8]) -> Result<Asked, Refusal> {
+        self.take_with(message, None)
+    }
+
+    /// As [`take`](Self::take), with random bytes that were drawn for the answer alone.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn take_with(&self, message: &[u8], drawn: Option<&Key>) -> Result<Asked, Refusal> {
         if !self.is_from_member(message) {
             return Err(Refusal::Stranger);
         }
         let noise = &message[FIRST_LOOK..];
         let taken = || {
-            let mut state = self.build(|builder| builder.build_responder())?;
+            let mut state = self.build(drawn, |builder| builder.build_responder())?;
             let hello = read(&mut state, noise)?;
             let client = state.get_remote_static()?.try_into().ok()?;
             Some(Asked { state, client, hello })
@@ -132,12 +158,63 @@ impl Terms<'_> {
 
     fn build(
         &self,
+        drawn: Option<&Key>,
         build: impl FnOnce(Builder<'_>) -> Result<HandshakeState, snow::Error>,
     ) -> Option<HandshakeState> {
         let shared = self.secret.shared();
-        let builder = Builder::new(PATTERN.parse().ok()?);
+        let builder = match drawn {
+            Some(drawn) => Builder::with_resolver(pattern(), Box::new(Drawn(drawn.clone()))),
+            None => Builder::new(pattern()),
+        };
         let builder = builder.prologue(self.config).ok()?.psk(0, shared.bytes()).ok()?;
         build(builder.local_private_key(self.own.private.bytes()).ok()?).ok()
+    }
+}
+
+/// What [`PATTERN`] says: in the page's module nothing else of snow is left, nor what reads such names.
+fn pattern() -> NoiseParams {
+    let modifiers = HandshakeModifierList { list: vec![HandshakeModifier::Psk(0)] };
+    let handshake = HandshakeChoice { pattern: HandshakePattern::IK, modifiers };
+    NoiseParams::new(
+        PATTERN.to_owned(),
+        BaseChoice::Noise,
+        handshake,
+        DHChoice::Curve25519,
+        CipherChoice::ChaChaPoly,
+        HashChoice::Blake2s,
+    )
+}
+
+/// Gives Noise what it computes with, and random bytes that were drawn before, once.
+struct Drawn(Key);
+
+struct Once(Option<Key>);
+
+impl CryptoResolver for Drawn {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        Some(Box::new(Once(Some(self.0.clone()))))
+    }
+
+    // What PATTERN says, as above.
+    fn resolve_dh(&self, _: &DHChoice) -> Option<Box<dyn Dh>> {
+        DefaultResolver.resolve_dh(&DHChoice::Curve25519)
+    }
+
+    fn resolve_hash(&self, _: &HashChoice) -> Option<Box<dyn Hash>> {
+        DefaultResolver.resolve_hash(&HashChoice::Blake2s)
+    }
+
+    fn resolve_cipher(&self, _: &CipherChoice) -> Option<Box<dyn NoiseCipher>> {
+        DefaultResolver.resolve_cipher(&CipherChoice::ChaChaPoly)
+    }
+}
+
+impl Random for Once {
+    fn try_fill_bytes(&mut self, wanted: &mut [u8]) -> Result<(), snow::Error> {
+        let drawn = self.0.take().ok_or(snow::Error::Rng)?;
+        let bytes = drawn.bytes().get(..wanted.len()).ok_or(snow::Error::Rng)?;
+        wanted.copy_from_slice(bytes);
+        Ok(())
     }
 }
 
@@ -289,6 +366,11 @@ mod tests {
             assert_eq!(&**welcome, b"welcome");
             (at_client, at_server)
         }
+    }
+
+    #[test]
+    fn the_pattern_is_what_its_name_says() {
+        assert_eq!(PATTERN.parse(), Ok(pattern()));
     }
 
     #[test]
