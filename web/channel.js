@@ -155,7 +155,8 @@ export class Channel {
 	/** @param {ArrayBuffer} bytes */
 	#take(bytes) {
 		const us = nowUs();
-		const datagram = read(bytes);
+		const opened = this.#listener.openDatagram(bytes);
+		const datagram = opened && read(opened);
 		this.#listener.heard();
 		if (datagram?.kind === 'answer') {
 			this.#asking?.answered(us);

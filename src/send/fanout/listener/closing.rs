@@ -27,6 +27,7 @@ impl Listener {
             let code = self.close_code.unwrap_or(match reason {
                 Reason::Violation => close::POLICY,
                 Reason::Removed => close::REMOVED,
+                Reason::WrongKey => close::WRONG_KEY,
                 _ if self.phase == Phase::Refused => close::TRY_AGAIN,
                 _ => close::GOING_AWAY,
             });
