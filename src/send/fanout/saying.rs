@@ -88,7 +88,9 @@ impl Outbox {
     /// Tells keys of sound before anything else.
     pub fn learn(&mut self, news: Epochs) {
         if self.sealing.is_some() && self.last_word.is_none() {
-            self.epochs.get_or_insert_default().epochs.extend(news.epochs);
+            let waiting = self.epochs.get_or_insert_default();
+            waiting.epochs.extend(news.epochs);
+            waiting.secret = news.secret.or(waiting.secret.take());
         }
     }
 

@@ -1,0 +1,223 @@
+//! A private room in a browser on plain http: with the link it is heard, without it nothing is, and nobody else ever
+//! learns what the link says.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use auralync::secure::room::Link;
+use serde_json::json;
+
+use crate::browser::{Browser, HOST};
+use crate::channel::is_by_datagram;
+use crate::support::program::Program;
+use crate::support::room::{EAR1, Room};
+use crate::support::waiting::wait_until;
+use crate::{
+    EARLY_TOLERANCE_MS, Evening, IN_STEP, PLAYOUT_DELAY_MS, folder, server, server_with,
+    wait_until_heard, wait_until_right,
+};
+
+/// More patience than a test takes.
+const PATIENCE_MS: u32 = 600_000;
+
+/// Who listens; nobody else is called so.
+const NAME: &str = "Wilhelmine";
+
+/// Keeps every byte that goes between browsers and a server.
+struct Eavesdropper {
+    port: u16,
+    heard: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Eavesdropper {
+    fn before(web: u16) -> Self {
+        let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = door.local_addr().unwrap().port();
+        let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let kept = Arc::clone(&heard);
+        thread::spawn(move || {
+            for browser in door.incoming() {
+                let browser = browser.unwrap();
+                let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, web)) else { continue };
+                for (from, to) in [(&browser, &server), (&server, &browser)] {
+                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    let kept = Arc::clone(&kept);
+                    thread::spawn(move || pass_on(from, to, &kept));
+                }
+            }
+        });
+        Self { port, heard }
+    }
+
+    fn has_heard(&self, what: &[u8]) -> bool {
+        self.heard.lock().unwrap().windows(what.len()).any(|window| window == what)
+    }
+}
+
+fn pass_on(mut from: TcpStream, mut to: TcpStream, kept: &Mutex<Vec<u8>>) {
+    let mut buffer = [0; 65_536];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        kept.lock().unwrap().extend_from_slice(&buffer[..count]);
+        if to.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
+}
+
+/// What stands behind the `#` of the room's link.
+fn fragment(room: &Room) -> String {
+    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
+    command.args(["--bind", "127.0.0.1", "--no-web", "--show-link"]);
+    let shown = command.output().unwrap();
+    assert!(shown.status.success(), "{shown:?}");
+    let link = String::from_utf8(shown.stdout).unwrap();
+    link.trim().split_once('#').unwrap().1.to_owned()
+}
+
+fn private_server(room: &Room, port: u16, web: u16, more: &[&str]) -> Program {
+    server_with(room, "smooth", port, web, &[&["--private"], more].concat())
+}
+
+fn wait_until_it_says(browser: &mut Browser, words: &str) {
+    let mut said = String::new();
+    wait_until(words, || {
+        let shown = browser.ask("show");
+        said = shown.to_string();
+        shown["status"].as_str().unwrap().contains(words)
+    });
+    println!("{said}");
+}
+
+#[test]
+fn a_page_with_the_link_hears_and_nobody_between_learns_what_it_says() {
+    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let _server = private_server(&room, port, web, &["--no-udp"]);
+    let fragment = fragment(&room);
+    let between = Eavesdropper::before(web);
+    let page = format!("http://{HOST}:{}/?port={port}", between.port);
+    let mut browser = Browser::start("chromium", &room, &folder(), web);
+    assert_eq!(browser.ask(&format!("open {page}#{fragment}"))["secure"], false);
+    let kept = browser.ask("kept");
+    assert_eq!(kept, json!({"address": page, "referrer": "", "link": fragment, "remembered": false}));
+    browser.ask(&format!("set #name {NAME}"));
+    browser.ask("tap #listen");
+    wait_until("the browser is heard", || recorder.hears(EAR1));
+    wait_until_right(&recorder, PLAYOUT_DELAY_MS, 0.0);
+    let shown = browser.ask("show");
+    assert_eq!((&shown["state"], &shown["status"]), (&"playing".into(), &IN_STEP.into()), "{shown}");
+    assert_eq!(shown["server"], "Living room");
+    let words = browser.ask("privately");
+    let words = words.as_str().unwrap();
+    assert!(words.contains("nobody who listens in on the network hears it"), "{words}");
+    assert!(words.contains("could change the page itself"), "{words}");
+
+    browser.ask("tap #less");
+    wait_until("it is Opus", || browser.ask("show")["codec"] == "opus, 48 kHz");
+    wait_until_right(&recorder, PLAYOUT_DELAY_MS, 0.0);
+    // The code holds the link, and is the page's own.
+    browser.ask("tap #bring summary");
+    wait_until("the code is drawn", || browser.ask("code").as_u64() > Some(200));
+
+    // The tab comes in again after it was loaded anew, without a link in its address.
+    browser.ask("reload");
+    assert_eq!(browser.ask("kept")["address"], page);
+    browser.ask("focusAndPress #listen Enter");
+    wait_until("the browser is heard again", || recorder.hears(EAR1));
+    assert_eq!(browser.ask("show")["errors"], json!([]));
+
+    let link = Link::read(&fragment).unwrap();
+    assert!(between.has_heard(b"GET /secure.wasm"));
+    for secret in [fragment.as_bytes(), link.secret.bytes(), &link.server, NAME.as_bytes()] {
+        assert!(!between.has_heard(secret), "{}", String::from_utf8_lossy(secret));
+    }
+    assert!(!between.has_heard(b"Living room"));
+}
+
+#[test]
+fn a_page_hears_sealed_datagrams_and_goes_on_after_somebody_was_asked_to_leave() {
+    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let _server = private_server(&room, port, web, &[]);
+    let fragment = fragment(&room);
+    let page = format!("http://{HOST}:{web}/");
+    let mut browser = Browser::start("chromium", &room, &folder(), web);
+    browser.ask(&format!("open {page}#{fragment}"));
+    browser.ask(&format!("join {PATIENCE_MS}"));
+    wait_until("it is heard", || recorder.hears(EAR1));
+    wait_until("sound comes by datagram", || is_by_datagram(&mut browser));
+    wait_until_heard(&recorder, EARLY_TOLERANCE_MS, 0.0, || PLAYOUT_DELAY_MS);
+    let way = browser.ask("way");
+    assert!(way["datagrams"].as_u64() > Some(100), "{way}");
+
+    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+    let file = room.path("link");
+    std::fs::write(&file, &fragment).unwrap();
+    command.args([&format!("127.0.0.1:{port}"), "--name", "Goes", "--output", "null"]);
+    command.arg("--link").arg(&file).env("XDG_CONFIG_HOME", room.path("goes"));
+    let mut goes = Program::start(command);
+    goes.wait_for("connected");
+    let mut kick = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+    kick.args(["ctl", "kick", "Goes", "--server", &format!("127.0.0.1:{web}")]);
+    let kicked = kick.output().unwrap();
+    assert!(kicked.status.success(), "{kicked:?}");
+    let mut kept = fragment.clone();
+    wait_until("the page learns the new link", || {
+        kept = browser.ask("kept")["link"].as_str().unwrap().to_owned();
+        kept != fragment
+    });
+    assert_eq!(kept, crate::private::fragment(&room));
+    wait_until_heard(&recorder, EARLY_TOLERANCE_MS, 0.0, || PLAYOUT_DELAY_MS);
+    assert!(is_by_datagram(&mut browser));
+    let (figures, shown) = (browser.ask("figures"), browser.ask("show"));
+    assert_eq!((&figures["lost"], &shown["errors"]), (&0.into(), &json!([])), "{figures}");
+}
+
+#[test]
+fn without_the_right_link_a_page_hears_nothing_and_says_what_it_lacks() {
+    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let running = private_server(&room, port, web, &[]);
+    let right = fragment(&room);
+    let page = format!("http://{HOST}:{web}/");
+    let mut browser = Browser::start("chromium", &room, &folder(), web);
+    browser.ask(&format!("open {page}"));
+    browser.ask("tap #listen");
+    wait_until_it_says(&mut browser, "This room is private: ask");
+    assert_eq!(browser.ask("show")["state"], "shut");
+
+    // Half of a link, another room's, and another server's.
+    let paste = |browser: &mut Browser, link: &str| {
+        browser.ask(&format!("set #link {link}"));
+        browser.ask("tap #enter");
+    };
+    paste(&mut browser, &right[1..]);
+    wait_until_it_says(&mut browser, "only a part of a link");
+    let link = Link::read(&right).unwrap();
+    let other = auralync::secure::room::Secret::new([7; 16]);
+    paste(&mut browser, &Link { secret: other, ..link.clone() }.fragment());
+    wait_until_it_says(&mut browser, "has another key than this link");
+    paste(&mut browser, &Link { server: [7; 16], ..link }.fragment());
+    wait_until_it_says(&mut browser, "Another server answers here");
+    assert!(recorder.hears_nothing(EAR1));
+    assert_eq!(browser.ask("sockets"), 3, "each is tried once");
+
+    paste(&mut browser, &format!("{page}?port={port}#{right}"));
+    wait_until("the browser is heard", || recorder.hears(EAR1));
+    assert_eq!(browser.ask("kept")["address"], format!("{page}?port={port}"));
+    browser.ask("tap #remember");
+    assert_eq!(browser.ask("kept")["remembered"], true);
+    browser.ask("tap #listen");
+    wait_until("it is silent after leaving", || recorder.hears_nothing(EAR1));
+
+    // With a link the page enters no open room.
+    drop(running);
+    let _open = server(&room, "smooth", port, web);
+    browser.ask("tap #listen");
+    wait_until_it_says(&mut browser, "anybody on the network could listen to this one");
+    assert!(recorder.hears_nothing(EAR1));
+    browser.ask("tap #forget");
+    wait_until("the open room is heard", || recorder.hears(EAR1));
+    assert_eq!(browser.ask("kept")["link"], "");
+    assert_eq!(browser.ask("show")["errors"], json!([]));
+}
