@@ -2,6 +2,11 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::secure::Key;
+
 /// 64 random bits from the system. Where it gives none, from the keys that the standard library draws
 /// for its hash maps, so that a listener who needs no secret still gets its number.
 pub(crate) fn random() -> u64 {
@@ -10,6 +15,25 @@ pub(crate) fn random() -> u64 {
         Ok(()) => u64::from_ne_bytes(bytes),
         Err(_) => RandomState::new().hash_one(std::process::id()),
     }
+}
+
+/// Secret bytes that nobody can foresee.
+///
+/// # Errors
+/// [`Error::Internal`] where the system gives no random numbers.
+pub(crate) fn secret<const LENGTH: usize>() -> Result<Zeroizing<[u8; LENGTH]>> {
+    let mut bytes = Zeroizing::new([0; LENGTH]);
+    getrandom::fill(&mut *bytes)
+        .map_err(|e| Error::internal("the system gives no random numbers", e))?;
+    Ok(bytes)
+}
+
+/// A key that nobody can foresee.
+///
+/// # Errors
+/// As [`secret`].
+pub(crate) fn new_key() -> Result<Key> {
+    secret().map(|bytes| Key::new(*bytes))
 }
 
 #[cfg(test)]

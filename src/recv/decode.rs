@@ -8,6 +8,7 @@ use super::rooms::Rooms;
 use crate::codec::opus::RATE;
 use crate::codec::{Codec, pcm};
 use crate::playout::frames::{FrameDecoder, Sound};
+use crate::random::new_key;
 use crate::secure::room::{SERVER, name_of};
 use crate::wire::{
     AudioHeader, Changes, Config, Frame, Full, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
@@ -241,7 +242,9 @@ impl Conversation {
                         Shut::NoTicket
                     }));
                 };
-                match private::ask(&ticket, &room, payload, &self.hello) {
+                let random = new_key()
+                    .map_err(|e| Violation::Unreadable { what: "room", why: e.to_string() })?;
+                match private::ask(&ticket, &room, payload, &self.hello, &random) {
                     Some((entering, frame)) => {
                         self.stage = Stage::Entering(Box::new(entering));
                         Ok(Event::Say(frame))

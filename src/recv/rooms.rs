@@ -8,6 +8,7 @@ use log::warn;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::random;
 use crate::secret_file;
 use crate::secure::Key;
 use crate::secure::handshake::Pair;
@@ -141,8 +142,7 @@ fn identity() -> Result<Pair> {
             }
         }
         None => {
-            getrandom::fill(&mut *bytes)
-                .map_err(|e| Error::internal("the system gives no random numbers", e))?;
+            bytes = random::secret()?;
             let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&*bytes));
             secret_file::write(&path, text.as_bytes())?;
         }

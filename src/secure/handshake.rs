@@ -70,6 +70,56 @@ pub struct Terms<'a> {
     pub own: &'a Pair,
     /// All bytes of the config's payload.
     pub config: &'a [u8],
+    /// 256 random bits, for this handshake alone: the private half of what Noise calls the ephemeral key.
+    pub random: &'a Key,
+}
+
+/// Noise's own algorithms, with random numbers that were given.
+struct Given(Key);
+
+/// Hands out a key once: a second would be the same.
+struct Once(Option<Key>);
+
+impl Random for Once {
+    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), snow::Error> {
+        let key = self.0.take().ok_or(snow::Error::Rng)?;
+        let bytes = key.bytes().get(..dest.len()).ok_or(snow::Error::Rng)?;
+        dest.copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl CryptoResolver for Given {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        Some(Box::new(Once(Some(self.0.clone()))))
+    }
+
+    // What PATTERN says; so nothing else of snow gets into the page's module.
+    fn resolve_dh(&self, _: &DHChoice) -> Option<Box<dyn Dh>> {
+        DefaultResolver.resolve_dh(&DHChoice::Curve25519)
+    }
+
+    fn resolve_hash(&self, _: &HashChoice) -> Option<Box<dyn Hash>> {
+        DefaultResolver.resolve_hash(&HashChoice::Blake2s)
+    }
+
+    fn resolve_cipher(&self, _: &CipherChoice) -> Option<Box<dyn NoiseCipher>> {
+        DefaultResolver.resolve_cipher(&CipherChoice::ChaChaPoly)
+    }
+}
+
+/// What [`PATTERN`] says.
+fn pattern() -> NoiseParams {
+    let modifiers = HandshakeModifierList { list: vec![HandshakeModifier::Psk(0)] };
+    let handshake = HandshakeChoice { pattern: HandshakePattern::IK, modifiers };
+    NoiseParams::new(
+        PATTERN.to_owned(),
+        BaseChoice::Noise,
+        handshake,
+        DHChoice::Curve25519,
+        CipherChoice::ChaChaPoly,
+        HashChoice::Blake2s,
+    )
 }
 
 /// A client that has sent its first message.
@@ -95,20 +145,8 @@ impl Terms<'_> {
     /// longer than a message, or the key is none.
     #[must_use]
     pub fn ask(&self, server: &[u8; 32], hello: &[u8]) -> Option<(Asking, Vec<u8>)> {
-        self.ask_with(server, hello, None)
-    }
-
-    /// As [`ask`](Self::ask), with random bytes that were drawn for this message alone, where the system gives
-    /// none, as in a browser.
-    #[must_use]
-    pub fn ask_with(
-        &self,
-        server: &[u8; 32],
-        hello: &[u8],
-        drawn: Option<&Key>,
-    ) -> Option<(Asking, Vec<u8>)> {
-        let build = |builder: Builder<'_>| builder.remote_public_key(server)?.build_initiator();
-        let mut state = self.build(drawn, build)?;
+        let mut state =
+            self.build(|builder| builder.remote_public_key(server)?.build_initiator())?;
         let noise = write(&mut state, hello)?;
         let mut message = self.first_look(&noise).to_vec();
         message.extend_from_slice(&noise);
@@ -120,20 +158,12 @@ impl Terms<'_> {
     /// # Errors
     /// [`Refusal::Stranger`] after a microsecond, [`Refusal::Broken`] after the price of a handshake.
     pub fn take(&self, message: &[u8]) -> Result<Asked, Refusal> {
-        self.take_with(message, None)
-    }
-
-    /// As [`take`](Self::take), with random bytes that were drawn for the answer alone.
-    ///
-    /// # Errors
-    /// As there.
-    pub(super) fn take_with(&self, message: &[u8], drawn: Option<&Key>) -> Result<Asked, Refusal> {
         if !self.is_from_member(message) {
             return Err(Refusal::Stranger);
         }
         let noise = &message[FIRST_LOOK..];
         let taken = || {
-            let mut state = self.build(drawn, |builder| builder.build_responder())?;
+            let mut state = self.build(|builder| builder.build_responder())?;
             let hello = read(&mut state, noise)?;
             let client = state.get_remote_static()?.try_into().ok()?;
             Some(Asked { state, client, hello })
@@ -158,63 +188,13 @@ impl Terms<'_> {
 
     fn build(
         &self,
-        drawn: Option<&Key>,
         build: impl FnOnce(Builder<'_>) -> Result<HandshakeState, snow::Error>,
     ) -> Option<HandshakeState> {
         let shared = self.secret.shared();
-        let builder = match drawn {
-            Some(drawn) => Builder::with_resolver(pattern(), Box::new(Drawn(drawn.clone()))),
-            None => Builder::new(pattern()),
-        };
+        let resolver = Box::new(Given(self.random.clone()));
+        let builder = Builder::with_resolver(pattern(), resolver);
         let builder = builder.prologue(self.config).ok()?.psk(0, shared.bytes()).ok()?;
         build(builder.local_private_key(self.own.private.bytes()).ok()?).ok()
-    }
-}
-
-/// What [`PATTERN`] says: in the page's module nothing else of snow is left, nor what reads such names.
-fn pattern() -> NoiseParams {
-    let modifiers = HandshakeModifierList { list: vec![HandshakeModifier::Psk(0)] };
-    let handshake = HandshakeChoice { pattern: HandshakePattern::IK, modifiers };
-    NoiseParams::new(
-        PATTERN.to_owned(),
-        BaseChoice::Noise,
-        handshake,
-        DHChoice::Curve25519,
-        CipherChoice::ChaChaPoly,
-        HashChoice::Blake2s,
-    )
-}
-
-/// Gives Noise what it computes with, and random bytes that were drawn before, once.
-struct Drawn(Key);
-
-struct Once(Option<Key>);
-
-impl CryptoResolver for Drawn {
-    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        Some(Box::new(Once(Some(self.0.clone()))))
-    }
-
-    // What PATTERN says, as above.
-    fn resolve_dh(&self, _: &DHChoice) -> Option<Box<dyn Dh>> {
-        DefaultResolver.resolve_dh(&DHChoice::Curve25519)
-    }
-
-    fn resolve_hash(&self, _: &HashChoice) -> Option<Box<dyn Hash>> {
-        DefaultResolver.resolve_hash(&HashChoice::Blake2s)
-    }
-
-    fn resolve_cipher(&self, _: &CipherChoice) -> Option<Box<dyn NoiseCipher>> {
-        DefaultResolver.resolve_cipher(&CipherChoice::ChaChaPoly)
-    }
-}
-
-impl Random for Once {
-    fn try_fill_bytes(&mut self, wanted: &mut [u8]) -> Result<(), snow::Error> {
-        let drawn = self.0.take().ok_or(snow::Error::Rng)?;
-        let bytes = drawn.bytes().get(..wanted.len()).ok_or(snow::Error::Rng)?;
-        wanted.copy_from_slice(bytes);
-        Ok(())
     }
 }
 
@@ -340,20 +320,22 @@ mod tests {
         secret: Secret,
         server: Pair,
         client: Pair,
+        random: [Key; 2],
     }
 
     impl Room {
         fn new() -> Self {
             let pair = |n| Pair::new(Key::new([n; 32]));
-            Self { secret: Secret::new([1; 16]), server: pair(2), client: pair(3) }
+            let random = [Key::new([4; 32]), Key::new([5; 32])];
+            Self { secret: Secret::new([1; 16]), server: pair(2), client: pair(3), random }
         }
 
         fn at_client<'a>(&'a self, config: &'a [u8]) -> Terms<'a> {
-            Terms { secret: &self.secret, own: &self.client, config }
+            Terms { secret: &self.secret, own: &self.client, config, random: &self.random[0] }
         }
 
         fn at_server<'a>(&'a self, config: &'a [u8]) -> Terms<'a> {
-            Terms { secret: &self.secret, own: &self.server, config }
+            Terms { secret: &self.secret, own: &self.server, config, random: &self.random[1] }
         }
 
         fn open(&self) -> (Channel, Channel) {
@@ -447,7 +429,8 @@ mod tests {
             changed[bit / 8] ^= 1 << (bit % 8);
             assert!(server.opening.open(&changed).is_err(), "bit {bit}");
         }
-        let (mut stranger, _) = Room::new().open();
+        let random = [Key::new([6; 32]), Key::new([7; 32])];
+        let (mut stranger, _) = Room { random, ..Room::new() }.open();
         let foreign = (0..9).map(|_| stranger.sealing.seal(b"x").unwrap()).next_back().unwrap();
         assert!(server.opening.open(&foreign).is_err() && server.opening.open(&[]).is_err());
         assert!(client.opening.open(&sealed[3]).is_err(), "its own message comes back");

@@ -7,6 +7,7 @@ use log::warn;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::random;
 use crate::secret_file;
 use crate::secure::Key;
 use crate::secure::handshake::Pair;
@@ -32,10 +33,10 @@ fn kept_in(path: &Path, is_new: bool) -> Result<Host> {
     let kept = secret_file::read(path)?.map(|text| read(path, &text)).transpose()?;
     let (mut bytes, is_kept) = match kept {
         Some(bytes) => (bytes, true),
-        None => (random::<BYTES>()?, false),
+        None => (random::secret::<BYTES>()?, false),
     };
     if is_new {
-        bytes[..SECRET].copy_from_slice(&*random::<SECRET>()?);
+        bytes[..SECRET].copy_from_slice(&*random::secret::<SECRET>()?);
     }
     if is_new || !is_kept {
         let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&*bytes));
@@ -86,13 +87,6 @@ fn read(path: &Path, text: &[u8]) -> Result<Zeroizing<[u8; BYTES]>> {
         "this is no key of a room, or a part of one",
         "Remove it: a new one is made, and everybody needs the new link",
     ))
-}
-
-fn random<const LENGTH: usize>() -> Result<Zeroizing<[u8; LENGTH]>> {
-    let mut bytes = Zeroizing::new([0; LENGTH]);
-    getrandom::fill(&mut *bytes)
-        .map_err(|e| Error::internal("the system gives no random numbers", e))?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

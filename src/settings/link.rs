@@ -26,7 +26,7 @@ const LONGEST: u64 = 4_096;
 /// computer may read.
 ///
 /// # Errors
-/// [`Error::File`] where it cannot be read, [`Error::Usage`] where it is no link.
+/// [`Error::Usage`] where it cannot be read, or is no link.
 pub(super) fn given(path: &Path) -> Result<Given> {
     let mut text = Zeroizing::new(String::new());
     let read = if path == Path::new("-") {
@@ -37,7 +37,9 @@ pub(super) fn given(path: &Path) -> Result<Given> {
     };
     read.map_err(|e| {
         let fix = "Put the link that auralync-server --show-link prints into a file, and name that";
-        Error::file(path, crate::error::plain(&e), fix)
+        let what =
+            format!("cannot read the link in {}: {}", path.display(), crate::error::plain(&e));
+        Error::usage(what, fix)
     })?;
     understand(&text)
 }

@@ -241,7 +241,7 @@ pub struct Welcome {
     pub datagrams: Option<Datagrams>,
     /// The keys of sound, in a private room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub room: Option<RoomKeys>,
+    pub room: Option<Box<RoomKeys>>,
 }
 
 /// In a welcome: how sound comes by datagram.

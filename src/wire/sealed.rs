@@ -171,7 +171,7 @@ impl SealedHeader {
 }
 
 impl AudioFrame {
-    /// The same frame, sealed: `seal` gets its counter, how many bytes of it lie open, and its body, whose
+    /// This frame, sealed: `seal` gets its counter, how many bytes of it lie open, and its body, whose
     /// rest it seals and makes [`SEAL`] bytes longer. `None` where that cannot be.
     #[must_use]
     pub fn sealed(

@@ -6,7 +6,7 @@ use super::vectors::{encode, kinds, session, unhex};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-const SOURCES: [&str; 24] = [
+const SOURCES: [&str; 25] = [
     include_str!("../../src/codec/opus.rs"),
     include_str!("../../src/format.rs"),
     include_str!("../../src/wire.rs"),
@@ -15,6 +15,7 @@ const SOURCES: [&str; 24] = [
     include_str!("../../src/wire/datagram.rs"),
     include_str!("../../src/wire/talk.rs"),
     include_str!("../../src/send/fanout/listener.rs"),
+    include_str!("../../src/send/fanout/listener/closing.rs"),
     include_str!("../../src/send/fanout/talker.rs"),
     include_str!("../../src/send/fanout/rates.rs"),
     include_str!("../../src/send/transmit.rs"),

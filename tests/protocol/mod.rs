@@ -8,4 +8,5 @@ mod hostile;
 mod hostile_datagrams;
 mod mutation;
 mod peer;
+mod private_vectors;
 mod vectors;

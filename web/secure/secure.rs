@@ -113,7 +113,7 @@ pub extern "C" fn enter(bytes: usize, config: usize) -> i32 {
     run(bytes, |state, given| {
         let (server, given) = split(given, KEY_TEXT)?;
         let (private, given) = given.split_first_chunk::<32>().ok_or(REFUSED)?;
-        let (drawn, given) = given.split_first_chunk::<32>().ok_or(REFUSED)?;
+        let (random, given) = given.split_first_chunk::<32>().ok_or(REFUSED)?;
         let (config, hello) = split(given, config)?;
         let link = state.link.as_ref().ok_or(REFUSED)?;
         let server = *read_text::<32>(server)?;
@@ -121,9 +121,9 @@ pub extern "C" fn enter(bytes: usize, config: usize) -> i32 {
             return Err(OTHER_SERVER);
         }
         let own = Pair::new(Key::new(*private));
-        let terms = Terms { secret: &link.secret, own: &own, config };
-        let asked = terms.ask_with(&server, hello, Some(&Key::new(*drawn)));
-        let (asking, message) = asked.ok_or(REFUSED)?;
+        let random = Key::new(*random);
+        let terms = Terms { secret: &link.secret, own: &own, config, random: &random };
+        let (asking, message) = terms.ask(&server, hello).ok_or(REFUSED)?;
         (state.asking, state.channel, state.ring) = (Some(asking), None, None);
         Ok(message)
     })

@@ -40,15 +40,16 @@ pub(super) struct Inside {
     opened: Vec<u8>,
 }
 
-/// The frame with which `ticket`'s listener asks to enter `room`, whose config had that payload. `None`
-/// where its key is none.
+/// The frame with which `ticket`'s listener asks to enter `room`, whose config had that payload; `random` is
+/// for this handshake alone. `None` where the room's key is none.
 pub(super) fn ask(
     ticket: &Ticket,
     room: &PrivateRoom,
     config: &[u8],
     hello: &Hello,
+    random: &Key,
 ) -> Option<(Entering, Vec<u8>)> {
-    let terms = Terms { secret: &ticket.secret, own: &ticket.own, config };
+    let terms = Terms { secret: &ticket.secret, own: &ticket.own, config, random };
     let body = hello.frame().split_off(PLAIN_HEADER + 1);
     let (asking, message) = terms.ask(&room.key, &body)?;
     Some((Entering(asking, ticket.clone()), typed(kind::ENTER, &message)))

@@ -99,14 +99,20 @@ impl Keys {
         PrivateRoom { key: secrets.pair.public, id }
     }
 
-    /// What a client's first message says, at `now_us`.
-    pub(super) fn take(&mut self, message: &[u8], now_us: u64) -> Result<Asked, Refused> {
+    /// What a client's first message says, at `now_us`; `random` is for its handshake alone.
+    pub(super) fn take(
+        &mut self,
+        message: &[u8],
+        random: &Key,
+        now_us: u64,
+    ) -> Result<Asked, Refused> {
         let Self { secrets, former, members, config, .. } = self;
         let current = std::iter::once(&secrets.secret);
         let mut terms = current.chain(former.iter().rev()).map(|secret| Terms {
             secret,
             own: &secrets.pair,
             config,
+            random,
         });
         let terms = terms.find(|terms| terms.is_from_member(message)).ok_or(Refused::Key)?;
         if !self.enters.takes(now_us) {
@@ -281,20 +287,25 @@ mod tests {
         let pair = |n| Pair::new(Key::new([n; 32]));
         let (stays, goes, stranger) = (pair(11), pair(12), pair(13));
         let server = keys.secrets.pair.public;
+        let take = |keys: &mut Keys, message: &[u8], now_us| {
+            keys.take(message, &Key::new([21; 32]), now_us)
+        };
         let ask = |secret: [u8; 16], own: &Pair| {
             let secret = Secret::new(secret);
-            let terms = Terms { secret: &secret, own, config: &[] };
+            let terms = Terms { secret: &secret, own, config: &[], random: &Key::new([20; 32]) };
             terms.ask(&server, b"hello").unwrap().1
         };
         let (old, new) = ([1; 16], [5; 16]);
         for own in [&stays, &goes] {
-            assert!(keys.take(&ask(old, own), 0).is_ok());
+            assert!(take(&mut keys, &ask(old, own), 0).is_ok());
         }
         let kept = keys.change(Secret::new(new), &goes.public);
         assert_eq!(*kept.secret.bytes(), new);
-        assert!(keys.take(&ask(old, &stays), S).is_ok() && keys.take(&ask(new, &stays), S).is_ok());
+        for secret in [old, new] {
+            assert!(take(&mut keys, &ask(secret, &stays), S).is_ok());
+        }
         for (secret, own) in [(old, &goes), (old, &stranger), ([7; 16], &stays)] {
-            assert_eq!(keys.take(&ask(secret, own), S).err(), Some(Refused::Key));
+            assert_eq!(take(&mut keys, &ask(secret, own), S).err(), Some(Refused::Key));
         }
         let news = keys.begin(secret(1), S);
         assert_eq!(news.secret.map(|secret| *secret.bytes()), Some(new));

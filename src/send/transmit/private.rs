@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use super::keys::{Keys, Refused};
 use super::{Seat, Transmit};
 use crate::codec::Codec;
+use crate::random::{self, new_key};
 use crate::secure::Key;
 use crate::secure::handshake::Asked;
 use crate::secure::host::Host;
@@ -77,7 +78,8 @@ impl Transmit {
         let (Some(keys), Some(Some(seat))) = (&mut self.keys, self.seats.get_mut(index)) else {
             return;
         };
-        let asked = match keys.take(message, now) {
+        let Ok(random) = new_key().inspect_err(|e| warn!("nobody is let in: {e}")) else { return };
+        let asked = match keys.take(message, &random, now) {
             Ok(asked) => asked,
             Err(refused) => {
                 debug!("{} does not enter: {refused:?}", seat.listener.label());
@@ -113,7 +115,7 @@ impl Transmit {
             return Some((welcome.frame(), None));
         };
         let own = new_key().inspect_err(|e| warn!("nobody is let in: {e}")).ok()?;
-        welcome.room = Some(keys.for_newcomer(&own));
+        welcome.room = Some(Box::new(keys.for_newcomer(&own)));
         let (key, body) = (asked.client, Zeroizing::new(welcome.frame()));
         let (channel, message) = asked.answer(body.get(5..).unwrap_or_default())?;
         Some((typed(kind::ENTERED, &message), Some(Entered { key, own, channel })))
@@ -123,11 +125,8 @@ impl Transmit {
     /// link.
     pub(super) fn shut_out(&mut self, key: &[u8; 32]) {
         let Some(keys) = &mut self.keys else { return };
-        let mut bytes = Zeroizing::new([0; SECRET]);
-        if let Err(e) = getrandom::fill(&mut *bytes) {
-            warn!("the room keeps its key, and whoever left may come again: {e}");
-            return;
-        }
+        let kept = |e: &_| warn!("the room keeps its key, and whoever left may come again: {e}");
+        let Ok(bytes) = random::secret::<SECRET>().inspect_err(kept) else { return };
         let host = keys.change(Secret::new(*bytes), key);
         if let Some(keep) = &self.keep_secrets {
             keep(host);
@@ -156,11 +155,4 @@ impl Seat {
 /// A public key in few letters: nobody makes another with the same.
 pub(super) fn short(key: &[u8; 32]) -> String {
     key[..16].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn new_key() -> crate::error::Result<Key> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *bytes)
-        .map_err(|e| crate::error::Error::internal("the system gives no random numbers", e))?;
-    Ok(Key::new(*bytes))
 }
