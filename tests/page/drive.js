@@ -247,7 +247,8 @@ const commands = {
 			return {address: location.href, referrer: document.referrer, link: link.fragment, remembered: link.isRemembered};
 		}),
 	/** The words of the panel of a private room, if it is shown. */
-	privately: () => inPage(() => /** @type {HTMLElement | null} */ (document.querySelector('#private'))?.innerText ?? ''),
+	privately: () =>
+		inPage(() => /** @type {HTMLElement | null} */ (document.querySelector('#private'))?.innerText ?? ''),
 	/** How many squares the page's own QR code of its link has. */
 	code: () => inPage(() => document.querySelector('.code path')?.getAttribute('d')?.split('M').length ?? 0),
 	picture: async (path, width, height, scheme) => {
