@@ -12,11 +12,11 @@ use serde_json::json;
 use crate::browser::{Browser, HOST};
 use crate::channel::is_by_datagram;
 use crate::support::program::Program;
-use crate::support::room::{EAR1, Room};
+use crate::support::room::{EAR1, EAR2, Room};
 use crate::support::waiting::wait_until;
 use crate::{
-    EARLY_TOLERANCE_MS, Evening, IN_STEP, PLAYOUT_DELAY_MS, folder, server, server_with,
-    wait_until_heard, wait_until_right,
+    EARLY_TOLERANCE_MS, Evening, IN_STEP, PLAYOUT_DELAY_MS, folder, free_port, server, server_of,
+    server_with, wait_until_heard, wait_until_right,
 };
 
 /// More patience than a test takes.
@@ -67,6 +67,18 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, kept: &Mutex<Vec<u8>>) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
+/// A native listener with a link, whose settings are its own.
+fn native(room: &Room, (name, port): (&str, u16), link: &str, more: &[&str]) -> Program {
+    let file = room.path(&format!("{name}.link"));
+    std::fs::write(&file, link).unwrap();
+    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+    command.args([&format!("127.0.0.1:{port}"), "--name", name]).args(more);
+    command.arg("--link").arg(&file).env("XDG_CONFIG_HOME", room.path(name));
+    let mut listener = Program::start(command);
+    listener.wait_for("connected");
+    listener
+}
+
 /// What stands behind the `#` of the room's link.
 fn fragment(room: &Room) -> String {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
@@ -101,13 +113,20 @@ fn a_page_with_the_link_hears_and_nobody_between_learns_what_it_says() {
     let mut browser = Browser::start("chromium", &room, &folder(), web);
     assert_eq!(browser.ask(&format!("open {page}#{fragment}"))["secure"], false);
     let kept = browser.ask("kept");
-    assert_eq!(kept, json!({"address": page, "referrer": "", "link": fragment, "remembered": false}));
+    assert_eq!(
+        kept,
+        json!({"address": page, "referrer": "", "link": fragment, "remembered": false})
+    );
     browser.ask(&format!("set #name {NAME}"));
     browser.ask("tap #listen");
     wait_until("the browser is heard", || recorder.hears(EAR1));
     wait_until_right(&recorder, PLAYOUT_DELAY_MS, 0.0);
     let shown = browser.ask("show");
-    assert_eq!((&shown["state"], &shown["status"]), (&"playing".into(), &IN_STEP.into()), "{shown}");
+    assert_eq!(
+        (&shown["state"], &shown["status"]),
+        (&"playing".into(), &IN_STEP.into()),
+        "{shown}"
+    );
     assert_eq!(shown["server"], "Living room");
     let words = browser.ask("privately");
     let words = words.as_str().unwrap();
@@ -151,13 +170,7 @@ fn a_page_hears_sealed_datagrams_and_goes_on_after_somebody_was_asked_to_leave()
     let way = browser.ask("way");
     assert!(way["datagrams"].as_u64() > Some(100), "{way}");
 
-    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
-    let file = room.path("link");
-    std::fs::write(&file, &fragment).unwrap();
-    command.args([&format!("127.0.0.1:{port}"), "--name", "Goes", "--output", "null"]);
-    command.arg("--link").arg(&file).env("XDG_CONFIG_HOME", room.path("goes"));
-    let mut goes = Program::start(command);
-    goes.wait_for("connected");
+    let _goes = native(&room, ("Goes", port), &fragment, &["--output", "null"]);
     let mut kick = room.command(env!("CARGO_BIN_EXE_auralync-client"));
     kick.args(["ctl", "kick", "Goes", "--server", &format!("127.0.0.1:{web}")]);
     let kicked = kick.output().unwrap();
@@ -220,4 +233,34 @@ fn without_the_right_link_a_page_hears_nothing_and_says_what_it_lacks() {
     wait_until("the open room is heard", || recorder.hears(EAR1));
     assert_eq!(browser.ask("kept")["link"], "");
     assert_eq!(browser.ask("show")["errors"], json!([]));
+}
+
+#[test]
+fn what_is_said_into_a_page_is_heard_in_the_room_and_by_nobody_between() {
+    let room = Room::open();
+    room.make_default(EAR1);
+    let (port, web) = (free_port(), free_port());
+    let _server = server_of(&room, "low-latency", "none", port, web, &["--private", "--talk"]);
+    let fragment = fragment(&room);
+    let _native = native(&room, ("Window seat", port), &fragment, &["--device", EAR2.name]);
+    let recorder = room.record();
+    let between = Eavesdropper::before(web);
+    let mut browser = Browser::start("chromium", &room, &folder(), web);
+    let page = format!("http://127.0.0.1:{}/", between.port);
+    assert_eq!(browser.ask(&format!("open {page}#{fragment}"))["secure"], true);
+    browser.ask(&format!("set #name {NAME}"));
+    browser.ask("tap #listen");
+    wait_until("the page shows both people", || {
+        let room = browser.ask("show")["room"].to_string();
+        room.contains("Window seat") && room.contains(NAME)
+    });
+    assert!(recorder.hears_nothing(EAR2));
+    browser.ask("tap #talk");
+    // The browser's own microphone beeps.
+    let from = recorder.seconds();
+    wait_until("the page is heard", || recorder.heard(EAR2, from, recorder.seconds()).is_some());
+    assert_eq!(browser.ask("show")["talkSays"], "You are heard.");
+    assert_eq!(browser.ask("talked"), json!([]), "no word goes openly");
+    assert_eq!(browser.ask("show")["errors"], json!([]));
+    assert!(!between.has_heard(b"Window seat") && !between.has_heard(NAME.as_bytes()));
 }
