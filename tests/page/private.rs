@@ -118,8 +118,11 @@ fn a_page_with_the_link_hears_and_nobody_between_learns_what_it_says() {
         json!({"address": page, "referrer": "", "link": fragment, "remembered": false})
     );
     browser.ask(&format!("set #name {NAME}"));
+    let tapped = recorder.seconds();
     browser.ask("tap #listen");
     wait_until("the browser is heard", || recorder.hears(EAR1));
+    let (first, _) = recorder.heard(EAR1, tapped, recorder.seconds()).unwrap();
+    println!("sound {:.2} s after the tap, {}", first - tapped, browser.ask("show")["bytes"]);
     wait_until_right(&recorder, PLAYOUT_DELAY_MS, 0.0);
     let shown = browser.ask("show");
     assert_eq!(
