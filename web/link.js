@@ -16,6 +16,17 @@ export function fragmentOf(text) {
 }
 
 /**
+ * This page's address with its link, for others; null where nobody else reaches the page by it.
+ * @param {string} fragment
+ * @param {Pick<Location, 'hostname' | 'origin' | 'pathname' | 'search'>} address
+ */
+export function linkFor(fragment, address = location) {
+	const {hostname, origin, pathname, search} = address;
+	const isHere = /^(localhost|127\..*|\[::1\])$/.test(hostname);
+	return isHere || !fragment ? null : `${origin}${pathname}${search}#${fragment}`;
+}
+
+/**
  * @template Result
  * @param {() => Result} use
  * @returns {Result | null}

@@ -93,6 +93,11 @@ export class Listener {
 	 * @type {Page.Inside | null}
 	 */
 	inside = null;
+	/**
+	 * What opens datagrams: that of the last welcome, to which they belong.
+	 * @type {Page.Inside | null}
+	 */
+	#opensDatagrams = null;
 	player;
 	clock = new ServerClock();
 	state = State.joining;
@@ -194,7 +199,7 @@ export class Listener {
 	 * @param {ArrayBuffer} bytes
 	 */
 	openDatagram(bytes) {
-		return this.inside ? this.inside.openDatagram(bytes) : bytes;
+		return this.#opensDatagrams ? this.#opensDatagrams.openDatagram(bytes) : bytes;
 	}
 
 	/** What is known of the way for datagrams; null before there is one. */
@@ -399,6 +404,7 @@ export class Listener {
 		this.people = null;
 		this.isSilenced = false;
 		this.#isWelcome = true;
+		this.#opensDatagrams = this.inside;
 		this.player.begin(welcome, this.clock, fetched.opus);
 		this.#channel?.welcomed(welcome);
 		this.#unanswered = 0;

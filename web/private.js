@@ -2,7 +2,7 @@
 // Fetched where a room is private.
 
 import {fetchSecure} from './fetched.js';
-import {fragmentOf} from './link.js';
+import {fragmentOf, linkFor} from './link.js';
 import {$, setText} from './page.js';
 import {SHUT} from './refusal.js';
 
@@ -45,15 +45,6 @@ others.innerHTML = `
 	<button type="button" id="copy">Copy the link</button>
 	<p id="copied" role="status"></p>`;
 $('bring').append(others);
-
-/**
- * This page's address with its link, for others; null where nobody else reaches the page by it.
- * @param {string} fragment
- */
-export function linkFor(fragment, {hostname, origin, pathname, search} = location) {
-	const isHere = /^(localhost|127\..*|\[::1\])$/.test(hostname);
-	return isHere || !fragment ? null : `${origin}${pathname}${search}#${fragment}`;
-}
 
 /**
  * What is typed or pasted where a link goes: whether it is one. Its port, for those who play with programs, goes

@@ -3,7 +3,7 @@
 
 import {memory} from './page.js';
 import {SHUT} from './refusal.js';
-import {HEADER, json, Kind, MAX_JSON, MAX_SERVER_FRAME, TYPED, Violation} from './wire.js';
+import {HEADER, json, Kind, MAX_JSON, MAX_SERVER_FRAME, TYPED, Violation, whole} from './wire.js';
 
 // What the module says of a link that is for another server.
 const OTHER_SERVER = -2;
@@ -168,7 +168,8 @@ export class Inside {
 		const told = Object.entries(epochs ?? {});
 		if (told.length > MOST_EPOCHS) throw new Violation('too many keys');
 		for (const [number, text] of told)
-			if (this.#take('epoch', text, Number(number)) < 0) throw new Violation('a key is wrong');
+			if (this.#take('epoch', text, whole(Number(number), 0, 255, 'an epoch')) < 0)
+				throw new Violation('a key is wrong');
 		if (secret === undefined) return;
 		const made = this.#take('secret', secret);
 		if (made < 0) throw new Violation('a key is wrong');

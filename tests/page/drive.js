@@ -249,6 +249,15 @@ const commands = {
 	/** The words of the panel of a private room, if it is shown. */
 	privately: () =>
 		inPage(() => /** @type {HTMLElement | null} */ (document.querySelector('#private'))?.innerText ?? ''),
+	/** As a link does that is opened in the same tab. */
+	follow: (hash) =>
+		inPage((to) => {
+			location.hash = to;
+		}, hash),
+	/** A file of the page does not come, or does again. */
+	lose: (path) => page.route(`**${path}`, (/** @type {{abort: () => void}} */ route) => route.abort()),
+	find: (path) => page.unroute(`**${path}`),
+	rename: (name) => inPage((to) => window.listener.rename(to), name),
 	/** How many squares the page's own QR code of its link has. */
 	code: () => inPage(() => document.querySelector('.code path')?.getAttribute('d')?.split('M').length ?? 0),
 	picture: async (path, width, height, scheme) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {beforeEach, test} from 'node:test';
 
-import {fragmentOf, KeptLink} from '../../web/link.js';
+import {fragmentOf, KeptLink, linkFor} from '../../web/link.js';
 
 const FRAGMENT = 'AAECAwQFBgcICQoLDA0OD4NXqVSL8cGGDF99tRHuIzw';
 const OTHER = FRAGMENT.replace('AAEC', 'BBEC');
@@ -102,4 +102,14 @@ test('what others have left where the link is kept is no link', () => {
 	shelves.tab.setItem('auralync.link', '<b>');
 	shelves.browser.setItem('auralync.link', '7');
 	assert.equal(new KeptLink().fragment, '');
+});
+
+test('what is handed on is the address of the page with the link, where others reach it', () => {
+	/** @type {(address: string, fragment?: string) => string | null} */
+	const handedOn = (address, fragment = FRAGMENT) => linkFor(fragment, new URL(address));
+	assert.equal(handedOn('http://pc.lan:8080/?port=6000'), `http://pc.lan:8080/?port=6000#${FRAGMENT}`);
+	assert.equal(handedOn('http://[fd00::1]:8080/aura/'), `http://[fd00::1]:8080/aura/#${FRAGMENT}`);
+	for (const here of ['http://localhost:8080/', 'http://127.0.0.1:8080/', 'http://[::1]:8080/'])
+		assert.equal(handedOn(here), null, here);
+	assert.equal(handedOn('http://pc.lan:8080/', ''), null);
 });

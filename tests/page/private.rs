@@ -173,6 +173,16 @@ fn a_page_hears_sealed_datagrams_and_goes_on_after_somebody_was_asked_to_leave()
     let way = browser.ask("way");
     assert!(way["datagrams"].as_u64() > Some(100), "{way}");
 
+    // On another connection, with other keys; what is on its way belongs to the one before.
+    let before = browser.ask("way")["datagrams"].as_u64();
+    browser.ask("rename Other");
+    wait_until("datagrams come on the new connection", || {
+        is_by_datagram(&mut browser) && browser.ask("way")["datagrams"].as_u64() < before
+    });
+    let way = browser.ask("way");
+    assert_eq!(way["refused"], 0, "{way}");
+    let lost = browser.ask("figures")["lost"].take();
+
     let _goes = native(&room, ("Goes", port), &fragment, &["--output", "null"]);
     let mut kick = room.command(env!("CARGO_BIN_EXE_auralync-client"));
     kick.args(["ctl", "kick", "Goes", "--server", &format!("127.0.0.1:{web}")]);
@@ -187,7 +197,7 @@ fn a_page_hears_sealed_datagrams_and_goes_on_after_somebody_was_asked_to_leave()
     wait_until_heard(&recorder, EARLY_TOLERANCE_MS, 0.0, || PLAYOUT_DELAY_MS);
     assert!(is_by_datagram(&mut browser));
     let (figures, shown) = (browser.ask("figures"), browser.ask("show"));
-    assert_eq!((&figures["lost"], &shown["errors"]), (&0.into(), &json!([])), "{figures}");
+    assert_eq!((&figures["lost"], &shown["errors"]), (&lost, &json!([])), "{figures}");
 }
 
 #[test]
@@ -201,6 +211,10 @@ fn without_the_right_link_a_page_hears_nothing_and_says_what_it_lacks() {
     browser.ask("tap #listen");
     wait_until_it_says(&mut browser, "This room is private: ask");
     assert_eq!(browser.ask("show")["state"], "shut");
+
+    browser.ask(&format!("follow {}", &right[1..]));
+    wait_until_it_says(&mut browser, "only a part of a link");
+    assert_eq!(browser.ask("kept")["address"], page);
 
     // Half of a link, another room's, and another server's.
     let paste = |browser: &mut Browser, link: &str| {
@@ -217,6 +231,16 @@ fn without_the_right_link_a_page_hears_nothing_and_says_what_it_lacks() {
     wait_until_it_says(&mut browser, "Another server answers here");
     assert!(recorder.hears_nothing(EAR1));
     assert_eq!(browser.ask("sockets"), 3, "each is tried once");
+
+    browser.ask("reload");
+    browser.ask("lose /secure.wasm");
+    browser.ask(&format!("follow {right}"));
+    browser.ask("tap #listen");
+    wait_until_it_says(&mut browser, "What opens private rooms did not come");
+    browser.ask("find /secure.wasm");
+    wait_until("the browser is heard once it came", || recorder.hears(EAR1));
+    browser.ask("tap #forget");
+    wait_until_it_says(&mut browser, "This room is private: ask");
 
     paste(&mut browser, &format!("{page}?port={port}#{right}"));
     wait_until("the browser is heard", || recorder.hears(EAR1));
@@ -236,6 +260,21 @@ fn without_the_right_link_a_page_hears_nothing_and_says_what_it_lacks() {
     wait_until("the open room is heard", || recorder.hears(EAR1));
     assert_eq!(browser.ask("kept")["link"], "");
     assert_eq!(browser.ask("show")["errors"], json!([]));
+}
+
+#[test]
+fn firefox_hears_a_private_room() {
+    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let _server = private_server(&room, port, web, &[]);
+    let mut browser = Browser::start("firefox", &room, &folder(), web);
+    let address = format!("http://{HOST}:{web}/");
+    browser.ask(&format!("open {address}#{}", fragment(&room)));
+    assert_eq!(browser.ask("kept")["address"], address);
+    browser.ask("tap #listen");
+    wait_until("Firefox is heard", || recorder.hears(EAR1));
+    wait_until_heard(&recorder, EARLY_TOLERANCE_MS, 0.0, || PLAYOUT_DELAY_MS);
+    let shown = browser.ask("show");
+    assert_eq!((&shown["state"], &shown["errors"]), (&"playing".into(), &json!([])), "{shown}");
 }
 
 #[test]
