@@ -156,6 +156,7 @@ export class Channel {
 	#take(bytes) {
 		const us = nowUs();
 		const opened = this.#listener.openDatagram(bytes);
+		if (!opened) this.#repair.counts.refused += 1;
 		const datagram = opened && read(opened);
 		this.#listener.heard();
 		if (datagram?.kind === 'answer') {
