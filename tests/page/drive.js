@@ -258,6 +258,8 @@ const commands = {
 	lose: (path) => page.route(`**${path}`, (/** @type {{abort: () => void}} */ route) => route.abort()),
 	find: (path) => page.unroute(`**${path}`),
 	rename: (name) => inPage((to) => window.listener.rename(to), name),
+	/** The words of an element. */
+	text: (selector) => inPage((where) => document.querySelector(where)?.textContent, selector),
 	/** How many squares the page's own QR code of its link has. */
 	code: () => inPage(() => document.querySelector('.code path')?.getAttribute('d')?.split('M').length ?? 0),
 	picture: async (path, width, height, scheme) => {
