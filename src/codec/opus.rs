@@ -17,7 +17,7 @@ pub const RATE: u32 = 48_000;
 pub const MAX_PACKET: usize = 1275;
 
 /// Longest packet that is made, in bytes: it fits into a datagram, of a talker too.
-pub const MAX_ENCODED: usize = 1_128;
+pub const MAX_ENCODED: usize = 1_104;
 
 /// Most frames in a packet: 120 ms.
 pub const MAX_PACKET_FRAMES: u32 = 5760;
@@ -43,11 +43,13 @@ pub struct Layout {
     pub frames: u32,
     /// Frames by which decoded sound lags what was encoded.
     pub delay: u32,
+    /// All packets have one length, which tells nothing of what is in them.
+    pub is_constant: bool,
 }
 
 impl Layout {
     /// The layout for voices, which should come soon: packets of 10 ms, and little looking ahead.
-    pub const VOICE: Self = Self { frames: 480, delay: 120 };
+    pub const VOICE: Self = Self { frames: 480, delay: 120, is_constant: true };
 
     /// Packets take a small share of the playout delay: 20 ms if there is time, else 10 ms and the mode
     /// that looks less far ahead. Up to 100 ms they take 5 ms: a hole in the network is survived if it is
@@ -55,9 +57,9 @@ impl Layout {
     #[must_use]
     pub fn for_delay(playout_delay_ms: u32) -> Self {
         match playout_delay_ms {
-            0..=100 => Self { frames: 240, delay: 120 },
-            101..150 => Self { frames: 480, delay: 120 },
-            _ => Self { frames: 960, delay: 312 },
+            0..=100 => Self { frames: 240, delay: 120, is_constant: false },
+            101..150 => Self { frames: 480, delay: 120, is_constant: false },
+            _ => Self { frames: 960, delay: 312, is_constant: false },
         }
     }
 
@@ -103,6 +105,7 @@ impl Encoder {
         let inner = ropus::Encoder::builder(RATE, layout_of, layout.application())
             .bitrate(Rate::Bits(bits as u32))
             .complexity(complexity)
+            .vbr(!layout.is_constant)
             // Nothing is lost on TCP that a later packet could bring back.
             .inband_fec(InbandFec::Disabled)
             .build()

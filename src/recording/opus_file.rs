@@ -16,7 +16,7 @@ use crate::sound::rate::RateConverter;
 const KBPS_PER_CHANNEL: u16 = 96;
 
 /// Packets of 20 ms and the mode that sounds best: nobody waits for a file.
-const LAYOUT: Layout = Layout { frames: 960, delay: 312 };
+const LAYOUT: Layout = Layout { frames: 960, delay: 312, is_constant: false };
 
 /// Packets in a page, 0.2 s: what is not in a whole page is lost to a killed recording.
 const PACKETS_PER_PAGE: u32 = 10;

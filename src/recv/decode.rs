@@ -9,6 +9,7 @@ use crate::codec::opus::RATE;
 use crate::codec::{Codec, pcm};
 use crate::playout::frames::{FrameDecoder, Sound};
 use crate::random::new_key;
+use crate::secure::handshake::Sealing;
 use crate::secure::room::{SERVER, name_of};
 use crate::wire::{
     AudioHeader, Changes, Config, Frame, Full, Hello, Limits, MAX_JSON, MAX_SERVER_FRAME, Notice,
@@ -143,10 +144,10 @@ impl Conversation {
         matches!(self.stage, Stage::Greeted { .. } | Stage::Entering(_))
     }
 
-    /// Whether all that is said here is sealed.
-    #[must_use]
-    pub fn is_private(&self) -> bool {
-        self.inside.is_some()
+    /// What seals all that is said by datagram, in a private room. A welcome brings one, and whoever takes it
+    /// has it.
+    pub fn take_datagram_sealing(&mut self) -> Option<Sealing> {
+        self.inside.as_mut()?.sealing_datagrams.take()
     }
 
     /// A frame of ours as it goes out.

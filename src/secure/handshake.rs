@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::Key;
 use super::room::Secret;
-use super::seal::{Cipher, Sealer, TAG};
+use super::seal::{Cipher, Opener, Sealer, TAG};
 
 /// The pattern's name, as the Noise protocol framework (revision 34) writes it.
 pub const PATTERN: &str = "Noise_IKpsk0_25519_ChaChaPoly_BLAKE2s";
@@ -248,6 +248,10 @@ pub struct Channel {
     pub sealing: Sealing,
     /// What comes in.
     pub opening: Opening,
+    /// What goes out by datagram.
+    pub sealing_datagrams: Sealing,
+    /// What comes in by datagram.
+    pub opening_datagrams: AnyOrder,
 }
 
 /// Seals what one side says.
@@ -274,14 +278,41 @@ impl Channel {
         let (to_server, to_client) = (Key::new(to_server), Key::new(to_client));
         let (ours, theirs) =
             if is_client { (to_server, to_client) } else { (to_client, to_server) };
+        let datagrams = |key: &Key| key.derive("auralync datagrams", &[]);
         Self {
-            sealing: Sealing { sealer: Sealer::new(&ours), next: 0 },
+            sealing: Sealing::new(&ours),
             opening: Opening { cipher: Cipher::new(&theirs), expected: 0 },
+            sealing_datagrams: Sealing::new(&datagrams(&ours)),
+            opening_datagrams: AnyOrder(Opener::new(&datagrams(&theirs))),
         }
     }
 }
 
+/// Opens what the other side says by datagram: in any order, each once.
+#[derive(Debug)]
+pub struct AnyOrder(Opener);
+
+impl AnyOrder {
+    /// Opens what the other side has sealed.
+    ///
+    /// # Errors
+    /// [`Refusal::Broken`] where it came before, is old, was changed, or is another's.
+    pub fn open(&mut self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        let counter = sealed.first_chunk::<COUNTER>().ok_or(Refusal::Broken)?;
+        let mut message = Zeroizing::new(Vec::new());
+        let counter = u64::from_be_bytes(*counter);
+        if self.0.open(counter, COUNTER, sealed, &mut message) {
+            return Ok(message);
+        }
+        Err(Refusal::Broken)
+    }
+}
+
 impl Sealing {
+    fn new(key: &Key) -> Self {
+        Self { sealer: Sealer::new(key), next: 0 }
+    }
+
     /// Seals a message; `None` after 2⁶⁴ of them.
     #[must_use]
     pub fn seal(&mut self, message: &[u8]) -> Option<Vec<u8>> {
@@ -435,6 +466,25 @@ mod tests {
         assert!(server.opening.open(&foreign).is_err() && server.opening.open(&[]).is_err());
         assert!(client.opening.open(&sealed[3]).is_err(), "its own message comes back");
         assert!(server.opening.open(&sealed[3]).is_ok());
+    }
+
+    #[test]
+    fn datagrams_of_a_channel_come_in_any_order_each_once_and_under_keys_of_their_own() {
+        let (mut client, mut server) = Room::new().open();
+        let sealed: Vec<_> = (0..3).map(|n| client.sealing_datagrams.seal(&[n]).unwrap()).collect();
+        for n in [2, 0, 1] {
+            assert_eq!(**server.opening_datagrams.open(&sealed[n]).unwrap(), [n as u8]);
+            assert!(server.opening_datagrams.open(&sealed[n]).is_err(), "again");
+        }
+        assert!(server.opening.open(&sealed[2]).is_err(), "it is none of the stream's");
+        assert!(client.opening_datagrams.open(&sealed[2]).is_err(), "its own comes back");
+        let back = server.sealing_datagrams.seal(b"answer").unwrap();
+        for bit in 0..back.len() * 8 {
+            let mut changed = back.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(client.opening_datagrams.open(&changed).is_err(), "bit {bit}");
+        }
+        assert_eq!(&**client.opening_datagrams.open(&back).unwrap(), b"answer");
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Running {
             None => None,
         };
         let (preset, (source, _)) = (&settings.preset, carrier(settings));
-        let layout = Layout::for_delay(preset.playout_delay_ms);
+        let layout = terms::layout(settings);
         let named = (&*source.kind.to_string(), prepare::settings(&source));
         let (chunk_size, counted) = (preset.chunk_size, Arc::clone(&counters));
         let mut mix = Mix::new(format, chunk_size, layout, named, counted, clock.now_us());

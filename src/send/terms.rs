@@ -51,9 +51,15 @@ pub(super) fn room(settings: &ServerSettings, format: Format, captured: Captured
         max_talkers: preset.max_talkers,
         max_queue_size: preset.max_queue_size,
         offers: offers(preset),
-        opus: Layout::for_delay(preset.playout_delay_ms),
+        opus: layout(settings),
         dscp: settings.dscp,
     }
+}
+
+/// How Opus is cut: in a private room the lengths of its packets tell nothing of what is played and said.
+pub(super) fn layout(settings: &ServerSettings) -> Layout {
+    let layout = Layout::for_delay(settings.preset.playout_delay_ms);
+    Layout { is_constant: settings.private, ..layout }
 }
 
 /// What the network is told of this server.

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::discovery::target::Target;
 use crate::error::{Error, Result};
+use crate::format::printable;
 use crate::preset::DEFAULT_PORT;
 use crate::secure::room::Link;
 
@@ -21,6 +22,9 @@ pub(super) struct Given {
 
 /// Longest link, in bytes: a host's name, and what stands around it.
 const LONGEST: u64 = 4_096;
+
+/// Characters of a file's name that are shown.
+const LONGEST_SHOWN: usize = 200;
 
 /// The link in a file, or on standard input where that is `-`: not on the command line, which everybody on a
 /// computer may read.
@@ -36,9 +40,9 @@ pub(super) fn given(path: &Path) -> Result<Given> {
         File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text))
     };
     read.map_err(|e| {
-        let fix = "Put the link that auralync-server --show-link prints into a file, and name that";
-        let what =
-            format!("cannot read the link in {}: {}", path.display(), crate::error::plain(&e));
+        let fix = "Give --link a file with the link that auralync-server --show-link prints";
+        let shown = printable(&path.display().to_string(), LONGEST_SHOWN);
+        let what = format!("cannot read the link in {shown}: {}", crate::error::plain(&e));
         Error::usage(what, fix)
     })?;
     understand(&text)

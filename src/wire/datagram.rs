@@ -21,6 +21,12 @@ pub const MAX_DATAGRAM: usize = 1_200;
 /// Bytes of a datagram of sound that are kept free, for a seal.
 pub const SEAL_ROOM: usize = 20;
 
+/// Bytes by which what a client says is longer in a private room: a header, a token, a counter, a seal.
+pub const PRIVATE_TO_SERVER: usize = 4 + 16 + 8 + 16;
+
+/// Bytes by which what a server answers is longer in a private room: a header, a counter, a seal.
+pub const PRIVATE_TO_CLIENT: usize = 4 + 8 + 16;
+
 /// Bytes of a datagram of sound before its payload.
 pub const SOUND_HEADER: usize = 28;
 
@@ -80,6 +86,8 @@ pub mod kind {
     pub const TALK: u8 = 0xa5;
     /// Server → client: what of that is missing.
     pub const MISSING: u8 = 0xa6;
+    /// Both ways, in a private room: one of those that are one listener's own, sealed.
+    pub const PRIVATE: u8 = 0xa7;
 }
 
 /// What tells a server whose datagram it has got: said in a welcome, by TCP.
@@ -298,6 +306,13 @@ impl Ask {
     /// long as a datagram may be, so that its answer proves that the path carries such.
     #[must_use]
     pub fn datagram(&self) -> Vec<u8> {
+        self.datagram_within(MAX_DATAGRAM)
+    }
+
+    /// The datagram, `longest` bytes long where it has no cookie: its seal makes it as long as a datagram
+    /// may be.
+    #[must_use]
+    pub fn datagram_within(&self, longest: usize) -> Vec<u8> {
         let mut bytes = vec![0; ASK_HEADER];
         (bytes[0], bytes[2]) = (kind::ASK, self.stream);
         bytes[1] = (u8::from(self.is_wanted) * FLAG_WANTED)
@@ -309,10 +324,36 @@ impl Ask {
         write_numbers(&mut bytes, &self.missing);
         if self.cookie == 0 {
             bytes.truncate(ASK_HEADER);
-            bytes.resize(MAX_DATAGRAM, 0);
+            bytes.resize(longest.clamp(ASK_HEADER, MAX_DATAGRAM), 0);
         }
         bytes
     }
+}
+
+/// What a client says in a private room, whose server knows it by `token`: `sealed` begins with its counter.
+#[must_use]
+pub fn private_to_server(token: &Token, sealed: &[u8]) -> Vec<u8> {
+    [&[kind::PRIVATE, 0, 0, 0][..], token, sealed].concat()
+}
+
+/// What a server answers in a private room: `sealed` begins with its counter.
+#[must_use]
+pub fn private_to_client(sealed: &[u8]) -> Vec<u8> {
+    [&[kind::PRIVATE, 0, 0, 0][..], sealed].concat()
+}
+
+/// Whose a sealed datagram of a client is, and what is sealed, with its counter. `None` where it is none.
+#[must_use]
+pub fn read_private_to_server(bytes: &[u8]) -> Option<(Token, &[u8])> {
+    let (token, sealed) = read_private_to_client(bytes)?.split_first_chunk::<16>()?;
+    Some((*token, sealed))
+}
+
+/// What is sealed in a server's datagram, with its counter. `None` where it is none.
+#[must_use]
+pub fn read_private_to_client(bytes: &[u8]) -> Option<&[u8]> {
+    let is_private = bytes.first() == Some(&kind::PRIVATE) && bytes.len() <= MAX_DATAGRAM;
+    bytes.get(4..).filter(|_| is_private)
 }
 
 /// The datagram of a microphone's sound. `None` where the payload is longer than a datagram holds, or of
@@ -326,7 +367,7 @@ pub fn talk_datagram(
     payload: &[u8],
 ) -> Option<Vec<u8>> {
     let frames = u16::try_from(header.frames).ok()?;
-    if TALK_HEADER + payload.len() > MAX_DATAGRAM - SEAL_ROOM {
+    if TALK_HEADER + payload.len() > MAX_DATAGRAM - PRIVATE_TO_SERVER {
         return None;
     }
     let mut bytes = vec![0; TALK_HEADER];

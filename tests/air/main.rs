@@ -19,6 +19,8 @@ mod judging;
 #[cfg(target_os = "linux")]
 mod paths;
 #[cfg(target_os = "linux")]
+mod private;
+#[cfg(target_os = "linux")]
 mod schedule;
 #[cfg(target_os = "linux")]
 mod trouble;
@@ -30,6 +32,7 @@ mod support {
     pub(crate) mod heard;
     mod likeness;
     pub(crate) mod namespaces;
+    pub(crate) mod overheard;
     pub(crate) mod program;
     pub(crate) mod recorded;
     pub(crate) mod scratch;
@@ -45,7 +48,10 @@ use harness::{Test, Tests};
 fn tests() -> (Vec<Test>, Result<(), String>) {
     use support::air::Air;
     let possible = Air::make(&"".parse().unwrap()).map(drop);
-    ([schedule::TESTS, judging::TESTS, trouble::TESTS, paths::TESTS].concat(), possible)
+    (
+        [schedule::TESTS, judging::TESTS, trouble::TESTS, paths::TESTS, private::TESTS].concat(),
+        possible,
+    )
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -79,6 +79,11 @@ impl Sent {
         Self { coarse: means(&ring), sound, ring }
     }
 
+    /// Its left channel.
+    pub(crate) fn left(&self) -> &[f32] {
+        &self.sound.left
+    }
+
     /// Writes it as a file to be played in a loop.
     pub(crate) fn write(&self, path: &Path) {
         let spec = hound::WavSpec {

@@ -13,8 +13,9 @@ use super::said::Said;
 use crate::codec::Codec;
 use crate::dscp::Dscp;
 use crate::recv::repair::Wanted;
+use crate::secure::handshake::Sealing;
 use crate::wire::AudioHeader;
-use crate::wire::datagram::{self, Ask};
+use crate::wire::datagram::{self, Ask, MAX_DATAGRAM, PRIVATE_TO_SERVER, private_to_server};
 
 /// What may have come and wait, in bytes, where the system grants it: a second of float32, because whatever
 /// does not fit is lost.
@@ -27,16 +28,19 @@ pub(super) struct Datagrams {
     server: SocketAddr,
     pub(super) asking: Asking,
     said: Said,
+    /// What seals all that is said here, in a private room.
+    sealing: Option<Sealing>,
 }
 
 impl Datagrams {
-    /// Opens a socket to the server at `server`, which knows us by `token`.
+    /// Opens a socket to the server at `server`, which knows us by `token`. In a private room all that is
+    /// said is sealed by `sealing`.
     ///
     /// # Errors
     /// What the system says.
     pub(super) fn open(
         server: SocketAddr,
-        token: datagram::Token,
+        (token, sealing): (datagram::Token, Option<Sealing>),
         (registry, wake): (&Registry, Token),
         now_us: u64,
     ) -> io::Result<Self> {
@@ -48,7 +52,8 @@ impl Datagrams {
         // Less than that it goes on with what the system gives.
         let _ = SockRef::from(&socket).set_recv_buffer_size(ROOM);
         registry.register(&mut socket, wake, Interest::READABLE)?;
-        Ok(Self { socket, server, asking: Asking::new(token, now_us), said: Said::default() })
+        let asking = Asking::new(token, now_us);
+        Ok(Self { socket, server, asking, said: Said::default(), sealing })
     }
 
     /// Marks what is sent.
@@ -74,22 +79,28 @@ impl Datagrams {
     }
 
     /// Sends an ask. What the system does not take is asked for again later.
-    pub(super) fn send(&self, ask: &Ask) {
-        let _ = self.socket.send_to(&ask.datagram(), self.server);
+    pub(super) fn send(&mut self, ask: &Ask) {
+        let seal = if self.sealing.is_some() { PRIVATE_TO_SERVER } else { 0 };
+        let bytes = ask.datagram_within(MAX_DATAGRAM - seal);
+        let token = self.asking.whose().0;
+        tell((&self.socket, self.server), (token, &mut self.sealing), &bytes);
     }
 
     /// Says a piece of what the microphone hears, packed by `codec` at `rate` Hz.
     pub(super) fn say(&mut self, packing: (Codec, u32), piece: (AudioHeader, &[u8]), now_us: u64) {
-        let Self { socket, server, asking, said } = self;
+        let Self { socket, server, asking, said, sealing } = self;
+        let (token, cookie) = asking.whose();
         // What the system does not take is asked for.
-        let send = |bytes: &[u8]| drop(socket.send_to(bytes, *server));
-        said.say(asking.whose(), packing, piece, now_us, send);
+        let send = |bytes: &[u8]| tell((socket, *server), (token, sealing), bytes);
+        said.say((token, cookie), packing, piece, now_us, send);
     }
 
     /// Says again what the server is missing.
-    pub(super) fn say_again(&self, numbers: &[u32], now_us: u64) {
-        let send = |bytes: &[u8]| drop(self.socket.send_to(bytes, self.server));
-        self.said.again(self.asking.whose(), numbers, now_us, send);
+    pub(super) fn say_again(&mut self, numbers: &[u32], now_us: u64) {
+        let Self { socket, server, asking, said, sealing } = self;
+        let (token, cookie) = asking.whose();
+        let send = |bytes: &[u8]| tell((socket, *server), (token, sealing), bytes);
+        said.again((token, cookie), numbers, now_us, send);
     }
 
     /// Asks for what is missing of a stream.
@@ -100,6 +111,22 @@ impl Datagrams {
             self.send(&ask);
         }
     }
+}
+
+/// Sends a datagram to a server that knows us by `token`, sealed where that is to be.
+fn tell(
+    (socket, server): (&UdpSocket, SocketAddr),
+    (token, sealing): (&datagram::Token, &mut Option<Sealing>),
+    bytes: &[u8],
+) {
+    // What the system does not take is lost, as on the way.
+    let _ = match sealing {
+        None => socket.send_to(bytes, server),
+        Some(sealing) => match sealing.seal(bytes) {
+            Some(sealed) => socket.send_to(&private_to_server(token, &sealed), server),
+            None => return,
+        },
+    };
 }
 
 /// Whether more may be read behind that error: it tells of what was sent, not of what comes.

@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 
 use crate::codec::Codec;
 use crate::wire::AudioHeader;
-use crate::wire::datagram::{MAX_DATAGRAM, SEAL_ROOM, TALK_HEADER, Token, cut, talk_datagram};
+use crate::wire::datagram::{
+    MAX_DATAGRAM, PRIVATE_TO_SERVER, TALK_HEADER, Token, cut, talk_datagram,
+};
 
 /// What was said longer ago, in µs, comes too late to be heard.
 const KEPT_US: u64 = 300_000;
@@ -15,7 +17,7 @@ const KEPT_US: u64 = 300_000;
 const MOST_KEPT: usize = 128;
 
 /// Bytes of a microphone's sound that fit into one datagram.
-const LONGEST: usize = MAX_DATAGRAM - SEAL_ROOM - TALK_HEADER;
+const LONGEST: usize = MAX_DATAGRAM - PRIVATE_TO_SERVER - TALK_HEADER;
 
 /// A piece that was sent.
 #[derive(Debug)]
@@ -113,7 +115,7 @@ mod tests {
             let sent =
                 said(&mut Said::default(), codec, header(FLAG_BROKEN | FLAG_LAST, 480), &payload);
             let pieces = pieces(&sent);
-            assert!(sent.iter().all(|bytes| bytes.len() <= MAX_DATAGRAM - SEAL_ROOM));
+            assert!(sent.iter().all(|bytes| bytes.len() <= MAX_DATAGRAM - PRIVATE_TO_SERVER));
             let joined: Vec<u8> = pieces.iter().flat_map(|piece| piece.2.clone()).collect();
             assert_eq!(joined, payload);
             let mut next = 4_800;

@@ -438,10 +438,7 @@ impl<'a> Session<'a> {
             }
         }
         let now_us = self.now_us();
-        // In a private room a voice goes the way that is sealed.
-        let is_private = self.line.conversation.is_private();
-        let datagrams = self.datagrams.as_mut().filter(|_| !is_private);
-        let ways = (&mut self.line, datagrams);
+        let ways = (&mut self.line, self.datagrams.as_mut());
         self.talk.say(self.connect, ways, &self.clocks.clock, now_us);
         let random = crate::random::random();
         if self.pings.is_due(&self.clocks.clock, self.ping_ms, random, now_us) {

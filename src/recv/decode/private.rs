@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::recv::rooms::Ticket;
 use crate::secure::Key;
-use crate::secure::handshake::{Asking, Channel, Terms};
+use crate::secure::handshake::{AnyOrder, Asking, Channel, Opening, Sealing, Terms};
 use crate::secure::keyring::{Keyring, Kind};
 use crate::secure::room::Secret;
 use crate::wire::datagram::{self, PAIR, parity_of};
@@ -34,7 +34,11 @@ pub(super) struct Entering(Asking, Ticket);
 /// What is sealed goes through this.
 #[derive(Debug)]
 pub(super) struct Inside {
-    channel: Channel,
+    sealing: Sealing,
+    opening: Opening,
+    /// What seals datagrams, until their socket has it.
+    pub(super) sealing_datagrams: Option<Sealing>,
+    opening_datagrams: AnyOrder,
     ring: Keyring,
     /// What was opened last.
     opened: Vec<u8>,
@@ -72,7 +76,12 @@ impl Entering {
             ring.learn(epoch, Key::new(*secret.bytes()));
         }
         let ticket = Ticket { secret: Secret::new(*keys.secret.bytes()), ..self.1 };
-        Ok((welcome, Inside { channel, ring, opened: Vec::new() }, ticket))
+        let Channel { sealing, opening, sealing_datagrams, opening_datagrams } = channel;
+        let sealing_datagrams = Some(sealing_datagrams);
+        let opened = Vec::new();
+        let inside =
+            Inside { sealing, opening, sealing_datagrams, opening_datagrams, ring, opened };
+        Ok((welcome, inside, ticket))
     }
 }
 
@@ -80,12 +89,12 @@ impl Inside {
     /// Seals a frame that is to be said.
     pub(super) fn seal(&mut self, frame: &[u8]) -> Vec<u8> {
         let inner = frame.get(PLAIN_HEADER..).unwrap_or_default();
-        typed(kind::PRIVATE, &self.channel.sealing.seal(inner).unwrap_or_default())
+        typed(kind::PRIVATE, &self.sealing.seal(inner).unwrap_or_default())
     }
 
     /// Opens a frame that is for this listener alone: its kind and its body.
     pub(super) fn open(&mut self, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, Violation> {
-        let opened = self.channel.opening.open(body).ok();
+        let opened = self.opening.open(body).ok();
         opened.filter(|opened| !opened.is_empty()).ok_or_else(wrong_seal)
     }
 
@@ -118,8 +127,10 @@ impl Inside {
             }
             datagram::kind::PARITY => (Kind::OfFour, datagram::PARITY_HEADER),
             _ => {
+                let sealed = datagram::read_private_to_client(bytes)?;
+                let opened = self.opening_datagrams.open(sealed).ok()?;
                 self.opened.clear();
-                self.opened.extend_from_slice(bytes);
+                self.opened.extend_from_slice(&opened);
                 return Some(&self.opened);
             }
         };

@@ -18,7 +18,9 @@ use crate::send::fanout::{
     self, DatagramLog, DatagramPath, KEPT_BEYOND_US, Listener, Pace, Phase, Together,
 };
 use crate::send::webrtc::{Channels, Order, Whose};
-use crate::wire::datagram::{Ask, FromClient, MAX_DATAGRAM, Parities, Token};
+use crate::wire::datagram::{
+    Ask, FromClient, MAX_DATAGRAM, PRIVATE_TO_CLIENT, Parities, Token, read_private_to_server,
+};
 use crate::wire::{self, AudioFrame, DATAGRAMS_SINCE, Hello, Welcome, kind};
 
 /// Datagrams that are read in a turn, however little time it has left for reading: those who ask are
@@ -201,17 +203,33 @@ impl Transmit {
             if reads >= LEAST_READS && now >= until_us {
                 return;
             }
-            let Some((length, from)) = datagrams.receive() else { return };
+            let Some((came, from)) = datagrams.receive() else { return };
+            let Some(length) = self.unseal_datagram(came) else { continue };
+            let Some(datagrams) = &self.datagrams else { return };
             match datagrams.buffer.get(..length).and_then(FromClient::read) {
-                Some(FromClient::Ask(ask)) => self.answer(&ask, from, length),
+                Some(FromClient::Ask(ask)) => self.answer(&ask, from, came),
                 Some(FromClient::Talk { .. }) => self.take_talk(from, length),
                 None => {}
             }
         }
     }
 
-    /// Answers an ask that was `length` bytes long, and sends again what it asks for. Nobody is told
-    /// that a token is unknown.
+    /// In a private room the datagram of `length` bytes in the buffer is opened in its place; how long it is
+    /// then. `None` where it is not sealed as it must be.
+    fn unseal_datagram(&mut self, length: usize) -> Option<usize> {
+        if self.keys.is_none() {
+            return Some(length);
+        }
+        let datagrams = self.datagrams.as_mut()?;
+        let (token, sealed) = read_private_to_server(datagrams.buffer.get(..length)?)?;
+        let seat = self.seats.get_mut(*datagrams.seats.get(&token)?)?.as_mut()?;
+        let opened = seat.listener.member.as_mut()?.open_datagram(sealed)?;
+        datagrams.buffer.get_mut(..opened.len())?.copy_from_slice(&opened);
+        Some(opened.len())
+    }
+
+    /// Answers an ask that came as `length` bytes, and sends again what it asks for. Nobody is told that a
+    /// token is unknown.
     fn answer(&mut self, ask: &Ask, from: SocketAddr, length: usize) {
         let now = self.clock.now_us();
         let Some(datagrams) = &mut self.datagrams else { return };
@@ -222,9 +240,15 @@ impl Transmit {
         let Some(path) = listener.path.as_mut().filter(|_| listener.phase == Phase::Typed) else {
             return;
         };
-        let Some(answer) = path.answer(ask, (from, cookie), length, now) else { return };
+        let sealed = if listener.member.is_some() { PRIVATE_TO_CLIENT } else { 0 };
+        let room = length.saturating_sub(sealed);
+        let Some(answer) = path.answer(ask, (from, cookie), room, now) else { return };
+        let answer = match &mut listener.member {
+            Some(member) => member.seal_datagram(&answer),
+            None => Some(answer),
+        };
         // What the system has no room for is lost, as on the way: it is asked again.
-        let _ = datagrams.socket.send_to(&answer, from);
+        answer.iter().for_each(|answer| datagrams.tell(from, answer));
         if ask.cookie == cookie {
             self.give_again(index, ask, now);
         }

@@ -74,7 +74,11 @@ impl Transmit {
         let missing = seat.listener.talker.as_mut().map(|talker| talker.missing(now));
         if let Some(missing) = missing.filter(|missing| !missing.is_empty()) {
             let bytes = missing_datagram(datagrams.cookie(&token, address), &missing);
-            datagrams.tell(address, &bytes);
+            let bytes = match &mut seat.listener.member {
+                Some(member) => member.seal_datagram(&bytes),
+                None => Some(bytes),
+            };
+            bytes.iter().for_each(|bytes| datagrams.tell(address, bytes));
         }
     }
 }

@@ -19,6 +19,9 @@ const MOST_HELD: usize = 1 << 16;
 /// Longest packet that a device sends, in bytes: its MTU is 1,500.
 const MOST_BYTES: usize = 2048;
 
+/// Packets that are kept for somebody who listens in: minutes of float32.
+const MOST_OVERHEARD: usize = 1 << 18;
+
 /// How long the forwarder sleeps at most: how soon it sees that it should end.
 const LONGEST_SLEEP_US: u64 = 20_000;
 
@@ -31,6 +34,10 @@ pub(crate) struct Orders {
     pub(crate) cuts_up: AtomicBool,
     /// Longest packet that passes, in bytes: longer ones are lost without a word.
     pub(crate) most_bytes: AtomicUsize,
+    /// All that passes is kept, as somebody on the same network may do.
+    pub(crate) listens_in: AtomicBool,
+    /// What was kept, both ways, in the order in which it set out.
+    pub(crate) overheard: Mutex<Vec<Vec<u8>>>,
     is_over: AtomicBool,
 }
 
@@ -90,6 +97,8 @@ impl Forwarder {
             cuts_down: AtomicBool::new(false),
             cuts_up: AtomicBool::new(false),
             most_bytes: AtomicUsize::new(usize::MAX),
+            listens_in: AtomicBool::new(false),
+            overheard: Mutex::default(),
             is_over: AtomicBool::new(false),
         });
         let passed = Arc::default();
@@ -156,6 +165,12 @@ impl Line {
             let bytes = if is_udp { &mut traffic.udp_bytes } else { &mut traffic.tcp_bytes };
             *bytes += length as u64;
             traffic.packets += 1;
+            if orders.listens_in.load(Ordering::Relaxed) {
+                let mut overheard = orders.overheard.lock().unwrap();
+                if overheard.len() < MOST_OVERHEARD {
+                    overheard.push(packet.to_vec());
+                }
+            }
             let cuts = match self.direction {
                 Direction::Down => &orders.cuts_down,
                 Direction::Up => &orders.cuts_up,

@@ -1,6 +1,7 @@
 //! A server on one side of a bad network, a listener on the other, and what the listener heard.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ pub(crate) struct Set<'a> {
 
 /// Both machines, with programs that run.
 pub(crate) struct House {
-    _scratch: Scratch,
+    pub(crate) scratch: Scratch,
     pub(crate) server: Program,
     pub(crate) listener: Program,
     pub(crate) air: Air,
@@ -83,6 +84,20 @@ pub(crate) fn judge(heard: &[f32]) -> Heard {
     sent().judge(heard)
 }
 
+/// A program keeps its secrets there.
+fn keeps_in(command: &mut Command, folder: &Path) {
+    command.env("XDG_CONFIG_HOME", folder).env("HOME", folder);
+}
+
+/// The link to the private room on the PC.
+pub(crate) fn show_link(air: &Air, scratch: &Scratch) -> String {
+    let mut command = air.on_pc(SERVER);
+    keeps_in(&mut command, &scratch.path("pc"));
+    let shown = command.args(["--bind", PC, "--no-web", "--show-link"]).output().unwrap();
+    assert!(shown.status.success(), "{shown:?}");
+    String::from_utf8(shown.stdout).unwrap().trim().to_owned()
+}
+
 impl House {
     /// Makes the network, starts both programs and waits for sound.
     #[track_caller]
@@ -97,6 +112,7 @@ impl House {
         let sound = scratch.path("sent.wav");
         sent().write(&sound);
         let mut command = air.on_pc(SERVER);
+        keeps_in(&mut command, &scratch.path("pc"));
         let from = format!("{},loop", source(&sound));
         command.args(["--preset", set.preset, "--bind", PC, "--source", &from]);
         command.args(["--no-discovery", "--no-web"]).args(set.server);
@@ -104,12 +120,18 @@ impl House {
         server.wait_for("Ctrl-C stops.");
         let recorded = scratch.path("heard.wav");
         let mut command = air.at_ear(CLIENT);
+        keeps_in(&mut command, &scratch.path("ear"));
+        if set.server.contains(&"--private") {
+            let link = scratch.path("link");
+            std::fs::write(&link, show_link(&air, &scratch)).unwrap();
+            command.arg("--link").arg(link);
+        }
         command.args([PC, "--codec", set.codec, "--output", &wav(&recorded), "--no-discovery"]);
         command.args(set.listener);
         let listener = Program::start(command);
         wait_until("sound", || frames_on_disk(&recorded, 2) > RATE.into());
         let (since, before) = (Instant::now(), air.passed());
-        Self { _scratch: scratch, server, listener, air, recorded, since, before }
+        Self { scratch, server, listener, air, recorded, since, before }
     }
 
     /// Frames that the listener has heard so far.

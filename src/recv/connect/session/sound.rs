@@ -51,7 +51,9 @@ impl Session<'_> {
         let mut server = self.line.address;
         server.set_port(way.port);
         let registry = (self.poll.registry(), DATAGRAMS);
-        match Datagrams::open(server, token, registry, self.connect.clock.now_us()) {
+        let sealing = self.line.conversation.take_datagram_sealing();
+        let whose = (token, sealing);
+        match Datagrams::open(server, whose, registry, self.connect.clock.now_us()) {
             Ok(datagrams) => {
                 datagrams.mark(self.connect.dscp);
                 self.datagrams = Some(datagrams);

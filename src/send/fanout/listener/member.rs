@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 
 use super::{Listener, Outbox, Phase};
 use crate::secure::Key;
-use crate::secure::handshake::{Channel, Opening};
+use crate::secure::handshake::{AnyOrder, Channel, Opening, Sealing};
+use crate::wire::datagram::private_to_client;
 use crate::wire::{Violation, kind};
 
 /// A listener who has entered a private room.
@@ -19,6 +20,8 @@ pub struct Member {
     /// Whether it has said anything since: its first message may be somebody's copy.
     pub is_confirmed: bool,
     opening: Opening,
+    sealing_datagrams: Sealing,
+    opening_datagrams: AnyOrder,
 }
 
 impl Listener {
@@ -32,9 +35,11 @@ impl Listener {
 
     /// It has entered the private room with its key: what is said from now on goes through `channel`.
     pub fn enter(&mut self, key: [u8; 32], own: Key, channel: Channel) {
-        let Channel { sealing, opening } = channel;
+        let Channel { sealing, opening, sealing_datagrams, opening_datagrams } = channel;
         self.outbox.seal_with(sealing);
-        self.member = Some(Member { key, own, is_confirmed: false, opening });
+        let is_confirmed = false;
+        self.member =
+            Some(Member { key, own, is_confirmed, opening, sealing_datagrams, opening_datagrams });
     }
 
     /// Whether it has shown that it is there now, where that is not certain from the beginning.
@@ -51,6 +56,20 @@ impl Member {
         let opened = opened.filter(|opened| !opened.is_empty()).ok_or_else(unsealed)?;
         self.is_confirmed = true;
         Ok(opened)
+    }
+}
+
+impl Member {
+    /// A datagram that it has sealed; `None` where it is another's, or came before.
+    pub fn open_datagram(&mut self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let opened = self.opening_datagrams.open(sealed).ok()?;
+        self.is_confirmed = true;
+        Some(opened)
+    }
+
+    /// A datagram for it, sealed.
+    pub fn seal_datagram(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        self.sealing_datagrams.seal(bytes).map(|sealed| private_to_client(&sealed))
     }
 }
 
