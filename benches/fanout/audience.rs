@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::browser::Unwrap;
 use crate::listener::{Counts, Follower};
 use crate::measuring::Result;
+use crate::support::member;
 use crate::support::program::Program;
 use crate::support::waiting::PATIENCE;
 use crate::support::websocket::{masked, opening};
@@ -51,6 +52,8 @@ pub(crate) struct Seats {
     pub(crate) deaf: usize,
     /// Whether all of them ask for Opus.
     pub(crate) opus: bool,
+    /// The secret of the private room that they come into, which has no browsers here.
+    pub(crate) secret: Option<[u8; 16]>,
 }
 
 /// The moment at which everybody has got what they first wait for.
@@ -208,7 +211,13 @@ impl Room {
         let connecting = Instant::now();
         let codec = if seats.opus { "opus" } else { "f32" };
         let mut readers = Vec::with_capacity(seats.readers);
-        for index in 0..seats.readers {
+        let private = if seats.secret.is_some() { seats.readers } else { 0 };
+        for index in 0..private {
+            let mut reader = Reader::member(seats, index, codec)?;
+            poll.registry().register(&mut reader.stream, Token(index), Interest::READABLE)?;
+            readers.push(reader);
+        }
+        for index in private..seats.readers {
             let mut stream = TcpStream::connect(seats.server).map_err(|e| {
                 format!("listener {index} of {} cannot connect: {e}", seats.readers)
             })?;
@@ -227,7 +236,7 @@ impl Room {
             }
         }
         for number in 0..seats.by_datagram {
-            let (stream, mut way) = Way::open(seats.server, number, codec)?;
+            let (stream, mut way) = Way::open(seats.server, seats.secret, number, codec)?;
             let mut stream = TcpStream::from_std(stream);
             let token = readers.len();
             poll.registry().register(&mut stream, Token(token), Interest::READABLE)?;
@@ -307,6 +316,25 @@ impl Room {
 }
 
 impl Reader {
+    /// One in a private room.
+    fn member(seats: Seats, number: usize, codec: &'static str) -> Result<Self> {
+        let hello = Hello {
+            version: VERSION,
+            id: format!("member {number}"),
+            name: "audience".to_owned(),
+            codecs: vec![codec.to_owned()],
+            talk: None,
+            datagrams: false,
+        };
+        let secret = seats.secret.ok_or("no secret")?;
+        let (stream, _, _) = member::enter(seats.server, secret, number, &hello);
+        stream.set_nonblocking(true)?;
+        let mut reader = Self::new(TcpStream::from_std(stream), None, codec);
+        (reader.follower.greeted, reader.follower.welcomed) = (true, true);
+        reader.said_hello = true;
+        Ok(reader)
+    }
+
     fn new(stream: TcpStream, unwrap: Option<Unwrap>, codec: &'static str) -> Self {
         let follower = Follower::default();
         Self { stream, way: None, codec, unwrap, follower, said_hello: false, closed: false }

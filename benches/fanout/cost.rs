@@ -263,6 +263,7 @@ impl Side {
             by_datagram: 0,
             deaf: 0,
             opus: stream.opus,
+            secret: None,
         })
     }
 
@@ -274,6 +275,7 @@ impl Side {
             by_datagram: listeners,
             deaf: 0,
             opus: stream.opus,
+            secret: None,
         })?;
         (side.name, side.takes_pieces) = ("network loop by datagram", true);
         Ok(side)
@@ -287,6 +289,7 @@ impl Side {
             by_datagram: 0,
             deaf: 0,
             opus: false,
+            secret: None,
         })?;
         side.name = "network loop with browsers";
         Ok(side)
@@ -330,6 +333,7 @@ impl Side {
             by_datagram: 0,
             deaf: 0,
             opus: false,
+            secret: None,
         };
         let (audience, streams) = Audience::seat_while(seats, || admit(&door, stream, listeners))?;
         let poll = Poll::new()?;

@@ -108,7 +108,7 @@ impl Occasion {
     }
 
     fn measure(&self) -> Result<()> {
-        let server = Server::start(self.preset);
+        let server = Server::start(self.preset, false);
         let before_kib = server.process.resident_kib();
         let seats = Seats {
             server: server.address,
@@ -117,6 +117,7 @@ impl Occasion {
             by_datagram: self.by_datagram,
             deaf: self.deaf,
             opus: self.by_datagram > 0,
+            secret: None,
         };
         let mut audience = Audience::seat(seats)?;
         audience.begin()?;
@@ -212,18 +213,26 @@ fn kilobytes(bytes: u64) -> String {
 /// Where the server writes down what it says of its listeners.
 const STATS: &str = "stats";
 
+/// The server's program, which keeps its keys in a folder of its own.
+fn program(scratch: &Scratch) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_auralync-server"));
+    command.env("XDG_CONFIG_HOME", scratch.path("keys")).env("HOME", scratch.path("keys"));
+    command
+}
+
 /// The server's program on a tone.
-struct Server {
-    process: Program,
-    address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) process: Program,
+    pub(crate) address: SocketAddr,
     page: SocketAddr,
     scratch: Scratch,
 }
 
 impl Server {
-    fn start(preset: &str) -> Self {
+    pub(crate) fn start(preset: &str, is_private: bool) -> Self {
         let scratch = Scratch::new();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_auralync-server"));
+        let mut command = program(&scratch);
+        command.args(is_private.then_some("--private"));
         command.args(["--preset", preset, "--max-clients", "10000", "--source", "tone"]);
         command
             .args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--web", "0", "--stats"])
@@ -233,8 +242,14 @@ impl Server {
         Self { process, address, page, scratch }
     }
 
+    /// The link to its private room.
+    pub(crate) fn link(&self) -> String {
+        let shown = program(&self.scratch).args(["--no-web", "--show-link"]).output();
+        String::from_utf8(shown.expect("the program runs").stdout).expect("a link is text")
+    }
+
     /// Stops the server and reads what it said of its listeners.
-    fn end(mut self) -> Result<Stats> {
+    pub(crate) fn end(mut self) -> Result<Stats> {
         self.process.stop();
         let lines = fs::read_to_string(self.scratch.path(STATS))?;
         // What was said of those that have gone stands in earlier lines.
@@ -244,7 +259,7 @@ impl Server {
 }
 
 /// The lines of the server's `--stats`.
-struct Stats(Vec<serde_json::Value>);
+pub(crate) struct Stats(Vec<serde_json::Value>);
 
 impl Stats {
     /// Chunks dropped for listeners that said hello, or for those that did not.

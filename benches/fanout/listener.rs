@@ -59,7 +59,7 @@ impl Follower {
             0..PLAIN_HEADER => PLAIN_HEADER,
             _ if !is_typed => PLAIN_HEADER,
             PLAIN_HEADER => PLAIN_HEADER + 1,
-            _ if self.head[4] == kind::AUDIO => AUDIO_HEADER,
+            _ if [kind::AUDIO, kind::SEALED].contains(&self.head[4]) => AUDIO_HEADER,
             _ => PLAIN_HEADER + 1,
         }
     }

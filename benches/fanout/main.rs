@@ -4,8 +4,8 @@
 //! Listeners run in a process of their own, so that reading costs the measured side nothing. Run as
 //! a test (`cargo test --bench fanout`), everything is done once with a few listeners;
 //! `cargo bench --bench fanout -- 2000` compares the loops with that many listeners alone,
-//! `-- browsers` measures what concerns those alone, and `-- datagrams` listeners by datagram beside
-//! as many by TCP, and crowds of them.
+//! `-- browsers` measures what concerns those alone, `-- datagrams` listeners by datagram beside as many
+//! by TCP, and crowds of them, and `-- private` private rooms beside open ones.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,6 +27,8 @@ mod listener;
 #[path = "../measuring.rs"]
 mod measuring;
 #[cfg(target_os = "linux")]
+mod private;
+#[cfg(target_os = "linux")]
 #[path = "../processor.rs"]
 mod processor;
 #[cfg(target_os = "linux")]
@@ -38,6 +40,7 @@ mod way;
 mod support {
     mod address;
     pub(crate) mod median;
+    pub(crate) mod member;
     mod memory;
     mod page;
     pub(crate) mod program;
@@ -74,6 +77,9 @@ fn measure() -> measuring::Result<()> {
         cost::measure_browsers(measuring)?;
         return crowd::measure_beside_browsers(measuring);
     }
+    if std::env::args().any(|argument| argument == "private") {
+        return private::measure(measuring);
+    }
     if std::env::args().any(|argument| argument == "datagrams") {
         cost::measure_datagrams(measuring)?;
         return crowd::measure_by_datagram(measuring);
@@ -85,6 +91,7 @@ fn measure() -> measuring::Result<()> {
     if only.is_none() {
         crowd::measure_by_datagram(measuring)?;
         crowd::measure(measuring)?;
+        private::measure(measuring)?;
     }
     Ok(())
 }

@@ -4,10 +4,15 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use auralync::wire::datagram::{Ask, FromServer, MAX_DATAGRAM, Parities};
+use auralync::secure::handshake::Channel;
+use auralync::wire::datagram::{
+    Ask, FromServer, MAX_DATAGRAM, PRIVATE_TO_SERVER, Parities, private_to_server,
+    read_private_to_client,
+};
 use auralync::wire::{Hello, TYPED, VERSION, Welcome};
 
 use crate::measuring::Result;
+use crate::support::member;
 use crate::support::waiting::PATIENCE;
 
 /// How often it asks, to be taken for alive. Nothing is lost here, or the comparison ends.
@@ -20,6 +25,8 @@ const ANSWERED_WITHIN: Duration = Duration::from_millis(250);
 pub(crate) struct Way {
     pub(crate) udp: mio::net::UdpSocket,
     ask: Ask,
+    /// What seals asks and opens answers, in a private room.
+    channel: Option<Channel>,
     asked: Instant,
     /// Frames of sound in a chunk or a packet.
     chunk: u64,
@@ -31,9 +38,12 @@ pub(crate) struct Way {
 
 impl Way {
     /// Says hello, waits for its welcome, and proves its address.
-    pub(crate) fn open(server: SocketAddr, id: usize, codec: &str) -> Result<(TcpStream, Self)> {
-        let mut tcp = TcpStream::connect(server)?;
-        tcp.set_read_timeout(Some(PATIENCE))?;
+    pub(crate) fn open(
+        server: SocketAddr,
+        secret: Option<[u8; 16]>,
+        id: usize,
+        codec: &str,
+    ) -> Result<(TcpStream, Self)> {
         let hello = Hello {
             version: VERSION,
             id: format!("by datagram {id}"),
@@ -42,8 +52,19 @@ impl Way {
             talk: None,
             datagrams: true,
         };
-        tcp.write_all(&hello.frame())?;
-        let welcome = skip_to_welcome(&mut tcp)?;
+        let (tcp, welcome, mut channel) = match secret {
+            Some(secret) => {
+                let (tcp, welcome, channel) = member::enter(server, secret, id, &hello);
+                (tcp, welcome, Some(channel))
+            }
+            None => {
+                let mut tcp = TcpStream::connect(server)?;
+                tcp.set_read_timeout(Some(PATIENCE))?;
+                tcp.write_all(&hello.frame())?;
+                let welcome = skip_to_welcome(&mut tcp)?;
+                (tcp, welcome, None)
+            }
+        };
         let datagrams = welcome.datagrams.ok_or("no datagrams are offered")?;
         let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         udp.connect((server.ip(), datagrams.port))?;
@@ -60,9 +81,10 @@ impl Way {
         let began = Instant::now();
         let mut buffer = [0; MAX_DATAGRAM];
         loop {
-            udp.send(&ask.datagram())?;
+            udp.send(&sealed(&ask, channel.as_mut()))?;
             if let Ok(length) = udp.recv(&mut buffer)
-                && let Some(FromServer::Answer(answer)) = FromServer::read(&buffer[..length])
+                && let opened = opened(&buffer[..length], channel.as_mut())
+                && let Some(FromServer::Answer(answer)) = FromServer::read(&opened)
             {
                 if answer.is_proven {
                     break;
@@ -78,6 +100,7 @@ impl Way {
         let way = Self {
             udp: mio::net::UdpSocket::from_std(udp),
             ask,
+            channel,
             asked: Instant::now(),
             chunk: welcome.chunk_size.into(),
             next: None,
@@ -101,7 +124,7 @@ impl Way {
         }
         if self.asked.elapsed() > ASKS_EVERY {
             self.asked = Instant::now();
-            let _ = self.udp.send(&self.ask.datagram());
+            let _ = self.udp.send(&sealed(&self.ask, self.channel.as_mut()));
         }
     }
 
@@ -114,6 +137,22 @@ impl Way {
     pub(crate) fn forget_counts(&mut self) {
         (self.frames, self.bytes, self.lost) = (0, 0, 0);
     }
+}
+
+/// An ask as it goes out.
+fn sealed(ask: &Ask, channel: Option<&mut Channel>) -> Vec<u8> {
+    let Some(channel) = channel else { return ask.datagram() };
+    let bytes = ask.datagram_within(MAX_DATAGRAM - PRIVATE_TO_SERVER);
+    let sealed = channel.sealing_datagrams.seal(&bytes).unwrap_or_default();
+    private_to_server(&ask.token, &sealed)
+}
+
+/// An answer as it was.
+fn opened(bytes: &[u8], channel: Option<&mut Channel>) -> Vec<u8> {
+    let Some(channel) = channel else { return bytes.to_vec() };
+    let sealed = read_private_to_client(bytes);
+    let opened = sealed.and_then(|sealed| channel.opening_datagrams.open(sealed).ok());
+    opened.map(|opened| opened.to_vec()).unwrap_or_default()
 }
 
 fn skip_to_welcome(tcp: &mut TcpStream) -> Result<Welcome> {

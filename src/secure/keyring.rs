@@ -102,8 +102,11 @@ impl Keyring {
         Self { own, epochs: VecDeque::new(), openers: BTreeMap::new() }
     }
 
-    /// An epoch has that secret.
+    /// An epoch has that secret. What is known is not learnt anew: what came under it would come twice.
     pub fn learn(&mut self, epoch: u8, secret: Key) {
+        if self.epochs.iter().any(|(known, same)| *known == epoch && *same == secret) {
+            return;
+        }
         self.forget(epoch);
         self.epochs.push_back((epoch, secret));
         while self.epochs.len() > EPOCHS_KEPT
@@ -209,6 +212,17 @@ mod tests {
             ring.learn(counter as u8, Key::new([counter as u8; 32]));
             assert!(!ring.open(of, counter, 4, &sealed, &mut out), "a new epoch forgets nothing");
         }
+    }
+
+    #[test]
+    fn an_epoch_that_is_told_again_opens_nothing_twice() {
+        let mut ring = Keyring::new(Key::new([0; 32]));
+        let (of, mut out) = ((Kind::Sound, 7, 2), Vec::new());
+        ring.learn(7, Key::new([1; 32]));
+        let sealed = message(&mut StreamSeal::new(&Key::new([1; 32]), 7, 2), Kind::Sound, 9);
+        assert!(ring.open(of, 9, 4, &sealed, &mut out));
+        ring.learn(7, Key::new([1; 32]));
+        assert!(!ring.open(of, 9, 4, &sealed, &mut out));
     }
 
     #[test]

@@ -87,6 +87,16 @@ fn whatever_asks_come_nobody_is_sent_more_than_is_its_own() {
 }
 
 #[test]
+fn nobody_comes_into_a_private_room_with_what_was_changed_or_made_up() {
+    try_all(&bodies::entering::BODY);
+}
+
+#[test]
+fn what_is_opened_was_sealed_so_and_comes_once() {
+    try_all(&bodies::sealed::BODY);
+}
+
+#[test]
 fn frames_come_out_of_a_stream_as_they_went_in_wherever_it_is_cut() {
     try_all(&bodies::deframer::BODY);
 }

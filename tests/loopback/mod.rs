@@ -12,6 +12,8 @@ mod dry;
 #[cfg(unix)] // Stopping and freezing a program takes signals.
 mod ending;
 #[cfg(unix)]
+mod members;
+#[cfg(unix)]
 mod mixing;
 #[cfg(unix)]
 mod newest;

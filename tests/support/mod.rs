@@ -8,6 +8,7 @@ pub(crate) mod flags;
 #[cfg(target_os = "linux")]
 mod held;
 mod line;
+pub(crate) mod member;
 mod memory;
 mod numbers;
 pub(crate) mod old;

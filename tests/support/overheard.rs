@@ -95,7 +95,7 @@ pub(crate) fn likeness(pieces: &[Piece], sound: &[f32]) -> f64 {
         spectrum(&folded).iter().zip(spectrum(sound)).map(|(a, b)| a.conj() * b).collect();
     // What is real stays real but for what is rounded.
     product[0].im = 0.0;
-    if let Some(last) = product.last_mut().filter(|_| length % 2 == 0) {
+    if let Some(last) = product.last_mut().filter(|_| length.is_multiple_of(2)) {
         last.im = 0.0;
     }
     let mut lags = back.make_output_vec();

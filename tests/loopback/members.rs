@@ -1,0 +1,221 @@
+//! Many in a private room, each of whom opens every frame, while keys change under them.
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use auralync::secure::Key;
+use auralync::secure::handshake::Channel;
+use auralync::secure::keyring::{Keyring, Kind};
+use auralync::secure::room::Link;
+use auralync::wire::{
+    AudioHeader, Deframer, Epochs, Frame, Hello, Limits, MAX_SERVER_FRAME, RoomKeys, SEAL,
+    SealedHeader, VERSION, kind,
+};
+
+use crate::support::Scratch;
+use crate::support::member::{enter, ping};
+use crate::support::program::Program;
+use crate::support::servers::{client_command, server_command};
+
+/// A private room of the real server, on a tone.
+struct Room {
+    scratch: Scratch,
+    server: Program,
+    address: SocketAddr,
+    secret: [u8; 16],
+}
+
+impl Room {
+    fn open() -> Self {
+        let scratch = Scratch::new();
+        let program = || {
+            let mut command = server_command();
+            command.env("XDG_CONFIG_HOME", scratch.path("host")).env("HOME", scratch.path("host"));
+            command.args(["--bind", "127.0.0.1", "--private"]);
+            command
+        };
+        let mut command = program();
+        command
+            .stdin(Stdio::null())
+            .args([
+                "--port",
+                "0",
+                "--no-discovery",
+                "--web",
+                "0",
+                "--source",
+                "tone",
+                "--max-clients",
+                "1000",
+            ])
+            .args(["--preset", "smooth"]);
+        let mut server = Program::start(command);
+        let address = server.address();
+        let shown = program().args(["--no-web", "--show-link"]).output().unwrap();
+        let link = Link::read(&String::from_utf8(shown.stdout).unwrap()).unwrap();
+        Self { scratch, server, address, secret: *link.secret.bytes() }
+    }
+
+    /// Gives an order to the server, as whoever runs it does.
+    fn order(&mut self, words: &[&str]) {
+        let page = self.server.page();
+        let mut command = client_command();
+        command.env("XDG_CONFIG_HOME", self.scratch.path("host"));
+        command.env("HOME", self.scratch.path("host"));
+        command.arg("ctl").args(words).args(["--server", &page.to_string()]);
+        let done = command.output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+}
+
+/// What one member heard so far.
+struct Heard {
+    frames: u64,
+    /// Frames between two that came.
+    missing: u64,
+    /// Frames that none of its keys opens.
+    unopened: u64,
+    ring: Keyring,
+    /// What the last of its frames was as it came, with the time.
+    last: Option<(Instant, Vec<u8>)>,
+    has_ended: bool,
+}
+
+impl Heard {
+    fn new(keys: RoomKeys) -> Self {
+        let mut ring = Keyring::new(Key::new(*keys.own.bytes()));
+        for (epoch, secret) in keys.epochs {
+            ring.learn(epoch, Key::new(*secret.bytes()));
+        }
+        let (frames, missing, unopened) = (0, 0, 0);
+        Self { frames, missing, unopened, ring, last: None, has_ended: false }
+    }
+}
+
+/// Whether a key of that ring opens a frame of sound.
+fn opens(ring: &mut Keyring, body: &[u8]) -> bool {
+    let SealedHeader { audio, stream, epoch } = SealedHeader::read(body).unwrap();
+    let which = (Kind::Frame, epoch, stream);
+    ring.open(which, audio.position, SealedHeader::OPEN, body, &mut Vec::new())
+}
+
+/// A member on a thread of its own.
+struct Member {
+    heard: Arc<Mutex<Heard>>,
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Member {
+    fn join(room: &Room, number: usize) -> Self {
+        let hello = Hello {
+            version: VERSION,
+            id: format!("{number}"),
+            name: format!("Member {number}"),
+            codecs: vec!["opus".to_owned()],
+            talk: None,
+            datagrams: false,
+        };
+        let (tcp, mut welcome, channel) = enter(room.address, room.secret, number, &hello);
+        let heard = Arc::new(Mutex::new(Heard::new(*welcome.room.take().unwrap())));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (ours, over) = (Arc::clone(&heard), Arc::clone(&is_over));
+        let thread = thread::spawn(move || listen(tcp, channel, &ours, &over));
+        Self { heard, is_over, thread: Some(thread) }
+    }
+
+    fn frames(&self) -> u64 {
+        self.heard.lock().unwrap().frames
+    }
+
+    #[track_caller]
+    fn assert_whole(&self) {
+        let heard = self.heard.lock().unwrap();
+        assert_eq!((heard.missing, heard.unopened, heard.has_ended), (0, 0, false));
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().map(JoinHandle::join);
+        if !thread::panicking() {
+            ended.unwrap().unwrap();
+        }
+    }
+}
+
+/// Opens all that comes, until it is over or the server closes.
+fn listen(mut tcp: TcpStream, mut channel: Channel, heard: &Mutex<Heard>, is_over: &AtomicBool) {
+    let mut deframer = Deframer::new(Limits { plain: 0, typed: MAX_SERVER_FRAME + SEAL });
+    let (mut buffer, mut next, mut said) = (vec![0; 65_536], None, Instant::now());
+    while !is_over.load(Ordering::Relaxed) {
+        let Ok(count @ 1..) = tcp.read(&mut buffer) else { break };
+        deframer.push(&buffer[..count]);
+        let mut heard = heard.lock().unwrap();
+        while let Some(frame) = deframer.next_frame().unwrap() {
+            match frame {
+                Frame::Typed { kind: kind::SEALED, body } => {
+                    let AudioHeader { position, frames, .. } =
+                        SealedHeader::read(body).unwrap().audio;
+                    heard.missing += position - next.unwrap_or(position);
+                    next = Some(position + u64::from(frames));
+                    heard.frames += 1;
+                    let is_open = opens(&mut heard.ring, body);
+                    heard.unopened += u64::from(!is_open);
+                    heard.last = Some((Instant::now(), body.to_vec()));
+                }
+                Frame::Typed { kind: kind::PRIVATE, body } => {
+                    let inside = channel.opening.open(body).unwrap();
+                    if inside[0] == kind::EPOCHS {
+                        for (epoch, secret) in Epochs::read(&inside[1..]).unwrap().epochs {
+                            heard.ring.learn(epoch, Key::new(*secret.bytes()));
+                        }
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        drop(heard);
+        if said.elapsed() > Duration::from_secs(1) {
+            said = Instant::now();
+            ping(&mut tcp, &mut channel);
+        }
+    }
+    heard.lock().unwrap().has_ended = !is_over.load(Ordering::Relaxed);
+}
+
+#[test]
+fn whoever_was_asked_to_leave_opens_nothing_a_second_later_and_fifty_others_open_all() {
+    let mut room = Room::open();
+    let goes = Member::join(&room, 1_000);
+    let stay: Vec<_> = (0..50).map(|number| Member::join(&room, number)).collect();
+    let wait_for = |more: u64| {
+        let until: Vec<_> = stay.iter().map(|member| member.frames() + more).collect();
+        crate::support::wait_until("more frames", || {
+            stay.iter().zip(&until).all(|(member, until)| member.frames() >= *until)
+        });
+    };
+    wait_for(20);
+    assert!(goes.frames() > 20);
+    room.order(&["kick", "Member 1000"]);
+    let kicked = Instant::now();
+    let mut later = 0;
+    while kicked.elapsed() < Duration::from_secs(4) {
+        wait_for(1);
+        let last = stay[0].heard.lock().unwrap().last.clone().unwrap();
+        if last.0.duration_since(kicked) > Duration::from_secs(1) {
+            later += 1;
+            assert!(!opens(&mut goes.heard.lock().unwrap().ring, &last.1));
+        }
+    }
+    assert!(later > 50, "{later}");
+    stay.iter().for_each(Member::assert_whole);
+    let gone = goes.heard.lock().unwrap();
+    assert_eq!((gone.missing, gone.unopened, gone.has_ended), (0, 0, true));
+}
