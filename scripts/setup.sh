@@ -12,7 +12,7 @@
 #   network    run the tests that fail and mend networks of their own
 #   windows    link programs for Windows and pack them
 #   cross-std  compile Rust's standard library for systems that this machine's Rust does not know
-#   wasm       link the decoder that the page fetches
+#   wasm       link what the page fetches of our Rust
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

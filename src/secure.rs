@@ -14,4 +14,4 @@ pub mod seal;
 mod window;
 
 pub use derive::Key;
-pub use window::Window;
+pub use window::{Window, nearest};

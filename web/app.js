@@ -1,7 +1,9 @@
 // The page: what is tapped and typed goes to a listener, what the listener knows is shown.
 
+import {isHalf, link} from './link.js';
 import {Listener, State} from './listener.js';
 import {$, memory, setText} from './page.js';
+import {SHUT} from './refusal.js';
 
 const TRIM_STEP_MS = 5;
 const MOST_TRIM_MS = 1_000;
@@ -26,6 +28,7 @@ const wishes = {
 	trimMs: number(memory.get('trimMs'), -MOST_TRIM_MS, MOST_TRIM_MS, 0),
 	throughElement: memory.get('throughElement', isApplePhone) === true,
 	lessData: memory.get('lessData', false) === true,
+	link,
 };
 
 /** @type {Listener | null} */
@@ -35,6 +38,11 @@ let listener = null;
  * @type {Page.Playing | null}
  */
 let playing = null;
+/**
+ * What is shown of a private room (private.js), once this is one.
+ * @type {Page.Private | null}
+ */
+let privately = null;
 
 function listen() {
 	try {
@@ -65,6 +73,18 @@ async function showPlaying() {
 	shows.tellSystem(listener !== null, listener?.welcome?.name, {listen: () => listener ?? listen(), leave});
 }
 
+/** Where a link goes in, and out: once this was told to be a private room. */
+async function showPrivate() {
+	const shows = await import('./private.js').catch(() => null);
+	privately ??= shows?.showPrivate(link, again) ?? null;
+	privately?.show(listener);
+}
+
+function again() {
+	leave();
+	listen();
+}
+
 /** @param {string} problem */
 function show(problem = '') {
 	const state = listener?.state ?? 'idle';
@@ -78,6 +98,12 @@ function show(problem = '') {
 		document.title = `${server} · AuraLync`;
 	}
 	if (state === State.playing) showPlaying();
+	if (privately || state === State.shut || listener?.inside?.isIn) showPrivate();
+}
+
+function showHalf() {
+	show(SHUT.half);
+	showPrivate();
 }
 
 function sentence() {
@@ -106,6 +132,7 @@ function wish(key, value) {
 	wishes[key] = value;
 	memory.set(key, value);
 	showWishes();
+	if (isHalf) showHalf();
 }
 
 /** @param {number} byMs */
@@ -144,9 +171,15 @@ document.addEventListener('visibilitychange', () => {
 });
 window.addEventListener('pageshow', () => listener?.wake());
 window.addEventListener('online', () => listener?.wake());
+window.addEventListener('hashchange', () => {
+	if (!location.hash) return;
+	if (!link.take()) showHalf();
+	else if (listener) again();
+});
 
 // A proxy may have put the page into a folder of its own.
 const here = new URL('.', location.href);
 $('address').textContent = (here.host + here.pathname).replace(/\/$/, '');
 $('address').href = here.href;
 showWishes();
+if (isHalf) showHalf();

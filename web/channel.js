@@ -155,7 +155,9 @@ export class Channel {
 	/** @param {ArrayBuffer} bytes */
 	#take(bytes) {
 		const us = nowUs();
-		const datagram = read(bytes);
+		const opened = this.#listener.openDatagram(bytes);
+		if (!opened) this.#repair.counts.refused += 1;
+		const datagram = opened && read(opened);
 		this.#listener.heard();
 		if (datagram?.kind === 'answer') {
 			this.#asking?.answered(us);

@@ -1,8 +1,9 @@
 // A place at the server: connects, keeps the clock, hands sound to the player, and comes back by itself.
 
 import {BURST, BURST_SPACING_US, ServerClock} from './clock.js';
+import {fetched, fetchOpus, fetchOpusSoon, fetchSecure, hasStandIn} from './fetched.js';
 import {Player} from './player.js';
-import {endOf, fullMeans, whyRefused} from './refusal.js';
+import {endOf, fullMeans, NOT_LOADED, SHUT, whyRefused} from './refusal.js';
 import * as wire from './wire.js';
 
 // Between two attempts: at first, then growing, at most; a full server is left alone for longer.
@@ -21,9 +22,6 @@ const TICK_MS = 1_000;
 // all at once, which the server takes for a flood.
 const MOST_UNANSWERED = 10;
 
-// Sound does not wait longer than this for what decodes Opus.
-const OPUS_WITHIN_MS = 1_000;
-
 // By then the first sound is out, and nothing has to share the network with it.
 const OPUS_AFTER_MS = 2_000;
 const CHANNEL_AFTER_MS = 300;
@@ -32,9 +30,13 @@ const CHANNEL_AFTER_MS = 300;
 /** @type {{[data in Page.Data]: string[]}} */
 const CODECS = {auto: ['auto', 's16', 'opus'], less: ['opus', 's16'], more: ['s16', 'opus']};
 
-// The close codes of a full server, and of one that asks to leave.
+// A private room says so at once. Where that has not come by then, a link leads to an open room.
+const CONFIG_WITHIN_MS = 2_000;
+
+// The close codes of a full server, of one that asks to leave, and of a room that has another key.
 const TRY_LATER = 1013;
 const REMOVED = 4001;
+const WRONG_KEY = 4002;
 
 // Changes of a list of people that wait for somebody to read them.
 const MOST_CHANGES = 1_000;
@@ -49,42 +51,8 @@ export const State = {
 	full: 'full',
 	refused: 'refused',
 	replaced: 'replaced',
+	shut: 'shut',
 };
-
-/**
- * Makes Opus decoders, once that is here.
- * @type {Page.MakeDecoder | null}
- */
-let opus = null;
-/** @type {Promise<void> | null} */
-let fetching = null;
-
-/**
- * What stands for a WebSocket (by-fetch.js), once none has opened.
- * @type {typeof import('./by-fetch.js') | null}
- */
-let byFetch = null;
-
-/** Whether there is something new that stands for a WebSocket: iPhones open none where the certificate is the server's. */
-async function hasStandIn() {
-	if (byFetch || location.protocol !== 'https:') return false;
-	byFetch = await import('./by-fetch.js').catch(() => null);
-	return byFetch !== null;
-}
-
-function fetchOpus() {
-	fetching ??= import('./opus.js')
-		.then(({load}) => load())
-		.then(
-			(make) => {
-				opus = make;
-			},
-			() => {
-				fetching = null;
-			},
-		);
-	return fetching;
-}
 
 export class Listener {
 	#url;
@@ -116,6 +84,20 @@ export class Listener {
 	 * @type {Page.Channel | null}
 	 */
 	#channel = null;
+	#link;
+	/** @type {Page.Timer} */
+	#configTimer;
+	#hasConfig = false;
+	/**
+	 * What opens and seals, where this is a private room.
+	 * @type {Page.Inside | null}
+	 */
+	inside = null;
+	/**
+	 * What opens datagrams: that of the last welcome, to which they belong.
+	 * @type {Page.Inside | null}
+	 */
+	#opensDatagrams = null;
 	player;
 	clock = new ServerClock();
 	state = State.joining;
@@ -143,10 +125,12 @@ export class Listener {
 		this.#id = wishes.id;
 		this.#name = wishes.name;
 		this.#data = wishes.lessData ? 'less' : 'auto';
+		this.#link = wishes.link;
 		this.#onChange = onChange;
 		this.#onRoom = onRoom;
 		this.player = new Player(wishes, onChange);
 		this.#ticking = setInterval(() => this.#tick(), TICK_MS);
+		if (wishes.link?.fragment) fetchSecure().catch(() => null);
 		this.#connect();
 	}
 
@@ -187,8 +171,13 @@ export class Listener {
 	 * @param {ArrayBuffer} bytes
 	 */
 	send(bytes) {
-		if (this.#isWelcome) this.#socket?.send(bytes);
+		if (this.#isWelcome) this.#say(bytes);
 		return this.#isWelcome;
+	}
+
+	/** @param {ArrayBuffer} bytes */
+	#say(bytes) {
+		this.#socket?.send(this.inside ? this.inside.seal(bytes) : bytes);
 	}
 
 	leave() {
@@ -205,6 +194,14 @@ export class Listener {
 		this.#heardAt = performance.now();
 	}
 
+	/**
+	 * A datagram as it was before it was sealed; null where that cannot be opened.
+	 * @param {ArrayBuffer} bytes
+	 */
+	openDatagram(bytes) {
+		return this.#opensDatagrams ? this.#opensDatagrams.openDatagram(bytes) : bytes;
+	}
+
 	/** What is known of the way for datagrams; null before there is one. */
 	get way() {
 		return this.#channel?.figures() ?? null;
@@ -212,9 +209,9 @@ export class Listener {
 
 	/** Until it is here, and where it cannot be, all sound comes by WebSocket. */
 	async #fetchChannel() {
-		const fetched = this.welcome?.mayOffer ? await import('./channel.js').catch(() => null) : null;
-		if (!fetched || this.#left) return;
-		this.#channel ??= new fetched.Channel(this, (audio) => this.player.audio(audio));
+		const found = this.welcome?.mayOffer ? await import('./channel.js').catch(() => null) : null;
+		if (!found || this.#left) return;
+		this.#channel ??= new found.Channel(this, (audio) => this.player.audio(audio));
 	}
 
 	/** The page or the network is awake again: no need to wait. */
@@ -226,6 +223,7 @@ export class Listener {
 	#connect() {
 		clearTimeout(this.#retryTimer);
 		this.#drop();
+		const {byFetch} = fetched;
 		const socket = byFetch ? new byFetch.Stream(this.#url) : new WebSocket(this.#url);
 		socket.binaryType = 'arraybuffer';
 		this.#socket = socket;
@@ -259,24 +257,92 @@ export class Listener {
 
 	/** @param {Page.Socket} socket */
 	async #greet(socket) {
+		// With a link nothing is said before the room has shown that it is private.
+		if (this.#link?.fragment) {
+			this.#configTimer = setTimeout(() => this.#fail(State.shut, SHUT.open), CONFIG_WITHIN_MS);
+			return;
+		}
+		const hello = await this.#hello();
+		if (this.#socket === socket) socket.send(hello);
+	}
+
+	async #hello() {
 		// A secure page decodes by itself; elsewhere the first sound comes before a decoder does.
 		const mayWait = this.#data === 'less' || window.AudioDecoder;
-		if (mayWait && !opus)
-			await Promise.race([
-				fetchOpus(),
-				new Promise((wake) => {
-					setTimeout(wake, OPUS_WITHIN_MS);
-				}),
-			]);
-		if (this.#socket !== socket) return;
-		const codecs = CODECS[this.#data].filter((codec) => codec !== 'opus' || opus);
-		socket.send(wire.hello({id: this.#id, name: this.#name, codecs, talk: this.#talk}));
+		if (mayWait && !fetched.opus) await fetchOpusSoon();
+		const codecs = CODECS[this.#data].filter((codec) => codec !== 'opus' || fetched.opus);
+		return wire.hello({id: this.#id, name: this.#name, codecs, talk: this.#talk});
+	}
+
+	/**
+	 * The room is private: asks to come in, if there is a link.
+	 * @param {ArrayBuffer} config
+	 */
+	async #enter(config) {
+		const socket = this.#socket;
+		const fragment = this.#link?.fragment;
+		if (!fragment) {
+			this.#fail(State.shut, SHUT.noLink);
+			return;
+		}
+		const secure = await fetchSecure().catch(() => null);
+		const hello = await this.#hello();
+		if (this.#socket !== socket || !socket) return;
+		if (!secure) {
+			this.#fail(State.refused, NOT_LOADED);
+			this.#retry(FULL_RETRY_MS);
+			return;
+		}
+		try {
+			const inside = await secure.come(fragment);
+			if (this.#socket !== socket) return;
+			socket.send(inside.enter(config, hello));
+			this.inside = inside;
+		} catch (error) {
+			const why = secure.whyNot(error);
+			if (why) this.#fail(State.shut, why);
+			else this.#broken(error);
+		}
+	}
+
+	/**
+	 * What the server has said, as it would have come openly; null for what is not for here.
+	 * @param {ArrayBuffer} data
+	 */
+	#opened(data) {
+		const {inside} = this;
+		if (!inside) {
+			if (this.#isWelcome || this.#hasConfig || !wire.isConfig(data)) return data;
+			this.#hasConfig = true;
+			clearTimeout(this.#configTimer);
+			this.#enter(data);
+			return null;
+		}
+		const opened = inside.isIn ? inside.open(data) : inside.entered(data);
+		if (this.#link && inside.fragment !== this.#link.fragment) this.#link.keep(inside.fragment);
+		return opened;
+	}
+
+	/**
+	 * The server broke the protocol.
+	 * @param {unknown} error
+	 */
+	#broken(error) {
+		if (!(error instanceof wire.Violation)) throw error;
+		this.#fail(
+			State.lost,
+			`What answers here does not speak AuraLync as this page does (${error.message}). Reload the page.`,
+		);
+		this.#retry(FULL_RETRY_MS);
 	}
 
 	/** Lets go of the connection without hearing of its end. */
 	#drop() {
 		clearTimeout(this.#pingTimer);
+		clearTimeout(this.#configTimer);
 		this.#isWelcome = false;
+		this.#hasConfig = false;
+		this.inside = null;
 		if (!this.#socket) return;
 		this.#socket.onclose = null;
 		this.#socket.onmessage = null;
@@ -289,7 +355,8 @@ export class Listener {
 		const now = nowUs();
 		this.#heardAt = performance.now();
 		try {
-			const message = wire.read(data);
+			const opened = this.#opened(data);
+			const message = opened && wire.read(opened);
 			switch (message?.kind) {
 				case 'welcome':
 					this.#welcomed(message);
@@ -320,12 +387,7 @@ export class Listener {
 				default:
 			}
 		} catch (error) {
-			if (!(error instanceof wire.Violation)) throw error;
-			this.#fail(
-				State.lost,
-				`What answers here does not speak AuraLync as this page does (${error.message}). Reload the page.`,
-			);
-			this.#retry(FULL_RETRY_MS);
+			this.#broken(error);
 		}
 		if (this.state !== State.playing && this.#socket && this.player.isPlaying) {
 			this.#change(State.playing, '');
@@ -336,7 +398,8 @@ export class Listener {
 
 	/** @param {Wire.Welcome} welcome */
 	#welcomed(welcome) {
-		if (welcome.codec === 'opus' && !opus) throw new wire.Violation('the server chose a codec that was not offered');
+		if (welcome.codec === 'opus' && !fetched.opus)
+			throw new wire.Violation('the server chose a codec that was not offered');
 		if (welcome.session !== this.welcome?.session) this.clock = new ServerClock();
 		this.welcome = welcome;
 		this.#retryMs = RETRY_MS;
@@ -344,7 +407,8 @@ export class Listener {
 		this.people = null;
 		this.isSilenced = false;
 		this.#isWelcome = true;
-		this.player.begin(welcome, this.clock, opus);
+		this.#opensDatagrams = this.inside;
+		this.player.begin(welcome, this.clock, fetched.opus);
 		this.#channel?.welcomed(welcome);
 		this.#unanswered = 0;
 		this.#burst();
@@ -361,7 +425,7 @@ export class Listener {
 	#ping() {
 		if (this.#socket?.readyState !== WebSocket.OPEN) return;
 		if (this.#unanswered < MOST_UNANSWERED) {
-			this.#socket.send(wire.ping(nowUs()));
+			this.#say(wire.ping(nowUs()));
 			this.#unanswered += 1;
 		}
 		this.#burstLeft -= 1;
@@ -390,6 +454,10 @@ export class Listener {
 		if (code === TRY_LATER) {
 			this.#fail(State.full, fullMeans(reason));
 			this.#retry(FULL_RETRY_MS);
+			return;
+		}
+		if (code === WRONG_KEY) {
+			this.#fail(State.shut, SHUT.wrongKey);
 			return;
 		}
 		// Before the welcome there are no notices.

@@ -7,6 +7,17 @@ const BLOCKED =
 	'The server answers, but what is between it and this browser lets no sound through: a proxy must pass WebSockets on. '
 	+ 'Trying again.';
 
+/** Why a room is not entered. */
+export const SHUT = {
+	noLink: 'This room is private: ask whoever runs it for the link or the code.',
+	half: 'This is only a part of a link. Copy all of it, with everything that stands behind its #.',
+	wrongKey: 'This room has another key than this link: ask for its new link.',
+	otherServer: 'Another server answers here than the one that this link is for. Ask for the link of this room.',
+	open: 'This link is for a private room, but anybody on the network could listen to this one. Ask for a new link.',
+};
+
+export const NOT_LOADED = 'What opens private rooms did not come from the server. Trying again.';
+
 /**
  * What the server says about a WebSocket at `url` that did not open: a sentence, and whether it is the server
  * that refuses (then `refuses`) or the way to it; null if no server answers.

@@ -1,12 +1,15 @@
 // The encrypted page, for who wants to talk on this one, which browsers give no microphone. Fetched there.
 
+import {link} from './link.js';
+
 /**
  * How to get to the encrypted page, as a part of this page; null where there is none.
  * @param {Location} here
  * @param {typeof fetch} ask
+ * @param {string} fragment
  */
-export async function wayToTalk(here = location, ask = fetch) {
-	const href = await secureAddress(here, ask);
+export async function wayToTalk(here = location, ask = fetch, fragment = link.fragment) {
+	const href = await secureAddress(here, ask, fragment);
 	if (!href) return null;
 	const way = document.createElement('details');
 	way.id = 'talk-securely';
@@ -24,15 +27,16 @@ export async function wayToTalk(here = location, ask = fetch) {
 
 /**
  * The encrypted page's address: with it goes what only this browser knows of a private room, behind the #.
- * @param {Pick<Location, 'href' | 'hostname' | 'search' | 'hash'>} here
+ * @param {Pick<Location, 'href' | 'hostname' | 'search'>} here
  * @param {typeof fetch} ask
+ * @param {string} fragment
  */
-export async function secureAddress(here, ask) {
+export async function secureAddress(here, ask, fragment) {
 	try {
 		const answer = await ask(new URL('secure.json', here.href));
 		const {port} = answer.ok ? await answer.json() : {};
 		if (!Number.isInteger(port) || port < 1 || port > 65_535) return null;
-		return `https://${here.hostname}:${port}/${here.search}${here.hash}`;
+		return `https://${here.hostname}:${port}/${here.search}${fragment && `#${fragment}`}`;
 	} catch {
 		return null;
 	}

@@ -173,7 +173,12 @@ declare namespace Page {
 	type Playing = ReturnType<typeof import('./playing.js').showPlaying>;
 	type Timer = ReturnType<typeof setTimeout> | undefined;
 	type Channel = import('./channel.js').Channel;
+	type Inside = import('./secure.js').Inside;
+	type KeptLink = Pick<import('./link.js').KeptLink, 'fragment' | 'keep'>;
+	type OwnLink = import('./link.js').KeptLink;
+	type Private = ReturnType<typeof import('./private.js').showPrivate>;
 	type Room = import('./people.js').Room;
+	type Secure = Awaited<ReturnType<typeof import('./secure.js').load>>;
 	type ServerClock = import('./clock.js').ServerClock;
 
 	/** What a person wishes, and how they are known. */
@@ -186,6 +191,8 @@ declare namespace Page {
 		trimMs: number;
 		throughElement: boolean;
 		lessData: boolean;
+		/** What lets into a private room. */
+		link?: KeptLink;
 		/** What says when to play sooner again, where it is not the usual one. */
 		patience?: Patience;
 	}
@@ -193,7 +200,7 @@ declare namespace Page {
 	/** What is asked for: as the server likes, less of the network, or the best sound. */
 	type Data = 'auto' | 'less' | 'more';
 
-	type State = 'joining' | 'playing' | 'lost' | 'full' | 'refused' | 'replaced';
+	type State = 'joining' | 'playing' | 'lost' | 'full' | 'refused' | 'replaced' | 'shut';
 
 	/** A round trip to the server: half-way at `atUs`, when its clock was ahead by some `offsetUs`. */
 	interface Trip {
@@ -263,6 +270,27 @@ declare namespace Page {
 		conceal(frames: number): number;
 	}
 
+	/** What web/secure exports to be called with how many bytes are at its place; what it returns is as many. */
+	type SecureCall =
+		| 'link'
+		| 'enter'
+		| 'entered'
+		| 'own'
+		| 'epoch'
+		| 'secret'
+		| 'seal'
+		| 'open'
+		| 'sound'
+		| 'datagram'
+		| 'code';
+
+	/** What web/secure exports. */
+	type SecureExports = {[call in SecureCall]: (bytes: number, ...more: number[]) => number} & {
+		memory: WebAssembly.Memory;
+		place(): number;
+		room(): number;
+	};
+
 	/** Takes decoded sound. */
 	type Give = (place: Wire.Place, channels: Channels) => void;
 
@@ -313,7 +341,7 @@ declare namespace Page {
 		turns: {volume: HTMLInputElement; output: HTMLOutputElement} | null;
 	}
 
-	/** The page's elements by their ids: of index.html, and of people.js. */
+	/** The page's elements by their ids: of index.html, of people.js, and of private.js. */
 	interface Elements {
 		listen: HTMLButtonElement;
 		'listen-label': HTMLElement;
@@ -340,6 +368,17 @@ declare namespace Page {
 		'talk-mode': HTMLElement;
 		'talk-securely': HTMLElement;
 		room: HTMLElement;
+		bring: HTMLDetailsElement;
+		qr: HTMLImageElement;
+		link: HTMLInputElement;
+		enter: HTMLButtonElement;
+		remember: HTMLInputElement;
+		forget: HTMLButtonElement;
+		copy: HTMLButtonElement;
+		copied: HTMLElement;
+		'come-in': HTMLElement;
+		'in-private': HTMLElement;
+		'kept-link': HTMLElement;
 	}
 }
 

@@ -18,6 +18,11 @@ export const Kind = {
 	path: 12,
 	offer: 13,
 	answer: 14,
+	enter: 16,
+	entered: 17,
+	private: 18,
+	sealed: 19,
+	epochs: 20,
 };
 
 // Limits of docs/protocol.md, by its names.
@@ -27,7 +32,7 @@ export const MAX_STREAM_RATE = 192_000;
 export const MAX_STREAM_CHANNELS = 2;
 export const MAX_PLAYOUT_DELAY_MS = 10_000;
 
-const TYPED = 0x8000_0000;
+export const TYPED = 0x8000_0000;
 export const HEADER = 5;
 const AUDIO_HEADER = 28;
 const MAX_SAMPLE = 16;
@@ -93,6 +98,14 @@ export function ping(clientUs) {
 }
 
 /**
+ * Whether that is the config of a private room, the only frame without a kind that comes over a WebSocket.
+ * @param {ArrayBuffer} bytes
+ */
+export function isConfig(bytes) {
+	return bytes.byteLength > 4 && new DataView(bytes).getUint32(0) === bytes.byteLength - 4;
+}
+
+/**
  * Reads one frame; null for what is skipped. Samples and people are still bytes.
  * @param {ArrayBuffer} bytes
  * @returns {Wire.Message | null}
@@ -123,11 +136,15 @@ export function read(bytes) {
 	}
 }
 
-/** @param {ArrayBuffer} bytes @param {number} most @returns {Wire.Json} */
-export function json(bytes, most = MAX_JSON) {
-	if (bytes.byteLength - HEADER > most) throw new Violation('JSON beyond its limit');
+/**
+ * The JSON of a frame, from its byte `at` on.
+ * @param {ArrayBuffer} bytes
+ * @returns {Wire.Json}
+ */
+export function json(bytes, most = MAX_JSON, at = HEADER) {
+	if (bytes.byteLength - at > most) throw new Violation('JSON beyond its limit');
 	try {
-		const message = JSON.parse(new TextDecoder('utf-8', {fatal: true}).decode(bytes.slice(HEADER)));
+		const message = JSON.parse(new TextDecoder('utf-8', {fatal: true}).decode(bytes.slice(at)));
 		if (message && typeof message === 'object' && !Array.isArray(message)) return message;
 	} catch {
 		/* said below */

@@ -4,7 +4,10 @@
 //! link, the server learns the client's, which is its identity, and nobody else reads either. Two
 //! messages, as hello and welcome are.
 
-use snow::params::{CipherChoice, DHChoice, HashChoice};
+use snow::params::{
+    BaseChoice, CipherChoice, DHChoice, HandshakeChoice, HandshakeModifier, HandshakeModifierList,
+    HandshakePattern, HashChoice, NoiseParams,
+};
 use snow::resolvers::{CryptoResolver, DefaultResolver};
 use snow::types::{Cipher as NoiseCipher, Dh, Hash, Random};
 use snow::{Builder, HandshakeState};
@@ -91,17 +94,32 @@ impl CryptoResolver for Given {
         Some(Box::new(Once(Some(self.0.clone()))))
     }
 
-    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
-        DefaultResolver.resolve_dh(choice)
+    // What PATTERN says; so nothing else of snow gets into the page's module.
+    fn resolve_dh(&self, _: &DHChoice) -> Option<Box<dyn Dh>> {
+        DefaultResolver.resolve_dh(&DHChoice::Curve25519)
     }
 
-    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
-        DefaultResolver.resolve_hash(choice)
+    fn resolve_hash(&self, _: &HashChoice) -> Option<Box<dyn Hash>> {
+        DefaultResolver.resolve_hash(&HashChoice::Blake2s)
     }
 
-    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn NoiseCipher>> {
-        DefaultResolver.resolve_cipher(choice)
+    fn resolve_cipher(&self, _: &CipherChoice) -> Option<Box<dyn NoiseCipher>> {
+        DefaultResolver.resolve_cipher(&CipherChoice::ChaChaPoly)
     }
+}
+
+/// What [`PATTERN`] says.
+fn pattern() -> NoiseParams {
+    let modifiers = HandshakeModifierList { list: vec![HandshakeModifier::Psk(0)] };
+    let handshake = HandshakeChoice { pattern: HandshakePattern::IK, modifiers };
+    NoiseParams::new(
+        PATTERN.to_owned(),
+        BaseChoice::Noise,
+        handshake,
+        DHChoice::Curve25519,
+        CipherChoice::ChaChaPoly,
+        HashChoice::Blake2s,
+    )
 }
 
 /// A client that has sent its first message.
@@ -174,7 +192,7 @@ impl Terms<'_> {
     ) -> Option<HandshakeState> {
         let shared = self.secret.shared();
         let resolver = Box::new(Given(self.random.clone()));
-        let builder = Builder::with_resolver(PATTERN.parse().ok()?, resolver);
+        let builder = Builder::with_resolver(pattern(), resolver);
         let builder = builder.prologue(self.config).ok()?.psk(0, shared.bytes()).ok()?;
         build(builder.local_private_key(self.own.private.bytes()).ok()?).ok()
     }
@@ -365,6 +383,7 @@ mod tests {
 
     #[test]
     fn hello_and_welcome_open_a_channel_and_say_who_came() {
+        assert_eq!(PATTERN.parse(), Ok(pattern()));
         let (mut client, mut server) = Room::new().open();
         for n in 0..3_u8 {
             let sealed = client.sealing.seal(&[n; 40]).unwrap();

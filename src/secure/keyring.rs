@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::Key;
 use super::seal::{Opener, Sealer};
+use super::{Key, nearest};
 
 /// Epochs that a listener keeps, the newest: sound of the oldest has been heard long ago, because a
 /// server begins no more than ten in a second and delays are ten seconds at most.
@@ -121,8 +121,7 @@ impl Keyring {
         self.openers.retain(|(other, stream, _), _| *other != epoch || stream & OWN != 0);
     }
 
-    /// Opens a message whose first `open` bytes lie open, into `payload`; `counter` is nearest to those
-    /// that came. `false`, and `payload` holds nothing, where the epoch is not known, the seal is not
+    /// Opens a message whose first `open` bytes lie open, into `payload`. `false`, and `payload` holds nothing, where the epoch is not known, the seal is not
     /// right, or it came before.
     #[must_use]
     pub fn open(
@@ -151,10 +150,18 @@ impl Keyring {
         is_right
     }
 
-    /// One more than the highest counter that was opened of a stream's kind in an epoch.
+    /// As [`open`](Self::open), where `number` is what is known of the counter: its lower 32 bits.
     #[must_use]
-    pub fn end(&self, (kind, epoch, stream): (Kind, u8, u8)) -> u64 {
-        self.openers.get(&(epoch, stream, kind)).map_or(0, Opener::end)
+    pub fn open_number(
+        &mut self,
+        (kind, epoch, stream): (Kind, u8, u8),
+        number: u32,
+        open: usize,
+        message: &[u8],
+        payload: &mut Vec<u8>,
+    ) -> bool {
+        let end = self.openers.get(&(epoch, stream, kind)).map_or(0, Opener::end);
+        self.open((kind, epoch, stream), nearest(end, number), open, message, payload)
     }
 }
 

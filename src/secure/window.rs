@@ -46,6 +46,17 @@ impl Window {
     }
 }
 
+/// The number that `low` is the lower half of, nearest to `near`.
+#[must_use]
+pub fn nearest(near: u64, low: u32) -> u64 {
+    let forward = low.wrapping_sub(near as u32);
+    if forward < 1 << 31 {
+        near.saturating_add(forward.into())
+    } else {
+        near.saturating_sub(u64::from(forward.wrapping_neg()))
+    }
+}
+
 fn word(counter: u64) -> usize {
     (counter % WIDTH / 64) as usize
 }

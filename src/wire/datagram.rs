@@ -12,6 +12,7 @@ pub use parity::{PAIR, PARITY_OF, Parities, parity, restore};
 use byteorder::{BigEndian, ByteOrder};
 
 use super::{AudioHeader, MAX_POSITION};
+pub use crate::secure::nearest;
 
 /// Longest datagram, in bytes: with its headers it fits into the smallest packet of IPv6, 1,280 bytes, so
 /// that nothing is ever cut on the way.
@@ -389,17 +390,6 @@ pub fn missing_datagram(cookie: u64, numbers: &[u32]) -> Vec<u8> {
     BigEndian::write_u64(&mut bytes[4..], cookie);
     write_numbers(&mut bytes, numbers);
     bytes
-}
-
-/// The number that `low` is the lower half of, nearest to `near`.
-#[must_use]
-pub fn nearest(near: u64, low: u32) -> u64 {
-    let forward = low.wrapping_sub(near as u32);
-    if forward < 1 << 31 {
-        near.saturating_add(forward.into())
-    } else {
-        near.saturating_sub(u64::from(forward.wrapping_neg()))
-    }
 }
 
 /// Whether a header says something that can be: it has frames, and nothing in it wraps.

@@ -33,6 +33,8 @@ pub mod close {
     pub const TRY_AGAIN: u16 = 1013;
     /// Whoever runs the server has asked this listener to leave: do not come again.
     pub const REMOVED: u16 = 4001;
+    /// This room is private, and what was sent was made with another key than its own.
+    pub const WRONG_KEY: u16 = 4002;
 }
 
 mod opcode {

@@ -49,14 +49,16 @@ test('what nobody takes does not grow without end', () => {
 	assert.ok(count < 10, String(count));
 });
 
-test('the encrypted page is at the same name, and what is behind the # goes with it', async () => {
-	const here = {href: 'http://pc.lan:8080/?port=6000#key', hostname: 'pc.lan', search: '?port=6000', hash: '#key'};
+test('the encrypted page is at the same name, and a private room's link goes with it', async () => {
+	const here = {href: 'http://pc.lan:8080/?port=6000', hostname: 'pc.lan', search: '?port=6000'};
 	/** @param {number} status @param {string} body @returns {typeof fetch} */
 	const answering = (status, body) => async (url) => {
 		assert.equal(String(url), 'http://pc.lan:8080/secure.json');
 		return new Response(body, {status});
 	};
-	assert.equal(await secureAddress(here, answering(200, '{"port": 8443}')), 'https://pc.lan:8443/?port=6000#key');
+	const found = answering(200, '{"port": 8443}');
+	assert.equal(await secureAddress(here, found, 'key'), 'https://pc.lan:8443/?port=6000#key');
+	assert.equal(await secureAddress(here, found, ''), 'https://pc.lan:8443/?port=6000');
 	for (const [status, body] of /** @type {[number, string][]} */ ([
 		[404, '{"port": 8443}'],
 		[200, '{"port": "8443/evil"}'],
@@ -64,5 +66,5 @@ test('the encrypted page is at the same name, and what is behind the # goes with
 		[200, '{"port": null}'],
 		[200, 'no'],
 	]))
-		assert.equal(await secureAddress(here, answering(status, body)), null, body);
+		assert.equal(await secureAddress(here, answering(status, body), ''), null, body);
 });

@@ -229,11 +229,15 @@ const commands = {
 	async join(patienceMs) {
 		await page.click('#status');
 		await inPage(async (patience) => {
-			const [{Listener}, {Patience}] = await Promise.all([import('/listener.js'), import('/patience.js')]);
+			const [{Listener}, {Patience}, {link}] = await Promise.all([
+				import('/listener.js'),
+				import('/patience.js'),
+				import('/link.js'),
+			]);
 			window.patience = new Patience(patience);
 			const url = `ws://${location.host}/listen`;
 			const usual = {volume: 100, trimMs: 0, throughElement: false, lessData: false};
-			const wishes = {url, id: '0'.repeat(32), name: 'Test', ...usual, patience: window.patience};
+			const wishes = {url, id: '0'.repeat(32), name: 'Test', ...usual, link, patience: window.patience};
 			window.listener = new Listener(wishes, () => {});
 		}, Number(patienceMs));
 	},
@@ -293,6 +297,28 @@ const commands = {
 		return delay;
 	},
 	reload: () => page.reload(),
+	/** Where the page is by now, and the link that it keeps. */
+	kept: () =>
+		inPage(async () => {
+			const {link} = await import('/link.js');
+			return {address: location.href, referrer: document.referrer, link: link.fragment, remembered: link.isRemembered};
+		}),
+	/** The words of the panel of a private room, if it is shown. */
+	privately: () =>
+		inPage(() => /** @type {HTMLElement | null} */ (document.querySelector('#private'))?.innerText ?? ''),
+	/** As a link does that is opened in the same tab. */
+	follow: (hash) =>
+		inPage((to) => {
+			location.hash = to;
+		}, hash),
+	/** A file of the page does not come, or does again. */
+	lose: (path) => page.route(`**${path}`, (/** @type {{abort: () => void}} */ route) => route.abort()),
+	find: (path) => page.unroute(`**${path}`),
+	rename: (name) => inPage((to) => window.listener.rename(to), name),
+	/** The words of an element. */
+	text: (selector) => inPage((where) => document.querySelector(where)?.textContent, selector),
+	/** How many squares the page's own QR code of its link has. */
+	code: () => inPage(() => document.querySelector('.code path')?.getAttribute('d')?.split('M').length ?? 0),
 	picture: async (path, width, height, scheme) => {
 		await page.setViewportSize({width: Number(width), height: Number(height)});
 		await page.emulateMedia({colorScheme: scheme === 'dark' ? 'dark' : 'light'});

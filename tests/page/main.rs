@@ -7,6 +7,7 @@ mod air;
 mod browser;
 mod channel;
 mod opus;
+mod private;
 mod proxy;
 mod secure;
 mod talk;

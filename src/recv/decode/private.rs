@@ -8,7 +8,7 @@ use crate::secure::Key;
 use crate::secure::handshake::{AnyOrder, Asking, Channel, Opening, Sealing, Terms};
 use crate::secure::keyring::{Keyring, Kind};
 use crate::secure::room::Secret;
-use crate::wire::datagram::{self, PAIR, nearest, parity_of};
+use crate::wire::datagram::{self, PAIR, parity_of};
 use crate::wire::{
     AudioHeader, Epochs, Hello, MAX_JSON, PLAIN_HEADER, PrivateRoom, SealedHeader, Violation,
     Welcome, kind, typed,
@@ -147,9 +147,9 @@ impl Inside {
         };
         let header = bytes.get(..open)?;
         let which = (kind, header[datagram::EPOCH_AT], header[2]);
-        let counter = nearest(self.ring.end(which), BigEndian::read_u32(&header[4..]));
+        let number = BigEndian::read_u32(&header[4..]);
         let mut payload = std::mem::take(&mut self.opened);
-        let is_right = self.ring.open(which, counter, open, bytes, &mut payload);
+        let is_right = self.ring.open_number(which, number, open, bytes, &mut payload);
         if is_right {
             payload.splice(..0, header.iter().copied());
         }

@@ -31,6 +31,7 @@ impl Listener {
             let code = self.close_code.unwrap_or(match notice.reason {
                 Reason::Violation => close::POLICY,
                 Reason::Removed => close::REMOVED,
+                Reason::WrongKey => close::WRONG_KEY,
                 _ if self.phase == Phase::Refused => close::TRY_AGAIN,
                 _ => close::GOING_AWAY,
             });
