@@ -64,7 +64,7 @@ fn finds(packets: &[Vec<u8>], what: &[u8]) -> bool {
 fn open_room() {
     let heard = listen_in("f32", &["--name", "the quiet attic"], 3);
     for pieces in [&heard.by_tcp, &heard.by_datagram] {
-        let likeness = likeness(pieces, sent().left());
+        let likeness = likeness(pieces, &sent().sound.left);
         assert!(likeness > 0.9, "{likeness} in {} pieces", pieces.len());
     }
     assert!(heard.secrets.iter().all(|secret| finds(&heard.packets, secret)));
@@ -75,7 +75,7 @@ fn uncompressed() {
     for (way, pieces) in [("tcp", &heard.by_tcp), ("datagram", &heard.by_datagram)] {
         let frames: usize = pieces.iter().map(|piece| piece.payload.len() / 8).sum();
         assert!(frames as u64 > (SECONDS - 1) * 48_000, "{frames} by {way}");
-        let likeness = likeness(pieces, sent().left());
+        let likeness = likeness(pieces, &sent().sound.left);
         println!("{way}: {likeness:.5} of {frames} frames");
         assert!(likeness < 0.01, "{likeness} by {way}");
     }

@@ -49,7 +49,7 @@ test('what nobody takes does not grow without end', () => {
 	assert.ok(count < 10, String(count));
 });
 
-test('the encrypted page is at the same name, and a private room's link goes with it', async () => {
+test('the encrypted page is at the same name, and the link of a private room goes with it', async () => {
 	const here = {href: 'http://pc.lan:8080/?port=6000', hostname: 'pc.lan', search: '?port=6000'};
 	/** @param {number} status @param {string} body @returns {typeof fetch} */
 	const answering = (status, body) => async (url) => {

@@ -41,7 +41,7 @@ const SILENT: f32 = 0.01;
 
 /// A sound to be sent again and again.
 pub(crate) struct Sent {
-    sound: Stereo,
+    pub(crate) sound: Stereo,
     /// The left channel, and its beginning once more, so that a piece may lie on the seam.
     ring: Vec<f32>,
     coarse: Vec<f32>,
@@ -77,11 +77,6 @@ impl Sent {
         let again = &sound.left[..RATE as usize];
         let ring: Vec<f32> = sound.left.iter().chain(again).copied().collect();
         Self { coarse: means(&ring), sound, ring }
-    }
-
-    /// Its left channel.
-    pub(crate) fn left(&self) -> &[f32] {
-        &self.sound.left
     }
 
     /// Writes it as a file to be played in a loop.

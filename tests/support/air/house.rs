@@ -1,6 +1,6 @@
 //! A server on one side of a bad network, a listener on the other, and what the listener heard.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 use std::thread::sleep;
@@ -21,6 +21,9 @@ const CLIENT: &str = env!("CARGO_BIN_EXE_auralync-client");
 /// The sound that all servers send, in seconds: what goes on elsewhere is found in it.
 const SENT_SECONDS: usize = 30;
 
+/// What the listener hears goes there.
+const HEARD: &str = "heard.wav";
+
 /// What is run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Set<'a> {
@@ -38,7 +41,6 @@ pub(crate) struct House {
     pub(crate) server: Program,
     pub(crate) listener: Program,
     pub(crate) air: Air,
-    recorded: PathBuf,
     /// When sound was there, and what had passed by then.
     since: Instant,
     before: Passed,
@@ -118,7 +120,7 @@ impl House {
         command.args(["--no-discovery", "--no-web"]).args(set.server);
         let mut server = Program::start(command);
         server.wait_for("Ctrl-C stops.");
-        let recorded = scratch.path("heard.wav");
+        let recorded = scratch.path(HEARD);
         let mut command = air.at_ear(CLIENT);
         keeps_in(&mut command, &scratch.path("ear"));
         if set.server.contains(&"--private") {
@@ -131,12 +133,12 @@ impl House {
         let listener = Program::start(command);
         wait_until("sound", || frames_on_disk(&recorded, 2) > RATE.into());
         let (since, before) = (Instant::now(), air.passed());
-        Self { scratch, server, listener, air, recorded, since, before }
+        Self { scratch, server, listener, air, since, before }
     }
 
     /// Frames that the listener has heard so far.
     pub(crate) fn frames(&self) -> u64 {
-        frames_on_disk(&self.recorded, 2)
+        frames_on_disk(&self.scratch.path(HEARD), 2)
     }
 
     /// Waits until the listener has heard so much more.
@@ -157,7 +159,7 @@ impl House {
         let (took, holes) = (self.since.elapsed(), self.air.holes());
         self.listener.stop();
         self.server.stop();
-        let heard = judge(&heard::read(&self.recorded));
+        let heard = judge(&heard::read(&self.scratch.path(HEARD)));
         Outcome { heard, passed, took, holes }
     }
 }
