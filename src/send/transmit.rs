@@ -98,10 +98,6 @@ const TURN_US: u64 = 2_000;
 /// thousand there are eight.
 const TURN_BETWEEN_US: u64 = 500;
 
-/// Reads that one connection has in a turn before it is the next one's: more than a client of ours
-/// ever has waiting.
-const READS_PER_TURN: usize = 4;
-
 /// Bytes read from one socket at a time.
 const READ_BYTES: usize = 16 * 1024;
 
