@@ -10,13 +10,13 @@ use mio::{Events, Token};
 use super::datagrams::Datagrams;
 use super::web_door::WebDoor;
 use super::{DATAGRAMS, DOOR, LONGEST_REST_US, SECURE_DOOR, Transmit, WAKER, WEB_DOOR};
+use crate::error::{Error, Result, plain};
+use crate::send::fanout::Asks;
+use crate::wire::Violation;
 
 /// Reads that one connection has in a turn before it is the next one's: more than a client of ours
 /// ever has waiting.
 const READS_PER_TURN: usize = 4;
-use crate::error::{Error, Result, plain};
-use crate::send::fanout::Asks;
-use crate::wire::Violation;
 
 impl Transmit {
     /// Waits for events and reads, answers and accepts what they bring, for about `budget_us`. What
