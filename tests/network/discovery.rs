@@ -114,7 +114,8 @@ fn the_only_server() {
     let _server = server(&cable, &["--name", "the attic"]);
     let servers = wait_for_names(&cable, &["the attic"]);
     let expected: Value = serde_json::json!({
-        "name": "the attic", "version": 3, "preset": "low-latency", "full": false, "web": 8080,
+        "name": "the attic", "version": 3, "preset": "low-latency", "full": false, "private": false,
+        "web": 8080,
         "addresses": servers[0]["addresses"],
     });
     assert_eq!(servers[0], expected);
