@@ -106,6 +106,12 @@ pub fn printable_name(text: &str, characters: usize, bytes: usize) -> String {
     cut(shown.trim(), bytes).trim_end().to_owned()
 }
 
+/// Bytes as hexadecimal digits, two for each, in lower case.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The beginning of a text that has at most so many bytes, cut at a character.
 #[must_use]
 pub fn cut(text: &str, bytes: usize) -> &str {

@@ -315,17 +315,16 @@ impl Room {
     }
 }
 
+/// How a listener here introduces itself.
+pub(crate) fn hello(id: String, codec: &str, datagrams: bool) -> Hello {
+    let (name, codecs) = ("audience".to_owned(), vec![codec.to_owned()]);
+    Hello { version: VERSION, id, name, codecs, talk: None, datagrams }
+}
+
 impl Reader {
     /// One in a private room.
     fn member(seats: Seats, number: usize, codec: &'static str) -> Result<Self> {
-        let hello = Hello {
-            version: VERSION,
-            id: format!("member {number}"),
-            name: "audience".to_owned(),
-            codecs: vec![codec.to_owned()],
-            talk: None,
-            datagrams: false,
-        };
+        let hello = hello(format!("member {number}"), codec, false);
         let secret = seats.secret.ok_or("no secret")?;
         let (stream, _, _) = member::enter(seats.server, secret, number, &hello);
         stream.set_nonblocking(true)?;
@@ -368,15 +367,7 @@ impl Reader {
             self.said_hello = true;
             // Two connections may come from one port if they go to different ones.
             let id = format!("{} to {}", self.stream.local_addr()?, self.stream.peer_addr()?);
-            let hello = Hello {
-                version: VERSION,
-                id,
-                name: "audience".to_owned(),
-                codecs: vec![self.codec.to_owned()],
-                talk: None,
-                datagrams: false,
-            };
-            let hello = hello.frame();
+            let hello = hello(id, self.codec, false).frame();
             let hello = if self.unwrap.is_some() { masked(0x82, &hello) } else { hello };
             // A hello fits into every empty send buffer.
             self.stream.write_all(&hello)?;

@@ -9,8 +9,9 @@ use auralync::wire::datagram::{
     Ask, FromServer, MAX_DATAGRAM, PRIVATE_TO_SERVER, Parities, private_to_server,
     read_private_to_client,
 };
-use auralync::wire::{Hello, TYPED, VERSION, Welcome};
+use auralync::wire::{TYPED, Welcome};
 
+use crate::audience::hello;
 use crate::measuring::Result;
 use crate::support::member;
 use crate::support::waiting::PATIENCE;
@@ -44,14 +45,7 @@ impl Way {
         id: usize,
         codec: &str,
     ) -> Result<(TcpStream, Self)> {
-        let hello = Hello {
-            version: VERSION,
-            id: format!("by datagram {id}"),
-            name: "audience".to_owned(),
-            codecs: vec![codec.to_owned()],
-            talk: None,
-            datagrams: true,
-        };
+        let hello = hello(format!("by datagram {id}"), codec, true);
         let (tcp, welcome, mut channel) = match secret {
             Some(secret) => {
                 let (tcp, welcome, channel) = member::enter(server, secret, id, &hello);

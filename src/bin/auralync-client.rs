@@ -13,7 +13,7 @@ use auralync::program::{self, print};
 use auralync::recording::STDOUT;
 use auralync::recv::Client;
 use auralync::settings::ctl::{CTL, CtlCommand};
-use auralync::settings::{ClientArgs, ClientSettings, Output, code, join_mode, link};
+use auralync::settings::{ClientArgs, ClientSettings, Output, code, join_mode};
 use auralync::shutdown::Shutdown;
 use auralync::stats::StatsTarget;
 
@@ -27,6 +27,9 @@ const NAME: &str = "auralync-client";
 #[cfg(unix)]
 fn hide_keys(words: Vec<OsString>) -> Result<Vec<OsString>, ExitCode> {
     use std::os::unix::process::CommandExt;
+
+    use auralync::settings::link;
+
     let is_link = |word: &OsString| word.to_str().is_some_and(link::is_one);
     let (mut words, code) = code::take(words);
     let link = words.iter().skip(1).position(is_link).map(|place| words.remove(1 + place));

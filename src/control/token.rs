@@ -2,14 +2,17 @@
 //! else may read.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use log::debug;
 
 use crate::error::{Error, Result};
+use crate::format::hex;
 use crate::preset;
+use crate::random;
+use crate::secret_file::{make_private, private};
 
 /// Random bytes of a token: nobody guesses 256 bits.
 const BYTES: usize = 32;
@@ -28,11 +31,7 @@ impl TokenFile {
     /// [`Error::File`] if there is no place for it; [`Error::Internal`] without random numbers.
     pub fn write(port: u16) -> Result<Self> {
         let path = path(port)?;
-        let mut random = [0; BYTES];
-        getrandom::fill(&mut random)
-            .map_err(|e| Error::internal("the system gives no random numbers", e))?;
-        let token = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self::write_to(path, token)
+        Self::write_to(path, hex(&*random::secret::<BYTES>()?))
     }
 
     fn write_to(path: PathBuf, token: String) -> Result<Self> {
@@ -120,29 +119,6 @@ fn runtime_directory(variable: impl Fn(&str) -> Option<OsString>) -> Option<Path
     // The XDG rules say to ignore a path that is not absolute.
     let folder = variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
     Some(folder?.join("auralync"))
-}
-
-#[cfg(unix)]
-fn make_private(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-/// What is in a user's own folder on Windows only that user may read.
-#[cfg(not(unix))]
-fn make_private(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).create(folder)
-}
-
-#[cfg(unix)]
-fn private(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-#[cfg(not(unix))]
-fn private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
 }
 
 #[cfg(test)]

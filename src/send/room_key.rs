@@ -38,14 +38,14 @@ fn kept_in(path: &Path, is_new: bool) -> Result<Host> {
     if is_new {
         bytes[..SECRET].copy_from_slice(&*random::secret::<SECRET>()?);
     }
-    if is_new || !is_kept {
-        let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&*bytes));
-        secret_file::write(path, text.as_bytes())?;
-    }
     let (mut secret, mut private) = (Zeroizing::new([0; SECRET]), Zeroizing::new([0; 32]));
     secret.copy_from_slice(&bytes[..SECRET]);
     private.copy_from_slice(&bytes[SECRET..]);
-    Ok(Host { secret: Secret::new(*secret), pair: Pair::new(Key::new(*private)) })
+    let host = Host { secret: Secret::new(*secret), pair: Pair::new(Key::new(*private)) };
+    if is_new || !is_kept {
+        keep(path, &host)?;
+    }
+    Ok(host)
 }
 
 /// Keeps another key for this user's room, on a thread of its own: a disk may take its time.

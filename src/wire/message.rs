@@ -15,7 +15,7 @@ use super::{
     SERVER_FULL, VERSION, Violation, kind, plain,
 };
 use crate::codec::MAX_CODECS;
-use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable, printable_name};
+use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, hex, printable, printable_name};
 
 pub use report::Report;
 
@@ -257,7 +257,7 @@ impl Datagrams {
     /// What a server says of its `port` to whom it gives `token`.
     #[must_use]
     pub fn new(token: Token, port: u16) -> Self {
-        let token = token.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = hex(&token);
         Self { token, port }
     }
 

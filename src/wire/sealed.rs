@@ -180,7 +180,9 @@ impl AudioFrame {
         seal: impl FnOnce(u64, usize, &mut Vec<u8>) -> Option<()>,
     ) -> Option<Self> {
         const START: usize = PLAIN_HEADER + 1;
-        let mut body = self.typed()[START..].to_vec();
+        let open = &self.typed()[START..];
+        let mut body = Vec::with_capacity(open.len() + SEAL);
+        body.extend_from_slice(open);
         (body[1], body[2]) = (stream, epoch);
         seal(self.header().position, AUDIO_BODY_HEADER, &mut body)?;
         let mut bytes = vec![0; WEBSOCKET_ROOM + START + body.len()];

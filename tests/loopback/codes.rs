@@ -6,8 +6,9 @@ use std::process::Output;
 
 use auralync::wire::{kind, typed};
 
-use super::private::{Eavesdropper, Room, fragment, has, home, link_of};
+use super::private::{Room, fragment, has, home, link_of};
 use crate::support::Scratch;
+use crate::support::eavesdropper::Eavesdropper;
 use crate::support::program::{Ended, Program};
 use crate::support::servers::{client_command, server};
 use crate::support::wait_until;
@@ -71,7 +72,7 @@ fn whoever_types_the_code_hears_every_sample_needs_nothing_the_next_time_and_nob
     let host = Host::open(&[]);
     let code = host.code(&[]);
     assert_eq!(host.code(&[]), code, "it is the same until it is used");
-    let between = Eavesdropper::before(host.room.address);
+    let between = Eavesdropper::before(host.room.address, 4);
     let typed = format!("{} {}", &code[..3], &code[3..]);
     host.room.hears(between.address, "guest", &["--code", &typed, "--transport", "tcp"]);
     let heard = between.heard.lock().unwrap().clone();

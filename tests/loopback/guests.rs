@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use super::codes::{Host, says};
-use super::private::Eavesdropper;
+use crate::support::eavesdropper::Eavesdropper;
 use crate::support::program::{Ended, Program};
 use crate::support::ramp::frames_on_disk;
 use crate::support::wait_until;
@@ -26,7 +26,7 @@ fn list(host: &Host) -> Value {
 #[test]
 fn a_newcomer_hears_nothing_before_the_host_lets_them_in_and_is_known_from_then_on() {
     let host = Host::open(&ASK);
-    let between = Eavesdropper::before(host.room.address);
+    let between = Eavesdropper::before(host.room.address, 4);
     let recorded = host.room.scratch.path("Ann.wav");
     let output = crate::support::flags::wav(&recorded);
     let file = host.room.file("link", &host.room.link);

@@ -1,14 +1,13 @@
 //! A private room: who has the link hears every sample, and whoever listens in on the network none.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
 
 use auralync::secure::room::Link;
 
+use crate::support::eavesdropper::Eavesdropper;
 use crate::support::flags::{source, wav};
 use crate::support::program::Program;
 use crate::support::ramp::{self, Recording, frames_on_disk};
@@ -81,7 +80,6 @@ impl Room {
         });
         let ended = listener.stop();
         assert_eq!(ended.code, Some(0), "{ended:?}");
-        assert_eq!(ended.code, Some(0), "{ended:?}");
         let recording = Recording::read_finished(&recorded);
         recording.unbroken();
         recording
@@ -102,42 +100,6 @@ pub(super) fn fragment(link: &str) -> &str {
     link.split_once('#').unwrap().1
 }
 
-/// Stands between a listener and a server, and keeps every byte.
-pub(super) struct Eavesdropper {
-    pub(super) address: SocketAddr,
-    pub(super) heard: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Eavesdropper {
-    pub(super) fn before(server: SocketAddr) -> Self {
-        let door = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = door.local_addr().unwrap();
-        let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let kept = Arc::clone(&heard);
-        thread::spawn(move || {
-            for client in door.incoming().take(4).flatten() {
-                let Ok(server) = TcpStream::connect(server) else { return };
-                let pairs = [(&client, &server), (&server, &client)];
-                for (from, to) in pairs.map(|(a, b)| (a.try_clone(), b.try_clone())) {
-                    let (mut from, mut to) = (from.unwrap(), to.unwrap());
-                    let kept = Arc::clone(&kept);
-                    thread::spawn(move || {
-                        let mut buffer = [0; 65_536];
-                        while let Ok(count @ 1..) = from.read(&mut buffer) {
-                            kept.lock().unwrap().extend_from_slice(&buffer[..count]);
-                            if to.write_all(&buffer[..count]).is_err() {
-                                break;
-                            }
-                        }
-                        let _ = to.shutdown(Shutdown::Both);
-                    });
-                }
-            }
-        });
-        Self { address, heard }
-    }
-}
-
 pub(super) fn has(bytes: &[u8], what: &[u8]) -> bool {
     bytes.windows(what.len()).any(|window| window == what)
 }
@@ -154,23 +116,22 @@ fn who_has_the_link_hears_every_sample_on_every_way_and_needs_no_link_the_next_t
         room.hears(room.address, who, &flags);
         room.hears(room.address, who, &["--transport", transport, "--codec", codec]);
     }
-    let _ = &room.server;
 }
 
 #[test]
 fn who_listens_in_learns_no_sample_no_name_and_no_key() {
     let room = Room::open(&[]);
     let file = room.file("link", &room.link);
-    let between = Eavesdropper::before(room.address);
+    let between = Eavesdropper::before(room.address, 4);
     let flags = ["--link", file.to_str().unwrap(), "--transport", "tcp", "--name", "Wilhelmine"];
     let heard = room.hears(between.address, "ear", &flags);
-    let bytes = between.heard.lock().unwrap();
-    assert!(bytes.len() > 2 * 8 * RATE as usize, "{} bytes", bytes.len());
+    let count = between.heard.lock().unwrap().len();
+    assert!(count > 2 * 8 * RATE as usize, "{count} bytes");
     let link = Link::read(&room.link).unwrap();
     for secret in
         [&b"Wilhelmine"[..], b"attic", fragment(&room.link).as_bytes(), link.secret.bytes()]
     {
-        assert!(!has(&bytes, secret), "{}", String::from_utf8_lossy(secret));
+        assert!(!between.has_heard(secret), "{}", String::from_utf8_lossy(secret));
     }
     // Each frame of the ramp is eight bytes that stand nowhere else.
     let frames = heard.samples.chunks_exact(2).filter(|frame| frame[0] != 0.0);
@@ -179,7 +140,7 @@ fn who_listens_in_learns_no_sample_no_name_and_no_key() {
         .map(|frame| frame.iter().flat_map(|sample| sample.to_le_bytes()).collect())
         .collect();
     assert!(first.len() > 50);
-    assert!(first.iter().all(|frame| !has(&bytes, frame)));
+    assert!(first.iter().all(|frame| !between.has_heard(frame)));
 }
 
 #[test]

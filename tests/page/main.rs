@@ -17,6 +17,7 @@ mod support {
     #[allow(dead_code, reason = "programs over a bad network are for tests/air")]
     pub(crate) mod air;
     pub(crate) mod compare;
+    pub(crate) mod eavesdropper;
     #[allow(dead_code, reason = "what programs are told is for tests/air")]
     mod flags;
     #[allow(dead_code, reason = "what programs have heard is for tests/air")]

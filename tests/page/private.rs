@@ -1,16 +1,14 @@
 //! A private room in a browser on plain http: with the link it is heard, without it nothing is, and nobody else ever
 //! learns what the link says.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use auralync::secure::room::Link;
 use serde_json::json;
 
 use crate::browser::{Browser, HOST};
 use crate::channel::is_by_datagram;
+use crate::support::eavesdropper::Eavesdropper;
 use crate::support::program::Program;
 use crate::support::room::{EAR1, EAR2, Room};
 use crate::support::waiting::wait_until;
@@ -28,46 +26,12 @@ const NEW_EPOCH_S: f64 = 3.0;
 /// Who listens; nobody else is called so.
 const NAME: &str = "Wilhelmine";
 
-/// Keeps every byte that goes between browsers and a server.
-struct Eavesdropper {
-    port: u16,
-    heard: Arc<Mutex<Vec<u8>>>,
-}
+/// Connections of a browser to the page's port: one for each file, and it comes a few times.
+const CONNECTIONS: usize = 1_000;
 
-impl Eavesdropper {
-    fn before(web: u16) -> Self {
-        let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = door.local_addr().unwrap().port();
-        let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let kept = Arc::clone(&heard);
-        thread::spawn(move || {
-            for browser in door.incoming() {
-                let browser = browser.unwrap();
-                let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, web)) else { continue };
-                for (from, to) in [(&browser, &server), (&server, &browser)] {
-                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let kept = Arc::clone(&kept);
-                    thread::spawn(move || pass_on(from, to, &kept));
-                }
-            }
-        });
-        Self { port, heard }
-    }
-
-    fn has_heard(&self, what: &[u8]) -> bool {
-        self.heard.lock().unwrap().windows(what.len()).any(|window| window == what)
-    }
-}
-
-fn pass_on(mut from: TcpStream, mut to: TcpStream, kept: &Mutex<Vec<u8>>) {
-    let mut buffer = [0; 65_536];
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        kept.lock().unwrap().extend_from_slice(&buffer[..count]);
-        if to.write_all(&buffer[..count]).is_err() {
-            break;
-        }
-    }
-    let _ = to.shutdown(Shutdown::Write);
+/// Somebody between browsers and the page at that port.
+fn before(web: u16) -> Eavesdropper {
+    Eavesdropper::before(SocketAddr::from((Ipv4Addr::LOCALHOST, web)), CONNECTIONS)
 }
 
 /// A native listener with a link, whose settings are its own.
@@ -111,8 +75,8 @@ fn a_page_with_the_link_hears_and_nobody_between_learns_what_it_says() {
     let Evening { room, port, web, recorder, _player } = Evening::begin();
     let _server = private_server(&room, port, web, &["--no-udp"]);
     let fragment = fragment(&room);
-    let between = Eavesdropper::before(web);
-    let page = format!("http://{HOST}:{}/?port={port}", between.port);
+    let between = before(web);
+    let page = format!("http://{HOST}:{}/?port={port}", between.address.port());
     let mut browser = Browser::start("chromium", &room, &folder(), web);
     assert_eq!(browser.ask(&format!("open {page}#{fragment}"))["secure"], false);
     let kept = browser.ask("kept");
@@ -293,9 +257,9 @@ fn what_is_said_into_a_page_is_heard_in_the_room_and_by_nobody_between() {
     let fragment = fragment(&room);
     let _native = native(&room, ("Window seat", port), &fragment, &["--device", EAR2.name]);
     let recorder = room.record();
-    let between = Eavesdropper::before(web);
+    let between = before(web);
     let mut browser = Browser::start("chromium", &room, &folder(), web);
-    let page = format!("http://127.0.0.1:{}/", between.port);
+    let page = format!("http://127.0.0.1:{}/", between.address.port());
     assert_eq!(browser.ask(&format!("open {page}#{fragment}"))["secure"], true);
     browser.ask(&format!("set #name {NAME}"));
     browser.ask("tap #listen");

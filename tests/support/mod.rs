@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod caller;
 mod connecting;
 pub(crate) mod datagrams;
+pub(crate) mod eavesdropper;
 pub(crate) mod flags;
 #[cfg(target_os = "linux")]
 mod held;

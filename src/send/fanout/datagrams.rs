@@ -12,7 +12,7 @@ use crate::secure::keyring::{Kind, StreamSeal};
 use crate::wire::datagram::{
     self, MAX_DATAGRAM_PAYLOAD, PARITY_OF, Parities, Piece, cut, nearest, parity,
 };
-use crate::wire::{AudioFrame, AudioHeader};
+use crate::wire::{AudioFrame, AudioHeader, SEAL};
 
 /// Datagrams of a stream that are kept at most: ten seconds of float32 in stereo. The oldest go.
 pub const MAX_KEPT: usize = 4_096;
@@ -69,7 +69,7 @@ pub struct DatagramLog {
     /// Where somebody began last: a datagram ends there too.
     begun: u64,
     /// The newest datagrams as they were before they were sealed, the newest last: parity is over these.
-    open: VecDeque<(u64, Vec<u8>)>,
+    open: VecDeque<(u64, Arc<[u8]>)>,
     /// What seals each datagram, in a private room.
     seal: Option<StreamSeal>,
     /// The position behind the last sound that came while nobody listened, or was forgotten then: it does not
@@ -206,12 +206,12 @@ impl DatagramLog {
     fn add(&mut self, header: AudioHeader, payload: &[u8]) {
         let number = self.end();
         let piece = Piece { stream: self.stream, number: number as u32, header, payload };
-        let Some(bytes) = piece.datagram() else { return };
-        self.open.push_back((number, bytes.clone()));
+        let Some(open) = piece.datagram().map(Arc::<[u8]>::from) else { return };
+        self.open.push_back((number, Arc::clone(&open)));
         while self.open.len() > PARITY_OF {
             self.open.pop_front();
         }
-        let Some(bytes) = self.sealed(Kind::Sound, number, datagram::SOUND_HEADER, bytes) else {
+        let Some(bytes) = self.sealed(Kind::Sound, number, datagram::SOUND_HEADER, open) else {
             return;
         };
         let of = PARITY_OF as u64;
@@ -228,18 +228,19 @@ impl DatagramLog {
         });
     }
 
-    /// A datagram as it goes out. `None` where it cannot be sealed.
+    /// A datagram, whose header has so many bytes, as it goes out. `None` where it cannot be sealed.
     fn sealed(
         &mut self,
         kind: Kind,
         counter: u64,
-        open: usize,
-        mut bytes: Vec<u8>,
+        header: usize,
+        open: Arc<[u8]>,
     ) -> Option<Arc<[u8]>> {
-        if let Some(seal) = &mut self.seal {
-            bytes[datagram::EPOCH_AT] = seal.epoch;
-            seal.seal(kind, counter, open, &mut bytes)?;
-        }
+        let Some(seal) = &mut self.seal else { return Some(open) };
+        let mut bytes = Vec::with_capacity(open.len() + SEAL);
+        bytes.extend_from_slice(&open);
+        bytes[datagram::EPOCH_AT] = seal.epoch;
+        seal.seal(kind, counter, header, &mut bytes)?;
         Some(bytes.into())
     }
 
@@ -253,13 +254,13 @@ impl DatagramLog {
     fn parity_up_to(&mut self, last: u64) -> Option<Arc<[u8]>> {
         let one = |behind| self.open_one(last, behind);
         let bytes = parity([one(3)?, one(2)?, one(1)?, one(0)?]);
-        self.sealed(Kind::OfFour, last - 3, datagram::PARITY_HEADER, bytes)
+        self.sealed(Kind::OfFour, last - 3, datagram::PARITY_HEADER, bytes.into())
     }
 
     /// What restores the datagram `last` or the one before it, where both are there.
     fn pair_up_to(&mut self, last: u64) -> Option<Arc<[u8]>> {
         let bytes = parity([self.open_one(last, 1)?, self.open_one(last, 0)?]);
-        self.sealed(Kind::OfTwo, last - 1, datagram::PARITY_HEADER, bytes)
+        self.sealed(Kind::OfTwo, last - 1, datagram::PARITY_HEADER, bytes.into())
     }
 
     /// The number of the oldest datagram.

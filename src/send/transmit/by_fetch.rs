@@ -5,6 +5,8 @@ use log::{debug, warn};
 
 use super::Transmit;
 use super::visitor::{Said, Visitor};
+use crate::format::hex;
+use crate::random;
 use crate::send::web::{SESSION, Saying, is_same};
 use crate::wire::http::{self, Answer, Body, Status};
 
@@ -28,10 +30,9 @@ enum Turn {
 
 impl ByFetch {
     fn new() -> Option<Self> {
-        let mut session = [0; SESSION];
-        let filled = getrandom::fill(&mut session);
-        filled.inspect_err(|e| warn!("a page cannot listen: {e}")).ok()?;
-        Some(Self { session, count: 0 })
+        let session = random::secret::<SESSION>();
+        let session = session.inspect_err(|e| warn!("a page cannot listen: {e}")).ok()?;
+        Some(Self { session: *session, count: 0 })
     }
 
     fn is(&self, session: &[u8; SESSION]) -> bool {
@@ -50,7 +51,7 @@ impl ByFetch {
     }
 
     fn shown(&self) -> String {
-        self.session.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.session)
     }
 }
 

@@ -276,7 +276,8 @@ impl Transmit {
         let speaker = (key.as_ref(), hello.name.as_str());
         let refusal = self.let_speak(index, ghost, speaker, hello.talk.take());
         self.number(index, ghost, &mut welcome);
-        let Some((frame, entered)) = self.welcome_frame(welcome.clone(), asked) else {
+        let version = welcome.version;
+        let Some((frame, entered)) = self.welcome_frame(welcome, asked) else {
             return;
         };
         let Some(Some(seat)) = self.seats.get_mut(index) else {
@@ -292,7 +293,7 @@ impl Transmit {
         }
         if self.hearsay.may_tell(now) {
             let label = seat.listener.label();
-            info!("{label} listens{talks} (version {}, {codec})", welcome.version);
+            info!("{label} listens{talks} (version {version}, {codec})");
             if let Some(why) = refusal {
                 info!("{label} may not talk: {why}");
             }

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use crate::allowance::Allowance;
+use crate::format::hex;
 use crate::secure::Key;
 use crate::secure::handshake::{Asked, Refusal, Terms};
 use crate::secure::host::Host;
@@ -95,8 +96,7 @@ impl Keys {
 
     /// What a private room says of itself.
     pub(super) fn describe(secrets: &Host) -> PrivateRoom {
-        let id = secrets.secret.id().iter().map(|byte| format!("{byte:02x}")).collect();
-        PrivateRoom { key: secrets.pair.public, id }
+        PrivateRoom { key: secrets.pair.public, id: hex(&secrets.secret.id()) }
     }
 
     /// What its config says, which nobody changes on its way.
@@ -168,8 +168,10 @@ impl Keys {
 
     /// The epoch that seals sound from now on, where that is another than before.
     pub(super) fn turn(&mut self, now_us: u64) -> Option<Epoch> {
-        let epoch = self.epoch(now_us).clone();
-        (self.in_use.replace(epoch.number) != Some(epoch.number)).then_some(epoch)
+        let is_same = self.in_use == Some(self.epoch(now_us).number);
+        let epoch = (!is_same).then(|| self.epoch(now_us).clone())?;
+        self.in_use = Some(epoch.number);
+        Some(epoch)
     }
 
     /// What a newcomer is told: the secret of its own sound, and all epochs whose sound may come.

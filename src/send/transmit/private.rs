@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use super::keys::{Keys, Refused};
 use super::{Seat, Transmit};
 use crate::codec::Codec;
+use crate::format::hex;
 use crate::random::{self, new_key};
 use crate::secure::Key;
 use crate::secure::code::Code;
@@ -186,5 +187,5 @@ impl Seat {
 
 /// A public key in few letters: nobody makes another with the same.
 pub(super) fn short(key: &[u8; 32]) -> String {
-    key[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&key[..16])
 }

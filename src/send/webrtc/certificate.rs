@@ -6,6 +6,8 @@ use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::EncodePrivateKey;
 use str0m::crypto::dtls::DtlsCert;
 
+use crate::random;
+
 /// Tags of DER (X.690, 8.1).
 const INTEGER: u8 = 0x02;
 const BITS: u8 = 0x03;
@@ -29,13 +31,12 @@ const UNTIL: &[u8] = b"491231235959Z";
 
 /// A fresh key, and a certificate that it has signed itself. `None` if the system has no random numbers.
 pub(super) fn generate() -> Option<DtlsCert> {
-    let (mut secret, mut serial) = ([0; 32], [0; 16]);
-    getrandom::fill(&mut secret).ok()?;
+    let secret = random::secret::<32>().ok()?;
     // Firefox refuses two certificates with one serial number.
-    getrandom::fill(&mut serial).ok()?;
+    let mut serial = *random::secret::<16>().ok()?;
     // A positive number, whose first byte is never one too many.
     serial[0] = serial[0] & 0x3f | 0x40;
-    let key = SigningKey::from_slice(&secret).ok()?;
+    let key = SigningKey::from_slice(&*secret).ok()?;
     let certificate = signed(&key, &serial)?;
     let private_key = key.to_pkcs8_der().ok()?.as_bytes().to_vec();
     Some(DtlsCert { certificate, private_key })
