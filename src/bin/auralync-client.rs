@@ -30,19 +30,24 @@ fn hide_keys(words: Vec<OsString>) -> Result<Vec<OsString>, ExitCode> {
 
     use auralync::settings::link;
 
-    let is_link = |word: &OsString| word.to_str().is_some_and(link::is_one);
-    let (mut words, code) = code::take(words);
-    let link = words.iter().skip(1).position(is_link).map(|place| words.remove(1 + place));
-    let program = match (std::env::current_exe(), &link, &code) {
-        (_, None, None) => return Ok(words),
-        (Ok(program), ..) => program,
-        (Err(_), ..) => return Err(ExitCode::FAILURE),
+    let (words, code) = code::take(words);
+    let (words, link) = link::take(words);
+    if link.is_none() && code.is_none() {
+        return Ok(words);
+    }
+    let failed = match std::env::current_exe() {
+        Ok(program) => {
+            let mut again = Command::new(program);
+            again.args(&words[1..]).envs(link.map(|link| (link::VARIABLE, link.to_string())));
+            again.envs(code.map(|code| (code::VARIABLE, code.to_string())));
+            again.exec()
+        }
+        Err(e) => e,
     };
-    let mut again = Command::new(program);
-    again.args(&words[1..]).envs(link.map(|link| (link::VARIABLE, link)));
-    again.envs(code.map(|code| (code::VARIABLE, code.to_string())));
-    let failed = again.exec();
-    eprintln!("{NAME}: cannot take the key from the command line: {failed}. Use --link FILE.");
+    eprintln!(
+        "{NAME}: cannot take the key from the command line, where everybody on this computer may read it: \
+         {failed}. Use --link FILE, or type the code when it is asked for."
+    );
     Err(ExitCode::FAILURE)
 }
 

@@ -290,10 +290,10 @@ impl ClientArgs {
         let discovery = !self.no_discovery;
         let given = match (&self.link, &self.host) {
             (Some(path), _) => Some(link::given(path)?),
-            (None, Some(host)) if link::is_one(host) => Some(link::understand(host)?),
+            (None, Some(host)) if host.contains('#') => Some(link::understand(host)?),
             (None, _) => link::from_environment()?,
         };
-        let host = self.host.filter(|host| !link::is_one(host));
+        let host = self.host.filter(|host| !host.contains('#'));
         let wanted = host.map(|host| Wanted::parse(&host, self.port, discovery)).transpose()?;
         let (link, target) = given.map_or((None, None), |given| (Some(given.link), given.target));
         Ok(ClientSettings {
