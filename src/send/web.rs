@@ -170,7 +170,9 @@ impl Web {
     fn says(&self, request: &Request, page: impl FnOnce() -> String) -> Result<Response, Answer> {
         self.own_page(request.field("origin"), request, page)?;
         let bad = || Answer::refusal(Status::BadRequest);
-        let number = |name| request.field(name).and_then(|number| number.parse::<u64>().ok());
+        // Digits alone: a proxy in front might read “+5” otherwise.
+        let digits = |text: &&str| text.bytes().all(|digit| digit.is_ascii_digit());
+        let number = |name| request.field(name).filter(digits)?.parse::<u64>().ok();
         let length = number("content-length").filter(|_| !request.has("transfer-encoding"));
         let length = usize::try_from(length.ok_or_else(bad)?).unwrap_or(usize::MAX);
         if length > MAX_SAID {

@@ -51,6 +51,36 @@ fn every_file_of_the_page_is_served_with_its_type_and_known_again_by_its_tag() {
 }
 
 #[test]
+fn what_is_said_by_a_request_has_one_length_that_nobody_reads_otherwise_and_comes_from_the_page() {
+    let say = |headers: &str| {
+        let headers = format!(
+            "Host: pc\r\nAuraLync-Session: {}\r\nAuraLync-Count: 1{headers}",
+            "0a".repeat(SESSION)
+        );
+        ask(&mut web(Readers::Local), "10.0.0.9:1", "POST", SAY, &headers)
+    };
+    let own = "\r\nOrigin: http://pc";
+    let taken = say(&format!("{own}\r\nContent-Length: 65536"));
+    assert!(matches!(taken, Response::Says(_, MAX_SAID)), "{taken:?}");
+    for (headers, status) in [
+        ("\r\nContent-Length: +5", Status::BadRequest),
+        ("\r\nContent-Length: -5", Status::BadRequest),
+        ("\r\nContent-Length: ", Status::BadRequest),
+        ("\r\nContent-Length: 5\r\nContent-Length: 6", Status::BadRequest),
+        ("\r\nContent-Length: 5\r\nTransfer-Encoding: chunked", Status::BadRequest),
+        ("\r\nTransfer-Encoding: chunked", Status::BadRequest),
+        ("\r\nContent-Length: 65537", Status::TooLarge),
+        ("\r\nContent-Length: 18446744073709551616", Status::BadRequest),
+    ] {
+        assert_eq!(answer(say(&format!("{own}{headers}"))).status, status, "{headers}");
+    }
+    for origin in ["", "\r\nOrigin: http://evil.example", "\r\nOrigin: null"] {
+        let refused = say(&format!("{origin}\r\nContent-Length: 5"));
+        assert_eq!(answer(refused).status, Status::Forbidden, "{origin}");
+    }
+}
+
+#[test]
 fn a_browser_that_takes_packed_files_gets_them_with_tags_of_their_own() {
     for file in page::FILES {
         let fetch = |more: &str| {
