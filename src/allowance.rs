@@ -24,7 +24,12 @@ impl Allowance {
 
     /// Takes one time at `now_us`; `false` where none is left.
     pub(crate) fn takes(&mut self, now_us: u64) -> bool {
-        let full_us = self.full_us.max(now_us).saturating_add(self.every_us);
+        self.takes_times(1, now_us)
+    }
+
+    /// Takes so many times at `now_us`, all or none; `false` where fewer are left.
+    pub(crate) fn takes_times(&mut self, times: u64, now_us: u64) -> bool {
+        let full_us = self.full_us.max(now_us).saturating_add(times * self.every_us);
         let is_left = full_us - now_us <= self.at_once * self.every_us;
         if is_left {
             self.full_us = full_us;
@@ -95,6 +100,15 @@ mod tests {
         assert_eq!(taken(5_001_000, 5_100_000), 3, "the rest of four");
         assert_eq!(taken(5_100_000, 15_000_000), 39);
         assert_eq!(taken(60_000_000, 60_200_000), 4, "after a rest no more than at first");
+    }
+
+    #[test]
+    fn what_counts_for_several_is_taken_whole_or_not_at_all() {
+        let mut allowance = Allowance::new(4, 4);
+        let now_us = 5_000_000;
+        assert!(allowance.takes_times(3, now_us) && !allowance.takes_times(2, now_us));
+        assert!(allowance.takes(now_us) && !allowance.takes(now_us));
+        assert!(!allowance.takes_times(5, now_us + 60_000_000), "more than there ever are");
     }
 
     #[test]

@@ -306,7 +306,7 @@ pub(crate) struct Secure {
 /// cannot be used.
 fn secure_page(settings: &ServerSettings, has_page: bool) -> Result<Option<Secure>> {
     let Some(port) = settings.https.filter(|_| has_page) else { return Ok(None) };
-    let keeper = tls::Keeper::open(settings.certificate.clone())?;
+    let keeper = tls::Keeper::open(settings.certificate.clone(), &settings.web_hosts)?;
     let preset = &settings.preset;
     let door = sockets::listen_securely(preset.bind, port, preset.listen_backlog);
     let door = door.inspect_err(|sentence| warn!("{sentence}")).ok();

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use rustls::SignatureAlgorithm;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -27,6 +28,17 @@ impl Shown {
     pub(super) fn replace(&self, key: CertifiedKey) {
         let print = fingerprint_of(&key);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Arc::new(key), print);
+    }
+
+    /// Whether that is the certificate that is shown.
+    pub(super) fn is(&self, key: &CertifiedKey) -> bool {
+        self.now().0.cert == key.cert
+    }
+
+    /// Whether its key is one of RSA, which signs slowly.
+    pub(super) fn is_rsa(&self) -> bool {
+        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.0.key.algorithm() == SignatureAlgorithm::RSA
     }
 
     pub(super) fn now(&self) -> (Arc<CertifiedKey>, String) {

@@ -8,11 +8,12 @@ use std::time::{Duration, SystemTime};
 use log::{info, warn};
 use rustls::sign::CertifiedKey;
 
-use super::certificate::Shown;
+use super::certificate::{Says, Shown};
 use super::own_certificate::{self, names};
 use super::pem_files::{Contents, Files};
 use crate::addresses;
 use crate::error::Result;
+use crate::format::printable;
 use crate::secret_file;
 use crate::settings::computer;
 use crate::shutdown::Shutdown;
@@ -39,15 +40,24 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Reads the certificate and the key in `files`, or else makes its own where there is none that will do.
+    /// Reads the certificate and the key in `files`, or else makes its own where there is none that will do. The page
+    /// is also called what was `added`; that a certificate is for none of its names is said, and no error.
     ///
     /// # Errors
     /// [`Error::File`](crate::Error::File) where a file cannot be read or written, or holds something else, and where
     /// the certificate has ended.
-    pub fn open(files: Option<(PathBuf, PathBuf)>) -> Result<Self> {
+    pub fn open(files: Option<(PathBuf, PathBuf)>, added: &[String]) -> Result<Self> {
         let now = SystemTime::now();
         match files {
-            Some((certificate, key)) => Self::brought(Files { certificate, key }, now),
+            Some((certificate, key)) => {
+                let keeper = Self::brought(Files { certificate, key }, now)?;
+                let says = keeper.shown.now().0.cert.first().and_then(Says::read);
+                let names = says.map_or(Vec::new(), |says| says.names);
+                if let Some(sentence) = of_another_name(&names, &here(), added) {
+                    warn!("{sentence}");
+                }
+                Ok(keeper)
+            }
             None => Self::own(secret_file::place(FILE)?, &here(), now),
         }
     }
@@ -76,8 +86,10 @@ impl Keeper {
     fn look(&mut self, names: &BTreeSet<String>, now: SystemTime) {
         let news = match &mut self.origin {
             Origin::Own(path) => match other(path, names, now) {
-                Ok(Another::Kept(_)) => Ok(None),
-                Ok(Another::Made(pair)) => Ok(Some(pair)),
+                // Another server of this user may have made it.
+                Ok(Another::Kept(pair) | Another::Made(pair)) => {
+                    Ok((!self.shown.is(&pair)).then_some(pair))
+                }
                 Err(e) => Err(e),
             },
             Origin::Brought(files, held) => files.read().and_then(|read| {
@@ -124,6 +136,35 @@ fn other(path: &Path, names: &BTreeSet<String>, now: SystemTime) -> Result<Anoth
         (None, also) => Another::Made(own_certificate::make(path, names, &also, now)?),
     })
 }
+
+/// What to say of a certificate for `names` where the page is `here`, and called what was `added`: nothing, if one of
+/// them is in it.
+fn of_another_name(names: &[String], here: &BTreeSet<String>, added: &[String]) -> Option<String> {
+    let is_for = |name: &str, called: &str| {
+        let (name, called) = (name.to_ascii_lowercase(), called.to_ascii_lowercase());
+        let below = name.strip_prefix("*.").zip(called.split_once('.'));
+        name == called || below.is_some_and(|(name, (_, called))| name == called)
+    };
+    let mut called = here.iter().chain(added);
+    if called.any(|called| names.iter().any(|name| is_for(name, called))) {
+        return None;
+    }
+    let Some(first) = names.first().map(|name| printable(name, LONGEST_NAME)) else {
+        return Some(
+            "the certificate is for no name, so that browsers warn wherever they open the page. Bring one that names \
+             this PC"
+                .to_owned(),
+        );
+    };
+    Some(format!(
+        "the certificate is for “{first}”, which is no address or name of this PC: browsers warn wherever they open \
+         the page. If that name leads here, start the server with --web-host {first}; else bring a certificate for \
+         this PC"
+    ))
+}
+
+/// Longest name of a certificate that is shown, in characters: no name in the network is longer.
+const LONGEST_NAME: usize = 253;
 
 /// What this PC is called, and where it is.
 fn here() -> BTreeSet<String> {

@@ -28,7 +28,7 @@ impl Keeper {
     ///
     /// # Errors
     /// Always.
-    pub fn open(_files: Option<(PathBuf, PathBuf)>) -> Result<Self> {
+    pub fn open(_files: Option<(PathBuf, PathBuf)>, _added: &[String]) -> Result<Self> {
         Err(Error::usage(
             "this program was built without the secure page",
             "Leave --https out, or build it with --features https",
@@ -58,6 +58,12 @@ impl Sessions {
     /// None.
     pub fn new(certificate: Arc<Shown>) -> Result<Self> {
         match certificate.0 {}
+    }
+
+    /// Never called.
+    #[must_use]
+    pub fn share(&self) -> u64 {
+        match self.0 {}
     }
 
     /// Never called.

@@ -90,8 +90,18 @@ fn refuse_outside(path: &Path, says: &Says, now: SystemTime) -> Result<()> {
 }
 
 fn bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    let failed = |why: &str, fix: &str| Error::file(path, why, fix);
+    let unreadable = |e: std::io::Error| failed(&plain(&e), "Name a file that you may read");
+    // A pipe is empty when it is looked at again, and could be waited for without end.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        let fix = "Name a file: it is looked every ten seconds whether it has changed";
+        return Err(failed("this is no file that can be read again", fix));
+    }
     let mut bytes = Zeroizing::new(Vec::new());
-    let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes));
-    read.map_err(|e| Error::file(path, plain(&e), "Name a file that you may read"))?;
+    let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+    if read.map_err(unreadable)? as u64 > LONGEST {
+        let why = format!("this is longer than the {} KiB of any such file", LONGEST / 1024);
+        return Err(failed(&why, "Give the server's own certificate and key, and no others"));
+    }
     Ok(bytes)
 }

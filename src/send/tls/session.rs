@@ -17,9 +17,13 @@ use crate::error::{Error, Result};
 /// waits where it can still be dropped.
 const MOST_BEHIND: usize = 64 * 1024;
 
+/// For how many handshakes one with an RSA key counts: signing takes up to four milliseconds, and a twelfth of that
+/// with all others.
+const RSA_SHARE: u64 = 12;
+
 /// What all connections share.
 #[derive(Debug, Clone)]
-pub struct Sessions(Arc<ServerConfig>);
+pub struct Sessions(Arc<ServerConfig>, Arc<Shown>);
 
 impl Sessions {
     /// Connections that are shown `certificate`.
@@ -30,11 +34,17 @@ impl Sessions {
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_protocol_versions(&[&TLS13]);
         let builder = builder.map_err(|e| Error::internal("TLS cannot be had", e))?;
-        let mut config = builder.with_no_client_auth().with_cert_resolver(certificate);
+        let mut config = builder.with_no_client_auth().with_cert_resolver(certificate.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         // A browser comes with several connections at once, and one ticket is for one of them.
         config.send_tls13_tickets = 2;
-        Ok(Self(Arc::new(config)))
+        Ok(Self(Arc::new(config), certificate))
+    }
+
+    /// For how many ordinary handshakes one counts with the certificate that is shown now, by the time that it takes.
+    #[must_use]
+    pub fn share(&self) -> u64 {
+        if self.1.is_rsa() { RSA_SHARE } else { 1 }
     }
 
     /// A connection whose other end is to speak first.

@@ -37,8 +37,9 @@ const PLACES: Places =
 /// Accepts in one turn.
 const ACCEPTS_PER_TURN: usize = 32;
 
-/// Connections that are let in over TLS at once, and then in a second: each may cost a third of a millisecond of
-/// the loop's time. The others wait in the system's queue.
+/// Connections that are let in over TLS at once, and then in a second. With the server's own certificate, or another
+/// of ECDSA or Ed25519, each may cost a third of a millisecond of the loop's time. An RSA key costs up to four
+/// milliseconds, with 4,096 bits, and counts for several ([`Sessions::share`]). The others wait in the system's queue.
 const HANDSHAKES_AT_ONCE: u64 = 64;
 const HANDSHAKES_PER_SECOND: u64 = 200;
 
@@ -154,14 +155,15 @@ impl WebDoor {
     /// The next who waits at a door, and whether it is the secure one. `None` if nobody does.
     fn accept(&mut self, now: u64) -> io::Result<Option<(TcpStream, SocketAddr, bool)>> {
         let handshakes = &mut self.handshakes;
+        let share = self.secure.as_ref().map_or(1, |(_, sessions)| sessions.share());
         let secure = self.secure.as_mut().map(|(door, _)| (door, true));
         // The secure one first: nobody can come there often enough to keep others from the next.
         for (door, is_secure) in secure.into_iter().chain([(&mut self.plain, false)]) {
             if door.accepts_after().is_none_or(|after_us| now < after_us) {
                 continue;
             }
-            if is_secure && !handshakes.takes(now) {
-                door.accept_after_us = now + HANDSHAKE_PAUSE_US;
+            if is_secure && !handshakes.takes_times(share, now) {
+                door.accept_after_us = now + share * HANDSHAKE_PAUSE_US;
                 continue;
             }
             match door.listener.accept() {

@@ -2,7 +2,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::send::tls::certificate::Says;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -109,6 +108,20 @@ fn a_file_of_the_own_certificate_that_is_damaged_is_made_anew_and_one_that_other
     }
 }
 
+#[test]
+fn a_certificate_that_another_server_of_this_user_has_renewed_is_shown_here_too() {
+    let folder = Folder::new("shared-certificate");
+    let path = folder.0.join("https.pem");
+    let here = at(&["192.168.1.5"]);
+    let mut one = Keeper::own(path.clone(), &here, now()).unwrap();
+    let mut other = Keeper::own(path, &here, now()).unwrap();
+    let later = now() + 390 * DAY;
+    one.look(&here, later);
+    other.look(&here, later);
+    assert_eq!(other.shown.fingerprint(), one.shown.fingerprint());
+    assert!(says(&other).until > later + 300 * DAY, "{:?}", says(&other));
+}
+
 /// A certificate and its key, made at a time.
 fn pair(time: SystemTime) -> (String, String) {
     let text = own_certificate::pem(&["pc.example".to_owned()], time).unwrap();
@@ -147,6 +160,32 @@ fn what_is_wrong_with_a_certificate_that_was_brought_is_said_in_one_sentence() {
     let missing = Files { certificate: folder.0.join("none.pem"), key: folder.0.join("key.pem") };
     let error = Keeper::brought(missing, now()).err().unwrap().to_string();
     assert!(error.contains("none.pem") && error.contains("Name a file"), "{error}");
+    let endless = Files { certificate: "/dev/zero".into(), key: folder.0.join("key.pem") };
+    let long = folder.write("long.pem", vec![b'\n'; 1 << 20]);
+    let long = Files { certificate: long, key: folder.0.join("key.pem") };
+    for (files, sentence) in [(endless, "no file that can be read again"), (long, "longer than")] {
+        let error = Keeper::brought(files, now()).err().unwrap().to_string();
+        assert!(error.contains(sentence), "{sentence}: {error}");
+    }
+}
+
+#[test]
+fn a_certificate_of_another_name_is_named_and_one_of_this_pc_or_an_added_name_is_not() {
+    let here = at(&["192.168.1.5"]);
+    let said = |names: &[&str], added: &[&str]| {
+        let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+        of_another_name(&owned(names), &here, &owned(added))
+    };
+    for names in [&["attic.local"][..], &["x.example", "192.168.1.5"], &["ATTIC"], &["*.local"]] {
+        assert_eq!(said(names, &[]), None, "{names:?}");
+    }
+    for names in [["music.example"], ["*.example"]] {
+        assert_eq!(said(&names, &["Music.Example"]), None, "{names:?}");
+        let sentence = said(&names, &[]).unwrap();
+        assert!(sentence.contains("--web-host"), "{sentence}");
+    }
+    assert!(said(&["*.example"], &["a.music.example", "example"]).is_some(), "one part alone");
+    assert!(said(&[], &[]).unwrap().contains("for no name"));
 }
 
 #[test]

@@ -165,6 +165,31 @@ fn the_end_comes_behind_all_that_was_said_once() {
     assert!(pair.client.process_new_packets().unwrap().peer_has_closed());
 }
 
+/// A key of RSA, which is never used.
+#[derive(Debug)]
+struct Rsa;
+
+impl rustls::sign::SigningKey for Rsa {
+    fn choose_scheme(
+        &self,
+        _: &[rustls::SignatureScheme],
+    ) -> Option<Box<dyn rustls::sign::Signer>> {
+        None
+    }
+
+    fn algorithm(&self) -> rustls::SignatureAlgorithm {
+        rustls::SignatureAlgorithm::RSA
+    }
+}
+
+#[test]
+fn a_handshake_with_a_slow_key_counts_for_several_also_where_the_key_was_changed() {
+    let (sessions, _) = made();
+    assert_eq!(sessions.share(), 1);
+    sessions.1.replace(rustls::sign::CertifiedKey::new(Vec::new(), Arc::new(Rsa)));
+    assert_eq!(sessions.share(), RSA_SHARE);
+}
+
 #[test]
 fn what_is_no_tls_is_an_error_and_told_nothing_but_an_alert() {
     for nonsense in
