@@ -1,19 +1,18 @@
 //! The private rooms that this user was let into, and the key by which they know them again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use log::warn;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::random;
-use crate::secret_file;
+use crate::secret_file::{self, Writer};
 use crate::secure::Key;
 use crate::secure::code::Code;
 use crate::secure::handshake::Pair;
-use crate::secure::room::{Link, SERVER, Secret};
+use crate::secure::room::{LINK, Link, SERVER, Secret};
 
 /// The files' names, in the folder of this user's settings.
 const IDENTITY: &str = "identity.key";
@@ -21,6 +20,10 @@ const ROOMS: &str = "rooms.key";
 
 /// Rooms that are remembered; the one that was entered longest ago goes.
 const MOST_ROOMS: usize = 256;
+
+/// What is said when a room could not be remembered, with the reason behind it.
+const LOST: &str =
+    "this room is not remembered, so that its link or a code is needed again the next time";
 
 /// What lets a listener into one private room.
 #[derive(Debug, Clone)]
@@ -40,7 +43,8 @@ pub struct Rooms {
     /// A link or a code was given for this run.
     is_strict: bool,
     keys: Arc<Mutex<Keys>>,
-    path: PathBuf,
+    /// Whoever enters and hears cannot wait for a disk.
+    keeper: Arc<Writer<Vec<Link>>>,
 }
 
 /// What opens rooms.
@@ -59,7 +63,7 @@ impl Rooms {
     ///
     /// # Errors
     /// [`Error::File`] where one of the files cannot be read or written, [`Error::Internal`] where there is
-    /// a link and no place for them.
+    /// a link and no place for them, or the system gives no thread.
     pub fn open(link: Option<Link>, code: Option<Code>) -> Result<Option<Self>> {
         let is_strict = link.is_some() || code.is_some();
         let path = match secret_file::place(ROOMS) {
@@ -73,7 +77,7 @@ impl Rooms {
             return Ok(None);
         }
         let keys = Arc::new(Mutex::new(Keys { given: link, code, known }));
-        Ok(Some(Self { own: identity()?, is_strict, keys, path }))
+        Ok(Some(Self { own: identity()?, is_strict, keys, keeper: Arc::new(keeper_of(path)?) }))
     }
 
     /// What lets us into the room of the server with that name.
@@ -131,51 +135,153 @@ impl Rooms {
 
     fn keep(&self, link: Link) {
         let known = &mut self.lock().known;
-        if known.contains(&link) {
-            return;
-        }
-        known.retain(|other| other.server != link.server);
-        known.push(link);
-        let surplus = known.len().saturating_sub(MOST_ROOMS);
-        known.drain(..surplus);
-        let lines: Vec<_> = known.iter().map(Link::fragment).collect();
-        let mut text = Zeroizing::new(String::new());
-        lines.iter().for_each(|line| {
-            text.push_str(line);
-            text.push('\n');
-        });
-        if let Err(e) = secret_file::write(&self.path, text.as_bytes()) {
-            warn!("this room is not remembered: {e}");
+        if !known.contains(&link) {
+            add(known, link.clone());
+            self.keeper.put(vec![link]);
         }
     }
 }
 
-/// The links in a file; lines that are none are skipped.
+/// Adds a room as the newest; the oldest of too many goes.
+fn add(rooms: &mut Vec<Link>, link: Link) {
+    rooms.retain(|other| other.server != link.server);
+    rooms.push(link);
+    rooms.drain(..rooms.len().saturating_sub(MOST_ROOMS));
+}
+
+/// Adds rooms to those in a file, on a thread of its own: a disk may take its time.
+fn keeper_of(path: PathBuf) -> Result<Writer<Vec<Link>>> {
+    let both = |mut older: Vec<Link>, newer: Vec<Link>| {
+        newer.into_iter().for_each(|link| add(&mut older, link));
+        older
+    };
+    Writer::start("keep rooms", LOST, both, move |news: &Vec<Link>| add_in(&path, news))
+}
+
+/// Adds rooms to those in a file. What other programs of this user's have added meanwhile stays.
+fn add_in(path: &Path, news: &[Link]) -> Result<()> {
+    let file = secret_file::alone(path)?;
+    let mut all = file.read()?.map_or(Vec::new(), |text| links(&text));
+    news.iter().for_each(|link| add(&mut all, link.clone()));
+    let mut text = Zeroizing::new(String::with_capacity(all.len() * (LINK + 1)));
+    for link in &all {
+        text.push_str(&link.fragment());
+        text.push('\n');
+    }
+    file.write(text.as_bytes())
+}
+
+/// The links in a file, the newest; lines that are none are skipped.
 fn links(text: &[u8]) -> Vec<Link> {
-    let text = std::str::from_utf8(text).unwrap_or_default();
-    text.lines().filter_map(|line| Link::read(line).ok()).take(MOST_ROOMS).collect()
+    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
+    let mut links: Vec<_> = lines.filter_map(|line| Link::read(line).ok()).collect();
+    links.drain(..links.len().saturating_sub(MOST_ROOMS));
+    links
 }
 
-/// This user's own keys, made where there are none.
+/// This user's own keys, made where there are none. They are in the file: of two programs that make them at
+/// the same time, both have the same.
 fn identity() -> Result<Pair> {
-    let path = secret_file::place(IDENTITY)?;
-    let mut bytes = Zeroizing::new([0; 32]);
-    match secret_file::read(&path)? {
-        Some(text) => {
-            let read = Base64UrlUnpadded::decode(text.trim_ascii(), &mut *bytes);
-            if !read.is_ok_and(|read| read.len() == 32) {
-                return Err(Error::file(
-                    &path,
-                    "this is no key, or a part of one",
-                    "Remove it: a new one is made, and servers take you for somebody new",
-                ));
-            }
-        }
-        None => {
-            bytes = random::secret()?;
-            let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&*bytes));
-            secret_file::write(&path, text.as_bytes())?;
-        }
+    identity_in(&secret_file::place(IDENTITY)?)
+}
+
+fn identity_in(path: &Path) -> Result<Pair> {
+    let of = |text: &[u8]| identity_of(path, text);
+    if let Some(text) = secret_file::read(path)? {
+        return of(&text);
     }
+    let file = secret_file::alone(path)?;
+    if let Some(text) = file.read()? {
+        return of(&text);
+    }
+    let bytes = random::secret()?;
+    let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&*bytes));
+    file.write(text.as_bytes())?;
     Ok(Pair::new(Key::new(*bytes)))
+}
+
+fn identity_of(path: &Path, text: &[u8]) -> Result<Pair> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    let read = Base64UrlUnpadded::decode(text.trim_ascii(), &mut *bytes);
+    if read.is_ok_and(|read| read.len() == 32) {
+        return Ok(Pair::new(Key::new(*bytes)));
+    }
+    Err(Error::file(
+        path,
+        "this is no key, or a part of one",
+        "Remove it: a new one is made, and servers take you for somebody new",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(secret: u8, server: u8) -> Link {
+        Link { secret: Secret::new([secret; 16]), server: [server; 16] }
+    }
+
+    #[test]
+    fn a_line_that_is_no_room_costs_no_other_and_the_newest_rooms_are_read() {
+        let lines =
+            [b"\xff\xfe".to_vec(), link(1, 1).fragment().as_bytes().to_vec(), b"#".to_vec()];
+        assert_eq!(links(&lines.join(&b'\n')), [link(1, 1)]);
+        let many: Vec<_> = (0..=MOST_ROOMS).map(|n| link((n / 2) as u8, (n % 256) as u8)).collect();
+        let text: Vec<_> = many.iter().map(|link| link.fragment().to_string()).collect();
+        assert_eq!(links(text.join("\n").as_bytes()), many[1..]);
+    }
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("auralync-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        folder
+    }
+
+    #[test]
+    fn what_two_programs_learn_of_rooms_at_the_same_time_is_all_kept() {
+        let folder = scratch("two-clients");
+        let path = folder.join(ROOMS);
+        add_in(&path, &[link(1, 1)]).unwrap();
+        let keepers = [keeper_of(path.clone()).unwrap(), keeper_of(path.clone()).unwrap()];
+        for n in 2..=41 {
+            keepers[usize::from(n % 2)].put(vec![link(n, n)]);
+        }
+        keepers[0].put(vec![link(99, 1)]);
+        drop(keepers);
+        let mut rooms = links(&secret_file::read(&path).unwrap().unwrap());
+        rooms.sort_by_key(|room| room.server);
+        let all: Vec<_> = (1..=41).map(|n| link(if n == 1 { 99 } else { n }, n)).collect();
+        assert_eq!(rooms, all);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_room_that_could_not_be_remembered_is_with_the_next_one() {
+        let folder = scratch("no-room");
+        let path = folder.join(ROOMS);
+        std::fs::create_dir_all(&path).unwrap();
+        let keeper = keeper_of(path.clone()).unwrap();
+        keeper.put(vec![link(1, 1)]);
+        let why = keeper.watch().written().unwrap_err();
+        assert!(why.contains("a link or a folder"), "{why}");
+        std::fs::remove_dir(&path).unwrap();
+        keeper.put(vec![link(2, 2)]);
+        assert_eq!(keeper.watch().written(), Ok(()));
+        let rooms = links(&secret_file::read(&path).unwrap().unwrap());
+        assert_eq!(rooms, [link(1, 1), link(2, 2)]);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn of_two_programs_that_start_for_the_first_time_at_once_both_are_the_same_listener() {
+        let folder = scratch("two-identities");
+        let path = folder.join(IDENTITY);
+        let made = std::thread::scope(|scope| {
+            let make = || scope.spawn(|| identity_in(&path).unwrap().public);
+            let made: Vec<_> = (0..8).map(|_| make()).collect();
+            made.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert!(made.iter().all(|public| *public == identity_in(&path).unwrap().public));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

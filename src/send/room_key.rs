@@ -1,14 +1,16 @@
 //! The secret of a private room, and the server's key: made once and kept, so that links stay valid.
+//!
+//! The file `room.key` holds both, 48 bytes, as 64 characters of base64url. Whoever reads it may come in and
+//! pretend to be this server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use log::warn;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::random;
-use crate::secret_file;
+use crate::secret_file::{self, Writer};
 use crate::secure::Key;
 use crate::secure::handshake::Pair;
 use crate::secure::host::Host;
@@ -20,53 +22,64 @@ const FILE: &str = "room.key";
 /// Bytes of the file, once read: the room's secret and the server's private key.
 const BYTES: usize = SECRET + 32;
 
+/// What is said when another key could not be kept, with the reason behind it.
+const LOST: &str = "the room's new key is not kept, so that the old link is back the next time";
+
 /// The keys of this user's room, made where there are none; with `is_new` another secret, so that older
-/// links are of no use any more.
+/// links are of no use any more, and the same key of the server. What is returned is in the file: whoever
+/// makes a key at the same moment gets the same one. This waits for the disk.
 ///
 /// # Errors
-/// [`Error::File`] where the file cannot be read or written, or holds something else.
+/// [`Error::File`] where the file cannot be read or written, or holds something else, which is left as it
+/// is; [`Error::Internal`] where the environment names no folder of this user's, or the system gives no
+/// random numbers.
 pub(super) fn own(is_new: bool) -> Result<Host> {
     kept_in(&secret_file::place(FILE)?, is_new)
 }
 
 fn kept_in(path: &Path, is_new: bool) -> Result<Host> {
-    let kept = secret_file::read(path)?.map(|text| read(path, &text)).transpose()?;
+    if !is_new && let Some(text) = secret_file::read(path)? {
+        return read(path, &text).map(|bytes| host(&bytes));
+    }
+    let file = secret_file::alone(path)?;
+    let kept = file.read()?.map(|text| read(path, &text)).transpose()?;
     let (mut bytes, is_kept) = match kept {
         Some(bytes) => (bytes, true),
         None => (random::secret::<BYTES>()?, false),
     };
-    if is_new {
+    if is_new && is_kept {
         bytes[..SECRET].copy_from_slice(&*random::secret::<SECRET>()?);
     }
-    let (mut secret, mut private) = (Zeroizing::new([0; SECRET]), Zeroizing::new([0; 32]));
-    secret.copy_from_slice(&bytes[..SECRET]);
-    private.copy_from_slice(&bytes[SECRET..]);
-    let host = Host { secret: Secret::new(*secret), pair: Pair::new(Key::new(*private)) };
+    let host = host(&bytes);
     if is_new || !is_kept {
-        keep(path, &host)?;
+        file.write(text(&host).as_bytes())?;
     }
     Ok(host)
 }
 
-/// Keeps another key for this user's room, on a thread of its own: a disk may take its time.
-pub(super) fn keep_soon(host: Host) {
-    let keep = move || {
-        if let Err(e) = secret_file::place(FILE).and_then(|path| keep(&path, &host)) {
-            warn!(
-                "the room's new key is not kept, so that the old link is back the next time: {e}"
-            );
-        }
-    };
-    let thread = std::thread::Builder::new().name("keep key".to_owned());
-    if let Err(e) = thread.spawn(keep) {
-        warn!("the room's new key is not kept: {e}");
-    }
+fn host(bytes: &[u8; BYTES]) -> Host {
+    let (mut secret, mut private) = (Zeroizing::new([0; SECRET]), Zeroizing::new([0; 32]));
+    secret.copy_from_slice(&bytes[..SECRET]);
+    private.copy_from_slice(&bytes[SECRET..]);
+    Host { secret: Secret::new(*secret), pair: Pair::new(Key::new(*private)) }
 }
 
-fn keep(path: &Path, host: &Host) -> Result<()> {
+/// Keeps other keys for this user's room, the newest, on a thread of its own: a disk may take its time.
+///
+/// # Errors
+/// [`Error::Internal`] where the environment names no folder of this user's, or the system gives no thread.
+pub(super) fn keeper() -> Result<Writer<Host>> {
+    keeper_of(secret_file::place(FILE)?)
+}
+
+fn keeper_of(path: PathBuf) -> Result<Writer<Host>> {
+    let write = move |host: &Host| secret_file::write(&path, text(host).as_bytes());
+    Writer::start("keep key", LOST, |_, newer| newer, write)
+}
+
+fn text(host: &Host) -> Zeroizing<String> {
     let bytes = Zeroizing::new([&host.secret.bytes()[..], host.pair.private().bytes()].concat());
-    let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&bytes));
-    secret_file::write(path, text.as_bytes())
+    Zeroizing::new(Base64UrlUnpadded::encode_string(&bytes))
 }
 
 fn read(path: &Path, text: &[u8]) -> Result<Zeroizing<[u8; BYTES]>> {
@@ -103,6 +116,45 @@ mod tests {
             let error = kept_in(&path, false).unwrap_err().to_string();
             assert!(error.contains("new link"), "{error}");
         }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn of_two_programs_that_make_a_key_at_the_same_time_both_have_the_one_that_is_kept() {
+        let folder = std::env::temp_dir().join(format!("auralync-both-{}", std::process::id()));
+        let path = folder.join(FILE);
+        let hosts = std::thread::scope(|scope| {
+            let make = || scope.spawn(|| kept_in(&path, false).unwrap());
+            let made: Vec<_> = (0..8).map(|_| make()).collect();
+            made.into_iter().map(|one| one.join().unwrap().link()).collect::<Vec<_>>()
+        });
+        let kept = kept_in(&path, false).unwrap().link();
+        assert!(hosts.iter().all(|link| *link == kept));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn of_many_new_keys_the_last_is_kept_and_one_that_cannot_be_is_told() {
+        let folder = std::env::temp_dir().join(format!("auralync-last-{}", std::process::id()));
+        let path = folder.join(FILE);
+        let mut host = kept_in(&path, false).unwrap();
+        let keeper = keeper_of(path.clone()).unwrap();
+        for n in 0..100 {
+            host.secret = Secret::new([n; SECRET]);
+            keeper.put(host.clone());
+        }
+        assert_eq!(keeper.watch().written(), Ok(()));
+        assert_eq!(kept_in(&path, false).unwrap().link(), host.link());
+        // Whoever may write everywhere cannot put a file where a folder is.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        keeper.put(host.clone());
+        let why = keeper.watch().written().unwrap_err();
+        assert!(why.contains("room.key"), "{why}");
+        // It is tried again at the end.
+        std::fs::remove_dir(&path).unwrap();
+        drop(keeper);
+        assert_eq!(kept_in(&path, false).unwrap().link(), host.link());
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

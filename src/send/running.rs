@@ -83,10 +83,18 @@ impl Running {
         let room = terms::room(settings, format, fitting.captured.clone());
         let port = door.local_addr().map_or(settings.preset.port, |address| address.port());
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
+        let mut kept = None;
         if let Some((keys, code)) = opened.keys {
-            transmit.make_private(keys, code, Box::new(room_key::keep_soon))?;
+            let keeper = room_key::keeper()?;
+            kept = Some(keeper.watch());
+            transmit.make_private(keys, code, Box::new(move |host| keeper.put(host)))?;
             let rules = (settings.asks, settings.talkers.clone());
-            transmit.receive_guests(rules, guest::known()?, Box::new(guest::keep_soon));
+            let keeper = guest::keeper()?;
+            transmit.receive_guests(
+                rules,
+                guest::known()?,
+                Box::new(move |guests| keeper.put(guests)),
+            );
         }
         if let Some(socket) = datagrams {
             transmit.send_datagrams(socket)?;
@@ -104,6 +112,7 @@ impl Running {
                 let board = Board {
                     desk,
                     network: handle.clone(),
+                    kept,
                     record: recordings.control.clone(),
                     offered: offered(settings),
                     link_to: link::address(settings, port, web),

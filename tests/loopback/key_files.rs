@@ -80,6 +80,27 @@ fn a_servers_key_that_cannot_be_used_keeps_it_from_starting_and_one_sentence_say
 }
 
 #[test]
+fn a_new_key_that_cannot_be_kept_is_told_and_one_that_can_be_holds_at_the_next_start() {
+    let host = Host::open(&[]);
+    let (path, old) = kept(&host.room.scratch.path("host"), "room.key");
+    spoil(&path, "a folder", &old);
+    let refused = host.ask(&["newkey"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!((refused.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+    assert!(said.contains("but only until this server ends"), "{said}");
+    assert!(said.contains("room.key"), "{said}");
+    fs::remove_dir(&path).unwrap();
+    let link = host.ctl(&["newkey"]);
+    let kept = auralync::secure::room::Link::read(&link).unwrap();
+    let mut command = server_command();
+    home(&mut command, &host.room.scratch.path("host"));
+    command.args(["--bind", "127.0.0.1", "--no-web", "--show-link"]).arg("--private");
+    let shown = command.output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert_eq!(auralync::secure::room::Link::read(&shown).unwrap(), kept);
+}
+
+#[test]
 fn a_listeners_keys_that_cannot_be_used_are_named_and_a_room_that_was_forgotten_is_asked_for() {
     let host = Host::open(&[]);
     let code = host.code(&[]);

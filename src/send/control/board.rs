@@ -9,6 +9,8 @@ use crate::control::rpc::{Refusal, params};
 use crate::error::Result;
 use crate::format::printable;
 use crate::recording::Control as Record;
+use crate::secret_file::Watch;
+use crate::secure::host::Host;
 use crate::send::mix::desk::Desk;
 use crate::send::transmit::Handle;
 use crate::source::{Source, SourceOrder};
@@ -21,6 +23,8 @@ const SAID_BACK: usize = 60;
 pub(in crate::send) struct Board {
     pub(in crate::send) desk: Desk,
     pub(in crate::send) network: Handle,
+    /// Tells whether the private room's newest key is kept.
+    pub(in crate::send) kept: Option<Watch<Host>>,
     /// Where there is a folder for recordings.
     pub(in crate::send) record: Option<Record>,
     /// What may be taken in: named when the server was started.
@@ -109,7 +113,11 @@ impl Board {
             "new_key" => {
                 params::<Nothing>(given)?;
                 let is_done = self.network.new_key().map_err(Refusal::because)?;
-                if is_done { self.link() } else { Err(open_room()) }
+                if !is_done {
+                    return Err(open_room());
+                }
+                self.must_be_kept("The room has a new link")?;
+                self.link()
             }
             "record_start" => {
                 let Named { name } = params(given)?;
@@ -153,6 +161,7 @@ impl Board {
             Err(_) => false,
         };
         if is_gone {
+            self.must_be_kept("They were asked to leave")?;
             return Ok(json!({"kicked": listener}));
         }
         Err(nobody_at(listener, "listens"))
@@ -186,6 +195,17 @@ impl Board {
     fn link(&self) -> std::result::Result<Value, Refusal> {
         let fragment = self.network.link().map_err(Refusal::because)?.ok_or_else(open_room)?;
         Ok(json!({"link": format!("{}#{}", self.link_to, *fragment)}))
+    }
+
+    /// Refuses where the room's newest key is not in its file: what was `done` holds no longer than this server.
+    fn must_be_kept(&self, done: &str) -> std::result::Result<(), Refusal> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        kept.written().map_err(|why| {
+            Refusal::because(format!(
+                "{done}, but only until this server ends: its new key is not kept, and then the old link lets \
+                 people in again. {why}. auralync-client ctl newkey tries again"
+            ))
+        })
     }
 
     fn record(&self) -> std::result::Result<&Record, Refusal> {
