@@ -31,7 +31,7 @@ fn made() -> (Sessions, Arc<ClientConfig>) {
     let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     std::fs::write(&certificate, pair.cert.pem()).expect("a file");
     std::fs::write(&key, pair.signing_key.serialize_pem()).expect("a file");
-    let keeper = Keeper::open(Some((certificate, key))).expect("a good pair");
+    let keeper = Keeper::open(Some((certificate, key)), &[]).expect("a good pair");
     std::fs::remove_dir_all(folder).expect("the folder goes");
     let mut roots = RootCertStore::empty();
     roots.add(pair.cert.der().clone()).expect("a certificate");

@@ -184,15 +184,21 @@ mod tests {
         older
     }
 
-    /// A writer whose disk takes what it is given when the test says how that ends.
-    fn slow() -> (Writer<Vec<u8>>, Receiver<Vec<u8>>, Sender<Result<()>>) {
+    /// A disk that takes what it is given when the test says how that ends.
+    struct Disk {
+        tries: Receiver<Vec<u8>>,
+        answers: Sender<Result<()>>,
+    }
+
+    fn slow() -> (Writer<Vec<u8>>, Disk) {
         let (tried, tries) = channel();
         let (answers, answer) = channel::<Result<()>>();
         let write = move |news: &Vec<u8>| {
             tried.send(news.clone()).unwrap();
             answer.recv().unwrap()
         };
-        (Writer::start("writer", "nothing is kept", both, write).unwrap(), tries, answers)
+        let writer = Writer::start("writer", "nothing is kept", both, write).unwrap();
+        (writer, Disk { tries, answers })
     }
 
     fn broken() -> Result<()> {
@@ -201,7 +207,7 @@ mod tests {
 
     #[test]
     fn while_a_disk_takes_its_time_nobody_waits_and_one_thing_is_written_behind_it() {
-        let (writer, tries, answers) = slow();
+        let (writer, Disk { tries, answers }) = slow();
         writer.put(vec![1]);
         assert_eq!(tries.recv().unwrap(), [1]);
         for news in 2..=100 {
@@ -217,7 +223,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_written_is_told_and_tried_again_with_the_next_and_at_the_end() {
-        let (writer, tries, answers) = slow();
+        let (writer, Disk { tries, answers }) = slow();
         writer.put(vec![1]);
         answers.send(broken()).unwrap();
         let why = writer.watch().written().unwrap_err();
