@@ -1,7 +1,8 @@
 //! What keys at a private room's own terminal do: show the code, let somebody in.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use log::warn;
 
@@ -15,7 +16,11 @@ use crate::threads::{Priority, spawn};
 #[derive(Debug)]
 pub(super) struct HostKeys {
     shows_code: Arc<AtomicBool>,
+    asks_about: Asked,
 }
+
+/// Whom the terminal asks about.
+type Asked = Arc<Mutex<Option<SocketAddr>>>;
 
 impl HostKeys {
     /// Takes keys from the terminal, if there are any, until `shutdown`.
@@ -29,13 +34,19 @@ impl HostKeys {
     ) -> Result<Option<Self>> {
         let Some(keyboard) = terminal.keyboard(false) else { return Ok(None) };
         let shows_code = Arc::new(AtomicBool::new(false));
-        let (network, shutdown, shown) =
-            (network.clone(), shutdown.clone(), Arc::clone(&shows_code));
+        let asks_about = Asked::default();
+        let theirs = Self { shows_code: Arc::clone(&shows_code), asks_about: asks_about.clone() };
+        let (network, shutdown) = (network.clone(), shutdown.clone());
         let broken = shutdown.clone();
         let _keys = spawn("keys", Priority::Ordinary, &broken, move || {
-            take_keys(keyboard, &network, &shown, &shutdown);
+            take_keys(keyboard, &network, &theirs, &shutdown);
         })?;
-        Ok(Some(Self { shows_code }))
+        Ok(Some(Self { shows_code, asks_about }))
+    }
+
+    /// The terminal asks about whoever waits there: keys answer for them alone, whoever is the first by then.
+    pub(super) fn ask_about(&self, waits: Option<SocketAddr>) {
+        *self.asks_about.lock().unwrap_or_else(PoisonError::into_inner) = waits;
     }
 
     /// Whether the code is to be seen.
@@ -44,31 +55,27 @@ impl HostKeys {
     }
 }
 
-fn take_keys(
-    mut keyboard: Keyboard,
-    network: &Handle,
-    shows_code: &AtomicBool,
-    shutdown: &Shutdown,
-) {
+fn take_keys(mut keyboard: Keyboard, network: &Handle, host: &HostKeys, shutdown: &Shutdown) {
     while !shutdown.is_requested()
         && let Ok(keys) = keyboard.pressed()
     {
         for key in keys {
-            if let Err(e) = press(key, network, shows_code, shutdown) {
+            if let Err(e) = press(key, network, host, shutdown) {
                 warn!("{e}");
             }
         }
     }
 }
 
-fn press(key: Key, network: &Handle, shows_code: &AtomicBool, shutdown: &Shutdown) -> Result<()> {
+fn press(key: Key, network: &Handle, host: &HostKeys, shutdown: &Shutdown) -> Result<()> {
     match key {
-        Key::Code if shows_code.fetch_xor(true, Ordering::Relaxed) => {}
+        Key::Code if host.shows_code.fetch_xor(true, Ordering::Relaxed) => {}
         // A new one where none holds.
         Key::Code => drop(network.code(false)?),
         Key::LetIn | Key::Refuse => {
-            if let Some(first) = network.waiting()?.first() {
-                network.let_in(first.address, key == Key::LetIn)?;
+            let asked = host.asks_about.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(address) = asked {
+                network.let_in(address, key == Key::LetIn)?;
             }
         }
         Key::Quit => shutdown.request(),

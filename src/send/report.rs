@@ -93,6 +93,9 @@ impl Report {
                 let mut lines = status::server::lines(stats, *delay_ms);
                 lines.extend(status::server::host_lines(stats, &host));
                 terminal.show(lines);
+                if let Some(keys) = &self.host {
+                    keys.ask_about(stats.waiting.first().map(|first| first.address));
+                }
             }
         }
         if shutdown.is_requested() {

@@ -2,6 +2,7 @@
 //! somebody who types the code.
 
 use super::terminal::{CLIENT, SERVER, Window};
+use crate::support::wait_until;
 
 /// A host's terminal, and the address that it shows.
 fn host(more: &[&str]) -> (Window, String) {
@@ -56,6 +57,34 @@ fn whoever_types_no_code_or_half_of_one_is_told_what_a_code_is() {
         let (code, screen) = guest.ended();
         assert!(code == 8 || code == 2, "{code}: {screen}");
         assert!(screen.replace("\r\n", "").replace('\n', "").contains(words), "{screen}");
+    }
+    window.press("q");
+    assert_eq!(window.ended().0, 0);
+}
+
+#[test]
+fn a_key_answers_for_whom_the_terminal_asks_about_and_for_nobody_behind_them() {
+    let (mut window, address) = host(&["--ask"]);
+    let mut guests = ["Ann", "Eve"].map(|name| {
+        window.press("c");
+        window.wait_for("lets one person in, for");
+        let typed = code(&window.contents(), "\ncode ");
+        window.press("c");
+        wait_until("the code is hidden", || !window.contents().contains("lets one person in, for"));
+        let flags = [&address, "--output", "null", "--code", &typed, "--name", name];
+        let guest = Window::open(CLIENT, &flags);
+        guest.wait_for("waiting to be let in");
+        guest
+    });
+    window.wait_for("“Ann” (127.0.0.1:");
+    window.wait_for("and 1 more wait");
+    // A finger that stays on the key for too long.
+    window.press("yyyy");
+    guests[0].wait_for("q quit");
+    window.wait_for("“Eve” (127.0.0.1:");
+    window.wait_for("1 listener ");
+    for guest in &mut guests {
+        guest.press("q");
     }
     window.press("q");
     assert_eq!(window.ended().0, 0);
