@@ -24,7 +24,9 @@ pub use message::{
 };
 pub use path::{Path, Switch};
 pub use ping::{Ping, Pong};
-pub use sealed::{Epochs, PRIVATE_ROOM, PrivateRoom, RoomKeys, SEAL, SealedHeader, SecretText};
+pub use sealed::{
+    Epochs, ONCE, PRIVATE_ROOM, PrivateRoom, RoomKeys, SEAL, SealedHeader, SecretText,
+};
 pub use talk::{
     Changes, FLAG_HELD, FLAG_LAST, HIGHEST_TALK_RATE, LOWEST_TALK_RATE, MAX_PEOPLE,
     MAX_PEOPLE_BYTES, MAX_TALK_BYTES, MAX_VOLUME_PERCENT, Microphone, People, Person,

@@ -59,13 +59,14 @@ fn run(data: &[u8]) {
             let refused = room.terms(&room.server).take(input.0).err();
             assert!(input.0 == room.first || refused == Some(Refusal::Stranger));
         }
-        // Somebody who has seen the room's key makes the first look right, and nothing else.
+        // Somebody who has the room's secret makes the first look right, and nothing else.
         2 => {
             let mut padded = [0; 32];
             padded[..16].copy_from_slice(room.secret.bytes());
             let look = Key::new(padded).derive("auralync room first look", &[]);
             let noise = input.0;
-            let message = [&look.derive("", noise).bytes()[..FIRST_LOOK], noise].concat();
+            let whole = [CONFIG, noise].concat();
+            let message = [&look.derive("", &whole).bytes()[..FIRST_LOOK], noise].concat();
             let refused = room.terms(&room.server).take(&message).err();
             assert!(message == room.first || refused == Some(Refusal::Broken));
         }

@@ -232,7 +232,7 @@ impl Conversation {
 
     fn first(&mut self, payload: &[u8]) -> Result<Event<'_>, Violation> {
         match ServerFirst::read(payload)? {
-            ServerFirst::Full(_) if self.known => {
+            ServerFirst::Full(_) if self.known && !self.is_strict() => {
                 self.stage = Stage::Greeted { config: None };
                 Ok(Event::Say(self.hello.frame()))
             }
@@ -251,9 +251,7 @@ impl Conversation {
                 self.enter(&room, payload)
             }
             // Whoever is between us and the server may have taken out that it is private.
-            ServerFirst::Config(_) if self.rooms.as_ref().is_some_and(Rooms::is_strict) => {
-                Ok(Event::Shut(Shut::Open))
-            }
+            ServerFirst::Config(_) if self.is_strict() => Ok(Event::Shut(Shut::Open)),
             ServerFirst::Config(config) => {
                 let newer = config.auralync.as_ref().is_some_and(|key| key.version >= 2);
                 if newer {
@@ -264,6 +262,11 @@ impl Conversation {
                 Ok(Event::Plain(config))
             }
         }
+    }
+
+    /// Whether no open room will do.
+    fn is_strict(&self) -> bool {
+        self.rooms.as_ref().is_some_and(Rooms::is_strict)
     }
 
     /// Asks to enter that room, if there is a ticket to it.
@@ -339,18 +342,14 @@ impl Conversation {
                 self.enter(&room, &config)
             }
             Outcome::Shut(shut) => Ok(Event::Shut(shut)),
-            Outcome::Other => said(kind, body, false),
+            Outcome::Other => before_entering(body),
         }
     }
 
     /// What comes after we have asked to enter a private room.
     fn entered(&mut self, kind: u8, body: &[u8]) -> Result<Event<'_>, Violation> {
         if kind == kind::NOTICE {
-            return match Notice::read(body)?.reason {
-                Reason::WrongKey => Ok(Event::Shut(Shut::OtherRoom)),
-                Reason::NotLetIn => Ok(Event::Shut(Shut::NotLetIn)),
-                _ => said(kind, body, false),
-            };
+            return before_entering(body);
         }
         let Stage::Entering(entering) = std::mem::replace(&mut self.stage, Stage::Waiting) else {
             return Err(Violation::Unframed);
@@ -388,6 +387,24 @@ impl Conversation {
             _ => Ok(Event::Nothing),
         }
     }
+}
+
+/// What a notice says that came openly, because we are not in the private room yet. Anybody on the network
+/// may have sent it: it ends a conversation, or lets it wait, and changes nothing else.
+fn before_entering<'a>(body: &[u8]) -> Result<Event<'a>, Violation> {
+    let notice = Notice::read(body)?;
+    Ok(match notice.reason {
+        Reason::WrongKey => Event::Shut(Shut::OtherRoom),
+        Reason::NotLetIn => Event::Shut(Shut::NotLetIn),
+        Reason::ServerFull => Event::Full(Full::Server),
+        Reason::AddressFull => Event::Full(Full::Address),
+        Reason::Waiting
+        | Reason::Stopping
+        | Reason::Replaced
+        | Reason::Violation
+        | Reason::Removed => Event::Notice(notice),
+        _ => Event::Nothing,
+    })
 }
 
 /// What a frame says that is no sound.

@@ -37,8 +37,6 @@ pub struct Ticket {
 #[derive(Debug, Clone)]
 pub struct Rooms {
     own: Pair,
-    /// A link or a code was given for this run.
-    is_strict: bool,
     keys: Arc<Mutex<Keys>>,
     path: PathBuf,
 }
@@ -46,6 +44,8 @@ pub struct Rooms {
 /// What opens rooms.
 #[derive(Debug)]
 struct Keys {
+    /// A link or a code was given for this run, or it was in a private room.
+    is_strict: bool,
     /// The link that was given, or that the code became.
     given: Option<Link>,
     /// The code that was given, until it is tried.
@@ -72,8 +72,17 @@ impl Rooms {
         if !is_strict && known.is_empty() {
             return Ok(None);
         }
-        let keys = Arc::new(Mutex::new(Keys { given: link, code, known }));
-        Ok(Some(Self { own: identity()?, is_strict, keys, path }))
+        let keys = Arc::new(Mutex::new(Keys { is_strict, given: link, code, known }));
+        Ok(Some(Self { own: identity()?, keys, path }))
+    }
+
+    /// Rooms for a test, which are kept in that file.
+    #[cfg(test)]
+    pub(crate) fn of(given: Option<Link>, known: Vec<Link>, path: PathBuf) -> Self {
+        let own = Pair::new(Key::new([7; 32]));
+        let is_strict = given.is_some();
+        let keys = Arc::new(Mutex::new(Keys { is_strict, given, code: None, known }));
+        Self { own, keys, path }
     }
 
     /// What lets us into the room of the server with that name.
@@ -118,14 +127,16 @@ impl Rooms {
         self.lock().given.is_some()
     }
 
-    /// Whether a private room was asked for, and no open one will do.
+    /// Whether a private room was asked for, or entered, so that no open one will do any more: whoever is
+    /// between us and the server may say that it is open.
     #[must_use]
     pub fn is_strict(&self) -> bool {
-        self.is_strict
+        self.lock().is_strict
     }
 
     /// Remembers a room that was entered.
     pub fn remember(&self, ticket: &Ticket) {
+        self.lock().is_strict = true;
         self.keep(Link { secret: ticket.secret.clone(), server: ticket.server });
     }
 

@@ -68,7 +68,8 @@ pub struct Terms<'a> {
     pub secret: &'a Secret,
     /// The keys of whoever looks at these.
     pub own: &'a Pair,
-    /// All bytes of the config's payload.
+    /// All bytes of the config's payload. A server says another to each connection, so that a message that was
+    /// made for one is worth nothing on the next.
     pub config: &'a [u8],
     /// 256 random bits, for this handshake alone: the private half of what Noise calls the ephemeral key.
     pub random: &'a Key,
@@ -171,8 +172,8 @@ impl Terms<'_> {
         taken().ok_or(Refusal::Broken)
     }
 
-    /// Whether whoever made that first message knows the room's secret, or has seen somebody's who does.
-    /// It takes a microsecond.
+    /// Whether whoever made that first message knows the room's secret, and made it for this config. It takes
+    /// a microsecond.
     #[must_use]
     pub fn is_from_member(&self, message: &[u8]) -> bool {
         // What a stranger learns from the time that this takes is of no use without the key.
@@ -182,7 +183,8 @@ impl Terms<'_> {
 
     fn first_look(&self, noise: &[u8]) -> [u8; FIRST_LOOK] {
         let mut look = [0; FIRST_LOOK];
-        look.copy_from_slice(&self.secret.first_look().derive("", noise).bytes()[..FIRST_LOOK]);
+        let whole = [self.config, noise].concat();
+        look.copy_from_slice(&self.secret.first_look().derive("", &whole).bytes()[..FIRST_LOOK]);
         look
     }
 
@@ -412,7 +414,7 @@ mod tests {
         let (_, first) = room.at_client(b"config").ask(&other.public, b"hello").unwrap();
         assert_eq!(room.at_server(b"config").take(&first).err(), Some(Refusal::Broken));
         let (_, first) = room.at_client(b"config").ask(&room.server.public, b"hello").unwrap();
-        assert_eq!(room.at_server(b"konfig").take(&first).err(), Some(Refusal::Broken));
+        assert_eq!(room.at_server(b"konfig").take(&first).err(), Some(Refusal::Stranger));
     }
 
     #[test]

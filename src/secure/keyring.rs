@@ -42,6 +42,9 @@ pub struct StreamSeal {
     pub stream: u8,
     /// The epoch's.
     pub epoch: u8,
+    /// What is taken off a datagram's number to make its counter: all but the lower half of the first one's, so
+    /// that whoever comes later can tell a counter from what is on the wire.
+    base: Option<u64>,
     frames: Sealer,
     sound: Sealer,
     of_four: Sealer,
@@ -56,6 +59,7 @@ impl StreamSeal {
         Self {
             stream,
             epoch,
+            base: None,
             frames: sealer(Kind::Frame),
             sound: sealer(Kind::Sound),
             of_four: sealer(Kind::OfFour),
@@ -63,16 +67,20 @@ impl StreamSeal {
         }
     }
 
-    /// Seals what follows the first `open` bytes of a message. `None` where its counter is not higher
-    /// than all before it of its kind.
+    /// Seals what follows the first `open` bytes of a message: `number` is a frame's position, or that of a
+    /// datagram. `None` where it is not higher than all before it of its kind.
     #[must_use]
     pub fn seal(
         &mut self,
         kind: Kind,
-        counter: u64,
+        number: u64,
         open: usize,
         message: &mut Vec<u8>,
     ) -> Option<()> {
+        let counter = match kind {
+            Kind::Frame => number,
+            _ => number.checked_sub(*self.base.get_or_insert(number & !u64::from(u32::MAX)))?,
+        };
         let sealer = match kind {
             Kind::Frame => &mut self.frames,
             Kind::Sound => &mut self.sound,
@@ -150,7 +158,8 @@ impl Keyring {
         is_right
     }
 
-    /// As [`open`](Self::open), where `number` is what is known of the counter: its lower 32 bits.
+    /// As [`open`](Self::open), where `number` is what is known of the counter: its lower 32 bits. The first
+    /// that is opened of a stream has no others.
     #[must_use]
     pub fn open_number(
         &mut self,
@@ -160,8 +169,9 @@ impl Keyring {
         message: &[u8],
         payload: &mut Vec<u8>,
     ) -> bool {
-        let end = self.openers.get(&(epoch, stream, kind)).map_or(0, Opener::end);
-        self.open((kind, epoch, stream), nearest(end, number), open, message, payload)
+        let opener = self.openers.get(&(epoch, stream, kind));
+        let counter = opener.map_or(number.into(), |opener| nearest(opener.end(), number));
+        self.open((kind, epoch, stream), counter, open, message, payload)
     }
 }
 
@@ -211,6 +221,30 @@ mod tests {
             assert!(ring.open(of, counter, 4, &sealed, &mut out));
             ring.learn(counter as u8, Key::new([counter as u8; 32]));
             assert!(!ring.open(of, counter, 4, &sealed, &mut out), "a new epoch forgets nothing");
+        }
+    }
+
+    #[test]
+    fn datagrams_are_opened_by_half_of_their_number_whenever_somebody_comes() {
+        let epoch = Key::new([1; 32]);
+        let mut ring = Keyring::new(Key::new([0; 32]));
+        ring.learn(7, epoch.clone());
+        let mut out = Vec::new();
+        for first in [0, 1 << 31, 0xffff_fff0, 3 << 31, (9 << 32) + 0xffff_fff0] {
+            ring.learn(7, Key::new([2; 32]));
+            ring.learn(7, epoch.clone());
+            let mut seal = StreamSeal::new(&epoch, 7, 2);
+            for number in first..first + 40 {
+                let sealed = message(&mut seal, Kind::Sound, number);
+                let of = (Kind::Sound, 7, 2);
+                assert!(ring.open_number(of, number as u32, 4, &sealed, &mut out), "{number}");
+                assert!(!ring.open_number(of, number as u32, 4, &sealed, &mut out), "{number}");
+            }
+            let mut low = b"headsound".to_vec();
+            let below = (first & !u64::from(u32::MAX)).checked_sub(1);
+            if let Some(below) = below {
+                assert!(seal.seal(Kind::OfFour, below, 4, &mut low).is_none());
+            }
         }
     }
 

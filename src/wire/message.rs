@@ -389,6 +389,10 @@ pub enum Reason {
     Waiting,
     /// This listener is not let in.
     NotLetIn,
+    /// The server takes no more listeners: come again later.
+    ServerFull,
+    /// It takes no more listeners from this address.
+    AddressFull,
     /// The output that is captured has changed: come again, and see whether it is yours.
     Captured,
     /// Whoever runs the server lets nobody hear this listener.

@@ -24,7 +24,13 @@ pub struct PrivateRoom {
     pub key: [u8; 32],
     /// What the room is called where everybody may read it, 16 hex digits.
     pub id: String,
+    /// Random, and another on each connection: what was said on one is worth nothing on the next.
+    #[serde(with = "key_text")]
+    pub once: [u8; ONCE],
 }
+
+/// Bytes of [`PrivateRoom::once`].
+pub const ONCE: usize = 16;
 
 /// What a private room's server says to whoever comes, in words that every client shows.
 pub const PRIVATE_ROOM: &str = "This room is private: ask for the link or the code";
@@ -33,10 +39,11 @@ impl PrivateRoom {
     /// The config of a private room, length word included: an error for those who know no private rooms.
     #[must_use]
     pub(super) fn frame(&self, version: u32) -> Vec<u8> {
-        let key = Base64UrlUnpadded::encode_string(&self.key);
+        let text = |bytes: &[u8]| Base64UrlUnpadded::encode_string(bytes);
+        let (key, once) = (text(&self.key), text(&self.once));
         let mut json = format!(
             "{{\"error\": \"{PRIVATE_ROOM}\", \"auralync\": {{\"version\": {version}, \"hold\": true, \
-             \"room\": {{\"key\": \"{key}\", \"id\": \"{}\"}}}}}}",
+             \"room\": {{\"key\": \"{key}\", \"id\": \"{}\", \"once\": \"{once}\"}}}}}}",
             self.id
         );
         while !json.len().is_multiple_of(4) {

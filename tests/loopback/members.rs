@@ -13,14 +13,14 @@ use auralync::secure::handshake::Channel;
 use auralync::secure::keyring::{Keyring, Kind};
 use auralync::secure::room::Link;
 use auralync::wire::{
-    AudioHeader, Deframer, Epochs, Frame, Hello, Limits, MAX_SERVER_FRAME, RoomKeys, SEAL,
-    SealedHeader, VERSION, kind,
+    AudioHeader, Deframer, Epochs, Frame, Hello, Limits, MAX_SERVER_FRAME, Notice, Reason,
+    RoomKeys, SEAL, SealedHeader, VERSION, kind,
 };
 
-use crate::support::Scratch;
-use crate::support::member::{enter, ping};
+use crate::support::member::{come, enter, ping};
 use crate::support::program::Program;
 use crate::support::servers::{client_command, server_command};
+use crate::support::{Scratch, wait_until};
 
 /// A private room of the real server, on a tone.
 struct Room {
@@ -31,7 +31,8 @@ struct Room {
 }
 
 impl Room {
-    fn open() -> Self {
+    /// A room for so many.
+    fn open(most: usize) -> Self {
         let scratch = Scratch::new();
         let program = || {
             let mut command = server_command();
@@ -51,7 +52,7 @@ impl Room {
                 "--source",
                 "tone",
                 "--max-clients",
-                "1000",
+                &most.to_string(),
             ])
             .args(["--preset", "smooth"]);
         let mut server = Program::start(command);
@@ -84,6 +85,8 @@ struct Heard {
     /// What the last of its frames was as it came, with the time.
     last: Option<(Instant, Vec<u8>)>,
     has_ended: bool,
+    /// Epochs that were told.
+    epochs: usize,
 }
 
 impl Heard {
@@ -93,7 +96,7 @@ impl Heard {
             ring.learn(epoch, Key::new(*secret.bytes()));
         }
         let (frames, missing, unopened) = (0, 0, 0);
-        Self { frames, missing, unopened, ring, last: None, has_ended: false }
+        Self { frames, missing, unopened, ring, last: None, has_ended: false, epochs: 0 }
     }
 }
 
@@ -102,6 +105,18 @@ fn opens(ring: &mut Keyring, body: &[u8]) -> bool {
     let SealedHeader { audio, stream, epoch } = SealedHeader::read(body).unwrap();
     let which = (Kind::Frame, epoch, stream);
     ring.open(which, audio.position, SealedHeader::OPEN, body, &mut Vec::new())
+}
+
+/// What the member of that number says of itself.
+fn hello(number: usize, id: &str) -> Hello {
+    Hello {
+        version: VERSION,
+        id: id.to_owned(),
+        name: format!("Member {number}"),
+        codecs: vec!["opus".to_owned()],
+        talk: None,
+        datagrams: false,
+    }
 }
 
 /// A member on a thread of its own.
@@ -113,14 +128,12 @@ struct Member {
 
 impl Member {
     fn join(room: &Room, number: usize) -> Self {
-        let hello = Hello {
-            version: VERSION,
-            id: format!("{number}"),
-            name: format!("Member {number}"),
-            codecs: vec!["opus".to_owned()],
-            talk: None,
-            datagrams: false,
-        };
+        Self::join_as(room, number, &format!("{number}"))
+    }
+
+    /// Somebody's further connection, whose hello has that id.
+    fn join_as(room: &Room, number: usize, id: &str) -> Self {
+        let hello = hello(number, id);
         let (tcp, mut welcome, channel) = enter(room.address, room.secret, number, &hello);
         let heard = Arc::new(Mutex::new(Heard::new(*welcome.room.take().unwrap())));
         let is_over = Arc::new(AtomicBool::new(false));
@@ -175,6 +188,7 @@ fn listen(mut tcp: TcpStream, mut channel: Channel, heard: &Mutex<Heard>, is_ove
                     if inside[0] == kind::EPOCHS {
                         for (epoch, secret) in Epochs::read(&inside[1..]).unwrap().epochs {
                             heard.ring.learn(epoch, Key::new(*secret.bytes()));
+                            heard.epochs += 1;
                         }
                     }
                 }
@@ -190,17 +204,21 @@ fn listen(mut tcp: TcpStream, mut channel: Channel, heard: &Mutex<Heard>, is_ove
     heard.lock().unwrap().has_ended = !is_over.load(Ordering::Relaxed);
 }
 
+/// Waits until each of them has heard so many frames more.
+#[track_caller]
+fn wait_for(members: &[Member], more: u64) {
+    let until: Vec<_> = members.iter().map(|member| member.frames() + more).collect();
+    wait_until("more frames", || {
+        members.iter().zip(&until).all(|(member, until)| member.frames() >= *until)
+    });
+}
+
 #[test]
 fn whoever_was_asked_to_leave_opens_nothing_a_second_later_and_fifty_others_open_all() {
-    let mut room = Room::open();
+    let mut room = Room::open(1_000);
     let goes = Member::join(&room, 1_000);
     let stay: Vec<_> = (0..50).map(|number| Member::join(&room, number)).collect();
-    let wait_for = |more: u64| {
-        let until: Vec<_> = stay.iter().map(|member| member.frames() + more).collect();
-        crate::support::wait_until("more frames", || {
-            stay.iter().zip(&until).all(|(member, until)| member.frames() >= *until)
-        });
-    };
+    let wait_for = |more| wait_for(&stay, more);
     wait_for(20);
     assert!(goes.frames() > 20);
     room.order(&["kick", "Member 1000"]);
@@ -218,4 +236,92 @@ fn whoever_was_asked_to_leave_opens_nothing_a_second_later_and_fifty_others_open
     stay.iter().for_each(Member::assert_whole);
     let gone = goes.heard.lock().unwrap();
     assert_eq!((gone.missing, gone.unopened, gone.has_ended), (0, 0, true));
+}
+
+#[test]
+fn whoever_is_asked_to_leave_leaves_on_all_connections_and_learns_no_new_key_on_any() {
+    let mut room = Room::open(1_000);
+    let stays = [Member::join(&room, 1)];
+    let all = ["a", "b", "c"].map(|id| Member::join_as(&room, 2, id));
+    wait_for(&all, 5);
+    room.order(&["kick", "Member 2"]);
+    for member in &all {
+        wait_until("the end", || member.heard.lock().unwrap().has_ended);
+    }
+    // The next epoch seals half a second later.
+    wait_for(&stays, 60);
+    let last = stays[0].heard.lock().unwrap().last.clone().unwrap();
+    assert!(all.iter().all(|member| !opens(&mut member.heard.lock().unwrap().ring, &last.1)));
+    stays[0].assert_whole();
+    for number in [1, 2] {
+        let mut door = come(room.address);
+        let (_, message) = door.ask(room.secret, number, &hello(number, "later"));
+        door.say(&message);
+        assert_eq!(door.hear().0 == kind::ENTERED, number == 1, "{number}");
+    }
+}
+
+#[test]
+fn what_somebody_said_to_enter_is_worth_nothing_on_another_connection() {
+    let mut room = Room::open(1_000);
+    let speaks = [Member::join(&room, 1)];
+    let mut first = come(room.address);
+    let (_, recorded) = first.ask(room.secret, 1, &hello(1, "1"));
+    for _ in 0..300 {
+        let mut again = come(room.address);
+        again.say(&recorded);
+        let (kind, body) = again.hear();
+        assert_eq!(kind, kind::NOTICE);
+        assert_eq!(Notice::read(&body).unwrap().reason, Reason::WrongKey);
+    }
+    wait_for(&speaks, 5);
+    speaks[0].assert_whole();
+    first.say(&recorded);
+    assert_eq!(first.hear().0, kind::ENTERED, "on its own it is right");
+    assert!(room.server.is_running());
+}
+
+#[test]
+fn a_full_private_room_says_so_to_its_members_alone_and_gives_them_their_own_seats_back() {
+    let room = Room::open(2);
+    let members = [Member::join(&room, 1), Member::join(&room, 2)];
+    wait_for(&members, 5);
+    let mut third = come(room.address);
+    let (_, message) = third.ask(room.secret, 3, &hello(3, "3"));
+    third.say(&message);
+    let (kind, body) = third.hear();
+    assert_eq!((kind, Notice::read(&body).unwrap().reason), (kind::NOTICE, Reason::ServerFull));
+    let mut open = come(room.address);
+    open.say(&hello(4, "4").frame());
+    let (kind, body) = open.hear();
+    assert_eq!((kind, Notice::read(&body).unwrap().reason), (kind::NOTICE, Reason::Violation));
+    let again = [Member::join(&room, 2)];
+    wait_for(&again, 5);
+    wait_until("the older connection's end", || members[1].heard.lock().unwrap().has_ended);
+    members[0].assert_whole();
+}
+
+/// How long keys change as fast as they may.
+const CHANGES_FOR: Duration = Duration::from_secs(60);
+
+#[test]
+fn ten_epochs_a_second_for_a_minute_cost_nobody_a_frame() {
+    let mut room = Room::open(1_000);
+    let members: Vec<_> = (0..10).map(|number| Member::join(&room, number)).collect();
+    wait_for(&members, 5);
+    let begun = Instant::now();
+    let mut orders = 0;
+    while begun.elapsed() < CHANGES_FOR {
+        room.order(&["newkey"]);
+        orders += 1;
+    }
+    wait_for(&members, 40);
+    members.iter().for_each(Member::assert_whole);
+    let epochs: Vec<_> = members.iter().map(|member| member.heard.lock().unwrap().epochs).collect();
+    println!("{orders} new keys, {epochs:?} epochs");
+    let most = 10 * CHANGES_FOR.as_secs() as usize + 10;
+    assert!(
+        epochs.iter().all(|epochs| (orders.min(most) / 2..=most).contains(epochs)),
+        "{epochs:?}"
+    );
 }

@@ -2,7 +2,11 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::format::Format;
-use crate::wire::{AudioFrame, AuralyncKey, SERVER_FULL};
+use crate::scratch::Scratch;
+use crate::secure::Key;
+use crate::secure::handshake::{Pair, Terms};
+use crate::secure::room::{Link, Secret};
+use crate::wire::{AudioFrame, AuralyncKey, RoomKeys, SERVER_FULL, SecretText, typed};
 
 const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
 
@@ -135,4 +139,92 @@ fn what_we_cannot_play_is_refused_and_what_we_do_not_know_is_skipped() {
     assert_eq!(new.take(Frame::Typed { kind: 99, body: &[] }), Ok(Event::Nothing));
     let frame = welcome("quantum").frame();
     assert!(new.take(typed_frame(&frame)).is_err());
+}
+
+/// A private room's server, as far as somebody enters.
+struct Host {
+    pair: Pair,
+    config: Vec<u8>,
+}
+
+impl Host {
+    fn new() -> Self {
+        let pair = Pair::new(Key::new([2; 32]));
+        let room = PrivateRoom { key: pair.public, id: "id".into(), once: [3; 16] };
+        let key = AuralyncKey { version: VERSION, hold: true, room: Some(room) };
+        let config = Config { auralync: Some(key), ..config(None) }.frame().split_off(4);
+        Self { pair, config }
+    }
+
+    fn link(&self) -> Link {
+        Link { secret: Secret::new([1; 16]), server: name_of(&self.pair.public) }
+    }
+
+    /// What lets whoever says that first message in.
+    fn answer(&self, first: &[u8]) -> Vec<u8> {
+        let link = self.link();
+        let random = &Key::new([4; 32]);
+        let terms = Terms { secret: &link.secret, own: &self.pair, config: &self.config, random };
+        let asked = terms.take(&first[5..]).unwrap();
+        let text = SecretText::new(&[5; 32]);
+        let secret = SecretText::new(&[1; 16]);
+        let keys = RoomKeys { own: text, epochs: BTreeMap::new(), secret };
+        let room = Some(Box::new(keys));
+        let body = Welcome { room, ..welcome("f32") }.frame().split_off(5);
+        typed(kind::ENTERED, &asked.answer(&body).unwrap().1)
+    }
+}
+
+fn greets(conversation: &mut Conversation, payload: &[u8]) -> Vec<u8> {
+    match conversation.take(Frame::Plain(payload)) {
+        Ok(Event::Say(said)) => said,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn whoever_was_in_a_private_room_or_has_its_link_says_no_hello_openly_any_more() {
+    let host = Host::new();
+    let scratch = Scratch::new();
+    let rooms = |given, known| Rooms::of(given, known, scratch.path("rooms"));
+    let open = config(Some(3)).frame();
+    let full = &SERVER_FULL[4..];
+    let remembers = rooms(None, vec![host.link()]);
+    let with = |rooms: &Rooms| conversation(true).with(Some(rooms.clone()));
+    assert_eq!(greets(&mut with(&remembers), &open[4..])[4], kind::HELLO, "it never was there");
+    let mut enters = with(&remembers);
+    let answer = host.answer(&greets(&mut enters, &host.config));
+    assert!(matches!(enters.take(typed_frame(&answer)), Ok(Event::Welcome(_))));
+    for rooms in [remembers, rooms(Some(host.link()), Vec::new())] {
+        assert_eq!(with(&rooms).take(Frame::Plain(&open[4..])), Ok(Event::Shut(Shut::Open)));
+        assert_eq!(with(&rooms).take(Frame::Plain(full)), Ok(Event::Full(Full::Server)));
+    }
+}
+
+#[test]
+fn what_comes_openly_before_we_are_in_ends_it_or_lets_us_wait_and_changes_nothing() {
+    let host = Host::new();
+    let scratch = Scratch::new();
+    let rooms = Rooms::of(Some(host.link()), Vec::new(), scratch.path("rooms"));
+    let notice = |reason| Notice::because(reason, "text").frame();
+    let after = |frame: &[u8]| {
+        let mut enters = conversation(false).with(Some(rooms.clone()));
+        let answer = host.answer(&greets(&mut enters, &host.config));
+        let said = format!("{:?}", enters.take(typed_frame(frame)));
+        (said, matches!(enters.take(typed_frame(&answer)), Ok(Event::Welcome(_))))
+    };
+    for reason in [Reason::Muted, Reason::MayNotTalk, Reason::PlayoutDelay, Reason::Captured] {
+        assert_eq!(after(&notice(reason)), ("Ok(Nothing)".to_owned(), true), "{reason:?}");
+    }
+    assert!(after(&notice(Reason::Waiting)).1, "it waits, and comes in");
+    for (reason, said) in [
+        (Reason::WrongKey, "Ok(Shut(OtherRoom))"),
+        (Reason::NotLetIn, "Ok(Shut(NotLetIn))"),
+        (Reason::ServerFull, "Ok(Full(Server))"),
+        (Reason::AddressFull, "Ok(Full(Address))"),
+    ] {
+        assert_eq!(after(&notice(reason)).0, said);
+    }
+    let pong = Pong { client_us: 1, received_us: 2, sent_us: 3 };
+    assert!(after(&pong.frame()).0.starts_with("Err"));
 }

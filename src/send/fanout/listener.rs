@@ -133,8 +133,9 @@ pub struct Listener {
     pub heard_us: u64,
     /// What is full, where it was refused.
     pub refusal: Full,
-    /// Whether nothing is said to it before it has entered the private room.
-    pub is_held: bool,
+    /// The config's payload that a private room said to it alone: nothing else is said before it has entered.
+    /// Empty in an open room.
+    pub config: Vec<u8>,
     /// Until when it may wait to be let in, in µs, if it does.
     knocks_until_us: Option<u64>,
     /// Who it is in the private room.
@@ -226,7 +227,7 @@ impl Listener {
             since_us: now_us,
             heard_us: now_us,
             refusal: Full::Server,
-            is_held: false,
+            config: Vec::new(),
             knocks_until_us: None,
             member: None,
             is_by_fetch: false,
@@ -253,7 +254,7 @@ impl Listener {
     /// The codec that must be encoded for it, if any.
     #[must_use]
     pub fn hears(&self) -> Option<Codec> {
-        let waits = self.phase == Phase::Plain && (self.is_browser() || self.is_held);
+        let waits = self.phase == Phase::Plain && (self.is_browser() || self.is_held());
         (self.is_seated() && !waits && !self.is_alone()).then_some(self.codec)
     }
 
@@ -291,6 +292,7 @@ impl Listener {
         }
         self.heard_since_us.get_or_insert(now_us);
         self.inbox.push(bytes);
+        let is_held = self.is_held();
         while let Some(heard) = self.inbox.next_heard().inspect_err(|violation| {
             if let Violation::WebSocket(misuse) = violation {
                 self.close_code = Some(misuse.close_code());
@@ -322,16 +324,18 @@ impl Listener {
             };
             self.second.said.count(kind)?;
             match (kind, self.phase) {
-                (kind::ENTER, Phase::Plain) if self.is_held && self.knocks_until_us.is_none() => {
+                (kind::ENTER, Phase::Plain | Phase::Refused)
+                    if is_held && self.knocks_until_us.is_none() =>
+                {
                     return Ok(Asks::Enter(body.to_vec()));
                 }
-                (kind::CODE, Phase::Plain) if self.is_held => {
+                (kind::CODE, Phase::Plain | Phase::Refused) if is_held => {
                     return Ok(Asks::Code(body.to_vec()));
                 }
-                (kind::CODE_PROOF, Phase::Plain) if self.is_held => {
+                (kind::CODE_PROOF, Phase::Plain) if is_held => {
                     return Ok(Asks::CodeProof(body.to_vec()));
                 }
-                (kind::HELLO, _) if self.is_held && self.member.is_none() => {
+                (kind::HELLO, _) if is_held && self.member.is_none() => {
                     return Err(member::unsealed());
                 }
                 (kind::HELLO, Phase::Typed) => return Err(too_many("hellos")),

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::random;
 use crate::secure::code::{Answered, Code, SERVER_RANDOM};
 use crate::secure::door::{Answer, Codes};
+use crate::send::fanout::Phase;
 use crate::wire::{Notice, Reason, kind, typed};
 
 /// What those are told who come with a code that is not shown.
@@ -69,9 +70,12 @@ impl Transmit {
     /// Lets the listener at `index` try the code, if it is its turn.
     pub(super) fn try_code(&mut self, index: usize, first: &[u8]) {
         let now = self.clock.now_us();
-        let (Some(keys), Some(Some(seat))) = (&self.keys, self.seats.get_mut(index)) else {
+        let (Some(_), Some(Some(seat))) = (&self.keys, self.seats.get_mut(index)) else {
             return;
         };
+        if seat.listener.phase == Phase::Refused {
+            return seat.listener.close_full(now);
+        }
         let Invitation { codes, code, trying } = &mut self.invitation;
         match (codes.ask(now), code) {
             (Answer::Wait(until_us), _) => {
@@ -82,9 +86,9 @@ impl Transmit {
                 seat.listener.close_with(&notice, now);
             }
             (Answer::Try, Some(code)) => {
-                let answered = random::secret::<SERVER_RANDOM>()
-                    .ok()
-                    .and_then(|random| Answered::answer(code, keys.config(), first, &random));
+                let answered = random::secret::<SERVER_RANDOM>().ok().and_then(|random| {
+                    Answered::answer(code, &seat.listener.config, first, &random)
+                });
                 *trying = None;
                 if let Some((answered, message)) = answered {
                     *trying = Some((index, answered));

@@ -24,6 +24,16 @@ pub(super) enum Admission {
     Crowded(Full),
 }
 
+impl Admission {
+    /// What is full, where there is no seat.
+    pub(super) fn refusal(self) -> Option<Full> {
+        match self {
+            Self::Seat => None,
+            Self::Wait(full) | Self::Crowded(full) => Some(full),
+        }
+    }
+}
+
 /// What a connection is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stands {

@@ -126,10 +126,11 @@ impl Transmit {
                 let _ = stream.write(full.frame());
                 return;
             }
-            Admission::Wait(full) => Listener::refused(peer, full, now),
-            Admission::Seat if self.keys.is_some() => {
-                Listener::held(peer, self.room.config.frame(), now)
+            admission if self.keys.is_some() => {
+                let Some(config) = self.private_config() else { return };
+                Listener::held(peer, config, admission.refusal(), now)
             }
+            Admission::Wait(full) => Listener::refused(peer, full, now),
             Admission::Seat => {
                 self.in_use.add(Codec::Float32);
                 let log = &self.logs[Codec::Float32.index()];
@@ -251,9 +252,8 @@ impl Transmit {
             return;
         }
         if seat.listener.phase == Phase::Refused && ghost.is_none() {
-            if seat.listener.is_browser() {
-                let text = seat.listener.refusal.sentence();
-                seat.listener.close(Reason::Stopping, text, now);
+            if seat.listener.is_browser() || asked.is_some() {
+                seat.listener.close_full(now);
             }
             return;
         }
@@ -287,6 +287,9 @@ impl Transmit {
         seat.listener.welcome(hello, frame, &self.logs[codec.index()], from_us);
         if let Some(Entered { key, own, channel }) = entered {
             seat.listener.enter(key, own, channel);
+            if let Some(keys) = &mut self.keys {
+                keys.came_in(key);
+            }
         }
         if let Some(why) = &refusal {
             seat.listener.outbox.notice(&Notice::because(Reason::MayNotTalk, why));
@@ -325,7 +328,6 @@ impl Transmit {
             return;
         };
         if seat.listener.outbox.is_greeted()
-            && seat.listener.is_confirmed()
             && let Some(ghost) = seat.replaces.take()
         {
             let id = seat.listener.id.clone();

@@ -11,7 +11,7 @@ use crate::secure::handshake::{Asked, Refusal, Terms};
 use crate::secure::host::Host;
 use crate::secure::keyring::EPOCHS_KEPT;
 use crate::secure::room::Secret;
-use crate::wire::{Epochs, PrivateRoom, RoomKeys, SecretText};
+use crate::wire::{Epochs, ONCE, PrivateRoom, RoomKeys, SecretText};
 
 /// An epoch lasts so long, in µs: whoever is let in can open what they recorded up to a minute before.
 const EPOCH_US: u64 = 60_000_000;
@@ -56,8 +56,6 @@ pub(super) struct Keys {
     former: VecDeque<Secret>,
     /// The public keys of all who came in, the newest last.
     members: VecDeque<[u8; 32]>,
-    /// What the config says: nobody changes it on its way.
-    config: Vec<u8>,
     /// The epoch whose key is in use.
     in_use: Option<u8>,
     /// Told epochs, the newest last, as long as any of their sound may be heard. The first is in use.
@@ -70,14 +68,8 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// The keys of a room whose first epoch, in use at once, has the secret `first`. `config` is the
-    /// payload of the frame that says so.
-    pub(super) fn new(
-        secrets: Host,
-        config: Vec<u8>,
-        (first, number): (Key, u8),
-        now_us: u64,
-    ) -> Self {
+    /// The keys of a room whose first epoch, in use at once, has the secret `first`.
+    pub(super) fn new(secrets: Host, (first, number): (Key, u8), now_us: u64) -> Self {
         let epochs = VecDeque::from([Epoch { number, secret: first, from_us: now_us }]);
         let enters = Allowance::per_second(ENTER_PER_SECOND);
         let (former, members) = (VecDeque::new(), VecDeque::new());
@@ -85,7 +77,6 @@ impl Keys {
             secrets,
             former,
             members,
-            config,
             in_use: None,
             epochs,
             is_hasty: false,
@@ -94,14 +85,10 @@ impl Keys {
         }
     }
 
-    /// What a private room says of itself.
-    pub(super) fn describe(secrets: &Host) -> PrivateRoom {
-        PrivateRoom { key: secrets.pair.public, id: hex(&secrets.secret.id()) }
-    }
-
-    /// What its config says, which nobody changes on its way.
-    pub(super) fn config(&self) -> &[u8] {
-        &self.config
+    /// What the room says of itself on the connection that has `once` alone.
+    pub(super) fn describe(&self, once: [u8; ONCE]) -> PrivateRoom {
+        let Host { secret, pair } = &self.secrets;
+        PrivateRoom { key: pair.public, id: hex(&secret.id()), once }
     }
 
     /// The room's secret as it is now, and the server's keys.
@@ -114,14 +101,15 @@ impl Keys {
         self.members.len()
     }
 
-    /// What a client's first message says, at `now_us`; `random` is for its handshake alone.
+    /// What the first message on a connection says, whose config that was, at `now_us`; `random` is for its
+    /// handshake alone.
     pub(super) fn take(
         &mut self,
-        message: &[u8],
+        (message, config): (&[u8], &[u8]),
         random: &Key,
         now_us: u64,
     ) -> Result<Asked, Refused> {
-        let Self { secrets, former, members, config, .. } = self;
+        let Self { secrets, former, members, .. } = self;
         let current = std::iter::once(&secrets.secret);
         let mut terms = current.chain(former.iter().rev()).map(|secret| Terms {
             secret,
@@ -137,21 +125,24 @@ impl Keys {
             Refusal::Stranger => Refused::Key,
             Refusal::Broken => Refused::Broken,
         })?;
-        let is_known = members.contains(&asked.client);
-        if *terms.secret != secrets.secret && !is_known {
+        if *terms.secret != secrets.secret && !members.contains(&asked.client) {
             return Err(Refused::Key);
-        }
-        if !is_known {
-            members.push_back(asked.client);
-            members.drain(..members.len().saturating_sub(MOST_MEMBERS));
         }
         Ok(asked)
     }
 
+    /// Whoever has that key is in: they come again also when the room has another secret.
+    pub(super) fn came_in(&mut self, client: [u8; 32]) {
+        if !self.members.contains(&client) {
+            self.members.push_back(client);
+            self.members.drain(..self.members.len().saturating_sub(MOST_MEMBERS));
+        }
+    }
+
     /// The room has another secret from now on, and the next epoch comes soon: whoever was asked to leave
     /// knows neither. Returns what is to be kept.
-    pub(super) fn change(&mut self, secret: Secret, removed: Option<&[u8; 32]>) -> Host {
-        self.members.retain(|member| Some(member) != removed);
+    pub(super) fn change(&mut self, secret: Secret, removed: &[[u8; 32]]) -> Host {
+        self.members.retain(|member| !removed.contains(member));
         self.former.push_back(std::mem::replace(&mut self.secrets.secret, secret));
         if self.former.len() > MOST_FORMER {
             self.former.pop_front();
@@ -243,7 +234,7 @@ mod tests {
     fn keys() -> Keys {
         let pair = Pair::new(Key::new([2; 32]));
         let secrets = Host { secret: Secret::new([1; 16]), pair };
-        Keys::new(secrets, Vec::new(), (Key::new([0; 32]), 7), 0)
+        Keys::new(secrets, (Key::new([0; 32]), 7), 0)
     }
 
     fn secret(n: u64) -> Key {
@@ -273,7 +264,7 @@ mod tests {
     fn whoever_was_asked_to_leave_opens_nothing_after_half_a_second_even_if_an_epoch_was_told() {
         let mut keys = keys();
         keys.begin(secret(1), 50 * S);
-        keys.change(Secret::new([5; 16]), Some(&[0; 32]));
+        keys.change(Secret::new([5; 16]), &[[0; 32]]);
         assert!(keys.is_due(55 * S));
         let news = keys.begin(secret(2), 55 * S);
         assert_eq!(news.epochs.keys().collect::<Vec<_>>(), [&9]);
@@ -298,34 +289,53 @@ mod tests {
         assert!((595..=601).contains(&begun), "{begun}");
     }
 
+    const CONFIG: &[u8] = b"the config of a connection";
+
+    fn ask(secret: [u8; 16], own: &Pair, config: &[u8]) -> Vec<u8> {
+        let server = Pair::new(Key::new([2; 32])).public;
+        let (secret, random) = (Secret::new(secret), Key::new([20; 32]));
+        let terms = Terms { secret: &secret, own, config, random: &random };
+        terms.ask(&server, b"hello").unwrap().1
+    }
+
+    fn take(keys: &mut Keys, message: &[u8], now_us: u64) -> Result<Asked, Refused> {
+        keys.take((message, CONFIG), &Key::new([21; 32]), now_us)
+    }
+
     #[test]
     fn after_a_change_those_who_were_in_come_again_and_whoever_was_asked_to_leave_does_not() {
         let mut keys = keys();
         let pair = |n| Pair::new(Key::new([n; 32]));
         let (stays, goes, stranger) = (pair(11), pair(12), pair(13));
-        let server = keys.secrets.pair.public;
-        let take = |keys: &mut Keys, message: &[u8], now_us| {
-            keys.take(message, &Key::new([21; 32]), now_us)
-        };
-        let ask = |secret: [u8; 16], own: &Pair| {
-            let secret = Secret::new(secret);
-            let terms = Terms { secret: &secret, own, config: &[], random: &Key::new([20; 32]) };
-            terms.ask(&server, b"hello").unwrap().1
-        };
         let (old, new) = ([1; 16], [5; 16]);
         for own in [&stays, &goes] {
-            assert!(take(&mut keys, &ask(old, own), 0).is_ok());
+            let asked = take(&mut keys, &ask(old, own, CONFIG), 0).unwrap();
+            keys.came_in(asked.client);
         }
-        let kept = keys.change(Secret::new(new), Some(&goes.public));
+        // Nobody is in who only asked.
+        take(&mut keys, &ask(old, &stranger, CONFIG), 0).unwrap();
+        let kept = keys.change(Secret::new(new), &[goes.public]);
         assert_eq!(*kept.secret.bytes(), new);
         for secret in [old, new] {
-            assert!(take(&mut keys, &ask(secret, &stays), S).is_ok());
+            assert!(take(&mut keys, &ask(secret, &stays, CONFIG), S).is_ok());
         }
         for (secret, own) in [(old, &goes), (old, &stranger), ([7; 16], &stays)] {
-            assert_eq!(take(&mut keys, &ask(secret, own), S).err(), Some(Refused::Key));
+            let refused = take(&mut keys, &ask(secret, own, CONFIG), S).err();
+            assert_eq!(refused, Some(Refused::Key));
         }
         let news = keys.begin(secret(1), S);
         assert_eq!(news.secret.map(|secret| *secret.bytes()), Some(new));
         assert_eq!(keys.begin(secret(2), 2 * S).secret, None, "once is enough");
+    }
+
+    #[test]
+    fn what_was_said_on_another_connection_costs_a_hash_and_no_handshake() {
+        let mut keys = keys();
+        let recorded = ask([1; 16], &Pair::new(Key::new([11; 32])), b"another config");
+        for _ in 0..10 * ENTER_PER_SECOND {
+            assert_eq!(take(&mut keys, &recorded, 0).err(), Some(Refused::Key));
+        }
+        let right = ask([1; 16], &Pair::new(Key::new([11; 32])), CONFIG);
+        assert!(take(&mut keys, &right, 0).is_ok(), "others still come in");
     }
 }

@@ -26,27 +26,26 @@ impl Transmit {
             return false;
         };
         let (who, origin) = (seat.who(), seat.origin);
-        let key = seat.listener.member.as_ref().map(|member| member.key);
+        let key = seat.key();
         self.verdicts.remove(who);
-        if let Some(key) = key {
-            self.shut_out(&key);
-        }
-        let mut leaving = vec![index];
         if by_address {
             self.verdicts.shut_out(origin);
-            let seats = self.seats.iter().enumerate();
-            let theirs = seats.filter(|(_, seat)| {
-                seat.as_ref().is_some_and(|s| s.origin == origin && !s.listener.is_leaving())
-            });
-            leaving.extend(theirs.map(|(other, _)| other).filter(|other| *other != index));
         }
         let now = self.clock.now_us();
-        for index in leaving {
-            if let Some(Some(seat)) = self.seats.get_mut(index) {
+        let mut keys = Vec::new();
+        for other in 0..self.seats.len() {
+            let Some(Some(seat)) = self.seats.get_mut(other) else { continue };
+            // In a private room all connections with the same key are one person's.
+            let goes = other == index
+                || by_address && seat.origin == origin
+                || key.is_some() && seat.key() == key;
+            if goes && !seat.listener.is_leaving() {
+                keys.extend(seat.key());
                 seat.listener.close(Reason::Removed, PLEASE_LEAVE, now);
-                self.touch(index);
+                self.touch(other);
             }
         }
+        self.shut_out(&keys);
         true
     }
 
@@ -90,6 +89,11 @@ impl Transmit {
 }
 
 impl Seat {
+    /// Who its listener is, in a private room.
+    fn key(&self) -> Option<[u8; 32]> {
+        self.listener.member.as_ref().map(|member| member.key)
+    }
+
     /// How its listener is known again.
     pub(super) fn who(&self) -> Who {
         let (id, name) = (self.identity(), self.listener.name.clone());

@@ -4,6 +4,7 @@ use log::{debug, info, warn};
 use zeroize::Zeroizing;
 
 use super::keys::{Keys, Refused};
+use super::limits::PLEASE_LEAVE;
 use super::{Seat, Transmit};
 use crate::codec::Codec;
 use crate::format::hex;
@@ -14,7 +15,8 @@ use crate::secure::handshake::Asked;
 use crate::secure::host::Host;
 use crate::secure::keyring::StreamSeal;
 use crate::secure::room::{SECRET, Secret};
-use crate::wire::{AuralyncKey, Hello, Reason, VERSION, Welcome, kind, typed};
+use crate::send::fanout::Phase;
+use crate::wire::{AuralyncKey, Config, Hello, Reason, VERSION, Welcome, kind, typed};
 
 /// What those are told whose key is another room's, or an old one.
 const WRONG_KEY: &str = "this room has another key: ask for its link or a code";
@@ -33,17 +35,23 @@ impl Transmit {
         code: Code,
         keep: Keep,
     ) -> crate::error::Result<()> {
-        let room = Keys::describe(&secrets);
-        let key = AuralyncKey { version: VERSION, hold: true, room: Some(room.clone()) };
-        self.room.config.auralync = Some(key);
-        let config = self.room.config.frame().split_off(4);
         let first = new_key()?;
         let now = self.clock.now_us();
-        self.keys = Some(Keys::new(secrets, config, (first, 0), now));
+        self.keys = Some(Keys::new(secrets, (first, 0), now));
         self.keep_secrets = Some(keep);
         self.invitation.show(code, now);
         self.seal_logs(now);
         Ok(())
+    }
+
+    /// The config of a private room for one connection. `None` where the room is open, or the system gives no
+    /// random numbers.
+    pub(super) fn private_config(&self) -> Option<Vec<u8>> {
+        let keys = self.keys.as_ref()?;
+        let once = random::secret().inspect_err(|e| warn!("nobody is let in: {e}")).ok()?;
+        let room = Some(keys.describe(*once));
+        let key = AuralyncKey { version: VERSION, hold: true, room };
+        Some(Config { auralync: Some(key), ..self.room.config.clone() }.frame())
     }
 
     /// Tells new keys, and begins to use those whose time has come.
@@ -87,7 +95,8 @@ impl Transmit {
             return;
         };
         let Ok(random) = new_key().inspect_err(|e| warn!("nobody is let in: {e}")) else { return };
-        let asked = match keys.take(message, &random, now) {
+        let said = (message, &seat.listener.config[..]);
+        let asked = match keys.take(said, &random, now) {
             Ok(asked) => asked,
             Err(refused) => {
                 debug!("{} does not enter: {refused:?}", seat.listener.label());
@@ -104,7 +113,11 @@ impl Transmit {
                 // Nobody else can say so, whatever id their hello has.
                 hello.id = format!("{}-{}", short(&asked.client), hello.id);
                 if self.guests.must_knock(&asked.client) {
-                    self.knock(index, hello, asked);
+                    if seat.listener.phase == Phase::Refused {
+                        seat.listener.close_full(now);
+                    } else {
+                        self.knock(index, hello, asked);
+                    }
                 } else {
                     self.welcome(index, hello, Some(asked));
                 }
@@ -133,23 +146,32 @@ impl Transmit {
         Some((typed(kind::ENTERED, &message), Some(Entered { key, own, channel })))
     }
 
-    /// Whoever has that key, and was asked to leave, is not to hear what follows, nor to come again with the
-    /// link.
-    pub(super) fn shut_out(&mut self, key: &[u8; 32]) {
-        if !self.give_other_secret(Some(key)) {
+    /// Those who have these keys, and were asked to leave, are not to hear what follows, nor to come again with
+    /// the link.
+    pub(super) fn shut_out(&mut self, keys: &[[u8; 32]]) {
+        if keys.is_empty() {
+            return;
+        }
+        if !self.give_other_secret(keys) {
             warn!("whoever left may come again");
         }
-        if let Some(left) = self.guests.forget(key) {
-            self.keep_guests(left);
+        for key in keys {
+            if let Some(left) = self.guests.forget(key) {
+                self.keep_guests(left);
+            }
+            let knocks = self.guests.knocking().find(|knock| knock.asked.client == *key);
+            if let Some(index) = knocks.map(|knock| knock.index) {
+                self.turn_away(index, PLEASE_LEAVE);
+            }
         }
     }
 
     /// Gives the room another secret. `false` where it is open, or keeps the one that it has.
     pub(super) fn change_secret(&mut self) -> bool {
-        self.give_other_secret(None)
+        self.give_other_secret(&[])
     }
 
-    fn give_other_secret(&mut self, removed: Option<&[u8; 32]>) -> bool {
+    fn give_other_secret(&mut self, removed: &[[u8; 32]]) -> bool {
         let Some(keys) = &mut self.keys else { return false };
         let kept = |e: &_| warn!("the room keeps its key: {e}");
         let Ok(bytes) = random::secret::<SECRET>().inspect_err(kept) else { return false };

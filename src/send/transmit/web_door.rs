@@ -358,9 +358,9 @@ impl Transmit {
         by_fetch: Option<super::ByFetch>,
     ) -> Option<usize> {
         let now = self.clock.now_us();
-        let refused = match self.admission(visitor.origin) {
-            Admission::Seat => None,
-            Admission::Wait(full) => Some(full),
+        let admission = self.admission(visitor.origin);
+        let refused = match admission {
+            Admission::Seat | Admission::Wait(_) => admission.refusal(),
             Admission::Crowded(full) => {
                 let answer = Answer::sentence(Status::Unavailable, is_full(full));
                 visitor.answer(answer.with("Retry-After", "10"), true, false, now);
@@ -371,17 +371,21 @@ impl Transmit {
             }
         };
         let Visitor { line, peer, origin, .. } = visitor;
-        if self.keys.is_some() && refused.is_none() {
-            let config = self.room.config.frame();
-            let is_message = by_fetch.is_none();
-            opening.extend(if is_message { websocket::binary(&config) } else { config });
+        let config = match self.keys {
+            Some(_) => self.private_config()?,
+            None => Vec::new(),
+        };
+        if by_fetch.is_none() && !config.is_empty() {
+            opening.extend(websocket::binary(&config));
+        } else {
+            opening.extend_from_slice(&config);
         }
         let mut listener = if by_fetch.is_some() {
             Listener::by_fetch(peer, opening, refused, now)
         } else {
             Listener::browser(peer, opening, refused, now)
         };
-        listener.is_held = self.keys.is_some();
+        listener.hold(&config);
         let index = self.take_seat(line, listener, origin, true)?;
         if let Some(Some(seat)) = self.seats.get_mut(index) {
             seat.says_by = by_fetch;

@@ -2,7 +2,7 @@
 
 use super::{CLOSING_FOR_US, Listener, Phase, Second};
 use crate::wire::websocket::{self, close};
-use crate::wire::{Notice, Reason};
+use crate::wire::{Full, Notice, Reason};
 
 /// A first byte but no whole hello within this: closed.
 pub(super) const HELLO_WITHIN_US: u64 = 5_000_000;
@@ -51,6 +51,15 @@ impl Listener {
         self.second = Second { started_us: now_us, ..Second::default() };
     }
 
+    /// Begins to close because there is no seat for it.
+    pub fn close_full(&mut self, now_us: u64) {
+        let reason = match self.refusal {
+            Full::Server => Reason::ServerFull,
+            Full::Address => Reason::AddressFull,
+        };
+        self.close(reason, self.refusal.sentence(), now_us);
+    }
+
     /// The last word is written: wait for the peer to close.
     pub fn linger(&mut self, now_us: u64) {
         self.phase = Phase::Lingering;
@@ -80,9 +89,6 @@ impl Listener {
         }
         match self.phase {
             Phase::Plain if self.heard_since_us.is_some_and(|at| past(at, HELLO_WITHIN_US)) => {
-                Some(Overdue::HalfHello)
-            }
-            Phase::Typed if !self.is_confirmed() && past(self.since_us, HELLO_WITHIN_US) => {
                 Some(Overdue::HalfHello)
             }
             Phase::Refused if now_us > self.phase_until_us => Some(Overdue::Refused),

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use zeroize::Zeroizing;
 
-use super::{Listener, Outbox, Phase};
+use super::{Listener, Outbox, Phase, REFUSED_FOR_US};
 use crate::secure::Key;
 use crate::secure::handshake::{AnyOrder, Channel, Opening, Sealing};
 use crate::wire::datagram::private_to_client;
-use crate::wire::{Notice, Reason, Violation, kind};
+use crate::wire::{Full, Notice, PLAIN_HEADER, Reason, Violation, kind};
 
 /// Somebody who knocks and whom nobody answers goes after so long, in µs.
 const KNOCKS_FOR_US: u64 = 120_000_000;
@@ -20,20 +20,33 @@ pub struct Member {
     pub key: [u8; 32],
     /// The secret of sound that is for it alone.
     pub own: Key,
-    /// Whether it has said anything since: its first message may be somebody's copy.
-    pub is_confirmed: bool,
     opening: Opening,
     sealing_datagrams: Sealing,
     opening_datagrams: AnyOrder,
 }
 
 impl Listener {
-    /// A listener that has a seat in a private room: `config`, and no more before it has entered.
-    pub fn held(peer: SocketAddr, config: Vec<u8>, now_us: u64) -> Self {
-        let mut listener = Self::new(peer, Phase::Plain, Outbox::holding(config), now_us);
-        listener.is_held = true;
+    /// A listener that has a seat in a private room: the frame `config`, and no more before it has entered. Where
+    /// it is one too many, it hears of that only then, unless a seat is its own.
+    pub fn held(peer: SocketAddr, config: Vec<u8>, refused: Option<Full>, now_us: u64) -> Self {
+        let phase = if refused.is_some() { Phase::Refused } else { Phase::Plain };
+        let mut listener = Self::new(peer, phase, Outbox::holding(config.clone()), now_us);
+        listener.hold(&config);
+        listener.refusal = refused.unwrap_or(Full::Server);
         listener.heard_since_us = Some(now_us);
+        listener.phase_until_us = now_us + REFUSED_FOR_US;
         listener
+    }
+
+    /// Nothing is said to it but the frame `config` before it has entered.
+    pub fn hold(&mut self, config: &[u8]) {
+        self.config = config.get(PLAIN_HEADER..).unwrap_or_default().to_vec();
+    }
+
+    /// Whether the room is private, so that nothing is said to it before it has entered.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        !self.config.is_empty()
     }
 
     /// It waits until somebody lets it in, and is told so, and nothing else.
@@ -42,7 +55,7 @@ impl Listener {
         self.outbox.notice(&Notice::because(Reason::Waiting, text));
     }
 
-    /// It is let in at `now_us`: its time to say something begins.
+    /// It is let in, and listens from `now_us` on.
     pub fn is_let_in(&mut self, now_us: u64) {
         self.knocks_until_us = None;
         self.since_us = now_us;
@@ -51,22 +64,14 @@ impl Listener {
     /// Whether it is one of those who are there, and has not only come to the door of a private room.
     #[must_use]
     pub fn is_inside(&self) -> bool {
-        self.is_seated() && (!self.is_held || self.member.is_some())
+        self.is_seated() && (!self.is_held() || self.member.is_some())
     }
 
     /// It has entered the private room with its key: what is said from now on goes through `channel`.
     pub fn enter(&mut self, key: [u8; 32], own: Key, channel: Channel) {
         let Channel { sealing, opening, sealing_datagrams, opening_datagrams } = channel;
         self.outbox.seal_with(sealing);
-        let is_confirmed = false;
-        self.member =
-            Some(Member { key, own, is_confirmed, opening, sealing_datagrams, opening_datagrams });
-    }
-
-    /// Whether it has shown that it is there now, where that is not certain from the beginning.
-    #[must_use]
-    pub fn is_confirmed(&self) -> bool {
-        self.member.as_ref().is_none_or(|member| member.is_confirmed)
+        self.member = Some(Member { key, own, opening, sealing_datagrams, opening_datagrams });
     }
 }
 
@@ -74,18 +79,14 @@ impl Member {
     /// The kind and the body that a frame of that kind has sealed.
     pub(super) fn open(&mut self, kind: u8, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, Violation> {
         let opened = (kind == kind::PRIVATE).then(|| self.opening.open(body).ok()).flatten();
-        let opened = opened.filter(|opened| !opened.is_empty()).ok_or_else(unsealed)?;
-        self.is_confirmed = true;
-        Ok(opened)
+        opened.filter(|opened| !opened.is_empty()).ok_or_else(unsealed)
     }
 }
 
 impl Member {
     /// A datagram that it has sealed; `None` where it is another's, or came before.
     pub fn open_datagram(&mut self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let opened = self.opening_datagrams.open(sealed).ok()?;
-        self.is_confirmed = true;
-        Some(opened)
+        self.opening_datagrams.open(sealed).ok()
     }
 
     /// A datagram for it, sealed.

@@ -309,8 +309,8 @@ fn a_browser_that_may_not_come_again_is_told_so_by_the_code_before_its_welcome_t
 }
 
 #[test]
-fn whoever_knocks_waits_two_minutes_and_has_five_seconds_to_speak_once_let_in() {
-    let mut guest = Listener::held(([127, 0, 0, 1], 1).into(), b"config".to_vec(), 0);
+fn whoever_knocks_waits_two_minutes_and_listens_from_when_they_are_let_in() {
+    let mut guest = Listener::held(([127, 0, 0, 1], 1).into(), b"    config".to_vec(), None, 0);
     let entering = typed(kind::ENTER, b"first message");
     assert_eq!(guest.read(&entering, 1), Ok(Asks::Enter(b"first message".to_vec())));
     guest.knock("wait", 1_000_000);
