@@ -1,6 +1,6 @@
 // The page: what is tapped and typed goes to a listener, what the listener knows is shown.
 
-import {isHalf, link} from './link.js';
+import {link} from './link.js';
 import {Listener, State} from './listener.js';
 import {$, memory, setText} from './page.js';
 import {SHUT} from './refusal.js';
@@ -98,16 +98,11 @@ function show(problem = '') {
 		document.title = `${server} · AuraLync`;
 	}
 	if (state === State.playing) showPlaying();
-	if (privately || state === State.shut || listener?.inside?.isIn) showPrivate();
-}
-
-function showHalf() {
-	show(SHUT.half);
-	showPrivate();
+	if (privately || link.isHalf || state === State.shut || listener?.inside?.isIn) showPrivate();
 }
 
 function sentence() {
-	if (!listener) return 'Put on headphones and tap.';
+	if (!listener) return link.isHalf ? SHUT.half : 'Put on headphones and tap.';
 	if (listener.trouble) return listener.trouble;
 	if (listener.state === State.joining) return 'Joining …';
 	if (wishes.lessData && listener.player.figures()?.codec !== 'opus')
@@ -132,7 +127,6 @@ function wish(key, value) {
 	wishes[key] = value;
 	memory.set(key, value);
 	showWishes();
-	if (isHalf) showHalf();
 }
 
 /** @param {number} byMs */
@@ -173,8 +167,9 @@ window.addEventListener('pageshow', () => listener?.wake());
 window.addEventListener('online', () => listener?.wake());
 window.addEventListener('hashchange', () => {
 	if (!location.hash) return;
-	if (!link.take()) showHalf();
-	else if (listener) again();
+	link.take();
+	if (listener) again();
+	else show();
 });
 
 // A proxy may have put the page into a folder of its own.
@@ -182,4 +177,4 @@ const here = new URL('.', location.href);
 $('address').textContent = (here.host + here.pathname).replace(/\/$/, '');
 $('address').href = here.href;
 showWishes();
-if (isHalf) showHalf();
+if (link.isHalf) show();

@@ -17,6 +17,13 @@ export async function hasStandIn() {
 	return fetched.byFetch !== null;
 }
 
+// What is asked for, best first: as the server likes, less of the network, or the best sound.
+/** @type {{[data in Page.Data]: string[]}} */
+const CODECS = {auto: ['auto', 's16', 'opus'], less: ['opus', 's16'], more: ['s16', 'opus']};
+
+/** @param {Page.Data} data */
+export const codecsFor = (data) => CODECS[data].filter((codec) => codec !== 'opus' || fetched.opus);
+
 /** @type {Promise<void> | null} */
 let fetchingOpus = null;
 

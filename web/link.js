@@ -3,8 +3,11 @@
 
 const KEPT = 'auralync.link';
 
-// 32 bytes in base64url.
-const FRAGMENT = /^[\w-]{43}$/;
+// What a tab keeps that was given half a link, in the place of one: so a page that is loaded anew knows it too.
+const HALF = 'half';
+
+// 32 bytes in base64url, whose last character holds 4 bits of them.
+const FRAGMENT = /^[\w-]{42}[AEIMQUYcgkosw048]$/;
 
 /**
  * What stands behind the # of a link, or of what is left of one; empty where that is no whole link's.
@@ -42,16 +45,23 @@ function tried(use) {
 
 export class KeptLink {
 	#fragment = '';
+	#isHalf = false;
 
 	constructor() {
-		this.#fragment =
-			fragmentOf(tried(() => sessionStorage.getItem(KEPT)) ?? '')
-			|| fragmentOf(tried(() => localStorage.getItem(KEPT)) ?? '');
+		const ofTab = tried(() => sessionStorage.getItem(KEPT)) ?? '';
+		this.#isHalf = ofTab === HALF;
+		if (this.#isHalf) return;
+		this.#fragment = fragmentOf(ofTab) || fragmentOf(tried(() => localStorage.getItem(KEPT)) ?? '');
 	}
 
 	/** What stands behind its #; empty where there is none. */
 	get fragment() {
 		return this.#fragment;
+	}
+
+	/** Whether something else than a whole link was given last: no other is used in its place. */
+	get isHalf() {
+		return this.#isHalf;
 	}
 
 	/** Whether the next visit has it too. */
@@ -63,6 +73,7 @@ export class KeptLink {
 	keep(fragment) {
 		const {isRemembered} = this;
 		this.#fragment = fragment;
+		this.#isHalf = false;
 		tried(() => sessionStorage.setItem(KEPT, fragment));
 		if (isRemembered) this.remember(true);
 	}
@@ -74,25 +85,38 @@ export class KeptLink {
 
 	forget() {
 		this.#fragment = '';
+		this.#isHalf = false;
 		tried(() => sessionStorage.removeItem(KEPT));
 		this.remember(false);
 	}
 
 	/**
-	 * Takes what stands behind the # out of this page's address. Whether that was a whole link, or nothing.
+	 * What was given where a link belongs takes the place of the one that the tab had, also where it is none.
+	 * @param {string} text
+	 */
+	give(text) {
+		const fragment = fragmentOf(text);
+		if (fragment) {
+			this.keep(fragment);
+			return;
+		}
+		this.#fragment = '';
+		this.#isHalf = true;
+		tried(() => sessionStorage.setItem(KEPT, HALF));
+	}
+
+	/**
+	 * Takes what stands behind the # out of this page's address.
 	 * @param {Pick<Location, 'hash' | 'pathname' | 'search'>} address
 	 * @param {Pick<History, 'replaceState' | 'state'>} past
 	 */
 	take(address = location, past = history) {
 		const {hash, pathname, search} = address;
-		if (!hash) return true;
+		if (!hash) return;
 		past.replaceState(past.state, '', pathname + search);
-		const fragment = fragmentOf(hash);
-		if (fragment) this.keep(fragment);
-		return fragment !== '';
+		this.give(hash);
 	}
 }
 
 export const link = new KeptLink();
-/** Whether the page was opened with half a link. */
-export const isHalf = typeof location !== 'undefined' && !link.take();
+if (typeof location !== 'undefined') link.take();

@@ -1,9 +1,9 @@
 // A place at the server: connects, keeps the clock, hands sound to the player, and comes back by itself.
 
 import {BURST, BURST_SPACING_US, ServerClock} from './clock.js';
-import {fetched, fetchOpus, fetchOpusSoon, fetchSecure, hasStandIn} from './fetched.js';
+import {codecsFor, fetched, fetchOpus, fetchOpusSoon, fetchSecure, hasStandIn} from './fetched.js';
 import {Player} from './player.js';
-import {endOf, fullMeans, NOT_LOADED, SHUT, whyRefused} from './refusal.js';
+import {endOf, fullMeans, isPrivate, NOT_LOADED, noticeOf, SHUT, WAITING, whyRefused} from './refusal.js';
 import * as wire from './wire.js';
 
 // Between two attempts: at first, then growing, at most; a full server is left alone for longer.
@@ -16,6 +16,9 @@ const RETRY_RANDOM_MS = 250;
 // A connection that says nothing for so long is dead: servers send silence too.
 const SILENT_MS = 3_000;
 
+// A private room's server says nothing while its host is asked who comes in: two minutes, and the way there.
+const WAITING_MS = 130_000;
+
 const TICK_MS = 1_000;
 
 // Pings that may wait for an answer: while sound comes by datagram the WebSocket may stand still, and more would come
@@ -26,17 +29,11 @@ const MOST_UNANSWERED = 10;
 const OPUS_AFTER_MS = 2_000;
 const CHANNEL_AFTER_MS = 300;
 
-// What is asked for, best first: as the server likes, less of the network, or the best sound.
-/** @type {{[data in Page.Data]: string[]}} */
-const CODECS = {auto: ['auto', 's16', 'opus'], less: ['opus', 's16'], more: ['s16', 'opus']};
-
 // A private room says so at once. Where that has not come by then, a link leads to an open room.
 const CONFIG_WITHIN_MS = 2_000;
 
-// The close codes of a full server, of one that asks to leave, and of a room that has another key.
+// The close code of a full server.
 const TRY_LATER = 1013;
-const REMOVED = 4001;
-const WRONG_KEY = 4002;
 
 // Changes of a list of people that wait for somebody to read them.
 const MOST_CHANGES = 1_000;
@@ -52,6 +49,7 @@ export const State = {
 	refused: 'refused',
 	replaced: 'replaced',
 	shut: 'shut',
+	waiting: 'waiting',
 };
 
 export class Listener {
@@ -222,15 +220,20 @@ export class Listener {
 
 	#connect() {
 		clearTimeout(this.#retryTimer);
+		if (this.#link?.isHalf) {
+			this.#fail(State.shut, SHUT.half);
+			return;
+		}
 		this.#drop();
-		const {byFetch} = fetched;
-		const socket = byFetch ? new byFetch.Stream(this.#url) : new WebSocket(this.#url);
+		if (this.state === State.waiting) this.#change(State.joining, '');
+		const isClosed = this.#link?.fragment ? null : isPrivate(this.#url);
+		const socket = fetched.byFetch ? new fetched.byFetch.Stream(this.#url) : new WebSocket(this.#url);
 		socket.binaryType = 'arraybuffer';
 		this.#socket = socket;
 		this.#heardAt = performance.now();
 		socket.onopen = () => {
 			socket.onclose = (/** @type {Page.Closed} */ {code, reason}) => this.#lost(code, reason);
-			this.#greet(socket);
+			this.#greet(socket, isClosed);
 		};
 		socket.onmessage = (/** @type {{data: ArrayBuffer}} */ {data}) => this.#take(data);
 		socket.onclose = () => this.#refused(socket);
@@ -255,23 +258,25 @@ export class Listener {
 		this.#wasRefused = true;
 	}
 
-	/** @param {Page.Socket} socket */
-	async #greet(socket) {
-		// With a link nothing is said before the room has shown that it is private.
-		if (this.#link?.fragment) {
+	/** @param {Page.Socket} socket @param {Promise<boolean | null> | null} asked whether the room is private */
+	async #greet(socket, asked) {
+		// With a link nothing is said before the room has shown that it is private, without before it is known not to be.
+		if (!asked) {
 			this.#configTimer = setTimeout(() => this.#fail(State.shut, SHUT.open), CONFIG_WITHIN_MS);
 			return;
 		}
-		const hello = await this.#hello();
-		if (this.#socket === socket) socket.send(hello);
+		const [isClosed, hello] = await Promise.all([asked, this.#hello()]);
+		if (this.#socket !== socket) return;
+		if (isClosed === false) socket.send(hello);
+		else if (isClosed) this.#fail(State.shut, SHUT.noLink);
+		else this.#lost(0);
 	}
 
 	async #hello() {
 		// A secure page decodes by itself; elsewhere the first sound comes before a decoder does.
 		const mayWait = this.#data === 'less' || window.AudioDecoder;
 		if (mayWait && !fetched.opus) await fetchOpusSoon();
-		const codecs = CODECS[this.#data].filter((codec) => codec !== 'opus' || fetched.opus);
-		return wire.hello({id: this.#id, name: this.#name, codecs, talk: this.#talk});
+		return wire.hello({id: this.#id, name: this.#name, codecs: codecsFor(this.#data), talk: this.#talk});
 	}
 
 	/**
@@ -312,13 +317,14 @@ export class Listener {
 	#opened(data) {
 		const {inside} = this;
 		if (!inside) {
-			if (this.#isWelcome || this.#hasConfig || !wire.isConfig(data)) return data;
+			const isOpen = !this.#hasConfig && !this.#link?.fragment;
+			if (this.#isWelcome || this.#hasConfig || !wire.isConfig(data)) return isOpen ? data : null;
 			this.#hasConfig = true;
 			clearTimeout(this.#configTimer);
 			this.#enter(data);
 			return null;
 		}
-		const opened = inside.isIn ? inside.open(data) : inside.entered(data);
+		const opened = inside.isIn ? inside.open(data) : inside.answered(data);
 		if (this.#link && inside.fragment !== this.#link.fragment) this.#link.keep(inside.fragment);
 		return opened;
 	}
@@ -407,6 +413,7 @@ export class Listener {
 		this.people = null;
 		this.isSilenced = false;
 		this.#isWelcome = true;
+		if (this.state === State.waiting) this.#change(State.joining, '');
 		this.#opensDatagrams = this.inside;
 		this.player.begin(welcome, this.clock, fetched.opus);
 		this.#channel?.welcomed(welcome);
@@ -437,6 +444,7 @@ export class Listener {
 
 	/** @param {Wire.Notice} notice */
 	#noticed({reason, text, playoutDelayMs = 0, fromUs = 0}) {
+		if (reason === 'waiting' && this.inside?.isIn === false) this.#change(State.waiting, WAITING);
 		if (reason === 'playout_delay') this.player.setDelay(playoutDelayMs, fromUs);
 		if (reason === 'muted' || reason === 'unmuted') {
 			this.isSilenced = reason === 'muted';
@@ -451,25 +459,16 @@ export class Listener {
 
 	/** @param {number} code @param {string} reason */
 	#lost(code, reason = '') {
-		if (code === TRY_LATER) {
+		const notice = noticeOf(code, reason, this.state === State.waiting);
+		if (notice) this.#noticed(notice);
+		else if (code === TRY_LATER) {
 			this.#fail(State.full, fullMeans(reason));
 			this.#retry(FULL_RETRY_MS);
-			return;
+		} else {
+			const isGone = 'The server is gone. Sound comes back when it does.';
+			this.#fail(State.lost, this.welcome ? isGone : 'The server does not answer. Trying again.');
+			this.#retry();
 		}
-		if (code === WRONG_KEY) {
-			this.#fail(State.shut, SHUT.wrongKey);
-			return;
-		}
-		// Before the welcome there are no notices.
-		if (code === REMOVED) {
-			this.#noticed({kind: 'notice', reason: 'removed', text: reason});
-			return;
-		}
-		this.#fail(
-			State.lost,
-			this.welcome ? 'The server is gone. Sound comes back when it does.' : 'The server does not answer. Trying again.',
-		);
-		this.#retry();
 	}
 
 	/** @param {Page.State} state @param {string} trouble */
@@ -487,7 +486,8 @@ export class Listener {
 	}
 
 	#tick() {
-		if (this.#socket && performance.now() - this.#heardAt > SILENT_MS) this.#lost(0);
+		const believedMs = this.state === State.waiting ? WAITING_MS : SILENT_MS;
+		if (this.#socket && performance.now() - this.#heardAt > believedMs) this.#lost(0);
 	}
 
 	/** @param {Page.State} state @param {string} trouble */

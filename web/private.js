@@ -2,9 +2,8 @@
 // Fetched where a room is private.
 
 import {fetchSecure} from './fetched.js';
-import {fragmentOf, linkFor} from './link.js';
+import {linkFor} from './link.js';
 import {$, setText} from './page.js';
-import {SHUT} from './refusal.js';
 
 // Squares of white that scanners want around a code.
 const EDGE = 4;
@@ -34,6 +33,7 @@ panel.innerHTML = `
 		</div>
 	</div>
 	<div class="row" id="kept-link">
+		<button type="button" id="again">Try again</button>
 		<button type="button" id="forget">Forget the link</button>
 	</div>`;
 document.querySelector('form')?.before(panel);
@@ -47,19 +47,17 @@ others.innerHTML = `
 $('bring').append(others);
 
 /**
- * What is typed or pasted where a link goes: whether it is one. Its port, for those who play with programs, goes
- * where a link has it.
+ * What is typed or pasted where a link goes. The port of one, for those who play with programs, goes where a link has
+ * it.
  * @param {Page.OwnLink} link
  */
 function take(link) {
 	const typed = $('link').value;
-	const fragment = fragmentOf(typed);
-	if (!fragment) return false;
+	link.give(typed);
+	if (link.isHalf) return;
 	$('link').value = '';
 	const port = /[?&]port=(\d{1,5})\b/.exec(typed.split('#')[0]);
 	if (port) history.replaceState(history.state, '', `${location.pathname}?port=${port[1]}`);
-	link.keep(fragment);
-	return true;
 }
 
 /**
@@ -103,8 +101,9 @@ export function showPrivate(link, again) {
 	/** @type {SVGElement | null} */
 	let code = null;
 	const enter = () => {
-		if (take(link)) again();
-		else setText($('status'), SHUT.half);
+		if (!$('link').value.trim()) return;
+		take(link);
+		again();
 	};
 	$('enter').onclick = enter;
 	$('link').onkeydown = ({key}) => {
@@ -112,6 +111,7 @@ export function showPrivate(link, again) {
 	};
 	$('remember').checked = link.isRemembered;
 	$('remember').onchange = () => link.remember($('remember').checked);
+	$('again').onclick = again;
 	$('forget').onclick = () => {
 		link.forget();
 		again();
@@ -139,7 +139,8 @@ export function showPrivate(link, again) {
 			panel.hidden = !isIn && !isShut;
 			$('come-in').hidden = !isShut;
 			$('in-private').hidden = !isIn;
-			$('kept-link').hidden = !link.fragment;
+			$('kept-link').hidden = !link.fragment && !link.isHalf;
+			$('again').hidden = listener?.state !== 'shut' || !link.fragment;
 			others.hidden = !isIn || linkFor(link.fragment) === null;
 			// What leads here without a link leads nowhere.
 			$('qr').hidden = isIn;

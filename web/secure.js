@@ -12,6 +12,9 @@ const OTHER_SERVER = -2;
 const KEY_TEXT = /^[\w-]{43}$/;
 const MOST_EPOCHS = 256;
 
+// What may be said openly to who has not come in: that they wait, and why they do not come in.
+const OPENLY = ['waiting', 'not_let_in', 'wrong_key', 'stopping', 'replaced', 'captured', 'violation', 'removed'];
+
 // A sealed frame is longer by this at most: a counter and a tag.
 const SEALS = 24;
 
@@ -144,10 +147,19 @@ export class Inside {
 	}
 
 	/**
-	 * The frame of the welcome in the server's answer.
-	 * @param {ArrayBuffer} answer
+	 * What the server says to who has asked to come in: the frame of the welcome in its answer, or of a notice. Null
+	 * for a notice that only means something to who is in.
+	 * @param {ArrayBuffer} frame
 	 */
-	entered(answer) {
+	answered(frame) {
+		const kind = frame.byteLength > HEADER ? new DataView(frame).getUint8(4) : 0;
+		if (kind === Kind.notice) return OPENLY.includes(json(frame).reason) ? frame : null;
+		if (kind !== Kind.entered) throw new Violation('something else than an answer came before the room was entered');
+		return this.#entered(frame);
+	}
+
+	/** @param {ArrayBuffer} answer */
+	#entered(answer) {
 		const made = answer.byteLength > 2 * MAX_JSON ? -1 : this.#run('entered', [from(answer, HEADER)]);
 		if (made < 0) throw new Violation("somebody else than the room's server answered");
 		const welcome = framed(Uint8Array.of(Kind.welcome), this.#made(made));

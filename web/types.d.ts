@@ -174,7 +174,7 @@ declare namespace Page {
 	type Timer = ReturnType<typeof setTimeout> | undefined;
 	type Channel = import('./channel.js').Channel;
 	type Inside = import('./secure.js').Inside;
-	type KeptLink = Pick<import('./link.js').KeptLink, 'fragment' | 'keep'>;
+	type KeptLink = Pick<import('./link.js').KeptLink, 'fragment' | 'isHalf' | 'keep'>;
 	type OwnLink = import('./link.js').KeptLink;
 	type Private = ReturnType<typeof import('./private.js').showPrivate>;
 	type Room = import('./people.js').Room;
@@ -200,7 +200,7 @@ declare namespace Page {
 	/** What is asked for: as the server likes, less of the network, or the best sound. */
 	type Data = 'auto' | 'less' | 'more';
 
-	type State = 'joining' | 'playing' | 'lost' | 'full' | 'refused' | 'replaced' | 'shut';
+	type State = 'joining' | 'playing' | 'lost' | 'full' | 'refused' | 'replaced' | 'shut' | 'waiting';
 
 	/** A round trip to the server: half-way at `atUs`, when its clock was ahead by some `offsetUs`. */
 	interface Trip {
@@ -373,6 +373,7 @@ declare namespace Page {
 		link: HTMLInputElement;
 		enter: HTMLButtonElement;
 		remember: HTMLInputElement;
+		again: HTMLButtonElement;
 		forget: HTMLButtonElement;
 		copy: HTMLButtonElement;
 		copied: HTMLElement;

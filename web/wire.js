@@ -52,6 +52,9 @@ export const REASONS = [
 	'unmuted',
 	'playout_delay',
 	'may_not_talk',
+	'wrong_key',
+	'waiting',
+	'not_let_in',
 ];
 
 /** The server broke the protocol; the message says how. */

@@ -250,6 +250,9 @@ fn open_page(
     let token = door.local_addr().ok().and_then(|address| token(address.port()));
     let names = Names { pc: computer::name(), added: settings.web_hosts.clone() };
     let mut page = Web::new(settings.web_status, names);
+    if settings.private {
+        page.name_private_room();
+    }
     if let Some(token) = &token {
         page.let_control(token.token().to_owned());
     }

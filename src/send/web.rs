@@ -29,7 +29,7 @@ pub const STREAM: &str = "/stream";
 /// Where such a page says what it would say by WebSocket.
 pub const SAY: &str = "/say";
 
-/// Where the page learns whether there is a secure one.
+/// Where the page learns whether there is a secure one, and whether the room is private.
 const SECURE: &str = "/secure.json";
 
 /// Longest that is said in one request, in bytes: a third of a second of the largest microphone.
@@ -84,6 +84,8 @@ pub struct Web {
     token: Option<String>,
     /// The port of the secure page, where there is one.
     secure_port: Option<u16>,
+    /// Whether the room is private.
+    is_private: bool,
     /// The last QR code, and the address in it.
     qr: Option<(String, Arc<[u8]>)>,
 }
@@ -102,6 +104,7 @@ impl Web {
             metrics: None,
             token: None,
             secure_port: None,
+            is_private: false,
             qr: None,
         }
     }
@@ -114,6 +117,11 @@ impl Web {
     /// There is a secure page at `port`.
     pub fn name_secure_page(&mut self, port: u16) {
         self.secure_port = Some(port);
+    }
+
+    /// The room is private: a page without its link has nothing to say there.
+    pub fn name_private_room(&mut self) {
+        self.is_private = true;
     }
 
     /// The figures to answer with from now on.
@@ -184,11 +192,12 @@ impl Web {
         Ok(Response::Says(Saying { session, count }, length))
     }
 
-    /// Where the page is encrypted, for who wants to speak.
+    /// Where the page is encrypted, for who wants to speak; and whether the room is private, for who has no link.
     fn secure_page(&self) -> Answer {
         // Browsers complain to their users of what is not there, so it is, and says so.
         let port = self.secure_port.map_or("null".to_owned(), |port| port.to_string());
-        let body = Body::Text(format!("{{\"port\": {port}}}\n"));
+        let is_private = self.is_private;
+        let body = Body::Text(format!("{{\"port\": {port}, \"private\": {is_private}}}\n"));
         let answer = Answer { status: Status::Ok, fields: Vec::new(), body };
         answer.with("Content-Type", "application/json")
     }

@@ -35,6 +35,8 @@ pub mod close {
     pub const REMOVED: u16 = 4001;
     /// This room is private, and what was sent was made with another key than its own.
     pub const WRONG_KEY: u16 = 4002;
+    /// Whoever runs this private room does not let this listener in: do not come again by itself.
+    pub const NOT_LET_IN: u16 = 4003;
 }
 
 mod opcode {

@@ -91,9 +91,11 @@ const note = () =>
 		const TALK = 8;
 		const {send} = WebSocket.prototype;
 		window.talked = [];
+		window.said = [];
 		/** @param {any} bytes an ArrayBuffer: the page sends nothing else */
 		WebSocket.prototype.send = function noted(bytes) {
 			const view = new DataView(bytes);
+			window.said.push(view.getUint8(4));
 			if (view.getUint8(4) === TALK) window.talked.push([performance.now() / 1e3, view.getUint8(5), bytes.byteLength]);
 			return send.call(this, bytes);
 		};
@@ -218,6 +220,10 @@ const commands = {
 	}),
 	/** What was sent of the microphone so far: when (in seconds), with what flags, in how many bytes. */
 	talked: () => inPage(() => window.talked),
+	/** The kinds of all frames that the page has sent. */
+	said: () => inPage(() => window.said),
+	/** All that the page keeps in this browser, and in this tab. */
+	stored: () => inPage(() => [{...localStorage}, {...sessionStorage}]),
 	/** How many WebSockets the page has opened. */
 	sockets: () => inPage(() => window.sockets),
 	/** As a browser that does not have it. */

@@ -5,6 +5,8 @@ interface Window {
 	soundAt?: number;
 	/** What was sent of the microphone: when (in seconds), with what flags, in how many bytes. */
 	talked: [number, number, number][];
+	/** The kinds of all frames that the page has sent. */
+	said: number[];
 	/** WebSockets that the page has opened. */
 	sockets: number;
 	/** The listener that has joined in the page's place, and its patience. */

@@ -47,28 +47,58 @@ function open(hash, link = new KeptLink()) {
 		state: null,
 		replaceState: (/** @type {unknown} */ _, /** @type {string} */ __, to = '') => (address = String(to)),
 	};
-	const isWhole = link.take({hash, pathname: '/', search: '?port=6000'}, past);
-	return {address, isWhole, link};
+	link.take({hash, pathname: '/', search: '?port=6000'}, past);
+	return {address, link};
 }
 
 test('what stands behind the # is a link only if all of it is there', () => {
 	for (const text of [FRAGMENT, `#${FRAGMENT}`, `http://pc.lan:8080/?port=6000#${FRAGMENT}\n`, ` ${FRAGMENT} `])
 		assert.equal(fragmentOf(text), FRAGMENT, text);
-	for (const text of ['', '#', FRAGMENT.slice(1), `${FRAGMENT}A`, `${FRAGMENT.slice(1)}+`, 'http://pc.lan:8080/'])
+	// The last of these has bits that belong to no byte.
+	for (const text of [
+		'',
+		'#',
+		FRAGMENT.slice(1),
+		`${FRAGMENT}A`,
+		`${FRAGMENT.slice(0, -1)}x`,
+		`${FRAGMENT.slice(1)}+`,
+		'http://pc.lan:8080/',
+	])
 		assert.equal(fragmentOf(text), '', text);
 });
 
 test('the link is taken out of the address and kept for the tab alone', () => {
-	const {address, isWhole, link} = open(`#${FRAGMENT}`);
-	assert.deepEqual([address, isWhole, link.fragment, link.isRemembered], ['/?port=6000', true, FRAGMENT, false]);
+	const {address, link} = open(`#${FRAGMENT}`);
+	assert.deepEqual([address, link.isHalf, link.fragment, link.isRemembered], ['/?port=6000', false, FRAGMENT, false]);
 	assert.ok(shelves.browser.isEmpty);
 	assert.equal(open('').link.fragment, FRAGMENT, 'the tab was loaded anew');
 });
 
-test('half a link is taken out of the address too, and what was kept stays', () => {
-	open(`#${FRAGMENT}`);
-	const {address, isWhole, link} = open(`#${FRAGMENT.slice(2)}`);
-	assert.deepEqual([address, isWhole, link.fragment], ['/?port=6000', false, FRAGMENT]);
+test('half a link is taken out of the address too, is never kept, and no other is used in its place', () => {
+	open(`#${FRAGMENT}`).link.remember(true);
+	for (const wrong of [FRAGMENT.slice(2), `${FRAGMENT}A`, `${FRAGMENT.slice(1)}+`, 'listen', '<b>']) {
+		const {address, link} = open(`#${wrong}`);
+		assert.deepEqual([address, link.isHalf, link.fragment], ['/?port=6000', true, ''], wrong);
+		assert.deepEqual(
+			[shelves.tab, shelves.browser].map((shelf) => shelf.getItem('auralync.link')),
+			['half', FRAGMENT],
+		);
+		const again = open('').link;
+		assert.deepEqual([again.isHalf, again.fragment], [true, ''], 'the tab was loaded anew');
+	}
+	shelves.tab.removeItem('auralync.link');
+	assert.equal(open('').link.fragment, FRAGMENT, 'another tab has what was to be remembered');
+});
+
+test('after half a link a whole one holds, or none once it is forgotten', () => {
+	const {link} = open(`#${FRAGMENT.slice(2)}`);
+	link.give(` http://pc.lan:8080/#${OTHER}`);
+	assert.deepEqual([link.isHalf, link.fragment, new KeptLink().fragment], [false, OTHER, OTHER]);
+	link.give(OTHER.slice(1));
+	assert.deepEqual([link.isHalf, link.fragment], [true, '']);
+	link.forget();
+	assert.deepEqual([link.isHalf, link.fragment, shelves.tab.isEmpty], [false, '', true]);
+	assert.equal(new KeptLink().isHalf, false);
 });
 
 test('a room that is remembered is known to the next visit, with the secret that it has by then', () => {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod air;
+mod at_the_door;
 mod browser;
 mod channel;
 mod opus;

@@ -30,7 +30,7 @@ const NAME: &str = "Wilhelmine";
 const CONNECTIONS: usize = 1_000;
 
 /// Somebody between browsers and the page at that port.
-fn before(web: u16) -> Eavesdropper {
+pub(crate) fn before(web: u16) -> Eavesdropper {
     Eavesdropper::before(SocketAddr::from((Ipv4Addr::LOCALHOST, web)), CONNECTIONS)
 }
 
@@ -47,7 +47,7 @@ fn native(room: &Room, (name, port): (&str, u16), link: &str, more: &[&str]) -> 
 }
 
 /// What stands behind the `#` of the room's link.
-fn fragment(room: &Room) -> String {
+pub(crate) fn fragment(room: &Room) -> String {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
     command.args(["--bind", "127.0.0.1", "--no-web", "--show-link"]);
     let shown = command.output().unwrap();
@@ -56,11 +56,11 @@ fn fragment(room: &Room) -> String {
     link.trim().split_once('#').unwrap().1.to_owned()
 }
 
-fn private_server(room: &Room, port: u16, web: u16, more: &[&str]) -> Program {
+pub(crate) fn private_server(room: &Room, port: u16, web: u16, more: &[&str]) -> Program {
     server_with(room, "smooth", port, web, &[&["--private"], more].concat())
 }
 
-fn wait_until_it_says(browser: &mut Browser, words: &str) {
+pub(crate) fn wait_until_it_says(browser: &mut Browser, words: &str) {
     let mut said = String::new();
     wait_until(words, || {
         let shown = browser.ask("show");

@@ -196,8 +196,9 @@ test('whatever a server says, the page takes it for sealed or for a violation', 
 	const own = Buffer.from(bytes(made.server_public)).toString('base64url');
 	const asked = new Uint8Array(inside.enter(config({key: own}), hello));
 	assert.equal(asked[4], Kind.enter);
-	assert.throws(() => inside.entered(frame(Kind.entered, 100).buffer), Violation);
-	assert.throws(() => inside.entered(frame(Kind.entered, 300_000).buffer), Violation);
+	for (const kind of [Kind.entered, Kind.welcome, Kind.audio, Kind.pong, Kind.people, Kind.private, Kind.notice])
+		for (const length of [0, 1, 100, 300_000])
+			assert.throws(() => inside.answered(frame(kind, length).buffer), Violation, `${kind}, ${length} bytes`);
 	for (const kind of [Kind.audio, Kind.welcome, Kind.notice, Kind.private, Kind.sealed])
 		for (const length of [0, 1, 23, 24, 40, 300_000])
 			assert.throws(() => inside.open(frame(kind, length).buffer), Violation, `${kind}, ${length} bytes`);

@@ -105,7 +105,7 @@ fn the_encrypted_page_serves_what_the_other_does_and_shows_the_certificate_that_
     });
     assert_eq!(certificate.as_ref(), Some(&server.fingerprint));
     let (_, way) = request(server.page, "GET", "/secure.json");
-    assert_eq!(way, format!("{{\"port\": {}}}\n", server.secure.port()));
+    assert_eq!(way, format!("{{\"port\": {}, \"private\": false}}\n", server.secure.port()));
 
     // A listener's WebSocket, with all of the sound.
     let (mut browser, _) = WebSocket::listen(tunnel, "behind TLS");

@@ -226,6 +226,19 @@ fn figures_are_those_of_the_statistics_and_follow_them() {
 }
 
 #[test]
+fn a_page_learns_whether_there_is_an_encrypted_one_and_whether_the_room_is_private() {
+    let mut web = web(Readers::Local);
+    for said in ["{\"port\": null, \"private\": false}\n", "{\"port\": 8443, \"private\": true}\n"]
+    {
+        let way = answer(ask(&mut web, "10.0.0.9:1", "GET", "/secure.json", "Host: pc"));
+        assert!(has(&way, "Content-Type", "application/json"));
+        assert_eq!(way.body.bytes(), said.as_bytes());
+        web.name_secure_page(8443);
+        web.name_private_room();
+    }
+}
+
+#[test]
 fn the_qr_code_is_a_picture_of_the_pages_address() {
     let svg = get("/qr.svg");
     assert!(has(&svg, "Content-Type", "image/svg+xml"));

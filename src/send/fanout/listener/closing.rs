@@ -32,6 +32,7 @@ impl Listener {
                 Reason::Violation => close::POLICY,
                 Reason::Removed => close::REMOVED,
                 Reason::WrongKey => close::WRONG_KEY,
+                Reason::NotLetIn => close::NOT_LET_IN,
                 _ if self.phase == Phase::Refused => close::TRY_AGAIN,
                 _ => close::GOING_AWAY,
             });

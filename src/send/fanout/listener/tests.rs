@@ -287,11 +287,17 @@ fn a_welcomed_browser_is_told_goodbye_twice_and_one_too_many_to_come_again() {
 
 #[test]
 fn a_browser_that_may_not_come_again_is_told_so_by_the_code_before_its_welcome_too() {
-    for is_full in [false, true] {
-        let mut again = browser(is_full);
-        written(&mut again);
-        again.close(Reason::Removed, "leave", 0);
-        assert_eq!(written(&mut again), websocket::closing(close::REMOVED, "leave"), "{is_full}");
+    for (reason, code) in [
+        (Reason::Removed, close::REMOVED),
+        (Reason::WrongKey, close::WRONG_KEY),
+        (Reason::NotLetIn, close::NOT_LET_IN),
+    ] {
+        for is_full in [false, true] {
+            let mut again = browser(is_full);
+            written(&mut again);
+            again.close(reason, "leave", 0);
+            assert_eq!(written(&mut again), websocket::closing(code, "leave"), "{is_full}");
+        }
     }
     let mut seated = browser(false);
     seated.welcome(hello(), Vec::new(), &Log::new(4), 0);
