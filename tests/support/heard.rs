@@ -25,6 +25,10 @@ const DRIFT: usize = 4;
 /// goes on.
 const LOOK_AFTER: usize = 10;
 
+/// What is not judged behind the first sound, in frames: who begins to decode Opus, or to encode it, has nothing
+/// of what was before, so that its first 20 ms rise out of silence (RFC 7845, section 4.6, has more thrown away).
+const LEAD_IN: usize = WINDOW;
+
 /// What is looked for, in frames: 200 ms.
 const PIECE: usize = RATE as usize / 5;
 
@@ -50,7 +54,7 @@ pub(crate) struct Sent {
 /// How a sound was heard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Heard {
-    /// How many windows of 20 ms were heard, from the first sound on.
+    /// How many windows of 20 ms were heard, from the lead-in on.
     pub(crate) windows: usize,
     pub(crate) damaged: usize,
     /// Damaged windows in a row count as one.
@@ -96,8 +100,8 @@ impl Sent {
         wav.finalize().unwrap();
     }
 
-    /// Judges what was heard of it, from whichever place on: all behind the first sound, so that silence
-    /// at the end is damage. Less than a second of sound is nothing else.
+    /// Judges what was heard of it, from whichever place on: all behind the [lead-in](LEAD_IN) of the first sound,
+    /// so that silence at the end is damage. Less than a second of sound is nothing else.
     pub(crate) fn judge(&self, heard: &[f32]) -> Heard {
         let is_sound = |sample: &f32| sample.abs() > SILENT;
         let first = heard.iter().position(is_sound).unwrap_or(0);
@@ -113,7 +117,7 @@ impl Sent {
                 jumps: 0,
             };
         }
-        let heard = &heard[first..];
+        let heard = &heard[first + LEAD_IN..];
         let length = self.sound.left.len();
         let middle = RATE as usize / 2;
         // Where the first frame belongs, if nothing is missing up to the middle of the first second.
