@@ -15,10 +15,15 @@ use auralync::format::Format;
 use auralync::playout::jitter::Jitter;
 use auralync::playout::{BLOCK, Playout};
 use auralync::recv::speaker;
+use auralync::secure::Key;
+use auralync::secure::keyring::{Kind, StreamSeal};
+use auralync::secure::seal::Opener;
 use auralync::send::fanout::{Log, Outbox};
 use auralync::sound::limiter::Limiter;
 use auralync::sound::rate::RateConverter;
-use auralync::wire::{AudioFrame, AudioHeader, Deframer, Frame, Limits, MAX_AUDIO_PAYLOAD};
+use auralync::wire::{
+    AudioFrame, AudioHeader, Deframer, Frame, Limits, MAX_AUDIO_PAYLOAD, SEAL, SealedHeader,
+};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
@@ -194,6 +199,37 @@ fn convert_a_block_from(bencher: Bencher<'_, '_>, from_rate: u32) {
     bencher.counter(ItemsCount::new(BLOCK)).bench_local(|| {
         let needed = STEREO.samples(converter.needed());
         black_box(converter.block(&samples[..needed]).len())
+    });
+}
+
+/// Sealing is to cost no more than 15 µs for 8 KiB, which are 1,024 frames of float32: once, for everybody.
+#[divan::bench(args = CHUNKS)]
+fn seal_a_chunk(bencher: Bencher<'_, '_>, chunk: usize) {
+    let mut seal = StreamSeal::new(&Key::new([1; 32]), 7, 2);
+    let sound = AudioFrame::float32(audio_header(chunk, 0), &tone(chunk)).typed().to_vec();
+    let mut position = 0;
+    let mut sealed = Vec::with_capacity(sound.len() + SEAL);
+    bencher.bench_local(|| {
+        position += 1;
+        sealed.clear();
+        sealed.extend_from_slice(&sound);
+        seal.seal(Kind::Frame, position, SealedHeader::OPEN, black_box(&mut sealed))
+    });
+}
+
+/// What each listener pays for a chunk that is sealed.
+#[divan::bench(args = CHUNKS)]
+fn open_a_chunk(bencher: Bencher<'_, '_>, chunk: usize) {
+    let secret = Key::new([1; 32]);
+    let mut sealed = AudioFrame::float32(audio_header(chunk, 0), &tone(chunk)).typed().to_vec();
+    let is_sealed =
+        StreamSeal::new(&secret, 7, 2).seal(Kind::Frame, 1, SealedHeader::OPEN, &mut sealed);
+    assert!(is_sealed.is_some());
+    let key = secret.derive("auralync frame", &[2]);
+    let mut opened = Vec::with_capacity(sealed.len());
+    // Each opens it for the first time: a counter is taken once.
+    bencher.with_inputs(|| Opener::new(&key)).bench_local_values(|mut opener| {
+        opener.open(1, SealedHeader::OPEN, black_box(&sealed), &mut opened)
     });
 }
 

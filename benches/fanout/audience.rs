@@ -54,6 +54,8 @@ pub(crate) struct Seats {
     pub(crate) opus: bool,
     /// The secret of the private room that they come into, which has no browsers here.
     pub(crate) secret: Option<[u8; 16]>,
+    /// Whether they come one by one into an open room too: what they ask later does not come at once then.
+    pub(crate) one_by_one: bool,
 }
 
 /// The moment at which everybody has got what they first wait for.
@@ -236,6 +238,9 @@ impl Room {
             }
         }
         for number in 0..seats.by_datagram {
+            if seats.one_by_one && seats.secret.is_none() {
+                thread::sleep(member::APART);
+            }
             let (stream, mut way) = Way::open(seats.server, seats.secret, number, codec)?;
             let mut stream = TcpStream::from_std(stream);
             let token = readers.len();

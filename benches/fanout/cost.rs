@@ -264,6 +264,7 @@ impl Side {
             deaf: 0,
             opus: stream.opus,
             secret: None,
+            one_by_one: false,
         })
     }
 
@@ -276,6 +277,7 @@ impl Side {
             deaf: 0,
             opus: stream.opus,
             secret: None,
+            one_by_one: false,
         })?;
         (side.name, side.takes_pieces) = ("network loop by datagram", true);
         Ok(side)
@@ -290,6 +292,7 @@ impl Side {
             deaf: 0,
             opus: false,
             secret: None,
+            one_by_one: false,
         })?;
         side.name = "network loop with browsers";
         Ok(side)
@@ -334,6 +337,7 @@ impl Side {
             deaf: 0,
             opus: false,
             secret: None,
+            one_by_one: false,
         };
         let (audience, streams) = Audience::seat_while(seats, || admit(&door, stream, listeners))?;
         let poll = Poll::new()?;

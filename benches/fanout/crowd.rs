@@ -118,6 +118,7 @@ impl Occasion {
             deaf: self.deaf,
             opus: self.by_datagram > 0,
             secret: None,
+            one_by_one: false,
         };
         let mut audience = Audience::seat(seats)?;
         audience.begin()?;

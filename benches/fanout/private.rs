@@ -17,7 +17,14 @@ const LISTENERS: usize = 500;
 const ROUNDS: usize = 5;
 const LISTENING: Duration = Duration::from_secs(10);
 
-/// Measures and prints the table.
+/// Nobody reads while the others come in, one after the other. After so long all have what was kept for them.
+const EVEN_AFTER: Duration = Duration::from_secs(2);
+
+/// A machine that is busy with something else for half a second keeps listeners from reading, and then what
+/// is measured is not the same.
+const ATTEMPTS: usize = 3;
+
+/// Measures and prints the table: all its lines, or those whose name is among the arguments.
 pub(crate) fn measure(measuring: bool) -> Result<()> {
     let (listeners, rounds, listening) =
         if measuring { (LISTENERS, ROUNDS, LISTENING) } else { (5, 1, Duration::from_secs(1)) };
@@ -25,18 +32,29 @@ pub(crate) fn measure(measuring: bool) -> Result<()> {
         "\n{listeners} listeners, µs of the server's CPU for each in a second (median of {rounds})\n"
     );
     println!("  {:<34}  {:>8}  {:>8}  {:>6}  target", "", "open", "private", "ratio");
+    let arguments: Vec<String> = std::env::args().collect();
+    let is_named = |name: &String| arguments.contains(name);
+    let is_one_named = arguments.iter().any(|argument| argument.contains(" by "));
     for preset in ["stable", "low-latency"] {
         for (codec, opus) in [("f32", false), ("opus", true)] {
             for (way, by_datagram) in [("TCP", false), ("UDP", true)] {
+                let name = format!("{preset}, {codec} by {way}");
+                if is_one_named && !is_named(&name) {
+                    continue;
+                }
                 let mut sides = [Vec::new(), Vec::new()];
                 for _ in 0..rounds {
                     for (side, is_private) in sides.iter_mut().zip([false, true]) {
                         let crowd = (listeners, by_datagram, opus);
-                        side.push(once(preset, crowd, is_private, listening)?);
+                        let tried = (1..ATTEMPTS)
+                            .find_map(|_| once(preset, crowd, is_private, listening).ok());
+                        side.push(match tried {
+                            Some(cost) => cost,
+                            None => once(preset, crowd, is_private, listening)?,
+                        });
                     }
                 }
                 let [open, private] = sides.map(median);
-                let name = format!("{preset}, {codec} by {way}");
                 let ratio = private / open;
                 println!("  {name:<34}  {open:>8.1}  {private:>8.1}  {ratio:>6.3}  1.05 or less");
             }
@@ -63,8 +81,10 @@ fn once(
         deaf: 0,
         opus,
         secret: link.map(|link| *link.secret.bytes()),
+        one_by_one: true,
     };
     let mut audience = Audience::seat(seats)?;
+    std::thread::sleep(EVEN_AFTER.min(listening));
     audience.begin()?;
     let (before, started) = (cpu(&server.process)?, Instant::now());
     std::thread::sleep(listening);

@@ -15,7 +15,7 @@ use auralync::wire::{
 use super::waiting::PATIENCE;
 
 /// A server lets 200 in within a second.
-const APART: Duration = Duration::from_millis(7);
+pub(crate) const APART: Duration = Duration::from_millis(7);
 
 /// Somebody at the door of a private room, who has been told its config.
 pub(crate) struct AtDoor {
