@@ -13,7 +13,7 @@ const KEY_TEXT = /^[\w-]{43}$/;
 const MOST_EPOCHS = 256;
 
 // What may be said openly to who has not come in: that they wait, and why they do not come in.
-const OPENLY = ['waiting', 'not_let_in', 'wrong_key', 'stopping', 'replaced', 'captured', 'violation', 'removed'];
+const OPENLY = ['waiting', 'not_let_in', 'wrong_key', 'stopping', 'replaced', 'violation', 'removed'];
 
 // A sealed frame is longer by this at most: a counter and a tag.
 const SEALS = 24;

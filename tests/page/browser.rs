@@ -25,7 +25,8 @@ impl Browser {
         Self::start_hearing(kind, room, folder, port, None)
     }
 
-    /// Starts a browser whose microphone hears a WAV file over and over (only Chromium can).
+    /// Starts a browser whose microphone hears a WAV file over and over (only Chromium can), or is the system's own
+    /// where that file is called `system`.
     pub(crate) fn start_hearing(
         kind: &str,
         room: &Room,

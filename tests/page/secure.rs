@@ -3,12 +3,16 @@
 use serde_json::{Value, json};
 
 use crate::free_port;
-use crate::support::room::EAR1;
+use crate::support::room::{EAR1, EAR2};
 use crate::support::waiting::wait_until;
 use crate::talk::{Conference, PAGE, wait_for_state};
 
 /// How much of what the page plays is looked at, in s.
 const HEARD_S: f64 = 2.0;
+
+/// The longest time from a mouth to an ear, in ms: 80 of the preset's delay, what Chromium takes to record, clean
+/// and play (its echo canceller among it), and a busy machine.
+const MOUTH_TO_EAR_MS: f64 = 400.0;
 
 /// By which way the server says that it reaches the page.
 fn via(conference: &Conference) -> Value {
@@ -70,4 +74,23 @@ fn a_phone_talks_on_the_encrypted_page_behind_its_warning_and_where_no_websocket
     let shown = browser.ask("show");
     println!("{shown}");
     assert_eq!((&shown["state"], &shown["errors"]), (&json!("playing"), &json!([])), "{shown}");
+}
+
+#[test]
+fn what_is_said_on_the_encrypted_page_and_to_it_is_soon_at_the_other_ear() {
+    let port = free_port().to_string();
+    let conference = Conference::begin_with(&["--https", &port]);
+    let mut browser = conference.browser_in_the_room();
+    conference.enter(&mut browser, "open");
+    browser.ask("tap #talk-securely>summary");
+    assert_eq!(browser.ask("tapPastWarning #talk-securely>a")["secure"], true);
+    conference.join(&mut browser);
+    browser.ask("tap #talk");
+    let _words = conference.say_words();
+    let from_page_ms = conference.mouth_to_ear_ms(EAR2);
+    let to_page_ms = conference.mouth_to_ear_ms(EAR1);
+    println!("{from_page_ms:.0} ms from the page, {to_page_ms:.0} ms to it");
+    for took_ms in [from_page_ms, to_page_ms] {
+        assert!((0.0..MOUTH_TO_EAR_MS).contains(&took_ms), "{from_page_ms} {to_page_ms}");
+    }
 }

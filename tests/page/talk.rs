@@ -13,7 +13,7 @@ use crate::support::median::median;
 use crate::support::microphones::{MIC1, MOUTH};
 use crate::support::program::{Guarded, Program};
 use crate::support::recorder::Recorder;
-use crate::support::room::{EAR1, EAR2, RATE, Room};
+use crate::support::room::{EAR1, EAR2, RATE, Room, Sink};
 use crate::support::stereo::noise;
 use crate::support::waiting::wait_until;
 use crate::support::wav::write_wav;
@@ -44,6 +44,10 @@ const SPOKEN: usize = 3;
 
 /// What is louder is heard.
 const AUDIBLE: f32 = 1e-3;
+
+/// How long words are listened to, and how many of them must have been heard then.
+const LISTENED_S: f64 = 16.0;
+const LISTENED_WORDS: usize = 5;
 
 /// A talk frame's flag for the last one, and what its header takes. No packet of 64 kbit/s is half as
 /// long as samples of the slowest output are.
@@ -127,6 +131,33 @@ impl Conference {
     }
 
     /// A page whose microphone hears a WAV file.
+    /// A page that is not open yet, whose microphone hears what [`MOUTH`] plays.
+    pub(crate) fn browser_in_the_room(&self) -> Browser {
+        self.room.make_default_input(MIC1);
+        let system = Some(Path::new("system"));
+        Browser::start_hearing("chromium", &self.room, &folder(), self.web, system)
+    }
+
+    /// How long a word takes from the mouth to that ear, in ms, once some have been heard.
+    pub(crate) fn mouth_to_ear_ms(&self, ear: Sink) -> f64 {
+        let mut took_ms = Vec::new();
+        wait_until("words are heard", || {
+            let from = self.recorder.seconds();
+            wait_until("some words are said", || self.recorder.seconds() > from + LISTENED_S);
+            let said = onsets(&self.recorder.played(MOUTH, from).left);
+            let heard = onsets(&self.recorder.played(ear, from).left);
+            took_ms = said
+                .iter()
+                .filter_map(|said| heard.iter().find(|heard| *heard > said).map(|at| at - said))
+                .filter(|frames| *frames < WORD)
+                .map(|frames| frames as f64 * 1e3 / f64::from(RATE))
+                .collect();
+            took_ms.len() >= LISTENED_WORDS
+        });
+        println!("from mouth to {}: {took_ms:.0?} ms", ear.name);
+        median(took_ms.iter().copied())
+    }
+
     fn page_hearing(&self, address: &str, heard: Option<&Path>) -> Browser {
         let room = &self.room;
         let mut browser = Browser::start_hearing("chromium", room, &folder(), self.web, heard);
@@ -197,6 +228,22 @@ impl Conference {
             now > SILENT_S && self.recorder.heard(EAR2, now - SILENT_S, now).is_none()
         });
     }
+}
+
+/// Where words begin: what is heard after half a second of silence.
+fn onsets(sound: &[f32]) -> Vec<usize> {
+    let (mut silent, mut found) = (0, Vec::new());
+    for (at, sample) in sound.iter().enumerate() {
+        if sample.abs() <= AUDIBLE {
+            silent += 1;
+            continue;
+        }
+        if silent > WORD / 2 {
+            found.push(at);
+        }
+        silent = 0;
+    }
+    found
 }
 
 /// What the page says of the person who is called `name`.

@@ -18,6 +18,12 @@ pub(crate) struct Microphone {
 }
 
 impl Room {
+    /// Programs record from that microphone where they are told of none.
+    #[allow(dead_code, reason = "only browsers are told of none")]
+    pub(crate) fn make_default_input(&self, microphone: Microphone) {
+        self.pactl(&["set-default-source", microphone.name]);
+    }
+
     /// Plugs in a microphone, which hears one channel of what [`MOUTH`] plays.
     pub(crate) fn plug_microphone(&mut self, microphone: Microphone) {
         if !self.modules.contains_key(MOUTH.name) {
