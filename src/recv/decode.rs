@@ -33,6 +33,8 @@ pub struct Conversation {
     rooms: Option<Rooms>,
     /// Names the key of the server whose room we are in.
     server: [u8; SERVER],
+    /// The server of a private room said that it is full.
+    is_full: bool,
     /// Opens what is sealed, once we are in one.
     inside: Option<Inside>,
     stage: Stage,
@@ -97,6 +99,7 @@ impl Conversation {
             is_undecoded: false,
             rooms: None,
             server: [0; SERVER],
+            is_full: false,
             inside: None,
             stage: Stage::Waiting,
             samples: Vec::new(),
@@ -176,7 +179,7 @@ impl Conversation {
     /// Whether the server said that it is full and has not given us our old seat either.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        matches!(self.stage, Stage::Greeted { config: None })
+        self.is_full || matches!(self.stage, Stage::Greeted { config: None })
     }
 
     /// Takes one frame. Ask for the [`limits`](Self::limits) anew after each.
@@ -241,7 +244,7 @@ impl Conversation {
                 let Some(rooms) = &self.rooms else {
                     return Ok(Event::Shut(Shut::NoTicket));
                 };
-                if let Some(typed) = rooms.take_code() {
+                if let Some(typed) = rooms.code() {
                     let Ok((trying, frame)) = code::begin(&typed, room, payload) else {
                         return Ok(Event::Shut(Shut::NoCode));
                     };
@@ -327,11 +330,18 @@ impl Conversation {
 
     /// What comes while we try a code.
     fn tried(&mut self, kind: u8, body: &[u8]) -> Result<Event<'_>, Violation> {
+        if kind == kind::NOTICE {
+            return self.openly(body);
+        }
         let Stage::Trying(trying) = std::mem::replace(&mut self.stage, Stage::Waiting) else {
             return Err(Violation::Unframed);
         };
         match trying.take(kind, body)? {
             Outcome::Say(trying, frame) => {
+                // Whoever answers has had a try: another needs another code.
+                if let Some(rooms) = &self.rooms {
+                    rooms.forget_code();
+                }
                 self.stage = Stage::Trying(Box::new(trying));
                 Ok(Event::Say(frame))
             }
@@ -342,14 +352,13 @@ impl Conversation {
                 self.enter(&room, &config)
             }
             Outcome::Shut(shut) => Ok(Event::Shut(shut)),
-            Outcome::Other => before_entering(body),
         }
     }
 
     /// What comes after we have asked to enter a private room.
     fn entered(&mut self, kind: u8, body: &[u8]) -> Result<Event<'_>, Violation> {
         if kind == kind::NOTICE {
-            return before_entering(body);
+            return self.openly(body);
         }
         let Stage::Entering(entering) = std::mem::replace(&mut self.stage, Stage::Waiting) else {
             return Err(Violation::Unframed);
@@ -365,6 +374,13 @@ impl Conversation {
         self.stage = Stage::Typed(Box::new(promised(&welcome, &self.hello)?));
         self.inside = Some(inside);
         Ok(Event::Welcome(welcome))
+    }
+
+    /// What a notice says that comes openly, because we are not in the private room yet.
+    fn openly(&mut self, body: &[u8]) -> Result<Event<'static>, Violation> {
+        let event = before_entering(body)?;
+        self.is_full |= matches!(event, Event::Full(_));
+        Ok(event)
     }
 
     fn open<'a>(&'a mut self, kind: u8, body: &'a [u8]) -> Result<Event<'a>, Violation> {
@@ -389,13 +405,16 @@ impl Conversation {
     }
 }
 
-/// What a notice says that came openly, because we are not in the private room yet. Anybody on the network
-/// may have sent it: it ends a conversation, or lets it wait, and changes nothing else.
-fn before_entering<'a>(body: &[u8]) -> Result<Event<'a>, Violation> {
+/// What a notice means that anybody on the network may have sent: it ends a conversation, or lets it wait, and
+/// changes nothing else.
+fn before_entering(body: &[u8]) -> Result<Event<'static>, Violation> {
     let notice = Notice::read(body)?;
     Ok(match notice.reason {
         Reason::WrongKey => Event::Shut(Shut::OtherRoom),
         Reason::NotLetIn => Event::Shut(Shut::NotLetIn),
+        Reason::WrongCode => Event::Shut(Shut::WrongCode),
+        Reason::NoCode => Event::Shut(Shut::NoCode),
+        Reason::CodeWait => Event::Shut(Shut::CodeWait { seconds: notice.wait_s.unwrap_or(1) }),
         Reason::ServerFull => Event::Full(Full::Server),
         Reason::AddressFull => Event::Full(Full::Address),
         Reason::Waiting

@@ -82,10 +82,14 @@ impl Rooms {
 
     /// Rooms for a test, which are kept in that file.
     #[cfg(test)]
-    pub(crate) fn of(given: Option<Link>, known: Vec<Link>, path: PathBuf) -> Result<Self> {
+    pub(crate) fn of(
+        (given, code): (Option<Link>, Option<Code>),
+        known: Vec<Link>,
+        path: PathBuf,
+    ) -> Result<Self> {
         let own = Pair::new(Key::new([7; 32]));
-        let is_strict = given.is_some();
-        let keys = Arc::new(Mutex::new(Keys { is_strict, given, code: None, known }));
+        let is_strict = given.is_some() || code.is_some();
+        let keys = Arc::new(Mutex::new(Keys { is_strict, given, code, known }));
         Ok(Self { own, keys, keeper: Arc::new(keeper_of(path)?) })
     }
 
@@ -110,10 +114,15 @@ impl Rooms {
         self.keep(link);
     }
 
-    /// The code that was given, once: it is tried at the first private room.
+    /// The code that was given: it is tried at the first private room that answers.
     #[must_use]
-    pub fn take_code(&self) -> Option<Code> {
-        self.lock().code.take()
+    pub fn code(&self) -> Option<Code> {
+        self.lock().code.clone()
+    }
+
+    /// A server has answered to the code, which is good for no other try.
+    pub fn forget_code(&self) {
+        self.lock().code = None;
     }
 
     /// The code was right, and this is the room's link.
@@ -141,7 +150,7 @@ impl Rooms {
     /// Remembers a room that was entered.
     pub fn remember(&self, ticket: &Ticket) {
         self.lock().is_strict = true;
-        self.keep(Link { secret: ticket.secret.clone(), server: ticket.server });
+        self.change(&ticket.server, ticket.secret.clone());
     }
 
     fn keep(&self, link: Link) {
@@ -240,6 +249,17 @@ mod tests {
         let many: Vec<_> = (0..=MOST_ROOMS).map(|n| link((n / 2) as u8, (n % 256) as u8)).collect();
         let text: Vec<_> = many.iter().map(|link| link.fragment().to_string()).collect();
         assert_eq!(links(text.join("\n").as_bytes()), many[1..]);
+    }
+
+    #[test]
+    fn a_secret_that_a_welcome_tells_takes_the_place_of_the_links_that_was_given() {
+        let folder = scratch("new-secret");
+        let rooms = Rooms::of((Some(link(1, 1)), None), Vec::new(), folder.join(ROOMS)).unwrap();
+        let ticket = rooms.ticket(&[1; 16]).unwrap();
+        rooms.remember(&Ticket { secret: Secret::new([2; 16]), ..ticket });
+        assert_eq!(*rooms.ticket(&[1; 16]).unwrap().secret.bytes(), [2; 16]);
+        drop(rooms);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     fn scratch(name: &str) -> PathBuf {

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::random;
 use crate::secure::code::{self, CLIENT_RANDOM, Code};
 use crate::secure::room::{Link, name_of};
-use crate::wire::{Notice, PrivateRoom, Reason, Violation, kind, typed};
+use crate::wire::{PrivateRoom, Violation, kind, typed};
 
 /// A code that is being tried.
 #[derive(Debug)]
@@ -32,8 +32,6 @@ pub(super) enum Outcome {
     Link(Link, PrivateRoom, Vec<u8>),
     /// It was not, or cannot be tried.
     Shut(Shut),
-    /// The server says something else.
-    Other,
 }
 
 /// Begins to try a code in `room`, whose config had that payload. Returns the frame to say, too.
@@ -69,17 +67,6 @@ impl Trying {
                 }
                 let link = Link { secret, server: name_of(&key) };
                 Ok(Outcome::Link(link, room, config))
-            }
-            (_, kind::NOTICE) => {
-                let notice = Notice::read(body)?;
-                Ok(match notice.reason {
-                    Reason::WrongCode => Outcome::Shut(Shut::WrongCode),
-                    Reason::NoCode => Outcome::Shut(Shut::NoCode),
-                    Reason::CodeWait => {
-                        Outcome::Shut(Shut::CodeWait { seconds: notice.wait_s.unwrap_or(1) })
-                    }
-                    _ => Outcome::Other,
-                })
             }
             _ => Err(Violation::Unframed),
         }

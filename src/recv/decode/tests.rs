@@ -4,6 +4,7 @@ use super::*;
 use crate::format::Format;
 use crate::scratch::Scratch;
 use crate::secure::Key;
+use crate::secure::code::Code;
 use crate::secure::handshake::{Pair, Terms};
 use crate::secure::room::{Link, Secret};
 use crate::wire::{AudioFrame, AuralyncKey, RoomKeys, SERVER_FULL, SecretText, typed};
@@ -186,7 +187,7 @@ fn greets(conversation: &mut Conversation, payload: &[u8]) -> Vec<u8> {
 fn whoever_was_in_a_private_room_or_has_its_link_says_no_hello_openly_any_more() {
     let host = Host::new();
     let scratch = Scratch::new();
-    let rooms = |given, known| Rooms::of(given, known, scratch.path("rooms")).unwrap();
+    let rooms = |given, known| Rooms::of((given, None), known, scratch.path("rooms")).unwrap();
     let open = config(Some(3)).frame();
     let full = &SERVER_FULL[4..];
     let remembers = rooms(None, vec![host.link()]);
@@ -205,7 +206,7 @@ fn whoever_was_in_a_private_room_or_has_its_link_says_no_hello_openly_any_more()
 fn what_comes_openly_before_we_are_in_ends_it_or_lets_us_wait_and_changes_nothing() {
     let host = Host::new();
     let scratch = Scratch::new();
-    let rooms = Rooms::of(Some(host.link()), Vec::new(), scratch.path("rooms")).unwrap();
+    let rooms = Rooms::of((Some(host.link()), None), Vec::new(), scratch.path("rooms")).unwrap();
     let notice = |reason| Notice::because(reason, "text").frame();
     let after = |frame: &[u8]| {
         let mut enters = conversation(false).with(Some(rooms.clone()));
@@ -227,4 +228,25 @@ fn what_comes_openly_before_we_are_in_ends_it_or_lets_us_wait_and_changes_nothin
     }
     let pong = Pong { client_us: 1, received_us: 2, sent_us: 3 };
     assert!(after(&pong.frame()).0.starts_with("Err"));
+}
+
+#[test]
+fn a_code_is_kept_until_a_server_answers_to_it() {
+    let host = Host::new();
+    let scratch = Scratch::new();
+    let code = Code::new(123_456);
+    let rooms = Rooms::of((None, code), Vec::new(), scratch.path("rooms")).unwrap();
+    let tries = || {
+        let mut tries = conversation(false).with(Some(rooms.clone()));
+        assert_eq!(greets(&mut tries, &host.config)[4], kind::CODE);
+        tries
+    };
+    let notice = |reason| Notice::because(reason, "text").frame();
+    let mut full = tries();
+    assert_eq!(full.take(typed_frame(&notice(Reason::Muted))), Ok(Event::Nothing));
+    let says_full = notice(Reason::ServerFull);
+    assert_eq!(full.take(typed_frame(&says_full)), Ok(Event::Full(Full::Server)));
+    assert!(full.is_refused());
+    let wrong = typed(kind::CODE_ANSWER, &[9; 64]);
+    assert_eq!(tries().take(typed_frame(&wrong)), Ok(Event::Shut(Shut::WrongCode)));
 }

@@ -329,10 +329,12 @@ impl Listener {
                 {
                     return Ok(Asks::Enter(body.to_vec()));
                 }
-                (kind::CODE, Phase::Plain | Phase::Refused) if is_held => {
+                (kind::CODE, Phase::Plain | Phase::Refused)
+                    if is_held && self.knocks_until_us.is_none() =>
+                {
                     return Ok(Asks::Code(body.to_vec()));
                 }
-                (kind::CODE_PROOF, Phase::Plain) if is_held => {
+                (kind::CODE_PROOF, Phase::Plain) if is_held && self.knocks_until_us.is_none() => {
                     return Ok(Asks::CodeProof(body.to_vec()));
                 }
                 (kind::HELLO, _) if is_held && self.member.is_none() => {

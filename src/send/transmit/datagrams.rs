@@ -224,6 +224,10 @@ impl Transmit {
         let (token, sealed) = read_private_to_server(datagrams.buffer.get(..length)?)?;
         let seat = self.seats.get_mut(*datagrams.seats.get(&token)?)?.as_mut()?;
         let opened = seat.listener.member.as_mut()?.open_datagram(sealed)?;
+        // Nobody asks for another, or speaks as one.
+        if opened.get(4..20)? != token {
+            return None;
+        }
         datagrams.buffer.get_mut(..opened.len())?.copy_from_slice(&opened);
         Some(opened.len())
     }

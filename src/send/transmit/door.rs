@@ -288,7 +288,7 @@ impl Transmit {
         if let Some(Entered { key, own, channel }) = entered {
             seat.listener.enter(key, own, channel);
             if let Some(keys) = &mut self.keys {
-                keys.came_in(key);
+                keys.came_in(key, now);
             }
         }
         if let Some(why) = &refusal {

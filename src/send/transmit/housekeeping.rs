@@ -50,6 +50,10 @@ impl Transmit {
                     self.touch(index);
                 }
                 Some(Overdue::Unanswered) => self.turn_away(index, UNANSWERED),
+                Some(Overdue::Refused) if seat.listener.is_held() => {
+                    seat.listener.close_full(now);
+                    self.touch(index);
+                }
                 Some(Overdue::Refused) => {
                     let text = seat.listener.refusal.sentence();
                     seat.listener.close(Reason::Stopping, text, now);
@@ -159,6 +163,9 @@ impl Transmit {
         self.dropped_before += counts.dropped_full + counts.dropped_old;
         self.dropped_before += path.dropped_full + path.dropped_old;
         let now = self.clock.now_us();
+        if let (Some(keys), Some(member)) = (&mut self.keys, &seat.listener.member) {
+            keys.was_there(&member.key, now);
+        }
         let account = seat.listener.account(now);
         let has_listened = counts.frames > 0 || !seat.listener.id.is_empty();
         if has_listened && self.hearsay.may_tell(now) {

@@ -35,6 +35,10 @@ const HEARD_FOR_US: u64 = 21_000_000;
 const MOST_FORMER: usize = 64;
 const MOST_MEMBERS: usize = 4_096;
 
+/// Whoever was in and has been gone for so long, in µs, does not come in again with a former secret: as long as
+/// somebody is away who changes rooms or PCs, and not so long that keys can be kept for later.
+const AWAY_US: u64 = 10 * 60 * 1_000_000;
+
 /// Handshakes in a second: a third of a millisecond each.
 const ENTER_PER_SECOND: u64 = 200;
 
@@ -54,8 +58,8 @@ pub(super) struct Keys {
     /// Secrets that the room had, the newest last: whoever came in with one comes in with it again, and
     /// nobody else.
     former: VecDeque<Secret>,
-    /// The public keys of all who came in, the newest last.
-    members: VecDeque<[u8; 32]>,
+    /// The public keys of all who came in, and when they were last known to be there, in µs.
+    members: VecDeque<([u8; 32], u64)>,
     /// The epoch whose key is in use.
     in_use: Option<u8>,
     /// Told epochs, the newest last, as long as any of their sound may be heard. The first is in use.
@@ -125,24 +129,32 @@ impl Keys {
             Refusal::Stranger => Refused::Key,
             Refusal::Broken => Refused::Broken,
         })?;
-        if *terms.secret != secrets.secret && !members.contains(&asked.client) {
+        let is_member = |(key, _): &([u8; 32], u64)| *key == asked.client;
+        if *terms.secret != secrets.secret && !members.iter().any(is_member) {
             return Err(Refused::Key);
         }
         Ok(asked)
     }
 
     /// Whoever has that key is in: they come again also when the room has another secret.
-    pub(super) fn came_in(&mut self, client: [u8; 32]) {
-        if !self.members.contains(&client) {
-            self.members.push_back(client);
-            self.members.drain(..self.members.len().saturating_sub(MOST_MEMBERS));
+    pub(super) fn came_in(&mut self, client: [u8; 32], now_us: u64) {
+        self.members.retain(|(key, _)| *key != client);
+        self.members.push_back((client, now_us));
+        self.members.drain(..self.members.len().saturating_sub(MOST_MEMBERS));
+    }
+
+    /// Whoever has that key is there, or was until now.
+    pub(super) fn was_there(&mut self, client: &[u8; 32], now_us: u64) {
+        if let Some((_, at_us)) = self.members.iter_mut().find(|(key, _)| key == client) {
+            *at_us = now_us;
         }
     }
 
     /// The room has another secret from now on, and the next epoch comes soon: whoever was asked to leave
-    /// knows neither. Returns what is to be kept.
-    pub(super) fn change(&mut self, secret: Secret, removed: &[[u8; 32]]) -> Host {
-        self.members.retain(|member| !removed.contains(member));
+    /// knows neither, and whoever has long been gone comes with the new secret alone. Returns what is to be kept.
+    pub(super) fn change(&mut self, secret: Secret, removed: &[[u8; 32]], now_us: u64) -> Host {
+        let is_near = |at_us: u64| now_us.saturating_sub(at_us) < AWAY_US;
+        self.members.retain(|(key, at_us)| !removed.contains(key) && is_near(*at_us));
         self.former.push_back(std::mem::replace(&mut self.secrets.secret, secret));
         if self.former.len() > MOST_FORMER {
             self.former.pop_front();
@@ -264,7 +276,7 @@ mod tests {
     fn whoever_was_asked_to_leave_opens_nothing_after_half_a_second_even_if_an_epoch_was_told() {
         let mut keys = keys();
         keys.begin(secret(1), 50 * S);
-        keys.change(Secret::new([5; 16]), &[[0; 32]]);
+        keys.change(Secret::new([5; 16]), &[[0; 32]], 55 * S);
         assert!(keys.is_due(55 * S));
         let news = keys.begin(secret(2), 55 * S);
         assert_eq!(news.epochs.keys().collect::<Vec<_>>(), [&9]);
@@ -306,21 +318,25 @@ mod tests {
     fn after_a_change_those_who_were_in_come_again_and_whoever_was_asked_to_leave_does_not() {
         let mut keys = keys();
         let pair = |n| Pair::new(Key::new([n; 32]));
-        let (stays, goes, stranger) = (pair(11), pair(12), pair(13));
+        let (stays, goes, stranger, gone) = (pair(11), pair(12), pair(13), pair(14));
         let (old, new) = ([1; 16], [5; 16]);
         for own in [&stays, &goes] {
             let asked = take(&mut keys, &ask(old, own, CONFIG), 0).unwrap();
-            keys.came_in(asked.client);
+            keys.came_in(asked.client, 0);
         }
+        // They came in, and went.
+        keys.came_in(gone.public, 0);
         // Nobody is in who only asked.
         take(&mut keys, &ask(old, &stranger, CONFIG), 0).unwrap();
-        let kept = keys.change(Secret::new(new), &[goes.public]);
+        let late_us = AWAY_US;
+        keys.was_there(&stays.public, late_us - S);
+        let kept = keys.change(Secret::new(new), &[goes.public], late_us);
         assert_eq!(*kept.secret.bytes(), new);
         for secret in [old, new] {
-            assert!(take(&mut keys, &ask(secret, &stays, CONFIG), S).is_ok());
+            assert!(take(&mut keys, &ask(secret, &stays, CONFIG), late_us).is_ok());
         }
-        for (secret, own) in [(old, &goes), (old, &stranger), ([7; 16], &stays)] {
-            let refused = take(&mut keys, &ask(secret, own, CONFIG), S).err();
+        for (secret, own) in [(old, &goes), (old, &stranger), (old, &gone), ([7; 16], &stays)] {
+            let refused = take(&mut keys, &ask(secret, own, CONFIG), late_us).err();
             assert_eq!(refused, Some(Refused::Key));
         }
         let news = keys.begin(secret(1), S);

@@ -86,7 +86,7 @@ impl Transmit {
         let now = self.clock.now_us();
         let is_there = |knock: &&Knock| {
             let seat = self.seats.get(knock.index).and_then(Option::as_ref);
-            seat.is_some_and(|seat| seat.listener.peer == peer)
+            seat.is_some_and(|seat| seat.listener.peer == peer && !seat.listener.is_leaving())
         };
         let Some(index) = self.guests.knocking().find(is_there).map(|knock| knock.index) else {
             return false;

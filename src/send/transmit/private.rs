@@ -172,10 +172,14 @@ impl Transmit {
     }
 
     fn give_other_secret(&mut self, removed: &[[u8; 32]]) -> bool {
+        let now = self.clock.now_us();
         let Some(keys) = &mut self.keys else { return false };
+        for member in self.seats.iter().flatten().filter_map(|seat| seat.listener.member.as_ref()) {
+            keys.was_there(&member.key, now);
+        }
         let kept = |e: &_| warn!("the room keeps its key: {e}");
         let Ok(bytes) = random::secret::<SECRET>().inspect_err(kept) else { return false };
-        let host = keys.change(Secret::new(*bytes), removed);
+        let host = keys.change(Secret::new(*bytes), removed, now);
         if let Some(keep) = &self.keep_secrets {
             keep(host);
         }

@@ -15,6 +15,10 @@ use crate::wire::{self, AudioFrame, AudioHeader};
 impl Listener {
     /// Takes a datagram of its microphone, if anybody may hear that.
     pub fn take_talk(&mut self, number: u32, piece: (AudioHeader, &[u8]), now_us: u64) {
+        // Whoever was asked to leave is not heard while that is being said.
+        if self.is_leaving() {
+            return;
+        }
         let is_unheard = self.is_unheard();
         self.heard_us = now_us;
         if let Some(talker) = self.talker.as_mut().filter(|_| !is_unheard) {

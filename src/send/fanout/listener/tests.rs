@@ -315,6 +315,9 @@ fn whoever_knocks_waits_two_minutes_and_listens_from_when_they_are_let_in() {
     assert_eq!(guest.read(&entering, 1), Ok(Asks::Enter(b"first message".to_vec())));
     guest.knock("wait", 1_000_000);
     assert_eq!(guest.read(&entering, 2_000_000), Ok(Asks::Nothing), "once is enough");
+    for kind in [kind::CODE, kind::CODE_PROOF] {
+        assert_eq!(guest.read(&typed(kind, b"code"), 2_000_000), Ok(Asks::Nothing));
+    }
     assert!(!guest.is_inside());
     assert_eq!(guest.overdue(121_000_000), None);
     assert_eq!(guest.overdue(121_000_001), Some(Overdue::Unanswered));
