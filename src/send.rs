@@ -31,6 +31,7 @@ use log::warn;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
+use crate::control::token::TokenFile;
 use crate::discovery::announce::Announcer;
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -69,6 +70,8 @@ pub struct Server {
     datagrams: Option<std::net::UdpSocket>,
     /// The page's; a server can do without.
     web_door: Option<std::net::TcpListener>,
+    /// What those show who may tell this server what to do. It is there before anybody is told of the server.
+    token: Option<TokenFile>,
     /// The encrypted page's, with what it shows.
     secure: Option<Secure>,
     lines: Lines,
@@ -125,6 +128,7 @@ impl Server {
             let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
+        let token = web_door.as_ref().and_then(running::token);
         let secure = secure_page(&settings, web_door.is_some())?;
         let keys = settings
             .private
@@ -143,6 +147,7 @@ impl Server {
             door,
             datagrams,
             web_door,
+            token,
             secure,
             lines,
             recordings,
@@ -230,7 +235,7 @@ impl Server {
         let (port, web) = (self.address().map_or(0, |address| address.port()), self.web_port());
         let Self { settings, source: origin, beside, desk, orders, fitting, .. } = self;
         let Self { format, door, datagrams, web_door, secure, lines, .. } = self;
-        let Self { recordings, keys, status, .. } = self;
+        let Self { recordings, keys, status, token, .. } = self;
         let clock = fitting.clock;
         let opened = Opened {
             origin,
@@ -241,6 +246,7 @@ impl Server {
             door,
             datagrams,
             web_door,
+            token,
             secure,
             recordings,
             keys,

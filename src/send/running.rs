@@ -48,6 +48,7 @@ pub(super) struct Opened {
     pub(super) door: TcpListener,
     pub(super) datagrams: Option<UdpSocket>,
     pub(super) web_door: Option<TcpListener>,
+    pub(super) token: Option<TokenFile>,
     pub(super) secure: Option<Secure>,
     pub(super) recordings: Recordings,
     pub(super) keys: Option<(Host, Code)>,
@@ -77,7 +78,7 @@ impl Running {
     /// If the system gives no thread or no event queue.
     pub(super) fn start(settings: &ServerSettings, opened: Opened) -> Result<Self> {
         let Opened { origin, beside, desk, orders, fitting, mut recordings, .. } = opened;
-        let Opened { door, datagrams, web_door, secure, .. } = opened;
+        let Opened { door, datagrams, web_door, token, secure, .. } = opened;
         let (clock, format, stop) = (fitting.clock, fitting.mix, fitting.stop.clone());
         let counters: Arc<stats::Capture> = Arc::default();
         let room = terms::room(settings, format, fitting.captured.clone());
@@ -106,21 +107,18 @@ impl Running {
             _ => None,
         };
         let mut certificates = None;
-        let token = match web_door {
-            Some(door) => {
-                let web = door.local_addr().ok().map(|address| address.port());
-                let board = Board {
-                    desk,
-                    network: handle.clone(),
-                    kept,
-                    record: recordings.control.clone(),
-                    offered: offered(settings),
-                    link_to: link::address(settings, port, web),
-                };
-                open_page(door, settings, &mut transmit, board, &stop)?
-            }
-            None => None,
-        };
+        if let Some(door) = web_door {
+            let web = door.local_addr().ok().map(|address| address.port());
+            let board = Board {
+                desk,
+                network: handle.clone(),
+                kept,
+                record: recordings.control.clone(),
+                offered: offered(settings),
+                link_to: link::address(settings, port, web),
+            };
+            open_page((door, token.as_ref()), settings, &mut transmit, board, &stop)?;
+        }
         if let Some(Secure { door, keeper }) = secure {
             transmit.open_securely(door, Sessions::new(keeper.shown())?)?;
             let heard = stop.clone();
@@ -241,31 +239,30 @@ fn open_channels(
 
 /// Serves the page, and lets those who have the token tell the server what to do.
 fn open_page(
-    door: TcpListener,
+    (door, token): (TcpListener, Option<&TokenFile>),
     settings: &ServerSettings,
     transmit: &mut Transmit,
     board: Board,
     stop: &Shutdown,
-) -> Result<Option<TokenFile>> {
-    let token = door.local_addr().ok().and_then(|address| token(address.port()));
+) -> Result<()> {
     let names = Names { pc: computer::name(), added: settings.web_hosts.clone() };
     let mut page = Web::new(settings.web_status, names);
     if settings.private {
         page.name_private_room();
     }
-    if let Some(token) = &token {
+    if let Some(token) = token {
         page.let_control(token.token().to_owned());
     }
     transmit.open_to_browsers(door, page)?;
     if token.is_some() {
         transmit.send_callers_to(control::start(board, stop)?);
     }
-    Ok(token)
+    Ok(())
 }
 
-/// The token of those who may tell this server what to do. A server is of use without.
-fn token(port: u16) -> Option<TokenFile> {
-    let token = TokenFile::write(port);
+/// The token of those who may tell the server what to do whose page is at that door. A server is of use without.
+pub(super) fn token(door: &TcpListener) -> Option<TokenFile> {
+    let token = TokenFile::write(door.local_addr().ok()?.port());
     token.inspect_err(|e| warn!("nobody can tell this server what to do: {e}")).ok()
 }
 

@@ -38,7 +38,7 @@ impl Host {
 
     pub(super) fn ctl(&self, words: &[&str]) -> String {
         let output = self.ask(words);
-        assert!(output.status.success(), "{output:?}");
+        assert!(output.status.success(), "{output:?}, and the server: {}", self.room.server.said());
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
