@@ -1,8 +1,10 @@
 //! Chromium or Firefox, driven through drive.js.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -12,8 +14,12 @@ use crate::support::room::Room;
 /// A name that is not this machine's own, so that the page is not “secure” to the browser.
 pub(crate) const HOST: &str = "living-room.lan";
 
+/// A browser that does not answer for so long never does: a page has half a minute to load.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(90);
+
 pub(crate) struct Browser {
-    says: BufReader<ChildStdout>,
+    /// The lines that it says.
+    says: Receiver<String>,
     hears: Option<ChildStdin>,
     _program: Guarded,
 }
@@ -54,7 +60,11 @@ impl Browser {
         let mut child = command.spawn().unwrap_or_else(|e| {
             panic!("cannot start node: {e}. scripts/setup.sh page installs what this test needs")
         });
-        let says = BufReader::new(child.stdout.take().unwrap());
+        let (line, says) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).try_for_each(|said| line.send(said).ok())
+        });
         let hears = child.stdin.take();
         Self { says, hears, _program: Guarded(child) }
     }
@@ -62,8 +72,8 @@ impl Browser {
     /// Gives one command and waits for what came of it.
     pub(crate) fn ask(&mut self, command: &str) -> Value {
         writeln!(self.hears.as_mut().unwrap(), "{command}").unwrap();
-        let mut line = String::new();
-        self.says.read_line(&mut line).unwrap();
+        let line = self.says.recv_timeout(ANSWERS_WITHIN);
+        let line = line.unwrap_or_else(|e| panic!("{command}: the browser does not answer: {e}"));
         let mut answer: Value =
             serde_json::from_str(&line).unwrap_or_else(|e| panic!("{command}: {e} in “{line}”"));
         assert!(answer["failed"].is_null(), "{command}: {answer}");
@@ -75,6 +85,6 @@ impl Drop for Browser {
     fn drop(&mut self) {
         // With nothing more to hear the browser is closed, and with it what it has started.
         self.hears = None;
-        let _ = self.says.read_to_end(&mut Vec::new());
+        while self.says.recv_timeout(ANSWERS_WITHIN).is_ok() {}
     }
 }

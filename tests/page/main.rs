@@ -73,6 +73,10 @@ const SEARCHED_BEYOND_MS: f64 = 150.0;
 const MOST_BYTES_TO_SOUND: f64 = 30_500.0;
 const SOUND_WITHIN_S: f64 = 1.5;
 
+/// Firefox without a screen stays silent, or answers nothing, about once in ten starts; which page it is does not
+/// matter, and why is not known. A page that does not work spoils all tries.
+const TRIES: usize = 3;
+
 const IN_STEP: &str = "You are in step with everybody else.";
 
 /// The length of the music, in s: longer than the test takes.
@@ -281,6 +285,13 @@ fn a_tap_on_a_page_from_plain_http_plays_in_step_and_comes_back_by_itself() {
 
 #[test]
 fn firefox_plays_the_page_without_an_error() {
+    let played = (1..TRIES).any(|_| std::panic::catch_unwind(firefox_plays).is_ok());
+    if !played {
+        firefox_plays();
+    }
+}
+
+fn firefox_plays() {
     let Evening { room, port, web, recorder, _player } = Evening::begin();
     let _server = server(&room, "smooth", port, web);
     let mut browser = Browser::start("firefox", &room, &folder(), web);
