@@ -33,25 +33,21 @@ pub(crate) fn measure(measuring: bool) -> Result<()> {
     );
     println!("  {:<34}  {:>8}  {:>8}  {:>6}  target", "", "open", "private", "ratio");
     let arguments: Vec<String> = std::env::args().collect();
-    let is_named = |name: &String| arguments.contains(name);
     let is_one_named = arguments.iter().any(|argument| argument.contains(" by "));
     for preset in ["stable", "low-latency"] {
         for (codec, opus) in [("f32", false), ("opus", true)] {
             for (way, by_datagram) in [("TCP", false), ("UDP", true)] {
                 let name = format!("{preset}, {codec} by {way}");
-                if is_one_named && !is_named(&name) {
+                if is_one_named && !arguments.contains(&name) {
                     continue;
                 }
                 let mut sides = [Vec::new(), Vec::new()];
                 for _ in 0..rounds {
                     for (side, is_private) in sides.iter_mut().zip([false, true]) {
                         let crowd = (listeners, by_datagram, opus);
-                        let tried = (1..ATTEMPTS)
-                            .find_map(|_| once(preset, crowd, is_private, listening).ok());
-                        side.push(match tried {
-                            Some(cost) => cost,
-                            None => once(preset, crowd, is_private, listening)?,
-                        });
+                        let attempt = || once(preset, crowd, is_private, listening);
+                        let cost = (1..ATTEMPTS).find_map(|_| attempt().ok());
+                        side.push(cost.map_or_else(attempt, Ok)?);
                     }
                 }
                 let [open, private] = sides.map(median);

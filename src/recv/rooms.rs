@@ -236,6 +236,7 @@ fn identity_of(path: &Path, text: &[u8]) -> Result<Pair> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
 
     fn link(secret: u8, server: u8) -> Link {
         Link { secret: Secret::new([secret; 16]), server: [server; 16] }
@@ -253,25 +254,18 @@ mod tests {
 
     #[test]
     fn a_secret_that_a_welcome_tells_takes_the_place_of_the_links_that_was_given() {
-        let folder = scratch("new-secret");
-        let rooms = Rooms::of((Some(link(1, 1)), None), Vec::new(), folder.join(ROOMS)).unwrap();
+        let folder = Scratch::new();
+        let rooms = Rooms::of((Some(link(1, 1)), None), Vec::new(), folder.path(ROOMS)).unwrap();
         let ticket = rooms.ticket(&[1; 16]).unwrap();
         rooms.remember(&Ticket { secret: Secret::new([2; 16]), ..ticket });
         assert_eq!(*rooms.ticket(&[1; 16]).unwrap().secret.bytes(), [2; 16]);
         drop(rooms);
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    fn scratch(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("auralync-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        folder
     }
 
     #[test]
     fn what_two_programs_learn_of_rooms_at_the_same_time_is_all_kept() {
-        let folder = scratch("two-clients");
-        let path = folder.join(ROOMS);
+        let folder = Scratch::new();
+        let path = folder.path(ROOMS);
         add_in(&path, &[link(1, 1)]).unwrap();
         let keepers = [keeper_of(path.clone()).unwrap(), keeper_of(path.clone()).unwrap()];
         for n in 2..=41 {
@@ -283,13 +277,12 @@ mod tests {
         rooms.sort_by_key(|room| room.server);
         let all: Vec<_> = (1..=41).map(|n| link(if n == 1 { 99 } else { n }, n)).collect();
         assert_eq!(rooms, all);
-        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn a_room_that_could_not_be_remembered_is_with_the_next_one() {
-        let folder = scratch("no-room");
-        let path = folder.join(ROOMS);
+        let folder = Scratch::new();
+        let path = folder.path(ROOMS);
         std::fs::create_dir_all(&path).unwrap();
         let keeper = keeper_of(path.clone()).unwrap();
         keeper.put(vec![link(1, 1)]);
@@ -300,19 +293,17 @@ mod tests {
         assert_eq!(keeper.watch().written(), Ok(()));
         let rooms = links(&secret_file::read(&path).unwrap().unwrap());
         assert_eq!(rooms, [link(1, 1), link(2, 2)]);
-        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn of_two_programs_that_start_for_the_first_time_at_once_both_are_the_same_listener() {
-        let folder = scratch("two-identities");
-        let path = folder.join(IDENTITY);
+        let folder = Scratch::new();
+        let path = folder.path(IDENTITY);
         let made = std::thread::scope(|scope| {
             let make = || scope.spawn(|| identity_in(&path).unwrap().public);
             let made: Vec<_> = (0..8).map(|_| make()).collect();
             made.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
         });
         assert!(made.iter().all(|public| *public == identity_in(&path).unwrap().public));
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -129,11 +129,12 @@ fn lock_of(folder: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
 
     #[test]
     fn of_many_who_add_to_a_file_at_the_same_time_none_is_lost() {
-        let folder = std::env::temp_dir().join(format!("auralync-alone-{}", std::process::id()));
-        let path = folder.join("rooms.key");
+        let folder = Scratch::new();
+        let path = folder.path("rooms.key");
         let add = |line: u8| {
             let file = alone(&path).unwrap();
             let mut bytes = file.read().unwrap().unwrap_or_default();
@@ -148,18 +149,16 @@ mod tests {
         let mut all = read(&path).unwrap().unwrap().to_vec();
         all.sort_unstable();
         assert_eq!(all, (0..16).collect::<Vec<u8>>());
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn whoever_writes_for_ever_is_not_waited_for_longer_than_two_seconds() {
-        let folder = std::env::temp_dir().join(format!("auralync-busy-{}", std::process::id()));
-        let path = folder.join("room.key");
+        let folder = Scratch::new();
+        let path = folder.path("room.key");
         let first = alone(&path).unwrap();
         let error = alone(&path).err().unwrap().to_string();
         assert!(error.contains("End other AuraLync programs"), "{error}");
         drop(first);
         assert!(alone(&path).is_ok());
-        fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -89,6 +89,7 @@ fn guest_in(line: &str) -> Option<Guest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
 
     fn guest(right: Right, n: u8, name: &str) -> Guest {
         Guest { right, key: [n; 32], name: name.to_owned() }
@@ -96,8 +97,8 @@ mod tests {
 
     #[test]
     fn who_was_let_in_is_read_as_it_was_kept_and_nobody_is_read_from_other_lines() {
-        let folder = std::env::temp_dir().join(format!("auralync-guests-{}", std::process::id()));
-        let path = folder.join(FILE);
+        let folder = Scratch::new();
+        let path = folder.path(FILE);
         let guests = [guest(Right::Enter, 1, "Ann of the attic"), guest(Right::Talk, 2, "")];
         keep(&path, &guests).unwrap();
         let text = secret_file::read(&path).unwrap().unwrap();
@@ -106,13 +107,12 @@ mod tests {
             assert_eq!(read(line.as_bytes()), [], "{line}");
         }
         assert_eq!(read(&text[..20]), [], "cut short");
-        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn a_name_never_becomes_a_line_of_its_own_and_a_bad_byte_costs_its_own_line_alone() {
-        let folder = std::env::temp_dir().join(format!("auralync-names-{}", std::process::id()));
-        let path = folder.join(FILE);
+        let folder = Scratch::new();
+        let path = folder.path(FILE);
         let eve = Base64UrlUnpadded::encode_string(&[7; 32]);
         let name = format!("Ann\nenter {eve} Eve\r\u{1b}[2J\u{2028}");
         keep(&path, &[guest(Right::Talk, 1, &name), guest(Right::Enter, 2, "Bob")]).unwrap();
@@ -123,7 +123,6 @@ mod tests {
         assert!(!text.contains(&0x1b));
         text.extend(b"enter \xff\xfe\n");
         assert_eq!(read(&text).len(), 2);
-        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
@@ -142,10 +141,9 @@ mod tests {
     fn the_longest_file_has_room_for_all() {
         let longest = "ü".repeat(MAX_NAME_BYTES / 2);
         let all = vec![guest(Right::Enter, 1, &longest); MOST_GUESTS];
-        let folder = std::env::temp_dir().join(format!("auralync-many-{}", std::process::id()));
-        let path = folder.join(FILE);
+        let folder = Scratch::new();
+        let path = folder.path(FILE);
         keep(&path, &all).unwrap();
         assert_eq!(read(&secret_file::read(&path).unwrap().unwrap()).len(), MOST_GUESTS);
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -98,11 +98,12 @@ fn read(path: &Path, text: &[u8]) -> Result<Zeroizing<[u8; BYTES]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
 
     #[test]
     fn a_room_keeps_its_key_until_a_new_one_is_asked_for_and_the_server_keeps_its_own() {
-        let folder = std::env::temp_dir().join(format!("auralync-room-{}", std::process::id()));
-        let path = folder.join(FILE);
+        let folder = Scratch::new();
+        let path = folder.path(FILE);
         let first = kept_in(&path, false).unwrap();
         let again = kept_in(&path, false).unwrap();
         assert_eq!((&again.secret, again.pair.public), (&first.secret, first.pair.public));
@@ -116,13 +117,12 @@ mod tests {
             let error = kept_in(&path, false).unwrap_err().to_string();
             assert!(error.contains("new link"), "{error}");
         }
-        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn of_two_programs_that_make_a_key_at_the_same_time_both_have_the_one_that_is_kept() {
-        let folder = std::env::temp_dir().join(format!("auralync-both-{}", std::process::id()));
-        let path = folder.join(FILE);
+        let folder = Scratch::new();
+        let path = folder.path(FILE);
         let hosts = std::thread::scope(|scope| {
             let make = || scope.spawn(|| kept_in(&path, false).unwrap());
             let made: Vec<_> = (0..8).map(|_| make()).collect();
@@ -130,13 +130,12 @@ mod tests {
         });
         let kept = kept_in(&path, false).unwrap().link();
         assert!(hosts.iter().all(|link| *link == kept));
-        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn of_many_new_keys_the_last_is_kept_and_one_that_cannot_be_is_told() {
-        let folder = std::env::temp_dir().join(format!("auralync-last-{}", std::process::id()));
-        let path = folder.join(FILE);
+        let folder = Scratch::new();
+        let path = folder.path(FILE);
         let mut host = kept_in(&path, false).unwrap();
         let keeper = keeper_of(path.clone()).unwrap();
         for n in 0..100 {
@@ -155,6 +154,5 @@ mod tests {
         std::fs::remove_dir(&path).unwrap();
         drop(keeper);
         assert_eq!(kept_in(&path, false).unwrap().link(), host.link());
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -130,7 +130,6 @@ impl Conference {
         self.page_hearing(address, None)
     }
 
-    /// A page whose microphone hears a WAV file.
     /// A page that is not open yet, whose microphone hears what [`MOUTH`] plays.
     pub(crate) fn browser_in_the_room(&self) -> Browser {
         self.room.make_default_input(MIC1);
@@ -158,6 +157,7 @@ impl Conference {
         median(took_ms.iter().copied())
     }
 
+    /// A page whose microphone hears a WAV file.
     fn page_hearing(&self, address: &str, heard: Option<&Path>) -> Browser {
         let room = &self.room;
         let mut browser = Browser::start_hearing("chromium", room, &folder(), self.web, heard);

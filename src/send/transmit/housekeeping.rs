@@ -50,13 +50,8 @@ impl Transmit {
                     self.touch(index);
                 }
                 Some(Overdue::Unanswered) => self.turn_away(index, UNANSWERED),
-                Some(Overdue::Refused) if seat.listener.is_held() => {
-                    seat.listener.close_full(now);
-                    self.touch(index);
-                }
                 Some(Overdue::Refused) => {
-                    let text = seat.listener.refusal.sentence();
-                    seat.listener.close(Reason::Stopping, text, now);
+                    seat.listener.close_full(now);
                     self.touch(index);
                 }
                 Some(Overdue::Closed) => self.leave(index, "was closed"),
