@@ -30,6 +30,7 @@ use std::sync::mpsc::Receiver;
 use log::warn;
 use zeroize::Zeroizing;
 
+use crate::broadcaster::Shown;
 use crate::clock::Clock;
 use crate::control::token::TokenFile;
 use crate::discovery::announce::Announcer;
@@ -42,6 +43,8 @@ use crate::secure::host::Host;
 use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
 use crate::sound::mixdown::Mixdown;
+use crate::soundless::Generator;
+use crate::soundless::pushed::Pushed;
 use crate::source::Source;
 use crate::stats::Lines;
 use crate::status::Terminal;
@@ -79,6 +82,7 @@ pub struct Server {
     /// Those of a private room, and the first code by which somebody comes in.
     keys: Option<(Host, Code)>,
     status: Option<Terminal>,
+    shown: Option<Arc<Shown>>,
 }
 
 impl Server {
@@ -90,8 +94,20 @@ impl Server {
         if let Some(folder) = &settings.record_dir {
             refuse_folder_at_once(folder)?;
         }
+        let origin = Origin::open(&carrier(&settings).0, &settings)?;
+        Self::from(origin, settings)
+    }
+
+    /// Serves what a program pushes, in its format. Opens the port.
+    ///
+    /// # Errors
+    /// Whatever keeps the server from starting, as a sentence for the user.
+    pub(crate) fn pushed(settings: ServerSettings, pushed: Pushed) -> Result<Self> {
+        Self::from(Origin::Generator(Generator::pushed(pushed)), settings)
+    }
+
+    fn from(origin: Origin, settings: ServerSettings) -> Result<Self> {
         let (source, others) = carrier(&settings);
-        let origin = Origin::open(&source, &settings)?;
         let sample_rate =
             settings.preset.sample_rate.unwrap_or_else(|| stream_rate(origin.sample_rate()));
         let format = Format { sample_rate, channels: settings.preset.channels };
@@ -153,6 +169,7 @@ impl Server {
             recordings,
             keys,
             status: None,
+            shown: None,
         })
     }
 
@@ -227,6 +244,11 @@ impl Server {
         self.status = terminal;
     }
 
+    /// Shows who listens there while it runs.
+    pub(crate) fn show_to(&mut self, shown: Arc<Shown>) {
+        self.shown = Some(shown);
+    }
+
     /// Serves until `shutdown`.
     ///
     /// # Errors
@@ -235,7 +257,7 @@ impl Server {
         let (port, web) = (self.address().map_or(0, |address| address.port()), self.web_port());
         let Self { settings, source: origin, beside, desk, orders, fitting, .. } = self;
         let Self { format, door, datagrams, web_door, secure, lines, .. } = self;
-        let Self { recordings, keys, status, token, .. } = self;
+        let Self { recordings, keys, status, shown, token, .. } = self;
         let clock = fitting.clock;
         let opened = Opened {
             origin,
@@ -273,6 +295,7 @@ impl Server {
             clock,
             lines,
             status,
+            shown,
             host,
             certificate,
             figures,

@@ -10,7 +10,7 @@ use log::warn;
 use super::connect::{Connect, Seen};
 use super::controls::Controls;
 use super::play::{self, Choice, Play, Snapshot};
-use super::play_thread::PlayThread;
+use super::play_thread::{Card, PlayThread};
 use super::recordings::Recordings;
 use super::rooms::Rooms;
 use super::talk::{self, speak};
@@ -72,8 +72,10 @@ impl Running {
         place: Whereabouts,
         output: Where,
     ) -> Result<(Self, Watched)> {
-        let clock = Clock::start();
-        let counters: Arc<stats::Playback> = Arc::default();
+        let (clock, counters) = match &output {
+            Where::Pulled(pulled) => (pulled.clock, Arc::clone(&pulled.counters)),
+            _ => (Clock::start(), Arc::default()),
+        };
         let seen: Arc<Seen> = Arc::default();
         let (to_player, heard) = sync_channel(HEARD);
         let (snapshots_in, snapshots) = sync_channel(1);
@@ -96,6 +98,11 @@ impl Running {
         let is_file = matches!(output, Where::Cardless);
         let (cards, own_output) = match output {
             Where::Cardless => (None, None),
+            Where::Pulled(pulled) => {
+                let (cards_in, cards) = sync_channel(1);
+                let _ = cards_in.try_send(Card::Plugged(pulled.plugged));
+                (Some(cards), None)
+            }
             #[cfg(feature = "device")]
             Where::Card(device) => {
                 let (cards_in, cards) = sync_channel(4);

@@ -11,6 +11,8 @@ mod codes;
 mod crowd;
 mod datagrams;
 mod dry;
+#[cfg(unix)]
+mod embedded;
 #[cfg(unix)] // Stopping and freezing a program takes signals.
 mod ending;
 #[cfg(unix)]
