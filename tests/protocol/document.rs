@@ -19,6 +19,7 @@ const SOURCES: [&str; 28] = [
     include_str!("../../src/send/fanout/talker.rs"),
     include_str!("../../src/send/fanout/rates.rs"),
     include_str!("../../src/send/transmit.rs"),
+    include_str!("../../src/send/transmit/at_door.rs"),
     include_str!("../../src/send/transmit/crowd.rs"),
     include_str!("../../src/send/transmit/door.rs"),
     include_str!("../../src/send/transmit/housekeeping.rs"),
