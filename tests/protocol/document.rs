@@ -6,7 +6,7 @@ use super::vectors::{encode, kinds, session, unhex};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-const SOURCES: [&str; 28] = [
+const SOURCES: [&str; 29] = [
     include_str!("../../src/codec/opus.rs"),
     include_str!("../../src/format.rs"),
     include_str!("../../src/wire.rs"),
