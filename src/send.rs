@@ -57,6 +57,7 @@ use origin::Origin;
 use report::Report;
 use running::{Opened, Running};
 use stream_rate::stream_rate;
+use transmit::at_door::most_at_door;
 use transmit::{datagram_socket, sockets};
 
 /// A server that has its sound source and its port, and has not started yet.
@@ -137,7 +138,9 @@ impl Server {
         }
         let (desk, orders) = Desk::new(fitting.clone());
         let lines = Lines::open(settings.stats.as_ref())?;
-        sockets::make_room_for(settings.preset.listeners());
+        let listeners = settings.preset.listeners();
+        let at_door = if settings.private { most_at_door(listeners) } else { 0 };
+        sockets::make_room_for(listeners, at_door);
         let preset = &settings.preset;
         let (door, datagrams) = open_doors(&settings)?;
         let web_door = settings.web.and_then(|port| {

@@ -1,6 +1,6 @@
 //! Many in a private room, each of whom opens every frame, while keys change under them.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use auralync::secure::keyring::{Keyring, Kind};
 use auralync::secure::room::Link;
 use auralync::wire::{
     AudioHeader, Deframer, Epochs, Frame, Hello, Limits, MAX_SERVER_FRAME, Notice, Reason,
-    RoomKeys, SEAL, SealedHeader, VERSION, kind,
+    RoomKeys, SEAL, SealedHeader, VERSION, kind, typed,
 };
 
 use crate::support::member::{come, enter, ping};
@@ -299,6 +299,41 @@ fn a_full_private_room_says_so_to_its_members_alone_and_gives_them_their_own_sea
     wait_for(&again, 5);
     wait_until("the older connection's end", || members[1].heard.lock().unwrap().has_ended);
     members[0].assert_whole();
+}
+
+/// Strangers at the door who begin to speak, or do not, and never go on.
+const STRANGERS: usize = 1_000;
+
+/// A member comes in within this, however many strangers are there. They are sent away after five seconds.
+const COMES_IN_WITHIN: Duration = Duration::from_secs(2);
+
+#[test]
+fn a_thousand_strangers_who_never_finish_keep_no_member_out_and_cost_fifty_others_nothing() {
+    let room = Room::open(52);
+    let members: Vec<_> = (0..50).map(|number| Member::join(&room, number)).collect();
+    wait_for(&members, 5);
+    let begins = typed(kind::ENTER, &[7; 196]);
+    let strangers = (0..STRANGERS).map(|n| {
+        let mut stranger = TcpStream::connect(room.address).unwrap();
+        // Whoever has made room for others hears nothing more.
+        let _ = stranger.write_all(&begins[..n % begins.len()]);
+        stranger
+    });
+    let strangers: Vec<_> = strangers.collect();
+    let begun = Instant::now();
+    let late = [Member::join(&room, 50), Member::join(&room, 51)];
+    let took = begun.elapsed();
+    println!("two came in within {took:?}");
+    assert!(took < COMES_IN_WITHIN, "{took:?}");
+    wait_for(&late, 20);
+    wait_for(&members, 20);
+    late.iter().chain(&members).for_each(Member::assert_whole);
+    drop(strangers);
+    let mut full = come(room.address);
+    let (_, message) = full.ask(room.secret, 52, &hello(52, "52"));
+    full.say(&message);
+    let (_, body) = full.hear();
+    assert_eq!(Notice::read(&body).unwrap().reason, Reason::ServerFull, "members do keep one out");
 }
 
 /// How long keys change as fast as they may.

@@ -38,5 +38,7 @@ mod record;
 #[cfg(target_os = "linux")]
 mod restarts;
 #[cfg(unix)]
+mod second_connection;
+#[cfg(unix)]
 mod simulate;
 mod strangers;

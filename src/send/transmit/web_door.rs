@@ -303,8 +303,10 @@ impl Transmit {
             }
             Next::Asks(has_body) => {
                 let (status, text) = match self.admission(visitor.origin) {
-                    Admission::Crowded(full) => (Status::Unavailable, is_full(full)),
-                    Admission::Seat | Admission::Wait(_) => (Status::Ok, "This page may listen."),
+                    Admission::Crowded(full) if self.keys.is_none() => {
+                        (Status::Unavailable, is_full(full))
+                    }
+                    _ => (Status::Ok, "This page may listen."),
                 };
                 visitor.answer(Answer::sentence(status, text), has_body, false, now);
                 return self.go_on(number, visitor);
@@ -362,6 +364,7 @@ impl Transmit {
         let now = self.clock.now_us();
         let admission = self.admission(visitor.origin);
         let refused = match admission {
+            _ if self.keys.is_some() => None,
             Admission::Seat | Admission::Wait(_) => admission.refusal(),
             Admission::Crowded(full) => {
                 let answer = Answer::sentence(Status::Unavailable, is_full(full));
@@ -377,6 +380,9 @@ impl Transmit {
             Some(_) => self.private_config()?,
             None => Vec::new(),
         };
+        if !config.is_empty() {
+            self.make_room_at_door();
+        }
         if by_fetch.is_none() && !config.is_empty() {
             opening.extend(websocket::binary(&config));
         } else {
@@ -387,7 +393,9 @@ impl Transmit {
         } else {
             Listener::browser(peer, opening, refused, now)
         };
-        listener.hold(&config);
+        if !config.is_empty() {
+            listener.hold(&config);
+        }
         let index = self.take_seat(line, listener, origin, true)?;
         if let Some(Some(seat)) = self.seats.get_mut(index) {
             seat.says_by = by_fetch;
