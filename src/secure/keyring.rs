@@ -1,7 +1,6 @@
 //! The keys of sound: an epoch has one secret, and each stream of sound has keys made from it, one for
-//! each way that it goes.
-
-use std::collections::{BTreeMap, VecDeque};
+//! each way that it goes. Whoever was asked to leave knows the secrets of older epochs, so that these open
+//! nothing but what the server can still have sealed with them.
 
 use super::seal::{Opener, Sealer};
 use super::{Key, nearest};
@@ -11,7 +10,7 @@ use super::{Key, nearest};
 pub const EPOCHS_KEPT: usize = 128;
 
 /// What is sealed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A frame that goes by TCP. Its counter is its position.
     Frame,
@@ -94,43 +93,129 @@ impl StreamSeal {
 /// The keys that a listener has.
 #[derive(Debug)]
 pub struct Keyring {
-    /// The secret of sound that is for this listener alone.
-    own: Key,
-    epochs: VecDeque<(u8, Key)>,
-    openers: BTreeMap<(u8, u8, Kind), Opener>,
+    /// Of sound that is for this listener alone.
+    own: Epoch,
+    /// Of everybody's, the oldest first.
+    epochs: Vec<Epoch>,
+}
+
+/// An epoch's secret, and what was opened with it.
+#[derive(Debug)]
+struct Epoch {
+    number: u8,
+    secret: Key,
+    opened: Vec<Opened>,
+}
+
+/// What opens one kind of sound of one stream in one epoch.
+#[derive(Debug)]
+struct Opened {
+    kind: Kind,
+    stream: u8,
+    opener: Opener,
+    /// The lowest counter that was opened.
+    lowest: u64,
 }
 
 /// Added to a stream's number where one listener alone gets it.
 const OWN: u8 = 0x40;
 
+impl Opened {
+    /// Whether an older epoch can have sealed that counter: a server goes on to the next epoch once and counts
+    /// on.
+    fn is_behind(&self, counter: u64) -> bool {
+        match self.kind {
+            Kind::Frame => counter < self.lowest,
+            // Of a datagram's number both have the lower half; what is above it is each epoch's own.
+            _ => (self.lowest as u32).wrapping_sub(counter as u32) as i32 > 0,
+        }
+    }
+}
+
+impl Epoch {
+    fn new(number: u8, secret: Key) -> Self {
+        Self { number, secret, opened: Vec::new() }
+    }
+
+    /// Whether it begins before the epoch with that number: they begin anew behind 255, and no more than half
+    /// of them are known at a time.
+    fn is_before(&self, other: u8) -> bool {
+        other.wrapping_sub(self.number) as i8 > 0
+    }
+
+    fn opened(&self, kind: Kind, stream: u8) -> Option<&Opened> {
+        self.opened.iter().find(|opened| (opened.kind, opened.stream) == (kind, stream))
+    }
+
+    fn open(
+        &mut self,
+        (kind, stream): (Kind, u8),
+        counter: u64,
+        open: usize,
+        message: &[u8],
+        payload: &mut Vec<u8>,
+    ) -> bool {
+        let mut opened = self.opened.iter_mut();
+        let opened = opened.find(|opened| (opened.kind, opened.stream) == (kind, stream));
+        if let Some(Opened { opener, lowest, .. }) = opened {
+            let is_right = opener.open(counter, open, message, payload);
+            if is_right {
+                *lowest = counter.min(*lowest);
+            }
+            return is_right;
+        }
+        // What does not open takes no memory.
+        let mut opener = Opener::new(&kind.key(&self.secret, stream));
+        let is_right = opener.open(counter, open, message, payload);
+        if is_right {
+            self.opened.push(Opened { kind, stream, opener, lowest: counter });
+        }
+        is_right
+    }
+}
+
 impl Keyring {
     /// The keys of a listener whose own sound has that secret, in no epoch yet.
     #[must_use]
     pub fn new(own: Key) -> Self {
-        Self { own, epochs: VecDeque::new(), openers: BTreeMap::new() }
+        Self { own: Epoch::new(0, own), epochs: Vec::new() }
     }
 
     /// An epoch has that secret. What is known is not learnt anew: what came under it would come twice.
-    pub fn learn(&mut self, epoch: u8, secret: Key) {
-        if self.epochs.iter().any(|(known, same)| *known == epoch && *same == secret) {
-            return;
+    pub fn learn(&mut self, number: u8, secret: Key) {
+        if let Some(at) = self.epochs.iter().position(|epoch| epoch.number == number) {
+            if self.epochs[at].secret == secret {
+                return;
+            }
+            self.epochs.remove(at);
         }
-        self.forget(epoch);
-        self.epochs.push_back((epoch, secret));
-        while self.epochs.len() > EPOCHS_KEPT
-            && let Some((oldest, _)) = self.epochs.front()
-        {
-            self.forget(*oldest);
+        if self.epochs.len() == EPOCHS_KEPT {
+            self.epochs.remove(0);
+        }
+        // A newcomer is told many at once, in the order of their numbers.
+        let at = self.epochs.iter().take_while(|epoch| epoch.is_before(number)).count();
+        self.epochs.insert(at, Epoch::new(number, secret));
+    }
+
+    /// No sound of epochs before that one comes any more: whoever knows no newer one seals nothing from now on.
+    pub fn forget_before(&mut self, number: u8) {
+        while self.epochs.first().is_some_and(|oldest| oldest.is_before(number)) {
+            self.epochs.remove(0);
         }
     }
 
-    fn forget(&mut self, epoch: u8) {
-        self.epochs.retain(|(other, _)| *other != epoch);
-        self.openers.retain(|(other, stream, _), _| *other != epoch || stream & OWN != 0);
+    /// Where that epoch is, if it is known.
+    fn find(&mut self, number: u8, stream: u8) -> Option<(&mut Epoch, &[Epoch])> {
+        if stream & OWN != 0 {
+            return (number == 0).then_some((&mut self.own, &[]));
+        }
+        let at = self.epochs.iter().position(|epoch| epoch.number == number)?;
+        let (until, newer) = self.epochs.split_at_mut(at + 1);
+        Some((until.last_mut()?, newer))
     }
 
-    /// Opens a message whose first `open` bytes lie open, into `payload`. `false`, and `payload` holds nothing, where the epoch is not known, the seal is not
-    /// right, or it came before.
+    /// Opens a message whose first `open` bytes lie open, into `payload`. `false`, and `payload` holds nothing,
+    /// where the epoch is not known, the seal is not right, it came before, or a newer epoch had begun by then.
     #[must_use]
     pub fn open(
         &mut self,
@@ -141,21 +226,10 @@ impl Keyring {
         payload: &mut Vec<u8>,
     ) -> bool {
         payload.clear();
-        let secret = match stream & OWN {
-            0 => self.epochs.iter().find(|(known, _)| *known == epoch).map(|(_, secret)| secret),
-            _ => Some(&self.own).filter(|_| epoch == 0),
-        };
-        let Some(secret) = secret else { return false };
-        if let Some(opener) = self.openers.get_mut(&(epoch, stream, kind)) {
-            return opener.open(counter, open, message, payload);
-        }
-        // What does not open takes no memory.
-        let mut opener = Opener::new(&kind.key(secret, stream));
-        let is_right = opener.open(counter, open, message, payload);
-        if is_right {
-            self.openers.insert((epoch, stream, kind), opener);
-        }
-        is_right
+        let Some((epoch, newer)) = self.find(epoch, stream) else { return false };
+        let mut newer = newer.iter().filter_map(|epoch| epoch.opened(kind, stream));
+        newer.all(|opened| opened.is_behind(counter))
+            && epoch.open((kind, stream), counter, open, message, payload)
     }
 
     /// As [`open`](Self::open), where `number` is what is known of the counter: its lower 32 bits. The first
@@ -169,8 +243,8 @@ impl Keyring {
         message: &[u8],
         payload: &mut Vec<u8>,
     ) -> bool {
-        let opener = self.openers.get(&(epoch, stream, kind));
-        let counter = opener.map_or(number.into(), |opener| nearest(opener.end(), number));
+        let opened = self.find(epoch, stream).and_then(|(epoch, _)| epoch.opened(kind, stream));
+        let counter = opened.map_or(number.into(), |of| nearest(of.opener.end(), number));
         self.open((kind, epoch, stream), counter, open, message, payload)
     }
 }
@@ -269,11 +343,12 @@ mod tests {
             for (back, is_known) in [(0, true), (127, true), (128, false), (256, false)] {
                 let Some(epoch) = n.checked_sub(back) else { continue };
                 let mut seal = StreamSeal::new(&secret(epoch), epoch as u8, 1);
-                let sealed = message(&mut seal, Kind::Sound, u64::from(n));
+                let counter = u64::from(2 * epoch + u32::from(back > 0));
+                let sealed = message(&mut seal, Kind::Sound, counter);
                 let of = (Kind::Sound, epoch as u8, 1);
-                assert_eq!(ring.open(of, n.into(), 4, &sealed, &mut out), is_known, "{n} {back}");
+                assert_eq!(ring.open(of, counter, 4, &sealed, &mut out), is_known, "{n} {back}");
             }
-            assert!(ring.openers.len() <= EPOCHS_KEPT);
+            assert!(ring.epochs.len() <= EPOCHS_KEPT);
         }
     }
 }
