@@ -351,4 +351,108 @@ mod tests {
             assert!(ring.epochs.len() <= EPOCHS_KEPT);
         }
     }
+
+    /// A ring that knows those epochs, told in that order.
+    fn ring(told: &[u8]) -> Keyring {
+        let mut ring = Keyring::new(Key::new([0; 32]));
+        told.iter().for_each(|epoch| ring.learn(*epoch, Key::new([*epoch; 32])));
+        ring
+    }
+
+    /// Whether a ring opens what somebody who knows `epoch` seals of the stream 2.
+    fn opens(ring: &mut Keyring, kind: Kind, epoch: u8, number: u64) -> bool {
+        let mut seal = StreamSeal::new(&Key::new([epoch; 32]), epoch, 2);
+        // Whoever seals counts on in their epoch as the one who opens does.
+        seal.base = ring
+            .find(epoch, 2)
+            .and_then(|(epoch, _)| epoch.opened(kind, 2))
+            .map(|opened| number - nearest(opened.opener.end(), number as u32));
+        let sealed = message(&mut seal, kind, number);
+        let (of, mut out) = ((kind, epoch, 2), Vec::new());
+        match kind {
+            Kind::Frame => ring.open(of, number, 4, &sealed, &mut out),
+            _ => ring.open_number(of, number as u32, 4, &sealed, &mut out),
+        }
+    }
+
+    #[test]
+    fn where_a_newer_epoch_has_begun_an_older_one_opens_only_what_lies_before_it() {
+        for kind in [Kind::Frame, Kind::Sound, Kind::OfFour, Kind::OfTwo] {
+            // Also where the lower halves of numbers begin anew, and the numbers of epochs.
+            for first in [1_000, 1 << 32] {
+                for [older, between, newer] in [[7, 8, 9], [254, 255, 0], [255, 0, 1]] {
+                    let mut ring = ring(&[older, between, newer]);
+                    for number in [first - 20, first - 18, first - 10] {
+                        assert!(opens(&mut ring, kind, older, number));
+                    }
+                    for number in [first + 2, first, first + 7] {
+                        assert!(opens(&mut ring, kind, newer, number), "{kind:?} {number}");
+                    }
+                    for forged in [first, first + 1, first + 8, first + 900, first + (1 << 30)] {
+                        assert!(!opens(&mut ring, kind, older, forged), "{kind:?} {forged}");
+                        assert!(!opens(&mut ring, kind, between, forged), "{kind:?} {forged}");
+                    }
+                    assert!(opens(&mut ring, kind, older, first - 19), "it came late");
+                    assert!(opens(&mut ring, kind, between, first - 2), "it came late");
+                    assert!(!opens(&mut ring, kind, older, first - 1), "behind what is between");
+                    assert!(opens(&mut ring, kind, newer, first + 1), "and nothing is the matter");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_forged_in_an_older_epoch_changes_nothing_in_a_newer_one() {
+        for kind in [Kind::Frame, Kind::Sound] {
+            let mut ring = ring(&[7, 8]);
+            for forged in [0, 5_000, 1 << 30] {
+                opens(&mut ring, kind, 7, forged);
+            }
+            for number in [1_001, 1_000, 1_002] {
+                assert!(opens(&mut ring, kind, 8, number));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_forged_with_a_wrong_key_changes_nothing() {
+        let mut ring = ring(&[7, 8]);
+        assert!(opens(&mut ring, Kind::Sound, 7, 1_000));
+        let mut seal = StreamSeal::new(&Key::new([99; 32]), 8, 2);
+        let forged = message(&mut seal, Kind::Sound, 3);
+        assert!(!ring.open_number((Kind::Sound, 8, 2), 3, 4, &forged, &mut Vec::new()));
+        assert!(opens(&mut ring, Kind::Sound, 7, 1_001));
+    }
+
+    #[test]
+    fn an_epoch_that_is_over_opens_nothing_of_any_stream_and_newer_ones_go_on() {
+        let mut ring = ring(&[254, 255, 0, 1]);
+        for epoch in [254, 255, 0] {
+            assert!(opens(&mut ring, Kind::Sound, epoch, 10 + u64::from(epoch.wrapping_add(2))));
+        }
+        ring.forget_before(0);
+        for epoch in [254, 255] {
+            assert!(
+                !opens(&mut ring, Kind::Sound, epoch, 3)
+                    && !opens(&mut ring, Kind::Frame, epoch, 3)
+            );
+        }
+        assert!(!opens(&mut ring, Kind::Sound, 0, 12), "again");
+        assert!(opens(&mut ring, Kind::Sound, 0, 13) && opens(&mut ring, Kind::Frame, 1, 0));
+        ring.forget_before(0);
+        assert_eq!(ring.epochs.len(), 2);
+    }
+
+    #[test]
+    fn a_newcomer_who_is_told_epochs_in_the_order_of_their_numbers_keeps_the_newest() {
+        // As JSON has them where their numbers have begun anew.
+        let told: Vec<u8> = (0..60).chain(200..=255).collect();
+        let mut ring = ring(&told);
+        for epoch in 60..160 {
+            ring.learn(epoch, Key::new([epoch; 32]));
+            assert!(opens(&mut ring, Kind::Sound, epoch, u64::from(epoch)), "{epoch}");
+        }
+        let kept: Vec<_> = ring.epochs.iter().map(|epoch| epoch.number).collect();
+        assert_eq!(kept, (32..160).collect::<Vec<u8>>());
+    }
 }

@@ -237,7 +237,12 @@ mod tests {
         let frame = epochs.frame();
         assert_eq!(Epochs::read(&frame[5..]).as_ref(), Ok(&epochs));
         assert!(!format!("{epochs:?}").contains("AQEB"));
-        for wrong in ["{}", r#"{"epochs":{"7":"AAAA"}}"#, r#"{"epochs":{"256":""}}"#, r#"{"epochs":{},"since":256}"#] {
+        for wrong in [
+            "{}",
+            r#"{"epochs":{"7":"AAAA"}}"#,
+            r#"{"epochs":{"256":""}}"#,
+            r#"{"epochs":{},"since":256}"#,
+        ] {
             assert!(Epochs::read(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }
