@@ -97,6 +97,8 @@ pub struct Keyring {
     own: Epoch,
     /// Of everybody's, the oldest first.
     epochs: Vec<Epoch>,
+    /// What is older is over: a datagram that tells it came too late.
+    since: Option<u8>,
 }
 
 /// An epoch's secret, and what was opened with it.
@@ -132,15 +134,15 @@ impl Opened {
     }
 }
 
+/// Whether an epoch begins before another: their numbers begin anew behind 255, and no more than half of them
+/// are known at a time.
+fn is_before(epoch: u8, other: u8) -> bool {
+    other.wrapping_sub(epoch) as i8 > 0
+}
+
 impl Epoch {
     fn new(number: u8, secret: Key) -> Self {
         Self { number, secret, opened: Vec::new() }
-    }
-
-    /// Whether it begins before the epoch with that number: they begin anew behind 255, and no more than half
-    /// of them are known at a time.
-    fn is_before(&self, other: u8) -> bool {
-        other.wrapping_sub(self.number) as i8 > 0
     }
 
     fn opened(&self, kind: Kind, stream: u8) -> Option<&Opened> {
@@ -178,11 +180,14 @@ impl Keyring {
     /// The keys of a listener whose own sound has that secret, in no epoch yet.
     #[must_use]
     pub fn new(own: Key) -> Self {
-        Self { own: Epoch::new(0, own), epochs: Vec::new() }
+        Self { own: Epoch::new(0, own), epochs: Vec::new(), since: None }
     }
 
     /// An epoch has that secret. What is known is not learnt anew: what came under it would come twice.
     pub fn learn(&mut self, number: u8, secret: Key) {
+        if self.since.is_some_and(|since| is_before(number, since)) {
+            return;
+        }
         if let Some(at) = self.epochs.iter().position(|epoch| epoch.number == number) {
             if self.epochs[at].secret == secret {
                 return;
@@ -193,14 +198,26 @@ impl Keyring {
             self.epochs.remove(0);
         }
         // A newcomer is told many at once, in the order of their numbers.
-        let at = self.epochs.iter().take_while(|epoch| epoch.is_before(number)).count();
+        let at = self.epochs.iter().take_while(|epoch| is_before(epoch.number, number)).count();
         self.epochs.insert(at, Epoch::new(number, secret));
     }
 
     /// No sound of epochs before that one comes any more: whoever knows no newer one seals nothing from now on.
     pub fn forget_before(&mut self, number: u8) {
-        while self.epochs.first().is_some_and(|oldest| oldest.is_before(number)) {
+        self.since = Some(number);
+        while self.epochs.first().is_some_and(|oldest| is_before(oldest.number, number)) {
             self.epochs.remove(0);
+        }
+    }
+
+    /// Learns the epochs of `told`, each a number and a secret of 32 bytes, one behind the other.
+    pub fn learn_all(&mut self, told: &[u8]) {
+        for epoch in told.chunks_exact(33) {
+            if let Some((number, secret)) = epoch.split_first()
+                && let Some(secret) = secret.first_chunk()
+            {
+                self.learn(*number, Key::new(*secret));
+            }
         }
     }
 
@@ -439,6 +456,8 @@ mod tests {
         }
         assert!(!opens(&mut ring, Kind::Sound, 0, 12), "again");
         assert!(opens(&mut ring, Kind::Sound, 0, 13) && opens(&mut ring, Kind::Frame, 1, 0));
+        // A datagram that tells keys may be held up.
+        ring.learn(255, Key::new([255; 32]));
         ring.forget_before(0);
         assert_eq!(ring.epochs.len(), 2);
     }
