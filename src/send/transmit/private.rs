@@ -59,18 +59,16 @@ impl Transmit {
     pub(super) fn mind_keys(&mut self) {
         let now = self.clock.now_us();
         let Some(keys) = &mut self.keys else { return };
-        if keys.is_due(now) {
-            match new_key() {
-                Ok(secret) => {
-                    let news = keys.begin(secret, now);
-                    for index in 0..self.seats.len() {
-                        if let Some(Some(seat)) = self.seats.get_mut(index) {
-                            seat.listener.outbox.learn(news.clone());
-                            self.touch(index);
-                        }
-                    }
-                }
-                Err(e) => warn!("the room goes on with the keys that it has: {e}"),
+        let kept = |e: &_| warn!("the room goes on with the keys that it has: {e}");
+        let secret = keys.is_due(now).then(|| new_key().inspect_err(kept).ok()).flatten();
+        let news = match secret {
+            Some(secret) => Some(keys.begin(secret, now)),
+            None => keys.end(now),
+        };
+        for index in 0..self.seats.len() {
+            if let (Some(news), Some(Some(seat))) = (&news, self.seats.get_mut(index)) {
+                seat.listener.outbox.learn(news.clone());
+                self.touch(index);
             }
         }
         if let Some(told) = self.keys.as_mut().and_then(|keys| keys.tell_again(now)) {
