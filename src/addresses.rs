@@ -148,6 +148,17 @@ pub fn page(
     }
 }
 
+/// Where a browser on this PC itself finds the page of a server that is bound to `bind`; `None` where none does.
+#[must_use]
+pub fn page_here(bind: Option<IpAddr>, port: u16) -> Option<String> {
+    let only = bind.map(|bind| bind.to_canonical());
+    match only.filter(|only| !only.is_unspecified() && !only.is_loopback()) {
+        None => Some(format!("http://localhost:{port}/")),
+        Some(only) if only.is_ipv6() && is_link_local(only) => None,
+        Some(only) => Some(format!("http://{}/", SocketAddr::new(only, port))),
+    }
+}
+
 /// The address at which others reach a server that is bound to `bind`, as [`commands`] chooses it.
 #[must_use]
 pub fn likeliest(

@@ -12,6 +12,7 @@ pub mod choose;
 pub mod follow;
 pub mod found;
 pub mod identity;
+mod last;
 pub mod list;
 pub mod record;
 pub mod responder;

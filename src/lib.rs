@@ -30,6 +30,8 @@ pub mod program;
 #[doc(hidden)]
 pub mod qr;
 #[doc(hidden)]
+pub mod service;
+#[doc(hidden)]
 pub mod status;
 
 // Sound on its way, public for tests and benches, which look at each stage by itself.

@@ -1,6 +1,8 @@
 //! What both binaries do around the library: read flags, show the log, hear signals, end with a
 //! code and a sentence.
 
+mod browser;
+
 use std::ffi::OsString;
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::net::SocketAddr;
@@ -19,6 +21,7 @@ use crate::shutdown::Shutdown;
 use crate::stats::StatsTarget;
 use crate::status::{self, LogLines, Terminal};
 use crate::threads::{Priority, spawn};
+pub use browser::open_page;
 
 /// Longest sentence on the terminal, in characters. The longest of ours names a page of devices.
 const LONGEST_SENTENCE: usize = 4_000;
@@ -43,7 +46,7 @@ pub fn run<Args: Parser>(
         Err(e) => finish(name, Err(settings::usage_error(&Args::command(), words, &e))),
     };
     if code != 0 {
-        wait_for_enter_if_double_clicked();
+        keep_window(words);
     }
     ExitCode::from(code)
 }
@@ -170,11 +173,24 @@ pub fn print(text: impl std::fmt::Display) {
     let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
 }
 
-/// On Windows a double click opens a console of the program's own, which closes with it: the
-/// sentence must be readable before that.
+/// Waits for a key where the window closes with the program: the sentence must be readable before that. The
+/// desktop's entry for the server has the flag by which this is known.
+fn keep_window(words: &[OsString]) {
+    let by_desktop = words.iter().any(|word| word == OPEN) && is_interactive();
+    if is_double_clicked() || by_desktop {
+        eprintln!("Press Enter to close this window.");
+        let _ = std::io::stdin().read_line(&mut String::new());
+    }
+}
+
+/// The flag that a desktop starts the server with.
+const OPEN: &str = "--open";
+
+/// Whether a double click has opened a console for this program alone, which closes with it.
+#[must_use]
 #[cfg(windows)]
 #[allow(unsafe_code, reason = "there is no other way to ask who else uses the console")]
-fn wait_for_enter_if_double_clicked() {
+pub fn is_double_clicked() -> bool {
     #[link(name = "kernel32")]
     unsafe extern "system" {
         fn GetConsoleProcessList(processes: *mut u32, count: u32) -> u32;
@@ -182,14 +198,15 @@ fn wait_for_enter_if_double_clicked() {
     let mut processes = [0_u32; 2];
     // SAFETY: the pointer is to two u32, as the count says; the system writes no more than that.
     let users = unsafe { GetConsoleProcessList(processes.as_mut_ptr(), 2) };
-    if users == 1 {
-        eprintln!("Press Enter to close this window.");
-        let _ = std::io::stdin().read_line(&mut String::new());
-    }
+    users == 1
 }
 
+/// Whether a double click has opened a window for this program alone: elsewhere nothing says so.
+#[must_use]
 #[cfg(not(windows))]
-fn wait_for_enter_if_double_clicked() {}
+pub fn is_double_clicked() -> bool {
+    false
+}
 
 /// Answers `--list-devices`.
 ///

@@ -11,6 +11,7 @@ pub mod ctl;
 pub mod link;
 mod refusal;
 mod server;
+pub mod service;
 mod simulation;
 mod words;
 

@@ -13,10 +13,13 @@ use auralync::error::Error;
 use auralync::program::{self, print};
 use auralync::recording::STDOUT;
 use auralync::recv::Client;
+use auralync::service;
 use auralync::settings::ctl::{CTL, CtlCommand};
-use auralync::settings::{ClientArgs, ClientSettings, Output, code, join_mode};
+use auralync::settings::service::{ClientService, as_typed, is_meant};
+use auralync::settings::{ClientArgs, ClientSettings, Output, code, join_mode, usage_error};
 use auralync::shutdown::Shutdown;
 use auralync::stats::StatsTarget;
+use clap::{CommandFactory, Parser};
 
 const NAME: &str = "auralync-client";
 
@@ -61,7 +64,15 @@ fn hide_keys(words: Vec<OsString>) -> Result<Vec<OsString>, ExitCode> {
 }
 
 fn main() -> ExitCode {
-    let words = match hide_keys(program::words()) {
+    let words = program::words();
+    // Before a link is taken away: there it is refused.
+    if is_meant(&words) {
+        return program::run(NAME, &words, |command: ClientService| {
+            print(service::run(service::Program::Client, command.order(), agree)?);
+            Ok(())
+        });
+    }
+    let words = match hide_keys(words) {
         Ok(words) => words,
         Err(code) => return code,
     };
@@ -86,8 +97,15 @@ fn main() -> ExitCode {
             }
             return Ok(());
         }
-        let place = seek::server(settings.sought(), program::is_interactive())?;
-        let shutdown = program::stop_on_signals()?;
+        let (place, shutdown) = if service::is_one() {
+            let shutdown = program::stop_on_signals()?;
+            let Some(place) = seek::patiently(settings.sought(), &shutdown)? else { return Ok(()) };
+            (place, shutdown)
+        } else {
+            // Until it is answered, Ctrl-C ends the question.
+            let place = seek::server(settings.sought(), program::is_interactive())?;
+            (place, program::stop_on_signals()?)
+        };
         let may_ask =
             program::is_interactive() && settings.link.is_none() && settings.code.is_none();
         match listen(settings.clone(), place.anew(), &shutdown) {
@@ -99,6 +117,14 @@ fn main() -> ExitCode {
             outcome => outcome,
         }
     })
+}
+
+/// Whether the client could be started with these flags.
+fn agree(flags: &[OsString]) -> auralync::Result<()> {
+    let words = join_mode(as_typed(NAME, flags));
+    let args = ClientArgs::try_parse_from(&words)
+        .map_err(|e| usage_error(&ClientArgs::command(), &words, &e))?;
+    args.settings().map(drop)
 }
 
 /// Listens to the server at `place` until `shutdown`.

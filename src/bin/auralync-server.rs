@@ -1,5 +1,6 @@
 //! `auralync-server`: flags → settings → serve → exit code.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use auralync::Broadcaster;
@@ -8,15 +9,25 @@ use auralync::preset;
 use auralync::program::{self, print};
 use auralync::qr;
 use auralync::send::{Server, room_link};
-use auralync::settings::{ServerArgs, ServerSettings};
+use auralync::service;
+use auralync::settings::service::{ServerService, as_typed, is_meant};
+use auralync::settings::{ServerArgs, ServerSettings, usage_error};
 use auralync::stats::StatsTarget;
 use auralync::status;
+use clap::{CommandFactory, Parser};
 use zeroize::Zeroizing;
 
 const NAME: &str = "auralync-server";
 
 fn main() -> ExitCode {
-    program::run(NAME, &program::words(), |args: ServerArgs| {
+    let words = program::words();
+    if is_meant(&words) {
+        return program::run(NAME, &words, |command: ServerService| {
+            print(service::run(service::Program::Server, command.order(), agree)?);
+            Ok(())
+        });
+    }
+    program::run(NAME, &words, |args: ServerArgs| {
         let settings = args.settings()?;
         program::show_log(NAME, settings.level);
         if settings.list_devices {
@@ -37,9 +48,27 @@ fn main() -> ExitCode {
         let opened = program::unless_stopped(&shutdown, move || Server::open(opened))?;
         let Some(mut server) = opened else { return Ok(()) };
         greet(&settings, &server)?;
+        show_page(&settings, &server);
         server.show_on(program::status(settings.level, settings.stats.as_ref()));
         Broadcaster::start(server, shutdown)?.wait()
     })
+}
+
+/// Whether the server could be started with these flags.
+fn agree(flags: &[OsString]) -> auralync::Result<()> {
+    let words = as_typed(NAME, flags);
+    let args = ServerArgs::try_parse_from(&words)
+        .map_err(|e| usage_error(&ServerArgs::command(), &words, &e))?;
+    args.settings().map(drop)
+}
+
+/// Opens the page in this PC's browser, where that was asked for.
+fn show_page(settings: &ServerSettings, server: &Server) {
+    let is_asked_for = settings.opens.unwrap_or_else(program::is_double_clicked);
+    let here = |port| addresses::page_here(settings.preset.bind, port);
+    if is_asked_for && let Some(url) = server.web_port().and_then(here) {
+        program::open_page(url);
+    }
 }
 
 /// Tells the person at the server what their listeners must type. With `--stats -` stdout is for
@@ -110,6 +139,15 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
         print(code.trim_end());
     }
     print(addresses::lip_sync_hint(delay_ms));
-    print("Ctrl-C stops.");
+    let opens = settings.opens.unwrap_or_else(program::is_double_clicked);
+    if opens && settings.private && server.web_port().is_some() {
+        print(
+            "The page that opens in this PC's browser asks for the link: it stands in no address that is opened.",
+        );
+    }
+    print(match opens || program::is_double_clicked() {
+        true => "Closing this window ends the sound for everybody, and so does Ctrl-C.",
+        false => "Ctrl-C stops.",
+    });
     Ok(())
 }

@@ -5,13 +5,14 @@ use std::net::ToSocketAddrs;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
-use log::info;
+use log::{info, warn};
 
 use super::ask::{ask, ask_for_host, host_missing};
 use super::browse::Browser;
 use super::choose;
 use super::follow::Whereabouts;
 use super::found::Found;
+use super::last::Last;
 use super::list::columns;
 use super::target::{Target, Wanted, check_adapter};
 use super::trust::{self, Trust};
@@ -28,6 +29,9 @@ const SAY_SO: Duration = Duration::from_secs(1);
 
 /// The name system has this long before a server of the name is preferred to a host of the name.
 const RESOLVE: Duration = Duration::from_millis(1500);
+
+/// How long nobody is looked for after nobody was found.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// How often what was heard is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -70,6 +74,37 @@ pub fn server(sought: Sought<'_>, interactive: bool) -> Result<Whereabouts> {
     }
 }
 
+/// Finds the server that is `sought`, however long it takes to come: nobody sits there. `None` where stopping
+/// is asked for meanwhile.
+///
+/// # Errors
+/// As [`server`], but for what time may mend: no server, a name that nobody knows yet, several where one is wanted.
+pub fn patiently(sought: Sought<'_>, shutdown: &Shutdown) -> Result<Option<Whereabouts>> {
+    let mut said = false;
+    loop {
+        let failed = match server(sought, false) {
+            Ok(place) => return Ok(Some(place)),
+            Err(failed) => failed,
+        };
+        let is_choice = sought.wanted.is_none() && sought.discovery && !sought.hears;
+        let may_mend = match failed {
+            Error::NoServer { .. } | Error::Unresolved { .. } => true,
+            Error::Usage { .. } => is_choice,
+            _ => false,
+        };
+        if !may_mend {
+            return Err(failed);
+        }
+        if !said {
+            warn!("{failed}. Looking again until it works");
+            said = true;
+        }
+        if shutdown.sleep(LOOK_AGAIN) {
+            return Ok(None);
+        }
+    }
+}
+
 fn find(sought: Sought<'_>, interactive: bool) -> Result<Whereabouts> {
     let Sought { wanted, port, discovery, .. } = sought;
     match wanted {
@@ -77,7 +112,7 @@ fn find(sought: Sought<'_>, interactive: bool) -> Result<Whereabouts> {
             check_adapter(target, &addresses::zones(&addresses::here().0))?;
             Ok(Whereabouts::Told(target.clone()))
         }
-        Some(Wanted::Word(word)) => by_name(word, port),
+        Some(Wanted::Word(word)) => by_name(word, port, interactive),
         None if discovery => any(port, interactive),
         None if interactive => by_hand(port),
         None => Err(host_missing()),
@@ -96,13 +131,23 @@ fn any(port: Option<u16>, interactive: bool) -> Result<Whereabouts> {
             by_hand(port)
         }
         [] => Err(choose::none(&[], None, port)),
-        [only] => Ok(only.clone().into()),
+        [only] => Ok(chosen(only, interactive)),
         several if interactive => {
             let mut stdin = std::io::stdin().lock();
-            pick(several, &mut stdin, &mut std::io::stderr()).map(Whereabouts::from)
+            let last = Last::remembered().and_then(|last| last.among(several));
+            let picked = pick(several, last, &mut stdin, &mut std::io::stderr())?;
+            Ok(chosen(&picked, interactive))
         }
         several => Err(choose::several(several, None)),
     }
+}
+
+/// The server that was chosen, which is remembered where a person sits.
+fn chosen(found: &Found, interactive: bool) -> Whereabouts {
+    if interactive {
+        Last::keep(found);
+    }
+    found.clone().into()
 }
 
 fn by_hand(port: Option<u16>) -> Result<Whereabouts> {
@@ -111,7 +156,7 @@ fn by_hand(port: Option<u16>) -> Result<Whereabouts> {
 }
 
 /// A host of that name if there is one, else the server that is called so.
-fn by_name(word: &str, port: Option<u16>) -> Result<Whereabouts> {
+fn by_name(word: &str, port: Option<u16>, interactive: bool) -> Result<Whereabouts> {
     // What cannot be a host's name, such as two words, need not be looked up.
     let host = Target::parse(word, port).ok();
     let resolved = host.clone().map(resolve).transpose()?;
@@ -121,7 +166,7 @@ fn by_name(word: &str, port: Option<u16>) -> Result<Whereabouts> {
         Seen::Host => host.map(Whereabouts::Told).ok_or_else(host_missing),
         Seen::Servers(servers) => match &servers[..] {
             [] => Err(choose::none(&browser.servers(), Some(word), port)),
-            [one] => Ok(one.clone().into()),
+            [one] => Ok(chosen(one, interactive)),
             several => Err(choose::several(several, Some(word))),
         },
     }
@@ -182,20 +227,34 @@ fn resolve(host: Target) -> Result<Receiver<bool>> {
     Ok(answers)
 }
 
-/// Shows the servers with numbers and asks for one of them.
-fn pick(servers: &[Found], input: &mut impl BufRead, output: &mut impl Write) -> Result<Found> {
+/// Shows the servers with numbers and asks for one of them. Enter alone takes that of `last`, if there is one.
+fn pick(
+    servers: &[Found],
+    last: Option<usize>,
+    input: &mut impl BufRead,
+    output: &mut impl Write,
+) -> Result<Found> {
     let rows: Vec<[String; 3]> = servers
         .iter()
         .zip(1..)
         .map(|(found, number)| {
-            [format!("{number:>3}"), found.name.clone(), found.details.remarks()]
+            let mut remarks = found.details.remarks();
+            if last.is_some_and(|last| last + 1 == number) {
+                remarks = format!("{remarks}  the last one").trim_start().to_owned();
+            }
+            [format!("{number:>3}"), found.name.clone(), remarks]
         })
         .collect();
     let broken = |error| Error::internal("cannot ask for the server", error);
     writeln!(output, "Servers on this network:\n{}", columns(&rows)).map_err(broken)?;
-    let question = format!("Which one (1 to {})? ", servers.len());
+    let enter = last.map(|last| format!(", Enter for {}", last + 1)).unwrap_or_default();
+    let question = format!("Which one (1 to {}{enter})? ", servers.len());
     let missing = choose::several(servers, None);
-    ask(input, output, &question, missing, |answer| choose::answered(servers, answer))
+    let last = last.and_then(|last| servers.get(last));
+    ask(input, output, &question, missing, |answer| match last {
+        Some(last) if answer.is_empty() => Ok(last.clone()),
+        _ => choose::answered(servers, answer),
+    })
 }
 
 #[cfg(test)]
@@ -204,13 +263,17 @@ mod tests {
     use super::*;
 
     fn asked(answers: &str) -> (Result<Found>, String) {
+        asked_after(None, answers)
+    }
+
+    fn asked_after(last: Option<usize>, answers: &str) -> (Result<Found>, String) {
         let mut attic = example("attic", "192.0.2.1:5555");
         attic.details.full = true;
         let mut cellar = example("cellar", "192.0.2.2:5555");
         cellar.details.private = true;
         let servers = [attic, cellar];
         let mut shown = Vec::new();
-        let answer = pick(&servers, &mut answers.as_bytes(), &mut shown);
+        let answer = pick(&servers, last, &mut answers.as_bytes(), &mut shown);
         (answer, String::from_utf8(shown).unwrap())
     }
 
@@ -222,6 +285,19 @@ mod tests {
             shown,
             "Servers on this network:\n  1  attic   full\n  2  cellar  private\nWhich one (1 to 2)? "
         );
+    }
+
+    #[test]
+    fn enter_takes_the_one_that_was_listened_to_last_and_nothing_where_there_is_none() {
+        let (answer, shown) = asked_after(Some(1), "\n");
+        assert_eq!(answer.unwrap().name, "cellar");
+        assert!(
+            shown.contains("cellar  private  the last one\nWhich one (1 to 2, Enter for 2)? "),
+            "{shown}"
+        );
+        assert_eq!(asked_after(Some(1), "1\n").0.unwrap().name, "attic");
+        assert!(asked_after(Some(1), "").0.is_err(), "nobody sits there any more");
+        assert!(asked("\n").0.is_err());
     }
 
     #[test]

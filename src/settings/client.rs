@@ -38,6 +38,7 @@ use crate::talking::Mode;
   auralync-client 192.168.1.100 --output wav:film.wav  into a file instead of the headphones
   auralync-client 192.168.1.100 --talk                 talk, too, where the server lets you
   auralync-client ctl --help                           tell a server on this PC what to do
+  auralync-client service --help                       let it start by itself
 
 Exit codes: 0 stopped as asked, 1 internal, 2 command line or preset, 3 sound device,
 4 network, 5 the other end is not AuraLync, 6 server full, 7 file."

@@ -34,6 +34,7 @@ const DEFAULT_DUCK_DB: u8 = 12;
   auralync-server                        what this PC plays, for music and films
   auralync-server --preset low-latency   a film without delaying the picture
   auralync-server --source tone          a test tone, to try it without any music
+  auralync-server service --help         let it start by itself
 
 Exit codes: 0 stopped as asked, 1 internal, 2 command line or preset, 3 sound device,
 4 network, 7 file."
@@ -138,6 +139,12 @@ pub struct ServerArgs {
     /// Do not show the page's address as a QR code.
     #[arg(long)]
     no_qr: bool,
+    /// Open the page in this PC's browser. By itself where a double click started the server on Windows.
+    #[arg(long, overrides_with = "no_open")]
+    open: bool,
+    /// Do not open the page in a browser.
+    #[arg(long, overrides_with = "open")]
+    no_open: bool,
     /// How packets are marked for access points and routers: ef (as voice is), cs6 (for the first
     /// queue of plain access points) or off.
     #[arg(long, value_name = "ef|cs6|off", default_value_t, value_parser = Dscp::from_str)]
@@ -252,6 +259,8 @@ pub struct ServerSettings {
     pub web_hosts: Vec<String>,
     /// Whether to show the page's address as a QR code.
     pub qr: bool,
+    /// Whether to open the page in a browser, if that was said.
+    pub opens: Option<bool>,
     /// Whether the room is private.
     pub private: bool,
     /// Whether its link is to be another one from now on.
@@ -368,6 +377,7 @@ impl ServerArgs {
             web_status: self.web_status,
             web_hosts: self.web_host,
             qr: !self.no_qr,
+            opens: (self.open || self.no_open).then_some(self.open),
             new_key: self.new_key,
             show_link: self.show_link,
             asks: self.ask,

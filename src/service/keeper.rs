@@ -1,0 +1,246 @@
+//! Keeps a program running where the system only starts it: on Windows, and wherever there is no systemd.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+#[cfg(any(windows, test))]
+use super::Program;
+use super::log_file::LogFile;
+use super::{Job, VARIABLE, place};
+use crate::error::{Error, Result, exit, plain};
+use crate::shutdown::Shutdown;
+use crate::threads::{Priority, spawn};
+
+/// A program that has failed is started again after this long: what it waits for is not there sooner, and the
+/// packages' units say the same.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether the program has ended, or is to.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Most bytes of a line that are held: no line of the programs is that long.
+const LONGEST_LINE: u64 = 16 * 1024;
+
+/// Whether the program goes on after it has ended with this code: a wrong flag or preset is wrong the next time, too.
+fn is_started_again(code: Option<i32>) -> bool {
+    code != Some(0) && code != Some(exit::USAGE.into())
+}
+
+/// Runs the program, again and again as long as it fails, until it is stopped.
+///
+/// # Errors
+/// [`Error::File`] where there is no place for its log, [`Error::Internal`] where it cannot be started at all.
+pub(super) fn run(job: &Job) -> Result<()> {
+    let program = job.program;
+    let lock = place::lock(program)?;
+    let Some(_held) = hold(&lock)? else { return Ok(()) };
+    let stop = place::stop(program)?;
+    let _ = fs::remove_file(&stop);
+    let path = place::log(program)?;
+    let log = LogFile::open(path.clone())
+        .map_err(|e| Error::file(&path, plain(&e), "Make it a file that you may write"))?;
+    without_window();
+    keep(job, &Arc::new(Mutex::new(log)), &|| stop.exists())?;
+    let _ = fs::remove_file(&stop);
+    Ok(())
+}
+
+/// Whether the program is kept running now.
+#[cfg(windows)]
+pub(super) fn is_running(program: Program) -> Result<bool> {
+    Ok(hold(&place::lock(program)?)?.is_none())
+}
+
+/// Asks whoever keeps the program running to end it, and waits until that is done, for a while.
+#[cfg(windows)]
+pub(super) fn end(program: Program) -> Result<()> {
+    /// The program has ended before, or hangs.
+    const WITHIN: Duration = Duration::from_secs(5);
+    let stop = place::stop(program)?;
+    let begun = Instant::now();
+    while is_running(program)? {
+        fs::write(&stop, b"").map_err(|e| Error::file(&stop, plain(&e), "Free some space"))?;
+        if begun.elapsed() > WITHIN {
+            let name = program.name();
+            return Err(Error::usage(
+                format!("{name} does not end"),
+                "End it in the Task Manager, and type this again",
+            ));
+        }
+        std::thread::sleep(LOOK);
+    }
+    let _ = fs::remove_file(stop);
+    Ok(())
+}
+
+/// The lock of the one who keeps the program running; none where somebody else has it. It goes with the process,
+/// however that ends.
+fn hold(path: &Path) -> Result<Option<File>> {
+    let failed =
+        |e: std::io::Error| Error::file(path, plain(&e), "Make it a file that you may write");
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(e)) => Err(failed(e)),
+    }
+}
+
+fn keep(job: &Job, log: &Arc<Mutex<LogFile>>, is_stopped: &dyn Fn() -> bool) -> Result<()> {
+    let name = job.program.name();
+    let say = |line: &str| log.lock().unwrap_or_else(PoisonError::into_inner).say(line);
+    loop {
+        let mut child = start(job)?;
+        listen(child.stdout.take(), log)?;
+        listen(child.stderr.take(), log)?;
+        let code = loop {
+            if is_stopped() {
+                // It has ended already, or nothing is left to do about it.
+                let _ = child.kill();
+                let _ = child.wait();
+                say(&format!("{name}: stopped, as it was asked for"));
+                return Ok(());
+            }
+            match child.try_wait() {
+                Ok(None) => std::thread::sleep(LOOK),
+                Ok(Some(status)) => break status.code(),
+                Err(_) => break None,
+            }
+        };
+        if !is_started_again(code) {
+            return Ok(());
+        }
+        let seconds = AGAIN.as_secs();
+        say(&format!("{name}: it has ended, and is started again in {seconds} s"));
+        let begun = Instant::now();
+        while begun.elapsed() < AGAIN {
+            if is_stopped() {
+                return Ok(());
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+fn start(job: &Job) -> Result<Child> {
+    let mut command = Command::new(&job.file);
+    command.args(&job.flags).env(VARIABLE, "1");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if let Some(folder) = folder(job).filter(|folder| Path::new(folder).is_dir()) {
+        command.current_dir(folder);
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::process::CommandExt;
+        command.creation_flags(NO_WINDOW);
+    }
+    let what = || format!("cannot start {}", job.program.name());
+    command.spawn().map_err(|e| Error::internal(what(), plain(&e)))
+}
+
+/// The folder in which the flags were typed: on Windows the Run key's line has no room for it.
+#[cfg(windows)]
+fn folder(job: &Job) -> Option<String> {
+    fs::read_to_string(place::typed_in(job.program).ok()?).ok()
+}
+
+#[cfg(not(windows))]
+fn folder(job: &Job) -> Option<String> {
+    job.folder.clone()
+}
+
+/// Puts each line of what a program says into the log, until it says no more.
+fn listen(from: Option<impl Read + Send + 'static>, log: &Arc<Mutex<LogFile>>) -> Result<()> {
+    let Some(from) = from else { return Ok(()) };
+    let log = Arc::clone(log);
+    let nobody = Shutdown::default();
+    let _ends_with_the_program = spawn("log", Priority::Ordinary, &nobody, move || {
+        let mut from = BufReader::new(from);
+        let mut line = Vec::new();
+        while let Ok(1..) = from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
+            let text = String::from_utf8_lossy(&line);
+            log.lock().unwrap_or_else(PoisonError::into_inner).say(text.trim_end());
+            line.clear();
+        }
+    })?;
+    Ok(())
+}
+
+/// What Windows calls a program that gets no window: `CREATE_NO_WINDOW`.
+#[cfg(windows)]
+pub(super) const NO_WINDOW: u32 = 0x0800_0000;
+
+/// Closes the window that Windows has opened for this program alone.
+#[cfg(windows)]
+#[allow(unsafe_code, reason = "there is no other way to do without a console")]
+fn without_window() {
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn FreeConsole() -> i32;
+    }
+    // SAFETY: it takes nothing, and where there is no console it does nothing.
+    unsafe { FreeConsole() };
+}
+
+#[cfg(not(windows))]
+fn without_window() {}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn what_is_wrong_the_next_time_too_is_not_started_again() {
+        assert!(is_started_again(Some(exit::NETWORK.into())));
+        assert!(is_started_again(None), "it was killed");
+        assert!(!is_started_again(Some(0)));
+        assert!(!is_started_again(Some(exit::USAGE.into())));
+    }
+
+    #[test]
+    fn only_one_keeps_a_program_running() {
+        let scratch = Scratch::new();
+        let path = scratch.path("deep/lock");
+        let held = hold(&path).unwrap();
+        assert!(held.is_some() && hold(&path).unwrap().is_none());
+        drop(held);
+        assert!(hold(&path).unwrap().is_some());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_program_says_is_in_the_log_and_it_is_ended_when_that_is_asked_for() {
+        let scratch = Scratch::new();
+        let path = scratch.path("log");
+        let log = Arc::new(Mutex::new(LogFile::open(path.clone()).unwrap()));
+        let script = "echo sound; echo broken >&2; exec sleep 100";
+        let job = Job {
+            program: Program::Server,
+            file: "/bin/sh".to_owned(),
+            flags: ["-c", script].map(str::to_owned).to_vec(),
+            folder: None,
+        };
+        let looks = Cell::new(0);
+        let has_said = || {
+            looks.set(looks.get() + 1);
+            let text = fs::read_to_string(&path).unwrap();
+            text.contains("UTC sound\n") && text.contains("UTC broken\n") || looks.get() > 300
+        };
+        keep(&job, &log, &has_said).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            text.ends_with("stopped, as it was asked for\n") && text.contains("UTC sound"),
+            "{text}"
+        );
+    }
+}
