@@ -3,6 +3,7 @@
 # does the work; else Debian's own Rust, which brings that library's source, compiles it first.
 #
 # usage: scripts/cross.sh check     the whole package builds for Windows, and type-checks for macOS
+#        scripts/cross.sh programs  the two programs for Windows, as that builds them
 #        scripts/cross.sh arm       it type-checks, without sound cards, for Linux on ARM
 #        scripts/cross.sh release   the two programs for Windows, as `make dist` packs them
 set -euo pipefail
@@ -48,6 +49,9 @@ check)
     # ring brings C code, which nothing here compiles for a Mac.
     quickly $macos check --all-targets --no-default-features --features device,webrtc
     ;;
+programs)
+    quickly $windows build --bins
+    ;;
 arm)
     cargo_for $arm check --all-targets --no-default-features
     ;;
@@ -55,7 +59,7 @@ release)
     cargo_for $windows build --release --bins
     ;;
 *)
-    echo "usage: scripts/cross.sh check|arm|release" >&2
+    echo "usage: scripts/cross.sh check|programs|arm|release" >&2
     exit 2
     ;;
 esac

@@ -9,6 +9,7 @@ use ringbuf::{HeapCons, HeapProd, HeapRb};
 
 use super::{System, hints};
 use crate::Error;
+use crate::error::in_words;
 
 /// How many reports wait to be read. They come once per stream but for underruns, which are
 /// counted; what a broken driver sends beyond that says nothing new.
@@ -112,7 +113,8 @@ fn why(error: &cpal::Error) -> String {
     };
     match error.message() {
         Some(message) if !message.is_empty() => {
-            format!("{known} ({})", crate::format::printable(message, 200).trim_end_matches('.'))
+            let said = crate::format::printable(&in_words(message), 200);
+            format!("{known} ({})", said.trim_end_matches('.'))
         }
         _ => known.to_owned(),
     }
