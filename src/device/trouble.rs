@@ -168,6 +168,33 @@ mod tests {
         assert_eq!(std::iter::from_fn(|| reports.next()).count(), WAITING - 1);
     }
 
+    /// As cpal 0.18 tells them on Windows, and what a person reads.
+    #[test]
+    fn what_windows_tells_in_numbers_is_read_in_words() {
+        let told = [
+            (
+                ErrorKind::BackendError,
+                "Failed to get capture client: OS Error -2004287485 (FormatMessageW() returned \
+                 error 317) (os error -2004287485)",
+                "the system reports an error (Failed to get capture client: it is an output where an \
+                 input is needed, or the other way round)",
+            ),
+            (
+                ErrorKind::HostUnavailable,
+                "OS Error -2004287472 (FormatMessageW() returned error 317) (os error -2004287472)",
+                "the system's sound service does not answer (the Windows Audio service does not run)",
+            ),
+            (
+                ErrorKind::BackendError,
+                "Element not found. (os error -2147023728)",
+                "the system reports an error (Element not found)",
+            ),
+        ];
+        for (kind, message, read) in told {
+            assert_eq!(why(&cpal::Error::with_message(kind, message)), read);
+        }
+    }
+
     #[test]
     fn an_error_says_what_to_do() {
         let text = device_error("Speakers", &ErrorKind::DeviceBusy.into()).to_string();
