@@ -40,5 +40,8 @@ fi
 # It stays while the tests start programs one after another, and ends what is left of them.
 trap '"$wineserver" -k || true' EXIT
 "$wineserver" -p
+# What Wine keeps running behind all programs is started here, or it would hold the first one's output
+# open, and whoever reads that would wait for its end.
+"$wine" cmd /c exit </dev/null >/dev/null 2>&1
 
 AURALYNC_WINE=$wine AURALYNC_WINDOWS=$programs cargo test --locked --test windows -- "$@"

@@ -13,7 +13,6 @@ pub(crate) struct Steady {
     pub(crate) dbfs: f64,
     /// How often it did not go on where it should have.
     pub(crate) jumps: usize,
-    pub(crate) seconds: f64,
 }
 
 /// Looks at a tone of about `hz`.
@@ -40,7 +39,6 @@ pub(crate) fn look(samples: &[f32], hz: f64, rate: u32) -> Steady {
         hz: hz + usual / window_s,
         dbfs: 20.0 * middle(&seen.iter().map(|window| window.0).collect::<Vec<_>>()).log10(),
         jumps,
-        seconds: seen.len() as f64 * window_s,
     }
 }
 
