@@ -78,8 +78,11 @@ fn a_tone() {
         wait_until("enough is recorded", || recorder.seconds() > from + TONE_S);
         let steady = steady::look(&recorder.played(EAR1, from).left, 440.0, RATE);
         println!(
-            "{steady:?}, {} jumps of the listener's own making, {} underruns, {:.1} ms, {:.1} ppm, \
+            "{:.3} Hz, {:.2} dBFS, {} jumps heard, {} of the listener's own making, {} underruns, {:.1} ms, {:.1} ppm, \
              {:.1} ms to the ear",
+            steady.hz,
+            steady.dbfs,
+            steady.jumps,
             counted("jumps") - before,
             counted("underruns"),
             counted("delay_ms"),
