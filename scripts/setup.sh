@@ -11,6 +11,7 @@
 #   page       run the tests of the page that listens, in real browsers
 #   network    run the tests that fail and mend networks of their own
 #   windows    link programs for Windows and pack them
+#   wine       run programs for Windows
 #   cross-std  compile Rust's standard library for systems that this machine's Rust does not know
 #   wasm       link what the page fetches of our Rust
 set -euo pipefail
@@ -44,6 +45,11 @@ c_programs_link() {
 
 has_pulseaudio() {
     command -v pulseaudio || [ -x target/pulseaudio/bin/pulseaudio ]
+}
+
+# Debian puts it beside the PATH, where the package wine would find it.
+has_wine() {
+    command -v wine64 || [ -x /usr/lib/wine/wine64 ]
 }
 
 on_linux() {
@@ -112,6 +118,9 @@ for job in "$@"; do
     windows)
         need gcc-mingw-w64-x86-64 command -v x86_64-w64-mingw32-gcc
         need zip command -v zip
+        ;;
+    wine)
+        need wine64 has_wine
         ;;
     cross-std)
         need rustc-web test -x /usr/bin/rustc

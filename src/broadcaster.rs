@@ -1,7 +1,7 @@
 //! Sending from within a program.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use ringbuf::traits::{Observer, Producer};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::send::Server;
+use crate::send::shown::Shown;
 use crate::settings::{ServerArgs, ServerSettings, usage_error};
 use crate::shutdown::Shutdown;
 use crate::soundless::pushed::{self, Pushing};
@@ -183,7 +184,7 @@ impl Broadcaster {
     /// Who listens, by their names, as of a second ago. Those of the first generation have none, and are empty.
     #[must_use]
     pub fn listeners(&self) -> Vec<String> {
-        self.shown.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shown.look()
     }
 
     /// Waits until it has ended.
@@ -202,17 +203,6 @@ impl Drop for Broadcaster {
         if let Some(thread) = self.thread.take() {
             let _ = join(thread);
         }
-    }
-}
-
-/// The names of those who listen.
-#[derive(Debug, Default)]
-pub(crate) struct Shown(Mutex<Vec<String>>);
-
-impl Shown {
-    /// Shows them as they are now.
-    pub(crate) fn put(&self, names: Vec<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 }
 

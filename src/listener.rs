@@ -1,6 +1,6 @@
 //! Listening from within a program.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,14 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::preset;
 use crate::recv::controls::Controls;
+pub use crate::recv::shown::Stats;
+use crate::recv::shown::{Now, Shown};
 use crate::recv::speaker::Speaker;
 use crate::recv::{Client, Pulled};
 use crate::secure::room::Link;
 use crate::settings::{ClientArgs, ClientSettings};
 use crate::shutdown::Shutdown;
 use crate::sound::limiter::MAX_VOLUME;
-use crate::stats::ClientStats;
 use crate::threads::{Priority, join, spawn};
 
 /// How often it is looked whether there is news.
@@ -102,26 +103,6 @@ pub enum Event {
     People(Vec<String>),
     /// The listener has ended, and this is why: `Ok` where nothing went wrong. It is the last event.
     Ended(Result<()>),
-}
-
-/// How a [`Listener`] does.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Whether a server is connected.
-    pub is_connected: bool,
-    /// How long after its capture the sound is heard, in ms; 0 before any is.
-    pub delay_ms: f64,
-    /// How long after its capture it should be heard, in ms.
-    pub playout_delay_ms: f64,
-    /// Sound waiting for its time, in ms.
-    pub buffered_ms: f64,
-    /// Frames received.
-    pub frames: u64,
-    /// Frames that were not there when their time came.
-    pub lost_frames: u64,
-    /// Times that the output found too little.
-    pub underruns: u64,
 }
 
 /// The sound of a listener that a program plays by itself: see [`Listener::pull`].
@@ -250,43 +231,6 @@ impl Drop for Listener {
 impl std::fmt::Debug for Listener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Listener").field("stats", &self.stats()).finish_non_exhaustive()
-    }
-}
-
-/// What can be seen of a listener from outside, as it was a moment ago.
-#[derive(Debug, Default)]
-pub(crate) struct Shown(Mutex<Now>);
-
-/// How a listener is.
-#[derive(Debug, Clone, Default)]
-struct Now {
-    stats: Stats,
-    people: Vec<String>,
-}
-
-impl Shown {
-    /// Shows it as it is now.
-    pub(crate) fn put(&self, stats: &ClientStats, people: Vec<String>) {
-        *self.lock() = Now {
-            stats: Stats {
-                is_connected: stats.connected,
-                delay_ms: stats.delay_ms,
-                playout_delay_ms: stats.playout_delay_ms,
-                buffered_ms: stats.buffered_ms,
-                frames: stats.frames_received,
-                lost_frames: stats.lost_frames,
-                underruns: stats.underruns,
-            },
-            people,
-        };
-    }
-
-    fn look(&self) -> Now {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Now> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -18,6 +18,7 @@ pub mod repair;
 mod report;
 pub mod rooms;
 mod running;
+pub(crate) mod shown;
 pub mod simulate;
 pub mod speaker;
 pub mod talk;
@@ -31,7 +32,6 @@ use log::info;
 
 use crate::discovery::follow::Whereabouts;
 use crate::error::Result;
-use crate::listener::Shown;
 use crate::recording::STDOUT;
 use crate::settings::{ClientSettings, Output};
 use crate::shutdown::Shutdown;
@@ -41,6 +41,7 @@ use controls::Controls;
 pub(crate) use pulled::Pulled;
 use report::Reporter;
 use running::Running;
+use shown::Shown;
 
 /// How often the threads are asked how they are.
 const LOOK: Duration = Duration::from_millis(50);

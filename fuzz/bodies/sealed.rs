@@ -69,7 +69,7 @@ fn run(data: &[u8]) {
                 if ring.open(which, *counter, OPEN, &changed, &mut payload) {
                     assert_eq!(&changed, message);
                     assert!(learnt.contains(whole));
-                    assert!(opened.insert((*kind, *whole, *counter)), "opened twice");
+                    assert!(opened.insert((*kind as u8, *whole, *counter)), "opened twice");
                     assert_eq!(payload.len() + OPEN + 16, message.len());
                 } else {
                     assert!(payload.is_empty());

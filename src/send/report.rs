@@ -7,9 +7,9 @@ use std::time::Duration;
 use log::info;
 
 use super::host_keys::HostKeys;
+use super::shown::Shown;
 use super::tls;
 use super::transmit::{Handle, Snapshot};
-use crate::broadcaster::Shown;
 use crate::clock::Clock;
 use crate::discovery::announce::Announcer;
 use crate::send::mix::desk::Desk;

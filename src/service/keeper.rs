@@ -181,12 +181,8 @@ pub(super) const NO_WINDOW: u32 = 0x0800_0000;
 #[cfg(windows)]
 #[allow(unsafe_code, reason = "there is no other way to do without a console")]
 fn without_window() {
-    #[link(name = "kernel32")]
-    unsafe extern "system" {
-        fn FreeConsole() -> i32;
-    }
     // SAFETY: it takes nothing, and where there is no console it does nothing.
-    unsafe { FreeConsole() };
+    unsafe { windows_sys::Win32::System::Console::FreeConsole() };
 }
 
 #[cfg(not(windows))]

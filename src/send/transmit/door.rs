@@ -202,7 +202,7 @@ impl Transmit {
             registry.register(line.socket_mut(), Token(index), interest)
         };
         if let Err(e) = registered {
-            warn!("{peer} cannot be served: {e}");
+            warn!("{peer} cannot be served: {}", crate::error::plain(&e));
             self.free.push(index);
             return None;
         }

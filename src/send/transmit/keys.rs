@@ -369,8 +369,10 @@ mod tests {
                 false => keys.end(now_us),
             };
             let since = news.and_then(|news| news.since);
-            if since.is_some() && told.last().map(|(_, before)| Some(*before)) != Some(since) {
-                told.push((now_us / 100_000, since.unwrap()));
+            if let Some(since) = since
+                && told.last().is_none_or(|(_, before)| *before != since)
+            {
+                told.push((now_us / 100_000, since));
             }
         }
         // Epochs begin after 0.5, 60.5 and 120.5 seconds, and their sound is waited for 21 seconds longer.

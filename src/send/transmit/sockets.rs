@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::places::Origin;
 use crate::dscp::Dscp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::send::fanout;
 
@@ -117,7 +117,7 @@ pub(super) fn plain_reason(error: &io::Error) -> String {
         io::ErrorKind::AddrInUse => "another program already uses that port".to_owned(),
         io::ErrorKind::AddrNotAvailable => "this PC has no such address".to_owned(),
         io::ErrorKind::PermissionDenied => "the system does not allow that port".to_owned(),
-        _ => error.to_string(),
+        _ => plain(error),
     }
 }
 

@@ -17,7 +17,7 @@ use super::visitor::{Next, Visitor};
 use super::{SECURE_DOOR, Transmit, WEB_DOOR};
 use crate::addresses::{self, Interface};
 use crate::allowance::Allowance;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::send::fanout::Listener;
 use crate::send::tls::Sessions;
 use crate::send::web::Web;
@@ -250,7 +250,7 @@ impl Transmit {
         let token = Token(FIRST_VISITOR + number);
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(e) = self.poll.registry().register(&mut stream, token, interest) {
-            warn!("{peer} cannot be answered: {e}");
+            warn!("{peer} cannot be answered: {}", plain(&e));
             return;
         }
         // An improvement that a system may refuse.
