@@ -145,7 +145,8 @@ mod tests {
     fn what_the_installer_has_chosen_is_known_and_others_values_are_left() {
         let chosen = r#""C:\Users\Ann\AppData\Local\Programs\AuraLync\Auralync-Server.EXE""#;
         assert!(is_ours(chosen, Program::Server));
-        assert!(super::flags(chosen).is_empty());
+        assert!(flags(chosen).is_empty());
+        assert_eq!(name(Program::Server), "AuraLync Server");
         for other in ["", r"C:\Windows\notepad.exe", "auralync-server.exe.exe"] {
             assert!(!is_ours(other, Program::Server), "{other}");
         }

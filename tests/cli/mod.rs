@@ -6,7 +6,9 @@ mod peers;
 mod printing;
 #[cfg(target_os = "linux")] // Elsewhere `script` takes other words.
 mod private_terminal;
-#[cfg(target_os = "linux")] // As above.
+#[cfg(target_os = "linux")] // Elsewhere another system is asked.
+mod service;
+#[cfg(target_os = "linux")] // As for the private terminal.
 mod terminal;
 mod wrong;
 
