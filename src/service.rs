@@ -125,7 +125,7 @@ fn with(flags: &[String]) -> String {
     format!("with {}", printable(&shown.join(" "), LONGEST_SHOWN))
 }
 
-/// Does what was ordered, and returns what to print. `check` is the program's own parser.
+/// Does what was ordered, and returns what to print, if anything. `check` is the program's own parser.
 ///
 /// # Errors
 /// [`Error::Usage`] for flags that the program would refuse, as root, and where the system has nothing that starts
@@ -134,23 +134,23 @@ pub fn run(
     program: Program,
     order: Order,
     check: impl FnOnce(&[OsString]) -> Result<()>,
-) -> Result<String> {
+) -> Result<Option<String>> {
     match order {
         Order::Install { flags } => {
             refuse_root(program)?;
             let job = checked(program, &flags, check)?;
-            system::install(&job)
+            system::install(&job).map(Some)
         }
         Order::Run { flags } => {
             refuse_root(program)?;
             let job = checked(program, &flags, check)?;
-            keeper::run(&job).map(|()| String::new())
+            keeper::run(&job).map(|()| None)
         }
         Order::Remove => {
             refuse_root(program)?;
-            system::remove(program)
+            system::remove(program).map(Some)
         }
-        Order::Status => system::state(program).map(|state| state.to_string()),
+        Order::Status => system::state(program).map(|state| Some(state.to_string())),
     }
 }
 

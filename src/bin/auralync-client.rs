@@ -68,7 +68,8 @@ fn main() -> ExitCode {
     // Before a link is taken away: there it is refused.
     if is_meant(&words) {
         return program::run(NAME, &words, |command: ClientService| {
-            print(service::run(service::Program::Client, command.order(), agree)?);
+            let said = service::run(service::Program::Client, command.order(), agree)?;
+            said.into_iter().for_each(print);
             Ok(())
         });
     }

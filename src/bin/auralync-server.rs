@@ -23,7 +23,8 @@ fn main() -> ExitCode {
     let words = program::words();
     if is_meant(&words) {
         return program::run(NAME, &words, |command: ServerService| {
-            print(service::run(service::Program::Server, command.order(), agree)?);
+            let said = service::run(service::Program::Server, command.order(), agree)?;
+            said.into_iter().for_each(print);
             Ok(())
         });
     }
