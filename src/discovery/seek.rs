@@ -82,7 +82,9 @@ pub fn server(sought: Sought<'_>, interactive: bool) -> Result<Whereabouts> {
 pub fn patiently(sought: Sought<'_>, shutdown: &Shutdown) -> Result<Option<Whereabouts>> {
     let mut said = false;
     loop {
-        let failed = match server(sought, false) {
+        // Before the network is there, its names lead nowhere.
+        let place = server(sought, false).and_then(|mut place| place.addresses().map(|_| place));
+        let failed = match place {
             Ok(place) => return Ok(Some(place)),
             Err(failed) => failed,
         };
