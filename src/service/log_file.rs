@@ -35,7 +35,8 @@ impl LogFile {
 
     /// Adds a line, with the time in front. What a full disk does not take is lost.
     pub(super) fn say(&mut self, line: &str) {
-        let end = line.floor_char_boundary(LONGEST_LINE);
+        let longest = line.len().min(LONGEST_LINE);
+        let end = (0..=longest).rev().find(|&end| line.is_char_boundary(end)).unwrap_or(0);
         let line = format!("{} {}\n", time(SystemTime::now()), &line[..end]);
         if self.length + line.len() as u64 > self.longest {
             self.turn();
