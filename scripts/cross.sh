@@ -4,7 +4,8 @@
 #
 # usage: scripts/cross.sh check     the whole package builds for Windows, and type-checks for macOS
 #        scripts/cross.sh arm       it type-checks, without sound cards, for Linux on ARM
-#        scripts/cross.sh release   the two programs for Windows, as `make dist` packs them
+#        scripts/cross.sh release      the two programs for Windows, as `make dist` packs them
+#        scripts/cross.sh arm-release  and for Linux on ARM, with sound cards
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -40,9 +41,9 @@ quickly() {
         --config profile.dev.package.ropus.opt-level=0 --config profile.dev.package.pulseaudio.opt-level=0
 }
 
-scripts/setup.sh windows
 case ${1-} in
 check)
+    scripts/setup.sh windows
     quickly $windows build --bins --examples
     quickly $windows check --all-targets
     # ring brings C code, which nothing here compiles for a Mac.
@@ -52,10 +53,22 @@ arm)
     cargo_for $arm check --all-targets --no-default-features
     ;;
 release)
-    cargo_for $windows build --release --bins
+    scripts/setup.sh windows
+    cargo_for $windows build --profile dist --bins
+    ;;
+arm-release)
+    scripts/setup.sh arm
+    # ALSA for that processor, unpacked here: nothing is installed for it.
+    alsa=$PWD/target-cross/alsa-arm64
+    [ -d "$alsa" ] || scripts/debian-files.sh arm64 "$alsa" libasound2 libasound2-dev
+    export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_SYSROOT_DIR=$alsa
+    export PKG_CONFIG_LIBDIR=$alsa/usr/lib/aarch64-linux-gnu/pkgconfig
+    export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+    cargo_for $arm build --profile dist --bins
     ;;
 *)
-    echo "usage: scripts/cross.sh check|arm|release" >&2
+    echo "usage: scripts/cross.sh check|arm|release|arm-release" >&2
     exit 2
     ;;
 esac

@@ -29,7 +29,7 @@ done
 if [ -z "$prefix" ]; then
     [ "$(id -u)" != 0 ] ||
         fail "this is for one user, and sound belongs to a user, not to root. Run it as that user; or name a folder, as in --prefix /usr/local"
-    [ -n "${HOME-}" ] && [ -d "$HOME" ] || fail "there is no home folder to install into. Name one: --prefix FOLDER"
+    [ -d "${HOME-}" ] || fail "there is no home folder to install into. Name one: --prefix FOLDER"
     prefix=$HOME/.local
 fi
 case $prefix in
@@ -38,19 +38,20 @@ case $prefix in
 esac
 list=$prefix/share/auralync/installed
 
-# remove_listed LIST: the files it names, the folders that are empty then, and itself.
-remove_listed() {
-    while IFS= read -r file; do
-        rm -f "$prefix/$file"
-        rmdir -p "$(dirname "$prefix/$file")" 2>/dev/null || :
-    done <"$1"
-    rm -f "$1"
+# remove_file FILE: below the prefix, with the folders that are empty then.
+remove_file() (
+    cd "$prefix"
+    rm -f "$1" "$1.new"
     rmdir -p "$(dirname "$1")" 2>/dev/null || :
-}
+)
 
 if [ -n "$remove" ]; then
     [ -f "$list" ] || fail "nothing of this is installed in $prefix. Name where it is: --remove --prefix FOLDER"
-    remove_listed "$list"
+    while IFS= read -r file; do
+        remove_file "$file"
+    done <"$list"
+    remove_file share/auralync/installed
+    [ "$prefix" = "${HOME-}" ] || rmdir "$prefix" 2>/dev/null || :
     echo "AuraLync is no longer in $prefix. Rooms, keys and presets that you made are kept."
     exit 0
 fi
