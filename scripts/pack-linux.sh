@@ -6,6 +6,8 @@
 #   TARGET     x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu: what PROGRAMS are built for
 #   PROGRAMS   the folder with both
 #   REFERENCE  the folder that `cargo run --example reference` filled
+#
+# DIST in the environment is another folder than dist; PACK_LEVEL less work for xz than 9 is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=$1 programs=$2 reference=$3
@@ -25,8 +27,8 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock)}
 export SOURCE_DATE_EPOCH
 umask 022
-mkdir -p dist
-dist=$PWD/dist
+mkdir -p "${DIST:-dist}"
+dist=$(cd "${DIST:-dist}" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -93,7 +95,7 @@ make_deb() {
         -e "s/@MAINTAINER@/$maintainer/" packaging/linux/control.in >"$debian/DEBIAN/control"
     settle "$debian"
     deb=$dist/auralync_$version-1_$deb_arch.deb
-    dpkg-deb --root-owner-group -Zxz -z9 --build "$debian" "$deb" >/dev/null
+    dpkg-deb --root-owner-group -Zxz -z"${PACK_LEVEL:-9}" --build "$debian" "$deb" >/dev/null
 }
 
 make_rpm() {
@@ -102,7 +104,7 @@ make_rpm() {
     rpmbuild -bb --quiet --target "$rpm_arch-unknown-linux" --define "_topdir $top" \
         --define "packed_version $version" --define "packed_tree $tree" \
         --define "packed_date $(LC_ALL=C date -u -d "@$SOURCE_DATE_EPOCH" '+%a %b %d %Y')" \
-        --define "packed_by $maintainer" packaging/linux/auralync.spec >"$work/log" 2>&1 || {
+        --define "_binary_payload w${PACK_LEVEL:-9}.xzdio" --define "packed_by $maintainer" packaging/linux/auralync.spec >"$work/log" 2>&1 || {
         tail -n 20 "$work/log" >&2
         echo "pack: rpmbuild failed: its last words stand above" >&2
         return 1
