@@ -59,7 +59,8 @@ fn packaged_commit() -> Option<String> {
 fn git_commit() -> Option<String> {
     // Unpacked in somebody else's repository, its commit says nothing about this.
     let top = git(&["rev-parse", "--show-toplevel"])?;
-    let is_ours = fs::canonicalize(top).ok()? == fs::canonicalize(told("CARGO_MANIFEST_DIR")).ok()?;
+    let is_ours =
+        fs::canonicalize(top).ok()? == fs::canonicalize(told("CARGO_MANIFEST_DIR")).ok()?;
     if !is_ours {
         return None;
     }
@@ -130,8 +131,10 @@ fn script(program: &str, what: &str, version: &str, told_version: &str, icon: &s
         ("ProductName", "AuraLync"),
         ("ProductVersion", told_version),
     ];
-    let shown: String =
-        shown.iter().map(|(name, value)| format!("      VALUE \"{name}\", \"{value}\"\n")).collect();
+    let shown: String = shown
+        .iter()
+        .map(|(name, value)| format!("      VALUE \"{name}\", \"{value}\"\n"))
+        .collect();
     format!(
         "1 ICON \"{icon}\"\n\
          1 VERSIONINFO\n\

@@ -107,7 +107,7 @@ start_sound() {
 # How loud it is and how high, in whole numbers: the mean of squares, and upward crossings of zero a second.
 listen() {
     parec --server="unix:$root/tmp/pulse" --device=speakers.monitor --raw --format=s16le --channels=1 \
-        --rate=48000 2>/dev/null | head -c $((2 * FRAMES)) | od -An -v -w2 -t d2 |
+        --rate=48000 --latency-msec=50 2>/dev/null | head -c $((2 * FRAMES)) | od -An -v -w2 -t d2 |
         awk -v frames=$FRAMES '{ sum += $1 * $1; if (before < 0 && $1 >= 0) up++; before = $1 }
             END { printf "%d %d\n", sum / NR, up * 48000 / frames }'
 }
