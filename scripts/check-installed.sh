@@ -166,7 +166,9 @@ check() {
     hear_a_tone
     # The same again, over itself, as an update does.
     inside apt-get -q -y install --reinstall --no-install-recommends "/tmp/${deb##*/}"
+    # Without settings of its own for all users, what is removed is purged.
     inside apt-get -q -y remove auralync
+    inside apt-get -q -y install --no-install-recommends "/tmp/${deb##*/}"
     inside apt-get -q -y purge auralync
     inside apt-get -q -y autoremove --purge
     diff <(echo "$before") <(print_tree) || fail "$1 $2: removed, it left what stands above"

@@ -36,16 +36,7 @@ for_notepad <LICENSE >"$out/LICENSE.txt"
 scripts/licences.sh $target | for_notepad >"$out/LICENSES OF PARTS.txt"
 (cd dist && zip -q -r -X "$name.zip" "$name")
 
-# What the uninstaller takes away is what is there now, file by file: nothing that a user adds.
-removal=$(mktemp)
-trap 'rm -f "$removal"' EXIT
-(
-    cd "$out"
-    find . -type f -printf '%P\n' | sort | sed 's|/|\\|g; s|.*|Delete "$INSTDIR\\&"|'
-    find . -mindepth 1 -type d -printf '%P\n' | sort -r | sed 's|/|\\|g; s|.*|RMDir "$INSTDIR\\&"|'
-) >"$removal"
-makensis -V2 -WX -INPUTCHARSET UTF8 "-DVERSION=$version" "-DFILES=$PWD/$out" "-DREMOVAL=$removal" \
-    "-DOUT=$PWD/dist/auralync-$version-setup.exe" packaging/windows/installer.nsi
+scripts/make-installer.sh "$version" "$out" "dist/auralync-$version-setup.exe"
 rm -rf "$out"
 
 for file in "$out.zip" "dist/auralync-$version-setup.exe"; do

@@ -5,7 +5,7 @@
 ; Exit codes: 0 done, 1 stopped by the user, 2 a file cannot be written, 3 a newer version is installed,
 ; 4 a program still runs, so that nothing was removed.
 
-Unicode true
+Target amd64-unicode
 SetCompressor /SOLID lzma
 RequestExecutionLevel user
 ManifestDPIAware true
