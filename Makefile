@@ -88,9 +88,10 @@ FOR ?=
 dist: ## FOR="amd64 arm64 windows": packages for Debian, Fedora, Windows and all else, into dist
 	scripts/dist.sh $(FOR)
 
-test-packages: ## looks at what make dist made, and installs it in fresh trees of Debian 12 and 13, as root
+test-packages: ## looks at what make dist made, and installs it in fresh trees of Debian and under Wine, as root
 	scripts/check-packages.sh
 	scripts/check-installed.sh
+	scripts/check-installer.sh
 
 cross: ## that it builds for Windows and for the page, and type-checks for macOS and for Linux on ARM
 	@scripts/setup.sh build

@@ -3,9 +3,9 @@
 # of it play a tone in a sound server outside, and listens to that; removes it, and looks for what is left.
 # As root, for chroot. Nothing on this machine is installed or changed but target/roots, where trees are kept.
 #
-# usage: scripts/check-installed.sh [SUITE…]   bookworm and trixie, if none is named
+# usage: scripts/check-installed.sh [SUITE[:ARCHITECTURE]…]   bookworm and trixie, if none is named
 #
-# On a machine that runs programs for ARM by itself (qemu-user and binfmt), the .deb for ARM as well.
+# bookworm:arm64 takes the .deb for ARM, on a machine that runs such programs by itself (qemu-user and binfmt).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- bookworm trixie
@@ -177,9 +177,8 @@ check() {
     root=
 }
 
-for suite in "$@"; do
-    check "$suite" amd64
-    if [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ]; then
-        check "$suite" arm64
-    fi
+for tree in "$@"; do
+    architecture=amd64
+    [[ $tree != *:* ]] || architecture=${tree#*:}
+    check "${tree%:*}" "$architecture"
 done

@@ -180,7 +180,7 @@ check_tar() {
 
 weigh=yes
 case ${1-} in
-'') folder=dist ;;
+'') folder=$PWD/dist ;;
 layout)
     weigh=
     folder=$work/dist
@@ -200,7 +200,7 @@ found=0
 for file in "$folder"/auralync[-_]"$version"-*; do
     case $file in
     *.deb) check_deb "$file" ;;
-    *.rpm) check_rpm "$PWD/${file#"$PWD/"}" ;;
+    *.rpm) check_rpm "$file" ;;
     *-linux-*.tar.gz) check_tar "$file" ;;
     *) continue ;;
     esac
