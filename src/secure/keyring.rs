@@ -124,6 +124,17 @@ impl Keyring {
         }
     }
 
+    /// Learns the epochs of `told`, each a number and a secret of 32 bytes, one behind the other.
+    pub fn learn_all(&mut self, told: &[u8]) {
+        for epoch in told.chunks_exact(33) {
+            if let Some((number, secret)) = epoch.split_first()
+                && let Some(secret) = secret.first_chunk()
+            {
+                self.learn(*number, Key::new(*secret));
+            }
+        }
+    }
+
     fn forget(&mut self, epoch: u8) {
         self.epochs.retain(|(other, _)| *other != epoch);
         self.openers.retain(|(other, stream, _), _| *other != epoch || stream & OWN != 0);

@@ -10,6 +10,7 @@ pub(crate) use parity::of as parity_of;
 pub use parity::{PAIR, PARITY_OF, Parities, parity, restore};
 
 use byteorder::{BigEndian, ByteOrder};
+use zeroize::Zeroizing;
 
 use super::{AudioHeader, MAX_POSITION};
 pub use crate::secure::nearest;
@@ -57,6 +58,12 @@ pub const MAX_STRETCHES: usize = 16;
 /// Numbers that one stretch names at most.
 pub const STRETCH: u32 = 33;
 
+/// Epochs whose keys one datagram tells at most: what fits beside its seal.
+pub const MAX_EPOCHS: usize = (MAX_DATAGRAM - PRIVATE_TO_CLIENT - EPOCHS_HEADER) / 33;
+
+/// Bytes of a datagram of keys before the first, which is 33 bytes long: a number and a secret.
+pub const EPOCHS_HEADER: usize = 4;
+
 /// Added to a stream's number where only one listener gets it: a mix that leaves its own voice out.
 pub const OWN_STREAM: u8 = 0x40;
 
@@ -88,6 +95,8 @@ pub mod kind {
     pub const MISSING: u8 = 0xa6;
     /// Both ways, in a private room: one of those that are one listener's own, sealed.
     pub const PRIVATE: u8 = 0xa7;
+    /// Server → client, in a private room: keys of sound that are needed soon.
+    pub const EPOCHS: u8 = 0xa8;
 }
 
 /// What tells a server whose datagram it has got: said in a welcome, by TCP.
@@ -389,6 +398,18 @@ pub fn missing_datagram(cookie: u64, numbers: &[u32]) -> Vec<u8> {
     bytes[0] = kind::MISSING;
     BigEndian::write_u64(&mut bytes[4..], cookie);
     write_numbers(&mut bytes, numbers);
+    bytes
+}
+
+/// The datagram that tells keys of sound by the numbers of their epochs, of which it holds the first that fit.
+#[must_use]
+pub fn epochs_datagram<'a>(epochs: impl Iterator<Item = (u8, &'a [u8; 32])>) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_DATAGRAM));
+    bytes.extend_from_slice(&[kind::EPOCHS, 0, 0, 0]);
+    for (number, secret) in epochs.take(MAX_EPOCHS) {
+        bytes.push(number);
+        bytes.extend_from_slice(secret);
+    }
     bytes
 }
 

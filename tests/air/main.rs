@@ -33,6 +33,7 @@ mod support {
     mod likeness;
     pub(crate) mod namespaces;
     pub(crate) mod overheard;
+    mod page;
     pub(crate) mod program;
     pub(crate) mod recorded;
     pub(crate) mod scratch;

@@ -43,7 +43,7 @@ fn is_by_datagram(house: &House) -> bool {
 
 /// Waits until most comes by datagram.
 #[track_caller]
-fn wait_for_datagrams(house: &House) {
+pub(crate) fn wait_for_datagrams(house: &House) {
     let deadline = Instant::now() + TRIED_AGAIN;
     while !is_by_datagram(house) {
         assert!(Instant::now() < deadline, "sound comes by TCP: {:?}", house.air.passed());
@@ -53,7 +53,7 @@ fn wait_for_datagrams(house: &House) {
 /// Lets `attempt` do what it does to a house until sound came the right way, as it says, and what was
 /// heard is right.
 #[track_caller]
-fn attempt(attempt: impl Fn() -> (Outcome, bool), is_right: impl Fn(&Outcome) -> bool) {
+pub(crate) fn attempt(attempt: impl Fn() -> (Outcome, bool), is_right: impl Fn(&Outcome) -> bool) {
     let mut outcomes = Vec::new();
     while outcomes.len() < TRIES {
         let (outcome, is_right_way) = attempt();
@@ -66,7 +66,7 @@ fn attempt(attempt: impl Fn() -> (Outcome, bool), is_right: impl Fn(&Outcome) ->
     panic!("{outcomes:#?}");
 }
 
-fn is_whole(outcome: &Outcome) -> bool {
+pub(crate) fn is_whole(outcome: &Outcome) -> bool {
     outcome.heard.damaged == 0 && outcome.heard.jumps == 0
 }
 

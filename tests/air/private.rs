@@ -1,10 +1,12 @@
 //! A private room on a network that somebody listens in on.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use auralync::secure::room::Link;
 
 use crate::Test;
+use crate::paths::{attempt, is_whole, wait_for_datagrams};
 use crate::support::air::house::{House, Set, sent, show_link};
 use crate::support::overheard::{Piece, likeness, pieces};
 
@@ -12,6 +14,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("who_listens_in_on_an_open_room_has_all_of_its_sound", open_room),
     ("who_listens_in_on_a_private_room_has_nothing_of_its_sound_a_name_or_a_key", uncompressed),
     ("who_listens_in_on_opus_in_a_private_room_learns_nothing_of_its_packets_lengths", opus),
+    ("a_key_that_is_needed_soon_comes_by_datagram_where_tcp_stands_still", new_key),
 ];
 
 const SERVER: [u8; 4] = [192, 0, 2, 1];
@@ -94,4 +97,41 @@ fn opus() {
     for secret in &heard.secrets {
         assert!(!finds(&heard.packets, secret), "{}", String::from_utf8_lossy(secret));
     }
+}
+
+/// Gives the room another key, as whoever runs the server does.
+fn change_key(house: &mut House) {
+    let page = format!("localhost:{}", house.server.page().port());
+    let mut command = house.air.on_pc(env!("CARGO_BIN_EXE_auralync-client"));
+    let keys = house.scratch.path("pc");
+    command.env("XDG_CONFIG_HOME", &keys).env("HOME", &keys);
+    let done = command.args(["ctl", "newkey", "--server", &page]).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
+fn new_key() {
+    let server = ["--private", "--web", "0"];
+    let set = Set {
+        network: "delay=2",
+        preset: "low-latency",
+        codec: "opus",
+        server: &server,
+        listener: &[],
+    };
+    attempt(
+        || {
+            let mut house = House::open(set);
+            wait_for_datagrams(&house);
+            let holds_tcp = Arc::clone(&house.air.forwarder.orders);
+            let before = house.air.passed().down.udp_bytes;
+            holds_tcp.holds_tcp.store(true, Ordering::Relaxed);
+            change_key(&mut house);
+            house.listen(3);
+            holds_tcp.holds_tcp.store(false, Ordering::Relaxed);
+            let by_datagram = house.air.passed().down.udp_bytes - before;
+            house.listen(1);
+            (house.close(), by_datagram > 20_000)
+        },
+        is_whole,
+    );
 }

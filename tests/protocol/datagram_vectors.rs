@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use auralync::secure::Key;
+use auralync::secure::keyring::{Keyring, Kind, StreamSeal};
 use auralync::wire::AudioHeader;
 use auralync::wire::datagram::{
-    Answer, Ask, FromClient, FromServer, Parities, Piece, Token, kind, missing_datagram, parity,
-    restore, talk_datagram,
+    Answer, Ask, EPOCHS_HEADER, FromClient, FromServer, Parities, Piece, Token, epochs_datagram,
+    kind, missing_datagram, parity, restore, talk_datagram,
 };
 use serde_json::Value;
 
@@ -41,7 +43,11 @@ fn small<T: TryFrom<u64>>(fields: &Value, key: &str) -> T {
 }
 
 fn bytes_of(fields: &Value, key: &str) -> Vec<u8> {
-    let hex = fields[key].as_str().unwrap();
+    hex_bytes(&fields[key])
+}
+
+fn hex_bytes(text: &Value) -> Vec<u8> {
+    let hex = text.as_str().unwrap();
     let pairs = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
     unhex(&pairs.collect::<Vec<_>>().join(" "))
 }
@@ -52,6 +58,15 @@ fn token(fields: &Value) -> Token {
 
 fn missing(fields: &Value) -> Vec<u32> {
     serde_json::from_value(fields["missing"].clone()).unwrap()
+}
+
+fn epochs(fields: &Value) -> Vec<(u8, [u8; 32])> {
+    let all = fields["epochs"].as_array().unwrap().iter();
+    let epoch = |epoch: &Value| {
+        let number = u8::try_from(epoch[0].as_u64().unwrap()).unwrap();
+        (number, <[u8; 32]>::try_from(hex_bytes(&epoch[1])).unwrap())
+    };
+    all.map(epoch).collect()
 }
 
 fn header(fields: &Value) -> AudioHeader {
@@ -127,6 +142,11 @@ fn every_datagram_is_what_our_writers_write() {
                 talk_datagram(&token, cookie, number, header(&fields), &payload).unwrap()
             }
             "missing" => missing_datagram(number(&fields, "cookie"), &missing(&fields)),
+            "epochs" => {
+                let all = epochs(&fields);
+                let told = all.iter().map(|(number, secret)| (*number, secret));
+                epochs_datagram(told).to_vec()
+            }
             other => panic!("{name} is a {other}"),
         };
         assert_eq!(written, bytes, "{name}");
@@ -168,6 +188,19 @@ fn every_datagram_is_read_as_what_it_means() {
                 };
                 assert_eq!(FromClient::read(&bytes), Some(talk), "{name}");
             }
+            // What opens private rooms reads it, and nothing behind it.
+            "epochs" => {
+                let mut ring = Keyring::new(Key::new([0; 32]));
+                ring.learn_all(&bytes[EPOCHS_HEADER..]);
+                for (number, secret) in epochs(&fields) {
+                    let mut message = b"open".to_vec();
+                    let mut seal = StreamSeal::new(&Key::new(secret), number, 0);
+                    seal.seal(Kind::Frame, 1, 4, &mut message).unwrap();
+                    let which = (Kind::Frame, number, 0);
+                    assert!(ring.open(which, 1, 4, &message, &mut Vec::new()), "{name}");
+                }
+                assert_eq!(FromServer::read(&bytes), None, "{name}");
+            }
             _ => {
                 let cookie = number(&fields, "cookie");
                 let missing = FromServer::Missing { cookie, numbers: missing(&fields) };
@@ -181,6 +214,14 @@ fn every_datagram_is_read_as_what_it_means() {
 fn every_kind_of_datagram_has_a_vector() {
     let first: std::collections::BTreeSet<u8> =
         vectors().into_iter().map(|(.., bytes)| bytes[0]).collect();
-    let kinds = [kind::SOUND, kind::PARITY, kind::ANSWER, kind::ASK, kind::TALK, kind::MISSING];
+    let kinds = [
+        kind::SOUND,
+        kind::PARITY,
+        kind::ANSWER,
+        kind::ASK,
+        kind::TALK,
+        kind::MISSING,
+        kind::EPOCHS,
+    ];
     assert_eq!(first, kinds.into());
 }

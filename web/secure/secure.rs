@@ -41,6 +41,7 @@ const PARITY_HEADER: usize = 12;
 /// First bytes of datagrams, and what the eleventh of parity says where that is over two.
 const SOUND: u8 = 0xa1;
 const PARITY: u8 = 0xa2;
+const EPOCHS: u8 = 0xa8;
 const PAIR: u8 = 2;
 
 /// What was given is not what it should be, or is sealed wrongly.
@@ -203,7 +204,7 @@ pub extern "C" fn sound(bytes: usize) -> i32 {
     })
 }
 
-/// Opens a datagram; what is never sealed stays as it is.
+/// Opens a datagram; what is never sealed stays as it is, and of keys nothing is left.
 #[unsafe(no_mangle)]
 pub extern "C" fn datagram(bytes: usize) -> i32 {
     run(bytes, |state, datagram| {
@@ -211,6 +212,10 @@ pub extern "C" fn datagram(bytes: usize) -> i32 {
             [SOUND, ..] => (Kind::Sound, SOUND_HEADER),
             [PARITY, _, _, _, _, _, _, _, _, _, PAIR, ..] => (Kind::OfTwo, PARITY_HEADER),
             [PARITY, ..] => (Kind::OfFour, PARITY_HEADER),
+            [EPOCHS, _, _, _, ref told @ ..] => {
+                state.ring.as_mut().ok_or(REFUSED)?.learn_all(told);
+                return Ok(Vec::new());
+            }
             _ => return Ok(datagram.to_vec()),
         };
         let (header, _) = split(datagram, open)?;

@@ -305,6 +305,11 @@ impl DatagramPath {
         }
     }
 
+    /// So many bytes that are no sound go this way.
+    pub fn say(&mut self, bytes: usize) {
+        self.counts.bytes += bytes as u64;
+    }
+
     /// The system took no datagram of `bytes` bytes that was handed to it.
     pub fn was_refused(&mut self, bytes: usize) {
         self.counts.dropped_full += 1;

@@ -4,6 +4,8 @@
 
 use std::collections::VecDeque;
 
+use zeroize::Zeroizing;
+
 use crate::allowance::Allowance;
 use crate::format::hex;
 use crate::secure::Key;
@@ -11,6 +13,7 @@ use crate::secure::handshake::{Asked, Refusal, Terms};
 use crate::secure::host::Host;
 use crate::secure::keyring::EPOCHS_KEPT;
 use crate::secure::room::Secret;
+use crate::wire::datagram::epochs_datagram;
 use crate::wire::{Epochs, ONCE, PrivateRoom, RoomKeys, SecretText};
 
 /// An epoch lasts so long, in µs: whoever is let in can open what they recorded up to a minute before.
@@ -22,6 +25,11 @@ const TOLD_BEFORE_US: u64 = 10_000_000;
 
 /// And so long where somebody was asked to leave, who can open all until then.
 const HASTY_US: u64 = 500_000;
+
+/// Keys that were told in a hurry are told by datagram too, for TCP may stand still for longer: this often, and
+/// until so long after the first sound that they seal, in µs.
+const TOLD_AGAIN_US: u64 = 100_000;
+const TOLD_UNTIL_US: u64 = 1_000_000;
 
 /// Epochs begin no closer together than this, in µs: ten a second.
 const CLOSEST_US: u64 = 100_000;
@@ -49,6 +57,8 @@ pub(super) struct Epoch {
     pub(super) secret: Key,
     /// When its first sound is sealed.
     from_us: u64,
+    /// It was told in a hurry.
+    is_hasty: bool,
 }
 
 /// The room's keys.
@@ -68,13 +78,16 @@ pub(super) struct Keys {
     is_hasty: bool,
     /// The room's secret is another one than has been told.
     is_changed: bool,
+    /// When keys were told by datagram last, in µs.
+    told_again_us: u64,
     enters: Allowance,
 }
 
 impl Keys {
     /// The keys of a room whose first epoch, in use at once, has the secret `first`.
     pub(super) fn new(secrets: Host, (first, number): (Key, u8), now_us: u64) -> Self {
-        let epochs = VecDeque::from([Epoch { number, secret: first, from_us: now_us }]);
+        let epochs =
+            VecDeque::from([Epoch { number, secret: first, from_us: now_us, is_hasty: false }]);
         let enters = Allowance::per_second(ENTER_PER_SECOND);
         let (former, members) = (VecDeque::new(), VecDeque::new());
         Self {
@@ -85,6 +98,7 @@ impl Keys {
             epochs,
             is_hasty: false,
             is_changed: false,
+            told_again_us: 0,
             enters,
         }
     }
@@ -198,8 +212,8 @@ impl Keys {
 
     /// Begins an epoch with that secret, and says what is to be told of it.
     pub(super) fn begin(&mut self, secret: Key, now_us: u64) -> Epochs {
-        let ahead_us = if self.is_hasty { HASTY_US } else { TOLD_BEFORE_US };
-        self.is_hasty = false;
+        let is_hasty = std::mem::take(&mut self.is_hasty);
+        let ahead_us = if is_hasty { HASTY_US } else { TOLD_BEFORE_US };
         let newest = self.epochs.back();
         let number = newest.map_or(0, |epoch| epoch.number.wrapping_add(1));
         // What was to begin later than this does not begin.
@@ -207,13 +221,26 @@ impl Keys {
         while self.epochs.len() > 1 && self.epochs.back().is_some_and(|one| one.from_us > from_us) {
             self.epochs.pop_back();
         }
-        self.epochs.push_back(Epoch { number, secret: secret.clone(), from_us });
+        self.epochs.push_back(Epoch { number, secret: secret.clone(), from_us, is_hasty });
         self.forget(now_us);
         let changed = std::mem::take(&mut self.is_changed);
         Epochs {
             epochs: [(number, SecretText::new(secret.bytes()))].into(),
             secret: changed.then(|| SecretText::new(self.secrets.secret.bytes())),
         }
+    }
+
+    /// The datagram that tells what was told in a hurry, where it is time to.
+    pub(super) fn tell_again(&mut self, now_us: u64) -> Option<Zeroizing<Vec<u8>>> {
+        let is_needed = |one: &&Epoch| one.is_hasty && now_us < one.from_us + TOLD_UNTIL_US;
+        if now_us < self.told_again_us + TOLD_AGAIN_US
+            || !self.epochs.iter().any(|one| is_needed(&one))
+        {
+            return None;
+        }
+        self.told_again_us = now_us;
+        let needed = self.epochs.iter().filter(is_needed);
+        Some(epochs_datagram(needed.map(|epoch| (epoch.number, epoch.secret.bytes()))))
     }
 
     /// Forgets epochs whose sound nobody waits for any more.
@@ -284,6 +311,21 @@ mod tests {
         for later_us in [55 * S + HASTY_US, 60 * S, 61 * S, 90 * S] {
             assert_eq!(keys.epoch(later_us).number, 9);
         }
+    }
+
+    #[test]
+    fn what_is_told_in_a_hurry_is_told_by_datagram_too_until_it_has_sealed_for_a_second() {
+        let mut keys = keys();
+        keys.begin(secret(1), 50 * S);
+        assert_eq!(keys.tell_again(50 * S), None, "that has time");
+        keys.change(Secret::new([5; 16]), &[], 55 * S);
+        keys.begin(secret(2), 55 * S);
+        let mut told = |now_us: &u64| keys.tell_again(*now_us).map(|told| (*now_us, told));
+        let told: Vec<_> = (55 * S..58 * S).step_by(10_000).filter_map(|now| told(&now)).collect();
+        assert_eq!(told.len(), 15);
+        assert_eq!((told[0].0, told[14].0), (55 * S, 55 * S + 1_400_000));
+        assert_eq!(told[0].1[..5], [0xa8, 0, 0, 0, 9]);
+        assert_eq!(told[0].1[5..], secret(2).bytes()[..]);
     }
 
     #[test]

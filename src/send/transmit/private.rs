@@ -16,6 +16,7 @@ use crate::secure::host::Host;
 use crate::secure::keyring::StreamSeal;
 use crate::secure::room::{SECRET, Secret};
 use crate::send::fanout::Phase;
+use crate::send::webrtc::Order;
 use crate::wire::{AuralyncKey, Config, Hello, Reason, VERSION, Welcome, kind, typed};
 
 /// What those are told whose key is another room's, or an old one.
@@ -72,7 +73,37 @@ impl Transmit {
                 Err(e) => warn!("the room goes on with the keys that it has: {e}"),
             }
         }
+        if let Some(told) = self.keys.as_mut().and_then(|keys| keys.tell_again(now)) {
+            self.tell_by_datagram(&told, now);
+        }
         self.seal_logs(now);
+    }
+
+    /// Tells all who have sound by datagram something that way too. Whoever it does not reach hears of it by TCP.
+    fn tell_by_datagram(&mut self, told: &[u8], now: u64) {
+        for seat in self.seats.iter_mut().flatten() {
+            let Seat { listener, channel, .. } = seat;
+            // Whoever is to leave is not told.
+            if listener.phase != Phase::Typed {
+                continue;
+            }
+            let (Some(path), Some(member)) = (&mut listener.path, &mut listener.member) else {
+                continue;
+            };
+            if let Some((channels, whose)) = self.channels.as_mut().zip(*channel) {
+                path.say(told.len());
+                let _ = channels.give(Order::Send(whose, told.into()));
+            } else if let Some((datagrams, (_, to))) = self.datagrams.as_ref().zip(path.whose())
+                && path.is_alive(now)
+                && let Some(sealed) = member.seal_datagram(told)
+            {
+                path.say(sealed.len());
+                datagrams.tell(to, &sealed);
+            }
+        }
+        if let Some(channels) = &mut self.channels {
+            channels.flush();
+        }
     }
 
     /// What is encoded from now on is sealed with the key whose time it is.

@@ -32,6 +32,8 @@ pub(crate) struct Orders {
     pub(crate) cuts_down: AtomicBool,
     /// Those from the listener are.
     pub(crate) cuts_up: AtomicBool,
+    /// TCP to the listener stands still: its packets are lost.
+    pub(crate) holds_tcp: AtomicBool,
     /// Longest packet that passes, in bytes: longer ones are lost without a word.
     pub(crate) most_bytes: AtomicUsize,
     /// All that passes is kept, as somebody on the same network may do.
@@ -96,6 +98,7 @@ impl Forwarder {
         let orders = Arc::new(Orders {
             cuts_down: AtomicBool::new(false),
             cuts_up: AtomicBool::new(false),
+            holds_tcp: AtomicBool::new(false),
             most_bytes: AtomicUsize::new(usize::MAX),
             listens_in: AtomicBool::new(false),
             overheard: Mutex::default(),
@@ -175,7 +178,10 @@ impl Line {
                 Direction::Down => &orders.cuts_down,
                 Direction::Up => &orders.cuts_up,
             };
+            let is_down = matches!(self.direction, Direction::Down);
+            let is_held = is_down && !is_udp && orders.holds_tcp.load(Ordering::Relaxed);
             let passes = !(is_udp && cuts.load(Ordering::Relaxed))
+                && !is_held
                 && length <= orders.most_bytes.load(Ordering::Relaxed)
                 && self.held.len() < MOST_HELD;
             let arrivals = self.way.send(now_us, length);

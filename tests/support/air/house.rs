@@ -116,8 +116,12 @@ impl House {
         let mut command = air.on_pc(SERVER);
         keeps_in(&mut command, &scratch.path("pc"));
         let from = format!("{},loop", source(&sound));
-        command.args(["--preset", set.preset, "--bind", PC, "--source", &from]);
-        command.args(["--no-discovery", "--no-web"]).args(set.server);
+        // Orders come from the PC itself.
+        command.args(["--preset", set.preset, "--bind", "0.0.0.0", "--source", &from]);
+        command.arg("--no-discovery").args(set.server);
+        if !set.server.contains(&"--web") {
+            command.arg("--no-web");
+        }
         let mut server = Program::start(command);
         server.wait_for("Ctrl-C stops.");
         let recorded = scratch.path(HEARD);
