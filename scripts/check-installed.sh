@@ -112,17 +112,18 @@ listen() {
             END { printf "%d %d\n", sum / NR, up * 48000 / frames }'
 }
 
-# Programs of the tree, as nobody, in a network of their own.
+# Programs of the tree, as nobody, in a network of their own. What ends with unshare is its child, root's shell,
+# and with that, the first of its processes, all others: nobody's are not told that a parent has gone.
 play() {
     unshare --mount --pid --fork --kill-child --net sh -c '
         ip link set lo up
         mount -t proc proc "$0/proc"
         mount --bind /dev "$0/dev"
-        exec chroot --userspec=65534:65534 "$0" env -i PATH=/usr/bin:/bin HOME=/tmp/home LC_ALL=C.UTF-8 \
+        chroot --userspec=65534:65534 "$0" env -i PATH=/usr/bin:/bin HOME=/tmp/home LC_ALL=C.UTF-8 \
             PULSE_SERVER=unix:/tmp/pulse sh -c "
                 auralync-server --source tone:$1 --bind 127.0.0.1 --no-discovery --no-web &
                 auralync-client 127.0.0.1 & wait"
-    ' "$root" $TONE_HZ >"$work/played" 2>&1 &
+        exit' "$root" $TONE_HZ >"$work/played" 2>&1 &
     started+=($!)
     players=$!
 }

@@ -157,7 +157,7 @@ check_tar() {
     if [ "$(objdump -f "$to/bin/auralync-server" | sed -n 's/^architecture: \([a-z0-9]*\).*/\1/p')" = i386 ]; then
         expect "it starts from there" as_user "$to/bin/auralync-server" --version
         # While it runs, the file of a program cannot be written to.
-        as_user "$to/bin/auralync-server" --source none --bind 127.0.0.1 --port 0 --no-web --no-discovery \
+        env HOME="$home" "${user[@]}" "$to/bin/auralync-server" --source none --bind 127.0.0.1 --port 0 --no-web --no-discovery \
             >"$work/server" 2>&1 &
         local server=$!
         expect "a second time, too, while it runs" as_user "$from/install.sh"
