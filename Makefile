@@ -3,7 +3,7 @@
 # The sound tests' private PulseAudio, where setup had to unpack one.
 export PATH := $(PATH):$(CURDIR)/target/pulseaudio/bin
 
-.PHONY: help build demo demo-mix test test-packages lint format fuzz deny bench soak soak-simulated dist cross clean
+.PHONY: help build demo demo-mix test test-windows test-packages lint format fuzz deny bench soak soak-simulated dist cross clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ test: ## every check a change must pass, with real sound through a private Pulse
 	cargo test --locked --no-fail-fast
 	cargo test --locked $(WITHOUT_CARDS) --lib
 	cargo test --locked $(WITHOUT_CARDS) --test silent -- cli:: protocol::
+
+test-windows: ## the Windows programs under Wine, with sound: lists, plays, captures, records, ends; NAMES= chooses tests
+	@scripts/windows.sh $(NAMES)
 
 lint: ## formatting, style and documentation, with every warning an error
 	@scripts/setup.sh build lint

@@ -11,6 +11,7 @@
 #   page       run the tests of the page that listens, in real browsers
 #   network    run the tests that fail and mend networks of their own
 #   windows    link programs for Windows and pack them
+#   wine       run programs for Windows
 #   packages   make packages for Debian, for Fedora and its like, and the installer for Windows
 #   arm        link programs for Linux on ARM, and start them
 #   roots      install packages in fresh trees of Debian
@@ -48,6 +49,11 @@ c_programs_link() {
 
 has_pulseaudio() {
     command -v pulseaudio || [ -x target/pulseaudio/bin/pulseaudio ]
+}
+
+# Debian puts it beside the PATH, where the package wine would find it.
+has_wine() {
+    command -v wine64 || [ -x /usr/lib/wine/wine64 ]
 }
 
 on_linux() {
@@ -117,10 +123,12 @@ for job in "$@"; do
         need gcc-mingw-w64-x86-64 command -v x86_64-w64-mingw32-gcc
         need zip command -v zip
         ;;
+    wine)
+        need wine64 has_wine
+        ;;
     packages)
         need binutils command -v objdump
         need cpio command -v cpio
-        need dpkg-dev command -v dpkg-shlibdeps
         need rpm command -v rpmbuild
         need rpm2cpio command -v rpm2cpio
         need nsis command -v makensis

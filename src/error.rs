@@ -3,8 +3,12 @@
 //! Every text says what failed, why, and what to do next, in that order; the binaries put their
 //! name in front and print nothing else.
 
+mod unworded;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+pub(crate) use unworded::in_words;
 
 /// What went wrong, by what the person in front of it can do.
 #[derive(Debug, thiserror::Error)]
@@ -313,7 +317,7 @@ pub(crate) fn plain(error: &std::io::Error) -> String {
             if text.starts_with("failed to lookup address") {
                 return "nothing here knows a computer of that name".to_owned();
             }
-            return text.split(" (os error").next().unwrap_or_default().to_owned();
+            return in_words(&text);
         }
     };
     words.to_owned()
@@ -358,7 +362,7 @@ impl Error {
     }
 
     pub(crate) fn internal(what: impl Into<String>, why: impl ToString) -> Self {
-        Self::Internal { what: what.into(), why: why.to_string() }
+        Self::Internal { what: what.into(), why: unworded::worded(&why.to_string()) }
     }
 }
 

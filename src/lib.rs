@@ -8,20 +8,13 @@
 //!              one thread           one thread            real-time
 //! ```
 //!
-//! [`Server`] and [`Client`] are the two ends. Each is opened with [`settings`], which come from a
-//! command line, and runs until a [`Shutdown`] is requested:
+//! A [`Listener`] plays what a server sends, on a sound card or where a program [pulls](Listener::pull) it. A
+//! [`Broadcaster`] sends what a program pushes. Both begin with an example of thirty lines, run until they are
+//! dropped, and are what the two programs of this package are made of. `docs/stability.md` says what stays as it is.
 //!
-//! ```no_run
-//! use auralync::Shutdown;
-//! # fn sound(client: auralync::Client) -> auralync::Result<()> {
-//! let shutdown = Shutdown::default();
-//! client.run(&shutdown)
-//! # }
-//! ```
-//!
-//! All other modules are public for the programs, tests and benches of this package alone, are not
-//! shown here, and may change at any time. CONTRIBUTING.md says where a sample goes and who may name
-//! whom; what decides anything takes time and bytes as arguments, so that hours can be simulated.
+//! All other modules are public for the programs, tests and benches of this package alone, are not shown here, and may
+//! change at any time. CONTRIBUTING.md says where a sample goes and who may name whom; what decides anything takes time
+//! and bytes as arguments, so that hours can be simulated.
 
 // What the two programs do before and beside the sound, for them alone.
 #[doc(hidden)]
@@ -78,25 +71,35 @@ pub mod talking;
 pub mod wire;
 
 mod allowance;
+mod broadcaster;
 #[doc(hidden)]
 pub mod dscp;
+#[doc(hidden)] // shown as [`Error`] and [`Result`]
 pub mod error;
+#[doc(hidden)] // shown as [`Format`]
 pub mod format;
 mod hearsay;
 mod home;
+mod listener;
 mod random;
 // Where the unit tests keep files, too.
 #[cfg(test)]
 #[path = "../tests/support/scratch.rs"]
 mod scratch;
+#[doc(hidden)]
 pub mod settings;
-#[doc(hidden)] // shown as [`Shutdown`]
+#[doc(hidden)]
 pub mod shutdown;
 mod threads;
 mod wifi;
 
+pub use broadcaster::{Broadcaster, BroadcasterOptions, Input};
 pub use error::{Error, Result};
 pub use format::Format;
+pub use listener::{Event, Listener, ListenerOptions, Sound, Stats};
+#[doc(hidden)]
 pub use recv::Client;
+#[doc(hidden)]
 pub use send::Server;
+#[doc(hidden)]
 pub use shutdown::Shutdown;

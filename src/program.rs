@@ -1,6 +1,9 @@
 //! What both binaries do around the library: read flags, show the log, hear signals, end with a
 //! code and a sentence.
 
+#[cfg(windows)]
+mod closing;
+
 use std::ffi::OsString;
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::net::SocketAddr;
@@ -98,7 +101,8 @@ pub fn show_log(name: &'static str, level: log::LevelFilter) {
     let _ = log.try_init();
 }
 
-/// A [`Shutdown`] that Ctrl-C and SIGTERM ask for; a second one ends the process at once.
+/// A [`Shutdown`] that Ctrl-C, SIGTERM and closing the window ask for; a second one ends the process
+/// at once.
 ///
 /// # Errors
 /// [`Error::Internal`] if the system takes no handler.
@@ -113,6 +117,9 @@ pub fn stop_on_signals() -> Result<Shutdown> {
         asked.request();
     })
     .map_err(|e| Error::internal("cannot hear Ctrl-C", e))?;
+    #[cfg(windows)]
+    closing::stop_when_closed(&shutdown)
+        .map_err(|e| Error::internal("cannot hear that the window is closed", e))?;
     Ok(shutdown)
 }
 

@@ -3,7 +3,7 @@
 pub mod air;
 pub mod cardless;
 pub mod connect;
-mod controls;
+pub(crate) mod controls;
 pub mod decode;
 pub mod dry;
 pub mod fit;
@@ -12,17 +12,20 @@ mod keep_card;
 pub(crate) mod people;
 pub mod play;
 mod play_thread;
+mod pulled;
 mod recordings;
 pub mod repair;
 mod report;
 pub mod rooms;
 mod running;
+pub(crate) mod shown;
 pub mod simulate;
 pub mod speaker;
 pub mod talk;
 mod trim;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::info;
@@ -34,8 +37,11 @@ use crate::settings::{ClientSettings, Output};
 use crate::shutdown::Shutdown;
 use crate::stats::Lines;
 use crate::status::Terminal;
+use controls::Controls;
+pub(crate) use pulled::Pulled;
 use report::Reporter;
 use running::Running;
+use shown::Shown;
 
 /// How often the threads are asked how they are.
 const LOOK: Duration = Duration::from_millis(50);
@@ -47,6 +53,7 @@ pub struct Client {
     output: Where,
     lines: Lines,
     status: Option<Terminal>,
+    shown: Option<Arc<Shown>>,
 }
 
 enum Where {
@@ -55,6 +62,8 @@ enum Where {
     /// None yet, where there is none on this PC, or somebody only talks until there is one.
     #[cfg(feature = "device")]
     Card(Option<Box<crate::device::OutputDevice>>),
+    /// What a program plays on by itself.
+    Pulled(Box<Pulled>),
 }
 
 impl Client {
@@ -86,7 +95,21 @@ impl Client {
             }
             Output::Null | Output::Wav(_) => Where::Cardless,
         };
-        Ok(Self { settings, place, output, lines, status: None })
+        Ok(Self { settings, place, output, lines, status: None, shown: None })
+    }
+
+    /// A client whose sound a program plays by itself.
+    ///
+    /// # Errors
+    /// If statistics cannot be written.
+    pub(crate) fn pulled(
+        settings: ClientSettings,
+        place: Whereabouts,
+        pulled: Pulled,
+    ) -> Result<Self> {
+        let lines = Lines::open(settings.stats.as_ref())?;
+        let output = Where::Pulled(Box::new(pulled));
+        Ok(Self { settings, place, output, lines, status: None, shown: None })
     }
 
     /// What the sound goes to, in words.
@@ -97,6 +120,7 @@ impl Client {
             Where::Card(Some(device)) => format!("“{}”", device.name()),
             #[cfg(feature = "device")]
             Where::Card(None) => "the first output that there is".to_owned(),
+            Where::Pulled(_) => "what this program plays on".to_owned(),
             Where::Cardless => match &self.settings.output {
                 Output::Wav(path) if path == Path::new(STDOUT) => "standard output".to_owned(),
                 Output::Wav(path) => path.display().to_string(),
@@ -110,16 +134,45 @@ impl Client {
         self.status = terminal;
     }
 
-    /// Plays until `shutdown`.
+    /// Shows how it does there while it runs.
+    pub(crate) fn show_to(&mut self, shown: Arc<Shown>) {
+        self.shown = Some(shown);
+    }
+
+    /// Starts to play until `shutdown`.
     ///
     /// # Errors
-    /// What cannot be mended by trying again; with `--once` whatever ended the connection.
-    pub fn run(self, shutdown: &Shutdown) -> Result<()> {
-        let Self { settings, place, output, lines, status } = self;
+    /// A file that cannot be written, or a thread that the system does not give.
+    pub(crate) fn begin(self, shutdown: &Shutdown) -> Result<Begun> {
+        let Self { settings, place, output, lines, status, shown } = self;
         let (running, watched) = Running::start(&settings, place, output)?;
         let has_keys = running.take_keys(&settings, status.as_ref(), shutdown)?;
         let is_simulated = settings.simulate.is_some();
-        let mut reporter = Reporter::new(watched, lines, status, has_keys, is_simulated);
+        let controls = Arc::clone(&watched.controls);
+        let reporter = Reporter::new(watched, lines, (status, shown), has_keys, is_simulated);
+        Ok(Begun { running, reporter, controls })
+    }
+}
+
+/// A client that plays.
+pub(crate) struct Begun {
+    running: Running,
+    reporter: Reporter,
+    controls: Arc<Controls>,
+}
+
+impl Begun {
+    /// What a person may change while it plays.
+    pub(crate) fn controls(&self) -> Arc<Controls> {
+        Arc::clone(&self.controls)
+    }
+
+    /// Plays until `shutdown`.
+    ///
+    /// # Errors
+    /// What cannot be mended by trying again; where it is to try but once, whatever ended the connection.
+    pub(crate) fn run(self, shutdown: &Shutdown) -> Result<()> {
+        let Self { running, mut reporter, .. } = self;
         while !shutdown.sleep(LOOK) && !running.is_over() {
             reporter.look();
         }

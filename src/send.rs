@@ -15,6 +15,7 @@ pub mod presence;
 mod report;
 mod room_key;
 mod running;
+pub(crate) mod shown;
 mod stream_rate;
 mod terms;
 pub mod tls;
@@ -42,6 +43,8 @@ use crate::secure::host::Host;
 use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
 use crate::sound::mixdown::Mixdown;
+use crate::soundless::Generator;
+use crate::soundless::pushed::Pushed;
 use crate::source::Source;
 use crate::stats::Lines;
 use crate::status::Terminal;
@@ -53,7 +56,9 @@ use mix::record::Recordings;
 use origin::Origin;
 use report::Report;
 use running::{Opened, Running};
+use shown::Shown;
 use stream_rate::stream_rate;
+use transmit::at_door::most_at_door;
 use transmit::{datagram_socket, sockets};
 
 /// A server that has its sound source and its port, and has not started yet.
@@ -79,6 +84,7 @@ pub struct Server {
     /// Those of a private room, and the first code by which somebody comes in.
     keys: Option<(Host, Code)>,
     status: Option<Terminal>,
+    shown: Option<Arc<Shown>>,
 }
 
 impl Server {
@@ -90,8 +96,20 @@ impl Server {
         if let Some(folder) = &settings.record_dir {
             refuse_folder_at_once(folder)?;
         }
+        let origin = Origin::open(&carrier(&settings).0, &settings)?;
+        Self::from(origin, settings)
+    }
+
+    /// Serves what a program pushes, in its format. Opens the port.
+    ///
+    /// # Errors
+    /// Whatever keeps the server from starting, as a sentence for the user.
+    pub(crate) fn pushed(settings: ServerSettings, pushed: Pushed) -> Result<Self> {
+        Self::from(Origin::Generator(Generator::pushed(pushed)), settings)
+    }
+
+    fn from(origin: Origin, settings: ServerSettings) -> Result<Self> {
         let (source, others) = carrier(&settings);
-        let origin = Origin::open(&source, &settings)?;
         let sample_rate =
             settings.preset.sample_rate.unwrap_or_else(|| stream_rate(origin.sample_rate()));
         let format = Format { sample_rate, channels: settings.preset.channels };
@@ -121,7 +139,9 @@ impl Server {
         }
         let (desk, orders) = Desk::new(fitting.clone());
         let lines = Lines::open(settings.stats.as_ref())?;
-        sockets::make_room_for(settings.preset.listeners());
+        let listeners = settings.preset.listeners();
+        let at_door = if settings.private { most_at_door(listeners) } else { 0 };
+        sockets::make_room_for(listeners, at_door);
         let preset = &settings.preset;
         let (door, datagrams) = open_doors(&settings)?;
         let web_door = settings.web.and_then(|port| {
@@ -153,6 +173,7 @@ impl Server {
             recordings,
             keys,
             status: None,
+            shown: None,
         })
     }
 
@@ -227,6 +248,11 @@ impl Server {
         self.status = terminal;
     }
 
+    /// Shows who listens there while it runs.
+    pub(crate) fn show_to(&mut self, shown: Arc<Shown>) {
+        self.shown = Some(shown);
+    }
+
     /// Serves until `shutdown`.
     ///
     /// # Errors
@@ -235,7 +261,7 @@ impl Server {
         let (port, web) = (self.address().map_or(0, |address| address.port()), self.web_port());
         let Self { settings, source: origin, beside, desk, orders, fitting, .. } = self;
         let Self { format, door, datagrams, web_door, secure, lines, .. } = self;
-        let Self { recordings, keys, status, token, .. } = self;
+        let Self { recordings, keys, status, shown, token, .. } = self;
         let clock = fitting.clock;
         let opened = Opened {
             origin,
@@ -273,6 +299,7 @@ impl Server {
             clock,
             lines,
             status,
+            shown,
             host,
             certificate,
             figures,

@@ -11,6 +11,7 @@ mod mp4;
 mod ogg;
 mod others;
 mod pcm;
+pub(crate) mod pushed;
 mod riff;
 mod sound_file;
 mod tag;
@@ -28,6 +29,7 @@ use crate::format::Format;
 use crate::sound::mixdown::Layout;
 use crate::source::Kind;
 
+use pushed::Pushed;
 use sound_file::SoundFile;
 use tone::Tone;
 
@@ -44,6 +46,7 @@ enum Sound {
     Silence,
     Tone(Tone),
     File(Box<SoundFile>),
+    Pushed(Pushed),
 }
 
 impl Generator {
@@ -68,11 +71,17 @@ impl Generator {
                 let layout = file.layout().clone();
                 Ok(Self { format: file.format(), layout, sound: Sound::File(Box::new(file)) })
             }
-            Kind::Loopback(_) | Kind::Device(_) => Err(Error::internal(
-                "cannot make the sound of a sound card",
-                "it was asked of the sources that need none",
+            Kind::Loopback(_) | Kind::Device(_) | Kind::Pushed => Err(Error::internal(
+                "cannot make sound that comes from elsewhere",
+                "it was asked of the sources that make their own",
             )),
         }
+    }
+
+    /// What a program pushes.
+    pub(crate) fn pushed(pushed: Pushed) -> Self {
+        let format = pushed.format;
+        Self { format, layout: Layout::usual(format.channels), sound: Sound::Pushed(pushed) }
     }
 
     /// Opens a sound file that is in memory, of any kind that is played.
@@ -102,7 +111,7 @@ impl Generator {
     #[must_use]
     pub fn frames_total(&self) -> Option<u64> {
         match &self.sound {
-            Sound::Silence | Sound::Tone(_) => None,
+            Sound::Silence | Sound::Tone(_) | Sound::Pushed(_) => None,
             Sound::File(file) => file.frames_total(),
         }
     }
@@ -111,19 +120,23 @@ impl Generator {
     #[must_use]
     pub fn damaged(&self) -> u64 {
         match &self.sound {
-            Sound::Silence | Sound::Tone(_) => 0,
+            Sound::Silence | Sound::Tone(_) | Sound::Pushed(_) => 0,
             Sound::File(file) => file.damaged(),
         }
     }
 
-    /// Whether [`read`](Self::read) may wait for somebody else: where sound comes through a pipe.
+    /// Whether [`read`](Self::read) may wait for somebody else: where sound comes through a pipe, or is pushed.
     #[must_use]
     pub fn may_wait(&self) -> bool {
-        matches!(&self.sound, Sound::File(file) if file.is_pipe())
+        match &self.sound {
+            Sound::File(file) => file.is_pipe(),
+            Sound::Pushed(_) => true,
+            Sound::Silence | Sound::Tone(_) => false,
+        }
     }
 
     /// Fills `out` with interleaved frames and returns how many: as many as fit, fewer only at the
-    /// end of a file, 0 after it.
+    /// end of a file, or where no more were pushed, 0 after the end.
     ///
     /// # Errors
     ///
@@ -135,6 +148,7 @@ impl Generator {
             Sound::Silence => out.fill(0.0),
             Sound::Tone(tone) => tone.fill(out),
             Sound::File(file) => return file.read(out),
+            Sound::Pushed(pushed) => return Ok(pushed.read(out)),
         }
         Ok(frames)
     }

@@ -84,6 +84,8 @@ pub enum Kind {
     },
     /// Nothing: silence.
     None,
+    /// What a program pushes that has this library in it; nobody can type it.
+    Pushed,
 }
 
 impl From<Kind> for Source {
@@ -216,6 +218,7 @@ impl fmt::Display for Kind {
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Tone { hz } => write!(f, "tone:{hz}"),
             Self::None => f.write_str("none"),
+            Self::Pushed => f.write_str("pushed"),
         }
     }
 }

@@ -176,12 +176,13 @@ export class Inside {
 	}
 
 	/** @param {Wire.Json} said */
-	#learn({epochs, secret}) {
+	#learn({epochs, since, secret}) {
 		const told = Object.entries(epochs ?? {});
 		if (told.length > MOST_EPOCHS) throw new Violation('too many keys');
 		for (const [number, text] of told)
 			if (this.#take('epoch', text, whole(Number(number), 0, 255, 'an epoch')) < 0)
 				throw new Violation('a key is wrong');
+		if (since !== undefined) this.#run('since', [], whole(since, 0, 255, 'an epoch'));
 		if (secret === undefined) return;
 		const made = this.#take('secret', secret);
 		if (made < 0) throw new Violation('a key is wrong');

@@ -277,6 +277,7 @@ declare namespace Page {
 		| 'entered'
 		| 'own'
 		| 'epoch'
+		| 'since'
 		| 'secret'
 		| 'seal'
 		| 'open'

@@ -126,7 +126,7 @@ impl Audience {
 
 /// The process itself.
 pub(crate) fn listen(arguments: &[String]) -> Result<()> {
-    auralync::send::transmit::sockets::make_room_for(0);
+    auralync::send::transmit::sockets::make_room_for(0, 0);
     let seats: Seats = serde_json::from_str(arguments.first().ok_or("nobody to listen to")?)?;
     let orders = orders();
     let mut room = Room::connect(seats)?;

@@ -71,7 +71,7 @@ fn main() -> ExitCode {
 #[cfg(target_os = "linux")]
 fn measure() -> measuring::Result<()> {
     // Both ends of every connection of the first part are open in two processes at most.
-    auralync::send::transmit::sockets::make_room_for(0);
+    auralync::send::transmit::sockets::make_room_for(0, 0);
     let measuring = measuring::is_measuring();
     if std::env::args().any(|argument| argument == "browsers") {
         cost::measure_browsers(measuring)?;

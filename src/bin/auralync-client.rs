@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::process::Command;
 use std::process::ExitCode;
 
+use auralync::Listener;
 use auralync::control;
 use auralync::discovery::follow::Whereabouts;
 use auralync::discovery::{list, seek};
@@ -120,5 +121,5 @@ fn listen(
         print(format_args!("Listening to {server} on {output}{network}. Ctrl-C stops."));
     }
     client.show_on(program::status(level, stats.as_ref()));
-    client.run(shutdown)
+    Listener::start(client, shutdown.clone())?.wait()
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use auralync::Broadcaster;
 use auralync::addresses;
 use auralync::preset;
 use auralync::program::{self, print};
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
         let Some(mut server) = opened else { return Ok(()) };
         greet(&settings, &server)?;
         server.show_on(program::status(settings.level, settings.stats.as_ref()));
-        server.run(&shutdown)
+        Broadcaster::start(server, shutdown)?.wait()
     })
 }
 

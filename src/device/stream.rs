@@ -96,7 +96,8 @@ pub(super) fn start_output(
         let first_us = stamps.convert(times.callback.as_nanos(), times.playback.as_nanos(), now_us);
         converter.output(data, first_us, &mut on_output);
     };
-    run(opened, period_frames, true, callback, build_output)
+    let buffer = play_buffer(System::current(), period_frames, opened.format().sample_rate);
+    run(opened, buffer, true, callback, build_output)
 }
 
 /// Whether the device can be captured from at all, by opening and closing it.
@@ -111,6 +112,15 @@ pub(super) fn try_input(opened: &Opened) -> Result<()> {
 fn capture_buffer(opened: &Opened, period_frames: u32) -> u32 {
     match System::current() {
         System::Windows => period_frames.max(opened.format().sample_rate / 5),
+        System::MacOs | System::Linux => period_frames,
+    }
+}
+
+/// On Windows what is asked for is all that the card holds, not one of the two periods that it holds
+/// elsewhere: so it gets two, and the 10 ms that it is about to take. It holds 20 ms or so at least.
+fn play_buffer(system: System, period_frames: u32, rate_hz: u32) -> u32 {
+    match system {
+        System::Windows => period_frames.saturating_mul(2).saturating_add(rate_hz / 100),
         System::MacOs | System::Linux => period_frames,
     }
 }
@@ -301,6 +311,15 @@ mod tests {
         assert_eq!(nearest(1_024, limits(480, 480)), 1_024);
         assert_eq!(nearest(480, limits(4_096, 64)), 480);
         assert_eq!(nearest(0, SupportedBufferSize::Unknown), 1);
+    }
+
+    #[test]
+    fn a_card_on_windows_holds_two_periods_as_it_does_elsewhere() {
+        assert_eq!(play_buffer(System::Linux, 960, 48_000), 960);
+        // 50 ms for periods of 20 ms, and no more than it holds anyway for periods of 5 ms.
+        assert_eq!(play_buffer(System::Windows, 960, 48_000), 2_400);
+        assert_eq!(play_buffer(System::Windows, 240, 48_000), 960);
+        assert_eq!(play_buffer(System::Windows, u32::MAX, 48_000), u32::MAX);
     }
 
     #[test]

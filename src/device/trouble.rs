@@ -9,6 +9,7 @@ use ringbuf::{HeapCons, HeapProd, HeapRb};
 
 use super::{System, hints};
 use crate::Error;
+use crate::error::in_words;
 
 /// How many reports wait to be read. They come once per stream but for underruns, which are
 /// counted; what a broken driver sends beyond that says nothing new.
@@ -112,7 +113,8 @@ fn why(error: &cpal::Error) -> String {
     };
     match error.message() {
         Some(message) if !message.is_empty() => {
-            format!("{known} ({})", crate::format::printable(message, 200).trim_end_matches('.'))
+            let said = crate::format::printable(&in_words(message), 200);
+            format!("{known} ({})", said.trim_end_matches('.'))
         }
         _ => known.to_owned(),
     }
@@ -164,6 +166,33 @@ mod tests {
         let why = "the system reports an error (error 0)".to_owned();
         assert_eq!(reports.next(), Some(Trouble::Lost { why }));
         assert_eq!(std::iter::from_fn(|| reports.next()).count(), WAITING - 1);
+    }
+
+    /// As cpal 0.18 tells them on Windows, and what a person reads.
+    #[test]
+    fn what_windows_tells_in_numbers_is_read_in_words() {
+        let told = [
+            (
+                ErrorKind::BackendError,
+                "Failed to get capture client: OS Error -2004287485 (FormatMessageW() returned \
+                 error 317) (os error -2004287485)",
+                "the system reports an error (Failed to get capture client: it is an output where an \
+                 input is needed, or the other way round)",
+            ),
+            (
+                ErrorKind::HostUnavailable,
+                "OS Error -2004287472 (FormatMessageW() returned error 317) (os error -2004287472)",
+                "the system's sound service does not answer (the Windows Audio service does not run)",
+            ),
+            (
+                ErrorKind::BackendError,
+                "Element not found. (os error -2147023728)",
+                "the system reports an error (Element not found)",
+            ),
+        ];
+        for (kind, message, read) in told {
+            assert_eq!(why(&cpal::Error::with_message(kind, message)), read);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 
 /// Bytes held back before they go to the disk: a third of a second of 48 kHz stereo, in one call.
 pub(super) const BUFFER_BYTES: usize = 128 * 1024;
@@ -218,7 +218,7 @@ fn cannot_write(path: &Path, error: &io::Error, has_sound: bool) -> Error {
             let fix = format!("Record to a disk of another kind (not FAT){so_far}");
             return Error::file(path, "this disk takes no files as large as that", fix);
         }
-        _ => return Error::file(path, error, "Choose another place to write to"),
+        _ => return Error::file(path, plain(error), "Choose another place to write to"),
     };
     Error::file(path, why, fix)
 }

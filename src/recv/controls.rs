@@ -17,7 +17,7 @@ const TRIM_STEP_MS: i32 = 5;
 
 /// The controls of one listener.
 #[derive(Debug)]
-pub(super) struct Controls {
+pub(crate) struct Controls {
     volume_percent: AtomicU16,
     deaf: AtomicBool,
     pub(super) trim: Trim,
@@ -53,6 +53,11 @@ impl Controls {
     /// What the volume is set to, heard or not.
     pub(super) fn volume_set_percent(&self) -> u16 {
         self.volume_percent.load(Ordering::Relaxed)
+    }
+
+    /// Sets the volume, in per cent.
+    pub(crate) fn set_volume(&self, percent: u16) {
+        self.volume_percent.store(percent, Ordering::Relaxed);
     }
 
     pub(super) fn is_deaf(&self) -> bool {

@@ -15,11 +15,11 @@ use crate::error::Result;
 use crate::shutdown::Shutdown;
 
 /// A card that was opened, or lost.
-#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card makes these"))]
 pub(super) enum Card {
     /// The card that is fed from now on.
     Plugged(Plugged),
     /// The card takes no more.
+    #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card is lost"))]
     Lost,
 }
 

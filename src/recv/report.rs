@@ -1,5 +1,6 @@
 //! What a client says of itself: to the server, in lines of statistics, on the terminal, in the log.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::{info, warn};
@@ -9,6 +10,7 @@ use super::connect::Seen;
 use super::people::Gossip;
 use super::play::Snapshot;
 use super::running::Watched;
+use super::shown::Shown;
 use super::talk;
 use crate::stats::{self, ClientStats, Lines, Loudest, Via};
 use crate::status::client::{Mouth, View};
@@ -21,6 +23,8 @@ pub(super) struct Reporter {
     watched: Watched,
     lines: Lines,
     terminal: Option<Terminal>,
+    /// Where a program looks.
+    shown: Option<Arc<Shown>>,
     /// Whether the terminal takes keys.
     has_keys: bool,
     /// Whether the network is made worse than it is.
@@ -41,7 +45,7 @@ impl Reporter {
     pub(super) fn new(
         watched: Watched,
         lines: Lines,
-        terminal: Option<Terminal>,
+        (terminal, shown): (Option<Terminal>, Option<Arc<Shown>>),
         has_keys: bool,
         is_simulated: bool,
     ) -> Self {
@@ -52,6 +56,7 @@ impl Reporter {
             watched,
             lines,
             terminal,
+            shown,
             has_keys,
             is_simulated,
             start_us,
@@ -83,6 +88,11 @@ impl Reporter {
             let stats = self.stats(now_us, level_dbfs, mic_level_dbfs);
             self.tell_of_air(now_us, stats.lost_frames);
             self.lines.write(&stats);
+        }
+        if let Some(shown) = &self.shown {
+            let people = self.watched.controls.room.others().into_iter();
+            let people = people.map(|other| other.person.name).collect();
+            shown.put(&self.stats(now_us, level_dbfs, mic_level_dbfs), people);
         }
         let Some(terminal) = &self.terminal else {
             let news = self.gossip.news(&self.watched.controls.room.others(), now_us);

@@ -10,7 +10,7 @@ use log::warn;
 use super::connect::{Connect, Seen};
 use super::controls::Controls;
 use super::play::{self, Choice, Play, Snapshot};
-use super::play_thread::PlayThread;
+use super::play_thread::{Card, PlayThread};
 use super::recordings::Recordings;
 use super::rooms::Rooms;
 use super::talk::{self, speak};
@@ -33,6 +33,10 @@ const HEARD: usize = 1024;
 
 /// How long threads get to end when the client stops; the process's end takes the rest.
 const STOP_WITHIN: Duration = Duration::from_millis(600);
+
+/// How long the output gets to be given back in order. Opening one can take seconds, which nobody waits
+/// for; but a process that ends while it gives one back has crashed in the sound system's library (Wine's).
+const CARD_ENDS_WITHIN: Duration = Duration::from_millis(300);
 
 /// What can be seen of a client that runs, and whom it is told.
 pub(super) struct Watched {
@@ -58,6 +62,8 @@ pub(super) struct Running {
     recordings: Recordings,
     player: JoinHandle<Result<()>>,
     network: JoinHandle<Result<()>>,
+    /// What keeps the output, if it is one.
+    card: Option<JoinHandle<()>>,
     /// Everything ends with this, whether the user or a thread asks for it.
     stop: Shutdown,
 }
@@ -72,8 +78,10 @@ impl Running {
         place: Whereabouts,
         output: Where,
     ) -> Result<(Self, Watched)> {
-        let clock = Clock::start();
-        let counters: Arc<stats::Playback> = Arc::default();
+        let (clock, counters) = match &output {
+            Where::Pulled(pulled) => (pulled.clock, Arc::clone(&pulled.counters)),
+            _ => (Clock::start(), Arc::default()),
+        };
         let seen: Arc<Seen> = Arc::default();
         let (to_player, heard) = sync_channel(HEARD);
         let (snapshots_in, snapshots) = sync_channel(1);
@@ -94,8 +102,13 @@ impl Running {
             .transpose()?;
         let talking = voice.as_ref().map(|voice| Arc::clone(&voice.talking));
         let is_file = matches!(output, Where::Cardless);
-        let (cards, own_output) = match output {
-            Where::Cardless => (None, None),
+        let (cards, own_output, card) = match output {
+            Where::Cardless => (None, None, None),
+            Where::Pulled(pulled) => {
+                let (cards_in, cards) = sync_channel(1);
+                let _ = cards_in.try_send(Card::Plugged(pulled.plugged));
+                (Some(cards), None, None)
+            }
             #[cfg(feature = "device")]
             Where::Card(device) => {
                 let (cards_in, cards) = sync_channel(4);
@@ -113,9 +126,8 @@ impl Running {
                     player: cards_in,
                 };
                 let heard = stop.clone();
-                // Opening a card can take seconds; nobody waits for this thread to end.
-                let _keeper = spawn("card", Priority::Ordinary, &stop, move || keeper.run(&heard))?;
-                (Some(cards), own)
+                let card = spawn("card", Priority::Ordinary, &stop, move || keeper.run(&heard))?;
+                (Some(cards), own, Some(card))
             }
         };
         let recordings = Recordings::start(settings, &stop)?;
@@ -178,7 +190,7 @@ impl Running {
             snapshots,
             reports: reports_in,
         };
-        Ok((Self { controls, recordings, player, network, stop }, watched))
+        Ok((Self { controls, recordings, player, network, card, stop }, watched))
     }
 
     /// Takes keys from the terminal, if there is one. Returns whether there are keys.
@@ -226,6 +238,9 @@ impl Running {
         let outcome = self.stop.breakage().map_or(outcome, Err);
         self.recordings.finish();
         self.controls.trim.save();
+        if let Some(card) = self.card {
+            let _ = has_ended(&card, CARD_ENDS_WITHIN);
+        }
         outcome
     }
 }
@@ -246,16 +261,21 @@ fn take_keys(mut keyboard: Keyboard, controls: &Controls, shutdown: &Shutdown, s
 
 /// Joins a thread that may be inside a system call that takes longer than a user waits.
 fn join_soon(handle: JoinHandle<Result<()>>) -> Result<()> {
-    let until = std::time::Instant::now() + STOP_WITHIN;
+    if has_ended(&handle, STOP_WITHIN) {
+        return join(handle);
+    }
+    warn!("the {} thread is busy and was left behind", handle.thread().name().unwrap_or("?"));
+    Ok(())
+}
+
+/// Whether a thread ends within that time.
+fn has_ended<T>(handle: &JoinHandle<T>, within: Duration) -> bool {
+    let until = std::time::Instant::now() + within;
     while !handle.is_finished() {
         if std::time::Instant::now() > until {
-            warn!(
-                "the {} thread is busy and was left behind",
-                handle.thread().name().unwrap_or("?")
-            );
-            return Ok(());
+            return false;
         }
         thread::sleep(Duration::from_millis(5));
     }
-    join(handle)
+    true
 }

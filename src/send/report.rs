@@ -7,6 +7,7 @@ use std::time::Duration;
 use log::info;
 
 use super::host_keys::HostKeys;
+use super::shown::Shown;
 use super::tls;
 use super::transmit::{Handle, Snapshot};
 use crate::clock::Clock;
@@ -28,6 +29,8 @@ pub(super) struct Report {
     pub(super) clock: Clock,
     pub(super) lines: Lines,
     pub(super) status: Option<Terminal>,
+    /// Where a program looks.
+    pub(super) shown: Option<Arc<Shown>>,
     /// What keys have asked for, in a private room with a keyboard.
     pub(super) host: Option<HostKeys>,
     /// The encrypted page's certificate.
@@ -79,6 +82,9 @@ impl Report {
                 stats.sources.clone_from(&sources);
                 stats.certificate = self.certificate.as_ref().map(|shown| shown.fingerprint());
                 self.lines.write(&stats);
+                if let Some(shown) = &self.shown {
+                    shown.put(stats.listeners.iter().map(|one| one.name.clone()).collect());
+                }
                 if let Some(network) = &self.figures {
                     network.figures(stats.clone());
                 }

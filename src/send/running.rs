@@ -28,7 +28,7 @@ use super::{Secure, carrier, guest, link, presence, room_key, terms};
 use crate::clock::Clock;
 use crate::codec::opus::{self, Layout};
 use crate::control::token::TokenFile;
-use crate::error::Result;
+use crate::error::{Result, plain};
 use crate::preset::Preset;
 use crate::secure::code::Code;
 use crate::secure::host::Host;
@@ -213,7 +213,8 @@ fn open_channels(
     let socket = match door.local_addr().and_then(datagram_socket::open_for_browsers) {
         Ok(socket) => socket,
         Err(e) => {
-            warn!("browsers hear by TCP alone: there is no UDP socket for them ({e})");
+            let why = plain(&e);
+            warn!("browsers hear by TCP alone: there is no UDP socket for them ({why})");
             return Ok(None);
         }
     };

@@ -5,6 +5,7 @@
 //! between, so that two thousand sockets to write keep no accept, pong or close waiting for long.
 
 mod another_codec;
+pub mod at_door;
 mod by_fetch;
 mod channels;
 mod codes;
@@ -53,6 +54,7 @@ use crate::error::{Error, Result, plain};
 use crate::hearsay::Hearsay;
 use crate::stats::{ListenerStats, WaitingStats};
 use crate::wire::{Notice, Reason};
+use at_door::AtDoor;
 use by_fetch::ByFetch;
 use codes::Invitation;
 pub use codes::{Shown, new_code};
@@ -181,6 +183,8 @@ pub struct Transmit {
     orders: Receiver<Order>,
     snapshots: SyncSender<Snapshot>,
     seats: Vec<Option<Seat>>,
+    /// Which of them have not shown the private room's key.
+    at_door: AtDoor,
     /// How far the log of its codec must have come before a seat is looked at again, by its index.
     due_at: Vec<Option<Due>>,
     free: Vec<usize>,
@@ -257,6 +261,7 @@ impl Transmit {
             orders,
             snapshots,
             seats: Vec::new(),
+            at_door: AtDoor::default(),
             due_at: Vec::new(),
             free: Vec::new(),
             touched: Vec::new(),
@@ -400,20 +405,6 @@ impl Transmit {
                 self.touch(index);
             }
         }
-    }
-
-    /// How old a frame may be to be worth sending, in µs, but for what a listener adds itself.
-    fn max_age_us(&self, now_us: u64) -> u64 {
-        let (old_ms, _) = self.old_delay;
-        let new_ms = self.room.welcome.playout_delay_ms;
-        let ms = if self.old_delay_holds(now_us) { old_ms.max(new_ms) } else { new_ms };
-        u64::from(ms) * 1000
-    }
-
-    /// Whether there may be sound to send that was captured before the playout delay changed.
-    fn old_delay_holds(&self, now_us: u64) -> bool {
-        let (old_ms, until_us) = self.old_delay;
-        now_us < until_us + u64::from(old_ms) * 1000
     }
 
     fn touch(&mut self, index: usize) {

@@ -171,7 +171,7 @@ fn said(error: &clap::Error, kind: ContextKind) -> String {
     }
 }
 
-/// “--port” and “PORT” of clap's “--port <PORT>”, “--talk” and “open or push” of
+/// “--port” and “PORT” of clap's `--port <PORT>`, “--talk” and “open or push” of
 /// “--talk[=<open|push>]”.
 fn flag_and_value(written: &str) -> (String, String) {
     let end = written.find([' ', '[', '=']).filter(|&end| end > 0).unwrap_or(written.len());

@@ -128,6 +128,9 @@ mod key_text {
 pub struct Epochs {
     /// Secrets by the number of their epoch.
     pub epochs: BTreeMap<u8, SecretText>,
+    /// The oldest epoch whose sound may still come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u8>,
     /// The room's secret, where it is another one from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretText<16>>,
@@ -230,11 +233,16 @@ mod tests {
     fn keys_are_read_as_they_were_written_and_not_shown() {
         let epochs =
             BTreeMap::from([(7, SecretText::new(&[1; 32])), (8, SecretText::new(&[2; 32]))]);
-        let epochs = Epochs { epochs, secret: Some(SecretText::new(&[3; 16])) };
+        let epochs = Epochs { epochs, since: Some(6), secret: Some(SecretText::new(&[3; 16])) };
         let frame = epochs.frame();
         assert_eq!(Epochs::read(&frame[5..]).as_ref(), Ok(&epochs));
         assert!(!format!("{epochs:?}").contains("AQEB"));
-        for wrong in ["{}", r#"{"epochs":{"7":"AAAA"}}"#, r#"{"epochs":{"256":""}}"#] {
+        for wrong in [
+            "{}",
+            r#"{"epochs":{"7":"AAAA"}}"#,
+            r#"{"epochs":{"256":""}}"#,
+            r#"{"epochs":{},"since":256}"#,
+        ] {
             assert!(Epochs::read(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }

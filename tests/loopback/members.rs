@@ -1,6 +1,6 @@
 //! Many in a private room, each of whom opens every frame, while keys change under them.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use auralync::secure::Key;
 use auralync::secure::handshake::Channel;
-use auralync::secure::keyring::{Keyring, Kind};
+use auralync::secure::keyring::{Keyring, Kind, StreamSeal};
 use auralync::secure::room::Link;
 use auralync::wire::{
     AudioHeader, Deframer, Epochs, Frame, Hello, Limits, MAX_SERVER_FRAME, Notice, Reason,
-    RoomKeys, SEAL, SealedHeader, VERSION, kind,
+    RoomKeys, SEAL, SealedHeader, VERSION, kind, typed,
 };
 
 use crate::support::member::{come, enter, ping};
@@ -82,6 +82,8 @@ struct Heard {
     /// Frames that none of its keys opens.
     unopened: u64,
     ring: Keyring,
+    /// All secrets of epochs that it was told.
+    secrets: Vec<(u8, Key)>,
     /// What the last of its frames was as it came, with the time.
     last: Option<(Instant, Vec<u8>)>,
     has_ended: bool,
@@ -91,12 +93,38 @@ struct Heard {
 
 impl Heard {
     fn new(keys: RoomKeys) -> Self {
-        let mut ring = Keyring::new(Key::new(*keys.own.bytes()));
-        for (epoch, secret) in keys.epochs {
-            ring.learn(epoch, Key::new(*secret.bytes()));
-        }
+        let ring = Keyring::new(Key::new(*keys.own.bytes()));
         let (frames, missing, unopened) = (0, 0, 0);
-        Self { frames, missing, unopened, ring, last: None, has_ended: false, epochs: 0 }
+        let (secrets, last, has_ended) = (Vec::new(), None, false);
+        let mut heard =
+            Self { frames, missing, unopened, ring, secrets, last, has_ended, epochs: 0 };
+        heard.learn(Epochs { epochs: keys.epochs, ..Epochs::default() });
+        heard
+    }
+
+    fn learn(&mut self, told: Epochs) {
+        for (epoch, secret) in told.epochs {
+            self.ring.learn(epoch, Key::new(*secret.bytes()));
+            self.secrets.push((epoch, Key::new(*secret.bytes())));
+        }
+        if let Some(since) = told.since {
+            self.ring.forget_before(since);
+        }
+    }
+
+    /// What it can seal for those who have just heard `body`, a second ahead of it.
+    fn forge(&self, body: &[u8]) -> Vec<Vec<u8>> {
+        let SealedHeader { audio, stream, .. } = SealedHeader::read(body).unwrap();
+        let position = audio.position + 48_000;
+        let forge = |(epoch, secret): &(u8, Key)| {
+            let mut forged = body.to_vec();
+            forged[2] = *epoch;
+            forged[7..15].copy_from_slice(&position.to_be_bytes());
+            let mut seal = StreamSeal::new(secret, *epoch, stream);
+            seal.seal(Kind::Frame, position, SealedHeader::OPEN, &mut forged).unwrap();
+            forged
+        };
+        self.secrets.iter().map(forge).collect()
     }
 }
 
@@ -186,10 +214,9 @@ fn listen(mut tcp: TcpStream, mut channel: Channel, heard: &Mutex<Heard>, is_ove
                 Frame::Typed { kind: kind::PRIVATE, body } => {
                     let inside = channel.opening.open(body).unwrap();
                     if inside[0] == kind::EPOCHS {
-                        for (epoch, secret) in Epochs::read(&inside[1..]).unwrap().epochs {
-                            heard.ring.learn(epoch, Key::new(*secret.bytes()));
-                            heard.epochs += 1;
-                        }
+                        let told = Epochs::read(&inside[1..]).unwrap();
+                        heard.epochs += told.epochs.len();
+                        heard.learn(told);
                     }
                 }
                 other => panic!("{other:?}"),
@@ -234,7 +261,15 @@ fn whoever_was_asked_to_leave_opens_nothing_a_second_later_and_fifty_others_open
     }
     assert!(later > 50, "{later}");
     stay.iter().for_each(Member::assert_whole);
-    let gone = goes.heard.lock().unwrap();
+    let mut gone = goes.heard.lock().unwrap();
+    for member in &stay {
+        let mut heard = member.heard.lock().unwrap();
+        let forged = gone.forge(&heard.last.as_ref().unwrap().1);
+        assert!(!forged.is_empty());
+        assert!(forged.iter().all(|forged| !opens(&mut heard.ring, forged)), "it speaks on");
+    }
+    let last = gone.last.as_ref().unwrap().1.clone();
+    assert!(gone.forge(&last).iter().any(|forged| opens(&mut gone.ring, forged)), "as it could");
     assert_eq!((gone.missing, gone.unopened, gone.has_ended), (0, 0, true));
 }
 
@@ -299,6 +334,41 @@ fn a_full_private_room_says_so_to_its_members_alone_and_gives_them_their_own_sea
     wait_for(&again, 5);
     wait_until("the older connection's end", || members[1].heard.lock().unwrap().has_ended);
     members[0].assert_whole();
+}
+
+/// Strangers at the door who begin to speak, or do not, and never go on.
+const STRANGERS: usize = 1_000;
+
+/// A member comes in within this, however many strangers are there. They are sent away after five seconds.
+const COMES_IN_WITHIN: Duration = Duration::from_secs(2);
+
+#[test]
+fn a_thousand_strangers_who_never_finish_keep_no_member_out_and_cost_fifty_others_nothing() {
+    let room = Room::open(52);
+    let members: Vec<_> = (0..50).map(|number| Member::join(&room, number)).collect();
+    wait_for(&members, 5);
+    let begins = typed(kind::ENTER, &[7; 196]);
+    let strangers = (0..STRANGERS).map(|n| {
+        let mut stranger = TcpStream::connect(room.address).unwrap();
+        // Whoever has made room for others hears nothing more.
+        let _ = stranger.write_all(&begins[..n % begins.len()]);
+        stranger
+    });
+    let strangers: Vec<_> = strangers.collect();
+    let begun = Instant::now();
+    let late = [Member::join(&room, 50), Member::join(&room, 51)];
+    let took = begun.elapsed();
+    println!("two came in within {took:?}");
+    assert!(took < COMES_IN_WITHIN, "{took:?}");
+    wait_for(&late, 20);
+    wait_for(&members, 20);
+    late.iter().chain(&members).for_each(Member::assert_whole);
+    drop(strangers);
+    let mut full = come(room.address);
+    let (_, message) = full.ask(room.secret, 52, &hello(52, "52"));
+    full.say(&message);
+    let (_, body) = full.hear();
+    assert_eq!(Notice::read(&body).unwrap().reason, Reason::ServerFull, "members do keep one out");
 }
 
 /// How long keys change as fast as they may.

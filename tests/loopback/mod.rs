@@ -11,6 +11,8 @@ mod codes;
 mod crowd;
 mod datagrams;
 mod dry;
+#[cfg(unix)]
+mod embedded;
 #[cfg(unix)] // Stopping and freezing a program takes signals.
 mod ending;
 #[cfg(unix)]
@@ -35,6 +37,8 @@ mod ramp;
 mod record;
 #[cfg(target_os = "linux")]
 mod restarts;
+#[cfg(unix)]
+mod second_connection;
 #[cfg(unix)]
 mod simulate;
 mod strangers;

@@ -63,7 +63,7 @@ fn held() -> isize {
 }
 
 /// What `work` returns, and how often it allocated or freed meanwhile.
-fn watch<T>(work: impl FnOnce() -> T) -> (T, usize) {
+pub(crate) fn watch<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = CALLS.get();
     let result = work();
     (result, CALLS.get() - before)

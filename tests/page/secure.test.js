@@ -1,5 +1,6 @@
 // What opens private rooms for the page, held to what the programs make of the same keys.
 import assert from 'node:assert/strict';
+import {createCipheriv} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
 
@@ -95,6 +96,52 @@ test('it opens frames, datagrams and parity that the programs have sealed, each 
 		assert.equal(run('datagram', bytes(parity)), null, 'a second time');
 	const answer = Uint8Array.of(0xa3, 1, 2);
 	assert.equal(hex(run('datagram', answer)), hex(answer), 'what is never sealed stays as it is');
+});
+
+/**
+ * What somebody who knows a key seals: a header with another epoch and another number in it, and some bytes.
+ * @param {string} key
+ * @param {Uint8Array} header
+ * @param {{epochAt: number, epoch: number, numberAt: number, number: number}} place
+ */
+function forged(key, header, {epochAt, epoch, numberAt, number}) {
+	const open = header.slice();
+	open[epochAt] = epoch;
+	new DataView(open.buffer).setUint32(numberAt, number);
+	const nonce = new Uint8Array(12);
+	new DataView(nonce.buffer).setUint32(8, number);
+	const cipher = createCipheriv('chacha20-poly1305', bytes(key), nonce, {authTagLength: 16});
+	cipher.setAAD(open, {plaintextLength: 32});
+	return new Uint8Array(Buffer.concat([open, cipher.update(new Uint8Array(32)), cipher.final(), cipher.getAuthTag()]));
+}
+
+test('where a newer epoch has begun an older one opens only what lies before it, and nothing once it is over', async () => {
+	const older = EPOCH - 1;
+	/** @type {[Page.SecureCall, (number: number, epoch?: number) => Uint8Array][]} */
+	const ways = [
+		[
+			'sound',
+			(number, epoch = older) =>
+				forged(made.frame_key, body(made.sealed_frame).slice(0, 23), {epochAt: 2, epoch, numberAt: 11, number}),
+		],
+		[
+			'datagram',
+			(number, epoch = older) =>
+				forged(made.sound_key, bytes(made.sealed_datagrams[0]).slice(0, 28), {epochAt: 3, epoch, numberAt: 4, number}),
+		],
+	];
+	for (const [call, seal] of ways) {
+		const {run} = await enter();
+		run('epoch', text(bytes(keys.epoch_secret)), older);
+		for (const number of [900, 902]) assert.ok(run(call, seal(number)), `${call} ${number}`);
+		for (const number of [1001, 1000, 1002]) assert.ok(run(call, seal(number, EPOCH)), `${call} ${number}`);
+		for (const number of [1000, 1003, 5000]) assert.equal(run(call, seal(number)), null, `${call} ${number}`);
+		assert.ok(run(call, seal(901)), 'what is late');
+		assert.equal(run('since', new Uint8Array(0), 256), null);
+		assert.ok(run('since', new Uint8Array(0), EPOCH));
+		assert.equal(run(call, seal(903)), null, 'it is over');
+		assert.ok(run(call, seal(1003, EPOCH)), 'the newer one goes on');
+	}
 });
 
 test('each bit that is changed and each cut is refused', async () => {

@@ -6,7 +6,7 @@ use super::vectors::{encode, kinds, session, unhex};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-const SOURCES: [&str; 28] = [
+const SOURCES: [&str; 29] = [
     include_str!("../../src/codec/opus.rs"),
     include_str!("../../src/format.rs"),
     include_str!("../../src/wire.rs"),
@@ -19,6 +19,7 @@ const SOURCES: [&str; 28] = [
     include_str!("../../src/send/fanout/talker.rs"),
     include_str!("../../src/send/fanout/rates.rs"),
     include_str!("../../src/send/transmit.rs"),
+    include_str!("../../src/send/transmit/at_door.rs"),
     include_str!("../../src/send/transmit/crowd.rs"),
     include_str!("../../src/send/transmit/door.rs"),
     include_str!("../../src/send/transmit/housekeeping.rs"),

@@ -161,6 +161,16 @@ pub extern "C" fn epoch(bytes: usize, number: u32) -> i32 {
     })
 }
 
+/// No sound of epochs before that one comes any more.
+#[unsafe(no_mangle)]
+pub extern "C" fn since(bytes: usize, epoch: u32) -> i32 {
+    run(bytes, |state, _| {
+        let epoch = u8::try_from(epoch).map_err(|_| REFUSED)?;
+        state.ring.as_mut().ok_or(REFUSED)?.forget_before(epoch);
+        Ok(Vec::new())
+    })
+}
+
 /// Takes the text of the room's secret as it is from now on; returns the link's text behind its `#`.
 #[unsafe(no_mangle)]
 pub extern "C" fn secret(bytes: usize) -> i32 {

@@ -111,9 +111,12 @@ impl Inside {
 
     /// Takes keys of sound. Returns the room's secret, where that is another one from now on.
     pub(super) fn learn(&mut self, body: &[u8]) -> Result<Option<Secret>, Violation> {
-        let Epochs { epochs, secret } = Epochs::read(body)?;
+        let Epochs { epochs, since, secret } = Epochs::read(body)?;
         for (epoch, secret) in epochs {
             self.ring.learn(epoch, Key::new(*secret.bytes()));
+        }
+        if let Some(since) = since {
+            self.ring.forget_before(since);
         }
         Ok(secret.map(|secret| Secret::new(*secret.bytes())))
     }

@@ -50,6 +50,8 @@ pub enum Phase {
     Plain,
     /// After a hello.
     Typed,
+    /// At the door of a private room: it has not shown the key.
+    AtDoor,
     /// Told that the server is full, or that there are too many from its address.
     Refused,
     /// The last word is being written.
@@ -293,7 +295,6 @@ impl Listener {
         self.heard_since_us.get_or_insert(now_us);
         self.inbox.push(bytes);
         let is_held = self.is_held();
-        let may_ask_to_enter = is_held && self.knocks_until_us.is_none();
         while let Some(heard) = self.inbox.next_heard().inspect_err(|violation| {
             if let Violation::WebSocket(misuse) = violation {
                 self.close_code = Some(misuse.close_code());
@@ -325,15 +326,9 @@ impl Listener {
             };
             self.second.said.count(kind)?;
             match (kind, self.phase) {
-                (kind::ENTER, Phase::Plain | Phase::Refused) if may_ask_to_enter => {
-                    return Ok(Asks::Enter(body.to_vec()));
-                }
-                (kind::CODE, Phase::Plain | Phase::Refused) if may_ask_to_enter => {
-                    return Ok(Asks::Code(body.to_vec()));
-                }
-                (kind::CODE_PROOF, Phase::Plain) if may_ask_to_enter => {
-                    return Ok(Asks::CodeProof(body.to_vec()));
-                }
+                (kind::ENTER, Phase::AtDoor) => return Ok(Asks::Enter(body.to_vec())),
+                (kind::CODE, Phase::AtDoor) => return Ok(Asks::Code(body.to_vec())),
+                (kind::CODE_PROOF, Phase::AtDoor) => return Ok(Asks::CodeProof(body.to_vec())),
                 (kind::HELLO, _) if is_held && self.member.is_none() => {
                     return Err(member::unsealed());
                 }

@@ -90,6 +90,7 @@ impl Outbox {
         if self.sealing.is_some() && self.last_word.is_none() {
             let epochs = self.epochs.get_or_insert_default();
             epochs.epochs.extend(news.epochs);
+            epochs.since = news.since.or(epochs.since);
             epochs.secret = news.secret.or(epochs.secret.take());
         }
     }

@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::random;
 use crate::secure::code::{Answered, Code, SERVER_RANDOM};
 use crate::secure::door::{Answer, Codes};
-use crate::send::fanout::Phase;
 use crate::wire::{Notice, Reason, kind, typed};
 
 /// What those are told who come with a code that is not shown.
@@ -42,6 +41,11 @@ impl Invitation {
         (self.code, self.trying) = (Some(code), None);
     }
 
+    /// The seat of whoever tries the code.
+    pub(super) fn tries(&self) -> Option<usize> {
+        self.trying.as_ref().map(|(index, _)| *index)
+    }
+
     fn shown(&self, now_us: u64) -> Option<Shown> {
         let code = self.code.clone().filter(|_| self.codes.is_shown(now_us))?;
         Some(Shown { code, left_s: self.codes.left_us(now_us) / 1_000_000 })
@@ -70,11 +74,13 @@ impl Transmit {
     /// Lets the listener at `index` try the code, if it is its turn.
     pub(super) fn try_code(&mut self, index: usize, first: &[u8]) {
         let now = self.clock.now_us();
+        let full = self.fullness_for(index);
         let (Some(_), Some(Some(seat))) = (&self.keys, self.seats.get_mut(index)) else {
             return;
         };
-        if seat.listener.phase == Phase::Refused {
-            return seat.listener.close_full(now);
+        if let Some(full) = full {
+            // Nobody uses the code up for nothing.
+            return seat.listener.refuse(full, now);
         }
         let Invitation { codes, code, trying } = &mut self.invitation;
         match (codes.ask(now), code) {

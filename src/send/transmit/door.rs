@@ -18,7 +18,7 @@ use super::{Seat, Transmit};
 use crate::codec::Codec;
 use crate::secure::handshake::Asked;
 use crate::send::fanout::{Listener, Phase};
-use crate::wire::{Hello, Notice, Reason, VERSION, plain};
+use crate::wire::{Full, Hello, Notice, Reason, VERSION, plain};
 
 /// Accepts in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -60,6 +60,8 @@ impl Transmit {
                     return;
                 }
                 Err(e) if is_the_peers_doing(&e) => debug!("a connection was not accepted: {e}"),
+                // Strangers at the door are not to take the last of them.
+                Err(e) if sockets::is_out_of_files(&e) && self.send_from_door() => {}
                 Err(e) => {
                     let now = self.clock.now_us();
                     self.accept_after_us = now + ACCEPT_PAUSE_US;
@@ -96,12 +98,21 @@ impl Transmit {
         self.crowd().admission(origin, self.most_seats(), self.room.per_address as usize)
     }
 
+    /// What is full, where whoever is at the door at `index` would find no seat.
+    pub(super) fn fullness_for(&self, index: usize) -> Option<Full> {
+        let seat = self.seats.get(index)?.as_ref()?;
+        let has_none = seat.listener.phase == Phase::AtDoor;
+        has_none.then(|| self.admission(seat.origin).refusal())?
+    }
+
     fn most_seats(&self) -> usize {
         self.room.max_clients as usize
     }
 
+    /// Everybody but those who have not shown the private room's key, who have places of their own.
     fn crowd(&self) -> Crowd {
-        Crowd::of(self.seats.iter().flatten().map(|seat| {
+        let seats = self.seats.iter().enumerate().filter(|(index, _)| !self.at_door.has(*index));
+        Crowd::of(seats.filter_map(|(_, seat)| seat.as_ref()).map(|seat| {
             let stands = match &seat.listener {
                 listener if listener.is_seated() => Stands::Seated,
                 listener if listener.phase == Phase::Refused => Stands::Waiting,
@@ -119,16 +130,21 @@ impl Transmit {
             let _ = stream.write(&plain(format!("{{\"error\": \"{PLEASE_LEAVE}\"}}").as_bytes()));
             return;
         }
+        if self.keys.is_some() {
+            let Some(config) = self.private_config() else { return };
+            self.make_room_at_door();
+            let listener = Listener::held(peer, config, now);
+            if let Some(index) = self.take_seat(Line::plain(stream), listener, origin, false) {
+                self.write(index);
+            }
+            return;
+        }
         let each = self.room.per_address as usize;
         let listener = match crowd.admit(origin, self.most_seats(), each) {
             Admission::Crowded(full) => {
                 // Too many even to be told properly; the kernel sends what it can.
                 let _ = stream.write(full.frame());
                 return;
-            }
-            admission if self.keys.is_some() => {
-                let Some(config) = self.private_config() else { return };
-                Listener::held(peer, config, admission.refusal(), now)
             }
             Admission::Wait(full) => Listener::refused(peer, full, now),
             Admission::Seat => {
@@ -186,11 +202,14 @@ impl Transmit {
             registry.register(line.socket_mut(), Token(index), interest)
         };
         if let Err(e) = registered {
-            warn!("{peer} cannot be served: {e}");
+            warn!("{peer} cannot be served: {}", crate::error::plain(&e));
             self.free.push(index);
             return None;
         }
         debug!("{peer} connected");
+        if listener.phase == Phase::AtDoor {
+            self.at_door.come(index, origin);
+        }
         let seat = Seat {
             line,
             listener,
@@ -238,7 +257,7 @@ impl Transmit {
         let id = key.as_ref().map_or_else(|| hello.id.clone(), private::short);
         let who = Who { origin: seat.origin, id, name: hello.name.clone() };
         hello.name = self.distinct_name(hello.name, index, ghost);
-        let seated = self.seated();
+        let (seated, full) = (self.seated(), self.fullness_for(index));
         let mut captured = self.room.captured.list().into_iter();
         let codec = self.codec_for(index, ghost, &hello);
         let buffering = self.room.buffering(codec);
@@ -252,10 +271,13 @@ impl Transmit {
             return;
         }
         if seat.listener.phase == Phase::Refused && ghost.is_none() {
-            if seat.listener.is_browser() || asked.is_some() {
+            if seat.listener.is_browser() {
                 seat.listener.close_full(now);
             }
             return;
+        }
+        if let Some(full) = full.filter(|_| ghost.is_none()) {
+            return seat.listener.refuse(full, now);
         }
         let from_us = self.history.allow(in_time_us, now, buffering.bytes_per_second);
         let same_machine = seat.is_on_this_machine();
@@ -285,6 +307,7 @@ impl Transmit {
         };
         let talks = if seat.listener.talker.is_some() { " and talks" } else { "" };
         seat.listener.welcome(hello, frame, &self.logs[codec.index()], from_us);
+        self.at_door.go(index);
         if let Some(Entered { key, own, channel }) = entered {
             seat.listener.enter(key, own, channel);
             if let Some(keys) = &mut self.keys {

@@ -145,6 +145,7 @@ impl Transmit {
         };
         let _ = self.poll.registry().deregister(seat.line.socket_mut());
         self.free.push(index);
+        self.at_door.go(index);
         self.note_due(index);
         self.end_try_of(index);
         self.guests.answer(index);

@@ -226,8 +226,23 @@ impl Keys {
         let changed = std::mem::take(&mut self.is_changed);
         Epochs {
             epochs: [(number, SecretText::new(secret.bytes()))].into(),
+            since: self.since(),
             secret: changed.then(|| SecretText::new(self.secrets.secret.bytes())),
         }
+    }
+
+    /// What is to be told where epochs are over: from then on those who were asked to leave know none that
+    /// anybody would still open.
+    pub(super) fn end(&mut self, now_us: u64) -> Option<Epochs> {
+        let before = self.since();
+        self.forget(now_us);
+        let since = self.since();
+        (since != before).then(|| Epochs { since, ..Epochs::default() })
+    }
+
+    /// The oldest epoch whose sound may still come.
+    fn since(&self) -> Option<u8> {
+        self.epochs.front().map(|epoch| epoch.number)
     }
 
     /// The datagram that tells what was told in a hurry, where it is time to.
@@ -341,6 +356,37 @@ mod tests {
             assert!(keys.epochs.len() < EPOCHS_KEPT);
         }
         assert!((595..=601).contains(&begun), "{begun}");
+    }
+
+    #[test]
+    fn an_epoch_is_over_once_nobody_waits_for_its_sound_and_that_is_told() {
+        let mut keys = keys();
+        let mut told = Vec::new();
+        keys.change(Secret::new([5; 16]), &[[0; 32]], 0);
+        for now_us in (0..150 * S).step_by(100_000) {
+            let news = match keys.is_due(now_us) {
+                true => Some(keys.begin(secret(now_us), now_us)),
+                false => keys.end(now_us),
+            };
+            let since = news.and_then(|news| news.since);
+            if let Some(since) = since
+                && told.last().is_none_or(|(_, before)| *before != since)
+            {
+                told.push((now_us / 100_000, since));
+            }
+        }
+        // Epochs begin after 0.5, 60.5 and 120.5 seconds, and their sound is waited for 21 seconds longer.
+        assert_eq!(told, [(0, 7), (216, 8), (816, 9), (1_416, 10)]);
+    }
+
+    #[test]
+    fn what_was_told_and_never_began_is_over_with_what_was_before_it() {
+        let mut keys = keys();
+        keys.begin(secret(1), 50 * S);
+        keys.change(Secret::new([5; 16]), &[[0; 32]], 55 * S);
+        assert_eq!(keys.begin(secret(2), 55 * S).since, Some(7));
+        assert_eq!(keys.end(76 * S), None);
+        assert_eq!(keys.end(77 * S).and_then(|news| news.since), Some(9));
     }
 
     const CONFIG: &[u8] = b"the config of a connection";

@@ -45,12 +45,18 @@ impl Transmit {
 
     /// Lets the listener at `index` wait, who has shown that it has the room's secret.
     pub(super) fn knock(&mut self, index: usize, hello: Hello, asked: Asked) {
-        let now = self.clock.now_us();
+        let (now, full) = (self.clock.now_us(), self.fullness_for(index));
         let Some(Some(seat)) = self.seats.get_mut(index) else { return };
+        if let Some(full) = full {
+            return seat.listener.refuse(full, now);
+        }
         let (name, peer) = (hello.name.clone(), seat.listener.peer);
         let (knocked, before) = self.guests.knock(Knock { index, hello, asked, since_us: now });
         match knocked {
-            Knocked::Waits => seat.listener.knock(WAITING, now),
+            Knocked::Waits => {
+                seat.listener.knock(WAITING, now);
+                self.at_door.go(index);
+            }
             Knocked::Refused => seat.listener.close(Reason::NotLetIn, REFUSED, now),
             Knocked::Crowded => seat.listener.close(Reason::NotLetIn, CROWDED, now),
         }

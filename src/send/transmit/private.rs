@@ -59,18 +59,16 @@ impl Transmit {
     pub(super) fn mind_keys(&mut self) {
         let now = self.clock.now_us();
         let Some(keys) = &mut self.keys else { return };
-        if keys.is_due(now) {
-            match new_key() {
-                Ok(secret) => {
-                    let news = keys.begin(secret, now);
-                    for index in 0..self.seats.len() {
-                        if let Some(Some(seat)) = self.seats.get_mut(index) {
-                            seat.listener.outbox.learn(news.clone());
-                            self.touch(index);
-                        }
-                    }
-                }
-                Err(e) => warn!("the room goes on with the keys that it has: {e}"),
+        let kept = |e: &_| warn!("the room goes on with the keys that it has: {e}");
+        let secret = keys.is_due(now).then(|| new_key().inspect_err(kept).ok()).flatten();
+        let news = match secret {
+            Some(secret) => Some(keys.begin(secret, now)),
+            None => keys.end(now),
+        };
+        for index in 0..self.seats.len() {
+            if let (Some(news), Some(Some(seat))) = (&news, self.seats.get_mut(index)) {
+                seat.listener.outbox.learn(news.clone());
+                self.touch(index);
             }
         }
         if let Some(told) = self.keys.as_mut().and_then(|keys| keys.tell_again(now)) {
@@ -119,6 +117,27 @@ impl Transmit {
         }
     }
 
+    /// Makes room at the door for one more, if there is none.
+    pub(super) fn make_room_at_door(&mut self) {
+        if self.at_door.is_full(self.room.max_clients) {
+            self.send_from_door();
+        }
+    }
+
+    /// Sends one away who has not shown the key. `false` where there is none.
+    pub(super) fn send_from_door(&mut self) -> bool {
+        let Some(index) = self.at_door.goes_first(self.invitation.tries()) else { return false };
+        let now = self.clock.now_us();
+        if let Some(Some(seat)) = self.seats.get_mut(index)
+            && !seat.listener.is_leaving()
+        {
+            seat.listener.close(Reason::Stopping, CROWDED, now);
+            self.write(index);
+        }
+        self.leave(index, "made room at the door");
+        true
+    }
+
     /// Lets the listener at `index` in, if its first message says that it has the key.
     pub(super) fn enter(&mut self, index: usize, message: &[u8]) {
         let now = self.clock.now_us();
@@ -144,11 +163,7 @@ impl Transmit {
                 // Nobody else can say so, whatever id their hello has.
                 hello.id = format!("{}-{}", short(&asked.client), hello.id);
                 if self.guests.must_knock(&asked.client) {
-                    if seat.listener.phase == Phase::Refused {
-                        seat.listener.close_full(now);
-                    } else {
-                        self.knock(index, hello, asked);
-                    }
+                    self.knock(index, hello, asked);
                 } else {
                     self.welcome(index, hello, Some(asked));
                 }

@@ -20,6 +20,20 @@ pub(super) struct Due {
 }
 
 impl Transmit {
+    /// How old a frame may be to be worth sending, in µs, but for what a listener adds itself.
+    pub(super) fn max_age_us(&self, now_us: u64) -> u64 {
+        let (old_ms, _) = self.old_delay;
+        let new_ms = self.room.welcome.playout_delay_ms;
+        let ms = if self.old_delay_holds(now_us) { old_ms.max(new_ms) } else { new_ms };
+        u64::from(ms) * 1000
+    }
+
+    /// Whether there may be sound to send that was captured before the playout delay changed.
+    fn old_delay_holds(&self, now_us: u64) -> bool {
+        let (old_ms, until_us) = self.old_delay;
+        now_us < until_us + u64::from(old_ms) * 1000
+    }
+
     /// Notes that a frame has come.
     pub(super) fn note_frame(&mut self) {
         self.fresh_audio = true;

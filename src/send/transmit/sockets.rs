@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::places::Origin;
 use crate::dscp::Dscp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::send::fanout;
 
@@ -117,7 +117,7 @@ pub(super) fn plain_reason(error: &io::Error) -> String {
         io::ErrorKind::AddrInUse => "another program already uses that port".to_owned(),
         io::ErrorKind::AddrNotAvailable => "this PC has no such address".to_owned(),
         io::ErrorKind::PermissionDenied => "the system does not allow that port".to_owned(),
-        _ => error.to_string(),
+        _ => plain(error),
     }
 }
 
@@ -259,12 +259,13 @@ fn user_timeout(socket: &SockRef<'_>) -> io::Result<()> {
 const OTHER_FILES: u64 = 64 + super::limits::MAX_VISITORS as u64;
 
 /// Raises the process's open-file limit so that `max_clients` fit, and says so when the system will
-/// not let it.
+/// not let it. `beside` may wait at the door of a private room, as far as there is room.
 #[cfg(unix)]
-pub fn make_room_for(max_clients: u32) {
+pub fn make_room_for(max_clients: u32, beside: u32) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let wanted = u64::from(max_clients) + OTHER_FILES;
+    let needed = u64::from(max_clients) + OTHER_FILES;
+    let wanted = needed + u64::from(beside);
     let current = limit.current.unwrap_or(u64::MAX);
     if current >= wanted {
         return;
@@ -277,10 +278,10 @@ pub fn make_room_for(max_clients: u32) {
         setrlimit(Resource::Nofile, above).or_else(|_| setrlimit(Resource::Nofile, within)).is_ok();
     let granted = if raised { getrlimit(Resource::Nofile).current } else { limit.current };
     let granted = granted.unwrap_or(u64::MAX);
-    if granted < wanted {
+    if granted < needed {
         log::warn!(
             "this system allows {granted} open files, so at most {} listeners fit, not \
-             {max_clients}. Raise the limit (ulimit -n {wanted}) to allow more",
+             {max_clients}. Raise the limit (ulimit -n {needed}) to allow more",
             granted.saturating_sub(OTHER_FILES)
         );
     }
@@ -288,7 +289,7 @@ pub fn make_room_for(max_clients: u32) {
 
 /// Windows sets no such limit.
 #[cfg(not(unix))]
-pub fn make_room_for(_max_clients: u32) {}
+pub fn make_room_for(_max_clients: u32, _beside: u32) {}
 
 #[cfg(test)]
 mod tests {

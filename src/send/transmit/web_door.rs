@@ -17,7 +17,7 @@ use super::visitor::{Next, Visitor};
 use super::{SECURE_DOOR, Transmit, WEB_DOOR};
 use crate::addresses::{self, Interface};
 use crate::allowance::Allowance;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::send::fanout::Listener;
 use crate::send::tls::Sessions;
 use crate::send::web::Web;
@@ -250,7 +250,7 @@ impl Transmit {
         let token = Token(FIRST_VISITOR + number);
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(e) = self.poll.registry().register(&mut stream, token, interest) {
-            warn!("{peer} cannot be answered: {e}");
+            warn!("{peer} cannot be answered: {}", plain(&e));
             return;
         }
         // An improvement that a system may refuse.
@@ -303,8 +303,10 @@ impl Transmit {
             }
             Next::Asks(has_body) => {
                 let (status, text) = match self.admission(visitor.origin) {
-                    Admission::Crowded(full) => (Status::Unavailable, is_full(full)),
-                    Admission::Seat | Admission::Wait(_) => (Status::Ok, "This page may listen."),
+                    Admission::Crowded(full) if self.keys.is_none() => {
+                        (Status::Unavailable, is_full(full))
+                    }
+                    _ => (Status::Ok, "This page may listen."),
                 };
                 visitor.answer(Answer::sentence(status, text), has_body, false, now);
                 return self.go_on(number, visitor);
@@ -362,6 +364,7 @@ impl Transmit {
         let now = self.clock.now_us();
         let admission = self.admission(visitor.origin);
         let refused = match admission {
+            _ if self.keys.is_some() => None,
             Admission::Seat | Admission::Wait(_) => admission.refusal(),
             Admission::Crowded(full) => {
                 let answer = Answer::sentence(Status::Unavailable, is_full(full));
@@ -377,6 +380,9 @@ impl Transmit {
             Some(_) => self.private_config()?,
             None => Vec::new(),
         };
+        if !config.is_empty() {
+            self.make_room_at_door();
+        }
         if by_fetch.is_none() && !config.is_empty() {
             opening.extend(websocket::binary(&config));
         } else {
@@ -387,7 +393,9 @@ impl Transmit {
         } else {
             Listener::browser(peer, opening, refused, now)
         };
-        listener.hold(&config);
+        if !config.is_empty() {
+            listener.hold(&config);
+        }
         let index = self.take_seat(line, listener, origin, true)?;
         if let Some(Some(seat)) = self.seats.get_mut(index) {
             seat.says_by = by_fetch;

@@ -179,9 +179,11 @@ impl Line {
                 Direction::Up => &orders.cuts_up,
             };
             let is_down = matches!(self.direction, Direction::Down);
-            let is_held = is_down && !is_udp && orders.holds_tcp.load(Ordering::Relaxed);
-            let passes = !(is_udp && cuts.load(Ordering::Relaxed))
-                && !is_held
+            let is_held = match is_udp {
+                true => cuts.load(Ordering::Relaxed),
+                false => is_down && orders.holds_tcp.load(Ordering::Relaxed),
+            };
+            let passes = !is_held
                 && length <= orders.most_bytes.load(Ordering::Relaxed)
                 && self.held.len() < MOST_HELD;
             let arrivals = self.way.send(now_us, length);

@@ -8,12 +8,12 @@ use mio::Token;
 
 use super::super::line::{Got, Line};
 use super::super::rescue::{Delivered, Rescue, Step};
-use super::super::{End, Heard};
+use super::super::{End, Heard, is_hopeless, is_shut};
 use super::Session;
 use crate::discovery::follow::Search;
 use crate::error::{Error, Result};
 use crate::recv::decode::Event;
-use crate::wire::{Config, Full, Welcome};
+use crate::wire::{Config, Full, Reason, Welcome};
 
 const RIVAL: Token = Token(1);
 
@@ -135,6 +135,14 @@ impl Session<'_> {
                 self.has_more = true;
                 return Ok(None);
             }
+            // On a connection that delivers we are in, whatever is said beside it.
+            Err(e)
+                if rescue.is_dead()
+                    && is_hopeless(&e, true)
+                    && !is_elsewhere(rival, &self.line) =>
+            {
+                return Err(e);
+            }
             Err(e) => debug!("the second connection: {e}"),
         }
         rescue.failed();
@@ -197,8 +205,13 @@ fn greeting(
             Got::Nothing => break,
             Got::End => return Err(rival.lost("the server closed it")),
         }
+        let address = rival.address;
         while let Some(event) = rival.next_event()? {
             match event {
+                Event::Shut(shut) => return Err(is_shut(address, shut)),
+                Event::Notice(notice) if notice.reason == Reason::Removed => {
+                    return Err(Error::Removed { address });
+                }
                 Event::Welcome(welcome) => return Ok(Some(Greeting::Welcome(welcome))),
                 Event::Plain(config) => return Ok(Some(Greeting::Plain(config))),
                 Event::Say(bytes) => {

@@ -11,7 +11,7 @@ use super::super::line::Line;
 use super::super::sounds::Sounds;
 use super::super::{Connect, Heard};
 use super::{LONGEST_TURN_US, Session, broken, tell};
-use crate::error::Result;
+use crate::error::{Result, plain};
 use crate::playout::frames::Sound;
 use crate::recv::fit::Fit;
 use crate::recv::repair::Counts;
@@ -58,7 +58,7 @@ impl Session<'_> {
                 datagrams.mark(self.connect.dscp);
                 self.datagrams = Some(datagrams);
             }
-            Err(e) => warn!("no sound by datagram from {server}, so by TCP: {e}"),
+            Err(e) => warn!("no sound by datagram from {server}, so by TCP: {}", plain(&e)),
         }
     }
 

@@ -60,6 +60,12 @@ impl Listener {
         self.close(reason, self.refusal.sentence(), now_us);
     }
 
+    /// Begins to close because what it needs is full.
+    pub fn refuse(&mut self, full: Full, now_us: u64) {
+        (self.phase, self.refusal) = (Phase::Refused, full);
+        self.close_full(now_us);
+    }
+
     /// The last word is written: wait for the peer to close.
     pub fn linger(&mut self, now_us: u64) {
         self.phase = Phase::Lingering;
@@ -88,7 +94,9 @@ impl Listener {
             return (now_us > until_us).then_some(Overdue::Unanswered);
         }
         match self.phase {
-            Phase::Plain if self.heard_since_us.is_some_and(|at| past(at, HELLO_WITHIN_US)) => {
+            Phase::Plain | Phase::AtDoor
+                if self.heard_since_us.is_some_and(|at| past(at, HELLO_WITHIN_US)) =>
+            {
                 Some(Overdue::HalfHello)
             }
             Phase::Refused if now_us > self.phase_until_us => Some(Overdue::Refused),

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use zeroize::Zeroizing;
 
-use super::{Listener, Outbox, Phase, REFUSED_FOR_US};
+use super::{Listener, Outbox, Phase};
 use crate::secure::Key;
 use crate::secure::handshake::{AnyOrder, Channel, Opening, Sealing};
 use crate::wire::datagram::private_to_client;
-use crate::wire::{Full, Notice, PLAIN_HEADER, Reason, Violation, kind};
+use crate::wire::{Notice, PLAIN_HEADER, Reason, Violation, kind};
 
 /// Somebody who knocks and whom nobody answers goes after so long, in µs.
 const KNOCKS_FOR_US: u64 = 120_000_000;
@@ -26,20 +26,18 @@ pub struct Member {
 }
 
 impl Listener {
-    /// A listener that has a seat in a private room: the frame `config`, and no more before it has entered. Where
-    /// it is one too many, it hears of that only then, unless a seat is its own.
-    pub fn held(peer: SocketAddr, config: Vec<u8>, refused: Option<Full>, now_us: u64) -> Self {
-        let phase = if refused.is_some() { Phase::Refused } else { Phase::Plain };
-        let mut listener = Self::new(peer, phase, Outbox::holding(config.clone()), now_us);
-        listener.hold(&config);
-        listener.refusal = refused.unwrap_or(Full::Server);
+    /// A listener at the door of a private room: the frame `config`, and no more before it has entered.
+    pub fn held(peer: SocketAddr, config: Vec<u8>, now_us: u64) -> Self {
+        let outbox = Outbox::holding(config.clone());
+        let mut listener = Self::new(peer, Phase::AtDoor, outbox, now_us);
         listener.heard_since_us = Some(now_us);
-        listener.phase_until_us = now_us + REFUSED_FOR_US;
+        listener.hold(&config);
         listener
     }
 
-    /// Nothing is said to it but the frame `config` before it has entered.
+    /// It stands at the door of a private room: nothing is said to it but the frame `config` before it has entered.
     pub fn hold(&mut self, config: &[u8]) {
+        self.phase = Phase::AtDoor;
         self.config = config.get(PLAIN_HEADER..).unwrap_or_default().to_vec();
     }
 
@@ -49,8 +47,9 @@ impl Listener {
         !self.config.is_empty()
     }
 
-    /// It waits until somebody lets it in, and is told so, and nothing else.
+    /// It has a seat, waits until somebody lets it in, and is told so, and nothing else.
     pub fn knock(&mut self, text: &str, now_us: u64) {
+        self.phase = Phase::Plain;
         self.knocks_until_us = Some(now_us + KNOCKS_FOR_US);
         self.outbox.notice(&Notice::because(Reason::Waiting, text));
     }

@@ -310,10 +310,12 @@ fn a_browser_that_may_not_come_again_is_told_so_by_the_code_before_its_welcome_t
 
 #[test]
 fn whoever_knocks_waits_two_minutes_and_listens_from_when_they_are_let_in() {
-    let mut guest = Listener::held(([127, 0, 0, 1], 1).into(), b"    config".to_vec(), None, 0);
+    let mut guest = Listener::held(([127, 0, 0, 1], 1).into(), b"    config".to_vec(), 0);
     let entering = typed(kind::ENTER, b"first message");
     assert_eq!(guest.read(&entering, 1), Ok(Asks::Enter(b"first message".to_vec())));
+    assert!(!guest.is_seated(), "whoever has not shown a key holds no seat");
     guest.knock("wait", 1_000_000);
+    assert!(guest.is_seated());
     assert_eq!(guest.read(&entering, 2_000_000), Ok(Asks::Nothing), "once is enough");
     for kind in [kind::CODE, kind::CODE_PROOF] {
         assert_eq!(guest.read(&typed(kind, b"code"), 2_000_000), Ok(Asks::Nothing));
@@ -323,4 +325,23 @@ fn whoever_knocks_waits_two_minutes_and_listens_from_when_they_are_let_in() {
     assert_eq!(guest.overdue(121_000_001), Some(Overdue::Unanswered));
     guest.is_let_in(100_000_000);
     assert_eq!(guest.since_us, 100_000_000);
+}
+
+#[test]
+fn whoever_is_at_the_door_has_five_seconds_no_seat_and_is_told_of_it_when_the_key_is_shown() {
+    let mut stranger = Listener::held(([127, 0, 0, 1], 1).into(), b"    config".to_vec(), 0);
+    assert!(!stranger.is_seated() && !stranger.is_inside());
+    assert_eq!((stranger.hears(), stranger.overdue(HELLO_WITHIN_US)), (None, None));
+    assert_eq!(stranger.overdue(HELLO_WITHIN_US + 1), Some(Overdue::HalfHello));
+    stranger.refuse(Full::Address, 0);
+    assert!(stranger.is_leaving());
+    let last = Notice::because(Reason::AddressFull, Full::Address.sentence()).frame();
+    assert!(written(&mut stranger).ends_with(&last));
+
+    let mut page = browser(false);
+    page.hold(b"    config");
+    written(&mut page);
+    page.refuse(Full::Server, 0);
+    let last = websocket::closing(close::TRY_AGAIN, Full::Server.sentence());
+    assert_eq!(written(&mut page), last);
 }
