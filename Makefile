@@ -3,7 +3,7 @@
 # The sound tests' private PulseAudio, where setup had to unpack one.
 export PATH := $(PATH):$(CURDIR)/target/pulseaudio/bin
 
-.PHONY: help build demo demo-mix test test-windows lint format fuzz deny bench soak soak-simulated dist cross clean
+.PHONY: help build demo demo-mix test test-windows test-packages lint format fuzz deny bench soak soak-simulated dist cross clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -85,9 +85,16 @@ soak-simulated: ## nights of every drift between cards, in minutes
 	@scripts/setup.sh build
 	cargo test --release --locked --test simulation -- --ignored --nocapture
 
-dist: ## a zip for Windows users, into dist
-	@scripts/setup.sh build
-	scripts/dist.sh
+# What is made: of amd64, arm64 and windows, those that are named.
+FOR ?=
+
+dist: ## FOR="amd64 arm64 windows": packages for Debian, Fedora, Windows and all else, into dist
+	scripts/dist.sh $(FOR)
+
+test-packages: ## looks at what make dist made, and installs it in fresh trees of Debian and under Wine, as root
+	scripts/check-packages.sh
+	scripts/check-installed.sh
+	scripts/check-installer.sh
 
 cross: ## that it builds for Windows and for the page, and type-checks for macOS and for Linux on ARM
 	@scripts/setup.sh build

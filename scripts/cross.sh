@@ -5,7 +5,8 @@
 # usage: scripts/cross.sh check     the whole package builds for Windows, and type-checks for macOS
 #        scripts/cross.sh programs  the two programs for Windows, as that builds them, and fit to be tried
 #        scripts/cross.sh arm       it type-checks, without sound cards, for Linux on ARM
-#        scripts/cross.sh release   the two programs for Windows, as `make dist` packs them
+#        scripts/cross.sh release      the two programs for Windows, as `make dist` packs them
+#        scripts/cross.sh arm-release  and for Linux on ARM, with sound cards
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -46,9 +47,9 @@ programs() {
     CARGO_PROFILE_DEV_DEBUG=false cargo_for $windows build --bins --examples
 }
 
-scripts/setup.sh windows
 case ${1-} in
 check)
+    scripts/setup.sh windows
     programs
     quickly $windows check --all-targets
     # ring brings C code, which nothing here compiles for a Mac.
@@ -61,10 +62,22 @@ arm)
     cargo_for $arm check --all-targets --no-default-features
     ;;
 release)
-    cargo_for $windows build --release --bins
+    scripts/setup.sh windows
+    cargo_for $windows build --profile dist --bins
+    ;;
+arm-release)
+    scripts/setup.sh arm
+    # ALSA for that processor, unpacked here: nothing is installed for it.
+    alsa=$PWD/target-cross/alsa-arm64
+    [ -d "$alsa" ] || scripts/debian-files.sh arm64 "$alsa" libasound2 libasound2-dev
+    export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_SYSROOT_DIR=$alsa
+    export PKG_CONFIG_LIBDIR=$alsa/usr/lib/aarch64-linux-gnu/pkgconfig
+    export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+    cargo_for $arm build --profile dist --bins
     ;;
 *)
-    echo "usage: scripts/cross.sh check|programs|arm|release" >&2
+    echo "usage: scripts/cross.sh check|programs|arm|release|arm-release" >&2
     exit 2
     ;;
 esac

@@ -1,50 +1,48 @@
 #!/usr/bin/env bash
-# Packs what a Windows user needs into dist/auralync-VERSION-windows-x86_64.zip.
+# Makes what people install, in dist: for Linux on two processors a .deb, an .rpm and a .tar.gz each, for Windows
+# a zip and an installer. docs/packaging.md says what is in each.
+#
+# usage: scripts/dist.sh [amd64|arm64|windows]…   all three, if none is named
 set -euo pipefail
 cd "$(dirname "$0")/.."
+[ $# -gt 0 ] || set -- amd64 arm64 windows
 
-scripts/cross.sh release
+scripts/setup.sh build packages
+built=${CARGO_TARGET_DIR:-target}
 
-target=x86_64-pc-windows-gnu
-version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
-name=auralync-$version-windows-x86_64
-out=dist/$name
+# The folder of an earlier version would lie beside this one's.
+mkdir -p dist
+reference=$PWD/dist/reference
+rm -rf "$reference"
+cargo build --locked --profile dist --bins --example reference
+"$built/dist/examples/reference" "$reference"
 
-rm -rf "$out" "$out.zip"
-mkdir -p "$out"
-for program in auralync-server auralync-client; do
-    x86_64-w64-mingw32-strip -s -o "$out/$program.exe" "target-cross/$target/release/$program.exe"
+for system in "$@"; do
+    case $system in
+    amd64)
+        [ "$(uname -m)" = x86_64 ] || {
+            echo "dist: amd64 is built on such a machine alone: this is $(uname -m)" >&2
+            exit 1
+        }
+        scripts/pack-linux.sh x86_64-unknown-linux-gnu "$built/dist" "$reference"
+        ;;
+    arm64)
+        scripts/cross.sh arm-release
+        scripts/pack-linux.sh aarch64-unknown-linux-gnu target-cross/aarch64-unknown-linux-gnu/dist "$reference"
+        ;;
+    windows)
+        scripts/cross.sh release
+        scripts/pack-windows.sh target-cross/x86_64-pc-windows-gnu/dist "$reference"
+        ;;
+    *)
+        echo "dist: nothing is made for $system. There are amd64, arm64 and windows." >&2
+        exit 2
+        ;;
+    esac
 done
 
-# A program that wants one of the compiler's own DLLs starts on no user's PC.
-if x86_64-w64-mingw32-objdump -p "$out"/*.exe | grep -iE 'DLL Name: lib(gcc|stdc|winpthread)'; then
-    echo "dist: a program needs the DLL above, which Windows does not have. Link that library statically." >&2
-    exit 1
-fi
-
-# The licences of what is built in ask that their texts travel with the programs.
-licences() {
-    local crate version rest folder
-    echo "AuraLync itself is under the MIT licence, in LICENSE.txt. Built into its programs are"
-    echo "Rust's standard library (MIT OR Apache-2.0, https://github.com/rust-lang/rust) and:"
-    while read -r crate version rest; do
-        printf '\n%s\n%s %s: %s\n' "$(printf '=%.0s' {1..80})" "$crate" "${version#v}" "$rest"
-        for folder in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/"$crate-${version#v}"; do
-            find "$folder" -maxdepth 1 -type f \
-                \( -iname 'licen[cs]e*' -o -iname 'copying*' -o -iname 'notice*' \) |
-                sort | while read -r file; do
-                echo
-                cat "$file"
-            done
-        done
-    done < <(cargo tree --locked --target $target --edges normal --prefix none \
-        --format '{p} {l} {r}' | sed 's/ (\*)$//; s/ (proc-macro)//' | sort -u | grep -v '^auralync ')
-}
-
-cp -r presets "$out"
-# Notepad, and whatever else opens these, is happiest with the line ends of its own system.
-sed 's/$/\r/' docs/windows-guide.txt >"$out/READ ME FIRST.txt"
-sed 's/$/\r/' LICENSE >"$out/LICENSE.txt"
-licences | sed 's/\r$//; s/$/\r/' >"$out/LICENSES OF PARTS.txt"
-(cd dist && zip -q -r -X "$name.zip" "$name")
-echo "dist: $out.zip ($(du -h "$out.zip" | cut -f 1))"
+# Recipes of others want the sum of each file.
+(
+    cd dist
+    find . -maxdepth 1 -type f ! -name SHA256SUMS -printf '%f\0' | sort -z | xargs -0 sha256sum >SHA256SUMS
+)

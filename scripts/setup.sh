@@ -12,6 +12,10 @@
 #   network    run the tests that fail and mend networks of their own
 #   windows    link programs for Windows and pack them
 #   wine       run programs for Windows
+#   packages   make packages for Debian, for Fedora and its like, and the installer for Windows
+#   arm        link programs for Linux on ARM, and start them
+#   roots      install packages in fresh trees of Debian
+#   icon       draw the icon of the programs for Windows
 #   cross-std  compile Rust's standard library for systems that this machine's Rust does not know
 #   wasm       link what the page fetches of our Rust
 set -euo pipefail
@@ -121,6 +125,28 @@ for job in "$@"; do
         ;;
     wine)
         need wine64 has_wine
+        ;;
+    packages)
+        need binutils command -v objdump
+        need cpio command -v cpio
+        need rpm command -v rpmbuild
+        need rpm2cpio command -v rpm2cpio
+        need nsis command -v makensis
+        need xz-utils command -v xz
+        need desktop-file-utils command -v desktop-file-validate
+        need appstream command -v appstreamcli
+        ;;
+    arm)
+        need gcc-aarch64-linux-gnu command -v aarch64-linux-gnu-gcc
+        need libc6-dev-arm64-cross test -e /usr/aarch64-linux-gnu/lib/crt1.o
+        need qemu-user-static command -v qemu-aarch64-static
+        ;;
+    roots)
+        need debootstrap command -v debootstrap
+        ;;
+    icon)
+        need librsvg2-bin command -v rsvg-convert
+        need icoutils command -v icotool
         ;;
     cross-std)
         need rustc-web test -x /usr/bin/rustc

@@ -199,8 +199,9 @@ impl Broadcaster {
 impl Drop for Broadcaster {
     /// Ends it, within a second: whoever listens is told.
     fn drop(&mut self) {
-        self.shutdown.request();
+        // Where it has ended already, others may still need what would stop them, too.
         if let Some(thread) = self.thread.take() {
+            self.shutdown.request();
             let _ = join(thread);
         }
     }

@@ -381,6 +381,8 @@ fn host() -> Result<SharedHost> {
     if let Some(host) = current.as_ref() {
         return Ok(host.clone());
     }
+    #[cfg(target_os = "linux")]
+    pulse::make_sure_of_a_cookie();
     let mut failure = None;
     // In cpal's order: on Linux PulseAudio (which PipeWire also answers to) before bare ALSA.
     for id in SYSTEM.get().map_or_else(cpal::available_hosts, |&id| vec![id]) {

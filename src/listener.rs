@@ -221,8 +221,9 @@ impl Listener {
 impl Drop for Listener {
     /// Ends it, within a second.
     fn drop(&mut self) {
-        self.shutdown.request();
+        // Where it has ended already, others may still need what would stop them, too.
         if let Some(thread) = self.thread.take() {
+            self.shutdown.request();
             let _ = join(thread);
         }
     }

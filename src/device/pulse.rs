@@ -6,6 +6,7 @@
 //! frame meets the card, which it knows to the microsecond.
 
 mod channels;
+mod cookie;
 mod link;
 mod timing;
 
@@ -30,6 +31,7 @@ use crate::clock::Clock;
 use crate::sound::mixdown::Layout;
 use crate::threads::Priority;
 use crate::{Format, Result};
+pub(super) use cookie::make_sure as make_sure_of_a_cookie;
 use link::{Link, Message};
 use timing::Timing;
 

@@ -28,7 +28,7 @@ use crate::talking::Mode;
 #[derive(Debug, Parser)]
 #[command(
     name = "auralync-client",
-    version,
+    version = env!("AURALYNC_VERSION"),
     about = "Plays what a PC with auralync-server sends, in step with every other listener.",
     after_help = "Examples:
   auralync-client                                      listen to the server on this network

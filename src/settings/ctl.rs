@@ -11,7 +11,7 @@ pub const CTL: &str = "ctl";
 
 /// What is typed, from the program's name on.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "auralync-client", version, disable_help_subcommand = true)]
+#[command(name = "auralync-client", version = env!("AURALYNC_VERSION"), disable_help_subcommand = true)]
 pub struct CtlCommand {
     #[command(subcommand)]
     instead: Instead,

@@ -28,7 +28,7 @@ const DEFAULT_DUCK_DB: u8 = 12;
 #[derive(Debug, Parser)]
 #[command(
     name = "auralync-server",
-    version,
+    version = env!("AURALYNC_VERSION"),
     about = "Sends what this PC plays to everybody who listens with auralync-client.",
     after_help = "Examples:
   auralync-server                        what this PC plays, for music and films

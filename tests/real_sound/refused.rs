@@ -1,7 +1,8 @@
-//! Servers that hear nobody, and what is wished of those that do.
+//! Servers that hear nobody, and what is wished of those that do; a sound server that knows its users.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 
 use crate::speech::talker;
 use crate::support::microphones::MIC1;
@@ -42,4 +43,18 @@ fn a_server_of_the_first_generation_is_listened_to() {
     socket.write_all(config).unwrap();
     talker.wait_for("a server of the first generation cannot hear anybody");
     talker.stop();
+}
+
+#[test]
+fn a_user_whom_no_sound_server_has_seen_before_finds_its_devices() {
+    let room = Room::open();
+    // On a new system no program has made what PulseAudio's users show it, and PipeWire makes none.
+    let home = room.path("new home");
+    std::fs::create_dir(&home).unwrap();
+    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+    command.arg("--list-devices").env("HOME", &home);
+    let listed = Program::start(command).wait().stdout.join("\n");
+    assert!(listed.contains("pulseaudio:ear1"), "{listed}");
+    let cookie = std::fs::metadata(home.join(".config/pulse/cookie")).unwrap();
+    assert_eq!((cookie.len(), cookie.permissions().mode() & 0o777), (256, 0o600));
 }

@@ -11,6 +11,8 @@ use pulseaudio::protocol::{
     SetClientNameReply, TagStructReader,
 };
 
+use super::cookie;
+
 /// What the server's mixers call this program.
 const NAME: &std::ffi::CStr = c"AuraLync";
 
@@ -83,7 +85,7 @@ impl Link {
             version: MAX_VERSION,
             supports_shm: false,
             supports_memfd: false,
-            cookie: cookie.unwrap_or_default(),
+            cookie: cookie.unwrap_or_else(|| vec![0; cookie::LENGTH]),
         }))?;
         link.version = auth.version.min(MAX_VERSION);
         let mut props = Props::new();

@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# Runs the installer for Windows under Wine, silently: in, updated over an older one while the program runs, not
+# over a newer one, out; and looks at files, start menu, PATH, Run key and what is left. The installers of other
+# versions are made here, of the same script. In a world of Wine's own that is thrown away.
+#
+# usage: scripts/check-installer.sh   what `make dist` made
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+older=0.0.9
+newer=999.0.0
+setup=$PWD/dist/auralync-$version-setup.exe
+zip=$PWD/dist/auralync-$version-windows-x86_64.zip
+if [ ! -e "$setup" ] || [ ! -e "$zip" ]; then
+    echo "check: there is no installer of $version in dist. Run: make dist FOR=windows" >&2
+    exit 1
+fi
+wine=$(command -v wine64 || ls /usr/lib/wine/wine64 2>/dev/null) || {
+    echo "check: the installer is not run: Wine is missing. To run it, too: apt-get install wine64"
+    exit 0
+}
+server=$(command -v wineserver || ls /usr/lib/wine/wineserver64)
+
+work=$(mktemp -d)
+export WINEPREFIX=$work/world WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml,winemenubuilder.exe='
+# Names of files are what they are only where they are read as UTF-8.
+export LC_ALL=C.UTF-8
+unset DISPLAY WAYLAND_DISPLAY
+trap '"$server" -k 2>/dev/null || :; rm -rf "$work"' EXIT
+wrong=0
+looked=0
+
+expect() {
+    local what=$1
+    shift
+    looked=$((looked + 1))
+    if ! "$@" >"$work/said" 2>&1; then
+        wrong=$((wrong + 1))
+        echo "check: this is not so: $what" >&2
+        head -n 20 "$work/said" >&2
+    fi
+}
+
+# Wine ends with the exit code of what it ran.
+code_is() {
+    local wanted=$1 code=0
+    shift
+    "$wine" "$@" || code=$?
+    echo "exit code $code, and $wanted was wanted"
+    [ $code = "$wanted" ]
+}
+
+# key NAME VALUE: what is in the registry, of this user.
+key() {
+    "$wine" reg query "HKCU\\$1" /v "$2" 2>/dev/null | tr -d '\r' | sed -n "s/^ *$2 *REG_[A-Z_]* *//p"
+}
+
+is() {
+    echo "it is: $1"
+    echo "not:   $2"
+    [ "$1" = "$2" ]
+}
+
+# Every file below a folder of this user.
+files() {
+    (cd "$1" 2>/dev/null && find . -type f -printf '%P\n' | sort) || :
+}
+
+"$wine" wineboot -i >/dev/null 2>&1
+home=$WINEPREFIX/drive_c/users/$(id -un)
+folder="$home/AppData/Local/Programs/AuraLync"
+menu="$home/AppData/Roaming/Microsoft/Windows/Start Menu/Programs"
+windows_folder="C:\\users\\$(id -un)\\AppData\\Local\\Programs\\AuraLync"
+run='Software\Microsoft\Windows\CurrentVersion\Run'
+uninstall='Software\Microsoft\Windows\CurrentVersion\Uninstall\AuraLync'
+
+# An older and a newer one, with the same files.
+unzip -q "$zip" -d "$work"
+unpacked=$work/auralync-$version-windows-x86_64
+for other in $older $newer; do
+    scripts/make-installer.sh "$other" "$unpacked" "$work/$other.exe"
+done
+wanted=$( (files "$unpacked"; echo uninstall.exe) | sort)
+
+path_before='C:\my tools;%USERPROFILE%\bin'
+"$wine" reg add 'HKCU\Environment' /v Path /t REG_EXPAND_SZ /d "$path_before" /f >/dev/null
+
+expect "an older version installs" code_is 0 "$work/$older.exe" /S /AUTOSTART=server
+expect "it has all files" is "$(files "$folder")" "$wanted"
+expect "both programs are in the start menu" is "$(files "$menu/AuraLync" | tr '\n' ' ')" \
+    "AuraLync Client.lnk AuraLync Server.lnk Read me first.lnk "
+expect "the user's PATH has the folder behind what was there" \
+    is "$(key Environment Path)" "$path_before;$windows_folder"
+expect "the server starts with the session, as was chosen" \
+    is "$(key "$run" 'AuraLync Server')" "\"$windows_folder\\auralync-server.exe\""
+expect "the client does not" is "$(key "$run" 'AuraLync Client')" ""
+expect "Windows lists its version" is "$(key "$uninstall" DisplayVersion)" "$older"
+
+# A program that runs: one that waits for input does.
+cp "$WINEPREFIX/drive_c/windows/system32/cmd.exe" "$folder/auralync-client.exe"
+mkfifo "$work/input"
+"$wine" "$folder/auralync-client.exe" <"$work/input" >"$work/output" 2>/dev/null &
+program=$!
+exec 3>"$work/input"
+for _ in $(seq 300); do
+    [ -s "$work/output" ] && break
+    sleep 0.1
+done
+echo mine >"$folder/presets/mine.toml"
+
+expect "while a program runs, the uninstaller removes nothing and says so by its code" \
+    code_is 4 "$folder/uninstall.exe" /S "_?=$windows_folder"
+expect "not one file" is "$(files "$folder" | grep -v mine.toml)" "$wanted"
+expect "an update installs while a program runs" code_is 0 "$setup" /S
+expect "the new program is in its place" cmp "$unpacked/auralync-client.exe" "$folder/auralync-client.exe"
+expect "the one that runs is put aside" test -n "$(files "$folder" | grep -F .old-)"
+expect "it runs on" kill -0 $program
+expect "Windows lists the new version" is "$(key "$uninstall" DisplayVersion)" "$version"
+expect "PATH has the folder once" is "$(key Environment Path)" "$path_before;$windows_folder"
+expect "what was chosen before is kept" \
+    is "$(key "$run" 'AuraLync Server')" "\"$windows_folder\\auralync-server.exe\""
+echo exit >&3
+exec 3>&-
+wait $program || :
+
+expect "a newer one installs" code_is 0 "$work/$newer.exe" /S /AUTOSTART=none
+expect "what was put aside is gone" is "$(files "$folder" | grep -F .old- || :)" ""
+expect "nothing starts with the session any more" is "$(key "$run" 'AuraLync Server')" ""
+expect "this one does not install over a newer one" code_is 3 "$setup" /S
+expect "which stays" is "$(key "$uninstall" DisplayVersion)" "$newer"
+
+expect "the uninstaller runs" code_is 0 "$folder/uninstall.exe" /S "_?=$windows_folder"
+# Where it runs, and not in a copy, it cannot remove itself.
+expect "it leaves what the user made" is "$(files "$folder" | grep -v uninstall.exe)" "presets/mine.toml"
+expect "and nothing in the start menu" test ! -e "$menu/AuraLync"
+expect "PATH is what it was" is "$(key Environment Path)" "$path_before"
+expect "Windows lists it no more" is "$(key "$uninstall" DisplayVersion)" ""
+rm -r "$folder"
+
+# NSIS cannot read the whole of this.
+long="C:\\$(printf 'x%.0s' {1..1100})"
+"$wine" reg add 'HKCU\Environment' /v Path /t REG_EXPAND_SZ /d "$long" /f >/dev/null
+strange='C:\Jürgen & Söhne'
+# Behind /D= everything is the folder, and no quotes may be around it: Wine puts them around one word with blanks.
+read -r -a unquoted <<<"/D=$strange"
+expect "it installs into a folder with blanks and umlauts" code_is 0 "$setup" /S "${unquoted[@]}"
+expect "all of it" is "$(files "$WINEPREFIX/drive_c/Jürgen & Söhne")" "$wanted"
+expect "a PATH that is too long is left alone" is "$(key Environment Path)" "$long"
+expect "and out again" code_is 0 "$strange\\uninstall.exe" /S "_?=$strange"
+expect "to the last file but itself" is "$(files "$WINEPREFIX/drive_c/Jürgen & Söhne")" "uninstall.exe"
+expect "the long PATH is still what it was" is "$(key Environment Path)" "$long"
+
+"$wine" reg delete 'HKCU\Environment' /v Path /f >/dev/null
+expect "it installs where the user has no PATH" code_is 0 "$setup" /S
+expect "and makes one" is "$(key Environment Path)" "$windows_folder"
+# Without _? it copies itself, as it does for a user, and goes on when that has started.
+expect "out as a user does it" code_is 0 "$folder/uninstall.exe" /S
+for _ in $(seq 300); do
+    [ -e "$folder" ] || break
+    sleep 0.1
+done
+expect "then no file is left, and no folder" test ! -e "$folder"
+expect "nor a PATH" is "$(key Environment Path)" ""
+
+echo "check: the installer: $looked things looked at under $("$wine" --version), $wrong wrong"
+[ $wrong = 0 ]
