@@ -40,7 +40,7 @@ use crate::status::Terminal;
 use controls::Controls;
 pub(crate) use pulled::Pulled;
 use report::Reporter;
-use running::Running;
+use running::{Running, Watched};
 use shown::Shown;
 
 /// How often the threads are asked how they are.
@@ -148,23 +148,24 @@ impl Client {
         let (running, watched) = Running::start(&settings, place, output)?;
         let has_keys = running.take_keys(&settings, status.as_ref(), shutdown)?;
         let is_simulated = settings.simulate.is_some();
-        let controls = Arc::clone(&watched.controls);
-        let reporter = Reporter::new(watched, lines, (status, shown), has_keys, is_simulated);
-        Ok(Begun { running, reporter, controls })
+        Ok(Begun { running, watched, lines, shown_on: (status, shown), has_keys, is_simulated })
     }
 }
 
 /// A client that plays.
 pub(crate) struct Begun {
     running: Running,
-    reporter: Reporter,
-    controls: Arc<Controls>,
+    watched: Watched,
+    lines: Lines,
+    shown_on: (Option<Terminal>, Option<Arc<Shown>>),
+    has_keys: bool,
+    is_simulated: bool,
 }
 
 impl Begun {
     /// What a person may change while it plays.
     pub(crate) fn controls(&self) -> Arc<Controls> {
-        Arc::clone(&self.controls)
+        Arc::clone(&self.watched.controls)
     }
 
     /// Plays until `shutdown`.
@@ -172,7 +173,9 @@ impl Begun {
     /// # Errors
     /// What cannot be mended by trying again; where it is to try but once, whatever ended the connection.
     pub(crate) fn run(self, shutdown: &Shutdown) -> Result<()> {
-        let Self { running, mut reporter, .. } = self;
+        let Self { running, watched, lines, shown_on, has_keys, is_simulated } = self;
+        // What it holds of Windows' Wi-Fi stays on the thread that asked for it.
+        let mut reporter = Reporter::new(watched, lines, shown_on, has_keys, is_simulated);
         while !shutdown.sleep(LOOK) && !running.is_over() {
             reporter.look();
         }
