@@ -27,7 +27,9 @@ mod unit;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(unix)]
+use std::path::PathBuf;
 
 use crate::error::{Error, Result, plain};
 use crate::format::printable;

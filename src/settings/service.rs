@@ -12,7 +12,7 @@ pub const SERVICE: &str = "service";
 
 /// What is typed, from the server's name on.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "auralync-server", version, disable_help_subcommand = true)]
+#[command(name = "auralync-server", version = env!("AURALYNC_VERSION"), disable_help_subcommand = true)]
 pub struct ServerService {
     #[command(subcommand)]
     instead: Instead,
@@ -20,7 +20,7 @@ pub struct ServerService {
 
 /// What is typed, from the client's name on.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "auralync-client", version, disable_help_subcommand = true)]
+#[command(name = "auralync-client", version = env!("AURALYNC_VERSION"), disable_help_subcommand = true)]
 pub struct ClientService {
     #[command(subcommand)]
     instead: Instead,
