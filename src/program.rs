@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result, exit};
 use crate::format::printable;
 use crate::secure::code::Code;
+#[cfg(windows)]
+use crate::service;
 use crate::settings;
 use crate::shutdown::Shutdown;
 use crate::stats::StatsTarget;
@@ -204,7 +206,8 @@ pub fn is_double_clicked() -> bool {
     let mut processes = [0_u32; 2];
     // SAFETY: the pointer is to two u32, as the count says; the system writes no more than that.
     let users = unsafe { GetConsoleProcessList(processes.as_mut_ptr(), 2) };
-    users == 1
+    // What is started without a window has a console for itself as well.
+    users == 1 && !service::is_one()
 }
 
 /// Whether a double click has opened a window for this program alone: elsewhere nothing says so.
