@@ -142,12 +142,14 @@ rm -r "$folder"
 long="C:\\$(printf 'x%.0s' {1..1100})"
 "$wine" reg add 'HKCU\Environment' /v Path /t REG_EXPAND_SZ /d "$long" /f >/dev/null
 strange='C:\Jürgen & Söhne'
-# Behind /D= everything is the folder, and no quotes may be around it: Wine puts them around one word with blanks.
-read -r -a unquoted <<<"/D=$strange"
-expect "it installs into a folder with blanks and umlauts" code_is 0 "$setup" /S "${unquoted[@]}"
+# Behind /D= and _?= everything is the folder, and no quotes may be around it: Wine puts them around one word with
+# blanks.
+read -r -a words <<<"$strange"
+rest=("${words[@]:1}")
+expect "it installs into a folder with blanks and umlauts" code_is 0 "$setup" /S "/D=${words[0]}" "${rest[@]}"
 expect "all of it" is "$(files "$WINEPREFIX/drive_c/Jürgen & Söhne")" "$wanted"
 expect "a PATH that is too long is left alone" is "$(key Environment Path)" "$long"
-expect "and out again" code_is 0 "$strange\\uninstall.exe" /S "_?=$strange"
+expect "and out again" code_is 0 "$strange\\uninstall.exe" /S "_?=${words[0]}" "${rest[@]}"
 expect "to the last file but itself" is "$(files "$WINEPREFIX/drive_c/Jürgen & Söhne")" "uninstall.exe"
 expect "the long PATH is still what it was" is "$(key Environment Path)" "$long"
 

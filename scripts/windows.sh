@@ -20,7 +20,15 @@ x86_64-w64-mingw32-gcc -O2 -Wall -Werror -o "$programs/close_window.exe" tests/w
 
 # Debian's package wine64 puts neither of them into the PATH.
 find_one() {
-    command -v "$1" || ls "/usr/lib/wine/$1" "/usr/lib/wine/${1}64" 2>/dev/null | head -n 1
+    local place
+    for place in "$(command -v "$1")" "/usr/lib/wine/$1" "/usr/lib/wine/${1}64"; do
+        if [ -x "$place" ]; then
+            echo "$place"
+            return
+        fi
+    done
+    echo "windows: there is no $1 here" >&2
+    return 1
 }
 wine=$(find_one wine64)
 wineserver=$(find_one wineserver)
@@ -39,6 +47,9 @@ fi
 
 # It stays while the tests start programs one after another, and ends what is left of them.
 trap '"$wineserver" -k || true' EXIT
+# What made the world may still be running.
+"$wineserver" -k || true
+"$wineserver" -w
 "$wineserver" -p
 # What Wine keeps running behind all programs is started here, or it would hold the first one's output
 # open, and whoever reads that would wait for its end.

@@ -2,8 +2,8 @@
 class Auralync < Formula
   desc "One PC plays; everybody around listens on their own headphones, in step"
   homepage "https://auralync.example"
-  url "https://auralync.example/0.1.0/auralync-0.1.0.crate"
-  version "0.1.0"
+  url "https://auralync.example/0.9.0/auralync-0.9.0.crate"
+  version "0.9.0"
   sha256 "0000000000000000000000000000000000000000000000000000000000000000"
   license "MIT"
 

@@ -28,7 +28,9 @@ use super::{Secure, carrier, guest, link, presence, room_key, terms};
 use crate::clock::Clock;
 use crate::codec::opus::{self, Layout};
 use crate::control::token::TokenFile;
-use crate::error::{Result, plain};
+use crate::error::Result;
+#[cfg(feature = "webrtc")]
+use crate::error::plain;
 use crate::preset::Preset;
 use crate::secure::code::Code;
 use crate::secure::host::Host;

@@ -39,6 +39,10 @@ const SMOOTH_MS: f64 = 300.0;
 /// it for the time, and everything runs on one small machine.
 const TOLERANCE_MS: f64 = 25.0;
 
+/// And how far it may be where sound is played under Wine, whose outputs always say that 60 ms lie between them
+/// and the ear: PulseAudio holds from none of it to twice as much, and a period more.
+const WINES_EAR_MS: f64 = 75.0;
+
 /// How long the WAV file that the tests play is: longer than any of them takes.
 const MUSIC_S: usize = 90;
 
@@ -107,8 +111,8 @@ fn delay_ms(windows: &[Window]) -> f64 {
     median(right(windows).map(|window| window.delay_ms))
 }
 
-/// Waits until `ear` hears what the PC plays, when it should, and so much of it as it is.
-fn wait_until_right(recorder: &Recorder, ear: Sink, least_share: f64) {
+/// Waits until `ear` hears what the PC plays, within so many ms of when it should, and so much of it as it is.
+fn wait_until_right(recorder: &Recorder, ear: Sink, least_share: f64, tolerance_ms: f64) {
     wait_until("the right sound is heard at the right time", || {
         let from = recorder.seconds();
         wait_until("enough is recorded", || recorder.seconds() > from + COMPARED_S);
@@ -117,7 +121,7 @@ fn wait_until_right(recorder: &Recorder, ear: Sink, least_share: f64) {
         let (count, delay_ms) = (right(&windows).count(), delay_ms(&windows));
         println!("{count} of {} right, {delay_ms:.2} ms later", windows.len());
         count as f64 >= windows.len() as f64 * least_share
-            && (delay_ms - SMOOTH_MS).abs() < TOLERANCE_MS
+            && (delay_ms - SMOOTH_MS).abs() < tolerance_ms
     });
 }
 
@@ -148,9 +152,9 @@ fn a_listener_beside_another() {
     let _player = room.play(&music, PC);
     wait_until("both hear the music", || is_heard(&recorder, EAR1) && is_heard(&recorder, EAR2));
     println!("the listener of this system:");
-    wait_until_right(&recorder, EAR2, CAPTURED_SHARE);
+    wait_until_right(&recorder, EAR2, CAPTURED_SHARE, TOLERANCE_MS);
     println!("the listener under Wine:");
-    wait_until_right(&recorder, EAR1, PLAYED_SHARE);
+    wait_until_right(&recorder, EAR1, PLAYED_SHARE, WINES_EAR_MS);
     ctrl_c(&mut listener);
     other.stop();
     server.stop();
@@ -166,7 +170,7 @@ fn a_captured_monitor() {
     let recorder = room.record();
     let _player = room.play(&music, PC);
     wait_until("the music is heard", || is_heard(&recorder, EAR1));
-    wait_until_right(&recorder, EAR1, CAPTURED_SHARE);
+    wait_until_right(&recorder, EAR1, CAPTURED_SHARE, TOLERANCE_MS);
     listener.stop();
     ctrl_c(&mut server);
 }
