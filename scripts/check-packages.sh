@@ -47,7 +47,8 @@ files_of() {
     for program in auralync-server auralync-client; do
         echo "bin/$program lib/systemd/user/$program.service share/applications/$program.desktop" \
             "share/bash-completion/completions/$program share/zsh/$zsh/_$program" \
-            "share/fish/vendor_completions.d/$program.fish share/man/man1/$program.1.gz"
+            "share/fish/vendor_completions.d/$program.fish share/man/man1/$program.1.gz" \
+            "share/man/man1/$program-service.1.gz"
     done
     echo share/man/man1/auralync-client-ctl.1.gz share/icons/hicolor/scalable/apps/auralync.svg \
         share/metainfo/org.auralync.AuraLync.metainfo.xml share/doc/auralync/SECURITY.md
@@ -56,9 +57,9 @@ files_of() {
     done
 }
 
-# listed FOLDER: the files below it, without the pages of the many orders of ctl.
+# listed FOLDER: the files below it, without the pages of the many orders of ctl and service.
 listed() {
-    (cd "$1" && find . -type f -printf '%P\n') | grep -v 'man1/auralync-client-ctl-' | tr '\n' ' '
+    (cd "$1" && find . -type f -printf '%P\n') | grep -v 'man1/auralync-\(client-ctl\|[a-z]*-service\)-' | tr '\n' ' '
 }
 
 # check_tree WHAT USR: what holds for the files of each package.

@@ -44,7 +44,7 @@ quickly() {
 
 # What is run, under Wine, is as fast as other tests are: unoptimised it does not keep up with sound.
 programs() {
-    CARGO_PROFILE_DEV_DEBUG=false cargo_for $windows build --bins --examples
+    CARGO_PROFILE_DEV_DEBUG=false cargo_for $windows build --bins
 }
 
 case ${1-} in
