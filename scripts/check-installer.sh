@@ -28,19 +28,7 @@ export WINEPREFIX=$work/world WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml,wi
 export LC_ALL=C.UTF-8
 unset DISPLAY WAYLAND_DISPLAY
 trap '"$server" -k 2>/dev/null || :; rm -rf "$work"' EXIT
-wrong=0
-looked=0
-
-expect() {
-    local what=$1
-    shift
-    looked=$((looked + 1))
-    if ! "$@" >"$work/said" 2>&1; then
-        wrong=$((wrong + 1))
-        echo "check: this is not so: $what" >&2
-        head -n 20 "$work/said" >&2
-    fi
-}
+. scripts/expect.sh
 
 # Wine ends with the exit code of what it ran.
 code_is() {

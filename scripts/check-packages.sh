@@ -14,20 +14,7 @@ MOST_INSTALLED=25000000
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-wrong=0
-looked=0
-
-# expect WHAT COMMAND…: counts, and says WHAT where COMMAND fails.
-expect() {
-    local what=$1
-    shift
-    looked=$((looked + 1))
-    if ! "$@" >"$work/said" 2>&1; then
-        wrong=$((wrong + 1))
-        echo "check: this is not so: $what" >&2
-        head -n 20 "$work/said" >&2
-    fi
-}
+. scripts/expect.sh
 
 # same LEFT RIGHT: the words of both, whatever their order.
 same() {

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use clap::Parser;
 use ringbuf::traits::{Observer, Producer};
 
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::send::Server;
 use crate::send::shown::Shown;
-use crate::settings::{ServerArgs, ServerSettings, usage_error};
+use crate::settings::{ServerArgs, ServerSettings, parse};
 use crate::shutdown::Shutdown;
 use crate::soundless::pushed::{self, Pushing};
 use crate::source::Kind;
@@ -228,7 +227,6 @@ fn settings(format: Format, options: &BroadcasterOptions) -> Result<ServerSettin
     words.extend((!discovery).then(|| "--no-discovery".to_owned()));
     words.extend(private.then(|| "--private".to_owned()));
     let words: Vec<std::ffi::OsString> = words.into_iter().map(Into::into).collect();
-    let args = ServerArgs::try_parse_from(&words)
-        .map_err(|e| usage_error(&<ServerArgs as clap::CommandFactory>::command(), &words, &e))?;
-    Ok(ServerSettings { sources: vec![Kind::Pushed.into()], ..args.settings()? })
+    let settings = parse::<ServerArgs>(&words)?.settings()?;
+    Ok(ServerSettings { sources: vec![Kind::Pushed.into()], ..settings })
 }

@@ -1,6 +1,7 @@
-//! The user's own folder.
+//! The user's own folder, and how files in it are written anew.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// The path that somebody typed, where a `~` in front stands for the user's own folder. Shells put
 /// that in only where the word begins with it, and not behind `wav:` or `=`.
@@ -21,6 +22,19 @@ fn within(home: Option<&Path>, typed: &str, path: impl Fn(&str) -> PathBuf) -> P
         (Some(home), Some(behind)) => home.join(path(behind.trim_start_matches(['/', '\\']))),
         _ => path(typed),
     }
+}
+
+/// Puts `text` into a file, whole or not at all: one beside it takes its place. Its folder is made where it lacks.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let beside = path.with_extension(format!("{}.part", std::process::id()));
+    path.parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(&beside, text))
+        .and_then(|()| fs::rename(&beside, path))
+        .inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
 #[cfg(test)]

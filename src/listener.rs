@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
-
 use crate::clock::Clock;
 use crate::discovery::seek;
 use crate::discovery::target::Wanted;
@@ -18,7 +16,7 @@ use crate::recv::shown::{Now, Shown};
 use crate::recv::speaker::Speaker;
 use crate::recv::{Client, Pulled};
 use crate::secure::room::Link;
-use crate::settings::{ClientArgs, ClientSettings};
+use crate::settings::{ClientArgs, ClientSettings, parse};
 use crate::shutdown::Shutdown;
 use crate::sound::limiter::MAX_VOLUME;
 use crate::threads::{Priority, join, spawn};
@@ -266,9 +264,7 @@ impl Told {
 
 /// What `auralync-client` would be asked to do.
 fn settings(server: &str, options: &ListenerOptions) -> Result<ClientSettings> {
-    let args = ClientArgs::try_parse_from(["auralync-client"]);
-    let args = args.map_err(|e| Error::internal("cannot tell how to listen", e))?;
-    let usual = args.settings()?;
+    let usual = parse::<ClientArgs>(&["auralync-client".into()])?.settings()?;
     let ListenerOptions { name, device, volume_percent, delay_ms, link, once } = options.clone();
     if let Some(name) = &name {
         preset::check_name(name)?;

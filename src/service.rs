@@ -234,18 +234,7 @@ fn refuse_root(_program: Program) -> Result<()> {
 /// A file is replaced whole, or stays as it was.
 #[cfg(unix)]
 fn replace(path: &Path, text: &str) -> Result<()> {
-    let write = || {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let new = path.with_extension("new");
-        let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, path));
-        if written.is_err() {
-            let _ = std::fs::remove_file(&new);
-        }
-        written
-    };
-    write().map_err(|e| {
+    crate::home::replace(path, text).map_err(|e| {
         Error::file(path, plain(&e), "Nothing was changed. Mend that, and type it again")
     })
 }

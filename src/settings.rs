@@ -16,7 +16,7 @@ mod simulation;
 mod words;
 
 pub use client::{ClientArgs, ClientSettings, Output, Transport, join_mode};
-pub use refusal::usage_error;
+pub use refusal::{parse, usage_error};
 pub use server::{Readers, ServerArgs, ServerSettings};
 pub use simulation::Simulation;
 

@@ -16,10 +16,9 @@ use auralync::recv::Client;
 use auralync::service;
 use auralync::settings::ctl::{CTL, CtlCommand};
 use auralync::settings::service::{ClientService, as_typed, is_meant};
-use auralync::settings::{ClientArgs, ClientSettings, Output, code, join_mode, usage_error};
+use auralync::settings::{ClientArgs, ClientSettings, Output, code, join_mode, parse};
 use auralync::shutdown::Shutdown;
 use auralync::stats::StatsTarget;
-use clap::{CommandFactory, Parser};
 
 const NAME: &str = "auralync-client";
 
@@ -122,10 +121,7 @@ fn main() -> ExitCode {
 
 /// Whether the client could be started with these flags.
 fn agree(flags: &[OsString]) -> auralync::Result<()> {
-    let words = join_mode(as_typed(NAME, flags));
-    let args = ClientArgs::try_parse_from(&words)
-        .map_err(|e| usage_error(&ClientArgs::command(), &words, &e))?;
-    args.settings().map(drop)
+    parse::<ClientArgs>(&join_mode(as_typed(NAME, flags)))?.settings().map(drop)
 }
 
 /// Listens to the server at `place` until `shutdown`.

@@ -11,10 +11,9 @@ use auralync::qr;
 use auralync::send::{Server, room_link};
 use auralync::service;
 use auralync::settings::service::{ServerService, as_typed, is_meant};
-use auralync::settings::{ServerArgs, ServerSettings, usage_error};
+use auralync::settings::{ServerArgs, ServerSettings, parse};
 use auralync::stats::StatsTarget;
 use auralync::status;
-use clap::{CommandFactory, Parser};
 use zeroize::Zeroizing;
 
 const NAME: &str = "auralync-server";
@@ -57,17 +56,20 @@ fn main() -> ExitCode {
 
 /// Whether the server could be started with these flags.
 fn agree(flags: &[OsString]) -> auralync::Result<()> {
-    let words = as_typed(NAME, flags);
-    let args = ServerArgs::try_parse_from(&words)
-        .map_err(|e| usage_error(&ServerArgs::command(), &words, &e))?;
-    args.settings().map(drop)
+    parse::<ServerArgs>(&as_typed(NAME, flags))?.settings().map(drop)
+}
+
+/// Whether the page is to open in this PC's browser.
+fn opens(settings: &ServerSettings) -> bool {
+    settings.opens.unwrap_or_else(program::is_double_clicked)
 }
 
 /// Opens the page in this PC's browser, where that was asked for.
 fn show_page(settings: &ServerSettings, server: &Server) {
-    let is_asked_for = settings.opens.unwrap_or_else(program::is_double_clicked);
     let here = |port| addresses::page_here(settings.preset.bind, port);
-    if is_asked_for && let Some(url) = server.web_port().and_then(here) {
+    if opens(settings)
+        && let Some(url) = server.web_port().and_then(here)
+    {
         program::open_page(url);
     }
 }
@@ -140,7 +142,7 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
         print(code.trim_end());
     }
     print(addresses::lip_sync_hint(delay_ms));
-    let opens = settings.opens.unwrap_or_else(program::is_double_clicked);
+    let opens = opens(settings);
     if opens && settings.private && server.web_port().is_some() {
         print(
             "The page that opens in this PC's browser asks for the link: it stands in no address that is opened.",

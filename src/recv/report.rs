@@ -89,13 +89,13 @@ impl Reporter {
             self.tell_of_air(now_us, stats.lost_frames);
             self.lines.write(&stats);
         }
+        let others = self.watched.controls.room.others();
         if let Some(shown) = &self.shown {
-            let people = self.watched.controls.room.others().into_iter();
-            let people = people.map(|other| other.person.name).collect();
+            let people = others.iter().map(|other| other.person.name.clone()).collect();
             shown.put(&self.stats(now_us, level_dbfs, mic_level_dbfs), people);
         }
         let Some(terminal) = &self.terminal else {
-            let news = self.gossip.news(&self.watched.controls.room.others(), now_us);
+            let news = self.gossip.news(&others, now_us);
             news.iter().for_each(|sentence| info!("{sentence}"));
             return;
         };

@@ -13,6 +13,7 @@ use log::{info, warn};
 
 use crate::clock::FARTHEST_MS;
 use crate::error::plain;
+use crate::home;
 use crate::preset;
 
 /// The file in the user's configuration directory that holds device ids with milliseconds.
@@ -189,19 +190,9 @@ fn read(path: &Path) -> Result<Delays, Trouble> {
     Ok(delays)
 }
 
-/// Whole or not at all: a file beside it takes its place.
 fn write(path: &Path, delays: &Delays) -> Result<(), String> {
     let text = serde_json::to_string_pretty(delays).map_err(|error| error.to_string())?;
-    let beside = path.with_extension(format!("{}.part", std::process::id()));
-    let written = path
-        .parent()
-        .map_or(Ok(()), std::fs::create_dir_all)
-        .and_then(|()| std::fs::write(&beside, text + "\n"))
-        .and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|error| {
-        let _ = std::fs::remove_file(&beside);
-        plain(&error)
-    })
+    home::replace(path, &(text + "\n")).map_err(|error| plain(&error))
 }
 
 fn in_words(ms: i32) -> String {

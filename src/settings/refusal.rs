@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command};
+use clap::{Arg, Command, Parser};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::format::printable;
 
 /// Longest typed word that an answer repeats, in characters.
@@ -13,6 +13,14 @@ const SHOWN: usize = 100;
 
 /// Longest reason that is shown, in characters; it may repeat what was typed.
 const LONGEST_REASON: usize = 400;
+
+/// What was typed, the program's own name first, as flags.
+///
+/// # Errors
+/// [`Error::Usage`] where it is wrong, and for `--help` and `--version`, which ask for no work.
+pub fn parse<Args: Parser>(words: &[OsString]) -> Result<Args> {
+    Args::try_parse_from(words).map_err(|e| usage_error(&Args::command(), words, &e))
+}
 
 /// What clap says about a wrong command line, in one line like every other error. `words` are what
 /// was typed, the program's own name first. Not for `--help` and `--version`, which clap also returns

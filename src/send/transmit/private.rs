@@ -65,10 +65,12 @@ impl Transmit {
             Some(secret) => Some(keys.begin(secret, now)),
             None => keys.end(now),
         };
-        for index in 0..self.seats.len() {
-            if let (Some(news), Some(Some(seat))) = (&news, self.seats.get_mut(index)) {
-                seat.listener.outbox.learn(news.clone());
-                self.touch(index);
+        if let Some(news) = news {
+            for index in 0..self.seats.len() {
+                if let Some(Some(seat)) = self.seats.get_mut(index) {
+                    seat.listener.outbox.learn(news.clone());
+                    self.touch(index);
+                }
             }
         }
         if let Some(told) = self.keys.as_mut().and_then(|keys| keys.tell_again(now)) {
