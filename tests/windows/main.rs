@@ -31,6 +31,7 @@ mod support {
     mod music;
     pub(crate) mod program;
     pub(crate) mod recorder;
+    #[allow(dead_code, reason = "no room is beside one here")]
     pub(crate) mod room;
     mod scratch;
     mod signals;
