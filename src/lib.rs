@@ -55,6 +55,8 @@ pub mod codec;
 #[doc(hidden)]
 pub mod device;
 #[doc(hidden)]
+pub mod engine;
+#[doc(hidden)]
 pub mod recording;
 mod secret_file;
 #[doc(hidden)]

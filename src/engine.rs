@@ -1,0 +1,4 @@
+//! Sound between servers, by way of an engine that others build: one server publishes, any number of others
+//! subscribe and serve listeners of their own.
+
+pub mod nats;
