@@ -2,3 +2,4 @@
 //! subscribe and serve listeners of their own.
 
 pub mod nats;
+pub mod sealed;
