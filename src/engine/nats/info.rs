@@ -42,6 +42,8 @@ impl Info {
     /// Reads it. `None` where it is no such thing.
     #[must_use]
     pub fn read(json: &str) -> Option<Self> {
+        // A list would be taken for one whose fields have no names.
+        let json = json.strip_prefix('{').map(|_| json)?;
         let mut info: Self = serde_json::from_str(json).ok()?;
         info.connect_urls.retain(|address| address.len() <= LONGEST_ADDRESS);
         info.connect_urls.truncate(MOST_ADDRESSES);
