@@ -105,11 +105,11 @@ pub fn show_log(name: &'static str, level: log::LevelFilter) {
     let _ = log.try_init();
 }
 
-/// A [`Shutdown`] that Ctrl-C, SIGTERM and closing the window ask for; a second one ends the process
-/// at once.
+/// A [`Shutdown`] that Ctrl-C, SIGTERM, closing the window and whoever keeps this program running ask for; a
+/// second Ctrl-C ends the process at once.
 ///
 /// # Errors
-/// [`Error::Internal`] if the system takes no handler.
+/// [`Error::Internal`] if the system takes no handler or gives no thread.
 pub fn stop_on_signals() -> Result<Shutdown> {
     let shutdown = Shutdown::default();
     let asked = shutdown.clone();
@@ -124,6 +124,8 @@ pub fn stop_on_signals() -> Result<Shutdown> {
     #[cfg(windows)]
     closing::stop_when_closed(&shutdown)
         .map_err(|e| Error::internal("cannot hear that the window is closed", e))?;
+    #[cfg(windows)]
+    service::stop_when_let_go(&shutdown)?;
     Ok(shutdown)
 }
 

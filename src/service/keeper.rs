@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 #[cfg(any(windows, test))]
 use super::Program;
 use super::log_file::LogFile;
+use super::tie::Tie;
 use super::{Job, VARIABLE, place};
 use crate::error::{Error, Result, exit, plain};
 use crate::shutdown::Shutdown;
@@ -21,6 +22,9 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the program has ended, or is to.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// How long a program may take to end in order, once it is asked: as long as Windows lets one whose window is closed.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Most bytes of a line that are held: no line of the programs is that long.
 const LONGEST_LINE: u64 = 16 * 1024;
@@ -52,14 +56,15 @@ pub(super) fn run(job: &Job) -> Result<()> {
 /// Whether the program is kept running now.
 #[cfg(windows)]
 pub(super) fn is_running(program: Program) -> Result<bool> {
-    Ok(hold(&place::lock(program)?)?.is_none())
+    let lock = place::lock(program)?;
+    Ok(lock.exists() && hold(&lock)?.is_none())
 }
 
 /// Asks whoever keeps the program running to end it, and waits until that is done, for a while.
 #[cfg(windows)]
 pub(super) fn end(program: Program) -> Result<()> {
-    /// The program has ended before, or hangs.
-    const WITHIN: Duration = Duration::from_secs(5);
+    /// The keeper has ended the program before, or hangs.
+    const WITHIN: Duration = GRACE.saturating_mul(2);
     let stop = place::stop(program)?;
     let begun = Instant::now();
     while is_running(program)? {
@@ -95,17 +100,19 @@ fn hold(path: &Path) -> Result<Option<File>> {
 
 fn keep(job: &Job, log: &Arc<Mutex<LogFile>>, is_stopped: &dyn Fn() -> bool) -> Result<()> {
     let name = job.program.name();
+    let tie = Tie::new()?;
     let say = |line: &str| log.lock().unwrap_or_else(PoisonError::into_inner).say(line);
     loop {
-        let mut child = start(job)?;
+        let mut child = start(job, &tie)?;
         listen(child.stdout.take(), log)?;
         listen(child.stderr.take(), log)?;
         let code = loop {
             if is_stopped() {
-                // It has ended already, or nothing is left to do about it.
-                let _ = child.kill();
-                let _ = child.wait();
-                say(&format!("{name}: stopped, as it was asked for"));
+                let how = match stop(&mut child, &tie, GRACE) {
+                    true => "stopped, as it was asked for",
+                    false => "it did not end when it was asked to, and was killed",
+                };
+                say(&format!("{name}: {how}"));
                 return Ok(());
             }
             match child.try_wait() {
@@ -129,9 +136,26 @@ fn keep(job: &Job, log: &Arc<Mutex<LogFile>>, is_stopped: &dyn Fn() -> bool) -> 
     }
 }
 
-fn start(job: &Job) -> Result<Child> {
+/// Lets the program end as Ctrl-C does, which tells those who listen; whether it did within `grace`. Else it is killed.
+fn stop(child: &mut Child, tie: &Tie, grace: Duration) -> bool {
+    tie.let_go(child);
+    let begun = Instant::now();
+    while begun.elapsed() < grace {
+        if let Ok(Some(_)) = child.try_wait() {
+            return true;
+        }
+        std::thread::sleep(LOOK / 10);
+    }
+    // It has ended just now, or nothing is left to do about it.
+    let _ = child.kill();
+    let _ = child.wait();
+    false
+}
+
+fn start(job: &Job, tie: &Tie) -> Result<Child> {
     let mut command = Command::new(&job.file);
     command.args(&job.flags).env(VARIABLE, "1");
+    tie.to(&mut command);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some(folder) = folder(job).filter(|folder| Path::new(folder).is_dir()) {
         command.current_dir(folder);
@@ -215,15 +239,19 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_a_program_says_is_in_the_log_and_it_is_ended_when_that_is_asked_for() {
+    fn what_a_program_says_is_in_the_log_and_it_is_ended_in_order_when_that_is_asked_for() {
         let scratch = Scratch::new();
         let path = scratch.path("log");
         let log = Arc::new(Mutex::new(LogFile::open(path.clone()).unwrap()));
-        let script = "echo sound; echo broken >&2; exec sleep 100";
+        let ended = scratch.path("ended");
+        let script = format!(
+            "trap 'echo in order > {}; exit 0' TERM; echo sound; echo broken >&2; while :; do sleep 0.01; done",
+            ended.display()
+        );
         let job = Job {
             program: Program::Server,
             file: "/bin/sh".to_owned(),
-            flags: ["-c", script].map(str::to_owned).to_vec(),
+            flags: vec!["-c".to_owned(), script],
             folder: None,
         };
         let looks = Cell::new(0);
@@ -238,5 +266,18 @@ mod tests {
             text.ends_with("stopped, as it was asked for\n") && text.contains("UTC sound"),
             "{text}"
         );
+        assert_eq!(fs::read_to_string(ended).unwrap(), "in order\n");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_that_does_not_end_when_it_is_asked_is_killed() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "trap '' TERM; echo deaf; exec sleep 100"]).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut said = [0; 5];
+        child.stdout.take().unwrap().read_exact(&mut said).unwrap();
+        assert!(!stop(&mut child, &Tie::new().unwrap(), Duration::from_millis(50)));
+        assert!(child.try_wait().unwrap().is_some());
     }
 }
