@@ -4,12 +4,12 @@
 //! waits for: it comes free when the keeper lets go of it, and also when the keeper itself was ended by force. Then
 //! nobody else could end the program, which has no window to be closed.
 
-#[cfg(unix)]
-pub(super) use by_signal::Tie;
 #[cfg(windows)]
 pub(super) use by_mutex::Tie;
 #[cfg(windows)]
 pub(crate) use by_mutex::stop_when_let_go;
+#[cfg(unix)]
+pub(super) use by_signal::Tie;
 
 #[cfg(unix)]
 mod by_signal {
@@ -81,7 +81,11 @@ mod by_mutex {
             let handle = unsafe { OwnedHandle::from_raw_handle(handle) };
             // SAFETY: the handle is open.
             match unsafe {
-                SetHandleInformation(handle.as_raw_handle(), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT)
+                SetHandleInformation(
+                    handle.as_raw_handle(),
+                    HANDLE_FLAG_INHERIT,
+                    HANDLE_FLAG_INHERIT,
+                )
             } {
                 0 => Err(refused()),
                 _ => Ok(Self(handle)),
@@ -108,15 +112,16 @@ mod by_mutex {
         let number = std::env::var(VARIABLE).ok().and_then(|number| number.parse::<usize>().ok());
         let Some(number) = number else { return Ok(()) };
         let asked = shutdown.clone();
-        let _waits_as_long_as_the_program = spawn("keeper", Priority::Ordinary, shutdown, move || {
-            // SAFETY: what is no handle of a mutex is refused at once.
-            let end = unsafe { WaitForSingleObject(number as HANDLE, INFINITE) };
-            match end {
-                WAIT_OBJECT_0 | WAIT_ABANDONED => asked.request(),
-                // Somebody else has set the variable.
-                _ => log::debug!("{VARIABLE} names nothing that could be waited for"),
-            }
-        })?;
+        let _waits_as_long_as_the_program =
+            spawn("keeper", Priority::Ordinary, shutdown, move || {
+                // SAFETY: what is no handle of a mutex is refused at once.
+                let end = unsafe { WaitForSingleObject(number as HANDLE, INFINITE) };
+                match end {
+                    WAIT_OBJECT_0 | WAIT_ABANDONED => asked.request(),
+                    // Somebody else has set the variable.
+                    _ => log::debug!("{VARIABLE} names nothing that could be waited for"),
+                }
+            })?;
         Ok(())
     }
 }

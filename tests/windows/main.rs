@@ -50,7 +50,10 @@ use harness::{Test, Tests};
 
 #[cfg(target_os = "linux")]
 fn tests() -> (Vec<Test>, Result<(), String>) {
-    ([words::TESTS, sound::TESTS, files::TESTS, ending::TESTS, service::TESTS].concat(), wine::is_there())
+    (
+        [words::TESTS, sound::TESTS, files::TESTS, ending::TESTS, service::TESTS].concat(),
+        wine::is_there(),
+    )
 }
 
 #[cfg(not(target_os = "linux"))]
