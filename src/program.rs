@@ -18,7 +18,6 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result, exit};
 use crate::format::printable;
 use crate::secure::code::Code;
-#[cfg(windows)]
 use crate::service;
 use crate::settings;
 use crate::shutdown::Shutdown;
@@ -106,15 +105,16 @@ pub fn show_log(name: &'static str, level: log::LevelFilter) {
 }
 
 /// A [`Shutdown`] that Ctrl-C, SIGTERM, closing the window and whoever keeps this program running ask for; a
-/// second Ctrl-C ends the process at once.
+/// second Ctrl-C ends the process at once, but for a service: whoever keeps that running may say so once more.
 ///
 /// # Errors
 /// [`Error::Internal`] if the system takes no handler or gives no thread.
 pub fn stop_on_signals() -> Result<Shutdown> {
     let shutdown = Shutdown::default();
     let asked = shutdown.clone();
+    let is_service = service::is_one();
     ctrlc::set_handler(move || {
-        if asked.is_requested() {
+        if asked.is_requested() && !is_service {
             status::release();
             std::process::exit(exit::INTERNAL.into());
         }

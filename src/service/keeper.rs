@@ -1,10 +1,12 @@
-//! Keeps a program running where the system only starts it: on Windows, and wherever there is no systemd.
+//! Keeps a program running, and its log bounded, where the system does not: on Windows, on macOS, and wherever there
+//! is no systemd.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 #[cfg(any(windows, test))]
@@ -25,6 +27,9 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// How long a program may take to end in order, once it is asked: as long as Windows lets one whose window is closed.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long the last words of a program may take into the log, where somebody else holds its output open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Most bytes of a line that are held: no line of the programs is that long.
 const LONGEST_LINE: u64 = 16 * 1024;
@@ -48,7 +53,9 @@ pub(super) fn run(job: &Job) -> Result<()> {
     let log = LogFile::open(path.clone())
         .map_err(|e| Error::file(&path, plain(&e), "Make it a file that you may write"))?;
     without_window();
-    keep(job, &Arc::new(Mutex::new(log)), &|| stop.exists())?;
+    let asked = Shutdown::default();
+    stop_on_signals(&asked)?;
+    keep(job, &Arc::new(Mutex::new(log)), &|| asked.is_requested() || stop.exists())?;
     let _ = fs::remove_file(&stop);
     Ok(())
 }
@@ -104,14 +111,14 @@ fn keep(job: &Job, log: &Arc<Mutex<LogFile>>, is_stopped: &dyn Fn() -> bool) -> 
     let say = |line: &str| log.lock().unwrap_or_else(PoisonError::into_inner).say(line);
     loop {
         let mut child = start(job, &tie)?;
-        listen(child.stdout.take(), log)?;
-        listen(child.stderr.take(), log)?;
+        let heard = [listen(child.stdout.take(), log)?, listen(child.stderr.take(), log)?];
         let code = loop {
             if is_stopped() {
                 let how = match stop(&mut child, &tie, GRACE) {
                     true => "stopped, as it was asked for",
                     false => "it did not end when it was asked to, and was killed",
                 };
+                hear_out(heard);
                 say(&format!("{name}: {how}"));
                 return Ok(());
             }
@@ -121,6 +128,7 @@ fn keep(job: &Job, log: &Arc<Mutex<LogFile>>, is_stopped: &dyn Fn() -> bool) -> 
                 Err(_) => break None,
             }
         };
+        hear_out(heard);
         if !is_started_again(code) {
             return Ok(());
         }
@@ -181,11 +189,14 @@ fn folder(job: &Job) -> Option<String> {
 }
 
 /// Puts each line of what a program says into the log, until it says no more.
-fn listen(from: Option<impl Read + Send + 'static>, log: &Arc<Mutex<LogFile>>) -> Result<()> {
-    let Some(from) = from else { return Ok(()) };
+fn listen(
+    from: Option<impl Read + Send + 'static>,
+    log: &Arc<Mutex<LogFile>>,
+) -> Result<Option<JoinHandle<()>>> {
+    let Some(from) = from else { return Ok(None) };
     let log = Arc::clone(log);
     let nobody = Shutdown::default();
-    let _ends_with_the_program = spawn("log", Priority::Ordinary, &nobody, move || {
+    let ends_with_the_program = spawn("log", Priority::Ordinary, &nobody, move || {
         let mut from = BufReader::new(from);
         let mut line = Vec::new();
         while let Ok(1..) = from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
@@ -194,12 +205,37 @@ fn listen(from: Option<impl Read + Send + 'static>, log: &Arc<Mutex<LogFile>>) -
             line.clear();
         }
     })?;
-    Ok(())
+    Ok(Some(ends_with_the_program))
+}
+
+/// Waits until the last words of a program that has ended are in the log: they say why. What it has started may go on,
+/// and hold its output open, so that is not for ever.
+fn hear_out(heard: [Option<JoinHandle<()>>; 2]) {
+    let begun = Instant::now();
+    for thread in heard.into_iter().flatten() {
+        while !thread.is_finished() && begun.elapsed() < LAST_WORDS {
+            std::thread::sleep(LOOK / 10);
+        }
+    }
 }
 
 /// What Windows calls a program that gets no window: `CREATE_NO_WINDOW`.
 #[cfg(windows)]
 pub(super) const NO_WINDOW: u32 = 0x0800_0000;
+
+/// Lets signals ask the keeper to end, and with it the program: without that, the program would go on alone.
+#[cfg(unix)]
+fn stop_on_signals(asked: &Shutdown) -> Result<()> {
+    let asked = asked.clone();
+    ctrlc::set_handler(move || asked.request())
+        .map_err(|e| Error::internal("cannot hear Ctrl-C", e))
+}
+
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere the system may refuse")]
+fn stop_on_signals(_asked: &Shutdown) -> Result<()> {
+    Ok(())
+}
 
 /// Closes the window that Windows has opened for this program alone.
 #[cfg(windows)]
