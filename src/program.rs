@@ -19,7 +19,7 @@ use crate::error::{Error, Result, exit};
 use crate::format::printable;
 use crate::secure::code::Code;
 use crate::service;
-use crate::settings;
+use crate::settings::{self, KEEP_WINDOW};
 use crate::shutdown::Shutdown;
 use crate::stats::StatsTarget;
 use crate::status::{self, LogLines, Terminal};
@@ -183,18 +183,16 @@ pub fn print(text: impl std::fmt::Display) {
     let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
 }
 
-/// Waits for a key where the window closes with the program: the sentence must be readable before that. The
-/// desktop's entry for the server has the flag by which this is known.
+/// Waits for a key where the window closes with the program: the sentence must be readable before that.
 fn keep_window(words: &[OsString]) {
-    let by_desktop = words.iter().any(|word| word == OPEN) && is_interactive();
-    if is_double_clicked() || by_desktop {
+    let flag = |word: &OsString| {
+        word.to_str().and_then(|word| word.strip_prefix("--")) == Some(KEEP_WINDOW)
+    };
+    if is_double_clicked() || words.iter().any(flag) && is_interactive() {
         eprintln!("Press Enter to close this window.");
         let _ = std::io::stdin().read_line(&mut String::new());
     }
 }
-
-/// The flag that a desktop starts the server with.
-const OPEN: &str = "--open";
 
 /// Whether a double click has opened a console for this program alone, which closes with it.
 #[must_use]

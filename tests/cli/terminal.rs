@@ -98,6 +98,10 @@ impl Window {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
+    pub(super) fn is_open(&mut self) -> bool {
+        self.script.try_wait().unwrap().is_none()
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = fs::read_to_string(self.folder.path("pid")).unwrap();
         kill_process(Pid::from_raw(pid.trim().parse().unwrap()).unwrap(), signal).unwrap();
@@ -126,7 +130,7 @@ impl Drop for Window {
     }
 }
 
-fn tone() -> (Program, String) {
+pub(super) fn tone() -> (Program, String) {
     let mut server = server(["--source", "tone", "--name", "PC"]);
     let address = server.address().to_string();
     (server, address)
