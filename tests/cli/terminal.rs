@@ -342,6 +342,8 @@ fn a_program_that_is_stopped_and_goes_on_takes_keys_again() {
     window.wait_for("q quit");
     window.press("q");
     window.wait_for("stopping");
+    // What is typed before the shell has the terminal again is the program's.
+    wait_until("the shell's prompt", || window.contents().trim_end().ends_with(['#', '$']));
     window.press("exit\n");
     assert_eq!(window.ended().0, 0);
 }
