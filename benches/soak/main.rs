@@ -17,6 +17,7 @@ mod support {
     mod held;
     mod memory;
     pub(crate) mod program;
+    #[allow(dead_code, reason = "no room is beside one here")]
     pub(crate) mod room;
     pub(crate) mod scratch;
     pub(crate) mod stereo;

@@ -62,7 +62,7 @@ fn tests() -> (Vec<Test>, Result<(), String>) {
 
 /// Tests that run at the same time: each has a network of its own, and all of them wait more than they
 /// work.
-const AT_ONCE: usize = 5;
+const AT_ONCE: usize = 8;
 
 fn main() -> ExitCode {
     let (tests, possible) = tests();

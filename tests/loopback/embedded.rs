@@ -12,6 +12,7 @@ use auralync::{
 
 use crate::memory::watch;
 use crate::support::flags::wav;
+use crate::support::median::median;
 use crate::support::ramp::{self, Stretch, frames_on_disk};
 use crate::support::servers::{client, server};
 use crate::support::{Scratch, wait_until};
@@ -154,8 +155,9 @@ fn two_listeners_in_one_program_hear_the_same_at_the_same_time_and_one_goes_on_w
             .collect()
     };
     let (one, other) = (rises(&one), rises(&other));
-    let middle = other[other.len() / 2];
-    let apart = one.iter().map(|at| (at - middle).abs()).fold(f64::INFINITY, f64::min);
+    let nearest = |to: &f64| one.iter().map(|at| (at - to).abs()).fold(f64::INFINITY, f64::min);
+    // One thread that this machine forgot for a moment is silent there.
+    let apart = median(other.iter().map(nearest));
     assert!(apart / 48.0 < 1.0, "{} ms apart", apart / 48.0);
 }
 

@@ -56,7 +56,7 @@ fn tests() -> (Vec<Test>, Result<(), String>) {
 
 /// Tests that run at the same time: each has networks of its own, and all of them wait more than they
 /// work.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 6;
 
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]

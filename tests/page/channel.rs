@@ -35,7 +35,7 @@ fn assert_no_gap(recorder: &Recorder, from: f64, delay_ms: f64) {
 // Firefox makes no channel to this machine's own address 127.0.0.1, whatever it is told.
 #[test]
 fn chromium_hears_by_datagram_and_by_websocket_when_the_channel_is_cut() {
-    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let Evening { room, port, web, recorder, _player } = Evening::begin_alone();
     let delay = ["--playout-delay-ms", &LONG_DELAY_MS.to_string()];
     let _server = server_with(&room, "smooth", port, web, &delay);
     let mut browser = Browser::start("chromium", &room, &folder(), web);
@@ -76,7 +76,7 @@ fn without_udp_a_page_hears_by_websocket_and_asks_for_nothing_else() {
 
 #[test]
 fn where_no_channel_opens_a_page_goes_on_by_websocket_without_a_gap() {
-    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let Evening { room, port, web, recorder, _player } = Evening::begin_alone();
     let _server = server(&room, "smooth", port, web);
     let mut browser = Browser::start("chromium", &room, &folder(), web);
     browser.ask("open");

@@ -46,7 +46,13 @@ if (kind === 'chromium') {
 	page.on('response', async (response) => {
 		// An answer that never ends has no size.
 		if (response.url().endsWith('/stream')) return;
-		const {responseBodySize, responseHeadersSize} = await response.request().sizes();
+		// Nor has one of a page that is closed meanwhile.
+		const sizes = await response
+			.request()
+			.sizes()
+			.catch(() => undefined);
+		if (!sizes) return;
+		const {responseBodySize, responseHeadersSize} = sizes;
 		files.push({askedAt: response.request().timing().startTime, bytes: responseBodySize + responseHeadersSize});
 	});
 }

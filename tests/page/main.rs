@@ -129,7 +129,15 @@ struct Evening {
 
 impl Evening {
     fn begin() -> Self {
-        let room = Room::open();
+        Self::begin_in(Room::open())
+    }
+
+    /// One with no other beside it.
+    fn begin_alone() -> Self {
+        Self::begin_in(Room::open_alone())
+    }
+
+    fn begin_in(room: Room) -> Self {
         // Browsers play on the default output; the server captures the one that it is told.
         room.make_default(EAR1);
         let music = room.noise(MUSIC_S);

@@ -130,7 +130,7 @@ fn a_page_with_the_link_hears_and_nobody_between_learns_what_it_says() {
 
 #[test]
 fn a_page_hears_sealed_datagrams_and_goes_on_after_somebody_was_asked_to_leave() {
-    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let Evening { room, port, web, recorder, _player } = Evening::begin_alone();
     let _server = private_server(&room, port, web, &[]);
     let fragment = fragment(&room);
     let page = format!("http://{HOST}:{web}/");

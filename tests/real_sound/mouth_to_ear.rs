@@ -80,7 +80,7 @@ fn heard(recorder: &Recorder, from: f64, is_left: bool, ear: Sink) -> Vec<(f64, 
 /// Lets two people talk in turn over a film until both have heard each other and `is_enough` says of
 /// the medians of how much later, in ms, that they are.
 fn talk_over_a_film(is_enough: impl Fn([f64; 2]) -> bool) {
-    let mut room = Room::open();
+    let mut room = Room::open_alone();
     room.plug_microphone(MIC1);
     room.plug_microphone(MIC2);
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));

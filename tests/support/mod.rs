@@ -9,6 +9,7 @@ pub(crate) mod flags;
 #[cfg(target_os = "linux")]
 mod held;
 mod line;
+pub(crate) mod median;
 pub(crate) mod member;
 mod memory;
 mod numbers;

@@ -2,14 +2,15 @@
 //! PC plays on, and the sinks `ear1` and `ear2` of two listeners. Everything that any of them plays
 //! is in one recording of eight channels, sample beside sample.
 //!
-//! One room at a time: several sound servers on a small machine disturb each other.
+//! Two rooms at a time, which wait more than they work: more sound servers on a small machine disturb each
+//! other.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::program::Guarded;
 use super::scratch::Scratch;
@@ -28,7 +29,10 @@ pub(super) const CHANNELS: usize = 8;
 pub(super) const CHANNEL_MAP: &str =
     "front-left,front-right,rear-left,rear-right,front-center,lfe,side-left,side-right";
 
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Rooms that may be open at a time, and how many more may be now.
+const ROOMS: usize = 2;
+static FREE: Mutex<usize> = Mutex::new(ROOMS);
+static ONE_MORE: Condvar = Condvar::new();
 
 /// An output that programs can play on.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +48,29 @@ pub(crate) struct Room {
     /// What is plugged in, with the number that the sound server gave it.
     pub(crate) modules: HashMap<&'static str, String>,
     folder: Scratch,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
+}
+
+/// So many places among the rooms that may be open, for as long as it lives.
+struct Turn(usize);
+
+impl Turn {
+    fn wait_for(places: usize) -> Self {
+        // A test that failed has said so; the next one starts afresh.
+        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = ONE_MORE
+            .wait_while(free, |free| *free < places)
+            .unwrap_or_else(PoisonError::into_inner);
+        *free -= places;
+        Self(places)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *FREE.lock().unwrap_or_else(PoisonError::into_inner) += self.0;
+        ONE_MORE.notify_all();
+    }
 }
 
 impl Room {
@@ -55,10 +81,19 @@ impl Room {
         room
     }
 
+    /// The same with no other room beside it, for what a busy machine would spoil.
+    pub(crate) fn open_alone() -> Self {
+        let mut room = Self::surroundings(Turn::wait_for(ROOMS));
+        room.start();
+        room
+    }
+
     /// The surroundings of a room, with nothing that plays or records.
     pub(crate) fn without_sound_server() -> Self {
-        // A test that failed has said so; the next one starts afresh.
-        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::surroundings(Turn::wait_for(1))
+    }
+
+    fn surroundings(turn: Turn) -> Self {
         let folder = Scratch::new();
         fs::create_dir_all(folder.path("pulse")).unwrap();
         // PulseAudio takes no folder that others can read.

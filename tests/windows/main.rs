@@ -33,6 +33,7 @@ mod support {
     mod music;
     pub(crate) mod program;
     pub(crate) mod recorder;
+    #[allow(dead_code, reason = "no room is beside one here")]
     pub(crate) mod room;
     mod scratch;
     mod signals;

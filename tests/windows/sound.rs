@@ -72,7 +72,7 @@ fn is_heard(recorder: &Recorder, sink: Sink) -> bool {
 }
 
 fn a_tone() {
-    let room = Room::open();
+    let room = Room::open_alone();
     let (mut server, address) = wine::server(&room, &["--source", "tone", "--no-web"]);
     let figures = room.path("figures.json");
     let said = wine::windows_path(&figures);
@@ -132,7 +132,7 @@ fn wait_until_right(recorder: &Recorder, ear: Sink, least_share: f64, tolerance_
 }
 
 fn a_listener_beside_another() {
-    let room = Room::open();
+    let room = Room::open_alone();
     let music = room.noise(MUSIC_S);
     let mut server = native(
         &room,
@@ -167,7 +167,7 @@ fn a_listener_beside_another() {
 }
 
 fn a_captured_monitor() {
-    let room = Room::open();
+    let room = Room::open_alone();
     let music = room.noise(MUSIC_S);
     let words = ["--source", "device:Monitor of pc", "--preset", "smooth", "--no-web"];
     let (mut server, address) = wine::server(&room, &words);
