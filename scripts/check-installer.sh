@@ -88,7 +88,10 @@ listen() {
 
 "$wine" wineboot -i >/dev/null 2>&1
 add_process_prng "$WINEPREFIX/drive_c/windows/system32"
-# What Wine keeps running behind all programs is started here, or it would hold a program's output open.
+# One session from here on: each new one would start what the Run key has. What Wine keeps running behind all programs
+# is started here, or it would hold a program's output open.
+"$wineserver" -k || :
+"$wineserver" -w
 "$wineserver" -p
 "$wine" cmd /c exit </dev/null >/dev/null 2>&1
 home=$WINEPREFIX/drive_c/users/$(id -un)

@@ -29,7 +29,7 @@ impl<'a> Service<'a> {
     fn new(room: &'a Room) -> Self {
         let service = Self { room };
         service.order(&["remove"]);
-        let _ = fs::remove_file(service.log());
+        let _ = fs::remove_dir_all(service.log().parent().unwrap());
         service
     }
 
