@@ -88,7 +88,10 @@ listen() {
 
 "$wine" wineboot -i >/dev/null 2>&1
 add_process_prng "$WINEPREFIX/drive_c/windows/system32"
-# What Wine keeps running behind all programs is started here, or it would hold a program's output open.
+# One session from here on: each new one would start what the Run key has. What Wine keeps running behind all programs
+# is started here, or it would hold a program's output open.
+"$wineserver" -k || :
+"$wineserver" -w
 "$wineserver" -p
 "$wine" cmd /c exit </dev/null >/dev/null 2>&1
 home=$WINEPREFIX/drive_c/users/$(id -un)
@@ -137,7 +140,7 @@ expect "the new program is in its place" cmp "$unpacked/auralync-server.exe" "$f
 expect "the one that runs is put aside" is "$(files "$folder" | grep -c 'auralync-server.exe.old-')" 1
 expect "it runs on" kill -0 $program
 expect "and goes on serving" wait_until has_grown "$work/first.wav" "$heard"
-expect "nobody who listens has noticed" kill -0 $listener
+expect "nobody who listens has noticed" kill -0 "$listener"
 expect "Windows lists the new version" is "$(key "$uninstall" DisplayVersion)" "$version"
 expect "PATH has the folder once" is "$(key Environment Path)" "$path_before;$windows_folder"
 expect "what was chosen before is kept" \
@@ -145,7 +148,7 @@ expect "what was chosen before is kept" \
 # Wine makes Ctrl-C of it.
 kill -INT $program
 expect "the server ends when it is told to" wait $program
-wait $listener || :
+wait "$listener" || :
 expect "who listens is told" grep -F "ended the connection: the server was stopped" "$work/first.said"
 
 expect "a newer one installs" code_is 0 "$work/$newer.exe" /S /AUTOSTART=none
@@ -165,7 +168,7 @@ expect "the client becomes one" \
     code_is 0 "$folder/auralync-client.exe" service install "127.0.0.1:$(port "$log")" --output null
 
 expect "the uninstaller runs, and ends them" code_is 0 "$folder/uninstall.exe" /S "_?=$windows_folder"
-wait $listener || :
+wait "$listener" || :
 expect "who listened was told" grep -F "ended the connection: the server was stopped" "$work/second.said"
 expect "the server ended in order" grep -F "stopped, as it was asked for" "$log"
 expect "nothing starts with the session" is "$("$wine" reg query "HKCU\\$run" 2>/dev/null | grep -c AuraLync)" 0

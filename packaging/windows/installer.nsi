@@ -263,6 +263,21 @@ FunctionEnd
     ${Loop}
 !macroend
 
+; The same for what somebody started: else nothing is changed at all, not even what starts with the session. What
+; "service install" has started is ended here, and nobody is asked for it.
+!macro WaitForPerson PROGRAM
+    ${If} ${FileExists} "$INSTDIR\${PROGRAM}"
+        nsExec::ExecToStack /TIMEOUT=20000 '"$INSTDIR\${PROGRAM}" service status'
+        Pop $0
+        Pop $2
+        ClearErrors
+        ${un.WordFind} "$2" "It runs." "E+1{" $3
+        ${If} ${Errors}
+            !insertmacro WaitForEnd ${PROGRAM}
+        ${EndIf}
+    ${EndIf}
+!macroend
+
 ; What updates have put aside.
 !macro DeletePutAside PROGRAM
     StrCpy $1 0
@@ -278,6 +293,8 @@ FunctionEnd
 !macroend
 
 Section Uninstall
+    !insertmacro WaitForPerson auralync-server.exe
+    !insertmacro WaitForPerson auralync-client.exe
     !insertmacro EndService auralync-server.exe
     !insertmacro EndService auralync-client.exe
     !insertmacro WaitForEnd auralync-server.exe

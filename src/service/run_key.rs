@@ -30,6 +30,10 @@ pub(super) fn install(job: &Job) -> Result<String> {
     let line = run_value::text(job)?;
     keeper::end(job.program)?;
     let folder = place::typed_in(job.program)?;
+    if let Some(above) = folder.parent() {
+        std::fs::create_dir_all(above)
+            .map_err(|e| Error::file(above, plain(&e), "Make it a folder that you may write to"))?;
+    }
     let kept = match &job.folder {
         Some(typed_in) => std::fs::write(&folder, typed_in),
         None => std::fs::remove_file(&folder).or(Ok(())),

@@ -1,14 +1,19 @@
 //! Programs that are kept running without a window, and how they end.
 
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Test;
+use crate::support::program::Guarded;
 use crate::support::room::Room;
-use crate::support::waiting::wait_until;
+use crate::support::waiting::{PATIENCE, wait_until};
 use crate::wine::{self, CLIENT, SERVER};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -29,16 +34,27 @@ impl<'a> Service<'a> {
     fn new(room: &'a Room) -> Self {
         let service = Self { room };
         service.order(&["remove"]);
-        let _ = fs::remove_file(service.log());
+        let _ = fs::remove_dir_all(service.log().parent().unwrap());
         service
     }
 
     /// What it says to an order that it obeys.
     #[track_caller]
     fn order(&self, words: &[&str]) -> String {
-        let ended = wine::start(self.room, SERVER, &[&["service"], words].concat()).wait();
-        assert_eq!(ended.code, Some(0), "{words:?} {ended}");
-        ended.stdout.join("\n")
+        let mut command = wine::command(self.room, SERVER, &[&["service"], words].concat());
+        // What a program starts gets this one from Wine, whatever Windows would hand on.
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = Guarded(command.spawn().unwrap());
+        let mut stdout = child.0.stdout.take().unwrap();
+        let (sender, said) = channel();
+        thread::spawn(move || {
+            let mut text = String::new();
+            sender.send(stdout.read_to_string(&mut text).map(|_| text))
+        });
+        // Nothing that goes on holds it open.
+        let said = said.recv_timeout(PATIENCE).expect("its output ends with it").unwrap();
+        assert_eq!(child.0.wait().unwrap().code(), Some(0), "{words:?} {said}");
+        said.replace('\r', "")
     }
 
     fn log(&self) -> PathBuf {
@@ -55,7 +71,10 @@ impl<'a> Service<'a> {
         wait_until("the server runs", || {
             let log = fs::read_to_string(self.log()).unwrap_or_default();
             let said = log.lines().find_map(|line| line.split_once("auralync-client 127.0.0.1:"));
-            address = said.map(|(_, port)| format!("127.0.0.1:{}", port.trim()));
+            address = said.map(|(_, port)| {
+                let digits = port.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+                format!("127.0.0.1:{digits}")
+            });
             address.is_some()
         });
         address.unwrap()
@@ -64,7 +83,8 @@ impl<'a> Service<'a> {
 
 impl Drop for Service<'_> {
     fn drop(&mut self) {
-        wine::start(self.room, SERVER, &["service", "remove"]).wait();
+        let mut command = wine::command(self.room, SERVER, &["service", "remove"]);
+        let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
 
