@@ -41,7 +41,7 @@ fn is_started_again(code: Option<i32>) -> bool {
 pub(super) fn run(job: &Job) -> Result<()> {
     let program = job.program;
     let lock = place::lock(program)?;
-    let Some(_held) = hold(&lock)? else { return Ok(()) };
+    let Some(_held) = hold_patiently(&lock)? else { return Ok(()) };
     let stop = place::stop(program)?;
     let _ = fs::remove_file(&stop);
     let path = place::log(program)?;
@@ -80,6 +80,29 @@ pub(super) fn end(program: Program) -> Result<()> {
     }
     let _ = fs::remove_file(stop);
     Ok(())
+}
+
+/// Waits until whoever was started to keep the program running does so, has ended, or takes too long.
+#[cfg(windows)]
+pub(super) fn wait_for_start(program: Program, keeper: &mut Child) -> Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < GRACE && !is_running(program)? && matches!(keeper.try_wait(), Ok(None))
+    {
+        std::thread::sleep(LOOK / 10);
+    }
+    Ok(())
+}
+
+/// The lock, for who is to keep the program running: who only asks whether somebody does has it for a moment.
+fn hold_patiently(path: &Path) -> Result<Option<File>> {
+    const TRIES: usize = 5;
+    for _ in 1..TRIES {
+        match hold(path)? {
+            None => std::thread::sleep(LOOK),
+            held => return Ok(held),
+        }
+    }
+    hold(path)
 }
 
 /// The lock of the one who keeps the program running; none where somebody else has it. It goes with the process,
@@ -235,6 +258,19 @@ mod tests {
         assert!(held.is_some() && hold(&path).unwrap().is_none());
         drop(held);
         assert!(hold(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn who_only_asks_whether_a_program_is_kept_running_keeps_nobody_from_it() {
+        let scratch = Scratch::new();
+        let path = scratch.path("lock");
+        let held = hold(&path).unwrap();
+        let asks = std::thread::spawn(move || {
+            std::thread::sleep(LOOK / 2);
+            drop(held);
+        });
+        assert!(hold_patiently(&path).unwrap().is_some());
+        asks.join().unwrap();
     }
 
     #[cfg(unix)]

@@ -45,7 +45,11 @@ pub(super) fn install(job: &Job) -> Result<String> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     keep_own_streams();
     let name = job.program.name();
-    command.spawn().map_err(|e| Error::internal(format!("cannot start {name}"), plain(&e)))?;
+    let spawned = command.spawn();
+    let mut started =
+        spawned.map_err(|e| Error::internal(format!("cannot start {name}"), plain(&e)))?;
+    // Until then nobody could end it: `remove` would find nothing that runs.
+    keeper::wait_for_start(job.program, &mut started)?;
     let (with, log) = (with(&job.flags), place::log(job.program)?.display().to_string());
     Ok(format!(
         "{name} starts when you sign in from now on, {with}, and is started now.\n\
