@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the .deb in fresh trees of Debian, as a person would who has built nothing; lets a server and a client
-# of it play a tone in a sound server outside, and listens to that; removes it, and looks for what is left.
+# of it play a tone in a sound server outside, and listens to that; removes it, and looks for what is left. Then
+# boots the tree with systemd, and lets both start by themselves there, where this machine can do that.
 # As root, for chroot. Nothing on this machine is installed or changed but target/roots, where trees are kept.
 #
 # usage: scripts/check-installed.sh [SUITE[:ARCHITECTURE]…]   bookworm and trixie, if none is named
@@ -30,6 +31,7 @@ started=()
 root=
 
 clean_up() {
+    shut_down
     for process in "${started[@]}"; do
         kill "$process" 2>/dev/null || :
     done
@@ -37,6 +39,7 @@ clean_up() {
     rm -rf "$work"
 }
 trap clean_up EXIT
+. scripts/live-service.sh
 
 fail() {
     echo "check: $*" >&2
@@ -64,13 +67,29 @@ fresh() {
     inside apt-get -q update
 }
 
-# inside COMMAND…: in the tree, as root, with the network of this machine.
-inside() {
+# try COMMAND…: in the tree, as root, with the network of this machine.
+try() {
     unshare --mount --pid --fork --kill-child chroot "$root" sh -c 'mount -t proc proc /proc && exec "$@"' sh \
         env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-        "$@" >"$work/log" 2>&1 || {
+        "$@" >"$work/log" 2>&1
+}
+
+# inside COMMAND…: does so, and it succeeds.
+inside() {
+    try "$@" || {
         tail -n 15 "$work/log" >&2
         fail "in the tree this failed, and its last words stand above: $*"
+    }
+}
+
+# refused WORDS COMMAND…: does so, and it fails and says these words.
+refused() {
+    local words=$1
+    shift
+    try "$@" && fail "in the tree this succeeded, and should not: $*"
+    grep -qF -- "$words" "$work/log" || {
+        tail -n 15 "$work/log" >&2
+        fail "what stands above lacks “$words”: $*"
     }
 }
 
@@ -105,11 +124,18 @@ start_sound() {
 }
 
 # How loud it is and how high, in whole numbers: the mean of squares, and upward crossings of zero a second.
+loud_and_high() {
+    od -An -v -w2 -t d2 | awk -v frames=$FRAMES '{ sum += $1 * $1; if (before < 0 && $1 >= 0) up++; before = $1 }
+        END { printf "%d %d\n", NR ? sum / NR : 0, up * 48000 / frames }'
+}
+
+is_the_tone() {
+    [ "$1" -gt 10000 ] && [ $(($2 - TONE_HZ)) -ge -4 ] && [ $(($2 - TONE_HZ)) -le 4 ]
+}
+
 listen() {
     parec --server="unix:$root/tmp/pulse" --device=speakers.monitor --raw --format=s16le --channels=1 \
-        --rate=48000 --latency-msec=50 2>/dev/null | head -c $((2 * FRAMES)) | od -An -v -w2 -t d2 |
-        awk -v frames=$FRAMES '{ sum += $1 * $1; if (before < 0 && $1 >= 0) up++; before = $1 }
-            END { printf "%d %d\n", sum / NR, up * 48000 / frames }'
+        --rate=48000 --latency-msec=50 2>/dev/null | head -c $((2 * FRAMES)) | loud_and_high
 }
 
 # Programs of the tree, as nobody, in a network of their own. What ends with unshare is its child, root's shell,
@@ -134,7 +160,7 @@ hear_a_tone() {
     play
     for _ in $(seq $TRIES); do
         read -r loud high < <(listen)
-        if [ "$loud" -gt 10000 ] && [ $((high - TONE_HZ)) -ge -4 ] && [ $((high - TONE_HZ)) -le 4 ]; then
+        if is_the_tone "$loud" "$high"; then
             echo "check: a tone of $high Hz was heard from it ($TONE_HZ was sent)"
             kill -KILL "$players"
             wait "$players" 2>/dev/null || :
@@ -148,9 +174,35 @@ hear_a_tone() {
     fail "no tone of $TONE_HZ Hz was heard: the last was $high Hz, mean square $loud. What the programs said stands above"
 }
 
+# What a service needs and this tree has not.
+check_refusals() {
+    local nobody=(env HOME=/tmp/home setpriv --reuid=65534 --regid=65534 --clear-groups)
+    # The words that stay under qemu-user, where it cannot be told that a program is not there.
+    refused 'let it start: auralync-server service run' "${nobody[@]}" auralync-server service install
+    refused '(HOME)' env -u HOME "${nobody[@]:2}" auralync-server service install
+    refused 'sound belongs to a user' auralync-server service install
+}
+
+# check_unusual DEB: over a newer one, and where the disk is full.
+check_unusual() {
+    local newer=$root/tmp/newer.deb
+    rm -rf "$work/newer"
+    dpkg-deb -R "$1" "$work/newer"
+    sed -i 's/^Version: .*/Version: 999-1/' "$work/newer/DEBIAN/control"
+    dpkg-deb --root-owner-group -Znone --build "$work/newer" "$newer" >"$work/log"
+    inside apt-get -q -y install --no-install-recommends "/tmp/${newer##*/}"
+    refused 'downgraded' apt-get -q -y install --no-install-recommends "/tmp/${1##*/}"
+    inside apt-get -q -y install --allow-downgrades --no-install-recommends "/tmp/${1##*/}"
+    inside apt-get -q -y remove auralync
+    refused 'No space left' sh -c 'mount -t tmpfs -o size=4k tmpfs /usr/share/man/man1
+        yes | head -c 8192 >/usr/share/man/man1/full
+        dpkg -i "$0"' "/tmp/${1##*/}"
+    [ ! -e "$root/usr/bin/auralync-server" ] || fail "on a full disk it is half installed"
+}
+
 # check SUITE ARCHITECTURE
 check() {
-    local deb=$PWD/dist/auralync_$version-1_$2.deb before program told
+    local deb=$PWD/dist/auralync_$version-1_$2.deb before program told why
     [ -e "$deb" ] || fail "there is no $deb. Run: make dist"
     fresh "$1" "$2"
     before=$(print_tree)
@@ -167,13 +219,20 @@ check() {
     hear_a_tone
     # The same again, over itself, as an update does.
     inside apt-get -q -y install --reinstall --no-install-recommends "/tmp/${deb##*/}"
+    check_refusals
+    check_unusual "$deb"
     # Without settings of its own for all users, what is removed is purged.
-    inside apt-get -q -y remove auralync
     inside apt-get -q -y install --no-install-recommends "/tmp/${deb##*/}"
     inside apt-get -q -y purge auralync
     inside apt-get -q -y autoremove --purge
     diff <(echo "$before") <(print_tree) || fail "$1 $2: removed, it left what stands above"
-    echo "check: $1 $2: removed without a trace"
+    echo "check: $1 $2: removed without a trace, also after it lay over a newer one and met a full disk"
+    why=$(cannot_boot "$2")
+    if [ -z "$why" ]; then
+        check_service "$1 $2" "$deb"
+    else
+        echo "check: $1 $2: services were not tried under a systemd that runs: $why"
+    fi
     rm -rf --one-file-system "$root"
     root=
 }

@@ -151,6 +151,14 @@ check_tar() {
         expect "a second time, too, while it runs" as_user "$from/install.sh"
         expect "and it runs on" kill -TERM $server
         wait $server || :
+        mv "$to/bin/auralync-server" "$to/bin/ours"
+        printf '#!/bin/sh\necho "auralync-server 999.0.0 (abc)"\n' >"$to/bin/auralync-server"
+        chmod 755 "$to/bin/auralync-server"
+        expect "over a newer one it says what is there, and how to go back" \
+            sh -c "! HOME='$home' ${user[*]} '$from/install.sh' >'$work/told' 2>&1 &&
+                grep -q '999.0.0, and this is $version.*--remove' '$work/told'"
+        expect "and leaves that" grep -q 999 "$to/bin/auralync-server"
+        mv "$to/bin/ours" "$to/bin/auralync-server"
     fi
     expect "install.sh --remove removes" as_user "$from/install.sh" --remove
     expect "and leaves what was there before" same "$(listed "$home")" "mine"

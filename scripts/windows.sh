@@ -6,6 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+. scripts/wine.sh
 scripts/setup.sh build sound windows wine
 scripts/cross.sh programs
 
@@ -14,28 +15,14 @@ programs=$world/programs
 built=target-cross/x86_64-pc-windows-gnu/debug
 mkdir -p "$programs"
 cp -u "$built"/auralync-{server,client}.exe "$programs"
-x86_64-w64-mingw32-gcc -O2 -Wall -Werror -shared -o "$programs/bcryptprimitives.dll" \
-    tests/windows/process_prng.c -ladvapi32
+add_process_prng "$programs"
 x86_64-w64-mingw32-gcc -O2 -Wall -Werror -o "$programs/close_window.exe" tests/windows/close_window.c
 
-# Debian's package wine64 puts neither of them into the PATH.
-find_one() {
-    local place
-    for place in "$(command -v "$1")" "/usr/lib/wine/$1" "/usr/lib/wine/${1}64"; do
-        if [ -x "$place" ]; then
-            echo "$place"
-            return
-        fi
-    done
-    echo "windows: there is no $1 here" >&2
-    return 1
+find_wine || {
+    echo "windows: there is no Wine here" >&2
+    exit 1
 }
-wine=$(find_one wine64)
-wineserver=$(find_one wineserver)
-
-# Complaints are for who works on Wine; there is no screen, and nobody wants menus or a browser.
-export WINEPREFIX=$world/prefix WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml,winemenubuilder.exe='
-unset DISPLAY WAYLAND_DISPLAY
+export WINEPREFIX=$world/prefix
 
 version=$("$wine" --version)
 if [ "$(cat "$world/version" 2>/dev/null)" != "$version" ]; then

@@ -62,7 +62,7 @@ pub struct Listed {
 ///
 /// [`Error::Device`] if the sound system does not answer.
 pub fn list() -> Result<Vec<Listed>> {
-    let (_, devices) = enumerate()?;
+    let devices = enumerate()?;
     Ok(devices.into_iter().map(|(listed, _)| listed).collect())
 }
 
@@ -134,7 +134,7 @@ impl InputDevice {
     /// sound system does not answer; [`Error::Internal`] for a kind that is no device.
     pub fn find(kind: &Kind) -> Result<Self> {
         let system = System::current();
-        let (host, devices) = enumerate()?;
+        let devices = enumerate()?;
         let listed: Vec<Listed> = devices.iter().map(|(listed, _)| listed.clone()).collect();
         let candidates = match kind {
             Kind::Loopback(name) => choose::loopback(system, &listed, name.as_deref())?,
@@ -144,7 +144,7 @@ impl InputDevice {
         let open = |listed: &Listed| {
             // A loopback candidate that has no inputs is an output to be tapped.
             let direction = if listed.inputs { Direction::Input } else { Direction::Tap };
-            Opened::new(&host, &devices, listed, direction)
+            Opened::new(&devices, listed, direction)
         };
         let mut failure = None;
         for (index, candidate) in candidates.iter().enumerate() {
@@ -174,10 +174,10 @@ impl InputDevice {
     ///
     /// As [`find`](Self::find).
     pub fn microphone(name: Option<&str>) -> Result<Self> {
-        let (host, devices) = enumerate()?;
+        let devices = enumerate()?;
         let listed: Vec<Listed> = devices.iter().map(|(listed, _)| listed.clone()).collect();
         let chosen = choose::microphone(System::current(), &listed, name)?;
-        let opened = Opened::new(&host, &devices, chosen, Direction::Input)?;
+        let opened = Opened::new(&devices, chosen, Direction::Input)?;
         let layout = layout::of(&opened);
         Ok(Self { opened, captured: None, layout })
     }
@@ -249,10 +249,10 @@ impl OutputDevice {
     /// [`Error::NoDevice`] if there is none, or `name` means none or several; [`Error::Device`] if
     /// the device or the sound system does not answer.
     pub fn find(name: Option<&str>) -> Result<Self> {
-        let (host, devices) = enumerate()?;
+        let devices = enumerate()?;
         let listed: Vec<Listed> = devices.iter().map(|(listed, _)| listed.clone()).collect();
         let chosen = choose::output(System::current(), &listed, name)?;
-        Ok(Self { opened: Opened::new(&host, &devices, chosen, Direction::Output)? })
+        Ok(Self { opened: Opened::new(&devices, chosen, Direction::Output)? })
     }
 
     /// The card's own rate and channel count, in which `start` wants its samples.
@@ -309,7 +309,6 @@ enum Direction {
 /// A device with what is needed to start it.
 #[derive(Debug, Clone)]
 struct Opened {
-    host: SharedHost,
     device: cpal::Device,
     listed: Listed,
     config: cpal::SupportedStreamConfig,
@@ -317,7 +316,6 @@ struct Opened {
 
 impl Opened {
     fn new(
-        host: &SharedHost,
         devices: &[(Listed, cpal::Device)],
         chosen: &Listed,
         direction: Direction,
@@ -335,13 +333,13 @@ impl Opened {
         } else {
             convert::prefer_floats(device, config, direction == Direction::Input)
         };
-        Ok(Self { host: host.clone(), device: device.clone(), listed: listed.clone(), config })
+        Ok(Self { device: device.clone(), listed: listed.clone(), config })
     }
 
     /// Whether it is PulseAudio's, where streams are our own and not cpal's.
     #[cfg(target_os = "linux")]
     fn is_on_pulseaudio(&self) -> bool {
-        self.host.id() == cpal::HostId::PulseAudio
+        self.device.id().is_ok_and(|id| id.host() == cpal::HostId::PulseAudio)
     }
 
     fn format(&self) -> Format {
@@ -349,15 +347,9 @@ impl Opened {
     }
 }
 
-/// The connection to the sound system; streams die with it on some systems, so each holds it.
+/// The connection to the sound system. Devices hold it, too, as far as they need it.
 #[derive(Clone)]
 struct SharedHost(Arc<cpal::Host>);
-
-impl std::fmt::Debug for SharedHost {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("SharedHost").field(&self.0.id()).finish()
-    }
-}
 
 impl std::ops::Deref for SharedHost {
     type Target = cpal::Host;
@@ -423,7 +415,7 @@ fn forget(host: &SharedHost) {
     }
 }
 
-fn enumerate() -> Result<(SharedHost, Vec<(Listed, cpal::Device)>)> {
+fn enumerate() -> Result<Vec<(Listed, cpal::Device)>> {
     let mut host = host()?;
     let mut devices = host.devices();
     if devices.is_err() {
@@ -461,7 +453,7 @@ fn enumerate() -> Result<(SharedHost, Vec<(Listed, cpal::Device)>)> {
     } else {
         let _ = SYSTEM.set(host.id());
     }
-    Ok((host, described))
+    Ok(described)
 }
 
 /// `None` for a device that went away in between, or cannot say what it is.

@@ -137,7 +137,7 @@ impl Listener {
     pub fn connect(server: &str, options: &ListenerOptions) -> Result<Self> {
         let settings = settings(server, options)?;
         let place = seek::server(settings.sought(), false)?;
-        Self::start(Client::open(settings, place)?, Shutdown::default())
+        Self::shown(Client::open(settings, place)?)
     }
 
     /// Listens to `server`, named as for [`connect`](Self::connect), for a program that plays the sound by itself,
@@ -157,18 +157,27 @@ impl Listener {
         let place = seek::server(settings.sought(), false)?;
         let clock = Clock::start();
         let (pulled, speaker) = Pulled::new(format, clock);
-        let listener = Self::start(Client::pulled(settings, place, pulled)?, Shutdown::default())?;
+        let listener = Self::shown(Client::pulled(settings, place, pulled)?)?;
         Ok((listener, Sound { speaker, clock }))
     }
 
-    /// Listens as `client` does, until `shutdown`.
+    /// Listens as `client` does, and shows to whoever asks how it does.
+    fn shown(mut client: Client) -> Result<Self> {
+        let shown: Arc<Shown> = Arc::default();
+        client.show_to(Arc::clone(&shown));
+        Self::begin(client, Shutdown::default(), shown)
+    }
+
+    /// Listens as `client` does, until `shutdown`. Nobody is shown how it does: it can be waited for, and no more.
     ///
     /// # Errors
     /// A file that cannot be written, or a thread that the system does not give.
     #[doc(hidden)]
-    pub fn start(mut client: Client, shutdown: Shutdown) -> Result<Self> {
-        let shown: Arc<Shown> = Arc::default();
-        client.show_to(Arc::clone(&shown));
+    pub fn start(client: Client, shutdown: Shutdown) -> Result<Self> {
+        Self::begin(client, shutdown, Arc::default())
+    }
+
+    fn begin(client: Client, shutdown: Shutdown, shown: Arc<Shown>) -> Result<Self> {
         let begun = client.begin(&shutdown)?;
         let (controls, stop) = (begun.controls(), shutdown.clone());
         let thread = spawn("listener", Priority::Ordinary, &shutdown, move || begun.run(&stop))?;

@@ -18,9 +18,8 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result, exit};
 use crate::format::printable;
 use crate::secure::code::Code;
-#[cfg(windows)]
 use crate::service;
-use crate::settings;
+use crate::settings::{self, KEEP_WINDOW};
 use crate::shutdown::Shutdown;
 use crate::stats::StatsTarget;
 use crate::status::{self, LogLines, Terminal};
@@ -105,16 +104,17 @@ pub fn show_log(name: &'static str, level: log::LevelFilter) {
     let _ = log.try_init();
 }
 
-/// A [`Shutdown`] that Ctrl-C, SIGTERM and closing the window ask for; a second one ends the process
-/// at once.
+/// A [`Shutdown`] that Ctrl-C, SIGTERM, closing the window and whoever keeps this program running ask for; a
+/// second Ctrl-C ends the process at once, but for a service: whoever keeps that running may say so once more.
 ///
 /// # Errors
-/// [`Error::Internal`] if the system takes no handler.
+/// [`Error::Internal`] if the system takes no handler or gives no thread.
 pub fn stop_on_signals() -> Result<Shutdown> {
     let shutdown = Shutdown::default();
     let asked = shutdown.clone();
+    let is_service = service::is_one();
     ctrlc::set_handler(move || {
-        if asked.is_requested() {
+        if asked.is_requested() && !is_service {
             status::release();
             std::process::exit(exit::INTERNAL.into());
         }
@@ -124,6 +124,8 @@ pub fn stop_on_signals() -> Result<Shutdown> {
     #[cfg(windows)]
     closing::stop_when_closed(&shutdown)
         .map_err(|e| Error::internal("cannot hear that the window is closed", e))?;
+    #[cfg(windows)]
+    service::stop_when_let_go(&shutdown)?;
     Ok(shutdown)
 }
 
@@ -181,18 +183,16 @@ pub fn print(text: impl std::fmt::Display) {
     let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
 }
 
-/// Waits for a key where the window closes with the program: the sentence must be readable before that. The
-/// desktop's entry for the server has the flag by which this is known.
+/// Waits for a key where the window closes with the program: the sentence must be readable before that.
 fn keep_window(words: &[OsString]) {
-    let by_desktop = words.iter().any(|word| word == OPEN) && is_interactive();
-    if is_double_clicked() || by_desktop {
+    let flag = |word: &OsString| {
+        word.to_str().and_then(|word| word.strip_prefix("--")) == Some(KEEP_WINDOW)
+    };
+    if is_double_clicked() || words.iter().any(flag) && is_interactive() {
         eprintln!("Press Enter to close this window.");
         let _ = std::io::stdin().read_line(&mut String::new());
     }
 }
-
-/// The flag that a desktop starts the server with.
-const OPEN: &str = "--open";
 
 /// Whether a double click has opened a console for this program alone, which closes with it.
 #[must_use]

@@ -50,6 +50,18 @@ impl Verbosity {
     }
 }
 
+/// The flag by which a program knows that its window closes with it.
+pub const KEEP_WINDOW: &str = "keep-window";
+
+/// What only a desktop's entry says: nothing else tells a terminal that a click has opened from one with a shell.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct Desktop {
+    /// Keep the window after an error until Enter is pressed. Looked at in what was typed, since it holds as well
+    /// where that cannot be read.
+    #[arg(long = KEEP_WINDOW, hide = true)]
+    _keep_window: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;

@@ -78,9 +78,10 @@ fn each_program_has_an_entry_in_a_desktops_menu_and_in_the_description() {
     let description = read("packaging/linux/auralync.metainfo.xml");
     for program in PROGRAMS {
         let entry = format!("packaging/linux/{program}.desktop");
-        // Where somebody clicks, the server's page opens too.
-        let flags = if program == "auralync-server" { " --open" } else { "" };
-        assert_eq!(value(&entry, "Exec="), format!("{program}{flags}"));
+        // Where somebody clicks, the server's page opens too, and the window stays where it says what is wrong.
+        let flags =
+            if program == "auralync-server" { "--open --keep-window" } else { "--keep-window" };
+        assert_eq!(value(&entry, "Exec="), format!("{program} {flags}"));
         assert_eq!(value(&entry, "Icon="), "auralync");
         for said in [
             format!("<launchable type=\"desktop-id\">{program}.desktop</launchable>"),

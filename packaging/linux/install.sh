@@ -56,6 +56,15 @@ if [ -n "$remove" ]; then
     exit 0
 fi
 
+# What a program says of its version; nothing, where it is not there or cannot start.
+version_in() { "$1/bin/auralync-server" --version 2>/dev/null | cut -d ' ' -f 2; }
+here_is=$(version_in "$here")
+there_is=$(version_in "$prefix")
+if [ -n "$there_is" ] && [ -n "$here_is" ] && [ "$there_is" != "$here_is" ] &&
+    [ "$(printf '%s\n' "$here_is" "$there_is" | sort -V | tail -n 1)" = "$there_is" ]; then
+    fail "a newer AuraLync is in $prefix: $there_is, and this is $here_is. To go back: ./install.sh --remove first"
+fi
+
 mkdir -p "$prefix/share/auralync" || fail "cannot make folders in $prefix. Name another: --prefix FOLDER"
 
 # Written down before it is done, together with what an older one has left, so that nothing is forgotten.

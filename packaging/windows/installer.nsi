@@ -3,7 +3,7 @@
 ;
 ; Silently: auralync-VERSION-setup.exe /S [/AUTOSTART=server|client|both|none] [/D=FOLDER]
 ; Exit codes: 0 done, 1 stopped by the user, 2 a file cannot be written, 3 a newer version is installed,
-; 4 a program still runs, so that nothing was removed.
+; 4 a program still runs, so that no file was removed.
 
 Target amd64-unicode
 SetCompressor /SOLID lzma
@@ -229,8 +229,22 @@ Function .onInit
     !insertmacro ChooseAutostart client ${AutoClient} "${RUN_CLIENT}"
 FunctionEnd
 
+; Ends what "service install" has left running, which has no window to be closed, and lets it not start again.
+!macro EndService PROGRAM
+    ${If} ${FileExists} "$INSTDIR\${PROGRAM}"
+        nsExec::ExecToStack /TIMEOUT=20000 '"$INSTDIR\${PROGRAM}" service remove'
+        Pop $0
+        Pop $1
+        DetailPrint "$1"
+    ${EndIf}
+!macroend
+
+; A program that has just ended may still be held for a moment: this often it is looked again, 100 ms later each time.
+!define LOOKS 30
+
 ; Whether a program runs: nobody may write to it then. Before anything is removed.
 !macro WaitForEnd PROGRAM
+    StrCpy $1 0
     ${DoWhile} ${FileExists} "$INSTDIR\${PROGRAM}"
         ClearErrors
         FileOpen $0 "$INSTDIR\${PROGRAM}" a
@@ -238,18 +252,53 @@ FunctionEnd
             FileClose $0
             ${ExitDo}
         ${EndIf}
+        ${If} $1 < ${LOOKS}
+            IntOp $1 $1 + 1
+            Sleep 100
+            ${Continue}
+        ${EndIf}
         MessageBox MB_RETRYCANCEL|MB_ICONEXCLAMATION "${PROGRAM} still runs. Close its window, then choose Retry." /SD IDCANCEL IDRETRY +3
             SetErrorLevel ${STILL_RUNS}
-            Quit
+            Abort "${PROGRAM} still runs, so that no file was removed. Close its window, and uninstall again."
     ${Loop}
 !macroend
 
-Function un.onInit
-    !insertmacro WaitForEnd auralync-server.exe
-    !insertmacro WaitForEnd auralync-client.exe
-FunctionEnd
+; The same for what somebody started: else nothing is changed at all, not even what starts with the session. What
+; "service install" has started is ended here, and nobody is asked for it.
+!macro WaitForPerson PROGRAM
+    ${If} ${FileExists} "$INSTDIR\${PROGRAM}"
+        nsExec::ExecToStack /TIMEOUT=20000 '"$INSTDIR\${PROGRAM}" service status'
+        Pop $0
+        Pop $2
+        ClearErrors
+        ${un.WordFind} "$2" "It runs." "E+1{" $3
+        ${If} ${Errors}
+            !insertmacro WaitForEnd ${PROGRAM}
+        ${EndIf}
+    ${EndIf}
+!macroend
+
+; What updates have put aside.
+!macro DeletePutAside PROGRAM
+    StrCpy $1 0
+    ${Do}
+        Delete "$INSTDIR\${PROGRAM}.old-*"
+        ${IfNot} ${FileExists} "$INSTDIR\${PROGRAM}.old-*"
+        ${OrIf} $1 >= ${LOOKS}
+            ${ExitDo}
+        ${EndIf}
+        IntOp $1 $1 + 1
+        Sleep 100
+    ${Loop}
+!macroend
 
 Section Uninstall
+    !insertmacro WaitForPerson auralync-server.exe
+    !insertmacro WaitForPerson auralync-client.exe
+    !insertmacro EndService auralync-server.exe
+    !insertmacro EndService auralync-client.exe
+    !insertmacro WaitForEnd auralync-server.exe
+    !insertmacro WaitForEnd auralync-client.exe
     DeleteRegValue HKCU "${RUN}" "${RUN_SERVER}"
     DeleteRegValue HKCU "${RUN}" "${RUN_CLIENT}"
     Delete "$SMPROGRAMS\AuraLync\AuraLync Server.lnk"
@@ -278,8 +327,8 @@ Section Uninstall
     ${EndIf}
 
     !include "${REMOVAL}"
-    Delete "$INSTDIR\auralync-server.exe.old-*"
-    Delete "$INSTDIR\auralync-client.exe.old-*"
+    !insertmacro DeletePutAside auralync-server.exe
+    !insertmacro DeletePutAside auralync-client.exe
     Delete "$INSTDIR\uninstall.exe"
     RMDir "$INSTDIR"
     DeleteRegKey HKCU "${UNINSTALL}"

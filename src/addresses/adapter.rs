@@ -68,6 +68,7 @@ const TUNNELS: [&str; 3] = ["tun", "tap", "vpn"];
 /// Types of adapters on Linux (`if_arp.h`) that no cable or Wi-Fi has: PPP, IP in IP and its form for
 /// IPv6, SIT, GRE and its form for IPv6, mobile modems, and those without an address of their own
 /// (WireGuard, most VPNs).
+#[cfg(target_os = "linux")]
 const LINUX_TUNNELS: [u32; 8] = [512, 768, 769, 776, 778, 823, 519, 65534];
 
 /// Letters of the network id that Docker puts behind `br-`. Without them it is an ordinary bridge,

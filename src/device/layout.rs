@@ -7,9 +7,10 @@ use crate::sound::mixdown::Layout;
 /// that is usual there: Windows and macOS have one, ALSA another.
 #[cfg(target_os = "linux")]
 pub(super) fn of(opened: &Opened) -> Layout {
-    match opened.host.id() {
-        cpal::HostId::PulseAudio => super::pulse::layout(opened),
-        _ => Layout::alsa(opened.format().channels),
+    if opened.is_on_pulseaudio() {
+        super::pulse::layout(opened)
+    } else {
+        Layout::alsa(opened.format().channels)
     }
 }
 

@@ -87,7 +87,11 @@ impl Reports {
 
 /// A device that cannot be used, in words for the user.
 pub(super) fn device_error(device: &str, error: &cpal::Error) -> Error {
-    Error::Device { device: device.to_owned(), why: why(error), fix: fix(error.kind()) }
+    device_error_on(System::current(), device, error)
+}
+
+fn device_error_on(system: System, device: &str, error: &cpal::Error) -> Error {
+    Error::Device { device: device.to_owned(), why: why(error), fix: fix(system, kind(error)) }
 }
 
 /// A sound system that cannot be used, in words for the user.
@@ -99,8 +103,20 @@ pub(super) fn system_error(error: &cpal::Error) -> Error {
     }
 }
 
+/// How cpal shows that Windows denies access (`E_ACCESSDENIED`): it hands on the words, in the system's language, and
+/// calls it an error like any other.
+const ACCESS_DENIED: &str = "(os error -2147024891)";
+
+fn kind(error: &cpal::Error) -> ErrorKind {
+    let is_denied = || error.message().is_some_and(|message| message.contains(ACCESS_DENIED));
+    match error.kind() {
+        ErrorKind::BackendError if is_denied() => ErrorKind::PermissionDenied,
+        kind => kind,
+    }
+}
+
 fn why(error: &cpal::Error) -> String {
-    let known = match error.kind() {
+    let known = match kind(error) {
         ErrorKind::DeviceBusy => "another program is using it alone",
         ErrorKind::DeviceNotAvailable => "it is not there any more",
         ErrorKind::HostUnavailable => "the system's sound service does not answer",
@@ -120,12 +136,12 @@ fn why(error: &cpal::Error) -> String {
     }
 }
 
-fn fix(kind: ErrorKind) -> String {
+fn fix(system: System, kind: ErrorKind) -> String {
     match kind {
         ErrorKind::DeviceBusy | ErrorKind::ResourceExhausted => {
             "Close other programs that use it, or choose another one from --list-devices"
         }
-        ErrorKind::PermissionDenied => hints::permission(System::current()),
+        ErrorKind::PermissionDenied => hints::permission(system),
         ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated => {
             "Plug it in again, or choose another one from --list-devices"
         }
@@ -192,6 +208,53 @@ mod tests {
         ];
         for (kind, message, read) in told {
             assert_eq!(why(&cpal::Error::with_message(kind, message)), read);
+        }
+    }
+
+    /// What WASAPI answers on Windows 10 and 11, and the whole sentence that a person reads.
+    #[test]
+    fn what_windows_answers_to_who_opens_a_device_says_what_to_do() {
+        let answers = [
+            (
+                ErrorKind::DeviceNotAvailable,
+                "Failed to get current padding: OS Error -2004287484 (FormatMessageW() returned error 317) (os error \
+                 -2004287484)",
+                "it is not there any more (Failed to get current padding: the device was unplugged, turned off or set \
+                 up anew). Plug it in again, or choose another one from --list-devices",
+            ),
+            (
+                ErrorKind::DeviceBusy,
+                "Failed to initialize audio client: OS Error -2004287478 (FormatMessageW() returned error 317) (os \
+                 error -2004287478)",
+                "another program is using it alone (Failed to initialize audio client: another program uses the device \
+                 alone). Close other programs that use it, or choose another one from --list-devices",
+            ),
+            (
+                ErrorKind::BackendError,
+                "Failed to build audio client: Access is denied. (os error -2147024891)",
+                "this program is not allowed to use it (Failed to build audio client: Access is denied). Allow desktop \
+                 apps to use the microphone: Settings > Privacy & security > Microphone",
+            ),
+            (
+                ErrorKind::BackendError,
+                "Failed to initialize audio client: Zugriff verweigert (os error -2147024891)",
+                "this program is not allowed to use it (Failed to initialize audio client: Zugriff verweigert). Allow \
+                 desktop apps to use the microphone: Settings > Privacy & security > Microphone",
+            ),
+            (
+                ErrorKind::UnsupportedConfig,
+                "Failed to initialize audio client: OS Error -2004287480 (FormatMessageW() returned error 317) (os \
+                 error -2004287480)",
+                "it does not take sound in the format it asks for itself (Failed to initialize audio client: the \
+                 device does not take sound in this format). Choose another one from --list-devices, or unplug it and \
+                 plug it in again",
+            ),
+        ];
+        let name = "Microphone (HD Pro Webcam C920)";
+        for (kind, message, read) in answers {
+            let error = cpal::Error::with_message(kind, message);
+            let said = device_error_on(System::Windows, name, &error).to_string();
+            assert_eq!(said, format!("sound device “{name}”: {read}"));
         }
     }
 

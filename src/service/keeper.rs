@@ -1,15 +1,18 @@
-//! Keeps a program running where the system only starts it: on Windows, and wherever there is no systemd.
+//! Keeps a program running, and its log bounded, where the system does not: on Windows, on macOS, and wherever there
+//! is no systemd.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 #[cfg(any(windows, test))]
 use super::Program;
 use super::log_file::LogFile;
+use super::tie::Tie;
 use super::{Job, VARIABLE, place};
 use crate::error::{Error, Result, exit, plain};
 use crate::shutdown::Shutdown;
@@ -21,6 +24,12 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the program has ended, or is to.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// How long a program may take to end in order, once it is asked: as long as Windows lets one whose window is closed.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long the last words of a program may take into the log, where somebody else holds its output open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Most bytes of a line that are held: no line of the programs is that long.
 const LONGEST_LINE: u64 = 16 * 1024;
@@ -37,14 +46,16 @@ fn is_started_again(code: Option<i32>) -> bool {
 pub(super) fn run(job: &Job) -> Result<()> {
     let program = job.program;
     let lock = place::lock(program)?;
-    let Some(_held) = hold(&lock)? else { return Ok(()) };
+    let Some(_held) = hold_patiently(&lock)? else { return Ok(()) };
     let stop = place::stop(program)?;
     let _ = fs::remove_file(&stop);
     let path = place::log(program)?;
     let log = LogFile::open(path.clone())
         .map_err(|e| Error::file(&path, plain(&e), "Make it a file that you may write"))?;
     without_window();
-    keep(job, &Arc::new(Mutex::new(log)), &|| stop.exists())?;
+    let asked = Shutdown::default();
+    stop_on_signals(&asked)?;
+    keep(job, &Arc::new(Mutex::new(log)), &|| asked.is_requested() || stop.exists())?;
     let _ = fs::remove_file(&stop);
     Ok(())
 }
@@ -52,14 +63,15 @@ pub(super) fn run(job: &Job) -> Result<()> {
 /// Whether the program is kept running now.
 #[cfg(windows)]
 pub(super) fn is_running(program: Program) -> Result<bool> {
-    Ok(hold(&place::lock(program)?)?.is_none())
+    let lock = place::lock(program)?;
+    Ok(lock.exists() && hold(&lock)?.is_none())
 }
 
 /// Asks whoever keeps the program running to end it, and waits until that is done, for a while.
 #[cfg(windows)]
 pub(super) fn end(program: Program) -> Result<()> {
-    /// The program has ended before, or hangs.
-    const WITHIN: Duration = Duration::from_secs(5);
+    /// The keeper has ended the program before, or hangs.
+    const WITHIN: Duration = GRACE.saturating_mul(2);
     let stop = place::stop(program)?;
     let begun = Instant::now();
     while is_running(program)? {
@@ -75,6 +87,29 @@ pub(super) fn end(program: Program) -> Result<()> {
     }
     let _ = fs::remove_file(stop);
     Ok(())
+}
+
+/// Waits until whoever was started to keep the program running does so, has ended, or takes too long.
+#[cfg(windows)]
+pub(super) fn wait_for_start(program: Program, keeper: &mut Child) -> Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < GRACE && !is_running(program)? && matches!(keeper.try_wait(), Ok(None))
+    {
+        std::thread::sleep(LOOK / 10);
+    }
+    Ok(())
+}
+
+/// The lock, for who is to keep the program running: who only asks whether somebody does has it for a moment.
+fn hold_patiently(path: &Path) -> Result<Option<File>> {
+    const TRIES: usize = 5;
+    for _ in 1..TRIES {
+        match hold(path)? {
+            None => std::thread::sleep(LOOK),
+            held => return Ok(held),
+        }
+    }
+    hold(path)
 }
 
 /// The lock of the one who keeps the program running; none where somebody else has it. It goes with the process,
@@ -95,17 +130,19 @@ fn hold(path: &Path) -> Result<Option<File>> {
 
 fn keep(job: &Job, log: &Arc<Mutex<LogFile>>, is_stopped: &dyn Fn() -> bool) -> Result<()> {
     let name = job.program.name();
+    let tie = Tie::new()?;
     let say = |line: &str| log.lock().unwrap_or_else(PoisonError::into_inner).say(line);
     loop {
-        let mut child = start(job)?;
-        listen(child.stdout.take(), log)?;
-        listen(child.stderr.take(), log)?;
+        let mut child = start(job, &tie)?;
+        let heard = [listen(child.stdout.take(), log)?, listen(child.stderr.take(), log)?];
         let code = loop {
             if is_stopped() {
-                // It has ended already, or nothing is left to do about it.
-                let _ = child.kill();
-                let _ = child.wait();
-                say(&format!("{name}: stopped, as it was asked for"));
+                let how = match stop(&mut child, &tie, GRACE) {
+                    true => "stopped, as it was asked for",
+                    false => "it did not end when it was asked to, and was killed",
+                };
+                hear_out(heard);
+                say(&format!("{name}: {how}"));
                 return Ok(());
             }
             match child.try_wait() {
@@ -114,6 +151,7 @@ fn keep(job: &Job, log: &Arc<Mutex<LogFile>>, is_stopped: &dyn Fn() -> bool) -> 
                 Err(_) => break None,
             }
         };
+        hear_out(heard);
         if !is_started_again(code) {
             return Ok(());
         }
@@ -129,9 +167,26 @@ fn keep(job: &Job, log: &Arc<Mutex<LogFile>>, is_stopped: &dyn Fn() -> bool) -> 
     }
 }
 
-fn start(job: &Job) -> Result<Child> {
+/// Lets the program end as Ctrl-C does, which tells those who listen; whether it did within `grace`. Else it is killed.
+fn stop(child: &mut Child, tie: &Tie, grace: Duration) -> bool {
+    tie.let_go(child);
+    let begun = Instant::now();
+    while begun.elapsed() < grace {
+        if let Ok(Some(_)) = child.try_wait() {
+            return true;
+        }
+        std::thread::sleep(LOOK / 10);
+    }
+    // It has ended just now, or nothing is left to do about it.
+    let _ = child.kill();
+    let _ = child.wait();
+    false
+}
+
+fn start(job: &Job, tie: &Tie) -> Result<Child> {
     let mut command = Command::new(&job.file);
     command.args(&job.flags).env(VARIABLE, "1");
+    tie.to(&mut command);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some(folder) = folder(job).filter(|folder| Path::new(folder).is_dir()) {
         command.current_dir(folder);
@@ -157,11 +212,14 @@ fn folder(job: &Job) -> Option<String> {
 }
 
 /// Puts each line of what a program says into the log, until it says no more.
-fn listen(from: Option<impl Read + Send + 'static>, log: &Arc<Mutex<LogFile>>) -> Result<()> {
-    let Some(from) = from else { return Ok(()) };
+fn listen(
+    from: Option<impl Read + Send + 'static>,
+    log: &Arc<Mutex<LogFile>>,
+) -> Result<Option<JoinHandle<()>>> {
+    let Some(from) = from else { return Ok(None) };
     let log = Arc::clone(log);
     let nobody = Shutdown::default();
-    let _ends_with_the_program = spawn("log", Priority::Ordinary, &nobody, move || {
+    let ends_with_the_program = spawn("log", Priority::Ordinary, &nobody, move || {
         let mut from = BufReader::new(from);
         let mut line = Vec::new();
         while let Ok(1..) = from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
@@ -170,12 +228,37 @@ fn listen(from: Option<impl Read + Send + 'static>, log: &Arc<Mutex<LogFile>>) -
             line.clear();
         }
     })?;
-    Ok(())
+    Ok(Some(ends_with_the_program))
+}
+
+/// Waits until the last words of a program that has ended are in the log: they say why. What it has started may go on,
+/// and hold its output open, so that is not for ever.
+fn hear_out(heard: [Option<JoinHandle<()>>; 2]) {
+    let begun = Instant::now();
+    for thread in heard.into_iter().flatten() {
+        while !thread.is_finished() && begun.elapsed() < LAST_WORDS {
+            std::thread::sleep(LOOK / 10);
+        }
+    }
 }
 
 /// What Windows calls a program that gets no window: `CREATE_NO_WINDOW`.
 #[cfg(windows)]
 pub(super) const NO_WINDOW: u32 = 0x0800_0000;
+
+/// Lets signals ask the keeper to end, and with it the program: without that, the program would go on alone.
+#[cfg(unix)]
+fn stop_on_signals(asked: &Shutdown) -> Result<()> {
+    let asked = asked.clone();
+    ctrlc::set_handler(move || asked.request())
+        .map_err(|e| Error::internal("cannot hear Ctrl-C", e))
+}
+
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere the system may refuse")]
+fn stop_on_signals(_asked: &Shutdown) -> Result<()> {
+    Ok(())
+}
 
 /// Closes the window that Windows has opened for this program alone.
 #[cfg(windows)]
@@ -213,17 +296,34 @@ mod tests {
         assert!(hold(&path).unwrap().is_some());
     }
 
+    #[test]
+    fn who_only_asks_whether_a_program_is_kept_running_keeps_nobody_from_it() {
+        let scratch = Scratch::new();
+        let path = scratch.path("lock");
+        let held = hold(&path).unwrap();
+        let asks = std::thread::spawn(move || {
+            std::thread::sleep(LOOK / 2);
+            drop(held);
+        });
+        assert!(hold_patiently(&path).unwrap().is_some());
+        asks.join().unwrap();
+    }
+
     #[cfg(unix)]
     #[test]
-    fn what_a_program_says_is_in_the_log_and_it_is_ended_when_that_is_asked_for() {
+    fn what_a_program_says_is_in_the_log_and_it_is_ended_in_order_when_that_is_asked_for() {
         let scratch = Scratch::new();
         let path = scratch.path("log");
         let log = Arc::new(Mutex::new(LogFile::open(path.clone()).unwrap()));
-        let script = "echo sound; echo broken >&2; exec sleep 100";
+        let ended = scratch.path("ended");
+        let script = format!(
+            "trap 'echo in order > {}; exit 0' TERM; echo sound; echo broken >&2; while :; do sleep 0.01; done",
+            ended.display()
+        );
         let job = Job {
             program: Program::Server,
             file: "/bin/sh".to_owned(),
-            flags: ["-c", script].map(str::to_owned).to_vec(),
+            flags: vec!["-c".to_owned(), script],
             folder: None,
         };
         let looks = Cell::new(0);
@@ -238,5 +338,18 @@ mod tests {
             text.ends_with("stopped, as it was asked for\n") && text.contains("UTC sound"),
             "{text}"
         );
+        assert_eq!(fs::read_to_string(ended).unwrap(), "in order\n");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_that_does_not_end_when_it_is_asked_is_killed() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "trap '' TERM; echo deaf; exec sleep 100"]).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut said = [0; 5];
+        child.stdout.take().unwrap().read_exact(&mut said).unwrap();
+        assert!(!stop(&mut child, &Tie::new().unwrap(), Duration::from_millis(50)));
+        assert!(child.try_wait().unwrap().is_some());
     }
 }

@@ -18,12 +18,11 @@ pub(super) fn install(job: &Job) -> Result<String> {
         return Err(not_ours(&path, job.program));
     }
     let log = place::log(job.program)?;
-    let text = plist::text(job, &super::text(&log)?);
     if let Some(folder) = log.parent() {
         std::fs::create_dir_all(folder)
             .map_err(|e| Error::file(folder, plain(&e), "Make that folder, for the log"))?;
     }
-    replace(&path, &text)?;
+    replace(&path, &plist::text(job))?;
     // What runs with the flags of before is ended, if there is any.
     let _ = ask(&["bootout", &target(job.program)]);
     if let Err(e) = ask(&["bootstrap", &domain(), &super::text(&path)?]) {
@@ -54,6 +53,8 @@ pub(super) fn remove(program: Program) -> Result<String> {
     let _ = ask(&["bootout", &target(program)]);
     std::fs::remove_file(&path)
         .map_err(|e| Error::file(&path, plain(&e), "It is stopped. Remove the file yourself"))?;
+    // Of no use without the program; the log may still be.
+    let _ = std::fs::remove_file(place::lock(program)?);
     Ok(format!("{name} is stopped, and does not start by itself any more."))
 }
 

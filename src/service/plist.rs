@@ -1,4 +1,5 @@
-//! What launchd reads: a property list with the program and its flags.
+//! What launchd reads: a property list with the program and its flags. It starts the keeper, whose log is bounded:
+//! a file that launchd writes into grows for ever.
 
 use super::{Job, Program, VARIABLE};
 
@@ -8,15 +9,18 @@ pub(super) fn label(program: Program) -> String {
     format!("org.auralync.{name}")
 }
 
-/// The list's whole text; what the program says goes into the file `log`.
-pub(super) fn text(job: &Job, log: &str) -> String {
-    let words = std::iter::once(&job.file).chain(&job.flags);
+/// What stands before the flags, so that the program keeps itself running and keeps a log.
+const KEEPER: [&str; 2] = ["service", "run"];
+
+/// The list's whole text.
+pub(super) fn text(job: &Job) -> String {
+    let flags = job.flags.iter().map(String::as_str);
+    let words = std::iter::once(job.file.as_str()).chain(KEEPER).chain(flags);
     let words: String =
         words.map(|word| format!("    <string>{}</string>\n", escaped(word))).collect();
     let folder =
         job.folder.as_ref().map(|folder| entry("WorkingDirectory", folder)).unwrap_or_default();
     let (label, name) = (label(job.program), job.program.name());
-    let (out, err) = (entry("StandardOutPath", log), entry("StandardErrorPath", log));
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \
@@ -26,7 +30,7 @@ pub(super) fn text(job: &Job, log: &str) -> String {
          \x20 <key>Label</key>\n  <string>{label}</string>\n\
          \x20 <key>ProgramArguments</key>\n  <array>\n{words}  </array>\n\
          \x20 <key>EnvironmentVariables</key>\n  <dict>\n    <key>{VARIABLE}</key>\n    <string>1</string>\n  </dict>\n\
-         {folder}{out}{err}\
+         {folder}\
          \x20 <key>RunAtLoad</key>\n  <true/>\n\
          \x20 <key>KeepAlive</key>\n  <dict>\n    <key>SuccessfulExit</key>\n    <false/>\n  </dict>\n\
          \x20 <key>ProcessType</key>\n  <string>Interactive</string>\n\
@@ -48,7 +52,7 @@ pub(super) fn flags(text: &str) -> Vec<String> {
     let words = words.map(|(words, _)| words).unwrap_or_default();
     let words =
         words.split("<string>").skip(1).filter_map(|word| Some(word.split_once("</string>")?.0));
-    words.skip(1).map(read).collect()
+    words.skip(1 + KEEPER.len()).map(read).collect()
 }
 
 /// Whether the program runs, of what `launchctl print` says.
@@ -91,19 +95,21 @@ mod tests {
             flags: flags.to_vec(),
             folder: Some("/Users/jö".to_owned()),
         };
-        let text = text(&job, "/Users/jö/Library/Logs/auralync-client.log");
+        let text = text(&job);
         assert_eq!(super::flags(&text), job.flags);
         assert!(is_ours(&text));
         assert!(!is_ours(&text.replace("Written", "Typed")));
         for part in [
             "<string>org.auralync.client</string>",
-            "<string>/Users/jö &amp; co/auralync-client</string>",
+            "<string>/Users/jö &amp; co/auralync-client</string>\n    <string>service</string>\n    <string>run</string>\n    \
+             <string>--name</string>",
             "<key>SuccessfulExit</key>\n    <false/>",
             "<key>WorkingDirectory</key>\n  <string>/Users/jö</string>",
-            "<key>StandardErrorPath</key>\n  <string>/Users/jö/Library/Logs/auralync-client.log</string>",
         ] {
             assert!(text.contains(part), "no {part} in {text}");
         }
+        // Nothing bounds a file that launchd writes into.
+        assert!(!text.contains("StandardOutPath") && !text.contains("StandardErrorPath"), "{text}");
     }
 
     #[test]

@@ -4,11 +4,14 @@
 #![allow(unsafe_code, reason = "no safe crate that is here already reads the registry")]
 
 use std::ffi::c_void;
+use std::os::windows::io::AsRawHandle;
 use std::os::windows::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::ptr::null_mut;
 
-use windows_sys::Win32::Foundation::{ERROR_FILE_NOT_FOUND, ERROR_SUCCESS};
+use windows_sys::Win32::Foundation::{
+    ERROR_FILE_NOT_FOUND, ERROR_SUCCESS, HANDLE_FLAG_INHERIT, SetHandleInformation,
+};
 use windows_sys::Win32::System::Registry::{
     HKEY_CURRENT_USER, REG_SZ, RRF_RT_REG_SZ, RegDeleteKeyValueW, RegGetValueW, RegSetKeyValueW,
 };
@@ -27,6 +30,10 @@ pub(super) fn install(job: &Job) -> Result<String> {
     let line = run_value::text(job)?;
     keeper::end(job.program)?;
     let folder = place::typed_in(job.program)?;
+    if let Some(above) = folder.parent() {
+        std::fs::create_dir_all(above)
+            .map_err(|e| Error::file(above, plain(&e), "Make it a folder that you may write to"))?;
+    }
     let kept = match &job.folder {
         Some(typed_in) => std::fs::write(&folder, typed_in),
         None => std::fs::remove_file(&folder).or(Ok(())),
@@ -36,8 +43,13 @@ pub(super) fn install(job: &Job) -> Result<String> {
     let mut command = Command::new(&job.file);
     command.args(["service", "run"]).args(&job.flags).creation_flags(keeper::NO_WINDOW);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    keep_own_streams();
     let name = job.program.name();
-    command.spawn().map_err(|e| Error::internal(format!("cannot start {name}"), plain(&e)))?;
+    let spawned = command.spawn();
+    let mut started =
+        spawned.map_err(|e| Error::internal(format!("cannot start {name}"), plain(&e)))?;
+    // Until then nobody could end it: `remove` would find nothing that runs.
+    keeper::wait_for_start(job.program, &mut started)?;
     let (with, log) = (with(&job.flags), place::log(job.program)?.display().to_string());
     Ok(format!(
         "{name} starts when you sign in from now on, {with}, and is started now.\n\
@@ -49,15 +61,14 @@ pub(super) fn install(job: &Job) -> Result<String> {
 /// Stops the program and takes its value away.
 pub(super) fn remove(program: Program) -> Result<String> {
     let name = program.name();
-    if read(program)?.is_none() {
+    let is_there = read(program)?.is_some();
+    // The installer takes the value away where its choice is no longer made, and ends nothing.
+    if !is_there && !keeper::is_running(program)? {
         return Ok(format!("{name} does not start by itself: there is nothing to remove."));
     }
     refuse_others(program)?;
-    let (key, value) = (wide(KEY), wide(run_value::name(program)));
-    // SAFETY: both names end in 0 and live until the call returns.
-    let code = unsafe { RegDeleteKeyValueW(HKEY_CURRENT_USER, key.as_ptr(), value.as_ptr()) };
-    if code != ERROR_SUCCESS {
-        return Err(refused(code));
+    if is_there {
+        delete(program)?;
     }
     keeper::end(program)?;
     for file in [place::typed_in(program)?, place::lock(program)?] {
@@ -132,6 +143,27 @@ fn write(program: Program, line: &str) -> Result<()> {
         )
     };
     if code == ERROR_SUCCESS { Ok(()) } else { Err(refused(code)) }
+}
+
+fn delete(program: Program) -> Result<()> {
+    let (key, value) = (wide(KEY), wide(run_value::name(program)));
+    // SAFETY: both names end in 0 and live until the call returns.
+    let code = unsafe { RegDeleteKeyValueW(HKEY_CURRENT_USER, key.as_ptr(), value.as_ptr()) };
+    if code == ERROR_SUCCESS { Ok(()) } else { Err(refused(code)) }
+}
+
+/// From now on, what is started inherits nothing of what this program reads and writes: it goes on after this one, and
+/// whoever reads what `service install` says would wait for its end.
+fn keep_own_streams() {
+    let streams = [
+        std::io::stdin().as_raw_handle(),
+        std::io::stdout().as_raw_handle(),
+        std::io::stderr().as_raw_handle(),
+    ];
+    for stream in streams {
+        // SAFETY: a handle that is none, or a console's of old, is refused, and is inherited by nobody then.
+        unsafe { SetHandleInformation(stream, HANDLE_FLAG_INHERIT, 0) };
+    }
 }
 
 /// The system's own words for a failure.

@@ -11,7 +11,7 @@ use super::words::{
     client_port, codec, delay, output, recording, room_code, stats, talk, talk_codec, transport,
     volume, whole_number,
 };
-use super::{Simulation, Verbosity, code, computer, link};
+use super::{Desktop, Simulation, Verbosity, code, computer, link};
 use crate::codec::Codec;
 use crate::discovery::seek::Sought;
 use crate::discovery::target::Wanted;
@@ -154,6 +154,8 @@ pub struct ClientArgs {
     stats: Option<StatsTarget>,
     #[command(flatten)]
     verbosity: Verbosity,
+    #[command(flatten)]
+    _desktop: Desktop,
 }
 
 /// Where received sound goes.

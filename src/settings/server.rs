@@ -10,7 +10,7 @@ use clap::Parser;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::words::{address, certificate, duck, folder, host, recording, stats, whole_number};
-use super::{DEFAULT_WEB_PORT, Verbosity, computer};
+use super::{DEFAULT_WEB_PORT, Desktop, Verbosity, computer};
 use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
@@ -210,6 +210,8 @@ pub struct ServerArgs {
     stats: Option<StatsTarget>,
     #[command(flatten)]
     verbosity: Verbosity,
+    #[command(flatten)]
+    _desktop: Desktop,
 }
 
 /// Who may read the figures on the page's port.

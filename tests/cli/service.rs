@@ -260,6 +260,34 @@ fn where_nothing_else_does_the_program_keeps_itself_running_and_keeps_a_log() {
 }
 
 #[test]
+fn who_ends_the_keeper_ends_the_program_in_order_and_its_last_words_are_in_the_log() {
+    let user = User::new();
+    let log = ".local/state/auralync/auralync-server.log";
+    let flags =
+        ["--source", "tone", "--bind", "127.0.0.1", "--port", "0", "--no-web", "--no-discovery"];
+    let mut kept =
+        Program::start(user.command(SERVER, &[&["service", "run"], &flags[..]].concat()));
+    wait_until("the server runs", || user.in_home(log).contains("Ctrl-C stops."));
+    assert_eq!(kept.stop().code, Some(0));
+    let said = user.in_home(log);
+    assert!(said.contains("stopping") && said.ends_with("as it was asked for\n"), "{said}");
+}
+
+#[test]
+fn what_is_wrong_when_the_system_starts_the_keeper_is_in_its_log_and_not_tried_again() {
+    let user = User::new();
+    let mut command = user.command(SERVER, &["service", "run", "--preset", "gone"]);
+    command.env("AURALYNC_SERVICE", "1");
+    let ended = Program::start(command).wait();
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let said = user.in_home(".local/state/auralync/auralync-server.log");
+    assert!(said.contains("“gone”") && said.lines().count() == 1, "{said}");
+    // A person is told at once.
+    let ended = user.run(SERVER, &["service", "run", "--preset", "gone"]);
+    assert_one_line("--preset gone", &ended, 2, &["“gone”"]);
+}
+
+#[test]
 fn a_service_looks_for_servers_until_there_is_one_and_says_so_once() {
     let user = User::new();
     let mut command =

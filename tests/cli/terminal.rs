@@ -98,6 +98,10 @@ impl Window {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
+    pub(super) fn is_open(&mut self) -> bool {
+        self.script.try_wait().unwrap().is_none()
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = fs::read_to_string(self.folder.path("pid")).unwrap();
         kill_process(Pid::from_raw(pid.trim().parse().unwrap()).unwrap(), signal).unwrap();
@@ -126,7 +130,7 @@ impl Drop for Window {
     }
 }
 
-fn tone() -> (Program, String) {
+pub(super) fn tone() -> (Program, String) {
     let mut server = server(["--source", "tone", "--name", "PC"]);
     let address = server.address().to_string();
     (server, address)
@@ -338,6 +342,8 @@ fn a_program_that_is_stopped_and_goes_on_takes_keys_again() {
     window.wait_for("q quit");
     window.press("q");
     window.wait_for("stopping");
+    // What is typed before the shell has the terminal again is the program's.
+    wait_until("the shell's prompt", || window.contents().trim_end().ends_with(['#', '$']));
     window.press("exit\n");
     assert_eq!(window.ended().0, 0);
 }

@@ -150,7 +150,7 @@ fn two_listeners_in_one_program_hear_the_same_at_the_same_time_and_one_goes_on_w
         let since = heard.since.duration_since(one.since).as_secs_f64() * 48_000.0;
         let pairs = heard.left.windows(2).enumerate();
         pairs
-            .filter(|(_, pair)| pair[0] < -1e-3 && pair[1] >= 0.0)
+            .filter(|(_, pair)| pair[0] < 0.0 && pair[1] >= 0.0)
             .map(|(at, pair)| since + at as f64 + f64::from(-pair[0] / (pair[1] - pair[0])))
             .collect()
     };

@@ -324,7 +324,7 @@ fn firefox_plays() {
 #[test]
 fn a_delay_that_the_browser_cannot_make_is_exceeded_by_as_much_as_the_page_says() {
     for (preset, delay_ms) in [("low-latency", 80.0), ("live", LIVE_DELAY_MS)] {
-        let Evening { room, port, web, recorder, _player } = Evening::begin();
+        let Evening { room, port, web, recorder, _player } = Evening::begin_alone();
         let _server = server(&room, preset, port, web);
         let mut browser = Browser::start("chromium", &room, &folder(), web);
         browser.ask("open");
@@ -344,7 +344,7 @@ fn a_delay_that_the_browser_cannot_make_is_exceeded_by_as_much_as_the_page_says(
 
 #[test]
 fn a_delay_that_a_busy_page_needed_is_given_back_when_it_is_not() {
-    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let Evening { room, port, web, recorder, _player } = Evening::begin_alone();
     let _server = server(&room, "live", port, web);
     let mut browser = Browser::start("chromium", &room, &folder(), web);
     browser.ask("open");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::free_port;
-use crate::support::room::{EAR1, EAR2};
+use crate::support::room::{EAR1, EAR2, Room};
 use crate::support::waiting::wait_until;
 use crate::talk::{Conference, PAGE, wait_for_state};
 
@@ -25,7 +25,7 @@ fn via(conference: &Conference) -> Value {
 #[test]
 fn a_phone_talks_on_the_encrypted_page_behind_its_warning_and_where_no_websocket_opens() {
     let port = free_port().to_string();
-    let conference = Conference::begin_with(&["--https", &port]);
+    let conference = Conference::begin_in(Room::open(), &["--https", &port]);
     let mut browser = conference.page("open");
     wait_until("the page says how to talk", || {
         browser.ask("show")["talkSays"] == "Here you can only listen."
@@ -79,7 +79,7 @@ fn a_phone_talks_on_the_encrypted_page_behind_its_warning_and_where_no_websocket
 #[test]
 fn what_is_said_on_the_encrypted_page_and_to_it_is_soon_at_the_other_ear() {
     let port = free_port().to_string();
-    let conference = Conference::begin_with(&["--https", &port]);
+    let conference = Conference::begin_in(Room::open_alone(), &["--https", &port]);
     let mut browser = conference.browser_in_the_room();
     conference.enter(&mut browser, "open");
     browser.ask("tap #talk-securely>summary");

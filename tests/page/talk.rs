@@ -68,12 +68,11 @@ pub(crate) struct Conference {
 
 impl Conference {
     fn begin() -> Self {
-        Self::begin_with(&[])
+        Self::begin_in(Room::open(), &[])
     }
 
-    /// One whose server has flags of its own.
-    pub(crate) fn begin_with(more: &[&str]) -> Self {
-        let mut room = Room::open();
+    /// One in that room, whose server has flags of its own.
+    pub(crate) fn begin_in(mut room: Room, more: &[&str]) -> Self {
         room.plug_microphone(MIC1);
         room.make_default(EAR1);
         let (port, web) = (free_port(), free_port());

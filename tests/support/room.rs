@@ -81,7 +81,7 @@ impl Room {
         room
     }
 
-    /// The same with no other room beside it, for what a busy machine would spoil.
+    /// A room with its three sinks, and no other room beside it: for what a busy machine would spoil.
     pub(crate) fn open_alone() -> Self {
         let mut room = Self::surroundings(Turn::wait_for(ROOMS));
         room.start();

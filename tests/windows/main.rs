@@ -14,6 +14,8 @@ mod ending;
 #[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
+mod service;
+#[cfg(target_os = "linux")]
 mod sound;
 #[cfg(target_os = "linux")]
 mod steady;
@@ -49,7 +51,10 @@ use harness::{Test, Tests};
 
 #[cfg(target_os = "linux")]
 fn tests() -> (Vec<Test>, Result<(), String>) {
-    ([words::TESTS, sound::TESTS, files::TESTS, ending::TESTS].concat(), wine::is_there())
+    (
+        [words::TESTS, sound::TESTS, files::TESTS, ending::TESTS, service::TESTS].concat(),
+        wine::is_there(),
+    )
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod windows_pc;
+
 fn device(system: System, id: &str, name: &str, inputs: bool, outputs: bool) -> Listed {
     let mut listed = Listed {
         id: id.to_owned(),

@@ -34,6 +34,7 @@ fn the_flags_are_the_promised_ones() {
         "device",
         "dscp",
         "json",
+        "keep-window",
         "link",
         "list-devices",
         "list-servers",

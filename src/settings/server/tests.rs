@@ -25,6 +25,7 @@ fn the_flags_are_the_promised_ones() {
         "dscp",
         "duck",
         "https",
+        "keep-window",
         "list-devices",
         "listen-backlog",
         "max-clients",
