@@ -1,5 +1,6 @@
 //! Sound between servers, by way of an engine that others build: one server publishes, any number of others
 //! subscribe and serve listeners of their own.
 
+pub mod line;
 pub mod nats;
 pub mod sealed;

@@ -13,6 +13,7 @@ pub const PUBLIC_LENGTH: usize = 56;
 const USER: u8 = 20 << 3;
 
 /// A user's pair of keys.
+#[derive(Clone)]
 pub struct Nkey(SigningKey);
 
 impl Nkey {

@@ -1,0 +1,263 @@
+//! The socket to an engine: made, lost, and made anew at the next address. What is said over it is
+//! [`Session`]'s.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::nats::{Addresses, End, Event, Nkey, Session, Url, Writer};
+use crate::clock::Clock;
+use crate::error::{Error, Result, plain};
+
+const WAKER: Token = Token(0);
+const SOCKET: Token = Token(1);
+
+/// Bytes read at a time: a few frames of the largest.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Reads in a turn, so that an engine that has much to say keeps nothing else waiting for long.
+const MOST_READS: usize = 16;
+
+/// Addresses of one name that are tried, one after another.
+const MOST_OF_A_NAME: usize = 8;
+
+/// A line looks after its connection this often at least, in µs.
+const LOOK_US: u64 = 100_000;
+
+/// Who we are to an engine.
+pub struct Who {
+    /// What those see who watch it.
+    pub name: String,
+    /// What shows who we are, where the engine wants to know.
+    pub nkey: Option<Nkey>,
+}
+
+/// A connection that could not be made, or is over.
+#[derive(Debug)]
+pub struct Lost {
+    /// Where to.
+    pub url: Url,
+    /// Whether anything could be said over it.
+    pub had_worked: bool,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a connection is over.
+#[derive(Debug, thiserror::Error)]
+pub enum Why {
+    /// The engine, or what answers in its place, ended it or broke the protocol.
+    #[error(transparent)]
+    Ended(End),
+    /// The system says that there is no way there.
+    #[error("{}", plain(.0))]
+    Broken(io::Error),
+}
+
+struct Connection {
+    socket: TcpStream,
+    /// Others of the same name, to be tried if this one cannot be reached.
+    others: Vec<SocketAddr>,
+    is_connected: bool,
+    session: Session,
+    url: Url,
+}
+
+/// The line to one engine.
+pub struct Line {
+    poll: Poll,
+    events: Events,
+    waker: Arc<Waker>,
+    clock: Clock,
+    addresses: Addresses,
+    who: Who,
+    connection: Option<Connection>,
+    buffer: Box<[u8]>,
+}
+
+impl Line {
+    /// A line to the engine at these addresses. Nothing is tried before the first [`turn`](Self::turn).
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the system gives no event queue.
+    pub fn new(addresses: Addresses, who: Who, clock: Clock) -> Result<Self> {
+        let failed = |e: io::Error| Error::internal("cannot start the line to the engine", e);
+        let poll = Poll::new().map_err(failed)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(16),
+            waker,
+            clock,
+            addresses,
+            who,
+            connection: None,
+            buffer: vec![0; READ_BYTES].into(),
+        })
+    }
+
+    /// Ends another thread's wait in [`turn`](Self::turn).
+    #[must_use]
+    pub fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
+    }
+
+    /// The connection, where something can be said over it.
+    pub fn session(&mut self) -> Option<&mut Session> {
+        self.connection.as_mut().map(|connection| &mut connection.session).filter(|s| s.is_ready())
+    }
+
+    /// Gives the connection up, and goes on at the next address.
+    pub fn give_up(&mut self) {
+        if self.connection.take().is_some() {
+            self.addresses.failed(self.clock.now_us());
+        }
+    }
+
+    /// Writes what waits, rests until something comes, somebody wakes it or `rest` is over, and tells what came.
+    /// A connection that is missing is made first. Returns the one that was lost, if one was.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the event queue breaks.
+    pub fn turn(
+        &mut self,
+        rest: Duration,
+        mut tell: impl FnMut(&mut Writer, Event<'_>),
+    ) -> Result<Option<Lost>> {
+        let now_us = self.clock.now_us();
+        if self.connection.is_none()
+            && let Some(url) = self.addresses.due(now_us).cloned()
+        {
+            match Connection::begin(url.clone(), &self.poll, &self.who, now_us) {
+                Ok(connection) => self.connection = Some(connection),
+                Err(e) => {
+                    self.addresses.failed(now_us);
+                    return Ok(Some(Lost { url, had_worked: false, why: Why::Broken(e) }));
+                }
+            }
+        }
+        if let Some(lost) = self.serve(&mut tell) {
+            return Ok(Some(lost));
+        }
+        let until_us = match self.connection {
+            Some(_) => LOOK_US,
+            None => self.addresses.due_us().saturating_sub(self.clock.now_us()),
+        };
+        let rest = rest.min(Duration::from_micros(until_us));
+        match self.poll.poll(&mut self.events, Some(rest)) {
+            Err(e) if e.kind() != io::ErrorKind::Interrupted => {
+                return Err(Error::internal("the line to the engine broke", e));
+            }
+            _ => {}
+        }
+        Ok(self.serve(&mut tell))
+    }
+
+    /// Reads and writes as far as the socket allows.
+    fn serve(&mut self, tell: &mut impl FnMut(&mut Writer, Event<'_>)) -> Option<Lost> {
+        let connection = self.connection.as_mut()?;
+        let now_us = self.clock.now_us();
+        let had_worked = connection.session.is_ready();
+        let addresses = &mut self.addresses;
+        let served = connection.serve(&self.poll, &mut self.buffer, now_us, |writer, event| {
+            match &event {
+                Event::Ready => addresses.worked(),
+                Event::Info(info) => addresses.learn(&info.connect_urls),
+                _ => {}
+            }
+            tell(writer, event);
+        });
+        let why = served.err()?;
+        let lost = self.connection.take()?;
+        self.addresses.failed(now_us);
+        Some(Lost { url: lost.url, had_worked, why })
+    }
+}
+
+impl Connection {
+    fn begin(url: Url, poll: &Poll, who: &Who, now_us: u64) -> io::Result<Self> {
+        let found = (&*url.host, url.port).to_socket_addrs()?;
+        let mut others: Vec<SocketAddr> = found.take(MOST_OF_A_NAME).collect();
+        others.reverse();
+        let session = Session::new(&who.name, who.nkey.clone(), url.tls, now_us);
+        let socket = connect_to_one(&mut others, poll)?;
+        Ok(Self { socket, others, is_connected: false, session, url })
+    }
+
+    fn serve(
+        &mut self,
+        poll: &Poll,
+        buffer: &mut [u8],
+        now_us: u64,
+        mut tell: impl FnMut(&mut Writer, Event<'_>),
+    ) -> std::result::Result<(), Why> {
+        if !self.is_connected && !self.has_connected(poll).map_err(Why::Broken)? {
+            return self.session.mind(now_us).map_err(Why::Ended);
+        }
+        for _ in 0..MOST_READS {
+            match self.socket.read(buffer) {
+                Ok(0) => return Err(Why::Broken(io::ErrorKind::ConnectionReset.into())),
+                Ok(count) => self
+                    .session
+                    .read(&buffer[..count], now_us, &mut tell)
+                    .map_err(Why::Ended)?,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Why::Broken(e)),
+            }
+        }
+        self.session.mind(now_us).map_err(Why::Ended)?;
+        while !self.session.waiting().is_empty() {
+            match self.socket.write(self.session.waiting()) {
+                Ok(0) => return Err(Why::Broken(io::ErrorKind::WriteZero.into())),
+                Ok(count) => self.session.wrote(count),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Why::Broken(e)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the socket is there. Where it cannot be, another address of the same name is tried.
+    fn has_connected(&mut self, poll: &Poll) -> io::Result<bool> {
+        let failed = match self.socket.take_error()? {
+            Some(e) => e,
+            None => match self.socket.peer_addr() {
+                Ok(_) => {
+                    self.is_connected = true;
+                    return Ok(true);
+                }
+                Err(e) if e.kind() == io::ErrorKind::NotConnected => return Ok(false),
+                Err(e) => e,
+            },
+        };
+        if self.others.is_empty() {
+            return Err(failed);
+        }
+        self.socket = connect_to_one(&mut self.others, poll)?;
+        Ok(false)
+    }
+}
+
+/// Begins a connection to the last of these addresses that the system has a way to.
+fn connect_to_one(others: &mut Vec<SocketAddr>, poll: &Poll) -> io::Result<TcpStream> {
+    let mut failed = io::Error::from(io::ErrorKind::NotFound);
+    while let Some(address) = others.pop() {
+        match TcpStream::connect(address) {
+            Ok(mut socket) => {
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                poll.registry().register(&mut socket, SOCKET, interest)?;
+                // Sound that waits for other sound is late.
+                socket.set_nodelay(true)?;
+                return Ok(socket);
+            }
+            Err(e) => failed = e,
+        }
+    }
+    Err(failed)
+}
