@@ -3,4 +3,5 @@
 
 pub mod line;
 pub mod nats;
+pub mod said;
 pub mod sealed;

@@ -1,0 +1,251 @@
+//! What the servers of one room say to each other, before it is sealed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::opus::Layout;
+use crate::codec::{Codec, MAX_CODECS};
+use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable_name};
+use crate::wire::{MAX_ALGORITHMIC_DELAY, MAX_AUDIO_PAYLOAD, MAX_NAME, MAX_NAME_BYTES, Pong};
+
+/// The newest version of what is said here. Servers of another one hear that from each other, and no more.
+pub const VERSION: u32 = 1;
+
+/// Longest playout delay, in ms: what presets allow.
+const LONGEST_DELAY_MS: u32 = 10_000;
+
+/// What is said of: the subjects of a room, behind its name.
+pub mod about {
+    /// What the origin sends, once a second and whenever it changes.
+    pub const STREAM: &str = "stream";
+    /// What an edge wants to have, as long as it says so.
+    pub const WANT: &str = "want";
+    /// The origin's clock is asked for.
+    pub const TIME: &str = "time";
+    /// Sound that an edge has missed is asked for.
+    pub const PAST: &str = "past";
+}
+
+/// The subject of a codec's sound, behind the room's name.
+#[must_use]
+pub fn audio(codec: Codec) -> String {
+    // A colon is for an address, and a dot for what lies below.
+    format!("audio.{}", codec.to_string().replace(':', "-"))
+}
+
+/// What an origin sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// The version that it speaks.
+    pub version: u32,
+    /// Its run: another one is another stream, with other positions and another clock.
+    pub session: String,
+    /// What people call it.
+    pub name: String,
+    /// Frames per second.
+    pub sample_rate: u32,
+    /// Samples per frame.
+    pub channels: u16,
+    /// Frames in a chunk of everything but Opus.
+    pub chunk_size: u32,
+    /// How long after its capture a sample is heard, in ms, and the capture time from which that holds, in µs.
+    pub playout_delay_ms: u32,
+    /// See above.
+    pub delay_from_us: u64,
+    /// Frames of 48 kHz in a packet of Opus, and by how many decoded sound lags.
+    pub opus_frames: u32,
+    /// See above.
+    pub opus_delay: u32,
+    /// Codecs that an edge may want, the best first.
+    pub codecs: Vec<String>,
+}
+
+impl Stream {
+    /// Reads what an origin says.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence.
+    pub fn read(json: &[u8]) -> Result<Self, String> {
+        let mut stream: Self = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+        if stream.version != VERSION {
+            return Err(format!(
+                "it speaks version {} of the way between servers, and this one {VERSION}: both must be the \
+                 same version of AuraLync",
+                stream.version
+            ));
+        }
+        stream.name = printable_name(&stream.name, MAX_NAME, MAX_NAME_BYTES);
+        stream.codecs.truncate(MAX_CODECS);
+        let bytes = u64::from(stream.chunk_size) * u64::from(stream.channels) * 4;
+        let is_session = |c: char| c.is_ascii_hexdigit();
+        let is_right = (1..=MAX_STREAM_RATE).contains(&stream.sample_rate)
+            && (1..=MAX_STREAM_CHANNELS).contains(&stream.channels)
+            && (1..=MAX_AUDIO_PAYLOAD as u64).contains(&bytes)
+            && (1..=LONGEST_DELAY_MS).contains(&stream.playout_delay_ms)
+            && [120, 240, 480, 960, 1920, 2880].contains(&stream.opus_frames)
+            && stream.opus_delay <= MAX_ALGORITHMIC_DELAY
+            && stream.session.len() == 16
+            && stream.session.chars().all(is_session);
+        if is_right { Ok(stream) } else { Err("it says of its stream what cannot be".to_owned()) }
+    }
+
+    /// Rate and channels.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        Format { sample_rate: self.sample_rate, channels: self.channels }
+    }
+
+    /// How its Opus is cut.
+    #[must_use]
+    pub fn opus(&self) -> Layout {
+        Layout { frames: self.opus_frames, delay: self.opus_delay, is_constant: false }
+    }
+}
+
+/// What an edge wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Want {
+    /// Codecs whose sound it needs.
+    pub codecs: Vec<String>,
+    /// What people call it.
+    pub name: String,
+    /// How many listen there.
+    pub listeners: u32,
+}
+
+impl Want {
+    /// Reads what an edge says. `None` where it is no such thing.
+    #[must_use]
+    pub fn read(json: &[u8]) -> Option<Self> {
+        let mut want: Self = serde_json::from_slice(json).ok()?;
+        want.codecs.truncate(MAX_CODECS);
+        want.name = printable_name(&want.name, MAX_NAME, MAX_NAME_BYTES);
+        Some(want)
+    }
+
+    /// The codecs that there are among those that it names.
+    pub fn known(&self) -> impl Iterator<Item = Codec> {
+        self.codecs.iter().filter_map(|name| Codec::parse(name))
+    }
+}
+
+/// What an edge has missed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// In which codec.
+    pub codec: String,
+    /// What was captured from then on, in µs of the origin's clock.
+    pub from_us: u64,
+}
+
+impl Past {
+    /// Reads what an edge says. `None` where it is no such thing.
+    #[must_use]
+    pub fn read(json: &[u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok()
+    }
+}
+
+/// A question for the origin's clock: a number, and when it was asked, in µs of who asks; 8 bytes each, big-endian.
+#[must_use]
+pub fn question(number: u64, client_us: u64) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    bytes[8..].copy_from_slice(&client_us.to_be_bytes());
+    bytes
+}
+
+/// The origin's answer: the question, when it was read, and when this was said, in µs of the origin. `None` where
+/// that is no question.
+#[must_use]
+pub fn answer(question: &[u8], received_us: u64, sent_us: u64) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    bytes[..16].copy_from_slice(question.first_chunk::<16>().filter(|_| question.len() == 16)?);
+    bytes[16..24].copy_from_slice(&received_us.to_be_bytes());
+    bytes[24..].copy_from_slice(&sent_us.to_be_bytes());
+    Some(bytes)
+}
+
+/// What an answer says, with the number of its question. `None` where it is none.
+#[must_use]
+pub fn read_answer(bytes: &[u8]) -> Option<(u64, Pong)> {
+    let bytes: &[u8; 32] = bytes.try_into().ok()?;
+    let number = |at: usize| bytes[at..].first_chunk().map(|eight| u64::from_be_bytes(*eight));
+    let pong =
+        Pong { client_us: number(8)?, received_us: number(16)?, sent_us: number(24)? };
+    Some((number(0)?, pong))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream() -> Stream {
+        Stream {
+            version: VERSION,
+            session: "0123456789abcdef".to_owned(),
+            name: "Cinema".to_owned(),
+            sample_rate: 48_000,
+            channels: 2,
+            chunk_size: 1024,
+            playout_delay_ms: 300,
+            delay_from_us: 0,
+            opus_frames: 960,
+            opus_delay: 312,
+            codecs: vec!["opus:128".to_owned()],
+        }
+    }
+
+    fn read(stream: &Stream) -> Result<Stream, String> {
+        Stream::read(&serde_json::to_vec(stream).unwrap())
+    }
+
+    #[test]
+    fn what_an_origin_says_is_read_as_it_was_said() {
+        assert_eq!(read(&stream()), Ok(stream()));
+        let many = Stream { codecs: vec!["f32".to_owned(); 1_000], ..stream() };
+        assert_eq!(read(&many).unwrap().codecs.len(), MAX_CODECS);
+        let long = Stream { name: "x".repeat(10_000), ..stream() };
+        assert!(read(&long).unwrap().name.len() <= MAX_NAME_BYTES);
+    }
+
+    #[test]
+    fn a_stream_that_cannot_be_is_refused() {
+        for wrong in [
+            Stream { sample_rate: 0, ..stream() },
+            Stream { channels: 0, ..stream() },
+            Stream { channels: u16::MAX, ..stream() },
+            Stream { chunk_size: u32::MAX, ..stream() },
+            Stream { playout_delay_ms: 0, ..stream() },
+            Stream { playout_delay_ms: u32::MAX, ..stream() },
+            Stream { opus_frames: 7, ..stream() },
+            Stream { opus_delay: u32::MAX, ..stream() },
+            Stream { session: "../../etc/passwd".to_owned(), ..stream() },
+            Stream { session: "é".repeat(8), ..stream() },
+        ] {
+            assert_eq!(read(&wrong), Err("it says of its stream what cannot be".to_owned()));
+        }
+        let other = read(&Stream { version: 2, ..stream() }).unwrap_err();
+        assert!(other.contains("version 2") && other.contains("this one 1"), "{other}");
+        assert!(Stream::read(b"[]").is_err());
+    }
+
+    #[test]
+    fn a_clocks_answer_holds_its_question() {
+        let asked = question(7, 1_000);
+        let said = answer(&asked, 2_000, 3_000).unwrap();
+        let pong = Pong { client_us: 1_000, received_us: 2_000, sent_us: 3_000 };
+        assert_eq!(read_answer(&said), Some((7, pong)));
+        assert_eq!(answer(&asked[..15], 0, 0), None);
+        assert_eq!(answer(&said, 0, 0), None);
+        assert_eq!(read_answer(&asked), None);
+    }
+
+    #[test]
+    fn every_codec_has_a_subject_of_its_own_without_dots_that_others_mean() {
+        let mut subjects = Codec::all().map(audio).to_vec();
+        subjects.sort();
+        subjects.dedup();
+        assert_eq!(subjects.len(), Codec::COUNT);
+        assert!(subjects.iter().all(|subject| subject.matches('.').count() == 1));
+    }
+}
