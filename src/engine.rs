@@ -5,3 +5,4 @@ pub mod line;
 pub mod nats;
 pub mod said;
 pub mod sealed;
+pub mod uplink;

@@ -198,13 +198,17 @@ impl Session {
         self.writer.unsubscribe(subscription);
     }
 
+    /// Whether so many bytes would be said now.
+    #[must_use]
+    pub fn has_room(&self, length: usize) -> bool {
+        let is_short = length as u64 <= self.max_payload;
+        self.state == State::Ready && is_short && self.writer.waiting().len() + length <= MOST_WAITING
+    }
+
     /// Publishes `payload`, whose parts follow one another. `false`, and counted, where it is not said: nobody has
     /// let us in, it is longer than the engine takes, or too much waits.
     pub fn publish(&mut self, subject: &str, reply: Option<&str>, payload: &[&[u8]]) -> bool {
-        let length: usize = payload.iter().map(|part| part.len()).sum();
-        let fits = length as u64 <= self.max_payload
-            && self.writer.waiting().len() + length <= MOST_WAITING;
-        if self.state != State::Ready || !fits {
+        if !self.has_room(payload.iter().map(|part| part.len()).sum()) {
             self.unsaid += 1;
             return false;
         }
