@@ -1,6 +1,7 @@
 //! Sound between servers, by way of an engine that others build: one server publishes, any number of others
 //! subscribe and serve listeners of their own.
 
+pub mod edge;
 pub mod line;
 pub mod nats;
 pub mod said;

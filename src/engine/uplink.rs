@@ -262,7 +262,8 @@ impl Uplink {
         self.speak_of_the_past(session, now_us);
     }
 
-    /// Sends those who have missed something what they ask for, as fast as that may go, and an empty message behind.
+    /// Sends those who have missed something what they ask for, as fast as that may go: the index of the codec and a
+    /// frame, and no frame behind the last.
     fn speak_of_the_past(&mut self, session: &mut Session, now_us: u64) {
         let since_us = now_us.saturating_sub(self.past_us).min(1_000_000);
         self.past_us = now_us;
@@ -273,12 +274,13 @@ impl Uplink {
             let next = kept.and_then(|kept| {
                 kept.iter().find(|frame| frame.header().captured_us >= missed.from_us)
             });
-            let body = next.map_or(&[][..], AudioFrame::typed);
+            let index = u8::try_from(missed.codec.index()).unwrap_or(u8::MAX);
+            let body = [&[index][..], next.map_or(&[][..], AudioFrame::typed)].concat();
             let length = body.len() + OVERHEAD;
             if length as u64 > self.past_bytes || !session.has_room(length) {
                 return;
             }
-            let sealed = self.mouth.seal(&self.subjects.past, body);
+            let sealed = self.mouth.seal(&self.subjects.past, &body);
             if !session.publish(&missed.reply, None, &[&sealed]) {
                 return;
             }

@@ -1,0 +1,250 @@
+use super::*;
+use crate::codec::pcm::Dither;
+use crate::engine::nats::Event;
+use crate::engine::uplink::Uplink;
+use crate::secure::Key;
+use crate::wire::AudioHeader;
+
+/// The origin's clock is this far ahead, in µs.
+const AHEAD_US: u64 = 500_000_000;
+
+const CODEC: Codec = Codec::Int16;
+const FRAMES: u32 = 480;
+
+/// An origin and an edge, with an engine between them that is as quick as it can be.
+struct Two {
+    uplink: Uplink,
+    edge: Edge,
+    /// Their connections: a session each.
+    origin_line: Session,
+    edge_line: Session,
+    now_us: u64,
+    position: u64,
+    told: Vec<Told>,
+    /// What is published on the way to the edge is lost.
+    is_cut: bool,
+}
+
+fn ready() -> Session {
+    let mut session = Session::new("", None, false, 0);
+    session.read(b"INFO {\"max_payload\":65536}\r\nPONG\r\n", 0, |_, _| {}).unwrap();
+    session.wrote(session.waiting().len());
+    session
+}
+
+fn stream() -> Stream {
+    Stream {
+        version: said::VERSION,
+        session: "0123456789abcdef".to_owned(),
+        name: "Cinema".to_owned(),
+        sample_rate: 48_000,
+        channels: 2,
+        chunk_size: FRAMES,
+        playout_delay_ms: 300,
+        delay_from_us: 0,
+        opus_frames: 960,
+        opus_delay: 312,
+        codecs: vec!["s16".to_owned()],
+    }
+}
+
+/// What a client says, as an engine reads it: subject, where an answer goes, what was said.
+fn published(session: &mut Session) -> Vec<(String, Option<String>, Vec<u8>)> {
+    let said = session.waiting().to_vec();
+    session.wrote(said.len());
+    let (mut found, mut rest) = (Vec::new(), &*said);
+    while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
+        let line = std::str::from_utf8(&rest[..end]).unwrap();
+        rest = &rest[end + 2..];
+        let words: Vec<&str> = line.split(' ').collect();
+        if words[0] == "PUB" {
+            let length: usize = words[words.len() - 1].parse().unwrap();
+            let reply = (words.len() == 4).then(|| words[2].to_owned());
+            found.push((words[1].to_owned(), reply, rest[..length].to_vec()));
+            rest = &rest[length + 2..];
+        }
+    }
+    found
+}
+
+impl Two {
+    fn meet() -> Self {
+        let backbone = Backbone::new(&Key::new([7; 32]));
+        let mut two = Self {
+            uplink: Uplink::new(&backbone, 5, stream()),
+            edge: Edge::new(&backbone, 9, "Balcony"),
+            origin_line: ready(),
+            edge_line: ready(),
+            now_us: 1_000_000,
+            position: 0,
+            told: Vec::new(),
+            is_cut: false,
+        };
+        two.edge.want(&mut two.edge_line, |codec| codec == CODEC, 3);
+        two
+    }
+
+    /// So long passes, in steps of 10 ms, with a frame of sound in each.
+    fn pass(&mut self, ms: u64) {
+        for _ in 0..ms / 10 {
+            self.now_us += 10_000;
+            let header = AudioHeader {
+                flags: 0,
+                frames: FRAMES,
+                position: self.position,
+                captured_us: self.now_us + AHEAD_US,
+            };
+            let samples = vec![self.position as f32 / 1e9; FRAMES as usize * 2];
+            let frame = AudioFrame::pcm(CODEC, header, &samples, &mut Dither::default()).unwrap();
+            self.position += u64::from(FRAMES);
+            self.uplink.take(&frame, self.now_us + AHEAD_US);
+            self.talk();
+        }
+    }
+
+    /// Both say what they have to say, until nobody has.
+    fn talk(&mut self) {
+        loop {
+            let told = &mut self.told;
+            self.edge.speak(&mut self.edge_line, self.now_us, |what| told.push(what));
+            self.uplink.speak(&mut self.origin_line, self.now_us + AHEAD_US);
+            let (up, down) = (published(&mut self.edge_line), published(&mut self.origin_line));
+            if up.is_empty() && down.is_empty() {
+                return;
+            }
+            for (subject, reply, body) in up {
+                let number = match &subject {
+                    subject if subject.ends_with("want") => 1,
+                    subject if subject.ends_with("time") => 2,
+                    _ => 3,
+                };
+                let (uplink, now_us) = (&mut self.uplink, self.now_us + AHEAD_US);
+                through(&mut self.origin_line, number, reply.as_deref(), &body, |writer, body| {
+                    uplink.hear(number, reply.as_deref(), body, now_us, writer);
+                });
+            }
+            for (subject, _, body) in down {
+                let is_sound = subject.contains("audio");
+                if self.is_cut && is_sound {
+                    continue;
+                }
+                let number = match &subject {
+                    subject if subject.ends_with("stream") => STREAM,
+                    subject if subject.ends_with("time") => TIME,
+                    subject if subject.ends_with("past") => MISSED,
+                    _ => number(CODEC),
+                };
+                let (edge, told, now_us) = (&mut self.edge, &mut self.told, self.now_us);
+                through(&mut self.edge_line, number, None, &body, |writer, body| {
+                    edge.hear(number, body, now_us, writer, |what| told.push(what));
+                });
+            }
+        }
+    }
+
+    fn heard(&self) -> Vec<AudioHeader> {
+        let frames = self.told.iter().filter_map(|told| match told {
+            Told::Frame(frame) => Some(*frame.header()),
+            _ => None,
+        });
+        frames.collect()
+    }
+
+    fn begun(&self) -> usize {
+        self.told.iter().filter(|told| matches!(told, Told::Begins(_))).count()
+    }
+}
+
+/// A message of an engine to whoever has that session.
+fn through(
+    session: &mut Session,
+    number: u64,
+    reply: Option<&str>,
+    body: &[u8],
+    mut hear: impl FnMut(&mut Writer, &[u8]),
+) {
+    let reply = reply.map(|reply| format!("{reply} ")).unwrap_or_default();
+    let mut bytes = format!("MSG x {number} {reply}{}\r\n", body.len()).into_bytes();
+    bytes.extend(body);
+    bytes.extend(b"\r\n");
+    let read = session.read(&bytes, 0, |writer, event| {
+        if let Event::Message { payload, .. } = event {
+            hear(writer, payload);
+        }
+    });
+    read.unwrap();
+}
+
+#[test]
+fn an_edge_hands_on_every_frame_once_in_order_and_in_its_own_time() {
+    let mut two = Two::meet();
+    two.pass(5_000);
+    assert_eq!(two.begun(), 1);
+    let heard = two.heard();
+    assert!(heard.len() > 400, "{}", heard.len());
+    for pair in heard.windows(2) {
+        assert_eq!(pair[1].position, pair[0].position + u64::from(FRAMES));
+    }
+    let last = heard[heard.len() - 1];
+    assert!(last.captured_us.abs_diff(two.now_us) < 1_000, "{last:?} at {}", two.now_us);
+    assert_eq!(two.edge.counts.gaps, 0);
+    let edges: Vec<_> = two.uplink.edges(two.now_us + AHEAD_US).collect();
+    assert_eq!((&*edges[0].name, edges[0].listeners), ("Balcony", 3));
+}
+
+#[test]
+fn what_was_missed_is_asked_for_and_comes_in_its_place() {
+    let mut two = Two::meet();
+    two.pass(2_000);
+    two.is_cut = true;
+    two.pass(200);
+    two.is_cut = false;
+    two.pass(1_000);
+    let heard = two.heard();
+    for pair in heard.windows(2) {
+        assert_eq!(pair[1].position, pair[0].position + u64::from(FRAMES));
+    }
+    assert_eq!((two.edge.counts.gaps, two.uplink.counts().again), (0, 20));
+}
+
+#[test]
+fn what_is_older_than_anybody_plays_is_missing_and_counted() {
+    let mut two = Two::meet();
+    two.pass(2_000);
+    two.is_cut = true;
+    two.pass(1_000);
+    two.is_cut = false;
+    two.pass(1_000);
+    let counts = two.edge.counts;
+    assert_eq!(counts.gaps, 1);
+    let again = two.uplink.counts().again;
+    assert!((25..=31).contains(&again), "{again} frames of 300 ms");
+}
+
+#[test]
+fn an_origin_that_is_gone_makes_room_for_another_and_one_that_is_there_does_not() {
+    let mut two = Two::meet();
+    two.pass(1_000);
+    let backbone = Backbone::new(&Key::new([7; 32]));
+    let other = Stream { session: "fedcba9876543210".to_owned(), ..stream() };
+    let first = std::mem::replace(&mut two.uplink, Uplink::new(&backbone, 6, other.clone()));
+    two.pass(1_000);
+    assert!(two.told.iter().any(|told| matches!(told, Told::Another)));
+    assert_eq!(two.begun(), 1);
+    two.pass(4_000);
+    assert_eq!(two.begun(), 2, "the first has said nothing for seconds");
+    drop(first);
+}
+
+#[test]
+fn what_nobody_can_have_said_is_refused() {
+    let mut two = Two::meet();
+    two.pass(1_000);
+    let (edge, mut writer) = (&mut two.edge, Writer::default());
+    for number in [STREAM, TIME, MISSED, number(CODEC)] {
+        edge.hear(number, &[0; 100], two.now_us, &mut writer, |_| panic!("it is handed on"));
+        edge.hear(number, b"", two.now_us, &mut writer, |_| panic!("it is handed on"));
+    }
+    edge.hear(99, b"", two.now_us, &mut writer, |_| panic!("it is handed on"));
+    assert_eq!(edge.counts.refused, 8);
+}
