@@ -148,7 +148,7 @@ impl Edge {
                 continue;
             }
             // Whoever begins to listen begins with what comes from now on.
-            *track = Track { is_wanted, ..Track::default() };
+            *track = Track::new(is_wanted);
             if is_wanted {
                 session.subscribe(&self.backbone.subject(&said::audio(codec)), number(codec));
                 self.want_at_us = 0;
@@ -306,7 +306,7 @@ impl Edge {
                 self.origin = Some(Origin { run, stream: None, heard_us: now_us, clock });
                 self.has_told_of_another = false;
                 self.tracks.iter_mut().for_each(|track| {
-                    *track = Track { is_wanted: track.is_wanted, ..Track::default() };
+                    *track = Track::new(track.is_wanted);
                 });
             }
         }

@@ -73,6 +73,11 @@ impl Came {
 }
 
 impl Track {
+    /// One of which nothing has come.
+    pub(super) fn new(is_wanted: bool) -> Self {
+        Self { is_wanted, ..Self::default() }
+    }
+
     /// Takes a frame that everybody gets.
     #[expect(clippy::too_many_arguments, reason = "a frame, its stream, the time, and where it goes")]
     pub(super) fn take(
