@@ -161,7 +161,8 @@ impl Edge {
     /// Says what is to be said: what is wanted, and questions for the clock. Hands on what has waited long enough.
     pub fn speak(&mut self, session: &mut Session, now_us: u64, mut tell: impl FnMut(Told)) {
         if now_us >= self.want_at_us {
-            let wanted = Codec::all().into_iter().filter(|codec| self.tracks[codec.index()].is_wanted);
+            let wanted =
+                Codec::all().into_iter().filter(|codec| self.tracks[codec.index()].is_wanted);
             let want = Want {
                 codecs: wanted.map(|codec| codec.to_string()).collect(),
                 name: self.name.clone(),
@@ -284,7 +285,8 @@ impl Edge {
         let track = &mut self.tracks[codec.index()];
         if frame.is_empty() {
             track.let_go(&mut self.counts, tell);
-        } else if !track.take_missed(codec, frame, stream.channels, offset, &mut self.counts, tell) {
+        } else if !track.take_missed(codec, frame, stream.channels, offset, &mut self.counts, tell)
+        {
             self.counts.refused += 1;
         }
     }

@@ -201,10 +201,9 @@ impl Connection {
         for _ in 0..MOST_READS {
             match self.socket.read(buffer) {
                 Ok(0) => return Err(Why::Broken(io::ErrorKind::ConnectionReset.into())),
-                Ok(count) => self
-                    .session
-                    .read(&buffer[..count], now_us, &mut tell)
-                    .map_err(Why::Ended)?,
+                Ok(count) => {
+                    self.session.read(&buffer[..count], now_us, &mut tell).map_err(Why::Ended)?
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(Why::Broken(e)),

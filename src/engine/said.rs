@@ -170,8 +170,7 @@ pub fn answer(question: &[u8], received_us: u64, sent_us: u64) -> Option<[u8; 32
 pub fn read_answer(bytes: &[u8]) -> Option<(u64, Pong)> {
     let bytes: &[u8; 32] = bytes.try_into().ok()?;
     let number = |at: usize| bytes[at..].first_chunk().map(|eight| u64::from_be_bytes(*eight));
-    let pong =
-        Pong { client_us: number(8)?, received_us: number(16)?, sent_us: number(24)? };
+    let pong = Pong { client_us: number(8)?, received_us: number(16)?, sent_us: number(24)? };
     Some((number(0)?, pong))
 }
 

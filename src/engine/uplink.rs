@@ -227,6 +227,10 @@ impl Uplink {
             }
         }
         self.edges.retain(|_, edge| edge.until_us > now_us);
+        if !self.edges.contains_key(&run) {
+            // Whoever comes wants to know what it comes to.
+            self.told_us = None;
+        }
         if self.edges.len() < MOST_EDGES || self.edges.contains_key(&run) {
             let Want { name, listeners, .. } = want;
             self.edges.insert(run, EdgeSeen { name, listeners, until_us });

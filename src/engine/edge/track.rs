@@ -79,7 +79,10 @@ impl Track {
     }
 
     /// Takes a frame that everybody gets.
-    #[expect(clippy::too_many_arguments, reason = "a frame, its stream, the time, and where it goes")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a frame, its stream, the time, and where it goes"
+    )]
     pub(super) fn take(
         &mut self,
         codec: Codec,
@@ -127,7 +130,11 @@ impl Track {
         // Later than that, what lies behind it is out already.
         if self.hold_until_us.is_some() {
             self.hand_on(came, counts, tell);
-            if self.held.front().is_some_and(|held| self.end.is_some_and(|(end, _)| held.position() <= end)) {
+            if self
+                .held
+                .front()
+                .is_some_and(|held| self.end.is_some_and(|(end, _)| held.position() <= end))
+            {
                 self.let_go(counts, tell);
             }
         }

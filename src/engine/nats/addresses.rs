@@ -49,7 +49,9 @@ impl Addresses {
     #[must_use]
     pub fn due(&self, now_us: u64) -> Option<&Url> {
         let at = self.next % self.count().max(1);
-        (now_us >= self.not_before_us).then(|| self.given.iter().chain(&self.told).nth(at)).flatten()
+        (now_us >= self.not_before_us)
+            .then(|| self.given.iter().chain(&self.told).nth(at))
+            .flatten()
     }
 
     /// When there is something to be tried, in µs.

@@ -202,7 +202,9 @@ impl Session {
     #[must_use]
     pub fn has_room(&self, length: usize) -> bool {
         let is_short = length as u64 <= self.max_payload;
-        self.state == State::Ready && is_short && self.writer.waiting().len() + length <= MOST_WAITING
+        self.state == State::Ready
+            && is_short
+            && self.writer.waiting().len() + length <= MOST_WAITING
     }
 
     /// Publishes `payload`, whose parts follow one another. `false`, and counted, where it is not said: nobody has

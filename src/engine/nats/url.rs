@@ -32,7 +32,9 @@ impl Url {
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if rest.contains('@') {
-            return Err("names and passwords are not written there, where others read them".to_owned());
+            return Err(
+                "names and passwords are not written there, where others read them".to_owned()
+            );
         }
         let (host, port) = match rest.strip_prefix('[') {
             Some(rest) => {
