@@ -142,7 +142,7 @@ pub const MAX_CLIENT_FRAME: usize = 4096;
 pub const MAX_JSON: usize = 16 * 1024;
 
 /// Longest id or name that is kept of a peer's, in characters.
-pub(crate) const MAX_NAME: usize = 64;
+pub const MAX_NAME: usize = 64;
 
 /// Longest name that is kept of a client's, in bytes: lists of people go to everybody.
 pub const MAX_NAME_BYTES: usize = 64;
