@@ -22,16 +22,15 @@ demo-mix: ## three generated files mixed, one of which ends: their levels and th
 	@cargo run --release --locked --quiet --example demo-mix
 
 # Built without sound cards, everything that has nothing to do with them is the same code, and so is every
-# test inside the library: these look at what differs, which is what the programs say.
-WITHOUT_CARDS := --no-fail-fast --no-default-features
-
+# test inside the library: the second run looks at what differs, which is what the programs say.
+#
 # Tests with real programs wait more than they work, so that several share a core; those with real
 # sound go two at a time all the same.
 test: export RUST_TEST_THREADS ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
 test: ## every check a change must pass, with real sound through a private PulseAudio
 	@scripts/setup.sh build sound files page network
 	cargo test --locked --no-fail-fast
-	cargo test --locked $(WITHOUT_CARDS) --test silent -- cli:: protocol::
+	cargo test --locked --no-fail-fast --no-default-features --test silent -- cli:: protocol::
 
 test-windows: ## the Windows programs under Wine, with sound: lists, plays, captures, records, ends; NAMES= chooses tests
 	@scripts/windows.sh $(NAMES)

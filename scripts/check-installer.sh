@@ -200,11 +200,7 @@ expect "it installs where the user has no PATH" code_is 0 "$setup" /S
 expect "and makes one" is "$(key Environment Path)" "$windows_folder"
 # Without _? it copies itself, as it does for a user, and goes on when that has started.
 expect "out as a user does it" code_is 0 "$folder/uninstall.exe" /S
-for _ in $(seq 300); do
-    [ -e "$folder" ] || break
-    sleep 0.1
-done
-expect "then no file is left, and no folder" test ! -e "$folder"
+expect "then no file is left, and no folder" wait_until test ! -e "$folder"
 expect "nor a PATH" is "$(key Environment Path)" ""
 
 echo "check: the installer: $looked things looked at under $("$wine" --version), $wrong wrong"

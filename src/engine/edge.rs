@@ -4,7 +4,7 @@
 mod track;
 
 use super::nats::{Session, Writer};
-use super::said::{self, Past, Stream, Want, about};
+use super::said::{self, Past, Stream, Subjects, Want};
 use super::sealed::{Backbone, Ear, Mouth, Role};
 use crate::chance::Chance;
 use crate::clock::{Offset, ServerClock};
@@ -80,7 +80,7 @@ impl Origin {
 pub struct Edge {
     mouth: Mouth,
     ear: Ear,
-    backbone: Backbone,
+    subjects: Subjects,
     /// Where answers go: one for each of ours.
     inbox: String,
     name: String,
@@ -108,7 +108,7 @@ impl Edge {
         Self {
             mouth: Mouth::new(backbone, Role::Edge, run),
             ear: Ear::new(backbone, Role::Origin),
-            backbone: backbone.clone(),
+            subjects: Subjects::new(backbone),
             inbox,
             name: name.to_owned(),
             listeners: 0,
@@ -129,11 +129,11 @@ impl Edge {
     /// A connection is there: asks for what the origin says, and for the sound that is wanted. What was missed
     /// meanwhile is asked for with the first frame behind it.
     pub fn begin(&mut self, writer: &mut Writer) {
-        writer.subscribe(&self.backbone.subject(about::STREAM), STREAM);
+        writer.subscribe(&self.subjects.stream, STREAM);
         writer.subscribe(&format!("{}.time", self.inbox), TIME);
         writer.subscribe(&format!("{}.past", self.inbox), MISSED);
         for codec in Codec::all().into_iter().filter(|codec| self.tracks[codec.index()].is_wanted) {
-            writer.subscribe(&self.backbone.subject(&said::audio(codec)), number(codec));
+            writer.subscribe(&self.subjects.audio[codec.index()], number(codec));
         }
         (self.asked, self.ask_at_us, self.want_at_us) = (None, 0, 0);
     }
@@ -150,7 +150,7 @@ impl Edge {
             // Whoever begins to listen begins with what comes from now on.
             *track = Track::new(is_wanted);
             if is_wanted {
-                session.subscribe(&self.backbone.subject(&said::audio(codec)), number(codec));
+                session.subscribe(&self.subjects.audio[codec.index()], number(codec));
                 self.want_at_us = 0;
             } else {
                 session.unsubscribe(number(codec));
@@ -170,7 +170,9 @@ impl Edge {
             };
             self.want_at_us = now_us + WANT_US;
             // A struct of texts and numbers cannot fail to be JSON.
-            self.say(session, about::WANT, &serde_json::to_vec(&want).unwrap_or_default(), None);
+            let json = serde_json::to_vec(&want).unwrap_or_default();
+            let sealed = self.mouth.seal(&self.subjects.want, &json);
+            session.publish(&self.subjects.want, None, &[&sealed]);
         }
         let is_lost = |(_, at_us): (u64, u64)| now_us >= at_us + ANSWER_US;
         if now_us >= self.ask_at_us && self.asked.is_none_or(is_lost) {
@@ -184,21 +186,15 @@ impl Edge {
                 None => u64::from(ASK_MS) * 1_000,
             };
             self.ask_at_us = now_us + after_us;
-            let question = said::question(number, now_us);
-            self.say(session, about::TIME, &question, Some("time"));
+            let sealed = self.mouth.seal(&self.subjects.time, &said::question(number, now_us));
+            let reply = format!("{}.time", self.inbox);
+            session.publish(&self.subjects.time, Some(&reply), &[&sealed]);
         }
         for index in 0..Codec::COUNT {
             if self.tracks[index].has_held_too_long(now_us) {
                 self.tracks[index].let_go(&mut self.counts, &mut tell);
             }
         }
-    }
-
-    fn say(&mut self, session: &mut Session, about: &str, body: &[u8], reply: Option<&str>) {
-        let subject = self.backbone.subject(about);
-        let sealed = self.mouth.seal(&subject, body);
-        let reply = reply.map(|reply| format!("{}.{reply}", self.inbox));
-        session.publish(&subject, reply.as_deref(), &[&sealed]);
     }
 
     /// Takes what came of a subscription.
@@ -211,15 +207,15 @@ impl Edge {
         mut tell: impl FnMut(Told),
     ) {
         let codec = codec_of(subscription);
-        let about = match (subscription, codec) {
-            (STREAM, _) => about::STREAM.to_owned(),
-            (TIME, _) => about::TIME.to_owned(),
-            (MISSED, _) => about::PAST.to_owned(),
-            (_, Some(codec)) => said::audio(codec),
+        let subject = match (subscription, codec) {
+            (STREAM, _) => &self.subjects.stream,
+            (TIME, _) => &self.subjects.time,
+            (MISSED, _) => &self.subjects.past,
+            (_, Some(codec)) => &self.subjects.audio[codec.index()],
             _ => return,
         };
         let mut opened = std::mem::take(&mut self.opened);
-        match self.ear.open(&self.backbone.subject(&about), message, &mut opened) {
+        match self.ear.open(subject, message, &mut opened) {
             None => self.counts.refused += 1,
             Some(run) if subscription == TIME => self.learn_time(run, &opened, now_us),
             Some(run) => {
@@ -268,11 +264,11 @@ impl Edge {
             Taken::HandedOn => {}
             Taken::MissesFrom(from_us) => {
                 let past = Past { codec: codec.to_string(), from_us };
-                let subject = self.backbone.subject(about::PAST);
+                let subject = &self.subjects.past;
                 // A struct of texts and numbers cannot fail to be JSON.
                 let json = serde_json::to_vec(&past).unwrap_or_default();
                 let reply = format!("{}.past", self.inbox);
-                writer.publish(&subject, Some(&reply), &[&self.mouth.seal(&subject, &json)]);
+                writer.publish(subject, Some(&reply), &[&self.mouth.seal(subject, &json)]);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sealed::Backbone;
 use crate::codec::opus::Layout;
 use crate::codec::{Codec, MAX_CODECS};
 use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable_name};
@@ -13,23 +14,35 @@ pub const VERSION: u32 = 1;
 /// Longest playout delay, in ms: what presets allow.
 const LONGEST_DELAY_MS: u32 = 10_000;
 
-/// What is said of: the subjects of a room, behind its name.
-pub mod about {
+/// What is said of, as the engine knows it.
+#[derive(Debug)]
+pub struct Subjects {
     /// What the origin sends, once a second and whenever it changes.
-    pub const STREAM: &str = "stream";
+    pub stream: String,
     /// What an edge wants to have, as long as it says so.
-    pub const WANT: &str = "want";
+    pub want: String,
     /// The origin's clock is asked for.
-    pub const TIME: &str = "time";
+    pub time: String,
     /// Sound that an edge has missed is asked for.
-    pub const PAST: &str = "past";
+    pub past: String,
+    /// A codec's sound, by [`Codec::index`].
+    pub audio: [String; Codec::COUNT],
 }
 
-/// The subject of a codec's sound, behind the room's name.
-#[must_use]
-pub fn audio(codec: Codec) -> String {
-    // A colon is for an address, and a dot for what lies below.
-    format!("audio.{}", codec.to_string().replace(':', "-"))
+impl Subjects {
+    /// Those of a room.
+    #[must_use]
+    pub fn new(backbone: &Backbone) -> Self {
+        // A colon is for an address, and a dot for what lies below.
+        let audio = |codec: Codec| format!("audio.{}", codec.to_string().replace(':', "-"));
+        Self {
+            stream: backbone.subject("stream"),
+            want: backbone.subject("want"),
+            time: backbone.subject("time"),
+            past: backbone.subject("past"),
+            audio: Codec::all().map(|codec| backbone.subject(&audio(codec))),
+        }
+    }
 }
 
 /// What an origin sends.
@@ -177,6 +190,7 @@ pub fn read_answer(bytes: &[u8]) -> Option<(u64, Pong)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secure::Key;
 
     fn stream() -> Stream {
         Stream {
@@ -241,10 +255,13 @@ mod tests {
 
     #[test]
     fn every_codec_has_a_subject_of_its_own_without_dots_that_others_mean() {
-        let mut subjects = Codec::all().map(audio).to_vec();
+        let backbone = Backbone::new(&Key::new([7; 32]));
+        let above = backbone.subject("");
+        let mut subjects = Subjects::new(&backbone).audio.to_vec();
         subjects.sort();
         subjects.dedup();
         assert_eq!(subjects.len(), Codec::COUNT);
-        assert!(subjects.iter().all(|subject| subject.matches('.').count() == 1));
+        let mut below = subjects.iter().map(|subject| subject.strip_prefix(&above).unwrap());
+        assert!(below.all(|subject| subject.matches('.').count() == 1));
     }
 }

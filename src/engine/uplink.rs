@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::nats::{MOST_WAITING, Session, Writer};
-use super::said::{self, Past, Stream, Want, about};
+use super::said::{self, Past, Stream, Subjects, Want};
 use super::sealed::{Backbone, Ear, Mouth, OVERHEAD, Role};
 use crate::codec::Codec;
 use crate::wire::AudioFrame;
@@ -92,28 +92,6 @@ pub struct Uplink {
     opened: Vec<u8>,
 }
 
-/// What is published, as the engine knows it.
-#[derive(Debug)]
-struct Subjects {
-    stream: String,
-    want: String,
-    time: String,
-    past: String,
-    audio: [String; Codec::COUNT],
-}
-
-impl Subjects {
-    fn new(backbone: &Backbone) -> Self {
-        Self {
-            stream: backbone.subject(about::STREAM),
-            want: backbone.subject(about::WANT),
-            time: backbone.subject(about::TIME),
-            past: backbone.subject(about::PAST),
-            audio: Codec::all().map(|codec| backbone.subject(&said::audio(codec))),
-        }
-    }
-}
-
 impl Uplink {
     /// The origin of a room, in a run with this random number.
     #[must_use]
@@ -191,10 +169,7 @@ impl Uplink {
             PAST => &self.subjects.past,
             _ => return,
         };
-        let Some(run) = self.ear.open(subject, message, &mut self.opened) else {
-            self.counts.refused += 1;
-            return;
-        };
+        let Some(run) = self.ear.open(subject, message, &mut self.opened) else { return };
         match (subscription, reply) {
             (WANT, _) => self.note_want(run, now_us),
             (TIME, Some(reply)) if writer.waiting().len() < MOST_WAITING => {
@@ -311,6 +286,6 @@ impl Uplink {
     /// What has gone out and what has not.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.counts
+        Counts { refused: self.ear.refused(), ..self.counts }
     }
 }

@@ -1,8 +1,8 @@
 //! What a user types, and what the programs answer: above all to what is wrong.
 
-#[cfg(unix)] // Stopping the client so that it finishes its recording takes a signal.
-#[cfg(target_os = "linux")] // As for terminals.
+#[cfg(target_os = "linux")] // As for the private terminal.
 mod clicked;
+#[cfg(unix)] // Stopping the client so that it finishes its recording takes a signal.
 mod liars;
 mod peers;
 mod printing;
