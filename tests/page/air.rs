@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{COMPARED_S, DAMAGED_ONE_IN, folder};
-use crate::browser::Browser;
+use crate::browser::{Browser, in_firefox};
 use crate::channel::is_by_datagram;
 use crate::support::air::{Air, PC, house};
 use crate::support::heard::{self, Heard};
@@ -144,6 +144,10 @@ fn what_a_bad_network_loses_and_its_holes_are_not_heard_at_a_phone() {
 
 #[test]
 fn firefox_hears_by_datagram_at_another_address() {
+    in_firefox(firefox_hears_by_datagram);
+}
+
+fn firefox_hears_by_datagram() {
     let Some(away) = Away::make("delay=2 loss=0.05") else { return };
     let mut page = away.open("firefox", "smooth", &[]);
     wait_until("sound comes by datagram", || is_by_datagram(&mut page.browser));

@@ -45,7 +45,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use browser::Browser;
+use browser::{Browser, in_firefox};
 use support::compare::{Window, compare};
 use support::median::median;
 use support::program::{Guarded, Program};
@@ -72,10 +72,6 @@ const SEARCHED_BEYOND_MS: f64 = 150.0;
 /// addresses, and asks whether the room is private before it says a name.
 const MOST_BYTES_TO_SOUND: f64 = 30_500.0;
 const SOUND_WITHIN_S: f64 = 1.5;
-
-/// Firefox without a screen stays silent, or answers nothing, about once in ten starts; which page it is does not
-/// matter, and why is not known. A page that does not work spoils all tries.
-const TRIES: usize = 3;
 
 const IN_STEP: &str = "You are in step with everybody else.";
 
@@ -293,10 +289,7 @@ fn a_tap_on_a_page_from_plain_http_plays_in_step_and_comes_back_by_itself() {
 
 #[test]
 fn firefox_plays_the_page_without_an_error() {
-    let played = (1..TRIES).any(|_| std::panic::catch_unwind(firefox_plays).is_ok());
-    if !played {
-        firefox_plays();
-    }
+    in_firefox(firefox_plays);
 }
 
 fn firefox_plays() {

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use auralync::secure::room::Link;
 use serde_json::json;
 
-use crate::browser::{Browser, HOST};
+use crate::browser::{Browser, HOST, in_firefox};
 use crate::channel::is_by_datagram;
 use crate::support::eavesdropper::Eavesdropper;
 use crate::support::program::Program;
@@ -236,6 +236,10 @@ fn without_the_right_link_a_page_hears_nothing_and_says_what_it_lacks() {
 
 #[test]
 fn firefox_hears_a_private_room() {
+    in_firefox(firefox_hears_what_is_private);
+}
+
+fn firefox_hears_what_is_private() {
     let Evening { room, port, web, recorder, _player } = Evening::begin();
     let _server = private_server(&room, port, web, &[]);
     let mut browser = Browser::start("firefox", &room, &folder(), web);
