@@ -181,6 +181,8 @@ pub fn wishes(first: &str) -> Vec<String> {
 pub struct InUse {
     frames: AtomicU32,
     pieces: AtomicU32,
+    /// Those that others than listeners use.
+    tapped: AtomicU32,
 }
 
 impl InUse {
@@ -204,10 +206,16 @@ impl InUse {
         self.pieces.store(mask(codecs), Ordering::Relaxed);
     }
 
+    /// Others than listeners use exactly these, a bit for each.
+    pub(crate) fn set_tapped(&self, codecs: u32) {
+        self.tapped.store(codecs, Ordering::Relaxed);
+    }
+
     /// Whether anybody uses it.
     #[must_use]
     pub fn contains(&self, codec: Codec) -> bool {
-        self.frames.load(Ordering::Relaxed) & (1 << codec.index()) != 0
+        let used = self.frames.load(Ordering::Relaxed) | self.tapped.load(Ordering::Relaxed);
+        used & (1 << codec.index()) != 0
     }
 
     /// Whether anybody uses pieces of it.
@@ -223,7 +231,8 @@ impl InUse {
     }
 }
 
-fn mask(codecs: impl Iterator<Item = Codec>) -> u32 {
+/// A bit for each of these codecs.
+pub(crate) fn mask(codecs: impl Iterator<Item = Codec>) -> u32 {
     codecs.fold(0, |mask, codec| mask | 1 << codec.index())
 }
 

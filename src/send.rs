@@ -17,6 +17,7 @@ mod room_key;
 mod running;
 pub(crate) mod shown;
 mod stream_rate;
+pub mod taps;
 mod terms;
 pub mod tls;
 pub mod transmit;

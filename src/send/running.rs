@@ -146,7 +146,8 @@ impl Running {
 
         let network = spawn("network", Priority::Soon, &stop, move || transmit.run())?;
         let (delay_ms, heard) = (Arc::clone(&fitting.delay_ms), stop.clone());
-        let chunks = MixThread { mix, orders, delay_ms, clock, network: handle.clone() };
+        let taps = Vec::new();
+        let chunks = MixThread { mix, orders, delay_ms, clock, network: handle.clone(), taps };
         let chunks = spawn("chunks", Priority::Now, &stop, move || chunks.run(&heard))?;
         Ok(Self {
             counters,

@@ -10,6 +10,7 @@ use super::Mix;
 use super::desk::Asked;
 use crate::clock::Clock;
 use crate::error::Result;
+use crate::send::taps::{self, Tap};
 use crate::send::transmit::Handle;
 use crate::shutdown::Shutdown;
 use crate::threads::cpu_us;
@@ -22,6 +23,8 @@ pub(in crate::send) struct MixThread {
     pub(in crate::send) delay_ms: Arc<AtomicU32>,
     pub(in crate::send) clock: Clock,
     pub(in crate::send) network: Handle,
+    /// Others than listeners who get what is sent.
+    pub(in crate::send) taps: Vec<Tap>,
 }
 
 impl MixThread {
@@ -42,7 +45,11 @@ impl MixThread {
             let delay_ms = self.delay_ms.load(Ordering::Relaxed);
             let (now_us, network) = (self.clock.now_us(), &self.network);
             let in_use = network.in_use();
-            let send = |frame| network.send(frame);
+            taps::note_wanted(&self.taps, in_use);
+            let send = |frame| {
+                taps::give(&self.taps, &frame);
+                network.send(frame)
+            };
             if let Some(person) = self.mix.turn(now_us, delay_ms, in_use, spent_us, send)
                 && self.network.silence(person)
             {
