@@ -6,6 +6,7 @@ pub mod encode;
 pub mod fanout;
 mod guest;
 mod host_keys;
+mod icecast;
 #[cfg(feature = "device")]
 mod keep_card;
 mod link;
@@ -51,6 +52,7 @@ use crate::stats::Lines;
 use crate::status::Terminal;
 use captured::CapturedOutputs;
 use host_keys::HostKeys;
+use icecast::Cast;
 use mix::desk::{Asked, Desk};
 use mix::prepare::{Fitting, Prepared};
 use mix::record::Recordings;
@@ -59,6 +61,7 @@ use report::Report;
 use running::{Opened, Running};
 use shown::Shown;
 use stream_rate::stream_rate;
+use taps::Tap;
 use transmit::at_door::most_at_door;
 use transmit::{datagram_socket, sockets};
 
@@ -82,6 +85,8 @@ pub struct Server {
     secure: Option<Secure>,
     lines: Lines,
     recordings: Recordings,
+    /// Icecast servers, and the taps that feed them.
+    icecast: (Vec<Cast>, Vec<Tap>),
     /// Those of a private room, and the first code by which somebody comes in.
     keys: Option<(Host, Code)>,
     status: Option<Terminal>,
@@ -138,6 +143,7 @@ impl Server {
                 .try_for_each(|(id, name)| prepared.refuse(id, name))?;
             beside.push(prepared);
         }
+        let icecast = icecast::open(&settings, format)?;
         let (desk, orders) = Desk::new(fitting.clone());
         let lines = Lines::open(settings.stats.as_ref())?;
         let listeners = settings.preset.listeners();
@@ -172,6 +178,7 @@ impl Server {
             secure,
             lines,
             recordings,
+            icecast,
             keys,
             status: None,
             shown: None,
@@ -262,7 +269,7 @@ impl Server {
         let (port, web) = (self.address().map_or(0, |address| address.port()), self.web_port());
         let Self { settings, source: origin, beside, desk, orders, fitting, .. } = self;
         let Self { format, door, datagrams, web_door, secure, lines, .. } = self;
-        let Self { recordings, keys, status, shown, token, .. } = self;
+        let Self { recordings, icecast, keys, status, shown, token, .. } = self;
         let clock = fitting.clock;
         let opened = Opened {
             origin,
@@ -276,6 +283,7 @@ impl Server {
             token,
             secure,
             recordings,
+            icecast,
             keys,
         };
         let certificate = opened.secure.as_ref().map(|secure| secure.keeper.shown());
@@ -288,6 +296,7 @@ impl Server {
         let what = terms::announcement(&settings, port, web);
         let announcer = settings.discovery.then(|| Announcer::start(what, shutdown)).flatten();
         let (counters, recorded) = (Arc::clone(&running.counters), running.recorded());
+        let icecast = running.icecast();
         let figures = web.map(|_| running.handle.clone());
         let host = match status.as_ref().filter(|_| settings.private) {
             Some(terminal) => HostKeys::take(terminal, &running.handle, shutdown)?,
@@ -297,6 +306,7 @@ impl Server {
             counters,
             desk,
             recorded,
+            icecast,
             clock,
             lines,
             status,

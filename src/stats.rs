@@ -1,7 +1,9 @@
 //! What `--stats` says: counters that the stages bump, and one JSON object a second.
 
+mod icecast;
 mod lines;
 
+pub use icecast::{Icecast, IcecastState, IcecastStats};
 pub use lines::{Lines, StatsTarget};
 
 use std::net::SocketAddr;
@@ -218,6 +220,8 @@ pub struct ServerStats {
     /// The SHA-256 fingerprint of the encrypted page's certificate, as browsers show it; `null` where there is no
     /// such page.
     pub certificate: Option<String>,
+    /// The Icecast servers that get what is sent.
+    pub icecast: Vec<IcecastStats>,
     /// How many are listening.
     pub listening: usize,
     /// Audio frames that fell out of any listener's queue, since the start.
@@ -422,6 +426,8 @@ pub struct ClientStats {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn keys(stats: &impl Serialize) -> Vec<String> {
@@ -470,6 +476,7 @@ mod tests {
             (keys(&client), of_client),
             (keys(&server), of_server),
             (keys(&SourceStats::default()), of_server),
+            (keys(&Icecast::new(String::new()).now()), of_server),
             (keys(&listener), of_server),
             (keys(&listener.report), of_server),
             (keys(&listener.person), of_server),
@@ -478,12 +485,12 @@ mod tests {
                 assert!(part.contains(&format!("`{key}`")), "{key}");
             }
         }
-        let state = |state: SourceState| serde_json::to_value(state).unwrap();
-        let via = |via: Via| serde_json::to_value(via).unwrap();
-        let states = [SourceState::Playing, SourceState::Waiting, SourceState::Ended].map(state);
-        for word in
-            states.into_iter().chain([Via::Tcp, Via::Udp, Via::WebSocket, Via::Fetch].map(via))
-        {
+        let words = json!([
+            [SourceState::Playing, SourceState::Waiting, SourceState::Ended],
+            [Via::Tcp, Via::Udp, Via::WebSocket, Via::Fetch],
+            [IcecastState::Away, IcecastState::Asked, IcecastState::Sending],
+        ]);
+        for word in words.as_array().unwrap().iter().flat_map(|some| some.as_array().unwrap()) {
             let word = word.as_str().unwrap();
             assert!(of_server.contains(&format!("`{word}`")), "{word}");
         }

@@ -26,6 +26,7 @@ pub(super) struct Report {
     pub(super) counters: Arc<stats::Capture>,
     pub(super) desk: Desk,
     pub(super) recorded: Arc<stats::Recording>,
+    pub(super) icecast: Vec<Arc<stats::Icecast>>,
     pub(super) clock: Clock,
     pub(super) lines: Lines,
     pub(super) status: Option<Terminal>,
@@ -80,6 +81,7 @@ impl Report {
                     sources = now;
                 }
                 stats.sources.clone_from(&sources);
+                stats.icecast = self.icecast.iter().map(|one| one.now()).collect();
                 stats.certificate = self.certificate.as_ref().map(|shown| shown.fingerprint());
                 self.lines.write(&stats);
                 if let Some(shown) = &self.shown {
@@ -138,6 +140,7 @@ fn server_stats(
         waiting: now.waiting,
         listening: now.listeners.len(),
         sources: Vec::new(),
+        icecast: Vec::new(),
         certificate: None,
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),
         listeners: now.listeners,

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use log::warn;
 
 use super::control::{self, Board};
+use super::icecast::{Cast, Casting};
 use super::mix::Mix;
 use super::mix::desk::{Asked, Desk};
 use super::mix::own_mixes::OwnMixes;
@@ -16,6 +17,7 @@ use super::mix::prepare::{self, Fitting, Prepared};
 use super::mix::record::Recordings;
 use super::mix::thread::MixThread;
 use super::origin::Origin;
+use super::taps::Tap;
 use super::tls::{self, Sessions};
 #[cfg(feature = "webrtc")]
 use super::transmit::datagram_socket;
@@ -53,6 +55,7 @@ pub(super) struct Opened {
     pub(super) token: Option<TokenFile>,
     pub(super) secure: Option<Secure>,
     pub(super) recordings: Recordings,
+    pub(super) icecast: (Vec<Cast>, Vec<Tap>),
     pub(super) keys: Option<(Host, Code)>,
 }
 
@@ -69,6 +72,7 @@ pub(super) struct Running {
     chunks: JoinHandle<Result<()>>,
     channels: Option<JoinHandle<Result<()>>>,
     certificates: Option<JoinHandle<Result<()>>>,
+    casting: Casting,
     /// Those who may tell the server what to do find it in this file, as long as it is there.
     _token: Option<TokenFile>,
 }
@@ -146,7 +150,8 @@ impl Running {
 
         let network = spawn("network", Priority::Soon, &stop, move || transmit.run())?;
         let (delay_ms, heard) = (Arc::clone(&fitting.delay_ms), stop.clone());
-        let taps = Vec::new();
+        let (casts, taps) = opened.icecast;
+        let casting = Casting::start(casts, clock, &stop)?;
         let chunks = MixThread { mix, orders, delay_ms, clock, network: handle.clone(), taps };
         let chunks = spawn("chunks", Priority::Now, &stop, move || chunks.run(&heard))?;
         Ok(Self {
@@ -160,6 +165,7 @@ impl Running {
             chunks,
             channels,
             certificates,
+            casting,
             _token: token,
         })
     }
@@ -167,6 +173,11 @@ impl Running {
     /// Counted of the files that are written.
     pub(super) fn recorded(&self) -> Arc<stats::Recording> {
         Arc::clone(&self.recordings.counters)
+    }
+
+    /// Counted of what Icecast servers get.
+    pub(super) fn icecast(&self) -> Vec<Arc<stats::Icecast>> {
+        self.casting.counters()
     }
 
     /// Takes over what may change while a server runs.
@@ -199,6 +210,7 @@ impl Running {
         let network = join(self.network);
         let outcome = network.and(chunks).and(self.channels.map_or(Ok(()), join));
         let outcome = outcome.and(self.certificates.map_or(Ok(()), join));
+        let outcome = outcome.and(self.casting.end());
         self.fitting.stop.breakage().map_or(outcome, Err)
     }
 }

@@ -1,6 +1,7 @@
 //! `auralync-server`'s command line.
 
 mod https;
+mod icecast;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use super::words::{address, certificate, duck, folder, host, recording, stats, w
 use super::{DEFAULT_WEB_PORT, Desktop, Verbosity, computer};
 use crate::dscp::Dscp;
 use crate::error::{Error, Result};
+use crate::icecast::target::Target;
 use crate::preset::{self, Origin, Overrides, Preset};
 use crate::source::{MAX_SOURCES, Source, spec_from_os};
 use crate::stats::StatsTarget;
@@ -186,6 +188,10 @@ pub struct ServerArgs {
     /// for --source. Any number of times.
     #[arg(long, value_name = "SOURCE", value_parser = OsStringValueParser::new().map(spec_from_os))]
     offer: Vec<String>,
+    /// An Icecast server that gets what is sent, so that any player can play it: icecast://HOST/MOUNT. Several times:
+    /// all of them. ,bitrate=96 ,name=… ,mount=/… ,password-file=PATH, and for https ,pin=… or ,ca=FILE may follow.
+    #[arg(long, value_name = "URL")]
+    icecast: Vec<String>,
     /// Keep what is sent in this file: .wav, .flac or .opus.
     #[arg(long, value_name = "FILE", value_parser = recording)]
     record: Option<PathBuf>,
@@ -239,6 +245,8 @@ pub struct ServerSettings {
     pub sources: Vec<Source>,
     /// What may be taken in beside them while the server runs.
     pub offers: Vec<Source>,
+    /// Icecast servers that get what is sent.
+    pub icecast: Vec<Target>,
     /// What listeners see.
     pub name: String,
     /// Whether to announce the server on the network.
@@ -323,6 +331,7 @@ impl ServerArgs {
             name: self.name.clone(),
             private: self.private.then_some(true),
             codecs: self.codecs.clone(),
+            icecast: Some(self.icecast.clone()).filter(|targets| !targets.is_empty()),
         };
         let preset_name = self.preset.clone().unwrap_or_else(|| {
             let is_conference =
@@ -363,6 +372,7 @@ impl ServerArgs {
         Ok(ServerSettings {
             private: preset.private,
             sources: sources(&preset)?,
+            icecast: icecast::targets(&preset)?,
             name: preset.name.clone().unwrap_or_else(computer::name),
             preset,
             preset_name,
