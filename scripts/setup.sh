@@ -10,6 +10,7 @@
 #   fuzz       link the fuzz targets with libFuzzer, which is C++
 #   page       run the tests of the page that listens, in real browsers
 #   network    run the tests that fail and mend networks of their own
+#   engine     run the tests with what carries sound on, such as Icecast
 #   windows    link programs for Windows and pack them
 #   wine       run programs for Windows
 #   packages   make packages for Debian, for Fedora and its like, and the installer for Windows
@@ -29,6 +30,7 @@ fail() {
 # need PACKAGE COMMAND…: PACKAGE (its Debian name) is missing when COMMAND fails.
 packages=()
 page=
+icecast=
 need() {
     local package=$1
     shift
@@ -119,6 +121,11 @@ for job in "$@"; do
             need iproute2 command -v ip
         fi
         ;;
+    engine)
+        if on_linux; then
+            icecast=yes
+        fi
+        ;;
     windows)
         need gcc-mingw-w64-x86-64 command -v x86_64-w64-mingw32-gcc
         need zip command -v zip
@@ -170,6 +177,13 @@ npm_packages() {
         cp package-lock.json node_modules/.installed-lock
     ) || fail "npm cannot install what the page's tests need. Is there a network? Run: cd tests/page && npm ci"
 }
+
+# What needs no rights, as it is unpacked and not installed.
+if [ -n "$icecast" ] && ! [ -x target/engine/icecast/bin/icecast2 ]; then
+    command -v apt-get >/dev/null ||
+        fail "Icecast is needed and missing. Put its program, or a link to it, at target/engine/icecast/bin/icecast2."
+    scripts/private-icecast.sh
+fi
 
 [ ${#packages[@]} -gt 0 ] || { npm_packages; exit 0; }
 

@@ -54,7 +54,7 @@ pub enum Fault {
     Ended,
     /// It takes less than there is.
     #[error(
-        "the network there takes less sound than there is. Choose a lower bitrate=, or a better way to it"
+        "the network there takes less sound than there is, or none at all. Choose a lower bitrate=, or a better way to it"
     )]
     Slow,
     /// The connection could not be sealed.

@@ -9,16 +9,13 @@ use std::path::Path;
 use log::warn;
 use zeroize::Zeroizing;
 
-use super::target::Target;
+use super::target::{PASSWORD_VARIABLE as VARIABLE, Target};
 use crate::error::{Error, Result, plain};
-
-/// The variable of the environment that holds a password, where no file does.
-pub const VARIABLE: &str = "AURALYNC_ICECAST_PASSWORD";
 
 /// Longest password, in bytes.
 const LONGEST: usize = 256;
 
-/// The password for that server; `environment` is what [`VARIABLE`] holds.
+/// The password for that server; `environment` is what [`PASSWORD_VARIABLE`](VARIABLE) holds.
 ///
 /// # Errors
 /// [`Error::Usage`] where there is none, [`Error::File`] for a file that cannot be read, or that holds none.

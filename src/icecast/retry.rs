@@ -9,8 +9,9 @@ const LONGEST_WAIT_US: u64 = 5_000_000;
 /// The longest wait for a server that is not there at all, in µs: it gets sound within two seconds of its start.
 const LONGEST_FOR_NOBODY_US: u64 = 1_000_000;
 
-/// A server that takes sound for so long, in µs, works: what goes wrong then is new.
-const WORKS_AFTER_US: u64 = 5_000_000;
+/// A server that takes sound for so long, in µs, works, even if it had lost it before: what goes wrong then is new. It is
+/// longer than what is on the way takes to be found stuck.
+const WORKS_AFTER_US: u64 = 30_000_000;
 
 /// What has happened with one server so far.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub struct Retry {
     said: Option<String>,
     /// Whether it was said that it works, since.
     has_worked: bool,
+    /// Whether it took sound when it failed last.
+    is_shaky: bool,
 }
 
 impl Retry {
@@ -30,8 +33,9 @@ impl Retry {
         self.due_us
     }
 
-    /// It does not work, or not any more. What is to be said of it, unless that was said already.
-    pub fn failed(&mut self, fault: &Fault, now_us: u64) -> Option<String> {
+    /// It does not work, or not any more, if it `had_sound`. What is to be said of it, unless that was said already.
+    pub fn failed(&mut self, fault: &Fault, had_sound: bool, now_us: u64) -> Option<String> {
+        self.is_shaky = had_sound;
         let longest = if fault.is_cheap() { LONGEST_FOR_NOBODY_US } else { LONGEST_WAIT_US };
         self.due_us = now_us + (FIRST_WAIT_US << self.failures.min(5)).min(longest);
         self.failures = self.failures.saturating_add(1);
@@ -44,19 +48,18 @@ impl Retry {
         is_new.then_some(sentence)
     }
 
-    /// It has taken sound for so long, in µs. Whether that is to be said: at once where nothing was wrong before.
+    /// It has taken sound for so long, in µs. Whether that is to be said: at once, unless it may be lost again at once.
     pub fn works(&mut self, for_us: u64) -> bool {
         if for_us >= WORKS_AFTER_US {
             self.failures = 0;
-        } else if self.said.is_some() {
+            self.is_shaky = false;
+        }
+        if self.is_shaky || self.has_worked {
             return false;
         }
-        let is_news = !self.has_worked;
+        self.said = None;
         self.has_worked = true;
-        if for_us >= WORKS_AFTER_US {
-            self.said = None;
-        }
-        is_news
+        true
     }
 }
 
@@ -71,7 +74,7 @@ mod tests {
             let mut waits = Vec::new();
             for _ in 0..1_000 {
                 let now_us = retry.due_us();
-                let _ = retry.failed(&fault, now_us);
+                let _ = retry.failed(&fault, false, now_us);
                 waits.push(retry.due_us() - now_us);
             }
             assert_eq!(waits[..3], [250_000, 500_000, 1_000_000]);
@@ -84,14 +87,26 @@ mod tests {
     fn what_is_wrong_is_said_once_until_it_changes() {
         let mut retry = Retry::default();
         assert!(retry.works(0), "what works is said at once");
-        assert!(!retry.works(1_000_000) && !retry.works(9_000_000));
-        assert!(retry.failed(&Fault::Ended, 0).is_some());
-        assert!(retry.failed(&Fault::Refused, 0).is_some());
-        assert!((0..100).all(|_| retry.failed(&Fault::Refused, 0).is_none()));
-        assert!(!retry.works(0) && !retry.works(4_999_999), "it may be lost at once");
-        assert!(retry.failed(&Fault::Refused, 0).is_none());
-        assert!(retry.works(5_000_000) && !retry.works(5_100_000));
-        assert!(retry.failed(&Fault::Refused, 0).is_some(), "it had worked");
+        assert!(!retry.works(1_000_000) && !retry.works(90_000_000));
+        assert!(retry.failed(&Fault::Ended, true, 0).is_some());
+        assert!(retry.failed(&Fault::Refused, false, 0).is_some());
+        assert!((0..100).all(|_| retry.failed(&Fault::Refused, false, 0).is_none()));
+        assert!(retry.works(0) && !retry.works(1_000_000), "it is another that takes it now");
+        assert!(retry.failed(&Fault::Refused, false, 0).is_some(), "it had worked");
+    }
+
+    #[test]
+    fn of_a_server_that_takes_sound_and_loses_it_again_and_again_little_is_said() {
+        let mut retry = Retry::default();
+        assert!(retry.works(0));
+        assert!(retry.failed(&Fault::Ended, true, 0).is_some());
+        for _ in 0..100 {
+            assert!(!retry.works(0) && !retry.works(29_999_999));
+            assert!(retry.failed(&Fault::Ended, true, 0).is_none());
+        }
+        assert_eq!(retry.due_us(), 1_000_000);
+        assert!(retry.works(30_000_000) && !retry.works(30_100_000));
+        assert!(retry.failed(&Fault::Ended, true, 0).is_some(), "it had worked");
         assert_eq!(retry.due_us(), 250_000);
     }
 }

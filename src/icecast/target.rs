@@ -12,6 +12,9 @@ use crate::home::expanded;
 /// Most servers that sound goes to: each has a thread, and may have an encoder.
 pub const MOST_TARGETS: usize = 8;
 
+/// The variable of the environment that holds a password, where no file does.
+pub const PASSWORD_VARIABLE: &str = "AURALYNC_ICECAST_PASSWORD";
+
 /// The port of Icecast, where an address of its own kind names none.
 const ICECAST_PORT: u16 = 8000;
 
@@ -166,7 +169,7 @@ fn never_here() -> Error {
         "an Icecast password stands where others on this computer may read it",
         format!(
             "Write it into a file that only you may read, and add ,password-file=PATH; or set {}",
-            super::password::VARIABLE
+            PASSWORD_VARIABLE
         ),
     )
 }

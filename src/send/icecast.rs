@@ -1,7 +1,11 @@
 //! A thread for each Icecast server: the socket, the tap, the clock and sleep. What is decided is decided in
 //! `crate::icecast`.
 
+#[cfg(not(feature = "https"))]
+mod no_seal;
 mod road;
+#[cfg(feature = "https")]
+mod seal;
 
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -18,17 +22,20 @@ use crate::error::Result;
 use crate::format::Format;
 use crate::icecast::fault::Fault;
 use crate::icecast::pages::{About, Pages};
-use crate::icecast::password::{self, VARIABLE};
+use crate::icecast::password;
 use crate::icecast::request::request;
 use crate::icecast::retry::Retry;
 use crate::icecast::session::Session;
-use crate::icecast::target::Target;
+use crate::icecast::target::{PASSWORD_VARIABLE, Target};
 use crate::random::random;
 use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
 use crate::stats::{Icecast, IcecastState};
 use crate::threads::{Priority, join, spawn};
+#[cfg(not(feature = "https"))]
+use no_seal as seal;
 use road::Road;
+use seal::Seals;
 
 /// How long the thread waits for sound before it looks at its socket.
 const TURN: Duration = Duration::from_millis(20);
@@ -45,6 +52,7 @@ const READ_BYTES: usize = 4096;
 /// A server that gets sound, and has not been asked yet.
 pub(super) struct Cast {
     target: Target,
+    seals: Option<Seals>,
     request: Zeroizing<Vec<u8>>,
     about: About,
     counters: Arc<Icecast>,
@@ -55,10 +63,10 @@ pub(super) struct Cast {
 /// The servers that `settings` name, with the taps that feed them.
 ///
 /// # Errors
-/// What is wrong with a password, as a sentence for the user.
+/// What is wrong with a password or with authorities, as a sentence for the user.
 pub(super) fn open(settings: &ServerSettings, format: Format) -> Result<(Vec<Cast>, Vec<Tap>)> {
     let casts = settings.icecast.iter().map(|target| {
-        let password = password::find(target, std::env::var_os(VARIABLE))?;
+        let password = password::find(target, std::env::var_os(PASSWORD_VARIABLE))?;
         let name = target.name.clone().unwrap_or_else(|| settings.name.clone());
         let (tap, tapped) = tap(None);
         let cast = Cast {
@@ -66,6 +74,7 @@ pub(super) fn open(settings: &ServerSettings, format: Format) -> Result<(Vec<Cas
             about: About { format, name },
             counters: Arc::new(Icecast::new(target.to_string())),
             target: target.clone(),
+            seals: Seals::open(target)?,
             tapped,
             retry: Retry::default(),
         };
@@ -130,7 +139,7 @@ impl Cast {
                 continue;
             }
             self.counters.set(IcecastState::Asked);
-            let (had_worked, fault) = match Road::open(&self.target) {
+            let (had_worked, fault) = match Road::open(&self.target, self.seals.as_ref()) {
                 Ok(road) => self.send(road, clock, stop),
                 Err(fault) => (false, Some(fault)),
             };
@@ -140,7 +149,7 @@ impl Cast {
             if had_worked {
                 self.counters.breaks.add(1);
             }
-            if let Some(sentence) = self.retry.failed(&fault, clock.now_us()) {
+            if let Some(sentence) = self.retry.failed(&fault, had_worked, clock.now_us()) {
                 warn!("the Icecast server {} gets no sound: {sentence}", self.target);
             }
         }

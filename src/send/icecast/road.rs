@@ -8,6 +8,7 @@ use log::debug;
 use mio::net::TcpStream;
 use socket2::SockRef;
 
+use super::seal::{self, Seal, Seals};
 use crate::icecast::fault::Fault;
 use crate::icecast::target::Target;
 
@@ -27,6 +28,7 @@ pub(super) struct Road {
     /// Others of the same name, to be tried if this one cannot be reached.
     others: Vec<SocketAddr>,
     is_connected: bool,
+    seal: Option<Seal>,
 }
 
 impl Road {
@@ -34,12 +36,13 @@ impl Road {
     ///
     /// # Errors
     /// The [`Fault`] that keeps it from being made.
-    pub(super) fn open(target: &Target) -> Result<Self, Fault> {
+    pub(super) fn open(target: &Target, seals: Option<&Seals>) -> Result<Self, Fault> {
         let found = (&*target.host, target.port).to_socket_addrs().map_err(Fault::Unresolved)?;
         let mut others: Vec<SocketAddr> = found.take(MOST_OF_A_NAME).collect();
         others.reverse();
         let socket = begin(&mut others).map_err(Fault::of_connecting)?;
-        Ok(Self { socket, others, is_connected: false })
+        let seal = seals.map(Seals::begin).transpose()?;
+        Ok(Self { socket, others, is_connected: false, seal })
     }
 
     /// Whether something can be said over it. Where an address cannot be reached, the next of the same name is tried.
@@ -73,13 +76,17 @@ impl Road {
     /// # Errors
     /// The [`Fault`], or none of its own where the other end hung up.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Option<Fault>> {
-        match self.socket.read(buffer) {
+        let read = match &mut self.seal {
+            Some(seal) => seal.read(&mut self.socket, buffer),
+            None => self.socket.read(buffer),
+        };
+        match read {
             Ok(0) => Err(None),
             Ok(count) => Ok(Some(count)),
             Err(e) => match e.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(None),
                 io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Err(None),
-                _ => Err(Some(Fault::Broken(e))),
+                _ => Err(Some(broken(e))),
             },
         }
     }
@@ -89,14 +96,27 @@ impl Road {
     /// # Errors
     /// The [`Fault`] of a connection that is broken.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
-        match self.socket.write(bytes) {
+        let written = match &mut self.seal {
+            Some(seal) => seal.write(&mut self.socket, bytes),
+            None => self.socket.write(bytes),
+        };
+        match written {
             Ok(count) => Ok(count),
             Err(e) => match e.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
                 io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Err(Fault::Ended),
-                _ => Err(Fault::Broken(e)),
+                _ => Err(broken(e)),
             },
         }
+    }
+}
+
+fn broken(error: io::Error) -> Fault {
+    match seal::fault(&error) {
+        Some(fault) => fault,
+        // What was written has not arrived for long.
+        None if error.kind() == io::ErrorKind::TimedOut => Fault::Slow,
+        None => Fault::Broken(error),
     }
 }
 
