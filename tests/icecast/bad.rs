@@ -120,7 +120,7 @@ fn greedy(most: usize) -> (SocketAddr, Receiver<(String, Vec<u8>, Instant)>) {
 fn a_connection_that_breaks_is_made_anew_with_a_new_stream() {
     let (address, came) = greedy(60_000);
     let mut server = sender([address], &["--stats", "-"]);
-    let mut next = || {
+    let next = || {
         let (request, sound, began) = came.recv_timeout(PATIENCE).unwrap();
         let ended = Instant::now();
         assert!(request.starts_with("PUT /x HTTP/1.1\r\n"), "{request}");
