@@ -2,8 +2,10 @@
 //! subscribe and serve listeners of their own.
 
 pub mod edge;
+pub mod key;
 pub mod line;
 pub mod nats;
+pub mod news;
 pub mod said;
 pub mod sealed;
 pub mod uplink;

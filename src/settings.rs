@@ -17,7 +17,7 @@ mod words;
 
 pub use client::{ClientArgs, ClientSettings, Output, Transport, join_mode};
 pub use refusal::{parse, usage_error};
-pub use server::{Readers, ServerArgs, ServerSettings};
+pub use server::{EngineSettings, Readers, ServerArgs, ServerSettings};
 pub use simulation::Simulation;
 
 /// The port of the page for browsers, unless somebody says otherwise.

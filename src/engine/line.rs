@@ -111,6 +111,12 @@ impl Line {
         self.connection.as_mut().map(|connection| &mut connection.session).filter(|s| s.is_ready())
     }
 
+    /// Where the connection is to, where something can be said over it.
+    #[must_use]
+    pub fn works_at(&self) -> Option<&Url> {
+        self.connection.as_ref().filter(|one| one.session.is_ready()).map(|one| &one.url)
+    }
+
     /// Gives the connection up, and goes on at the next address.
     pub fn give_up(&mut self) {
         if self.connection.take().is_some() {
