@@ -9,7 +9,7 @@ use std::time::Duration;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::nats::{Addresses, End, Event, Nkey, Session, Url, Writer};
+use super::nats::{Addresses, End, Event, Session, Url, Who, Writer};
 use crate::clock::Clock;
 use crate::error::{Error, Result, plain};
 
@@ -27,14 +27,6 @@ const MOST_OF_A_NAME: usize = 8;
 
 /// A line looks after its connection this often at least, in µs.
 const LOOK_US: u64 = 100_000;
-
-/// Who we are to an engine.
-pub struct Who {
-    /// What those see who watch it.
-    pub name: String,
-    /// What shows who we are, where the engine wants to know.
-    pub nkey: Option<Nkey>,
-}
 
 /// A connection that could not be made, or is over.
 #[derive(Debug)]
@@ -189,7 +181,7 @@ impl Connection {
         let found = (&*url.host, url.port).to_socket_addrs()?;
         let mut others: Vec<SocketAddr> = found.take(MOST_OF_A_NAME).collect();
         others.reverse();
-        let session = Session::new(&who.name, who.nkey.clone(), url.tls, now_us);
+        let session = Session::new(who, url.tls, now_us);
         let socket = connect_to_one(&mut others, poll)?;
         Ok(Self { socket, others, is_connected: false, session, url })
     }

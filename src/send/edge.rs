@@ -17,11 +17,11 @@ use crate::clock::Clock;
 use crate::codec::{Codec, InUse, Offers};
 use crate::engine::edge::{Edge, Told};
 use crate::engine::key;
-use crate::engine::line::{Line, Who};
-use crate::engine::nats::{Addresses, Event};
+use crate::engine::line::Line;
+use crate::engine::nats::{Addresses, Event, Who};
 use crate::engine::news::News;
-use crate::engine::said::Stream;
-use crate::engine::sealed::Role;
+use crate::engine::said::{self, Stream};
+use crate::engine::sealed::{OVERHEAD, Role};
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 use crate::random::random;
@@ -57,7 +57,8 @@ impl Downlink {
         stop: &Shutdown,
     ) -> Result<Option<(Self, Stream)>> {
         let backbone = key::known(&engine.room)?;
-        let who = Who { name: name.to_owned(), nkey: Some(backbone.nkey(Role::Edge)) };
+        let longest = said::MOST_TEXT + OVERHEAD as u64;
+        let who = Who { name: name.to_owned(), nkey: Some(backbone.nkey(Role::Edge)), longest };
         let line = Line::new(Addresses::new(engine.urls.clone(), random()), who, clock)?;
         let edge = Edge::new(&backbone, random(), name);
         let mut downlink = Self { line, edge, clock, news: News::default(), forbidden: None };

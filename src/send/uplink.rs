@@ -11,11 +11,11 @@ use super::transmit::Room;
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::engine::key;
-use crate::engine::line::{Line, Who};
-use crate::engine::nats::{Addresses, Event};
+use crate::engine::line::Line;
+use crate::engine::nats::{Addresses, Event, Who};
 use crate::engine::news::News;
 use crate::engine::said::{self, Stream};
-use crate::engine::sealed::Role;
+use crate::engine::sealed::{OVERHEAD, Role};
 use crate::engine::uplink::Uplink;
 use crate::error::Result;
 use crate::preset::Preset;
@@ -61,7 +61,8 @@ pub(super) fn start(
     stop: &Shutdown,
 ) -> Result<(Tap, SyncSender<(u32, u64)>)> {
     let backbone = key::own(&engine.room)?;
-    let who = Who { name: stream.name.clone(), nkey: Some(backbone.nkey(Role::Origin)) };
+    let longest = stream.longest() + OVERHEAD as u64;
+    let who = Who { name: stream.name.clone(), nkey: Some(backbone.nkey(Role::Origin)), longest };
     let line = Line::new(Addresses::new(engine.urls.clone(), random()), who, clock)?;
     let (tap, tapped) = taps::tap(Some(line.waker()));
     let (delay, delays) = sync_channel(MOST_DELAYS);
