@@ -6,6 +6,15 @@ pub mod key;
 pub mod line;
 pub mod nats;
 pub mod news;
+#[cfg(not(feature = "https"))]
+mod no_tls;
 pub mod said;
 pub mod sealed;
+#[cfg(feature = "https")]
+mod tls;
 pub mod uplink;
+
+#[cfg(not(feature = "https"))]
+pub use no_tls::{Tls, Trust};
+#[cfg(feature = "https")]
+pub use tls::{Tls, Trust};

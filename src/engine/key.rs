@@ -57,6 +57,12 @@ pub fn file_name(room: &RoomName) -> String {
     format!("engine-{room}.key")
 }
 
+/// The name of the file with the certificate of its engine.
+#[must_use]
+pub fn certificate_name(room: &RoomName) -> String {
+    format!("engine-{room}.crt")
+}
+
 /// The room as the server knows it that has the sound. Its key is made where there is none. This waits for the disk.
 ///
 /// # Errors

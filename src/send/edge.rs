@@ -59,7 +59,8 @@ impl Downlink {
         let backbone = key::known(&engine.room)?;
         let longest = said::MOST_TEXT + OVERHEAD as u64;
         let who = Who { name: name.to_owned(), nkey: Some(backbone.nkey(Role::Edge)), longest };
-        let line = Line::new(Addresses::new(engine.urls.clone(), random()), who, clock)?;
+        let line =
+            Line::new(Addresses::new(engine.urls.clone(), random()), who, engine.trust()?, clock)?;
         let edge = Edge::new(&backbone, random(), name);
         let mut downlink = Self { line, edge, clock, news: News::default(), forbidden: None };
         let mut since_us = Some(clock.now_us());

@@ -63,7 +63,8 @@ pub(super) fn start(
     let backbone = key::own(&engine.room)?;
     let longest = stream.longest() + OVERHEAD as u64;
     let who = Who { name: stream.name.clone(), nkey: Some(backbone.nkey(Role::Origin)), longest };
-    let line = Line::new(Addresses::new(engine.urls.clone(), random()), who, clock)?;
+    let line =
+        Line::new(Addresses::new(engine.urls.clone(), random()), who, engine.trust()?, clock)?;
     let (tap, tapped) = taps::tap(Some(line.waker()));
     let (delay, delays) = sync_channel(MOST_DELAYS);
     let uplink = Uplink::new(&backbone, random(), stream);
