@@ -1,6 +1,9 @@
 //! Sound between servers, by way of an engine that others build: one server publishes, any number of others
 //! subscribe and serve listeners of their own.
 
+#[cfg(feature = "https")]
+mod certificate;
+pub mod config;
 pub mod edge;
 pub mod key;
 pub mod line;
@@ -18,3 +21,8 @@ pub mod uplink;
 pub use no_tls::{Tls, Trust};
 #[cfg(feature = "https")]
 pub use tls::{Tls, Trust};
+
+#[cfg(feature = "https")]
+use certificate::certificate;
+#[cfg(not(feature = "https"))]
+use no_tls::certificate;

@@ -80,6 +80,15 @@ pub fn known(room: &RoomName) -> Result<Backbone> {
     known_in(&secret_file::place(&file_name(room))?)
 }
 
+/// The room whose key is in that file.
+///
+/// # Errors
+/// [`Error::File`] where there is none.
+#[doc(hidden)]
+pub fn in_file(path: &Path) -> Result<Backbone> {
+    known_in(path)
+}
+
 fn own_in(path: &Path) -> Result<Backbone> {
     if let Some(text) = secret_file::read(path)? {
         return read(path, &text);

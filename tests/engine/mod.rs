@@ -1,5 +1,7 @@
 //! Sound from server to server by a real NATS server.
 
+#[cfg(feature = "https")]
+mod configured;
 mod flow;
 mod nodes;
 mod outages;
@@ -7,6 +9,7 @@ mod refused;
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::process::Command;
 
 use crate::support::flags::{source, wav};
 use crate::support::program::Program;
@@ -54,6 +57,14 @@ impl Servers {
             .args(["--engine", &self.engine])
             .args(flags);
         Program::start(command)
+    }
+
+    /// `auralync-server` of the same user, with these words.
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = server_command();
+        let folder = self.scratch.path("settings");
+        command.env("XDG_CONFIG_HOME", &folder).env("HOME", folder).args(words);
+        command
     }
 
     /// The one that has the sound: the ramp, once.

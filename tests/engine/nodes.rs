@@ -55,9 +55,21 @@ pub(super) fn cluster(count: usize) -> Vec<Node> {
     routes.iter().map(node).collect()
 }
 
+/// One with a configuration in that folder, where it looks for its certificate too.
+pub(super) fn in_folder(folder: &Path, configuration: &str) -> Node {
+    let mut command = Command::new(program("nats-server"));
+    command.current_dir(folder).args(["--config", configuration]);
+    started(command, free_port())
+}
+
 pub(super) fn start(program: &Path, port: u16, flags: &[&str]) -> Node {
     let mut command = Command::new(program);
-    command.args(["--addr", "127.0.0.1", "--port", &port.to_string()]).args(flags);
+    command.args(flags);
+    started(command, port)
+}
+
+fn started(mut command: Command, port: u16) -> Node {
+    command.args(["--addr", "127.0.0.1", "--port", &port.to_string()]);
     let mut program = Program::start(command);
     program.wait_for("Server is ready");
     Node { program, port }
