@@ -10,7 +10,7 @@
 #   fuzz       link the fuzz targets with libFuzzer, which is C++
 #   page       run the tests of the page that listens, in real browsers
 #   network    run the tests that fail and mend networks of their own
-#   engine     run the tests with what carries sound on, such as Icecast
+#   engine     run the tests that send sound on, by a real NATS server and a real Icecast server
 #   windows    link programs for Windows and pack them
 #   wine       run programs for Windows
 #   packages   make packages for Debian, for Fedora and its like, and the installer for Windows
@@ -30,7 +30,7 @@ fail() {
 # need PACKAGE COMMAND…: PACKAGE (its Debian name) is missing when COMMAND fails.
 packages=()
 page=
-icecast=
+engine=
 need() {
     local package=$1
     shift
@@ -122,8 +122,9 @@ for job in "$@"; do
         fi
         ;;
     engine)
+        engine=yes
         if on_linux; then
-            icecast=yes
+            need python3-pip python3 -m pip --version
         fi
         ;;
     windows)
@@ -178,14 +179,15 @@ npm_packages() {
     ) || fail "npm cannot install what the page's tests need. Is there a network? Run: cd tests/page && npm ci"
 }
 
-# What needs no rights, as it is unpacked and not installed.
-if [ -n "$icecast" ] && ! [ -x target/engine/icecast/bin/icecast2 ]; then
-    command -v apt-get >/dev/null ||
-        fail "Icecast is needed and missing. Put its program, or a link to it, at target/engine/icecast/bin/icecast2."
-    scripts/private-icecast.sh
-fi
+# What is downloaded and not installed.
+downloads() {
+    npm_packages
+    [ -n "$engine" ] || return 0
+    scripts/engine.sh || fail "the engine that the tests need is missing: see above."
+    ! on_linux || scripts/private-icecast.sh || fail "the Icecast that the tests need is missing: see above."
+}
 
-[ ${#packages[@]} -gt 0 ] || { npm_packages; exit 0; }
+[ ${#packages[@]} -gt 0 ] || { downloads; exit 0; }
 
 # Beside PipeWire, Debian's pulseaudio would take over the desktop's sound: the tests get their own copy.
 if [[ " ${packages[*]} " == *" pulseaudio "* ]] && command -v pipewire >/dev/null; then
@@ -194,7 +196,7 @@ if [[ " ${packages[*]} " == *" pulseaudio "* ]] && command -v pipewire >/dev/nul
     for package in "${packages[@]}"; do
         [ "$package" = pulseaudio ] || kept+=("$package")
     done
-    [ ${#kept[@]} -gt 0 ] || { npm_packages; exit 0; }
+    [ ${#kept[@]} -gt 0 ] || { downloads; exit 0; }
     packages=("${kept[@]}")
 fi
 
@@ -232,4 +234,4 @@ install || {
     tail -n 15 "$log" >&2
     fail "apt-get could not install ${packages[*]}: its last words stand above. Install it by hand and try again."
 }
-npm_packages
+downloads

@@ -2,6 +2,7 @@
 
 pub mod captured;
 mod control;
+mod edge;
 pub mod encode;
 pub mod fanout;
 mod guest;
@@ -22,6 +23,7 @@ pub mod taps;
 mod terms;
 pub mod tls;
 pub mod transmit;
+mod uplink;
 pub mod web;
 pub mod webrtc;
 
@@ -51,6 +53,7 @@ use crate::source::Source;
 use crate::stats::Lines;
 use crate::status::Terminal;
 use captured::CapturedOutputs;
+use edge::Downlink;
 use host_keys::HostKeys;
 use icecast::Cast;
 use mix::desk::{Asked, Desk};
@@ -102,8 +105,19 @@ impl Server {
         if let Some(folder) = &settings.record_dir {
             refuse_folder_at_once(folder)?;
         }
+        let clock = Clock::start();
+        if let Some(engine) = settings.engine.as_ref().filter(|engine| engine.is_edge) {
+            // Whoever stops the program while this waits ends it.
+            let stop = Shutdown::default();
+            let Some((downlink, stream)) = Downlink::open(engine, &settings.name, clock, &stop)?
+            else {
+                return Err(Error::internal("the room is not there", "it was stopped"));
+            };
+            let settings = edge::settings(settings, &stream);
+            return Self::from(Origin::Engine(Box::new((downlink, stream))), settings, clock);
+        }
         let origin = Origin::open(&carrier(&settings).0, &settings)?;
-        Self::from(origin, settings)
+        Self::from(origin, settings, clock)
     }
 
     /// Serves what a program pushes, in its format. Opens the port.
@@ -111,10 +125,10 @@ impl Server {
     /// # Errors
     /// Whatever keeps the server from starting, as a sentence for the user.
     pub(crate) fn pushed(settings: ServerSettings, pushed: Pushed) -> Result<Self> {
-        Self::from(Origin::Generator(Generator::pushed(pushed)), settings)
+        Self::from(Origin::Generator(Generator::pushed(pushed)), settings, Clock::start())
     }
 
-    fn from(origin: Origin, settings: ServerSettings) -> Result<Self> {
+    fn from(origin: Origin, settings: ServerSettings, clock: Clock) -> Result<Self> {
         let (source, others) = carrier(&settings);
         let sample_rate =
             settings.preset.sample_rate.unwrap_or_else(|| stream_rate(origin.sample_rate()));
@@ -129,7 +143,7 @@ impl Server {
         let fitting = Fitting {
             mix: format,
             delay_ms: Arc::new(AtomicU32::new(settings.preset.playout_delay_ms)),
-            clock: Clock::start(),
+            clock,
             captured: CapturedOutputs::default(),
             stop: Shutdown::default(),
         };
@@ -244,6 +258,7 @@ impl Server {
                 let (source, _) = carrier(&self.settings);
                 format!("{}, once this PC has sound", source.kind)
             }
+            Origin::Engine(edge) => format!("what “{}” sends elsewhere", edge.1.name),
             Origin::Generator(_) => {
                 let source = self.settings.sources.first().cloned().unwrap_or_default();
                 source.to_string()

@@ -71,6 +71,10 @@ impl Generator {
                 let layout = file.layout().clone();
                 Ok(Self { format: file.format(), layout, sound: Sound::File(Box::new(file)) })
             }
+            Kind::Engine(_) => Err(Error::usage(
+                "a room's sound comes from an engine as it is, and cannot be mixed with something else",
+                "Start another server with --source engine:ROOM",
+            )),
             Kind::Loopback(_) | Kind::Device(_) | Kind::Pushed => Err(Error::internal(
                 "cannot make sound that comes from elsewhere",
                 "it was asked of the sources that make their own",

@@ -13,6 +13,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::engine::key::RoomName;
 use crate::{Error, Result, home};
 
 /// Level changes that a source takes, in dB: below it nothing is heard, above it everything clips.
@@ -47,6 +48,7 @@ const SPEC: &str = "Write KIND[:NAME][,level=-6dB][,muted][,pan=-0.5][,loudness=
                     [,ch=1+2], where KIND is \
                     loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH, \
                     file:- (what is piped in), \
+                    engine:ROOM (what another server sends), \
                     tone, tone:HZ or none. --list-devices shows what can stand for OUTPUT and INPUT";
 
 /// One thing to send, and how.
@@ -84,6 +86,8 @@ pub enum Kind {
     },
     /// Nothing: silence.
     None,
+    /// What another server sends to the room of that name, by way of an engine.
+    Engine(RoomName),
     /// What a program pushes that has this library in it; nobody can type it.
     Pushed,
 }
@@ -138,6 +142,9 @@ impl FromStr for Source {
 impl Source {
     fn apply(&mut self, word: &str) -> std::result::Result<(), String> {
         match (word.to_ascii_lowercase().as_str(), &self.kind) {
+            (_, Kind::Engine(_)) => {
+                return Err("a room's sound comes from an engine as it is".to_owned());
+            }
             ("muted", _) => self.muted = true,
             ("loop", Kind::File(path)) if path.as_os_str() == PIPE => {
                 return Err("what is piped in can be heard once only".to_owned());
@@ -202,6 +209,8 @@ impl FromStr for Kind {
             ("file", Some(path)) => Ok(Self::File(home::in_home(path, typed_path))),
             ("device" | "file", None) => Err(format!("“{kind}” needs a name: {kind}:NAME")),
             ("tone", hz) => Ok(Self::Tone { hz: hz.map_or(Ok(DEFAULT_TONE_HZ), parse_hz)? }),
+            ("engine", Some(room)) => room.parse().map(Self::Engine),
+            ("engine", None) => Err("“engine” needs a room: engine:ROOM".to_owned()),
             ("none", None) => Ok(Self::None),
             ("none", Some(_)) => Err("“none” takes no name".to_owned()),
             _ => Err(format!("there is no kind of source “{kind}”")),
@@ -218,6 +227,7 @@ impl fmt::Display for Kind {
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Tone { hz } => write!(f, "tone:{hz}"),
             Self::None => f.write_str("none"),
+            Self::Engine(room) => write!(f, "engine:{room}"),
             Self::Pushed => f.write_str("pushed"),
         }
     }

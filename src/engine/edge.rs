@@ -126,6 +126,13 @@ impl Edge {
         }
     }
 
+    /// What the origin's clock shows as `origin_us`, in this server's own time, both in µs. `None` before it is known.
+    #[must_use]
+    pub fn ours_us(&self, origin_us: u64) -> Option<u64> {
+        let offset = self.origin.as_ref()?.clock.offset()?;
+        Some(offset.ours_us(origin_us as f64).max(0.0) as u64)
+    }
+
     /// A connection is there: asks for what the origin says, and for the sound that is wanted. What was missed
     /// meanwhile is asked for with the first frame behind it.
     pub fn begin(&mut self, writer: &mut Writer) {

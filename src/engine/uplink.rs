@@ -123,9 +123,9 @@ impl Uplink {
         self.missed.clear();
     }
 
-    /// The stream is another one from now on: its delay or its name has changed.
-    pub fn change(&mut self, stream: Stream) {
-        self.stream = stream;
+    /// Sound that is captured from `from_us` on is heard so many ms later.
+    pub fn change_delay(&mut self, ms: u32, from_us: u64) {
+        (self.stream.playout_delay_ms, self.stream.delay_from_us) = (ms, from_us);
         self.told_us = None;
     }
 

@@ -58,7 +58,9 @@ pub enum Fault {
     )]
     Slow,
     /// The connection could not be sealed.
-    #[error("{0}")]
+    #[error(
+        "the connection cannot be sealed ({0}). Look whether ca= holds its certificate, and whether it speaks TLS 1.3 there"
+    )]
     Unsafe(String),
 }
 

@@ -30,9 +30,6 @@ const LONGEST: usize = 200;
 /// Longest name, in characters, as of a server.
 const LONGEST_NAME: usize = 64;
 
-/// A SHA-256 fingerprint, in bytes.
-const FINGERPRINT: usize = 32;
-
 /// One server, and what it gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -52,17 +49,8 @@ pub struct Target {
     pub name: Option<String>,
     /// The file with the password; `None` is the environment.
     pub password_file: Option<PathBuf>,
-    /// By what its certificate is known.
-    pub trust: Option<Trust>,
-}
-
-/// By what a server's certificate is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trust {
-    /// It, or one that it leads to, is in this file.
-    Authorities(PathBuf),
-    /// It is the one with this SHA-256 fingerprint.
-    Fingerprint([u8; FINGERPRINT]),
+    /// The file with its certificate, or with those of who signed it.
+    pub ca: Option<PathBuf>,
 }
 
 impl Target {
@@ -92,19 +80,19 @@ impl FromStr for Target {
         for part in parts {
             target.set(part)?;
         }
-        match (target.is_secure, &target.trust) {
+        match (target.is_secure, &target.ca) {
             (true, _) if cfg!(not(feature = "https")) => Err(wrong(
                 "this program was built without TLS, so it sends to no Icecast address with https",
                 "Write http, or build with --features https",
             )),
             (true, None) => Err(wrong(
                 "the Icecast address begins with https, and nothing says by what the certificate is known",
-                "Add ,pin=FINGERPRINT (its SHA-256, as openssl x509 -fingerprint -sha256 prints it) or \
-                 ,ca=FILE with the authorities to trust, such as /etc/ssl/certs/ca-certificates.crt",
+                "Add ,ca=FILE with that certificate, or with the authorities to trust, such as \
+                 /etc/ssl/certs/ca-certificates.crt",
             )),
             (false, Some(_)) => Err(wrong(
-                "ca= and pin= are for an Icecast address that begins with https",
-                "Write https in front, or leave them out",
+                "ca= is for an Icecast address that begins with https",
+                "Write https in front, or leave it out",
             )),
             _ => Ok(target),
         }
@@ -141,18 +129,12 @@ impl Target {
                 self.name = Some(value.to_owned());
             }
             "password-file" => self.password_file = Some(file()?),
-            "ca" => self.trust = Some(Trust::Authorities(file()?)),
-            "pin" => {
-                let fix = "Write the 64 digits that openssl x509 -fingerprint -sha256 prints";
-                let pin = fingerprint(value);
-                let pin = pin.ok_or_else(|| wrong("pin= is no SHA-256 fingerprint", fix))?;
-                self.trust = Some(Trust::Fingerprint(pin));
-            }
+            "ca" => self.ca = Some(file()?),
             "password" => return Err(never_here()),
             other => {
                 let what = format!("“{}” is nothing to say of Icecast", printable(other, 40));
-                let fix = "There is mount, bitrate, name, password-file, ca and pin, each with = \
-                           behind it; a comma stands between two";
+                let fix = "There is mount, bitrate, name, password-file and ca, each with = behind it; a \
+                           comma stands between two";
                 return Err(wrong(what, fix));
             }
         }
@@ -224,7 +206,7 @@ fn address(url: &str) -> Result<Target> {
         bitrate: Bitrate::default(),
         name: None,
         password_file: None,
-        trust: None,
+        ca: None,
     })
 }
 
@@ -237,17 +219,6 @@ fn mount(path: &str) -> Result<String> {
     }
     let what = format!("“{}” is no mount of an Icecast server", printable(path, 60));
     Err(wrong(what, "Write one like /room.opus: letters, digits and signs, with / in front"))
-}
-
-/// 64 digits, with or without a colon between two and two.
-fn fingerprint(text: &str) -> Option<[u8; FINGERPRINT]> {
-    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
-    let pairs = digits.chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair).ok().filter(|_| pair.len() == 2)?;
-        // A sign would be taken for a digit.
-        if pair.starts_with('+') { None } else { u8::from_str_radix(pair, 16).ok() }
-    });
-    pairs.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -280,13 +251,11 @@ mod tests {
 
     #[cfg(feature = "https")]
     #[test]
-    fn an_encrypted_server_is_known_by_its_fingerprint_or_by_authorities() {
-        let pins = [&"aB:".repeat(31), "AB"].concat();
-        let target = read(&format!("https://a/x,pin={pins}"));
-        assert_eq!(target.trust, Some(Trust::Fingerprint([0xab; 32])));
-        assert_eq!((target.is_secure, target.port), (true, 443));
+    fn an_encrypted_server_is_known_by_a_file() {
         let target = read("https://a:8443/x,ca=/ca.pem");
-        assert_eq!(target.trust, Some(Trust::Authorities("/ca.pem".into())));
+        assert_eq!(target.ca, Some("/ca.pem".into()));
+        assert_eq!((target.is_secure, target.port), (true, 8443));
+        assert_eq!(read("https://a/x,ca=/ca.pem").port, 443);
     }
 
     #[cfg(not(feature = "https"))]
@@ -320,7 +289,6 @@ mod tests {
             ("icecast://a,loud=1", "“loud” is nothing to say of Icecast"),
             ("icecast://a,ca=/x", "begins with https"),
             ("https://a", "nothing says by what the certificate is known"),
-            ("https://a,pin=12", "no SHA-256 fingerprint"),
             ("https://a,ca=", "names no file"),
         ] {
             let error = spec.parse::<Target>().unwrap_err().to_string();

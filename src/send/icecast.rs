@@ -1,11 +1,7 @@
 //! A thread for each Icecast server: the socket, the tap, the clock and sleep. What is decided is decided in
 //! `crate::icecast`.
 
-#[cfg(not(feature = "https"))]
-mod no_seal;
 mod road;
-#[cfg(feature = "https")]
-mod seal;
 
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -18,6 +14,7 @@ use zeroize::Zeroizing;
 use super::taps::{Tap, Tapped, tap};
 use crate::clock::Clock;
 use crate::codec::Codec;
+use crate::engine::Trust;
 use crate::error::Result;
 use crate::format::Format;
 use crate::icecast::fault::Fault;
@@ -32,10 +29,7 @@ use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
 use crate::stats::{Icecast, IcecastState};
 use crate::threads::{Priority, join, spawn};
-#[cfg(not(feature = "https"))]
-use no_seal as seal;
 use road::Road;
-use seal::Seals;
 
 /// How long the thread waits for sound before it looks at its socket.
 const TURN: Duration = Duration::from_millis(20);
@@ -52,7 +46,7 @@ const READ_BYTES: usize = 4096;
 /// A server that gets sound, and has not been asked yet.
 pub(super) struct Cast {
     target: Target,
-    seals: Option<Seals>,
+    trust: Option<Trust>,
     request: Zeroizing<Vec<u8>>,
     about: About,
     counters: Arc<Icecast>,
@@ -74,7 +68,7 @@ pub(super) fn open(settings: &ServerSettings, format: Format) -> Result<(Vec<Cas
             about: About { format, name },
             counters: Arc::new(Icecast::new(target.to_string())),
             target: target.clone(),
-            seals: Seals::open(target)?,
+            trust: target.ca.as_deref().map(Trust::read).transpose()?,
             tapped,
             retry: Retry::default(),
         };
@@ -139,7 +133,7 @@ impl Cast {
                 continue;
             }
             self.counters.set(IcecastState::Asked);
-            let (had_worked, fault) = match Road::open(&self.target, self.seals.as_ref()) {
+            let (had_worked, fault) = match Road::open(&self.target, self.trust.as_ref()) {
                 Ok(road) => self.send(road, clock, stop),
                 Err(fault) => (false, Some(fault)),
             };
@@ -218,6 +212,7 @@ impl Cast {
         {
             session.read(&buffer[..count], now_us)?;
         }
+        road.flush()?;
         loop {
             let waiting = session.waiting();
             if waiting.is_empty() {

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::edge::Downlink;
 use super::mix::Mix;
 use super::mix::prepare::Fitting;
 use super::mix::read_ahead::ReadAhead;
+use crate::engine::said::Stream;
 use crate::error::Result;
 use crate::format::Format;
 use crate::settings::ServerSettings;
@@ -19,6 +21,8 @@ const DEFAULT_RATE: u32 = 48_000;
 /// Where the sound comes from.
 pub(super) enum Origin {
     Generator(Generator),
+    /// Another server, by way of an engine. There is no mix then.
+    Engine(Box<(Downlink, Stream)>),
     /// None yet, where this PC has no sound so far.
     #[cfg(feature = "device")]
     Card(Option<Box<crate::device::InputDevice>>),
@@ -47,6 +51,7 @@ impl Origin {
     pub(super) fn sample_rate(&self) -> u32 {
         match self {
             Self::Generator(generator) => generator.format().sample_rate,
+            Self::Engine(edge) => edge.1.sample_rate,
             #[cfg(feature = "device")]
             Self::Card(device) => device.as_ref().map_or(DEFAULT_RATE, |d| d.format().sample_rate),
         }
@@ -56,6 +61,7 @@ impl Origin {
     pub(super) fn layout(&self) -> Option<Layout> {
         match self {
             Self::Generator(generator) => Some(generator.layout().clone()),
+            Self::Engine(_) => None,
             #[cfg(feature = "device")]
             Self::Card(device) => device.as_ref().map(|device| device.layout().clone()),
         }
@@ -64,7 +70,7 @@ impl Origin {
     /// The card's id, where it is one that is there.
     pub(super) fn device_id(&self) -> Option<&str> {
         match self {
-            Self::Generator(_) => None,
+            Self::Generator(_) | Self::Engine(_) => None,
             #[cfg(feature = "device")]
             Self::Card(device) => device.as_ref().map(|device| device.id()),
         }
@@ -88,6 +94,8 @@ impl Origin {
                 let ahead = ReadAhead::start(&name, generator, pick, fitting.mix, &fitting.stop)?;
                 mix.generate(ahead, fitting.clock.now_us())
             }
+            // What an engine brings is served as it is.
+            Self::Engine(_) => Ok(()),
             #[cfg(feature = "device")]
             Self::Card(device) => {
                 use crate::threads::{Priority, spawn};

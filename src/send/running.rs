@@ -3,12 +3,13 @@
 use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use log::warn;
 
 use super::control::{self, Board};
+use super::edge::EdgeThread;
 use super::icecast::{Cast, Casting};
 use super::mix::Mix;
 use super::mix::desk::{Asked, Desk};
@@ -26,7 +27,7 @@ use super::web::Web;
 use super::web::names::Names;
 #[cfg(feature = "webrtc")]
 use super::webrtc;
-use super::{Secure, carrier, guest, link, presence, room_key, terms};
+use super::{Secure, carrier, edge, guest, link, presence, room_key, terms, uplink};
 use crate::clock::Clock;
 use crate::codec::opus::{self, Layout};
 use crate::control::token::TokenFile;
@@ -59,6 +60,9 @@ pub(super) struct Opened {
     pub(super) keys: Option<(Host, Code)>,
 }
 
+/// What the thread `chunks` does.
+type Work = Box<dyn FnOnce(&Shutdown) -> Result<()> + Send>;
+
 /// A server that runs.
 pub(super) struct Running {
     pub(super) counters: Arc<stats::Capture>,
@@ -68,6 +72,10 @@ pub(super) struct Running {
     recordings: Recordings,
     fitting: Fitting,
     layout: Layout,
+    /// Where an engine is told of a new delay.
+    uplink: Option<SyncSender<(u32, u64)>>,
+    /// Whether the sound comes from elsewhere, with its delay.
+    is_edge: bool,
     network: JoinHandle<Result<()>>,
     chunks: JoinHandle<Result<()>>,
     channels: Option<JoinHandle<Result<()>>>,
@@ -87,7 +95,20 @@ impl Running {
         let Opened { door, datagrams, web_door, token, secure, .. } = opened;
         let (clock, format, stop) = (fitting.clock, fitting.mix, fitting.stop.clone());
         let counters: Arc<stats::Capture> = Arc::default();
-        let room = terms::room(settings, format, fitting.captured.clone());
+        let mut room = terms::room(settings, format, fitting.captured.clone());
+        let mut layout = terms::layout(settings);
+        if let Origin::Engine(edge) = &origin {
+            let shape = edge::shape(&edge.1);
+            layout = shape.opus;
+            room.take(&shape);
+        }
+        let ((casts, mut taps), mut uplink) = (opened.icecast, None);
+        if let Some(engine) = settings.engine.as_ref().filter(|engine| !engine.is_edge) {
+            let stream = uplink::stream(&room, &settings.preset);
+            let (tap, delays) = uplink::start(engine, stream, clock, &stop)?;
+            taps.push(tap);
+            uplink = Some(delays);
+        }
         let port = door.local_addr().map_or(settings.preset.port, |address| address.port());
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
         let mut kept = None;
@@ -133,27 +154,47 @@ impl Running {
                 Ok(())
             })?);
         }
-        let (preset, (source, _)) = (&settings.preset, carrier(settings));
-        let layout = terms::layout(settings);
-        let named = (&*source.kind.to_string(), prepare::settings(&source));
-        let (chunk_size, counted) = (preset.chunk_size, Arc::clone(&counters));
-        let mut mix = Mix::new(format, chunk_size, layout, named, counted, clock.now_us());
-        mix.record(recordings.take_taps(), &source.to_string());
-        if settings.talk {
-            let (people, room) = sync_channel(presence::QUEUE);
-            transmit.let_listeners_speak(people);
-            let own_mixes = OwnMixes::start(format, chunk_size, layout, &handle, &counters, &stop)?;
-            mix.let_people_speak(room, own_mixes, settings.duck_db.into());
-        }
-        beside.into_iter().try_for_each(|source| mix.add(source))?;
-        origin.feed(&mut mix, source, &fitting, &counters)?;
-
+        let delay_ms = Arc::clone(&fitting.delay_ms);
+        let chunks: Work = match origin {
+            Origin::Engine(edge) => {
+                let (downlink, stream) = *edge;
+                let (network, counters) = (handle.clone(), Arc::clone(&counters));
+                let preset = settings.preset.clone();
+                let edge = EdgeThread {
+                    downlink,
+                    stream,
+                    orders,
+                    delay_ms,
+                    network,
+                    taps,
+                    preset,
+                    counters,
+                };
+                Box::new(|stop| edge.run(stop))
+            }
+            origin => {
+                let (preset, (source, _)) = (&settings.preset, carrier(settings));
+                let named = (&*source.kind.to_string(), prepare::settings(&source));
+                let (chunk, counted) = (preset.chunk_size, Arc::clone(&counters));
+                let mut mix = Mix::new(format, chunk, layout, named, counted, clock.now_us());
+                mix.record(recordings.take_taps(), &source.to_string());
+                if settings.talk {
+                    let (people, room) = sync_channel(presence::QUEUE);
+                    transmit.let_listeners_speak(people);
+                    let own = OwnMixes::start(format, chunk, layout, &handle, &counters, &stop)?;
+                    mix.let_people_speak(room, own, settings.duck_db.into());
+                }
+                beside.into_iter().try_for_each(|source| mix.add(source))?;
+                origin.feed(&mut mix, source, &fitting, &counters)?;
+                let network = handle.clone();
+                let mix = MixThread { mix, orders, delay_ms, clock, network, taps };
+                Box::new(|stop| mix.run(stop))
+            }
+        };
         let network = spawn("network", Priority::Soon, &stop, move || transmit.run())?;
-        let (delay_ms, heard) = (Arc::clone(&fitting.delay_ms), stop.clone());
-        let (casts, taps) = opened.icecast;
         let casting = Casting::start(casts, clock, &stop)?;
-        let chunks = MixThread { mix, orders, delay_ms, clock, network: handle.clone(), taps };
-        let chunks = spawn("chunks", Priority::Now, &stop, move || chunks.run(&heard))?;
+        let heard = stop.clone();
+        let chunks = spawn("chunks", Priority::Now, &stop, move || chunks(&heard))?;
         Ok(Self {
             counters,
             handle,
@@ -161,6 +202,8 @@ impl Running {
             recordings,
             fitting,
             layout,
+            uplink,
+            is_edge: settings.engine.as_ref().is_some_and(|engine| engine.is_edge),
             network,
             chunks,
             channels,
@@ -182,6 +225,11 @@ impl Running {
 
     /// Takes over what may change while a server runs.
     pub(super) fn follow(&self, preset: &Preset) {
+        if self.is_edge {
+            let playout_delay_ms = self.fitting.delay_ms.load(Ordering::Relaxed);
+            let preset = Preset { playout_delay_ms, ..preset.clone() };
+            return self.handle.change(terms::change(&preset, self.fitting.clock.now_us()));
+        }
         self.fitting.delay_ms.store(preset.playout_delay_ms, Ordering::Relaxed);
         if !self.layout.suits(preset.playout_delay_ms) && terms::offers(preset).include_opus() {
             let ms = self.layout.frames * 1000 / opus::RATE;
@@ -190,7 +238,13 @@ impl Running {
                  listeners may play later than the others. Start the server again for shorter ones"
             );
         }
-        self.handle.change(terms::change(preset, self.fitting.clock.now_us()));
+        let change = terms::change(preset, self.fitting.clock.now_us());
+        if let Some(uplink) = &self.uplink
+            && uplink.try_send((change.playout_delay_ms, change.from_us)).is_err()
+        {
+            warn!("other servers keep the delay that was: too much has changed at once");
+        }
+        self.handle.change(change);
     }
 
     /// Whether a thread has ended.

@@ -5,6 +5,7 @@
 //! between, so that two thousand sockets to write keep no accept, pong or close waiting for long.
 
 mod another_codec;
+mod another_stream;
 pub mod at_door;
 mod by_fetch;
 mod channels;
@@ -61,7 +62,7 @@ pub use codes::{Shown, new_code};
 use datagrams::Datagrams;
 use guests::Guests;
 use handle::Order;
-pub use handle::{Change, Handle};
+pub use handle::{Change, Handle, Shape};
 use history::History;
 use keys::Keys;
 use knocking::KeepGuests;
@@ -340,6 +341,7 @@ impl Transmit {
                 }
                 Ok(Order::Silence(person)) => self.silence(person),
                 Ok(Order::Change(change)) => self.change(change),
+                Ok(Order::Anew(shape)) => self.begin_anew(&shape),
                 Ok(Order::Listeners(answer)) => {
                     // Who asked may have gone.
                     let _ = answer.try_send(self.snapshot(self.clock.now_us()).listeners);

@@ -1,5 +1,6 @@
 //! `auralync-server`'s command line.
 
+mod engine;
 mod https;
 mod icecast;
 
@@ -13,6 +14,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use super::words::{address, certificate, duck, folder, host, recording, stats, whole_number};
 use super::{DEFAULT_WEB_PORT, Desktop, Verbosity, computer};
 use crate::dscp::Dscp;
+use crate::engine::key::RoomName;
 use crate::error::{Error, Result};
 use crate::icecast::target::Target;
 use crate::preset::{self, Origin, Overrides, Preset};
@@ -189,9 +191,19 @@ pub struct ServerArgs {
     #[arg(long, value_name = "SOURCE", value_parser = OsStringValueParser::new().map(spec_from_os))]
     offer: Vec<String>,
     /// An Icecast server that gets what is sent, so that any player can play it: icecast://HOST/MOUNT. Several times:
-    /// all of them. ,bitrate=96 ,name=… ,mount=/… ,password-file=PATH, and for https ,pin=… or ,ca=FILE may follow.
+    /// all of them. ,bitrate=96 ,name=… ,mount=/… ,password-file=PATH, and for https ,ca=FILE may follow.
     #[arg(long, value_name = "URL")]
     icecast: Vec<String>,
+    /// Send to other servers too, by a NATS server at this address: nats://HOST[:4222], or tls://HOST.
+    /// Several with a comma between. With --source engine:ROOM: get the sound from there.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    engine: Vec<String>,
+    /// With --engine: what the room is called between servers, where it is not “room”.
+    #[arg(long, value_name = "NAME", value_parser = RoomName::from_str)]
+    engine_room: Option<RoomName>,
+    /// With --engine tls://: the certificate of the engine, or of who signed it (PEM).
+    #[arg(long, value_name = "FILE", value_parser = certificate)]
+    engine_ca: Option<PathBuf>,
     /// Keep what is sent in this file: .wav, .flac or .opus.
     #[arg(long, value_name = "FILE", value_parser = recording)]
     record: Option<PathBuf>,
@@ -219,6 +231,8 @@ pub struct ServerArgs {
     #[command(flatten)]
     _desktop: Desktop,
 }
+
+pub use engine::EngineSettings;
 
 /// Who may read the figures on the page's port.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -285,6 +299,8 @@ pub struct ServerSettings {
     pub talkers: Option<Vec<String>>,
     /// By how many dB the film steps back while somebody does.
     pub duck_db: u8,
+    /// The engine by which sound goes to other servers or comes from one, if there is one.
+    pub engine: Option<EngineSettings>,
     /// The file to record what is sent into.
     pub record: Option<PathBuf>,
     /// The folder to record each input of the mix into.
@@ -369,16 +385,20 @@ impl ServerArgs {
         if !self.no_web && !self.list_devices && self.print_preset.is_none() {
             refuse_one_port_for_both(&preset, overrides.port, self.web)?;
         }
+        let sources = sources(&preset)?;
+        let offers: Vec<Source> =
+            self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?;
         Ok(ServerSettings {
             private: preset.private,
-            sources: sources(&preset)?,
+            engine: self.engine(&sources, &offers)?,
+            sources,
             icecast: icecast::targets(&preset)?,
             name: preset.name.clone().unwrap_or_else(computer::name),
             preset,
             preset_name,
             origin,
             overrides,
-            offers: self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?,
+            offers,
             discovery: !self.no_discovery,
             datagrams: !self.no_udp,
             dscp: self.dscp,

@@ -69,12 +69,14 @@ impl Heard {
             if page.serial != head.serial {
                 return Err(format!("a new stream after {number} pages"));
             }
-            let frames = page.packets.len() as u64 * FRAMES;
+            // The packet that says that this is the end is cut off.
+            let packets = page.packets.len() - usize::from(page.is_last);
+            let frames = packets as u64 * FRAMES;
             if let Some(before) = number.checked_sub(1).map(|before| &sound[before]) {
                 assert_eq!(page.sequence, before.sequence + 1, "a page is missing");
                 assert_eq!(page.granule, before.granule + frames, "a granule is wrong");
             }
-            for packet in &page.packets {
+            for packet in &page.packets[..packets] {
                 if packet.len() == 1 {
                     return Err(format!("something is concealed in page {number}"));
                 }

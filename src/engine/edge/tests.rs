@@ -1,6 +1,6 @@
 use super::*;
 use crate::codec::pcm::Dither;
-use crate::engine::nats::Event;
+use crate::engine::nats::{Event, Who};
 use crate::engine::uplink::Uplink;
 use crate::secure::Key;
 use crate::wire::AudioHeader;
@@ -26,7 +26,7 @@ struct Two {
 }
 
 fn ready() -> Session {
-    let mut session = Session::new("", None, false, 0);
+    let mut session = Session::new(&Who::default(), false, 0);
     session.read(b"INFO {\"max_payload\":65536}\r\nPONG\r\n", 0, |_, _| {}).unwrap();
     session.wrote(session.waiting().len());
     session

@@ -8,7 +8,7 @@ use log::debug;
 use mio::net::TcpStream;
 use socket2::SockRef;
 
-use super::seal::{self, Seal, Seals};
+use crate::engine::{Tls, Trust};
 use crate::icecast::fault::Fault;
 use crate::icecast::target::Target;
 
@@ -28,7 +28,7 @@ pub(super) struct Road {
     /// Others of the same name, to be tried if this one cannot be reached.
     others: Vec<SocketAddr>,
     is_connected: bool,
-    seal: Option<Seal>,
+    tls: Option<Tls>,
 }
 
 impl Road {
@@ -36,13 +36,13 @@ impl Road {
     ///
     /// # Errors
     /// The [`Fault`] that keeps it from being made.
-    pub(super) fn open(target: &Target, seals: Option<&Seals>) -> Result<Self, Fault> {
+    pub(super) fn open(target: &Target, trust: Option<&Trust>) -> Result<Self, Fault> {
         let found = (&*target.host, target.port).to_socket_addrs().map_err(Fault::Unresolved)?;
         let mut others: Vec<SocketAddr> = found.take(MOST_OF_A_NAME).collect();
         others.reverse();
         let socket = begin(&mut others).map_err(Fault::of_connecting)?;
-        let seal = seals.map(Seals::begin).transpose()?;
-        Ok(Self { socket, others, is_connected: false, seal })
+        let tls = trust.map(|trust| Tls::begin(trust, &target.host)).transpose();
+        Ok(Self { socket, others, is_connected: false, tls: tls.map_err(broken)? })
     }
 
     /// Whether something can be said over it. Where an address cannot be reached, the next of the same name is tried.
@@ -76,8 +76,8 @@ impl Road {
     /// # Errors
     /// The [`Fault`], or none of its own where the other end hung up.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Option<Fault>> {
-        let read = match &mut self.seal {
-            Some(seal) => seal.read(&mut self.socket, buffer),
+        let read = match &mut self.tls {
+            Some(tls) => tls.read(&mut self.socket, buffer),
             None => self.socket.read(buffer),
         };
         match read {
@@ -91,13 +91,21 @@ impl Road {
         }
     }
 
+    /// Writes what was sealed already and has found no room.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(super) fn flush(&mut self) -> Result<(), Fault> {
+        if self.tls.is_some() { self.write(&[]).map(drop) } else { Ok(()) }
+    }
+
     /// Writes what the system takes: 0 where that is nothing now.
     ///
     /// # Errors
     /// The [`Fault`] of a connection that is broken.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
-        let written = match &mut self.seal {
-            Some(seal) => seal.write(&mut self.socket, bytes),
+        let written = match &mut self.tls {
+            Some(tls) => tls.write(&mut self.socket, bytes),
             None => self.socket.write(bytes),
         };
         match written {
@@ -112,11 +120,11 @@ impl Road {
 }
 
 fn broken(error: io::Error) -> Fault {
-    match seal::fault(&error) {
-        Some(fault) => fault,
+    match error.kind() {
+        io::ErrorKind::InvalidData => Fault::Unsafe(error.to_string()),
         // What was written has not arrived for long.
-        None if error.kind() == io::ErrorKind::TimedOut => Fault::Slow,
-        None => Fault::Broken(error),
+        io::ErrorKind::TimedOut => Fault::Slow,
+        _ => Fault::Broken(error),
     }
 }
 

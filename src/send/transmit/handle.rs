@@ -10,8 +10,10 @@ use zeroize::Zeroizing;
 
 use super::codes::Shown;
 
+use crate::codec::opus::Layout;
 use crate::codec::{InUse, Offers};
 use crate::error::{Error, Result};
+use crate::format::Format;
 use crate::send::webrtc::{Said, Whose};
 use crate::stats::{ListenerStats, ServerStats, WaitingStats};
 use crate::wire::AudioFrame;
@@ -25,6 +27,7 @@ pub(super) enum Order {
     Own(Vec<(u32, AudioFrame)>),
     Silence(u32),
     Change(Change),
+    Anew(Box<Shape>),
     Figures(Box<ServerStats>),
     Listeners(SyncSender<Vec<ListenerStats>>),
     Remove { peer: SocketAddr, by_address: bool, answer: SyncSender<bool> },
@@ -52,6 +55,23 @@ pub struct Change {
     /// Most of them who may talk, of those who come from now on.
     pub max_talkers: u32,
     /// Codecs for those who join from now on.
+    pub offers: Offers,
+}
+
+/// What another stream is, where one takes the place of the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shape {
+    /// The run of the program that sends it: 16 hexadecimal digits.
+    pub session: String,
+    /// Rate and channels.
+    pub format: Format,
+    /// Frames in a chunk of everything but Opus.
+    pub chunk_size: u32,
+    /// How long after its capture a sample is heard, in ms.
+    pub playout_delay_ms: u32,
+    /// How its Opus is cut.
+    pub opus: Layout,
+    /// Which codecs there are, and who gets what.
     pub offers: Offers,
 }
 
@@ -105,6 +125,11 @@ impl Handle {
     /// Changes delay and limits, and tells the listeners.
     pub fn change(&self, change: Change) {
         self.insist(|| Order::Change(change.clone()));
+    }
+
+    /// Another stream begins in place of the one that was: whoever listens comes again.
+    pub fn begin_anew(&self, shape: Shape) {
+        self.insist(|| Order::Anew(Box::new(shape.clone())));
     }
 
     /// What the page's visitors may read from now on. Where the loop is too busy, the next second's

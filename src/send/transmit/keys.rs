@@ -231,6 +231,14 @@ impl Keys {
         }
     }
 
+    /// Nobody is in the room any more, and its positions begin anew: no key seals two sounds of one place.
+    pub(super) fn begin_anew(&mut self, secret: Key, now_us: u64) {
+        let number = self.epochs.back().map_or(0, |epoch| epoch.number.wrapping_add(1));
+        self.epochs.clear();
+        self.epochs.push_back(Epoch { number, secret, from_us: now_us, is_hasty: false });
+        (self.in_use, self.is_hasty) = (None, false);
+    }
+
     /// What is to be told where epochs are over: from then on those who were asked to leave know none that
     /// anybody would still open.
     pub(super) fn end(&mut self, now_us: u64) -> Option<Epochs> {

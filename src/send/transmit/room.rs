@@ -1,9 +1,11 @@
 //! What is the same for all listeners of a stream, and what depends on their codec.
 
+use super::handle::Shape;
 use super::sockets::Buffering;
 use crate::codec::opus::{self, Layout};
 use crate::codec::{Codec, Offers};
 use crate::dscp::Dscp;
+use crate::format::Format;
 use crate::send::captured::CapturedOutputs;
 use crate::wire::{AUDIO_HEADER, Config, Switch, Welcome};
 
@@ -33,6 +35,21 @@ pub struct Room {
 }
 
 impl Room {
+    /// The room of another stream.
+    pub(in crate::send) fn take(&mut self, shape: &Shape) {
+        let Format { sample_rate, channels } = shape.format;
+        self.config.sample_rate = sample_rate;
+        self.config.channels = channels;
+        self.config.chunk_size = shape.chunk_size;
+        self.welcome.session.clone_from(&shape.session);
+        self.welcome.format = shape.format;
+        self.welcome.chunk_size = shape.chunk_size;
+        self.welcome.position_rate = sample_rate;
+        self.welcome.playout_delay_ms = shape.playout_delay_ms;
+        self.opus = shape.opus;
+        self.offers = shape.offers.clone();
+    }
+
     /// How many frames of a codec may wait for one listener: as many as last as long as the chunks
     /// that may, and at least what one chunk becomes, because that is there all at once.
     pub(super) fn queue_bound(&self, codec: Codec) -> usize {

@@ -1,0 +1,175 @@
+//! The secret that the servers of one room share: made once where the sound is, and copied to every edge.
+//!
+//! The file `engine-ROOM.key` holds it, 32 bytes, as 43 characters of base64url. Whoever reads it hears the room and
+//! may pretend to be any of its servers.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use zeroize::Zeroizing;
+
+use super::sealed::Backbone;
+use crate::error::{Error, Result};
+use crate::random;
+use crate::secret_file;
+use crate::secure::Key;
+
+/// Longest name of a room, in characters.
+const LONGEST_NAME: usize = 32;
+
+/// What a user calls a room, and its key's file after it: small letters, digits and dashes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomName(String);
+
+impl Default for RoomName {
+    /// Where there is only one.
+    fn default() -> Self {
+        Self("room".to_owned())
+    }
+}
+
+impl FromStr for RoomName {
+    type Err = String;
+
+    /// # Errors
+    /// What a name is, as a sentence without its end.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let may_stand = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let is_name = (1..=LONGEST_NAME).contains(&text.len()) && text.chars().all(may_stand);
+        is_name.then(|| Self(text.to_owned())).ok_or_else(|| {
+            format!(
+                "a room between servers is called by 1 to {LONGEST_NAME} small letters, digits and dashes"
+            )
+        })
+    }
+}
+
+impl std::fmt::Display for RoomName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of its key's file.
+#[must_use]
+pub fn file_name(room: &RoomName) -> String {
+    format!("engine-{room}.key")
+}
+
+/// The name of the file with the certificate of its engine.
+#[must_use]
+pub fn certificate_name(room: &RoomName) -> String {
+    format!("engine-{room}.crt")
+}
+
+/// The room as the server knows it that has the sound. Its key is made where there is none. This waits for the disk.
+///
+/// # Errors
+/// [`Error::File`] where the file cannot be read or written, or holds something else, which is left as it is;
+/// [`Error::Internal`] where the environment names no folder of this user's, or the system gives no random numbers.
+pub fn own(room: &RoomName) -> Result<Backbone> {
+    own_in(&secret_file::place(&file_name(room))?)
+}
+
+/// The room as an edge knows it, whose key somebody has put there.
+///
+/// # Errors
+/// As [`own`], and [`Error::File`] where there is none.
+pub fn known(room: &RoomName) -> Result<Backbone> {
+    known_in(&secret_file::place(&file_name(room))?)
+}
+
+/// The room whose key is in that file.
+///
+/// # Errors
+/// [`Error::File`] where there is none.
+#[doc(hidden)]
+pub fn in_file(path: &Path) -> Result<Backbone> {
+    known_in(path)
+}
+
+fn own_in(path: &Path) -> Result<Backbone> {
+    if let Some(text) = secret_file::read(path)? {
+        return read(path, &text);
+    }
+    let file = secret_file::alone(path)?;
+    if let Some(text) = file.read()? {
+        return read(path, &text);
+    }
+    let key = random::new_key()?;
+    file.write(Zeroizing::new(Base64UrlUnpadded::encode_string(key.bytes())).as_bytes())?;
+    Ok(Backbone::new(&key))
+}
+
+fn known_in(path: &Path) -> Result<Backbone> {
+    let Some(text) = secret_file::read(path)? else {
+        return Err(Error::file(
+            path,
+            "the room's key is looked for here, and there is none",
+            "Copy the file of that name from the PC that has the sound: the folder there is the same, and \
+             auralync-server --engine makes it",
+        ));
+    };
+    read(path, &text)
+}
+
+fn read(path: &Path, text: &[u8]) -> Result<Backbone> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    let text = text.trim_ascii_end();
+    let length = Base64UrlUnpadded::decode(text, &mut *bytes).map(<[u8]>::len);
+    if length == Ok(bytes.len()) {
+        Ok(Backbone::new(&Key::new(*bytes)))
+    } else {
+        Err(Error::file(
+            path,
+            "this is no key of a room between servers, or a part of one",
+            "Copy it once more from the PC that has the sound; there, remove it, and a new one is made that every \
+             edge needs",
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn a_rooms_key_is_made_once_and_an_edge_with_a_copy_knows_the_same_room() {
+        let folder = Scratch::new();
+        let (origin, edge) = (folder.path("engine-a.key"), folder.path("engine-b.key"));
+        let made = own_in(&origin).unwrap();
+        assert_eq!(own_in(&origin).unwrap().id(), made.id());
+        let missing = known_in(&edge).unwrap_err().to_string();
+        assert!(missing.contains("Copy the file"), "{missing}");
+        let text = secret_file::read(&origin).unwrap().unwrap();
+        // As an editor would leave it.
+        secret_file::write(&edge, &[&text[..], b"\n"].concat()).unwrap();
+        assert_eq!(known_in(&edge).unwrap().id(), made.id());
+        assert_ne!(own_in(&folder.path("engine-c.key")).unwrap().id(), made.id());
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_and_left_as_it_is() {
+        let folder = Scratch::new();
+        let path = folder.path("engine-room.key");
+        for wrong in [&b""[..], b"no key", &[b'A'; 42], &[b'A'; 44], &[0xff; 43]] {
+            secret_file::write(&path, wrong).unwrap();
+            for error in [own_in(&path).unwrap_err(), known_in(&path).unwrap_err()] {
+                assert!(error.to_string().contains("no key of a room"), "{error}");
+            }
+            assert_eq!(**secret_file::read(&path).unwrap().unwrap(), *wrong);
+        }
+    }
+
+    #[test]
+    fn a_rooms_name_is_one_that_every_system_takes_for_a_file() {
+        for name in ["room", "hall-2", "7", &"a".repeat(32)] {
+            assert_eq!(name.parse::<RoomName>().unwrap().to_string(), name);
+        }
+        for wrong in ["", "Room", "a b", "..", "a/b", "é", &"a".repeat(33)] {
+            assert!(wrong.parse::<RoomName>().is_err(), "{wrong}");
+        }
+    }
+}

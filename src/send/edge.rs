@@ -1,0 +1,293 @@
+//! The edge thread: gives the network loop what an engine brings, as it is, in place of a mix.
+//! [`Edge`] decides what is handed on, [`Line`] has the socket.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use log::{info, warn};
+
+use super::mix::desk::{Asked, Order};
+use super::taps::{self, Tap};
+use super::terms;
+use super::transmit::{Handle, Shape};
+use crate::capture::piece::piece_of;
+use crate::clock::Clock;
+use crate::codec::{Codec, InUse, Offers};
+use crate::engine::edge::{Edge, Told};
+use crate::engine::key;
+use crate::engine::line::Line;
+use crate::engine::nats::{Addresses, Event, Who};
+use crate::engine::news::News;
+use crate::engine::said::{self, Stream};
+use crate::engine::sealed::{OVERHEAD, Role};
+use crate::error::{Error, Result};
+use crate::preset::Preset;
+use crate::random::random;
+use crate::settings::{EngineSettings, ServerSettings};
+use crate::shutdown::Shutdown;
+use crate::wire::{AudioFrame, AudioHeader};
+
+/// Where nothing wakes the thread, it looks around so often.
+const REST: Duration = Duration::from_millis(50);
+
+/// A room whose stream is not there yet is told of after so long.
+const SOON_US: u64 = 2_000_000;
+
+/// An edge with its line.
+pub(super) struct Downlink {
+    line: Line,
+    edge: Edge,
+    clock: Clock,
+    news: News,
+    forbidden: Option<String>,
+}
+
+impl Downlink {
+    /// Goes to the engine, and waits for the room's stream as long as that takes, or until `stop`.
+    ///
+    /// # Errors
+    /// [`Error::File`] where the room's key is not there or is none; [`Error::Internal`] if the system's event queue
+    /// breaks.
+    pub(super) fn open(
+        engine: &EngineSettings,
+        name: &str,
+        clock: Clock,
+        stop: &Shutdown,
+    ) -> Result<Option<(Self, Stream)>> {
+        let backbone = key::known(&engine.room)?;
+        let longest = said::MOST_TEXT + OVERHEAD as u64;
+        let who = Who { name: name.to_owned(), nkey: Some(backbone.nkey(Role::Edge)), longest };
+        let line =
+            Line::new(Addresses::new(engine.urls.clone(), random()), who, engine.trust()?, clock)?;
+        let edge = Edge::new(&backbone, random(), name);
+        let mut downlink = Self { line, edge, clock, news: News::default(), forbidden: None };
+        let mut since_us = Some(clock.now_us());
+        while !stop.is_requested() {
+            let mut begun = None;
+            downlink.turn(&InUse::default(), 0, |told| match told {
+                Told::Begins(stream) | Told::Changes(stream) => begun = Some(stream),
+                told => warn_of(&told),
+            })?;
+            if let Some(stream) = begun {
+                return Ok(Some((downlink, stream)));
+            }
+            let is_long = |since_us| clock.now_us().saturating_sub(since_us) > SOON_US;
+            if downlink.line.works_at().is_some() && since_us.is_some_and(is_long) {
+                since_us = None;
+                warn!(
+                    "nothing is sent to the room “{}” so far: it is waited for. Where a server sends to it, that has \
+                     another key: copy the file {} from there once more",
+                    engine.room,
+                    key::file_name(&engine.room)
+                );
+            }
+        }
+        Ok(None)
+    }
+
+    /// One turn: says what is wanted, rests until something comes, and tells what it was.
+    fn turn(&mut self, in_use: &InUse, listeners: u32, mut tell: impl FnMut(Told)) -> Result<()> {
+        let Self { line, edge, clock, news, forbidden } = self;
+        if let Some(session) = line.session() {
+            edge.want(session, |codec| in_use.contains_either(codec), listeners);
+            edge.speak(session, clock.now_us(), &mut tell);
+        }
+        let lost = line.turn(REST, |writer, event| match event {
+            Event::Ready => edge.begin(writer),
+            Event::Message { subscription, payload, .. } => {
+                edge.hear(subscription, payload, clock.now_us(), writer, &mut tell);
+            }
+            Event::Forbidden(why) if forbidden.as_deref() != Some(why) => {
+                warn!("not all of the room comes here: the engine says {why}");
+                *forbidden = Some(why.to_owned());
+            }
+            Event::Forbidden(_) | Event::Info(_) | Event::Secure => {}
+        })?;
+        match lost.and_then(|lost| news.lost(&lost)) {
+            Some(said) => warn!("{said}. It is tried again"),
+            None => {
+                let works = line.works_at().and_then(|url| news.works(&url.to_string()));
+                works.into_iter().for_each(|said| info!("{said}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn warn_of(told: &Told) {
+    match told {
+        Told::Another => warn!(
+            "another server sends to this room too, and is not heard as long as the first one is there: stop one of \
+             them, or give it another --engine-room"
+        ),
+        Told::Unusable(why) => warn!("what is sent to this room cannot be served: {why}"),
+        Told::Begins(_) | Told::Changes(_) | Told::Frame(_) => {}
+    }
+}
+
+/// What listeners are told of a stream.
+pub(super) fn shape(stream: &Stream) -> Shape {
+    Shape {
+        session: stream.session.clone(),
+        format: stream.format(),
+        chunk_size: stream.chunk_size,
+        playout_delay_ms: stream.playout_delay_ms,
+        opus: stream.opus(),
+        offers: Offers::parse(&stream.codecs).unwrap_or_default(),
+    }
+}
+
+/// What an edge is asked to do, with what only the stream says.
+pub(super) fn settings(settings: ServerSettings, stream: &Stream) -> ServerSettings {
+    let preset = Preset {
+        chunk_size: stream.chunk_size,
+        playout_delay_ms: stream.playout_delay_ms,
+        sample_rate: Some(stream.sample_rate),
+        channels: stream.channels,
+        codecs: Some(stream.codecs.clone()),
+        ..settings.preset
+    };
+    ServerSettings { preset, ..settings }
+}
+
+/// What the thread is given.
+pub(super) struct EdgeThread {
+    pub(super) downlink: Downlink,
+    pub(super) stream: Stream,
+    pub(super) orders: Receiver<Asked>,
+    /// The playout delay in force, in ms.
+    pub(super) delay_ms: Arc<AtomicU32>,
+    pub(super) network: Handle,
+    /// Others than listeners who get what is sent.
+    pub(super) taps: Vec<Tap>,
+    pub(super) preset: Preset,
+    pub(super) counters: Arc<crate::stats::Capture>,
+}
+
+impl EdgeThread {
+    /// Runs until `shutdown`.
+    ///
+    /// # Errors
+    /// If the system's event queue breaks.
+    pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
+        let mut told = Vec::new();
+        while !shutdown.is_requested() {
+            if let Ok(Asked { order, answer }) = self.orders.try_recv() {
+                // Whoever asked may have gone.
+                let _ = answer.try_send(refuse(&order));
+            }
+            let in_use = self.network.in_use();
+            taps::note_wanted(&self.taps, in_use);
+            self.downlink.turn(in_use, 0, |one| told.push(one))?;
+            told.drain(..).for_each(|one| self.hear(one));
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, told: Told) {
+        match told {
+            Told::Frame(frame) => self.hand_on(frame),
+            Told::Begins(stream) => {
+                info!("the room “{}” begins anew", stream.name);
+                self.delay_ms.store(stream.playout_delay_ms, Ordering::Relaxed);
+                self.network.begin_anew(shape(&stream));
+                self.stream = stream;
+            }
+            Told::Changes(stream) => self.change(stream),
+            told => warn_of(&told),
+        }
+    }
+
+    fn change(&mut self, stream: Stream) {
+        let from_us = self.downlink.edge.ours_us(stream.delay_from_us);
+        self.delay_ms.store(stream.playout_delay_ms, Ordering::Relaxed);
+        let preset = Preset {
+            playout_delay_ms: stream.playout_delay_ms,
+            codecs: Some(stream.codecs.clone()),
+            ..self.preset.clone()
+        };
+        let now_us = self.downlink.clock.now_us();
+        let change = terms::change(&preset, now_us);
+        self.network
+            .change(super::transmit::Change { from_us: from_us.unwrap_or(now_us), ..change });
+        self.stream = stream;
+    }
+
+    /// Gives everybody here a frame that has come, whole, in pieces or both, as it is wanted.
+    fn hand_on(&mut self, frame: AudioFrame) {
+        let (codec, in_use) = (frame.codec(), self.network.in_use());
+        taps::give(&self.taps, &frame);
+        let is_opus = matches!(codec, Codec::Opus(_));
+        let mut lost = 0;
+        if !is_opus && in_use.contains_pieces(codec) {
+            let (chunk, rate) = (self.stream.chunk_size, self.stream.sample_rate);
+            let mut pieces = pieces(&frame, piece_of(chunk, rate), rate);
+            lost += pieces.by_ref().filter(|piece| !self.network.send(piece.clone())).count();
+        }
+        if is_opus || in_use.contains(codec) {
+            lost += usize::from(!self.network.send(frame));
+        }
+        self.counters.chunks_dropped.add(lost as u64);
+    }
+}
+
+/// A chunk's pieces of so many frames each, at `rate` Hz.
+fn pieces(chunk: &AudioFrame, piece: u32, rate: u32) -> impl Iterator<Item = AudioFrame> {
+    let (codec, header) = (chunk.codec(), *chunk.header());
+    let payload = chunk.plain().1;
+    let frame_bytes = (payload.len() / header.frames.max(1) as usize).max(1);
+    payload.chunks(frame_bytes * piece.max(1) as usize).zip(0_u64..).map(move |(bytes, number)| {
+        let before = number * u64::from(piece.max(1));
+        let header = AudioHeader {
+            position: header.position + before,
+            captured_us: header.captured_us + before * 1_000_000 / u64::from(rate.max(1)),
+            // No more than the whole chunk has.
+            frames: u32::try_from(bytes.len() / frame_bytes).unwrap_or(header.frames),
+            flags: if number == 0 { header.flags } else { 0 },
+        };
+        AudioFrame::new(codec, header, bytes.len(), |to| to.copy_from_slice(bytes)).into_piece()
+    })
+}
+
+fn refuse(order: &Order) -> Result<Vec<crate::stats::SourceStats>> {
+    match order {
+        Order::List => Ok(Vec::new()),
+        Order::Source(_) | Order::Add(_) => Err(Error::usage(
+            "this server is an edge: what it sends is mixed elsewhere",
+            "Ask the server that has the sound",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_and_its_pieces_hold_the_same_sound_at_the_same_places() {
+        let header = AudioHeader { position: 4_800, captured_us: 1_000_000, flags: 1, frames: 480 };
+        let samples: Vec<f32> = (0..960).map(|n| n as f32).collect();
+        let chunk = AudioFrame::float32(header, &samples);
+        let pieces: Vec<AudioFrame> = pieces(&chunk, 200, 48_000).collect();
+        let headers: Vec<_> = pieces.iter().map(|piece| *piece.header()).collect();
+        let at = |position, captured_us, flags, frames| AudioHeader {
+            flags,
+            frames,
+            position,
+            captured_us,
+        };
+        assert_eq!(
+            headers,
+            [
+                at(4_800, 1_000_000, 1, 200),
+                at(5_000, 1_004_166, 0, 200),
+                at(5_200, 1_008_333, 0, 80)
+            ]
+        );
+        assert!(pieces.iter().all(AudioFrame::is_piece));
+        let joined: Vec<u8> = pieces.iter().flat_map(|piece| piece.plain().1).copied().collect();
+        assert_eq!(joined, chunk.plain().1);
+    }
+}
