@@ -54,36 +54,41 @@ impl Heard {
         self.arrived.iter().find(|(all, _)| *all >= bytes).unwrap().1
     }
 
-    /// The one stream that came, as left channel: it begins with its two headers, no page is missing, and each granule
-    /// is the last one and what is in the page. Else what is wrong with it.
+    /// The one stream that came, as left channel. Else what is wrong with it.
     pub(crate) fn sound(&self) -> Result<Vec<f32>, String> {
         let pages = self.pages();
-        let [head, tags, sound @ ..] = &pages[..] else {
-            return Err(format!("{} pages", pages.len()));
-        };
-        assert!(head.is_first && head.packets[0].starts_with(b"OpusHead\x01\x02"));
-        assert!(tags.packets[0].starts_with(b"OpusTags"));
-        let mut decoder = Decoder::new(2).unwrap();
-        let (mut all, mut part) = (Vec::new(), Vec::new());
-        for (number, page) in sound.iter().enumerate() {
-            if page.serial != head.serial {
-                return Err(format!("a new stream after {number} pages"));
-            }
-            // The packet that says that this is the end is cut off.
-            let packets = page.packets.len() - usize::from(page.is_last);
-            let frames = packets as u64 * FRAMES;
-            if let Some(before) = number.checked_sub(1).map(|before| &sound[before]) {
-                assert_eq!(page.sequence, before.sequence + 1, "a page is missing");
-                assert_eq!(page.granule, before.granule + frames, "a granule is wrong");
-            }
-            for packet in &page.packets[..packets] {
-                if packet.len() == 1 {
-                    return Err(format!("something is concealed in page {number}"));
-                }
-                decoder.decode(packet, FRAMES as u32, &mut part).unwrap();
-                all.extend(part.chunks_exact(2).map(|frame| frame[0]));
-            }
+        match &pages.chunk_by(|one, next| one.serial == next.serial).collect::<Vec<_>>()[..] {
+            [stream] => decoded(stream),
+            streams => Err(format!("{} streams", streams.len())),
         }
-        Ok(all)
     }
+}
+
+/// What a stream holds, as left channel: it begins with its two headers, no page is missing, and each granule is the
+/// last one and what is in the page. Else what is wrong with it.
+pub(crate) fn decoded(stream: &[Page]) -> Result<Vec<f32>, String> {
+    let [head, tags, sound @ ..] = stream else {
+        return Err(format!("{} pages", stream.len()));
+    };
+    assert!(head.is_first && head.packets[0].starts_with(b"OpusHead\x01\x02"));
+    assert!(tags.packets[0].starts_with(b"OpusTags"));
+    let mut decoder = Decoder::new(2).unwrap();
+    let (mut all, mut part) = (Vec::new(), Vec::new());
+    for (number, page) in sound.iter().enumerate() {
+        // The packet that says that this is the end is cut off.
+        let packets = page.packets.len() - usize::from(page.is_last);
+        let frames = packets as u64 * FRAMES;
+        if let Some(before) = number.checked_sub(1).map(|before| &sound[before]) {
+            assert_eq!(page.sequence, before.sequence + 1, "a page is missing");
+            assert_eq!(page.granule, before.granule + frames, "a granule is wrong");
+        }
+        for packet in &page.packets[..packets] {
+            if packet.len() == 1 {
+                return Err(format!("something is concealed in page {number}"));
+            }
+            decoder.decode(packet, FRAMES as u32, &mut part).unwrap();
+            all.extend(part.chunks_exact(2).map(|frame| frame[0]));
+        }
+    }
+    Ok(all)
 }

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::attempts::thrice;
 use crate::icecast::{Icecast, PASSWORD, SHORT_BURST, USUAL_BURST};
-use crate::player::{Heard, listen};
+use crate::ogg_pages::Page;
+use crate::player::{FRAMES, Heard, decoded, listen};
 use crate::support::program::Program;
 use crate::support::scratch::Scratch;
 use crate::support::servers::{client, server};
@@ -200,25 +201,33 @@ fn figures_of_five_minutes() {
         thread::sleep(Duration::from_secs(10));
         let seconds = if burst == SHORT_BURST { 300 } else { 10 };
         let heard = listen(icecast.address, "/room.opus", Duration::from_secs(seconds)).unwrap();
-        let sound = heard.sound().unwrap();
-        is_the_tone(&sound[COMES_LATE..]).unwrap();
         let pages = heard.pages();
+        let mut frames = 0;
+        let mut streams = Vec::new();
+        // Where this machine was too busy for its sound, one stream ends and the next begins.
+        for stream in pages.chunk_by(|one, next| one.serial == next.serial) {
+            let sound = decoded(stream).unwrap();
+            frames += sound.len();
+            let tone = is_the_tone(&sound[COMES_LATE.min(sound.len())..]);
+            streams.push((sound.len() as f64 / RATE as f64, tone));
+        }
+        let first = &pages[..pages.partition_point(|page| page.serial == pages[0].serial)];
         // The stream began with granule 0 when the server said so.
-        let age = |page: &crate::ogg_pages::Page| {
-            let made = page.granule as f64 / RATE as f64;
-            heard.when(page.end).duration_since(began).as_secs_f64() - made
-        };
-        let begin = pages[2].granule as f64 / RATE as f64 - pages[2].packets.len() as f64 * 0.02;
-        let late = heard.when(pages[2].end).duration_since(began).as_secs_f64() - begin;
-        let mut ages: Vec<f64> = pages[pages.len() / 2..].iter().map(age).collect();
+        let seconds_at = |granule| granule as f64 / RATE as f64;
+        let arrived = |page: &Page| heard.when(page.end).duration_since(began).as_secs_f64();
+        let begin = seconds_at(first[2].granule - first[2].packets.len() as u64 * FRAMES);
+        let late = arrived(&first[2]) - begin;
+        let behind = |page: &Page| arrived(page) - seconds_at(page.granule);
+        let mut ages: Vec<f64> = first[first.len() / 2..].iter().map(behind).collect();
         ages.sort_by(f64::total_cmp);
         println!(
-            "burst {burst}: {} pages, {:.2} s of sound in {seconds} s, first sound {late:.2} s old, \
-             pages {:.3} to {:.3} s behind, {:.1} kbit/s",
+            "burst {burst}: {} pages, {:.2} s of sound in {seconds} s, the first {late:.2} s old; pages come {:.3} \
+             to {:.3} s after their last frame, {:.3} in the middle; {:.1} kbit/s; streams {streams:?}",
             pages.len(),
-            sound.len() as f64 / RATE as f64,
+            seconds_at(frames as u64),
             ages[0],
             ages[ages.len() - 1],
+            ages[ages.len() / 2],
             heard.bytes.len() as f64 * 8e-3 / seconds as f64,
         );
     }
