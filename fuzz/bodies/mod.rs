@@ -12,6 +12,7 @@ pub mod discovery;
 pub mod entering;
 pub mod files;
 pub mod http;
+pub mod icecast;
 pub mod listener;
 pub mod messages;
 pub mod opus;

@@ -23,7 +23,10 @@ pub struct Session {
     phase: Phase,
     answers: Answers,
     pages: Pages,
-    /// What is to be written, and how much of it has been.
+    /// What is written first, with the password in it, and how much of it has been.
+    request: Zeroizing<Vec<u8>>,
+    asked: usize,
+    /// Sound that is to be written, and how much of it has been.
     out: Vec<u8>,
     written: usize,
     /// Where in all that is written sound ends that was made then, in µs.
@@ -44,12 +47,14 @@ enum Phase {
 impl Session {
     /// A connection that begins with this request.
     #[must_use]
-    pub fn new(request: &Zeroizing<Vec<u8>>, pages: Pages, now_us: u64) -> Self {
+    pub fn new(request: Zeroizing<Vec<u8>>, pages: Pages, now_us: u64) -> Self {
         Self {
             phase: Phase::Asked { until_us: now_us + ANSWER_US },
             answers: Answers::default(),
             pages,
-            out: request.to_vec(),
+            request,
+            asked: 0,
+            out: Vec::new(),
             written: 0,
             made: VecDeque::new(),
             total_written: 0,
@@ -123,11 +128,16 @@ impl Session {
     /// What is to be written next.
     #[must_use]
     pub fn waiting(&self) -> &[u8] {
-        &self.out[self.written..]
+        let request = &self.request[self.asked..];
+        if request.is_empty() { &self.out[self.written..] } else { request }
     }
 
-    /// So much of it has been written.
+    /// So much of [`waiting`](Self::waiting) has been written.
     pub fn wrote(&mut self, count: usize) {
+        if self.asked < self.request.len() {
+            self.asked += count;
+            return;
+        }
         self.written += count;
         self.total_written += count as u64;
         if self.written >= self.out.len() {

@@ -156,7 +156,7 @@ impl Cast {
     /// Sends over one connection until it is over: whether it took sound, and why it ended; no fault at the end of all.
     fn send(&mut self, mut road: Road, clock: Clock, stop: &Shutdown) -> (bool, Option<Fault>) {
         let pages = Pages::new(self.about.clone(), random() as u32);
-        let mut session = Session::new(&self.request, pages, clock.now_us());
+        let mut session = Session::new(self.request.clone(), pages, clock.now_us());
         let mut had_worked = false;
         while !stop.is_requested() {
             let now_us = clock.now_us();
