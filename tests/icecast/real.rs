@@ -37,9 +37,13 @@ pub(crate) fn password(scratch: &Scratch) -> PathBuf {
 }
 
 fn sender(icecast: &Icecast, scratch: &Scratch) -> Program {
+    sender_with(icecast, scratch, &[])
+}
+
+fn sender_with(icecast: &Icecast, scratch: &Scratch, flags: &[&str]) -> Program {
     let url =
         format!("{},password-file={}", icecast.url("/room.opus"), password(scratch).display());
-    server(["--source", "tone:440", "--name", "Küche", "--icecast", &url])
+    server(["--source", "tone:440", "--name", "Küche", "--icecast", &url].iter().chain(flags))
 }
 
 /// Whether each tenth of a second is the tone, as loud as the others, and nothing else.
@@ -195,7 +199,9 @@ fn icecast_says_itself_what_is_wrong_and_a_user_reads_it() {
 fn figures_of_five_minutes() {
     for burst in [SHORT_BURST, USUAL_BURST] {
         let (scratch, icecast) = (Scratch::new(), Icecast::start(burst));
-        let mut server = sender(&icecast, &scratch);
+        let stats = scratch.path("stats");
+        let flags = ["--stats", stats.to_str().unwrap()];
+        let mut server = sender_with(&icecast, &scratch, &flags);
         server.wait_for("the Icecast server gets the sound");
         let began = Instant::now();
         thread::sleep(Duration::from_secs(10));
@@ -212,7 +218,7 @@ fn figures_of_five_minutes() {
             streams.push((sound.len() as f64 / RATE as f64, tone));
         }
         let first = &pages[..pages.partition_point(|page| page.serial == pages[0].serial)];
-        // The stream began with granule 0 when the server said so.
+        // The stream began with granule 0 about when the server said so.
         let seconds_at = |granule| granule as f64 / RATE as f64;
         let arrived = |page: &Page| heard.when(page.end).duration_since(began).as_secs_f64();
         let begin = seconds_at(first[2].granule - first[2].packets.len() as u64 * FRAMES);
@@ -221,14 +227,18 @@ fn figures_of_five_minutes() {
         let mut ages: Vec<f64> = first[first.len() / 2..].iter().map(behind).collect();
         ages.sort_by(f64::total_cmp);
         println!(
-            "burst {burst}: {} pages, {:.2} s of sound in {seconds} s, the first {late:.2} s old; pages come {:.3} \
-             to {:.3} s after their last frame, {:.3} in the middle; {:.1} kbit/s; streams {streams:?}",
+            "burst {burst}: {} pages, {:.2} s of sound in {seconds} s, the first {:.2} s older than what comes live; \
+             pages come at most {:.3} s later than in the middle; {:.1} kbit/s; streams {streams:?}",
             pages.len(),
             seconds_at(frames as u64),
-            ages[0],
-            ages[ages.len() - 1],
-            ages[ages.len() / 2],
+            late - ages[ages.len() / 2],
+            ages[ages.len() - 1] - ages[ages.len() / 2],
             heard.bytes.len() as f64 * 8e-3 / seconds as f64,
         );
+        // What the server itself was too late for is silence in everybody's ears.
+        server.stop();
+        let stats = std::fs::read_to_string(stats).unwrap();
+        let last: serde_json::Value = serde_json::from_str(stats.lines().last().unwrap()).unwrap();
+        println!("silence {}, Icecast {}", last["silence_frames"], last["icecast"]);
     }
 }
