@@ -304,6 +304,7 @@ impl Server {
         let announcer = settings.discovery.then(|| Announcer::start(what, shutdown)).flatten();
         let (counters, recorded) = (Arc::clone(&running.counters), running.recorded());
         let figures = web.map(|_| running.handle.clone());
+        let engine = running.engine.clone();
         let host = match status.as_ref().filter(|_| settings.private) {
             Some(terminal) => HostKeys::take(terminal, &running.handle, shutdown)?,
             None => None,
@@ -319,6 +320,7 @@ impl Server {
             host,
             certificate,
             figures,
+            engine,
             announcer,
         };
         report.run(&running.snapshots, shutdown, &mut || {

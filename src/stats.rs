@@ -1,7 +1,9 @@
 //! What `--stats` says: counters that the stages bump, and one JSON object a second.
 
+mod engine;
 mod lines;
 
+pub use engine::{EdgeStats, EngineFigures, EngineStats, MOST_EDGES};
 pub use lines::{Lines, StatsTarget};
 
 use std::net::SocketAddr;
@@ -218,6 +220,9 @@ pub struct ServerStats {
     /// The SHA-256 fingerprint of the encrypted page's certificate, as browsers show it; `null` where there is no
     /// such page.
     pub certificate: Option<String>,
+    /// The way between servers; left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineStats>,
     /// How many are listening.
     pub listening: usize,
     /// Audio frames that fell out of any listener's queue, since the start.
