@@ -3,7 +3,7 @@
 mod engine;
 mod lines;
 
-pub use engine::{EdgeStats, EngineFigures, EngineStats, MOST_EDGES};
+pub use engine::{EdgeStats, EngineFigures, EngineStats, MOST_EDGES, TOLD_EVERY_US};
 pub use lines::{Lines, StatsTarget};
 
 use std::net::SocketAddr;
