@@ -313,6 +313,7 @@ impl Server {
         let (counters, recorded) = (Arc::clone(&running.counters), running.recorded());
         let icecast = running.icecast();
         let figures = web.map(|_| running.handle.clone());
+        let engine = running.engine.clone();
         let host = match status.as_ref().filter(|_| settings.private) {
             Some(terminal) => HostKeys::take(terminal, &running.handle, shutdown)?,
             None => None,
@@ -329,6 +330,7 @@ impl Server {
             host,
             certificate,
             figures,
+            engine,
             announcer,
         };
         report.run(&running.snapshots, shutdown, &mut || {

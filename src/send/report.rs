@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::discovery::announce::Announcer;
 use crate::send::mix::desk::Desk;
 use crate::shutdown::Shutdown;
-use crate::stats::{self, Lines, Loudest, ServerStats};
+use crate::stats::{self, EngineFigures, Lines, Loudest, ServerStats};
 use crate::status::server::Host;
 use crate::status::{self, Terminal};
 
@@ -38,6 +38,8 @@ pub(super) struct Report {
     pub(super) certificate: Option<Arc<tls::Shown>>,
     /// Where browsers can ask for the same.
     pub(super) figures: Option<Handle>,
+    /// How the way between servers is, where there is one.
+    pub(super) engine: Option<Arc<EngineFigures>>,
     /// Says goodbye when telling ends.
     pub(super) announcer: Option<Announcer>,
 }
@@ -83,6 +85,10 @@ impl Report {
                 stats.sources.clone_from(&sources);
                 stats.icecast = self.icecast.iter().map(|one| one.now()).collect();
                 stats.certificate = self.certificate.as_ref().map(|shown| shown.fingerprint());
+                if let Some(engine) = &self.engine {
+                    engine.set_listening(stats.listening);
+                    stats.engine = engine.get();
+                }
                 self.lines.write(&stats);
                 if let Some(shown) = &self.shown {
                     shown.put(stats.listeners.iter().map(|one| one.name.clone()).collect());
@@ -142,6 +148,7 @@ fn server_stats(
         sources: Vec::new(),
         icecast: Vec::new(),
         certificate: None,
+        engine: None,
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),
         listeners: now.listeners,
     }

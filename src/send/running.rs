@@ -74,6 +74,8 @@ pub(super) struct Running {
     layout: Layout,
     /// Where an engine is told of a new delay.
     uplink: Option<SyncSender<(u32, u64)>>,
+    /// How the way between servers is, where there is one.
+    pub(super) engine: Option<Arc<stats::EngineFigures>>,
     /// Whether the sound comes from elsewhere, with its delay.
     is_edge: bool,
     network: JoinHandle<Result<()>>,
@@ -103,9 +105,13 @@ impl Running {
             room.take(&shape);
         }
         let ((casts, mut taps), mut uplink) = (opened.icecast, None);
-        if let Some(engine) = settings.engine.as_ref().filter(|engine| !engine.is_edge) {
+        let engine: Option<Arc<stats::EngineFigures>> =
+            settings.engine.is_some().then(Arc::default);
+        if let Some((wanted, figures)) = settings.engine.as_ref().zip(engine.clone())
+            && !wanted.is_edge
+        {
             let stream = uplink::stream(&room, &settings.preset);
-            let (tap, delays) = uplink::start(engine, stream, clock, &stop)?;
+            let (tap, delays) = uplink::start((wanted, figures), stream, clock, &stop)?;
             taps.push(tap);
             uplink = Some(delays);
         }
@@ -169,6 +175,7 @@ impl Running {
                     taps,
                     preset,
                     counters,
+                    figures: engine.clone().unwrap_or_default(),
                 };
                 Box::new(|stop| edge.run(stop))
             }
@@ -203,6 +210,7 @@ impl Running {
             fitting,
             layout,
             uplink,
+            engine: engine.clone(),
             is_edge: settings.engine.as_ref().is_some_and(|engine| engine.is_edge),
             network,
             chunks,

@@ -1,6 +1,7 @@
 //! The uplink thread: gives an engine what others than listeners here want, and sleeps.
 //! [`Uplink`] decides what is said, [`Line`] has the socket.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::preset::Preset;
 use crate::random::random;
 use crate::settings::EngineSettings;
 use crate::shutdown::Shutdown;
+use crate::stats::{EdgeStats, EngineFigures, EngineStats, MOST_EDGES, TOLD_EVERY_US};
 use crate::threads::{Priority, spawn};
 
 /// Where nothing wakes the thread, it looks around so often.
@@ -55,7 +57,7 @@ pub(super) fn stream(room: &Room, preset: &Preset) -> Stream {
 /// [`Error::File`](crate::Error::File) where the room's key cannot be read or made; if the system gives no thread or
 /// no event queue.
 pub(super) fn start(
-    engine: &EngineSettings,
+    (engine, figures): (&EngineSettings, Arc<EngineFigures>),
     stream: Stream,
     clock: Clock,
     stop: &Shutdown,
@@ -68,7 +70,8 @@ pub(super) fn start(
     let (tap, tapped) = taps::tap(Some(line.waker()));
     let (delay, delays) = sync_channel(MOST_DELAYS);
     let uplink = Uplink::new(&backbone, random(), stream);
-    let thread = UplinkThread { line, uplink, tapped, delays, clock };
+    let room = engine.room.to_string();
+    let thread = UplinkThread { line, uplink, tapped, delays, clock, room, figures };
     let heard = stop.clone();
     spawn("uplink", Priority::Ordinary, stop, move || thread.run(&heard))?;
     Ok((tap, delay))
@@ -82,6 +85,8 @@ struct UplinkThread {
     /// New delays.
     delays: Receiver<(u32, u64)>,
     clock: Clock,
+    room: String,
+    figures: Arc<EngineFigures>,
 }
 
 impl UplinkThread {
@@ -93,12 +98,20 @@ impl UplinkThread {
         let (uplink, clock) = (&mut self.uplink, self.clock);
         let mut news = News::default();
         let mut forbidden = None;
+        let mut told_us = 0;
         while !shutdown.is_requested() {
             self.delays.try_iter().for_each(|(ms, from_us)| uplink.change_delay(ms, from_us));
             let now_us = clock.now_us();
             self.tapped.want(Codec::all().into_iter().filter(|codec| uplink.wants(*codec, now_us)));
             while let Some(frame) = self.tapped.take() {
                 uplink.take(&frame, now_us);
+            }
+            if now_us >= told_us + TOLD_EVERY_US {
+                told_us = now_us;
+                let url = self.line.works_at().map(ToString::to_string);
+                let told = EngineStats { room: self.room.clone(), url, ..figures(uplink, now_us) };
+                self.figures
+                    .put(EngineStats { dropped: told.dropped + self.tapped.dropped(), ..told });
             }
             if let Some(session) = self.line.session() {
                 uplink.speak(session, now_us);
@@ -125,5 +138,24 @@ impl UplinkThread {
             }
         }
         Ok(())
+    }
+}
+
+/// What is told of an origin.
+fn figures(uplink: &Uplink, now_us: u64) -> EngineStats {
+    let counts = uplink.counts();
+    let edges = uplink.edges(now_us).take(MOST_EDGES);
+    EngineStats {
+        role: "origin",
+        frames: counts.frames,
+        dropped: counts.dropped,
+        again: counts.again,
+        refused: counts.refused,
+        edge_count: uplink.edges(now_us).count(),
+        listening_there: uplink.edges(now_us).map(|edge| u64::from(edge.listeners)).sum(),
+        edges: edges
+            .map(|edge| EdgeStats { name: edge.name.clone(), listening: edge.listeners })
+            .collect(),
+        ..EngineStats::default()
     }
 }

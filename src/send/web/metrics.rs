@@ -11,7 +11,7 @@ use crate::stats::ServerStats;
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Keys that only ever grow; all others come and go.
-const COUNTERS: [&str; 20] = [
+const COUNTERS: [&str; 23] = [
     "capture_overruns",
     "silence_frames",
     "chunks_dropped",
@@ -30,8 +30,11 @@ const COUNTERS: [&str; 20] = [
     "lost_frames",
     "lost_datagrams",
     "repaired",
-    "breaks",
     "dropped",
+    "again",
+    "gaps",
+    "refused",
+    "breaks",
 ];
 
 /// What tells one listener, or Icecast server, from another.
@@ -54,6 +57,9 @@ pub fn text(stats: &ServerStats) -> String {
     };
     samples(&mut text, "auralync_source", &each("sources"));
     samples(&mut text, "auralync_icecast", &each("icecast"));
+    if let Some(engine) = all.get("engine").and_then(Value::as_object) {
+        samples(&mut text, "auralync_engine", &[(String::new(), engine)]);
+    }
     let listeners = each("listeners");
     samples(&mut text, "auralync_listener", &listeners);
     let reports: Vec<_> = listeners
