@@ -2,7 +2,6 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::time::Duration;
 
 use log::debug;
 use mio::net::TcpStream;
@@ -20,7 +19,7 @@ const SEND_BUFFER: usize = 32 * 1024;
 
 /// A path that answers nothing for so long is dead.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const USER_TIMEOUT: Duration = Duration::from_secs(5);
+const USER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// A connection.
 pub(super) struct Road {
