@@ -56,7 +56,7 @@ fn demo() -> bool {
         3 * LISTENERS
     );
     let nodes = nodes(&folder);
-    let mut servers = vec![
+    let mut servers = [
         server(&folder, &nodes[0].1, &["--source", &format!("tone:{TONE_HZ}")]),
         server(&folder, &nodes[1].1, &["--source", "engine:room"]),
         server(&folder, &nodes[2].1, &["--source", "engine:room"]),
