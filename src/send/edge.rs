@@ -128,9 +128,7 @@ impl Downlink {
         }
         Ok(())
     }
-}
 
-impl Downlink {
     /// What is told of an edge.
     fn figures(&self) -> EngineStats {
         let counts = self.edge.counts();

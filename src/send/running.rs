@@ -43,6 +43,9 @@ use crate::source::Source;
 use crate::stats;
 use crate::threads::{Priority, join, spawn};
 
+/// What a thread does until it is asked to stop.
+type Body = Box<dyn FnOnce(&Shutdown) -> Result<()> + Send>;
+
 /// What a server has opened.
 pub(super) struct Opened {
     pub(super) origin: Origin,
@@ -59,9 +62,6 @@ pub(super) struct Opened {
     pub(super) icecast: (Vec<Cast>, Vec<Tap>),
     pub(super) keys: Option<(Host, Code)>,
 }
-
-/// What the thread `chunks` does.
-type Work = Box<dyn FnOnce(&Shutdown) -> Result<()> + Send>;
 
 /// A server that runs.
 pub(super) struct Running {
@@ -161,7 +161,7 @@ impl Running {
             })?);
         }
         let delay_ms = Arc::clone(&fitting.delay_ms);
-        let chunks: Work = match origin {
+        let chunks: Body = match origin {
             Origin::Engine(edge) => {
                 let (downlink, stream) = *edge;
                 let (network, counters) = (handle.clone(), Arc::clone(&counters));
