@@ -16,6 +16,7 @@ pub use lookup::{DEFAULT, Origin, load, print, read};
 pub use watch::Watch;
 
 use crate::error::{Error, Result};
+use crate::source::RoomName;
 use limits::{
     CHANNELS, CHUNK_SIZE, LISTEN_BACKLOG, MAX_CLIENTS, MAX_QUEUE_SIZE, MAX_TALKERS, Number,
     PER_ADDRESS, PLAYOUT_DELAY_MS, PORT, SAMPLE_RATE,
@@ -64,6 +65,10 @@ pub struct Preset {
     pub codecs: Option<Vec<String>>,
     /// Icecast servers that get what is sent, as [`Target`](crate::icecast::target::Target) reads them.
     pub icecast: Option<Vec<String>>,
+    /// Addresses of an engine by which sound goes to other servers or comes from one.
+    pub engine: Option<Vec<String>>,
+    /// What the room that is sent is called between servers.
+    pub engine_room: Option<RoomName>,
 }
 
 /// Listeners at the same time where no limit is wanted: more than a PC's network carries, and few
@@ -117,6 +122,10 @@ pub struct Overrides {
     pub codecs: Option<Vec<String>>,
     /// Replaces [`Preset::icecast`].
     pub icecast: Option<Vec<String>>,
+    /// Replaces [`Preset::engine`].
+    pub engine: Option<Vec<String>>,
+    /// Replaces [`Preset::engine_room`].
+    pub engine_room: Option<RoomName>,
 }
 
 impl Preset {
@@ -185,6 +194,8 @@ impl Preset {
             private: over.private.unwrap_or(self.private),
             codecs: over.codecs.or(self.codecs),
             icecast: over.icecast.or(self.icecast),
+            engine: over.engine.or(self.engine),
+            engine_room: over.engine_room.or(self.engine_room),
         }
     }
 

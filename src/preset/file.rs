@@ -13,10 +13,10 @@ use super::nearest::nearest;
 use super::{Overrides, Preset, Wrong};
 use crate::error::{Error, Result};
 use crate::icecast::target::Target;
-use crate::source::Source;
+use crate::source::{RoomName, Source};
 
 /// Every key that a preset may have.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 18] = [
     "chunk_size",
     "max_queue_size",
     "max_clients",
@@ -33,6 +33,8 @@ const KEYS: [&str; 16] = [
     "private",
     "codecs",
     "icecast",
+    "engine",
+    "engine_room",
 ];
 
 /// Most sources or codecs that one list may name. More is not a preset.
@@ -165,6 +167,8 @@ fn set(values: &mut Overrides, key: &str, value: &DeValue<'_>) -> std::result::R
             limits::check_codecs(values.codecs.as_deref())?;
         }
         "icecast" => values.icecast = Some(targets(value)?),
+        "engine" => values.engine = Some(list("engine", value)?),
+        "engine_room" => values.engine_room = Some(room(value)?),
         unknown => return Err(unknown_key(unknown, value)),
     }
     Ok(())
@@ -246,6 +250,15 @@ fn targets(value: &DeValue<'_>) -> std::result::Result<Vec<String>, Wrong> {
         .try_for_each(|target| target.parse::<Target>().map(drop))
         .map_err(|e| unusable("icecast", e))?;
     Ok(targets)
+}
+
+fn room(value: &DeValue<'_>) -> std::result::Result<RoomName, Wrong> {
+    let room = text("engine_room", value)?;
+    room.parse().map_err(|why| Wrong {
+        key: "engine_room",
+        why: format!("cannot be “{}”: {why}", crate::format::printable(&room, 64)),
+        fix: "Choose another, like \"hall-2\"".to_owned(),
+    })
 }
 
 fn unusable(key: &'static str, error: Error) -> Wrong {

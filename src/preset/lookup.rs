@@ -125,6 +125,8 @@ fn smooth() -> Result<Preset> {
         private,
         codecs,
         icecast,
+        engine,
+        engine_room,
         ..
     } = values;
     Ok(Preset {
@@ -144,6 +146,8 @@ fn smooth() -> Result<Preset> {
         private: private.unwrap_or(false),
         codecs,
         icecast,
+        engine,
+        engine_room,
     })
 }
 

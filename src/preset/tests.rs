@@ -134,6 +134,8 @@ fn an_absent_flag_keeps_the_preset_and_a_present_one_wins() {
         private: false,
         codecs: None,
         icecast: None,
+        engine: None,
+        engine_room: None,
     };
     assert_eq!(preset.with(Overrides::default()).unwrap(), preset);
 
@@ -161,6 +163,8 @@ fn an_absent_flag_keeps_the_preset_and_a_present_one_wins() {
         private: true => true;
         codecs: vec!["f32".into()] => Some(vec!["f32".into()]);
         icecast: vec!["icecast://a".into()] => Some(vec!["icecast://a".into()]);
+        engine: vec!["tls://a".into()] => Some(vec!["tls://a".into()]);
+        engine_room: "hall".parse().unwrap() => Some("hall".parse().unwrap());
     }
 }
 
@@ -201,7 +205,7 @@ fn each_range_ends_where_it_says() {
 #[test]
 fn every_mistake_in_a_file_names_its_line_and_what_to_write() {
     let keys = "The keys are: chunk_size, max_queue_size, max_clients, max_talkers, \
-                listen_backlog, per_address, playout_delay_ms, sample_rate, channels, port, bind, source, name, private, codecs, icecast";
+                listen_backlog, per_address, playout_delay_ms, sample_rate, channels, port, bind, source, name, private, codecs, icecast, engine, engine_room";
     let cases = [
         (
             "\nchunk_sise = 1",
@@ -276,6 +280,12 @@ fn every_mistake_in_a_file_names_its_line_and_what_to_write() {
             ", line 1: icecast cannot be used: an Icecast password stands where others on this \
              computer may read it. Write it into a file that only you may read, and add \
              ,password-file=PATH; or set AURALYNC_ICECAST_PASSWORD"
+                .to_owned(),
+        ),
+        (
+            "engine_room = \"Hall\"",
+            ", line 1: engine_room cannot be “Hall”: a room between servers is called by 1 to 32 small letters, digits \
+             and dashes. Choose another, like \"hall-2\""
                 .to_owned(),
         ),
         (

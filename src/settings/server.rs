@@ -347,6 +347,8 @@ impl ServerArgs {
             private: self.private.then_some(true),
             codecs: self.codecs.clone(),
             icecast: Some(self.icecast.clone()).filter(|targets| !targets.is_empty()),
+            engine: Some(self.engine.clone()).filter(|urls| !urls.is_empty()),
+            engine_room: self.engine_room.clone(),
         };
         let preset_name = self.preset.clone().unwrap_or_else(|| {
             let is_conference =
@@ -389,7 +391,7 @@ impl ServerArgs {
             self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?;
         Ok(ServerSettings {
             private: preset.private,
-            engine: self.engine(&sources, &offers)?,
+            engine: self.engine(&preset, &sources, &offers)?,
             sources,
             icecast: icecast::targets(&preset)?,
             name: preset.name.clone().unwrap_or_else(computer::name),

@@ -116,7 +116,7 @@ fn labels(listener: &Map<String, Value>) -> String {
 mod tests {
     use super::*;
     use crate::codec::Codec;
-    use crate::stats::{Icecast, ListenerStats, Via};
+    use crate::stats::{EngineStats, Icecast, ListenerStats, Via};
     use crate::wire::Report;
 
     fn listener(name: &str, report: Option<Report>) -> ListenerStats {
@@ -175,7 +175,8 @@ mod tests {
             Report { lost_datagrams: 1, repaired: 1, concealed_ms: 1.0, ..Report::default() };
         let icecast = vec![Icecast::new(String::new()).now()];
         let listeners = vec![listener("", Some(report))];
-        let stats = ServerStats { listeners, icecast, ..ServerStats::default() };
+        let engine = Some(EngineStats::default());
+        let stats = ServerStats { listeners, icecast, engine, ..ServerStats::default() };
         let text = text(&stats);
         for counter in COUNTERS {
             assert!(

@@ -7,6 +7,7 @@ use crate::engine::Trust;
 use crate::engine::key;
 use crate::engine::nats::Url;
 use crate::error::{Error, Result};
+use crate::preset::Preset;
 use crate::secret_file;
 use crate::source::{Kind, RoomName, Source};
 
@@ -56,6 +57,7 @@ impl ServerArgs {
     /// What the command line says of an engine, for a server that sends `sources`, or may take in `offers`.
     pub(super) fn engine(
         &self,
+        preset: &Preset,
         sources: &[Source],
         offers: &[Source],
     ) -> Result<Option<EngineSettings>> {
@@ -76,8 +78,9 @@ impl ServerArgs {
             Some(Kind::Engine(room)) => Some(room.clone()),
             _ => None,
         };
-        if self.engine.is_empty() {
-            let flag = match (&room, &self.engine_room, &self.engine_ca) {
+        let engine = preset.engine.as_deref().unwrap_or_default();
+        if engine.is_empty() {
+            let flag = match (&room, &preset.engine_room, &self.engine_ca) {
                 (Some(_), ..) => "--source engine:ROOM",
                 (_, Some(_), _) => "--engine-room",
                 (.., Some(_)) => "--engine-ca",
@@ -88,7 +91,7 @@ impl ServerArgs {
                 "Add --engine with its address, such as --engine nats://192.168.1.5",
             ));
         }
-        if room.is_some() && self.engine_room.is_some() {
+        if room.is_some() && preset.engine_room.is_some() {
             return Err(Error::usage(
                 "--engine-room names the room that this server sends, and --source engine:ROOM the one that it gets",
                 "Leave --engine-room out",
@@ -108,24 +111,24 @@ impl ServerArgs {
                 "Record where the sound is, or with auralync-client --record here",
             ));
         }
-        if self.engine.len() > MOST_URLS {
+        if engine.len() > MOST_URLS {
             return Err(Error::usage(
                 format!(
                     "{} addresses of an engine were given, and {MOST_URLS} can be",
-                    self.engine.len()
+                    engine.len()
                 ),
                 "Leave some out: a cluster tells the addresses of all its nodes",
             ));
         }
         let is_edge = room.is_some();
-        let urls = self.engine.iter().map(|url| read_url(url)).collect::<Result<Vec<_>>>()?;
+        let urls = engine.iter().map(|url| read_url(url)).collect::<Result<Vec<_>>>()?;
         if urls.iter().any(|url| url.tls) && cfg!(not(feature = "https")) {
             return Err(Error::usage(
                 "tls:// needs TLS, and this program was built without it",
                 "Build with --features https, or use nats:// where nobody else is on the way",
             ));
         }
-        let room = room.or_else(|| self.engine_room.clone()).unwrap_or_default();
+        let room = room.or_else(|| preset.engine_room.clone()).unwrap_or_default();
         Ok(Some(EngineSettings { urls, room, is_edge, certificate: self.engine_ca.clone() }))
     }
 }
@@ -133,8 +136,8 @@ impl ServerArgs {
 fn read_url(text: &str) -> Result<Url> {
     Url::read(text.trim(), false).map_err(|why| {
         Error::usage(
-            format!("--engine {} cannot be: {why}", crate::format::printable(text, 200)),
-            "Write nats://COMPUTER or tls://COMPUTER, with :PORT where it is not 4222, and a comma between two",
+            format!("--engine “{}” cannot be: {why}", crate::format::printable(text, 200)),
+            "Give nats://COMPUTER or tls://COMPUTER, with :PORT where it is not 4222, and a comma between two",
         )
     })
 }
