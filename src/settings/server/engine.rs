@@ -137,7 +137,7 @@ fn read_url(text: &str) -> Result<Url> {
     Url::read(text.trim(), false).map_err(|why| {
         Error::usage(
             format!("--engine “{}” cannot be: {why}", crate::format::printable(text, 200)),
-            "Give nats://COMPUTER or tls://COMPUTER, with :PORT where it is not 4222, and a comma between two",
+            "Give nats://COMPUTER or tls://COMPUTER, and a colon and the port behind it where that is not 4222",
         )
     })
 }
