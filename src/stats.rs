@@ -1,8 +1,10 @@
 //! What `--stats` says: counters that the stages bump, and one JSON object a second.
 
 mod lines;
+mod snapclients;
 
 pub use lines::{Lines, StatsTarget};
+pub use snapclients::SnapclientStats;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -224,6 +226,9 @@ pub struct ServerStats {
     pub dropped_frames: u64,
     /// Each listener.
     pub listeners: Vec<ListenerStats>,
+    /// Each snapclient, where they may join.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapclients: Option<Vec<SnapclientStats>>,
 }
 
 /// Somebody who waits to be let in, in [`ServerStats`].
@@ -463,7 +468,9 @@ mod tests {
             report: Some(crate::wire::Report::default()),
             person: Some(PersonStats::default()),
         };
-        let (server, client) = (ServerStats::default(), ClientStats::default());
+        let snapclients = Some(vec![]);
+        let server = ServerStats { snapclients, ..ServerStats::default() };
+        let client = ClientStats::default();
         let document = include_str!("../docs/stats.md");
         let (of_client, of_server) = document.split_once("## auralync-server").unwrap();
         for (keys, part) in [
@@ -471,6 +478,7 @@ mod tests {
             (keys(&server), of_server),
             (keys(&SourceStats::default()), of_server),
             (keys(&listener), of_server),
+            (keys(&SnapclientStats::default()), of_server),
             (keys(&listener.report), of_server),
             (keys(&listener.person), of_server),
         ] {

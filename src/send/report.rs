@@ -8,6 +8,7 @@ use log::info;
 
 use super::host_keys::HostKeys;
 use super::shown::Shown;
+use super::snapcast;
 use super::tls;
 use super::transmit::{Handle, Snapshot};
 use crate::clock::Clock;
@@ -37,6 +38,8 @@ pub(super) struct Report {
     pub(super) certificate: Option<Arc<tls::Shown>>,
     /// Where browsers can ask for the same.
     pub(super) figures: Option<Handle>,
+    /// Where snapclients are asked after, where they may join.
+    pub(super) snapclients: Option<snapcast::Handle>,
     /// Says goodbye when telling ends.
     pub(super) announcer: Option<Announcer>,
 }
@@ -80,6 +83,10 @@ impl Report {
                     sources = now;
                 }
                 stats.sources.clone_from(&sources);
+                if let Some(thread) = &self.snapclients {
+                    // Where it has too much to do to answer, nobody is shown for a second.
+                    stats.snapclients = Some(thread.list_within(LOOK).unwrap_or_default());
+                }
                 stats.certificate = self.certificate.as_ref().map(|shown| shown.fingerprint());
                 self.lines.write(&stats);
                 if let Some(shown) = &self.shown {
@@ -141,5 +148,6 @@ fn server_stats(
         certificate: None,
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),
         listeners: now.listeners,
+        snapclients: None,
     }
 }

@@ -2,6 +2,7 @@
 
 mod engine;
 mod https;
+mod snapcast;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -198,6 +199,11 @@ pub struct ServerArgs {
     /// With --engine tls://: the certificate of the engine, or of who signed it (PEM).
     #[arg(long, value_name = "FILE", value_parser = certificate)]
     engine_ca: Option<PathBuf>,
+    /// Let snapclients join too, at this port, 1704 if none is said: the loudspeakers and players of Snapcast. 0 takes a
+    /// free port. Not with --private.
+    #[arg(long, value_name = "PORT", value_parser = whole_number::<u16>, num_args = 0..=1,
+        default_missing_value = "1704", allow_negative_numbers = true)]
+    snapcast: Option<u16>,
     /// Keep what is sent in this file: .wav, .flac or .opus.
     #[arg(long, value_name = "FILE", value_parser = recording)]
     record: Option<PathBuf>,
@@ -293,6 +299,8 @@ pub struct ServerSettings {
     pub duck_db: u8,
     /// The engine by which sound goes to other servers or comes from one, if there is one.
     pub engine: Option<EngineSettings>,
+    /// The port for snapclients, if they may join; 0 takes a free one.
+    pub snapcast: Option<u16>,
     /// The file to record what is sent into.
     pub record: Option<PathBuf>,
     /// The folder to record each input of the mix into.
@@ -379,9 +387,12 @@ impl ServerArgs {
         let sources = sources(&preset)?;
         let offers: Vec<Source> =
             self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?;
+        let engine = self.engine(&sources, &offers)?;
+        let is_edge = engine.as_ref().is_some_and(|engine| engine.is_edge);
         Ok(ServerSettings {
             private: preset.private,
-            engine: self.engine(&sources, &offers)?,
+            engine,
+            snapcast: self.snapcast(&preset, https, is_edge)?,
             sources,
             name: preset.name.clone().unwrap_or_else(computer::name),
             preset,

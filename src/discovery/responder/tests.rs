@@ -20,7 +20,7 @@ fn links() -> BTreeMap<LinkId, Vec<Local>> {
 }
 
 fn server(label: &str, random: u64) -> Responder {
-    let mut responder = Responder::new(label, 5555, TEXT.to_vec(), random);
+    let mut responder = Responder::new(Service::Auralync, label, 5555, TEXT.to_vec(), random);
     responder.set_links(Duration::ZERO, &links());
     responder
 }
