@@ -11,6 +11,7 @@ mod cli;
 mod loopback;
 mod memory;
 mod protocol;
+mod snapcast;
 mod support;
 mod talk;
 mod web;

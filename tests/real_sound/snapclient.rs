@@ -1,0 +1,163 @@
+//! A real snapclient beside a listener of ours, in one room.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::compare::{Window, compare};
+use crate::support::median::median;
+use crate::support::program::Program;
+use crate::support::recorder::Recorder;
+use crate::support::room::{EAR1, EAR2, PC, RATE, Room};
+use crate::support::waiting::wait_until;
+
+/// How far apart the two may be, in ms: in the middle, and at worst.
+const APART_MS: f64 = 1.0;
+const WORST_MS: f64 = 2.0;
+
+/// How much earlier or later than our listener the snapclient is looked for.
+const SEARCHED_MS: u32 = 60;
+
+/// A snapclient finds its place within so many seconds: of ten milliseconds it makes up half a one in a second.
+const SETTLES_S: f64 = 60.0;
+
+/// It is there when it moves by no more than this in a second, in ms.
+const STAYS_MS: f64 = 0.15;
+
+/// Where `scripts/setup.sh engine` unpacks it.
+fn program() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/engine/snapclient/usr/bin/snapclient")
+}
+
+/// A snapclient in this room, which plays on the second ear.
+fn snapclient(room: &Room, port: u16) -> Program {
+    let path = program();
+    assert!(path.is_file(), "there is no snapclient: run scripts/setup.sh engine");
+    let mut command = room.command(&path.display().to_string());
+    command.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--hostID", "second-ear"]);
+    command.args(["--player", "pulse", "--soundcard", EAR2.name, "--logsink", "stderr"]);
+    command.env("LD_LIBRARY_PATH", path.with_file_name("").join("../lib"));
+    Program::start(command)
+}
+
+/// What the server prints of the port.
+fn snapcast_port(server: &mut Program) -> u16 {
+    server.find("Snapclients join at port", |line| {
+        line.strip_prefix("Snapclients join at port ")?.trim().parse().ok()
+    })
+}
+
+/// By how many ms the snapclient is later than our listener, a tenth of a second at a time.
+fn apart(recorder: &Recorder, from: f64) -> (Vec<f64>, usize) {
+    let ours = recorder.played(EAR1, from);
+    let theirs = recorder.played(EAR2, from - f64::from(SEARCHED_MS) / 1e3);
+    let windows = compare(&ours, &theirs, RATE, 2 * SEARCHED_MS);
+    let right = windows.iter().filter(|window| window.is_right());
+    let apart = right.map(|window| window.delay_ms - f64::from(SEARCHED_MS));
+    (apart.collect(), windows.len())
+}
+
+fn worst(apart: &[f64]) -> f64 {
+    apart.iter().fold(0.0, |worst: f64, ms| worst.max(ms.abs()))
+}
+
+struct Heard {
+    apart: Vec<f64>,
+    windows: usize,
+    ours: Vec<Window>,
+}
+
+/// Waits until the snapclient is where it wants to be. Returns the second from which on it is.
+fn settled(recorder: &Recorder) -> f64 {
+    let (began, mut middle) = (recorder.seconds(), f64::NAN);
+    loop {
+        let from = recorder.seconds();
+        wait_until("a second is recorded", || recorder.seconds() > from + 1.2);
+        let (apart, windows) = apart(recorder, from);
+        let before = std::mem::replace(&mut middle, median(apart.iter().copied()));
+        let took = recorder.seconds() - began;
+        println!("after {took:.0} s: {} of {windows} right, {middle:.3} ms apart", apart.len());
+        // It goes to its place by half a millisecond in a second, and stays there.
+        if (middle - before).abs() < STAYS_MS {
+            return recorder.seconds();
+        }
+        if took > SETTLES_S {
+            println!("it does not settle");
+            return recorder.seconds();
+        }
+    }
+}
+
+fn hear(seconds: f64, delay_ms: u32) -> Heard {
+    let room = Room::open_alone();
+    let music = room.noise((seconds + SETTLES_S) as usize + 30);
+    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-server"));
+    command.args(["--source", "loopback:pc", "--bind", "127.0.0.1", "--port", "0"]);
+    command.args(["--no-discovery", "--no-web", "--snapcast", "0"]);
+    command.args(["--playout-delay-ms", &delay_ms.to_string()]);
+    let mut server = Program::start(command);
+    let (port, address) = (snapcast_port(&mut server), server.address().to_string());
+    let mut listener = crate::listener(&room, &address, EAR1);
+    let recorder = room.record();
+    let _player = room.play(&music, PC);
+    wait_until("our listener hears", || recorder.hears(EAR1));
+    let mut snapclient = snapclient(&room, port);
+    wait_until("both are heard", || recorder.hears(EAR1) && recorder.hears(EAR2));
+    let from = settled(&recorder);
+    let mut until = from;
+    while until < from + seconds {
+        until += 5.0;
+        wait_until("enough is recorded", || recorder.seconds() > until);
+    }
+    let (apart, windows) = apart(&recorder, from);
+    let ours =
+        compare(&recorder.played(PC, from), &recorder.played(EAR1, from), RATE, delay_ms + 100);
+    println!("{}", snapclient.said());
+    snapclient.stop();
+    listener.stop();
+    server.stop();
+    Heard { apart, windows, ours }
+}
+
+fn assert_in_step(heard: &Heard) {
+    let Heard { apart, windows, ours } = heard;
+    let middle = median(apart.iter().copied());
+    println!(
+        "{} of {windows} windows are right: {middle:.3} ms apart in the middle, {:.3} ms at worst; ours {:.2} ms",
+        apart.len(),
+        worst(apart),
+        crate::delay_ms(ours)
+    );
+    // PulseAudio loses frames on a busy machine.
+    assert!(apart.len() * 4 >= windows * 3, "{apart:?}");
+    assert!(middle.abs() <= APART_MS, "{apart:?}");
+    assert!(worst(apart) <= WORST_MS, "{apart:?}");
+    assert!(crate::right(ours).count() * 4 >= ours.len() * 3, "{ours:?}");
+}
+
+/// The delay of the preset that is taken where none is named.
+const USUAL_MS: u32 = 300;
+
+#[test]
+fn a_snapclient_plays_in_step_with_our_listener() {
+    assert_in_step(&hear(10.0, USUAL_MS));
+}
+
+#[test]
+#[ignore = "takes a minute and a half: for its figures"]
+fn a_snapclient_plays_in_step_with_our_listener_for_a_minute() {
+    assert_in_step(&hear(60.0, USUAL_MS));
+}
+
+#[test]
+#[ignore = "takes two minutes: for its figures"]
+fn what_a_snapclient_makes_of_short_and_long_delays() {
+    for delay_ms in [1_000, 500, 200, 150, 130, 120, 110] {
+        let Heard { apart, windows, ours } = hear(10.0, delay_ms);
+        println!(
+            "{delay_ms} ms: {} of {windows} right, {:.3} ms apart in the middle, {:.3} ms at worst; ours {:.2} ms",
+            apart.len(),
+            median(apart.iter().copied()),
+            worst(&apart),
+            crate::delay_ms(&ours)
+        );
+    }
+}
