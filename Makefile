@@ -28,7 +28,7 @@ demo-mix: ## three generated files mixed, one of which ends: their levels and th
 # sound go two at a time all the same.
 test: export RUST_TEST_THREADS ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
 test: ## every check a change must pass, with real sound through a private PulseAudio
-	@scripts/setup.sh build sound files page network
+	@scripts/setup.sh build sound files page network engine
 	cargo test --locked --no-fail-fast
 	cargo test --locked --no-fail-fast --no-default-features --test silent -- cli:: protocol::
 

@@ -10,6 +10,7 @@
 #   fuzz       link the fuzz targets with libFuzzer, which is C++
 #   page       run the tests of the page that listens, in real browsers
 #   network    run the tests that fail and mend networks of their own
+#   engine     run the tests that send sound from server to server by a real NATS server
 #   windows    link programs for Windows and pack them
 #   wine       run programs for Windows
 #   packages   make packages for Debian, for Fedora and its like, and the installer for Windows
@@ -29,6 +30,7 @@ fail() {
 # need PACKAGE COMMAND…: PACKAGE (its Debian name) is missing when COMMAND fails.
 packages=()
 page=
+engine=
 need() {
     local package=$1
     shift
@@ -119,6 +121,12 @@ for job in "$@"; do
             need iproute2 command -v ip
         fi
         ;;
+    engine)
+        engine=yes
+        if on_linux; then
+            need python3-pip python3 -m pip --version
+        fi
+        ;;
     windows)
         need gcc-mingw-w64-x86-64 command -v x86_64-w64-mingw32-gcc
         need zip command -v zip
@@ -171,7 +179,13 @@ npm_packages() {
     ) || fail "npm cannot install what the page's tests need. Is there a network? Run: cd tests/page && npm ci"
 }
 
-[ ${#packages[@]} -gt 0 ] || { npm_packages; exit 0; }
+# What is downloaded and not installed.
+downloads() {
+    npm_packages
+    [ -z "$engine" ] || scripts/engine.sh || fail "the engine that the tests need is missing: see above."
+}
+
+[ ${#packages[@]} -gt 0 ] || { downloads; exit 0; }
 
 # Beside PipeWire, Debian's pulseaudio would take over the desktop's sound: the tests get their own copy.
 if [[ " ${packages[*]} " == *" pulseaudio "* ]] && command -v pipewire >/dev/null; then
@@ -180,7 +194,7 @@ if [[ " ${packages[*]} " == *" pulseaudio "* ]] && command -v pipewire >/dev/nul
     for package in "${packages[@]}"; do
         [ "$package" = pulseaudio ] || kept+=("$package")
     done
-    [ ${#kept[@]} -gt 0 ] || { npm_packages; exit 0; }
+    [ ${#kept[@]} -gt 0 ] || { downloads; exit 0; }
     packages=("${kept[@]}")
 fi
 
@@ -218,4 +232,4 @@ install || {
     tail -n 15 "$log" >&2
     fail "apt-get could not install ${packages[*]}: its last words stand above. Install it by hand and try again."
 }
-npm_packages
+downloads

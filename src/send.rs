@@ -325,6 +325,7 @@ impl Server {
         });
         let (counters, recorded) = (Arc::clone(&running.counters), running.recorded());
         let figures = web.map(|_| running.handle.clone());
+        let engine = running.engine.clone();
         let host = match status.as_ref().filter(|_| settings.private) {
             Some(terminal) => HostKeys::take(terminal, &running.handle, shutdown)?,
             None => None,
@@ -341,6 +342,7 @@ impl Server {
             certificate,
             figures,
             snapclients: running.snapclients(),
+            engine,
             announcer,
         };
         report.run(&running.snapshots, shutdown, &mut || {

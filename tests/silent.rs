@@ -8,6 +8,8 @@
 )]
 
 mod cli;
+#[cfg(target_os = "linux")]
+mod engine;
 mod loopback;
 mod memory;
 mod protocol;

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use auralync::Broadcaster;
 use auralync::addresses;
+use auralync::engine::config;
 use auralync::preset;
 use auralync::program::{self, print};
 use auralync::qr;
 use auralync::send::{Server, room_link};
 use auralync::service;
 use auralync::settings::service::{ServerService, as_typed, is_meant};
-use auralync::settings::{ServerArgs, ServerSettings, parse};
+use auralync::settings::{ServerArgs, ServerEngine, ServerSettings, parse};
 use auralync::stats::StatsTarget;
 use auralync::status;
 use zeroize::Zeroizing;
@@ -24,6 +25,12 @@ fn main() -> ExitCode {
         return program::run(NAME, &words, |command: ServerService| {
             let said = service::run(service::Program::Server, command.order(), agree)?;
             said.into_iter().for_each(print);
+            Ok(())
+        });
+    }
+    if ServerEngine::is_meant(&words) {
+        return program::run(NAME, &words, |command: ServerEngine| {
+            config::write(&command.wanted())?.into_iter().for_each(print);
             Ok(())
         });
     }

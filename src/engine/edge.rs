@@ -10,7 +10,7 @@ use crate::chance::Chance;
 use crate::clock::{Offset, ServerClock};
 use crate::codec::Codec;
 use crate::format::hex;
-use crate::wire::AudioFrame;
+use crate::wire::{AudioFrame, AudioHeader};
 use track::{Taken, Track};
 
 /// How often an edge says what it wants, in µs.
@@ -21,6 +21,12 @@ const GONE_US: u64 = 3_000_000;
 
 /// A question for the clock that nobody has answered for so long is lost, in µs.
 const ANSWER_US: u64 = 1_000_000;
+
+/// Where all that comes has been too late for so long, another connection is made, in µs.
+const BEHIND_US: u64 = 1_000_000;
+
+/// Bytes of a typed frame before its body: length and kind.
+const TYPED_HEADER: usize = 5;
 
 /// The clock is asked so often, in ms, once it is known.
 const ASK_MS: u32 = 250;
@@ -95,6 +101,8 @@ pub struct Edge {
     want_at_us: u64,
     has_told_of_another: bool,
     has_told_of_unusable: bool,
+    /// Since when all sound that comes is too old to be played.
+    late_since_us: Option<u64>,
     counts: Counts,
     opened: Vec<u8>,
 }
@@ -121,6 +129,7 @@ impl Edge {
             want_at_us: 0,
             has_told_of_another: false,
             has_told_of_unusable: false,
+            late_since_us: None,
             counts: Counts::default(),
             opened: Vec::new(),
         }
@@ -133,6 +142,19 @@ impl Edge {
         Some(offset.ours_us(origin_us as f64).max(0.0) as u64)
     }
 
+    /// By how much this server's idea of the origin's clock may be wrong, in µs. `None` before there is one.
+    #[must_use]
+    pub fn clock_bound_us(&self) -> Option<f64> {
+        let clock = &self.origin.as_ref()?.clock;
+        clock.offset().map(|_| clock.uncertainty_us())
+    }
+
+    /// What has come and what has not.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// A connection is there: asks for what the origin says, and for the sound that is wanted. What was missed
     /// meanwhile is asked for with the first frame behind it.
     pub fn begin(&mut self, writer: &mut Writer) {
@@ -143,10 +165,24 @@ impl Edge {
             writer.subscribe(&self.subjects.audio[codec.index()], number(codec));
         }
         (self.asked, self.ask_at_us, self.want_at_us) = (None, 0, 0);
+        self.late_since_us = None;
+    }
+
+    /// Whether all sound has come too late for so long that it is better to go elsewhere: what lies in buffers on the
+    /// way is minutes of it.
+    #[must_use]
+    pub fn is_behind(&self, now_us: u64) -> bool {
+        self.late_since_us.is_some_and(|since_us| now_us >= since_us + BEHIND_US)
     }
 
     /// These codecs are listened to here, by so many.
-    pub fn want(&mut self, session: &mut Session, wanted: impl Fn(Codec) -> bool, listeners: u32) {
+    pub fn want(
+        &mut self,
+        session: &mut Session,
+        wanted: impl Fn(Codec) -> bool,
+        listeners: u32,
+        now_us: u64,
+    ) {
         self.listeners = listeners;
         for codec in Codec::all() {
             let track = &mut self.tracks[codec.index()];
@@ -154,14 +190,23 @@ impl Edge {
             if is_wanted == track.is_wanted {
                 continue;
             }
-            // Whoever begins to listen begins with what comes from now on.
             *track = Track::new(is_wanted);
-            if is_wanted {
-                session.subscribe(&self.subjects.audio[codec.index()], number(codec));
-                self.want_at_us = 0;
-            } else {
+            if !is_wanted {
                 session.unsubscribe(number(codec));
+                continue;
             }
+            session.subscribe(&self.subjects.audio[codec.index()], number(codec));
+            self.want_at_us = 0;
+            // Whoever comes hears at once what others hear now, which was captured a playout delay ago.
+            let Some((stream, offset)) = self.origin.as_ref().and_then(Origin::known) else {
+                continue;
+            };
+            let delay_us = u64::from(stream.playout_delay_ms) * 1_000;
+            let from_us = offset.server_us(now_us.saturating_sub(delay_us) as f64).max(0.0) as u64;
+            *track = Track::beginning(now_us);
+            let message = past(&mut self.mouth, &self.subjects, codec, from_us);
+            let reply = format!("{}.past", self.inbox);
+            session.publish(&self.subjects.past, Some(&reply), &[&message]);
         }
     }
 
@@ -265,17 +310,22 @@ impl Edge {
         tell: &mut impl FnMut(Told),
     ) {
         let Some((stream, offset)) = self.origin.as_ref().and_then(Origin::known) else { return };
+        let delay_us = u64::from(stream.playout_delay_ms) * 1_000;
+        let captured_us = AudioHeader::split(frame.get(TYPED_HEADER..).unwrap_or_default());
+        let captured_us = captured_us.map_or(0, |(header, _)| header.captured_us);
+        if offset.ours_us(captured_us as f64) + (delay_us as f64) < now_us as f64 {
+            self.late_since_us.get_or_insert(now_us);
+        } else {
+            self.late_since_us = None;
+        }
         let track = &mut self.tracks[codec.index()];
         match track.take(codec, frame, stream.channels, offset, now_us, &mut self.counts, tell) {
             Taken::Refused => self.counts.refused += 1,
             Taken::HandedOn => {}
             Taken::MissesFrom(from_us) => {
-                let past = Past { codec: codec.to_string(), from_us };
-                let subject = &self.subjects.past;
-                // A struct of texts and numbers cannot fail to be JSON.
-                let json = serde_json::to_vec(&past).unwrap_or_default();
+                let message = past(&mut self.mouth, &self.subjects, codec, from_us);
                 let reply = format!("{}.past", self.inbox);
-                writer.publish(subject, Some(&reply), &[&self.mouth.seal(subject, &json)]);
+                writer.publish(&self.subjects.past, Some(&reply), &[&message]);
             }
         }
     }
@@ -336,6 +386,13 @@ impl Edge {
             }
         }
     }
+}
+
+/// Asks for the sound of a codec that was captured from then on, in µs of the origin.
+fn past(mouth: &mut Mouth, subjects: &Subjects, codec: Codec, from_us: u64) -> Vec<u8> {
+    let past = Past { codec: codec.to_string(), from_us };
+    // A struct of texts and numbers cannot fail to be JSON.
+    mouth.seal(&subjects.past, &serde_json::to_vec(&past).unwrap_or_default())
 }
 
 /// The number of a codec's subscription.

@@ -57,6 +57,12 @@ pub fn file_name(room: &RoomName) -> String {
     format!("engine-{room}.key")
 }
 
+/// The name of the file with the certificate of its engine.
+#[must_use]
+pub fn certificate_name(room: &RoomName) -> String {
+    format!("engine-{room}.crt")
+}
+
 /// The room as the server knows it that has the sound. Its key is made where there is none. This waits for the disk.
 ///
 /// # Errors
@@ -72,6 +78,15 @@ pub fn own(room: &RoomName) -> Result<Backbone> {
 /// As [`own`], and [`Error::File`] where there is none.
 pub fn known(room: &RoomName) -> Result<Backbone> {
     known_in(&secret_file::place(&file_name(room))?)
+}
+
+/// The room whose key is in that file.
+///
+/// # Errors
+/// [`Error::File`] where there is none.
+#[doc(hidden)]
+pub fn in_file(path: &Path) -> Result<Backbone> {
+    known_in(path)
 }
 
 fn own_in(path: &Path) -> Result<Backbone> {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::nats::{Addresses, End, Event, Nkey, Session, Url, Writer};
+use super::nats::{Addresses, End, Event, Session, Url, Who, Writer};
+use super::{Tls, Trust};
 use crate::clock::Clock;
 use crate::error::{Error, Result, plain};
 
@@ -28,14 +29,6 @@ const MOST_OF_A_NAME: usize = 8;
 /// A line looks after its connection this often at least, in µs.
 const LOOK_US: u64 = 100_000;
 
-/// Who we are to an engine.
-pub struct Who {
-    /// What those see who watch it.
-    pub name: String,
-    /// What shows who we are, where the engine wants to know.
-    pub nkey: Option<Nkey>,
-}
-
 /// A connection that could not be made, or is over.
 #[derive(Debug)]
 pub struct Lost {
@@ -53,6 +46,12 @@ pub enum Why {
     /// The engine, or what answers in its place, ended it or broke the protocol.
     #[error(transparent)]
     Ended(End),
+    /// It demands TLS, and nobody has said whom to believe.
+    #[error("it demands TLS, and its certificate is not known here: give it with --engine-ca FILE")]
+    NoTrust,
+    /// What answers is not who is believed, or speaks no TLS.
+    #[error("it is not believed: {0}")]
+    NotBelieved(String),
     /// The system says that there is no way there.
     #[error("{}", plain(.0))]
     Broken(io::Error),
@@ -64,6 +63,8 @@ struct Connection {
     others: Vec<SocketAddr>,
     is_connected: bool,
     session: Session,
+    /// Through which all goes from the engine's first word on, where it must.
+    tls: Option<Tls>,
     url: Url,
 }
 
@@ -75,16 +76,17 @@ pub struct Line {
     clock: Clock,
     addresses: Addresses,
     who: Who,
+    trust: Option<Trust>,
     connection: Option<Connection>,
     buffer: Box<[u8]>,
 }
 
 impl Line {
-    /// A line to the engine at these addresses. Nothing is tried before the first [`turn`](Self::turn).
+    /// A line to the engine at these addresses, which `trust` believes where it is spoken to by TLS. Nothing is tried before the first [`turn`](Self::turn).
     ///
     /// # Errors
     /// [`Error::Internal`] if the system gives no event queue.
-    pub fn new(addresses: Addresses, who: Who, clock: Clock) -> Result<Self> {
+    pub fn new(addresses: Addresses, who: Who, trust: Option<Trust>, clock: Clock) -> Result<Self> {
         let failed = |e: io::Error| Error::internal("cannot start the line to the engine", e);
         let poll = Poll::new().map_err(failed)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
@@ -95,6 +97,7 @@ impl Line {
             clock,
             addresses,
             who,
+            trust,
             connection: None,
             buffer: vec![0; READ_BYTES].into(),
         })
@@ -169,14 +172,16 @@ impl Line {
         let now_us = self.clock.now_us();
         let had_worked = connection.session.is_ready();
         let addresses = &mut self.addresses;
-        let served = connection.serve(&self.poll, &mut self.buffer, now_us, |writer, event| {
-            match &event {
-                Event::Ready => addresses.worked(),
-                Event::Info(info) => addresses.learn(&info.connect_urls),
-                _ => {}
-            }
-            tell(writer, event);
-        });
+        let trust = self.trust.as_ref();
+        let served =
+            connection.serve(&self.poll, &mut self.buffer, trust, now_us, |writer, event| {
+                match &event {
+                    Event::Ready => addresses.worked(),
+                    Event::Info(info) => addresses.learn(&info.connect_urls),
+                    _ => {}
+                }
+                tell(writer, event);
+            });
         let why = served.err()?;
         let lost = self.connection.take()?;
         self.addresses.failed(now_us);
@@ -189,15 +194,16 @@ impl Connection {
         let found = (&*url.host, url.port).to_socket_addrs()?;
         let mut others: Vec<SocketAddr> = found.take(MOST_OF_A_NAME).collect();
         others.reverse();
-        let session = Session::new(&who.name, who.nkey.clone(), url.tls, now_us);
+        let session = Session::new(who, url.tls, now_us);
         let socket = connect_to_one(&mut others, poll)?;
-        Ok(Self { socket, others, is_connected: false, session, url })
+        Ok(Self { socket, others, is_connected: false, session, tls: None, url })
     }
 
     fn serve(
         &mut self,
         poll: &Poll,
         buffer: &mut [u8],
+        trust: Option<&Trust>,
         now_us: u64,
         mut tell: impl FnMut(&mut Writer, Event<'_>),
     ) -> std::result::Result<(), Why> {
@@ -205,19 +211,46 @@ impl Connection {
             return self.session.mind(now_us).map_err(Why::Ended);
         }
         for _ in 0..MOST_READS {
-            match self.socket.read(buffer) {
+            let read = match &mut self.tls {
+                Some(tls) => tls.read(&mut self.socket, buffer),
+                None => self.socket.read(buffer),
+            };
+            match read {
                 Ok(0) => return Err(Why::Broken(io::ErrorKind::ConnectionReset.into())),
                 Ok(count) => {
-                    self.session.read(&buffer[..count], now_us, &mut tell).map_err(Why::Ended)?
+                    let mut must_be_secure = false;
+                    let read = self.session.read(&buffer[..count], now_us, |writer, event| {
+                        must_be_secure |= matches!(event, Event::Secure);
+                        tell(writer, event);
+                    });
+                    read.map_err(Why::Ended)?;
+                    if must_be_secure {
+                        let trust = trust.ok_or(Why::NoTrust)?;
+                        let tls = Tls::begin(trust, &self.url.host).map_err(Why::Broken)?;
+                        self.tls = Some(tls);
+                        self.session.secured();
+                    }
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+                    return Err(Why::NotBelieved(e.to_string()));
+                }
                 Err(e) => return Err(Why::Broken(e)),
             }
         }
         self.session.mind(now_us).map_err(Why::Ended)?;
+        if let Some(tls) = &mut self.tls {
+            // What was sealed before, and the handshake.
+            tls.write(&mut self.socket, &[]).map_err(Why::Broken)?;
+        }
         while !self.session.waiting().is_empty() {
-            match self.socket.write(self.session.waiting()) {
+            let waiting = self.session.waiting();
+            let written = match &mut self.tls {
+                Some(tls) => tls.write(&mut self.socket, waiting),
+                None => self.socket.write(waiting),
+            };
+            match written {
                 Ok(0) => return Err(Why::Broken(io::ErrorKind::WriteZero.into())),
                 Ok(count) => self.session.wrote(count),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,

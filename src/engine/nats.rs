@@ -13,6 +13,6 @@ mod wire;
 pub use addresses::Addresses;
 pub use info::{Info, MOST_ADDRESSES};
 pub use nkey::{Nkey, PUBLIC_LENGTH};
-pub use session::{End, Event, MOST_WAITING, Session};
+pub use session::{End, Event, MOST_WAITING, Session, Who};
 pub use url::{DEFAULT_PORT, Url};
 pub use wire::{Broken, MAX_LINE, MAX_PAYLOAD, Operation, Reader, Writer};

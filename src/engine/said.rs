@@ -6,13 +6,18 @@ use super::sealed::Backbone;
 use crate::codec::opus::Layout;
 use crate::codec::{Codec, MAX_CODECS};
 use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable_name};
-use crate::wire::{MAX_ALGORITHMIC_DELAY, MAX_AUDIO_PAYLOAD, MAX_NAME, MAX_NAME_BYTES, Pong};
+use crate::wire::{
+    AUDIO_HEADER, MAX_ALGORITHMIC_DELAY, MAX_AUDIO_PAYLOAD, MAX_NAME, MAX_NAME_BYTES, Pong,
+};
 
 /// The newest version of what is said here. Servers of another one hear that from each other, and no more.
 pub const VERSION: u32 = 1;
 
 /// Longest playout delay, in ms: what presets allow.
 const LONGEST_DELAY_MS: u32 = 10_000;
+
+/// The longest of what is said in words, in bytes: a stream with the longest name and the most codecs.
+pub const MOST_TEXT: u64 = 4_096;
 
 /// What is said of, as the engine knows it.
 #[derive(Debug)]
@@ -99,6 +104,13 @@ impl Stream {
             && stream.session.len() == 16
             && stream.session.chars().all(is_session);
         if is_right { Ok(stream) } else { Err("it says of its stream what cannot be".to_owned()) }
+    }
+
+    /// The longest message of it, in bytes, before it is sealed.
+    #[must_use]
+    pub fn longest(&self) -> u64 {
+        let chunk = u64::from(self.chunk_size) * u64::from(self.channels) * 4;
+        AUDIO_HEADER as u64 + 1 + chunk.max(MOST_TEXT)
     }
 
     /// Rate and channels.

@@ -11,22 +11,24 @@ use log::{info, warn};
 use super::mix::desk::{Asked, Order};
 use super::taps::{self, Tap};
 use super::terms;
-use super::transmit::{Handle, Shape};
+use super::transmit::{Change, Handle, Shape};
+use super::uplink::FIGURES_US;
 use crate::capture::piece::piece_of;
 use crate::clock::Clock;
 use crate::codec::{Codec, InUse, Offers};
 use crate::engine::edge::{Edge, Told};
 use crate::engine::key;
-use crate::engine::line::{Line, Who};
-use crate::engine::nats::{Addresses, Event};
+use crate::engine::line::Line;
+use crate::engine::nats::{Addresses, Event, Who};
 use crate::engine::news::News;
-use crate::engine::said::Stream;
-use crate::engine::sealed::Role;
+use crate::engine::said::{self, Stream};
+use crate::engine::sealed::{OVERHEAD, Role};
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 use crate::random::random;
 use crate::settings::{EngineSettings, ServerSettings};
 use crate::shutdown::Shutdown;
+use crate::stats::{self, EngineFigures, EngineStats, SourceStats};
 use crate::wire::{AudioFrame, AudioHeader};
 
 /// Where nothing wakes the thread, it looks around so often.
@@ -42,6 +44,8 @@ pub(super) struct Downlink {
     clock: Clock,
     news: News,
     forbidden: Option<String>,
+    /// What the room is called between servers.
+    room: String,
 }
 
 impl Downlink {
@@ -57,10 +61,13 @@ impl Downlink {
         stop: &Shutdown,
     ) -> Result<Option<(Self, Stream)>> {
         let backbone = key::known(&engine.room)?;
-        let who = Who { name: name.to_owned(), nkey: Some(backbone.nkey(Role::Edge)) };
-        let line = Line::new(Addresses::new(engine.urls.clone(), random()), who, clock)?;
+        let longest = said::MOST_TEXT + OVERHEAD as u64;
+        let who = Who { name: name.to_owned(), nkey: Some(backbone.nkey(Role::Edge)), longest };
+        let line =
+            Line::new(Addresses::new(engine.urls.clone(), random()), who, engine.trust()?, clock)?;
         let edge = Edge::new(&backbone, random(), name);
-        let mut downlink = Self { line, edge, clock, news: News::default(), forbidden: None };
+        let (news, room) = (News::default(), engine.room.to_string());
+        let mut downlink = Self { line, edge, clock, news, forbidden: None, room };
         let mut since_us = Some(clock.now_us());
         while !stop.is_requested() {
             let mut begun = None;
@@ -87,10 +94,17 @@ impl Downlink {
 
     /// One turn: says what is wanted, rests until something comes, and tells what it was.
     fn turn(&mut self, in_use: &InUse, listeners: u32, mut tell: impl FnMut(Told)) -> Result<()> {
-        let Self { line, edge, clock, news, forbidden } = self;
+        let Self { line, edge, clock, news, forbidden, .. } = self;
         if let Some(session) = line.session() {
-            edge.want(session, |codec| in_use.contains_either(codec), listeners);
-            edge.speak(session, clock.now_us(), &mut tell);
+            let now_us = clock.now_us();
+            edge.want(session, |codec| in_use.contains_either(codec), listeners, now_us);
+            edge.speak(session, now_us, &mut tell);
+            if edge.is_behind(now_us) {
+                warn!(
+                    "sound comes by the engine too late to be played: another way there is tried"
+                );
+                line.give_up();
+            }
         }
         let lost = line.turn(REST, |writer, event| match event {
             Event::Ready => edge.begin(writer),
@@ -111,6 +125,24 @@ impl Downlink {
             }
         }
         Ok(())
+    }
+}
+
+impl Downlink {
+    /// What is told of an edge.
+    fn figures(&self) -> EngineStats {
+        let counts = self.edge.counts();
+        EngineStats {
+            role: "edge",
+            room: self.room.clone(),
+            url: self.line.works_at().map(ToString::to_string),
+            frames: counts.frames,
+            again: counts.again,
+            gaps: counts.gaps,
+            refused: counts.refused,
+            clock_bound_us: self.edge.clock_bound_us(),
+            ..EngineStats::default()
+        }
     }
 }
 
@@ -161,7 +193,8 @@ pub(super) struct EdgeThread {
     /// Others than listeners who get what is sent.
     pub(super) taps: Vec<Tap>,
     pub(super) preset: Preset,
-    pub(super) counters: Arc<crate::stats::Capture>,
+    pub(super) counters: Arc<stats::Capture>,
+    pub(super) figures: Arc<EngineFigures>,
 }
 
 impl EdgeThread {
@@ -170,7 +203,7 @@ impl EdgeThread {
     /// # Errors
     /// If the system's event queue breaks.
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
-        let mut told = Vec::new();
+        let (mut told, mut told_us) = (Vec::new(), 0);
         while !shutdown.is_requested() {
             if let Ok(Asked { order, answer }) = self.orders.try_recv() {
                 // Whoever asked may have gone.
@@ -178,7 +211,13 @@ impl EdgeThread {
             }
             let in_use = self.network.in_use();
             taps::note_wanted(&self.taps, in_use);
-            self.downlink.turn(in_use, 0, |one| told.push(one))?;
+            let listening = self.figures.listening();
+            self.downlink.turn(in_use, listening, |one| told.push(one))?;
+            let now_us = self.downlink.clock.now_us();
+            if now_us >= told_us + FIGURES_US {
+                told_us = now_us;
+                self.figures.put(self.downlink.figures());
+            }
             told.drain(..).for_each(|one| self.hear(one));
         }
         Ok(())
@@ -208,8 +247,7 @@ impl EdgeThread {
         };
         let now_us = self.downlink.clock.now_us();
         let change = terms::change(&preset, now_us);
-        self.network
-            .change(super::transmit::Change { from_us: from_us.unwrap_or(now_us), ..change });
+        self.network.change(Change { from_us: from_us.unwrap_or(now_us), ..change });
         self.stream = stream;
     }
 
@@ -249,7 +287,7 @@ fn pieces(chunk: &AudioFrame, piece: u32, rate: u32) -> impl Iterator<Item = Aud
     })
 }
 
-fn refuse(order: &Order) -> Result<Vec<crate::stats::SourceStats>> {
+fn refuse(order: &Order) -> Result<Vec<SourceStats>> {
     match order {
         Order::List => Ok(Vec::new()),
         Order::Source(_) | Order::Add(_) => Err(Error::usage(

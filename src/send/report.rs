@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::discovery::announce::Announcer;
 use crate::send::mix::desk::Desk;
 use crate::shutdown::Shutdown;
-use crate::stats::{self, Lines, Loudest, ServerStats};
+use crate::stats::{self, EngineFigures, Lines, Loudest, ServerStats};
 use crate::status::server::Host;
 use crate::status::{self, Terminal};
 
@@ -40,6 +40,8 @@ pub(super) struct Report {
     pub(super) figures: Option<Handle>,
     /// Where snapclients are asked after, where they may join.
     pub(super) snapclients: Option<snapcast::Handle>,
+    /// How the way between servers is, where there is one.
+    pub(super) engine: Option<Arc<EngineFigures>>,
     /// Says goodbye when telling ends.
     pub(super) announcer: Option<Announcer>,
 }
@@ -88,6 +90,10 @@ impl Report {
                     stats.snapclients = Some(thread.list_within(LOOK).unwrap_or_default());
                 }
                 stats.certificate = self.certificate.as_ref().map(|shown| shown.fingerprint());
+                if let Some(engine) = &self.engine {
+                    engine.set_listening(stats.listening);
+                    stats.engine = engine.get();
+                }
                 self.lines.write(&stats);
                 if let Some(shown) = &self.shown {
                     shown.put(stats.listeners.iter().map(|one| one.name.clone()).collect());
@@ -146,6 +152,7 @@ fn server_stats(
         listening: now.listeners.len(),
         sources: Vec::new(),
         certificate: None,
+        engine: None,
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),
         listeners: now.listeners,
         snapclients: None,

@@ -70,6 +70,8 @@ pub(super) struct Running {
     layout: Layout,
     /// Where an engine is told of a new delay.
     uplink: Option<SyncSender<(u32, u64)>>,
+    /// How the way between servers is, where there is one.
+    pub(super) engine: Option<Arc<stats::EngineFigures>>,
     /// Whether the sound comes from elsewhere, with its delay.
     is_edge: bool,
     network: JoinHandle<Result<()>>,
@@ -100,9 +102,13 @@ impl Running {
             room.take(&shape);
         }
         let (mut taps, mut uplink) = (Vec::new(), None);
-        if let Some(engine) = settings.engine.as_ref().filter(|engine| !engine.is_edge) {
+        let engine: Option<Arc<stats::EngineFigures>> =
+            settings.engine.is_some().then(Arc::default);
+        if let Some((wanted, figures)) = settings.engine.as_ref().zip(engine.clone())
+            && !wanted.is_edge
+        {
             let stream = uplink::stream(&room, &settings.preset);
-            let (tap, delays) = uplink::start(engine, stream, clock, &stop)?;
+            let (tap, delays) = uplink::start((wanted, figures), stream, clock, &stop)?;
             taps.push(tap);
             uplink = Some(delays);
         }
@@ -175,6 +181,7 @@ impl Running {
                     taps,
                     preset,
                     counters,
+                    figures: engine.clone().unwrap_or_default(),
                 };
                 Box::new(|stop| edge.run(stop))
             }
@@ -208,6 +215,7 @@ impl Running {
             fitting,
             layout,
             uplink,
+            engine: engine.clone(),
             is_edge: settings.engine.as_ref().is_some_and(|engine| engine.is_edge),
             network,
             chunks,

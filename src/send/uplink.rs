@@ -1,6 +1,7 @@
 //! The uplink thread: gives an engine what others than listeners here want, and sleeps.
 //! [`Uplink`] decides what is said, [`Line`] has the socket.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -11,21 +12,25 @@ use super::transmit::Room;
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::engine::key;
-use crate::engine::line::{Line, Who};
-use crate::engine::nats::{Addresses, Event};
+use crate::engine::line::Line;
+use crate::engine::nats::{Addresses, Event, Who};
 use crate::engine::news::News;
 use crate::engine::said::{self, Stream};
-use crate::engine::sealed::Role;
+use crate::engine::sealed::{OVERHEAD, Role};
 use crate::engine::uplink::Uplink;
 use crate::error::Result;
 use crate::preset::Preset;
 use crate::random::random;
 use crate::settings::EngineSettings;
 use crate::shutdown::Shutdown;
+use crate::stats::{EdgeStats, EngineFigures, EngineStats, MOST_EDGES};
 use crate::threads::{Priority, spawn};
 
 /// Where nothing wakes the thread, it looks around so often.
 const REST: Duration = Duration::from_millis(50);
+
+/// It is told so often how the way is, in µs.
+pub(super) const FIGURES_US: u64 = 1_000_000;
 
 /// New delays that wait for the thread: a person makes them.
 const MOST_DELAYS: usize = 4;
@@ -55,18 +60,21 @@ pub(super) fn stream(room: &Room, preset: &Preset) -> Stream {
 /// [`Error::File`](crate::Error::File) where the room's key cannot be read or made; if the system gives no thread or
 /// no event queue.
 pub(super) fn start(
-    engine: &EngineSettings,
+    (engine, figures): (&EngineSettings, Arc<EngineFigures>),
     stream: Stream,
     clock: Clock,
     stop: &Shutdown,
 ) -> Result<(Tap, SyncSender<(u32, u64)>)> {
     let backbone = key::own(&engine.room)?;
-    let who = Who { name: stream.name.clone(), nkey: Some(backbone.nkey(Role::Origin)) };
-    let line = Line::new(Addresses::new(engine.urls.clone(), random()), who, clock)?;
+    let longest = stream.longest() + OVERHEAD as u64;
+    let who = Who { name: stream.name.clone(), nkey: Some(backbone.nkey(Role::Origin)), longest };
+    let line =
+        Line::new(Addresses::new(engine.urls.clone(), random()), who, engine.trust()?, clock)?;
     let (tap, tapped) = taps::tap(Some(line.waker()));
     let (delay, delays) = sync_channel(MOST_DELAYS);
     let uplink = Uplink::new(&backbone, random(), stream);
-    let thread = UplinkThread { line, uplink, tapped, delays, clock };
+    let room = engine.room.to_string();
+    let thread = UplinkThread { line, uplink, tapped, delays, clock, room, figures };
     let heard = stop.clone();
     spawn("uplink", Priority::Ordinary, stop, move || thread.run(&heard))?;
     Ok((tap, delay))
@@ -80,6 +88,8 @@ struct UplinkThread {
     /// New delays.
     delays: Receiver<(u32, u64)>,
     clock: Clock,
+    room: String,
+    figures: Arc<EngineFigures>,
 }
 
 impl UplinkThread {
@@ -91,12 +101,20 @@ impl UplinkThread {
         let (uplink, clock) = (&mut self.uplink, self.clock);
         let mut news = News::default();
         let mut forbidden = None;
+        let mut told_us = 0;
         while !shutdown.is_requested() {
             self.delays.try_iter().for_each(|(ms, from_us)| uplink.change_delay(ms, from_us));
             let now_us = clock.now_us();
             self.tapped.want(Codec::all().into_iter().filter(|codec| uplink.wants(*codec, now_us)));
             while let Some(frame) = self.tapped.take() {
                 uplink.take(&frame, now_us);
+            }
+            if now_us >= told_us + FIGURES_US {
+                told_us = now_us;
+                let url = self.line.works_at().map(ToString::to_string);
+                let told = EngineStats { room: self.room.clone(), url, ..figures(uplink, now_us) };
+                self.figures
+                    .put(EngineStats { dropped: told.dropped + self.tapped.dropped(), ..told });
             }
             if let Some(session) = self.line.session() {
                 uplink.speak(session, now_us);
@@ -123,5 +141,24 @@ impl UplinkThread {
             }
         }
         Ok(())
+    }
+}
+
+/// What is told of an origin.
+fn figures(uplink: &Uplink, now_us: u64) -> EngineStats {
+    let counts = uplink.counts();
+    let edges = uplink.edges(now_us).take(MOST_EDGES);
+    EngineStats {
+        role: "origin",
+        frames: counts.frames,
+        dropped: counts.dropped,
+        again: counts.again,
+        refused: counts.refused,
+        edge_count: uplink.edges(now_us).count(),
+        listening_there: uplink.edges(now_us).map(|edge| u64::from(edge.listeners)).sum(),
+        edges: edges
+            .map(|edge| EdgeStats { name: edge.name.clone(), listening: edge.listeners })
+            .collect(),
+        ..EngineStats::default()
     }
 }

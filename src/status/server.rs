@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::{Key, fit, meter, pad};
-use crate::stats::{ListenerStats, ServerStats};
+use crate::stats::{EngineStats, ListenerStats, ServerStats};
 
 /// Most listeners that have a line of their own; the room of a small window.
 const MOST: usize = 12;
@@ -70,6 +70,7 @@ pub fn lines(stats: &ServerStats, playout_delay_ms: u32) -> Vec<String> {
     if stats.recordings > 0 {
         lines[0] += "  recording";
     }
+    lines.extend(stats.engine.as_ref().map(engine_line));
     // Longest here first, so that lines keep their place while others come and go.
     let mut listeners: Vec<&ListenerStats> = stats.listeners.iter().collect();
     listeners.sort_by(|a, b| {
@@ -80,6 +81,27 @@ pub fn lines(stats: &ServerStats, playout_delay_ms: u32) -> Vec<String> {
         lines.push(format!("and {} more", listeners.len() - MOST));
     }
     lines
+}
+
+/// How the way between servers is.
+fn engine_line(engine: &EngineStats) -> String {
+    let way = match &engine.url {
+        Some(url) => format!("engine {url}"),
+        None => "engine: not there".to_owned(),
+    };
+    if engine.role == "origin" {
+        let edges = if engine.edge_count == 1 { "server" } else { "servers" };
+        return format!(
+            "{way}  {} {edges} elsewhere, with {} listeners",
+            engine.edge_count, engine.listening_there
+        );
+    }
+    match engine.clock_bound_us {
+        Some(bound_us) => {
+            format!("{way}  clock within {:.1} ms  gaps {}", bound_us / 1e3, engine.gaps)
+        }
+        None => way,
+    }
 }
 
 fn line(listener: &ListenerStats, playout_delay_ms: u32) -> String {

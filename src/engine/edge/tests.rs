@@ -1,6 +1,6 @@
 use super::*;
 use crate::codec::pcm::Dither;
-use crate::engine::nats::Event;
+use crate::engine::nats::{Event, Who};
 use crate::engine::uplink::Uplink;
 use crate::secure::Key;
 use crate::wire::AudioHeader;
@@ -26,7 +26,7 @@ struct Two {
 }
 
 fn ready() -> Session {
-    let mut session = Session::new("", None, false, 0);
+    let mut session = Session::new(&Who::default(), false, 0);
     session.read(b"INFO {\"max_payload\":65536}\r\nPONG\r\n", 0, |_, _| {}).unwrap();
     session.wrote(session.waiting().len());
     session
@@ -80,7 +80,7 @@ impl Two {
             told: Vec::new(),
             is_cut: false,
         };
-        two.edge.want(&mut two.edge_line, |codec| codec == CODEC, 3);
+        two.edge.want(&mut two.edge_line, |codec| codec == CODEC, 3, two.now_us);
         two
     }
 
@@ -249,4 +249,55 @@ fn what_nobody_can_have_said_is_refused() {
     }
     edge.hear(99, b"", two.now_us, &mut writer, |_| panic!("it is handed on"));
     assert_eq!(edge.counts.refused, 8);
+}
+
+#[test]
+fn whoever_comes_later_hears_at_once_what_was_captured_a_delay_ago() {
+    let mut two = Two::meet();
+    two.pass(2_000);
+    two.edge.want(&mut two.edge_line, |_| false, 0, two.now_us);
+    two.pass(1_000);
+    two.told.clear();
+    two.edge.want(&mut two.edge_line, |codec| codec == CODEC, 1, two.now_us);
+    let came_us = two.now_us;
+    two.pass(1_000);
+    let heard = two.heard();
+    let before_us = came_us - heard[0].captured_us;
+    assert!((280_000..=300_000).contains(&before_us), "{before_us} µs of 300 ms");
+    for pair in heard.windows(2) {
+        assert_eq!(pair[1].position, pair[0].position + u64::from(FRAMES));
+    }
+}
+
+#[test]
+fn an_edge_to_which_all_sound_comes_too_late_goes_another_way() {
+    let mut two = Two::meet();
+    two.pass(2_000);
+    assert!(!two.edge.is_behind(two.now_us));
+    let (edge, mut writer) = (&mut two.edge, Writer::default());
+    let backbone = Backbone::new(&Key::new([7; 32]));
+    let mut mouth = Mouth::new(&backbone, Role::Origin, 5);
+    // Counters of that run that were not used so far.
+    (0..2_000).for_each(|_| drop(mouth.seal("", b"")));
+    let mut late = |edge: &mut Edge, now_us: u64| {
+        let header = AudioHeader {
+            flags: 0,
+            frames: FRAMES,
+            position: 0,
+            captured_us: now_us + AHEAD_US - 400_000,
+        };
+        let samples = vec![0.0; FRAMES as usize * 2];
+        let frame = AudioFrame::pcm(CODEC, header, &samples, &mut Dither::default()).unwrap();
+        let subject = &Subjects::new(&backbone).audio[CODEC.index()];
+        let message = mouth.seal(subject, frame.typed());
+        edge.hear(number(CODEC), &message, now_us, &mut writer, |_| {});
+    };
+    let from_us = two.now_us;
+    for ms in (0..=1_000).step_by(100) {
+        assert!(!edge.is_behind(from_us + ms * 1_000 - 1), "{ms}");
+        late(edge, from_us + ms * 1_000);
+    }
+    assert!(edge.is_behind(from_us + BEHIND_US));
+    edge.begin(&mut Writer::default());
+    assert!(!edge.is_behind(from_us + BEHIND_US), "another connection has its own time");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Counts, Told};
+use super::{Counts, TYPED_HEADER, Told};
 use crate::clock::Offset;
 use crate::codec::{self, Codec};
 use crate::wire::{AudioFrame, AudioHeader, TYPED, kind};
@@ -12,9 +12,6 @@ const HOLD_US: u64 = 250_000;
 
 /// Frames that wait so: the longest playout delay in the shortest packets.
 const MOST_HELD: usize = 2_000;
-
-/// Bytes of a typed frame before its body: length and kind.
-const TYPED_HEADER: usize = 5;
 
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +73,11 @@ impl Track {
     /// One of which nothing has come.
     pub(super) fn new(is_wanted: bool) -> Self {
         Self { is_wanted, ..Self::default() }
+    }
+
+    /// One that somebody begins to listen to: what comes waits for what came before it, which is asked for.
+    pub(super) fn beginning(now_us: u64) -> Self {
+        Self { is_wanted: true, hold_until_us: Some(now_us + HOLD_US), ..Self::default() }
     }
 
     /// Takes a frame that everybody gets.

@@ -22,6 +22,17 @@ pub const MOST_WAITING: usize = 256 * 1024;
 /// How much of what an engine says is shown, in characters.
 const SHOWN: usize = 120;
 
+/// Who we are to an engine.
+#[derive(Clone, Default)]
+pub struct Who {
+    /// What those see who watch it.
+    pub name: String,
+    /// What shows who we are, where the engine wants to know.
+    pub nkey: Option<Nkey>,
+    /// The longest message that is to be said, in bytes.
+    pub longest: u64,
+}
+
 /// What happens on a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a> {
@@ -58,6 +69,12 @@ pub enum End {
     /// It wants TLS, or cannot do it, and we were told otherwise.
     #[error("it speaks no TLS, and its address says that it must")]
     NoTls,
+    /// It takes nothing as long as what we say.
+    #[error(
+        "it takes no message longer than {0} bytes, and sound here comes in {1}: set max_payload to that or more \
+         there, or choose a smaller --chunk-size here"
+    )]
+    Short(u64, u64),
     /// It sent us away.
     #[error("it closed: {0}")]
     Refused(String),
@@ -85,9 +102,7 @@ pub struct Session {
     reader: Reader,
     writer: Writer,
     state: State,
-    nkey: Option<Nkey>,
-    /// What others see of us.
-    name: String,
+    who: Who,
     /// Whether nothing may be said openly.
     must_be_secure: bool,
     nonce: String,
@@ -101,15 +116,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// A connection that begins now. `nkey` shows who we are, and `name` is shown to whoever watches the engine.
+    /// A connection that begins now.
     #[must_use]
-    pub fn new(name: &str, nkey: Option<Nkey>, must_be_secure: bool, now_us: u64) -> Self {
+    pub fn new(who: &Who, must_be_secure: bool, now_us: u64) -> Self {
         Self {
             reader: Reader::default(),
             writer: Writer::default(),
             state: State::Greeting,
-            nkey,
-            name: name.to_owned(),
+            who: who.clone(),
             must_be_secure,
             nonce: String::new(),
             max_payload: 0,
@@ -138,6 +152,9 @@ impl Session {
                 Operation::Info(info) => {
                     self.max_payload = info.max_payload;
                     if self.state == State::Greeting {
+                        if info.max_payload < self.who.longest {
+                            return Err(End::Short(info.max_payload, self.who.longest));
+                        }
                         self.nonce = info.nonce.clone().unwrap_or_default();
                         if self.must_be_secure && !info.tls_required && !info.tls_available {
                             return Err(End::NoTls);
@@ -147,7 +164,7 @@ impl Session {
                             tell(&mut self.writer, Event::Secure);
                         } else {
                             self.state = State::Entering;
-                            enter(&mut self.writer, &self.name, self.nkey.as_ref(), &self.nonce);
+                            enter(&mut self.writer, &self.who, &self.nonce);
                         }
                     }
                     tell(&mut self.writer, Event::Info(&info));
@@ -178,7 +195,7 @@ impl Session {
     pub fn secured(&mut self) {
         if self.state == State::Securing {
             self.state = State::Entering;
-            enter(&mut self.writer, &self.name, self.nkey.as_ref(), &self.nonce);
+            enter(&mut self.writer, &self.who, &self.nonce);
         }
     }
 
@@ -257,8 +274,8 @@ impl Session {
 }
 
 /// Says who we are, and asks whether we may come in: an engine answers the one after it has thought about the other.
-fn enter(writer: &mut Writer, name: &str, nkey: Option<&Nkey>, nonce: &str) {
-    writer.connect(name, nkey.map(|nkey| (nkey, nonce)));
+fn enter(writer: &mut Writer, who: &Who, nonce: &str) {
+    writer.connect(&who.name, who.nkey.as_ref().map(|nkey| (nkey, nonce)));
     writer.ping();
 }
 
@@ -295,7 +312,7 @@ mod tests {
     }
 
     fn ready() -> Session {
-        let mut session = Session::new("Living room", None, false, 0);
+        let mut session = Session::new(&Who::default(), false, 0);
         session.read(INFO, 0, |_, _| {}).unwrap();
         session.read(b"PONG\r\n", 0, |_, _| {}).unwrap();
         said(&mut session);
@@ -306,7 +323,8 @@ mod tests {
     fn who_shows_a_key_comes_in_and_what_is_asked_for_comes() {
         let nkey = Nkey::new(&Key::new([7; 32]));
         let (public, signature) = (nkey.public(), nkey.sign("n"));
-        let mut session = Session::new("Living room", Some(nkey), false, 0);
+        let who = Who { name: "Living room".to_owned(), nkey: Some(nkey), longest: 1_000 };
+        let mut session = Session::new(&who, false, 0);
         assert_eq!(said(&mut session), "", "it waits for the engine's first word");
         assert!(!session.publish("a", None, &[b"x"]), "nobody has let us in");
         events(&mut session, INFO, 0).unwrap();
@@ -326,10 +344,10 @@ mod tests {
 
     #[test]
     fn nothing_is_said_openly_where_nothing_may_be() {
-        let mut session = Session::new("", None, true, 0);
+        let mut session = Session::new(&Who::default(), true, 0);
         assert_eq!(events(&mut session, INFO, 0), Err(End::NoTls));
         for info in ["tls_required", "tls_available"] {
-            let mut session = Session::new("", None, true, 0);
+            let mut session = Session::new(&Who::default(), true, 0);
             let info = format!("INFO {{\"max_payload\":1000,\"{info}\":true}}\r\n");
             assert_eq!(events(&mut session, info.as_bytes(), 0).unwrap()[0], "Secure");
             assert_eq!(said(&mut session), "");
@@ -337,9 +355,16 @@ mod tests {
             assert!(said(&mut session).starts_with("CONNECT {"));
         }
         // An engine that demands it gets it, whatever the address says.
-        let mut session = Session::new("", None, false, 0);
+        let mut session = Session::new(&Who::default(), false, 0);
         let info = b"INFO {\"tls_required\":true}\r\n";
         assert_eq!(events(&mut session, info, 0).unwrap()[0], "Secure");
+    }
+
+    #[test]
+    fn an_engine_that_takes_nothing_as_long_as_what_we_say_is_refused() {
+        let who = Who { longest: 1_001, ..Who::default() };
+        let mut session = Session::new(&who, false, 0);
+        assert_eq!(events(&mut session, INFO, 0), Err(End::Short(1_000, 1_001)));
     }
 
     #[test]
@@ -354,7 +379,7 @@ mod tests {
         session.mind(2 * SILENT_US).unwrap();
         assert_eq!(session.mind(2 * SILENT_US + 1), Err(End::Silent));
 
-        let mut session = Session::new("", None, false, 0);
+        let mut session = Session::new(&Who::default(), false, 0);
         session.mind(GREETING_US).unwrap();
         assert_eq!(session.mind(GREETING_US + 1), Err(End::NoGreeting));
     }

@@ -11,7 +11,7 @@ use crate::stats::ServerStats;
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Keys that only ever grow; all others come and go.
-const COUNTERS: [&str; 18] = [
+const COUNTERS: [&str; 22] = [
     "capture_overruns",
     "silence_frames",
     "chunks_dropped",
@@ -30,6 +30,10 @@ const COUNTERS: [&str; 18] = [
     "lost_frames",
     "lost_datagrams",
     "repaired",
+    "dropped",
+    "again",
+    "gaps",
+    "refused",
 ];
 
 /// What tells one listener from another.
@@ -51,6 +55,9 @@ pub fn text(stats: &ServerStats) -> String {
         list.filter_map(Value::as_object).map(|one| (labels(one), one)).collect()
     };
     samples(&mut text, "auralync_source", &each("sources"));
+    if let Some(engine) = all.get("engine").and_then(Value::as_object) {
+        samples(&mut text, "auralync_engine", &[(String::new(), engine)]);
+    }
     let listeners = each("listeners");
     samples(&mut text, "auralync_listener", &listeners);
     let reports: Vec<_> = listeners

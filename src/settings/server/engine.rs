@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use super::ServerArgs;
-use crate::engine::key::RoomName;
+use crate::engine::Trust;
+use crate::engine::key::{self, RoomName};
 use crate::engine::nats::Url;
 use crate::error::{Error, Result};
+use crate::secret_file;
 use crate::source::{Kind, Source};
 
 /// Addresses of one engine that a user may name: a cluster tells the others.
@@ -22,6 +24,32 @@ pub struct EngineSettings {
     pub is_edge: bool,
     /// The certificate by which an engine is known that is spoken to by TLS (PEM).
     pub certificate: Option<PathBuf>,
+}
+
+impl EngineSettings {
+    /// Whom is believed, where TLS is spoken: the certificate that was named, or the one that lies beside the room's
+    /// key.
+    ///
+    /// # Errors
+    /// [`Error::File`] where it cannot be read or holds none; [`Error::Usage`] where there is none and an address
+    /// wants TLS.
+    pub fn trust(&self) -> Result<Option<Trust>> {
+        let beside = || secret_file::place(&key::certificate_name(&self.room));
+        let path = match &self.certificate {
+            Some(path) => path.clone(),
+            None => beside()?,
+        };
+        if self.certificate.is_some() || path.exists() {
+            return Trust::read(&path).map(Some);
+        }
+        if self.urls.iter().any(|url| url.tls) {
+            return Err(Error::usage(
+                "tls:// needs the engine's certificate, so that nobody else is taken for it",
+                format!("Give it with --engine-ca FILE, or copy it to {}", path.display()),
+            ));
+        }
+        Ok(None)
+    }
 }
 
 impl ServerArgs {

@@ -1,0 +1,67 @@
+//! What an edge's listeners hear when something between it and the origin fails.
+
+use rustix::process::Signal;
+
+use super::{Servers, nodes};
+use crate::support::ramp::{Recording, Stretch, frames_on_disk};
+use crate::support::wait_until;
+
+#[test]
+fn the_death_of_an_edges_node_is_not_heard() {
+    let nodes = nodes::cluster(3);
+    let urls: Vec<String> = nodes.iter().map(nodes::Node::url).collect();
+    let mut servers = Servers::new(&urls[0]);
+    let _origin = servers.origin();
+    // The edge begins at another node, and knows the rest of them from the cluster.
+    servers.engine.clone_from(&urls[1]);
+    let mut edge = servers.edge();
+    let path = servers.scratch.path("heard.wav");
+    let mut listener = servers.listener(&mut edge, &path, &[]);
+    wait_until("sound", || frames_on_disk(&path, 2) > 2 * u64::from(super::RATE));
+    nodes[1].program.signal(Signal::KILL);
+    edge.wait_for("is lost");
+    let had = frames_on_disk(&path, 2);
+    wait_until("more", || frames_on_disk(&path, 2) > had + 4 * u64::from(super::RATE));
+    assert_eq!(listener.stop().code, Some(0));
+    Recording::read_finished(&path).unbroken();
+}
+
+#[test]
+fn an_engine_that_was_gone_for_longer_than_the_delay_leaves_a_gap_of_its_length_and_no_more() {
+    let mut node = nodes::one();
+    let servers = Servers::new(&node.url());
+    let mut origin = servers.origin();
+    let mut edge = servers.edge();
+    let path = servers.scratch.path("heard.wav");
+    let mut listener = servers.listener(&mut edge, &path, &[]);
+    let here = servers.scratch.path("here.wav");
+    let mut local = servers.listener(&mut origin, &here, &[]);
+    wait_until("sound", || frames_on_disk(&path, 2) > 2 * u64::from(super::RATE));
+    node.program.signal(Signal::KILL);
+    edge.wait_for("is lost");
+    let had = frames_on_disk(&here, 2);
+    wait_until("three seconds", || frames_on_disk(&here, 2) > had + 3 * u64::from(super::RATE));
+    node.again();
+    let had = frames_on_disk(&here, 2);
+    wait_until("more", || frames_on_disk(&here, 2) > had + 5 * u64::from(super::RATE));
+    assert_eq!((listener.stop().code, local.stop().code), (Some(0), Some(0)));
+    Recording::read_finished(&here).unbroken();
+    let heard = Recording::read_finished(&path).stretches();
+    // Each stretch lies where it belongs: what was missed is silence of its length.
+    let mut at = None;
+    let mut silent = 0;
+    for stretch in &heard {
+        match (*stretch, &mut at) {
+            (Stretch::Silence { frames }, Some(at)) => {
+                *at += frames;
+                silent += frames;
+            }
+            (Stretch::Silence { .. }, None) => {}
+            (Stretch::Sound { first, frames }, at) => {
+                assert_eq!(first, at.unwrap_or(first), "{heard:?}");
+                *at = Some(first + frames);
+            }
+        }
+    }
+    assert!(silent > 0 && silent < 8 * u64::from(super::RATE), "{heard:?}");
+}
