@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use serde::Serialize;
 
-use crate::codec::Codec;
 use crate::format::dbfs;
 
 /// A counter that a real-time thread may bump. `Relaxed` everywhere: each counter stands alone,
@@ -362,6 +361,7 @@ pub struct ClientStats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Codec;
 
     fn keys(stats: &impl Serialize) -> Vec<String> {
         let value = serde_json::to_value(stats).unwrap();

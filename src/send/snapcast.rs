@@ -46,7 +46,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Connections that are accepted in a turn, so that those who are there are not kept waiting.
 const MOST_ACCEPTS: usize = 16;
 
-/// Shorter delays most snapclients do not keep: they hand sound to the system 80 to 100 ms before it is heard.
+/// Snapclients are told no shorter delay: they hand sound to the system 80 to 100 ms before it is heard, and where that
+/// is more than they are told they are silent.
 const SHORTEST_MS: u32 = 150;
 
 /// What the thread needs of the server.
@@ -84,7 +85,7 @@ pub(super) fn start(
         orders,
         clock,
         channels: format.channels,
-        terms: Terms { format: message::told(format), delay_ms: now_ms },
+        terms: Terms { format: message::told(format), delay_ms: now_ms.max(SHORTEST_MS) },
         delay_ms,
         changes: (now_ms, 0),
         kept: Kept::default(),
@@ -103,8 +104,9 @@ pub(super) fn start(
 fn warn_of_a_short(delay_ms: u32) {
     if delay_ms < SHORTEST_MS {
         warn!(
-            "a delay of {delay_ms} ms is too short for most snapclients, which then play later than everybody else. \
-             They keep {SHORTEST_MS} ms and more: --playout-delay-ms {SHORTEST_MS}"
+            "snapclients play {} ms later than everybody else: a delay of {delay_ms} ms is too short for them. Start the \
+             server with --playout-delay-ms {SHORTEST_MS} or more to have all together",
+            SHORTEST_MS - delay_ms
         );
     }
 }
@@ -231,17 +233,17 @@ impl SnapcastThread {
     /// Tells everybody of a new delay when our own listeners change to it.
     fn follow_delay(&mut self) {
         let (now_us, newest_ms) = (self.clock.now_us(), self.delay_ms.load(Ordering::Relaxed));
-        let in_force_ms = self.terms.delay_ms;
+        let (in_force_ms, told_ms) = (self.terms.delay_ms, newest_ms.max(SHORTEST_MS));
         if newest_ms != self.changes.0 {
             // What is captured from the notice's end on is heard after the new delay, what was before after the old.
-            let heard_us = u64::from(newest_ms.min(in_force_ms)) * 1_000;
+            let heard_us = u64::from(told_ms.min(in_force_ms)) * 1_000;
             self.changes = (newest_ms, now_us + NOTICE_US + heard_us);
             warn_of_a_short(newest_ms);
         }
-        if newest_ms != in_force_ms && now_us >= self.changes.1 {
-            self.terms.delay_ms = newest_ms;
+        if told_ms != in_force_ms && now_us >= self.changes.1 {
+            self.terms.delay_ms = told_ms;
             for client in self.clients.values_mut() {
-                let set = client.guest.set(&self.kept).with_delay(newest_ms);
+                let set = client.guest.set(&self.kept).with_delay(told_ms);
                 client.tell(&set, now_us);
             }
         }

@@ -14,7 +14,7 @@ const APART_MS: f64 = 1.0;
 const WORST_MS: f64 = 2.0;
 
 /// How much earlier or later than our listener the snapclient is looked for.
-const SEARCHED_MS: u32 = 60;
+const SEARCHED_MS: u32 = 100;
 
 /// A snapclient finds its place within so many seconds: of ten milliseconds it makes up half a one in a second.
 const SETTLES_S: f64 = 60.0;
@@ -24,7 +24,7 @@ const STAYS_MS: f64 = 0.15;
 
 /// Where `scripts/setup.sh engine` unpacks it.
 fn program() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/engine/snapclient/usr/bin/snapclient")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/engine/snapclient/bin/snapclient")
 }
 
 /// A snapclient in this room, which plays on the second ear.
@@ -34,7 +34,6 @@ fn snapclient(room: &Room, port: u16) -> Program {
     let mut command = room.command(&path.display().to_string());
     command.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--hostID", "second-ear"]);
     command.args(["--player", "pulse", "--soundcard", EAR2.name, "--logsink", "stderr"]);
-    command.env("LD_LIBRARY_PATH", path.with_file_name("").join("../lib"));
     Program::start(command)
 }
 
@@ -99,7 +98,7 @@ fn hear(seconds: f64, delay_ms: u32) -> Heard {
     let recorder = room.record();
     let _player = room.play(&music, PC);
     wait_until("our listener hears", || recorder.hears(EAR1));
-    let mut snapclient = snapclient(&room, port);
+    let snapclient = snapclient(&room, port);
     wait_until("both are heard", || recorder.hears(EAR1) && recorder.hears(EAR2));
     let from = settled(&recorder);
     let mut until = from;
@@ -111,7 +110,8 @@ fn hear(seconds: f64, delay_ms: u32) -> Heard {
     let ours =
         compare(&recorder.played(PC, from), &recorder.played(EAR1, from), RATE, delay_ms + 100);
     println!("{}", snapclient.said());
-    snapclient.stop();
+    // Asked to end it crashes now and then.
+    drop(snapclient);
     listener.stop();
     server.stop();
     Heard { apart, windows, ours }
@@ -150,7 +150,7 @@ fn a_snapclient_plays_in_step_with_our_listener_for_a_minute() {
 #[test]
 #[ignore = "takes two minutes: for its figures"]
 fn what_a_snapclient_makes_of_short_and_long_delays() {
-    for delay_ms in [1_000, 500, 200, 150, 130, 120, 110] {
+    for delay_ms in [80, 150, 200, 500] {
         let Heard { apart, windows, ours } = hear(10.0, delay_ms);
         println!(
             "{delay_ms} ms: {} of {windows} right, {:.3} ms apart in the middle, {:.3} ms at worst; ours {:.2} ms",
