@@ -6,7 +6,7 @@ mod sockets;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
@@ -171,9 +171,10 @@ impl SnapcastThread {
         for _ in 0..MOST_ACCEPTS {
             // Whoever gave up while it waited, and a system without files, are looked at again the next time.
             let Ok((mut stream, peer)) = self.door.accept() else { return };
+            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
             let of_one =
                 self.clients.values().filter(|client| client.peer.ip() == peer.ip()).count();
-            let is_here = peer.ip().to_canonical().is_loopback();
+            let is_here = peer.ip().is_loopback();
             if self.clients.len() >= self.most || of_one >= self.most_of_one && !is_here {
                 log::debug!("a snapclient from {peer} finds no place");
                 continue;

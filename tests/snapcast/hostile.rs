@@ -50,7 +50,7 @@ fn lies_are_closed_and_others_go_on() {
                 liar = Player::join(port, "liar").0;
             }
             liar.say(&lie);
-            liar.is_closed();
+            liar.until_closed();
         }
         let chunk = honest.next_of(WIRE_CHUNK).chunk().captured_us;
         assert!(chunk > last);
@@ -68,7 +68,7 @@ fn another_version_is_told_why_and_closed() {
     let mut old = hello("old");
     old["SnapStreamProtocolVersion"] = json!(1);
     player.say(&text(HELLO, 3, &old));
-    let said = player.is_closed();
+    let said = player.until_closed();
     assert_eq!(said.len(), 1);
     assert_eq!(said[0].kind, ERROR);
     let words = String::from_utf8_lossy(&said[0].body[8..]).into_owned();
@@ -77,22 +77,22 @@ fn another_version_is_told_why_and_closed() {
 }
 
 #[test]
-fn whoever_says_nothing_floods_or_asks_too_early_is_closed() {
+fn whoever_says_nothing_floods_or_asks_too_early_until_closed() {
     let (mut server, port) = tone(&[]);
     let silent = Player::connect(port);
     let mut early = Player::connect(port);
     early.say(&message(TIME, 1, 0, &[0; 8]));
-    early.is_closed();
+    early.until_closed();
     let (mut flood, _) = Player::join(port, "flood");
     // What it says beyond the bound meets a closed door.
     flood.socket.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
     let asks = message(TIME, 1, 0, &[0; 8]).repeat(1_000);
     let _ = std::io::Write::write_all(&mut flood.socket, &asks);
-    flood.is_closed();
+    flood.until_closed();
     let mut twice = Player::join(port, "twice").0;
     twice.say(&text(HELLO, 2, &hello("twice")));
-    twice.is_closed();
-    silent.is_closed();
+    twice.until_closed();
+    silent.until_closed();
     // What is not known is passed over.
     let (mut odd, _) = Player::join(port, "odd");
     odd.say(&message(99, 0, 0, &[7; 60_000]));

@@ -134,7 +134,7 @@ fn snapclients_have_as_many_places_as_listeners() {
     let (mut server, port) = tone(&["--max-clients", "2"]);
     let (mut first, _) = Player::join(port, "first");
     let _second = Player::join(port, "second");
-    assert!(Player::connect(port).is_closed().is_empty());
+    assert!(Player::connect(port).until_closed().is_empty());
     drop(_second);
     // The place is free again as soon as the server has seen that.
     server.wait_for("“room second” at 127.0.0.1");

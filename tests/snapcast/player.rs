@@ -138,7 +138,7 @@ impl Player {
     }
 
     /// Reads until the server closes. It must.
-    pub(super) fn is_closed(mut self) -> Vec<Message> {
+    pub(super) fn until_closed(mut self) -> Vec<Message> {
         let deadline = Instant::now() + PATIENCE;
         let mut last = Vec::new();
         while let Some(message) = self.try_next() {
