@@ -5,15 +5,16 @@
 //! name that itself ends in one of the words cannot be written.
 
 mod order;
+mod room_name;
 
 pub use order::SourceOrder;
+pub use room_name::RoomName;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::engine::key::RoomName;
 use crate::{Error, Result, home};
 
 /// Level changes that a source takes, in dB: below it nothing is heard, above it everything clips.

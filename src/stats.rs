@@ -5,7 +5,7 @@ mod lines;
 mod listeners;
 mod snapclients;
 
-pub use engine::{EdgeStats, EngineFigures, EngineStats, MOST_EDGES};
+pub use engine::{EdgeStats, EngineFigures, EngineStats, MOST_EDGES, TOLD_EVERY_US};
 pub use lines::{Lines, StatsTarget};
 pub use listeners::{ListenerStats, PersonStats, Via};
 pub use snapclients::SnapclientStats;

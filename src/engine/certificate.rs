@@ -1,6 +1,6 @@
 //! The certificate that an engine shows, made together with its configuration.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
@@ -9,26 +9,19 @@ use rcgen::{
 };
 use zeroize::Zeroizing;
 
-use crate::addresses;
 use crate::error::{Error, Result};
-use crate::settings::computer;
 
 /// How long it holds, in days: nobody is asked about it, and servers everywhere have a copy.
 const DAYS: u32 = 3_650;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A certificate for these computers, or for this one, and its key, both in PEM.
+/// A certificate for computers of these names and addresses, and its key, both in PEM.
 ///
 /// # Errors
 /// [`Error::Internal`] where none can be made.
-pub(super) fn certificate(hosts: &[String]) -> Result<Option<(String, Zeroizing<String>)>> {
-    let mut names = hosts.to_vec();
-    if names.is_empty() {
-        names = vec!["localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string(), computer::name()];
-        names.extend(addresses::here().0.iter().map(|interface| interface.ip.to_string()));
-    }
-    pem(&names, SystemTime::now())
+pub(super) fn certificate(names: &[String]) -> Result<Option<(String, Zeroizing<String>)>> {
+    pem(names, SystemTime::now())
         .map(Some)
         .map_err(|e| Error::internal("the engine's certificate cannot be made", e))
 }

@@ -6,11 +6,12 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::key::{self, RoomName};
+use super::key;
 use super::nats::DEFAULT_PORT;
 use super::sealed::{Backbone, Role};
 use crate::error::{Error, Result, plain};
 use crate::format::hex;
+use crate::source::RoomName;
 use crate::{random, secret_file};
 
 /// Most nodes of one cluster: each has a connection to every other.
@@ -36,6 +37,8 @@ pub struct Wanted {
     pub room: RoomName,
     /// The computers that the nodes run on, each by a name or an address; none where all run on this one.
     pub hosts: Vec<String>,
+    /// What this computer is called, by names and addresses.
+    pub here: Vec<String>,
     /// How many run on this one, where no others are named.
     pub nodes: u16,
     /// Where to.
@@ -185,7 +188,8 @@ pub fn write(wanted: &Wanted) -> Result<Vec<String>> {
     }
     let room = key::own(&wanted.room)?;
     let password = hex(&*random::secret::<PASSWORD>()?);
-    let pair = super::certificate(&wanted.hosts)?;
+    let pair =
+        super::certificate(if wanted.hosts.is_empty() { &wanted.here } else { &wanted.hosts })?;
     make_private(folder)?;
     let put = |name: &str, text: &[u8]| secret_file::write(&folder.join(name), text);
     for place in &places {
@@ -268,6 +272,7 @@ mod tests {
         Wanted {
             room: RoomName::default(),
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            here: vec!["localhost".to_owned()],
             nodes,
             folder: PathBuf::from("engine"),
         }

@@ -12,7 +12,6 @@ use super::mix::desk::{Asked, Order};
 use super::taps::{self, Tap};
 use super::terms;
 use super::transmit::{Change, Handle, Shape};
-use super::uplink::FIGURES_US;
 use crate::capture::piece::piece_of;
 use crate::clock::Clock;
 use crate::codec::{Codec, InUse, Offers};
@@ -28,7 +27,7 @@ use crate::preset::Preset;
 use crate::random::random;
 use crate::settings::{EngineSettings, ServerSettings};
 use crate::shutdown::Shutdown;
-use crate::stats::{self, EngineFigures, EngineStats, SourceStats};
+use crate::stats::{self, EngineFigures, EngineStats, SourceStats, TOLD_EVERY_US};
 use crate::wire::{AudioFrame, AudioHeader};
 
 /// Where nothing wakes the thread, it looks around so often.
@@ -214,7 +213,7 @@ impl EdgeThread {
             let listening = self.figures.listening();
             self.downlink.turn(in_use, listening, |one| told.push(one))?;
             let now_us = self.downlink.clock.now_us();
-            if now_us >= told_us + FIGURES_US {
+            if now_us >= told_us + TOLD_EVERY_US {
                 told_us = now_us;
                 self.figures.put(self.downlink.figures());
             }

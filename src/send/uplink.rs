@@ -23,14 +23,11 @@ use crate::preset::Preset;
 use crate::random::random;
 use crate::settings::EngineSettings;
 use crate::shutdown::Shutdown;
-use crate::stats::{EdgeStats, EngineFigures, EngineStats, MOST_EDGES};
+use crate::stats::{EdgeStats, EngineFigures, EngineStats, MOST_EDGES, TOLD_EVERY_US};
 use crate::threads::{Priority, spawn};
 
 /// Where nothing wakes the thread, it looks around so often.
 const REST: Duration = Duration::from_millis(50);
-
-/// It is told so often how the way is, in µs.
-pub(super) const FIGURES_US: u64 = 1_000_000;
 
 /// New delays that wait for the thread: a person makes them.
 const MOST_DELAYS: usize = 4;
@@ -109,7 +106,7 @@ impl UplinkThread {
             while let Some(frame) = self.tapped.take() {
                 uplink.take(&frame, now_us);
             }
-            if now_us >= told_us + FIGURES_US {
+            if now_us >= told_us + TOLD_EVERY_US {
                 told_us = now_us;
                 let url = self.line.works_at().map(ToString::to_string);
                 let told = EngineStats { room: self.room.clone(), url, ..figures(uplink, now_us) };

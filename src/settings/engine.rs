@@ -6,8 +6,10 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::computer;
+use crate::addresses;
 use crate::engine::config::Wanted;
-use crate::engine::key::RoomName;
+use crate::source::RoomName;
 
 /// The first word behind the program's name that makes it this.
 const ENGINE: &str = "engine";
@@ -58,7 +60,9 @@ impl ServerEngine {
     pub fn wanted(self) -> Wanted {
         let Instead::Engine(EngineArgs { order }) = self.instead;
         let Order::Config { nodes, hosts, room, folder } = order;
-        Wanted { room, hosts, nodes, folder }
+        let ips = addresses::here().0.into_iter().map(|interface| interface.ip.to_string());
+        let here = ["localhost".to_owned(), "127.0.0.1".to_owned(), computer::name()];
+        Wanted { room, hosts, here: here.into_iter().chain(ips).collect(), nodes, folder }
     }
 
     /// Whether this is asked for instead of the program's own work. `words` are what was typed, the program's own

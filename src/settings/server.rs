@@ -14,10 +14,9 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use super::words::{address, certificate, duck, folder, host, recording, stats, whole_number};
 use super::{DEFAULT_WEB_PORT, Desktop, Verbosity, computer};
 use crate::dscp::Dscp;
-use crate::engine::key::RoomName;
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
-use crate::source::{MAX_SOURCES, Source, spec_from_os};
+use crate::source::{MAX_SOURCES, RoomName, Source, spec_from_os};
 use crate::stats::StatsTarget;
 
 /// The preset of a conference with no film, where none is named: there is no picture to wait for.

@@ -8,6 +8,9 @@ use serde::Serialize;
 /// Edges that are named each; of more there is only the number.
 pub const MOST_EDGES: usize = 100;
 
+/// It is told so often, in µs.
+pub const TOLD_EVERY_US: u64 = 1_000_000;
+
 /// A server's side of the way between servers, in [`ServerStats`](super::ServerStats).
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct EngineStats {

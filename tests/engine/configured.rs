@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use auralync::clock::Clock;
 use auralync::engine::Trust;
-use auralync::engine::key::{self, RoomName};
+use auralync::engine::key;
 use auralync::engine::line::Line;
 use auralync::engine::nats::{Addresses, Event, Nkey, Url, Who};
 use auralync::secure::Key;
+use auralync::source::RoomName;
 
 use super::Servers;
 use super::nodes::{Node, free_port, in_folder};

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use super::ServerArgs;
 use crate::engine::Trust;
-use crate::engine::key::{self, RoomName};
+use crate::engine::key;
 use crate::engine::nats::Url;
 use crate::error::{Error, Result};
 use crate::secret_file;
-use crate::source::{Kind, Source};
+use crate::source::{Kind, RoomName, Source};
 
 /// Addresses of one engine that a user may name: a cluster tells the others.
 const MOST_URLS: usize = 16;

@@ -54,6 +54,7 @@ fn the_flags_are_the_promised_ones() {
         "record-tracks",
         "sample-rate",
         "show-link",
+        "snapcast",
         "source",
         "stats",
         "talk",
