@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use super::words::{latency, level, pan, volume};
+use super::words::{level, pan, snapclient_latency, snapclient_volume};
 use crate::discovery::target::Target;
 use crate::error::Result;
 
@@ -142,7 +142,7 @@ pub enum SnapclientChange {
     /// Set how loud it is.
     Volume {
         /// 0 to 100.
-        #[arg(value_parser = volume, allow_negative_numbers = true)]
+        #[arg(value_parser = snapclient_volume, allow_negative_numbers = true)]
         percent: u8,
     },
     /// Silence it.
@@ -152,7 +152,7 @@ pub enum SnapclientChange {
     /// Say how much later than others its loudspeaker is.
     Latency {
         /// Milliseconds, 0 to 10000.
-        #[arg(value_parser = latency, allow_negative_numbers = true)]
+        #[arg(value_parser = snapclient_latency, allow_negative_numbers = true)]
         ms: u32,
     },
 }

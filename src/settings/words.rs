@@ -94,14 +94,14 @@ pub(super) fn pan(text: &str) -> Result<f32, String> {
         .map_err(|_| format!("“{text}” is not a place: -1 is left, 0 the middle, 1 right"))
 }
 
-pub(super) fn volume(text: &str) -> Result<u8, String> {
+pub(super) fn snapclient_volume(text: &str) -> Result<u8, String> {
     match whole_number(text)? {
         volume @ 0..=100 => Ok(volume),
         _ => Err("a volume is 0 to 100".to_owned()),
     }
 }
 
-pub(super) fn latency(text: &str) -> Result<u32, String> {
+pub(super) fn snapclient_latency(text: &str) -> Result<u32, String> {
     match whole_number(text)? {
         latency @ 0..=MAX_LATENCY_MS => Ok(latency),
         _ => Err(format!("a loudspeaker's latency is 0 to {MAX_LATENCY_MS} milliseconds")),
