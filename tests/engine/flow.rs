@@ -1,8 +1,14 @@
 //! What a listener of an edge hears is what the origin sends.
 
+use std::time::Duration;
+
+use auralync::clock::Clock;
+use auralync::engine::line::Line;
+use auralync::engine::nats::{Addresses, Event, Url, Who};
+
 use super::{Servers, nodes};
 use crate::support::program::Program;
-use crate::support::ramp::Stretch;
+use crate::support::ramp::{self, Stretch};
 use crate::support::{Scratch, wait_until};
 
 /// Sound that is listened to, in s.
@@ -53,8 +59,54 @@ fn an_edge_that_waits_for_its_room_serves_it_when_it_is_there_and_again_when_it_
     listener.wait_for("heard 1200 ms after");
 }
 
+/// Whether two frames of the ramp lie open anywhere in these bytes.
+fn holds_ramp(bytes: &[u8]) -> bool {
+    let sample = |at: &[u8]| f32::from_le_bytes(at[..4].try_into().unwrap());
+    bytes.windows(16).any(|part| {
+        let [left, right, next, beside] = [0, 4, 8, 12].map(|at| sample(&part[at..]));
+        left > 0.0 && left < 0.5 && right == -left && next > left && beside == -next
+    })
+}
+
 #[test]
-fn the_engine_hears_nothing_and_an_edge_with_another_key_neither() {
+fn the_engine_hears_nothing_of_what_is_sent() {
+    let node = nodes::one();
+    let servers = Servers::new(&node.url());
+    let _origin = servers.origin();
+    let mut edge = servers.edge();
+    let path = servers.scratch.path("heard.wav");
+    let _listener = servers.listener(&mut edge, &path, &["--codec", "f32"]);
+    // Whoever runs the engine hears everything that is published there.
+    let url = Url::read(&node.url(), false).unwrap();
+    let who = Who { name: "eavesdropper".to_owned(), nkey: None, longest: 100 };
+    let mut line = Line::new(Addresses::new(vec![url], 1), who, None, Clock::start()).unwrap();
+    let (mut messages, mut sound) = (0, 0);
+    wait_until("a second of sound", || {
+        line.turn(Duration::from_millis(10), |writer, event| match event {
+            Event::Ready => {
+                writer.subscribe("al.>", 1);
+                writer.subscribe("_INBOX.>", 2);
+            }
+            Event::Message { subject, payload, .. } => {
+                messages += 1;
+                sound += usize::from(subject.contains(".audio."));
+                assert!(!holds_ramp(payload), "{subject}");
+                let words = ["Cinema", "session", "f32", "codecs"];
+                let said = String::from_utf8_lossy(payload);
+                assert!(!words.iter().any(|word| said.contains(word)), "{subject}: {said}");
+            }
+            _ => {}
+        })
+        .unwrap();
+        sound > 50
+    });
+    assert!(messages > sound, "words were heard too, sealed");
+    let open: Vec<u8> = ramp::frames(500, 10, 2).iter().flat_map(|s| s.to_le_bytes()).collect();
+    assert!(holds_ramp(&open), "it would have been found");
+}
+
+#[test]
+fn an_edge_with_another_key_hears_nothing_and_says_so() {
     let node = nodes::one();
     let servers = Servers::new(&node.url());
     let _origin = servers.origin();
