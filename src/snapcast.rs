@@ -8,6 +8,7 @@ pub mod guest;
 pub mod kept;
 pub mod message;
 pub mod outbox;
+pub mod packing;
 pub mod reader;
 
 /// The port where snapclients look for a server.

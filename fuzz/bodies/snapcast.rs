@@ -9,6 +9,7 @@ use auralync::snapcast::guest::{Guest, Terms};
 use auralync::snapcast::kept::Kept;
 use auralync::snapcast::message::{self, HEADER, kind};
 use auralync::snapcast::outbox::{MOST_CHUNKS, MOST_WORDS};
+use auralync::snapcast::packing::{Packing, SnapCodec};
 
 use super::input::Input;
 use super::watch::Body;
@@ -39,7 +40,7 @@ fn text(kind: u16, text: &[u8]) -> Vec<u8> {
 fn run(data: &[u8]) {
     let mut input = Input(data);
     let format = Format { sample_rate: 48_000, channels: 2 };
-    let terms = Terms { format, delay_ms: 300 };
+    let terms = Terms { packing: Packing::new(SnapCodec::Pcm, format, 480), delay_ms: 300 };
     let (mut guest, mut kept, mut now_us) = (Guest::new(1_000_000), Kept::default(), 1_000_000);
     let (mut taken, mut played) = (Vec::new(), 0_u64);
     while let Some(what) = input.byte() {
@@ -60,7 +61,7 @@ fn run(data: &[u8]) {
                 input.take(length).to_vec()
             }
             9 | 10 => {
-                let chunk: Arc<[u8]> = message::chunk(&[1; 16], 2, now_us, now_us).into();
+                let chunk: Arc<[u8]> = message::chunk(&[1; 16], now_us, now_us).into();
                 guest.play(now_us, &chunk);
                 played += u64::from(guest.hello().is_some());
                 continue;

@@ -28,7 +28,7 @@ use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
 use crate::snapcast::guest::Terms;
 use crate::snapcast::kept::Kept;
-use crate::snapcast::message;
+use crate::snapcast::packing::Packing;
 use crate::stats::SnapclientStats;
 use crate::threads::{Priority, spawn};
 pub(super) use handle::Handle;
@@ -78,14 +78,14 @@ pub(super) fn start(
     let (handle, orders) = Handle::new(waker);
     let now_ms = delay_ms.load(Ordering::Relaxed);
     let preset = &settings.preset;
+    let packing = Packing::new(settings.snapcast_codec, format, preset.chunk_size);
     let thread = SnapcastThread {
         poll,
         door,
         tapped,
         orders,
         clock,
-        channels: format.channels,
-        terms: Terms { format: message::told(format), delay_ms: now_ms.max(SHORTEST_MS) },
+        terms: Terms { packing, delay_ms: now_ms.max(SHORTEST_MS) },
         delay_ms,
         changes: (now_ms, 0),
         kept: Kept::default(),
@@ -117,8 +117,6 @@ struct SnapcastThread {
     tapped: Tapped,
     orders: Receiver<Order>,
     clock: Clock,
-    /// Of what comes; clients may be told others.
-    channels: u16,
     terms: Terms,
     delay_ms: Arc<AtomicU32>,
     /// The newest delay, in ms, and when clients are told of it.
@@ -192,7 +190,7 @@ impl SnapcastThread {
     }
 
     fn buffering(&self) -> Buffering {
-        let Terms { format, delay_ms } = self.terms;
+        let (format, delay_ms) = (self.terms.packing.told(), self.terms.delay_ms);
         let bytes_per_second = format.sample_rate as usize * usize::from(format.channels) * 2;
         // A chunk of 20 ms, as theirs are.
         let frame_bytes = bytes_per_second / 50;
@@ -252,9 +250,10 @@ impl SnapcastThread {
 
     fn play(&mut self) {
         while let Some(frame) = self.tapped.take() {
-            let captured_us = frame.header().captured_us;
-            let chunk =
-                message::chunk(frame.plain().1, self.channels, captured_us, self.clock.now_us());
+            let (header, now_us) = (frame.header(), self.clock.now_us());
+            let captured_us = header.captured_us;
+            let packing = self.terms.packing;
+            let chunk = packing.chunk(frame.plain().1, header.position, captured_us, now_us);
             let chunk: Arc<[u8]> = chunk.into();
             self.clients.values_mut().for_each(|client| client.guest.play(captured_us, &chunk));
         }

@@ -16,6 +16,7 @@ use super::{DEFAULT_WEB_PORT, Desktop, Verbosity, computer};
 use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::preset::{self, Origin, Overrides, Preset};
+use crate::snapcast::packing::SnapCodec;
 use crate::source::{MAX_SOURCES, RoomName, Source, spec_from_os};
 use crate::stats::StatsTarget;
 
@@ -203,6 +204,9 @@ pub struct ServerArgs {
     #[arg(long, value_name = "PORT", value_parser = whole_number::<u16>, num_args = 0..=1,
         default_missing_value = "1704", allow_negative_numbers = true)]
     snapcast: Option<u16>,
+    /// With --snapcast: how sound is packed for them, pcm or flac, which is the same in about half the bytes.
+    #[arg(long, value_name = "pcm|flac", value_enum, hide_possible_values = true)]
+    snapcast_codec: Option<SnapCodec>,
     /// Keep what is sent in this file: .wav, .flac or .opus.
     #[arg(long, value_name = "FILE", value_parser = recording)]
     record: Option<PathBuf>,
@@ -300,6 +304,8 @@ pub struct ServerSettings {
     pub engine: Option<EngineSettings>,
     /// The port for snapclients, if they may join; 0 takes a free one.
     pub snapcast: Option<u16>,
+    /// How sound is packed for them.
+    pub snapcast_codec: SnapCodec,
     /// The file to record what is sent into.
     pub record: Option<PathBuf>,
     /// The folder to record each input of the mix into.
@@ -391,6 +397,7 @@ impl ServerArgs {
         Ok(ServerSettings {
             private: preset.private,
             engine,
+            snapcast_codec: self.snapcast_codec.unwrap_or_default(),
             snapcast: self.snapcast(&preset, https, is_edge)?,
             sources,
             name: preset.name.clone().unwrap_or_else(computer::name),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::kept::{Kept, Set, Wish};
 use super::message::{self, Settings};
 use super::outbox::{Counts, Outbox, Stopped};
+use super::packing::Packing;
 use super::reader::{Hello, Misuse, Reader, Said};
-use crate::format::Format;
 
 /// A client says who it is within this, in µs.
 pub const HELLO_US: u64 = 5_000_000;
@@ -18,8 +18,8 @@ pub const MOST_MESSAGES: u32 = 200;
 /// What all clients are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// How sound is, as they are told.
-    pub format: Format,
+    /// How sound is packed.
+    pub packing: Packing,
     /// From a chunk's time to its being heard, in ms.
     pub delay_ms: u32,
 }
@@ -72,7 +72,7 @@ impl Guest {
                     let settings = kept.of(&hello.id).with_delay(terms.delay_ms);
                     self.hello = Some(hello);
                     has_joined = true;
-                    let header = message::pcm_header(terms.format, now_us);
+                    let header = terms.packing.header(now_us);
                     [Some(message::settings(&settings, id, now_us)), Some(header)]
                 }
                 (Some(Said::Time { id, sent_us }), Some(_)) => {
@@ -187,10 +187,14 @@ const REFUSED: u32 = 400;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Format;
     use crate::snapcast::message::{HEADER, kind};
+    use crate::snapcast::packing::SnapCodec;
 
-    const TERMS: Terms =
-        Terms { format: Format { sample_rate: 48_000, channels: 2 }, delay_ms: 300 };
+    fn terms() -> Terms {
+        let format = Format { sample_rate: 48_000, channels: 2 };
+        Terms { packing: Packing::new(SnapCodec::Pcm, format, 480), delay_ms: 300 }
+    }
 
     fn said(kind: u16, id: u16, body: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; HEADER];
@@ -227,12 +231,12 @@ mod tests {
     #[test]
     fn a_client_gets_settings_then_the_header_then_sound() {
         let (mut guest, mut kept) = (Guest::new(0), Kept::default());
-        let chunk: Arc<[u8]> = message::chunk(&[0; 4], 2, 7, 0).into();
+        let chunk: Arc<[u8]> = message::chunk(&[0; 4], 7, 0).into();
         guest.play(7, &chunk);
         assert_eq!(written(&mut guest), []);
-        assert_eq!(guest.hear(&hello(), &TERMS, &mut kept, 1), Ok(true));
+        assert_eq!(guest.hear(&hello(), &terms(), &mut kept, 1), Ok(true));
         guest.play(8, &chunk);
-        assert_eq!(guest.hear(&said(kind::TIME, 77, &[0; 8]), &TERMS, &mut kept, 2), Ok(false));
+        assert_eq!(guest.hear(&said(kind::TIME, 77, &[0; 8]), &terms(), &mut kept, 2), Ok(false));
         assert_eq!(written(&mut guest), [(3, 5), (1, 0), (4, 77), (2, 0)]);
         assert_eq!(guest.hello().unwrap().name, "kitchen");
     }
@@ -242,43 +246,43 @@ mod tests {
         let mut kept = Kept::default();
         let info = text(kind::CLIENT_INFO, r#"{"volume":5,"muted":false}"#);
         for early in [said(kind::TIME, 1, &[0; 8]), info.clone()] {
-            assert_eq!(Guest::new(0).hear(&early, &TERMS, &mut kept, 0), Err(Misuse::Order));
+            assert_eq!(Guest::new(0).hear(&early, &terms(), &mut kept, 0), Err(Misuse::Order));
         }
         let mut guest = Guest::new(10);
-        assert_eq!(guest.mind(&TERMS, 10 + HELLO_US), Ok(()));
-        assert_eq!(guest.mind(&TERMS, 11 + HELLO_US), Err(Misuse::Silent));
-        guest.hear(&hello(), &TERMS, &mut kept, 0).unwrap();
-        assert_eq!(guest.mind(&TERMS, u64::MAX), Ok(()));
-        assert_eq!(guest.hear(&info, &TERMS, &mut kept, 0), Ok(false));
+        assert_eq!(guest.mind(&terms(), 10 + HELLO_US), Ok(()));
+        assert_eq!(guest.mind(&terms(), 11 + HELLO_US), Err(Misuse::Silent));
+        guest.hear(&hello(), &terms(), &mut kept, 0).unwrap();
+        assert_eq!(guest.mind(&terms(), u64::MAX), Ok(()));
+        assert_eq!(guest.hear(&info, &terms(), &mut kept, 0), Ok(false));
         assert_eq!(guest.set(&kept).volume, 5);
-        assert_eq!(guest.hear(&hello(), &TERMS, &mut kept, 0), Err(Misuse::Order));
+        assert_eq!(guest.hear(&hello(), &terms(), &mut kept, 0), Err(Misuse::Order));
     }
 
     #[test]
     fn a_client_that_floods_has_to_go_and_one_that_asks_as_they_do_has_not() {
         let (mut guest, mut kept) = (Guest::new(0), Kept::default());
-        guest.hear(&hello(), &TERMS, &mut kept, 0).unwrap();
+        guest.hear(&hello(), &terms(), &mut kept, 0).unwrap();
         let ask = said(kind::TIME, 1, &[0; 8]);
         for second in 0..10_u64 {
             for _ in 0..50 {
-                guest.hear(&ask, &TERMS, &mut kept, second * 1_000_000).unwrap();
+                guest.hear(&ask, &terms(), &mut kept, second * 1_000_000).unwrap();
             }
             written(&mut guest);
         }
         let unknown = said(99, 0, &[]).repeat(MOST_MESSAGES as usize + 1);
-        assert_eq!(guest.hear(&unknown, &TERMS, &mut kept, 20_000_000), Err(Misuse::Flood));
+        assert_eq!(guest.hear(&unknown, &terms(), &mut kept, 20_000_000), Err(Misuse::Flood));
         // Whoever asks and reads no answer.
         let asks = ask.repeat(150);
-        assert_eq!(guest.hear(&asks, &TERMS, &mut kept, 30_000_000), Err(Misuse::Flood));
+        assert_eq!(guest.hear(&asks, &terms(), &mut kept, 30_000_000), Err(Misuse::Flood));
     }
 
     #[test]
     fn sound_older_than_the_delay_falls_out() {
         let (mut guest, mut kept) = (Guest::new(0), Kept::default());
-        guest.hear(&hello(), &TERMS, &mut kept, 0).unwrap();
-        let chunk: Arc<[u8]> = message::chunk(&[0; 4], 2, 7, 0).into();
+        guest.hear(&hello(), &terms(), &mut kept, 0).unwrap();
+        let chunk: Arc<[u8]> = message::chunk(&[0; 4], 7, 0).into();
         (0..10).for_each(|number| guest.play(number * 100_000, &chunk));
-        guest.mind(&TERMS, 900_000).unwrap();
+        guest.mind(&terms(), 900_000).unwrap();
         assert_eq!((guest.counts().dropped, guest.waiting()), (6, 2 + 4));
     }
 }

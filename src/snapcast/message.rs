@@ -100,20 +100,21 @@ pub fn settings(settings: &Settings, answers: u16, now_us: u64) -> Vec<u8> {
     })
 }
 
-/// How sound is packed: as integers of 16 bits, of this format.
+/// How sound is packed: the codec's name, and what its decoder reads first.
 #[must_use]
-pub fn pcm_header(format: Format, now_us: u64) -> Vec<u8> {
-    let (name, wave) = (b"pcm", wave_header(format));
-    message(kind::CODEC_HEADER, 0, now_us, 4 + name.len() + 4 + wave.len(), |body| {
+pub fn codec_header(name: &str, header: &[u8], now_us: u64) -> Vec<u8> {
+    message(kind::CODEC_HEADER, 0, now_us, 4 + name.len() + 4 + header.len(), |body| {
         LittleEndian::write_u32(body, size(name.len()));
-        body[4..7].copy_from_slice(name);
-        LittleEndian::write_u32(&mut body[7..11], size(wave.len()));
-        body[11..].copy_from_slice(&wave);
+        let (name_there, rest) = body[4..].split_at_mut(name.len());
+        name_there.copy_from_slice(name.as_bytes());
+        LittleEndian::write_u32(rest, size(header.len()));
+        rest[4..].copy_from_slice(header);
     })
 }
 
-/// The header of a WAVE file that holds nothing.
-fn wave_header(format: Format) -> [u8; 44] {
+/// The header of a WAVE file that holds nothing: how integers of 16 bits are announced.
+#[must_use]
+pub fn wave_header(format: Format) -> [u8; 44] {
     let mut wave = [0; 44];
     let frame = usize::from(format.channels) * SAMPLE;
     wave[0..4].copy_from_slice(b"RIFF");
@@ -131,30 +132,14 @@ fn wave_header(format: Format) -> [u8; 44] {
     wave
 }
 
-/// A chunk whose first frame was captured at `captured_us`. One channel becomes two: small players know nothing else.
+/// A chunk whose first frame was captured at `captured_us`.
 #[must_use]
-pub fn chunk(payload: &[u8], channels: u16, captured_us: u64, now_us: u64) -> Vec<u8> {
-    let is_mono = channels == 1;
-    let length = if is_mono { payload.len() * 2 } else { payload.len() };
-    message(kind::WIRE_CHUNK, 0, now_us, CHUNK - HEADER + length, |body| {
+pub fn chunk(sound: &[u8], captured_us: u64, now_us: u64) -> Vec<u8> {
+    message(kind::WIRE_CHUNK, 0, now_us, CHUNK - HEADER + sound.len(), |body| {
         write_time(&mut body[0..8], i64::try_from(captured_us).unwrap_or(i64::MAX));
-        LittleEndian::write_u32(&mut body[8..12], size(length));
-        let sound = &mut body[12..];
-        if !is_mono {
-            return sound.copy_from_slice(payload);
-        }
-        for (frame, sample) in sound.chunks_exact_mut(2 * SAMPLE).zip(payload.chunks_exact(SAMPLE))
-        {
-            frame[..SAMPLE].copy_from_slice(sample);
-            frame[SAMPLE..].copy_from_slice(sample);
-        }
+        LittleEndian::write_u32(&mut body[8..12], size(sound.len()));
+        body[12..].copy_from_slice(sound);
     })
-}
-
-/// The format that snapclients are told, for sound of that format: see [`chunk`].
-#[must_use]
-pub fn told(format: Format) -> Format {
-    Format { channels: format.channels.max(2), ..format }
 }
 
 /// The answer to the question `id` for the time, which by the client's clock was sent at `sent_us`. The client knows
@@ -185,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_chunk_has_the_capture_time_and_its_sound_as_it_is() {
-        let chunk = chunk(&[1, 2, 3, 4], 2, 1_000_000_007, 2_500_000);
+        let chunk = chunk(&[1, 2, 3, 4], 1_000_000_007, 2_500_000);
         assert_eq!(chunk[..6], [2, 0, 0, 0, 0, 0]);
         assert_eq!(chunk[6..14], [2, 0, 0, 0, 0x20, 0xa1, 7, 0]);
         assert_eq!(chunk[14..22], [0; 8]);
@@ -195,15 +180,8 @@ mod tests {
     }
 
     #[test]
-    fn one_channel_is_told_and_sent_as_two() {
-        let mono = Format { channels: 1, ..FORMAT };
-        assert_eq!((told(mono), told(FORMAT)), (FORMAT, FORMAT));
-        assert_eq!(chunk(&[1, 2, 3, 4], 1, 0, 0)[34..], [8, 0, 0, 0, 1, 2, 1, 2, 3, 4, 3, 4]);
-    }
-
-    #[test]
     fn sound_is_announced_by_the_header_of_a_wave_file() {
-        let header = pcm_header(FORMAT, 0);
+        let header = codec_header("pcm", &wave_header(FORMAT), 0);
         assert_eq!(header[..2], [1, 0]);
         assert_eq!(header[22..37], [55, 0, 0, 0, 3, 0, 0, 0, b'p', b'c', b'm', 44, 0, 0, 0]);
         let read = hound::WavReader::new(&header[37..]).unwrap();

@@ -150,7 +150,7 @@ mod tests {
     use crate::snapcast::message::{self, HEADER};
 
     fn chunk(number: u8) -> Arc<[u8]> {
-        message::chunk(&[number; 4], 2, number.into(), 0).into()
+        message::chunk(&[number; 4], number.into(), 0).into()
     }
 
     fn word(number: u16) -> Vec<u8> {

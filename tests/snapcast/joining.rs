@@ -77,6 +77,22 @@ fn a_snapclient_gets_the_very_samples_of_our_listeners_at_the_very_times() {
 }
 
 #[test]
+fn flac_is_announced_and_sent_frame_by_frame() {
+    let (mut server, port) = tone(&["--snapcast-codec", "flac", "--chunk-size", "480"]);
+    let mut player = Player::connect(port);
+    player.say(&super::player::text(super::player::HELLO, 7, &super::player::hello("kitchen")));
+    assert_eq!(player.next().kind, SERVER_SETTINGS);
+    let header = player.next();
+    assert_eq!(header.body[..8], [4, 0, 0, 0, b'f', b'l', b'a', b'c']);
+    assert_eq!(header.body[12..16], *b"fLaC");
+    for chunk in chunks(&mut player, 20) {
+        assert_eq!(chunk.sound[..2], [0xff, 0xf8]);
+        assert!(chunk.sound.len() < 480 * 4, "{} bytes", chunk.sound.len());
+    }
+    server.stop();
+}
+
+#[test]
 fn a_question_for_the_time_is_answered_under_its_id_by_the_clock_of_the_sound() {
     let (mut server, port) = tone(&[]);
     let (mut player, _) = Player::join(port, "kitchen");

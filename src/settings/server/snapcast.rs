@@ -13,7 +13,15 @@ impl ServerArgs {
         https: Option<u16>,
         is_edge: bool,
     ) -> Result<Option<u16>> {
-        let Some(port) = self.snapcast else { return Ok(None) };
+        let Some(port) = self.snapcast else {
+            return match self.snapcast_codec {
+                None => Ok(None),
+                Some(_) => Err(Error::usage(
+                    "--snapcast-codec needs --snapcast: it is for snapclients alone",
+                    "Type both, or neither",
+                )),
+            };
+        };
         if preset.private {
             return Err(Error::usage(
                 "--snapcast lets everybody on the network listen, unsealed, and this room is private",

@@ -55,6 +55,7 @@ fn the_flags_are_the_promised_ones() {
         "sample-rate",
         "show-link",
         "snapcast",
+        "snapcast-codec",
         "source",
         "stats",
         "talk",
