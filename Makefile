@@ -3,7 +3,7 @@
 # The sound tests' private PulseAudio, where setup had to unpack one.
 export PATH := $(PATH):$(CURDIR)/target/pulseaudio/bin
 
-.PHONY: help build demo demo-mix test test-windows test-packages lint format fuzz deny bench soak soak-simulated dist cross clean
+.PHONY: help build demo demo-engine demo-mix test test-windows test-packages lint format fuzz deny bench soak soak-simulated dist cross clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,11 @@ demo: ## a server on a tone and three listeners on this machine, and what each o
 demo-mix: ## three generated files mixed, one of which ends: their levels and the highest peak
 	@scripts/setup.sh build
 	@cargo run --release --locked --quiet --example demo-mix
+
+demo-engine: ## three NATS servers, an origin, two edges and six listeners here; one NATS server is killed
+	@scripts/setup.sh build engine
+	cargo build --release --locked --bins --example demo-engine
+	@cargo run --release --locked --quiet --example demo-engine
 
 # Built without sound cards, everything that has nothing to do with them is the same code, and so is every
 # test inside the library: the second run looks at what differs, which is what the programs say.

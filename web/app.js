@@ -108,8 +108,10 @@ function sentence() {
 	if (wishes.lessData && listener.player.figures()?.codec !== 'opus')
 		return 'Less data does not work here at the moment.';
 	const extraMs = listener.player.figures()?.extraMs ?? 0;
-	return extraMs > 0
-		? `Sound comes late to this device: you hear it ${extraMs} ms after the others.`
+	if (extraMs > 0) return `Sound comes late to this device: you hear it ${extraMs} ms after the others.`;
+	const withinMs = listener.welcome?.withinMs;
+	return withinMs
+		? `You are in step with everybody here, and within ${withinMs} ms with other places.`
 		: 'You are in step with everybody else.';
 }
 

@@ -20,6 +20,7 @@ declare namespace Wire {
 		positionRate: number;
 		algorithmicDelay: number;
 		playoutDelayMs: number;
+		withinMs: number;
 		pingMs: number;
 		/** This listener's number; null where nobody talks. */
 		person: number | null;

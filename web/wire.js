@@ -190,6 +190,7 @@ function welcome(said) {
 		algorithmicDelay: whole(said.algorithmic_delay ?? 0, 0, MAX_STREAM_RATE, 'algorithmic_delay'),
 		playoutDelayMs: whole(said.playout_delay_ms, 0, MAX_PLAYOUT_DELAY_MS, 'playout_delay_ms'),
 		pingMs: Math.min(10_000, Math.max(100, whole(said.ping_ms, 0, 2 ** 32, 'ping_ms'))),
+		withinMs: whole(said.within_ms ?? 0, 0, 2 ** 32, 'within_ms'),
 		person: said.person ?? null,
 		longestTalk: said.accepts?.[Kind.talk] ?? 0,
 		mayOffer: Kind.offer in (said.accepts ?? {}),

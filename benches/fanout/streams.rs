@@ -77,6 +77,7 @@ pub(crate) fn room(stream: Stream) -> Room {
             person: None,
             captured_output: None,
             also_captured: Vec::new(),
+            within_ms: None,
             datagrams: None,
             room: None,
         },

@@ -60,6 +60,7 @@ fn welcome(codec: &str, channels: u16) -> Welcome {
         person: Some(1),
         captured_output: None,
         also_captured: Vec::new(),
+        within_ms: None,
         datagrams: None,
         room: None,
     }

@@ -9,6 +9,7 @@ pub mod control;
 pub mod conversation;
 pub mod deframer;
 pub mod discovery;
+pub mod engine;
 pub mod entering;
 pub mod files;
 pub mod http;

@@ -36,6 +36,9 @@ const REST: Duration = Duration::from_millis(50);
 /// A room whose stream is not there yet is told of after so long.
 const SOON_US: u64 = 2_000_000;
 
+/// Listeners at different places who are apart by less are said to be in step, in µs: nobody hears or sees that.
+const CLOSE_US: f64 = 5_000.0;
+
 /// An edge with its line.
 pub(super) struct Downlink {
     line: Line,
@@ -125,9 +128,7 @@ impl Downlink {
         }
         Ok(())
     }
-}
 
-impl Downlink {
     /// What is told of an edge.
     fn figures(&self) -> EngineStats {
         let counts = self.edge.counts();
@@ -215,7 +216,9 @@ impl EdgeThread {
             let now_us = self.downlink.clock.now_us();
             if now_us >= told_us + TOLD_EVERY_US {
                 told_us = now_us;
-                self.figures.put(self.downlink.figures());
+                let figures = self.downlink.figures();
+                self.network.set_within(figures.clock_bound_us.and_then(within_ms));
+                self.figures.put(figures);
             }
             told.drain(..).for_each(|one| self.hear(one));
         }
@@ -286,6 +289,11 @@ fn pieces(chunk: &AudioFrame, piece: u32, rate: u32) -> impl Iterator<Item = Aud
     })
 }
 
+/// Within how many ms listeners here are in step with those at other places, where that is worth a word.
+fn within_ms(bound_us: f64) -> Option<u32> {
+    (bound_us > CLOSE_US).then(|| (bound_us / 1e3).ceil() as u32)
+}
+
 fn refuse(order: &Order) -> Result<Vec<SourceStats>> {
     match order {
         Order::List => Ok(Vec::new()),
@@ -299,6 +307,14 @@ fn refuse(order: &Order) -> Result<Vec<SourceStats>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn step_that_the_way_cannot_give_is_not_claimed() {
+        assert_eq!(within_ms(80.0), None);
+        assert_eq!(within_ms(5_000.0), None);
+        assert_eq!(within_ms(5_001.0), Some(6));
+        assert_eq!(within_ms(23_400.0), Some(24));
+    }
 
     #[test]
     fn a_chunk_and_its_pieces_hold_the_same_sound_at_the_same_places() {

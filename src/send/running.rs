@@ -42,6 +42,9 @@ use crate::source::Source;
 use crate::stats;
 use crate::threads::{Priority, join, spawn};
 
+/// What a thread does until it is asked to stop.
+type Body = Box<dyn FnOnce(&Shutdown) -> Result<()> + Send>;
+
 /// What a server has opened.
 pub(super) struct Opened {
     pub(super) origin: Origin,
@@ -167,7 +170,7 @@ impl Running {
             })?);
         }
         let delay_ms = Arc::clone(&fitting.delay_ms);
-        let chunks: Box<dyn FnOnce(&Shutdown) -> Result<()> + Send> = match origin {
+        let chunks: Body = match origin {
             Origin::Engine(edge) => {
                 let (downlink, stream) = *edge;
                 let (network, counters) = (handle.clone(), Arc::clone(&counters));

@@ -39,6 +39,7 @@ pub(super) fn room(settings: &ServerSettings, format: Format, captured: Captured
         person: None,
         captured_output: None,
         also_captured: Vec::new(),
+        within_ms: None,
         datagrams: None,
         room: None,
     };

@@ -342,6 +342,7 @@ impl Transmit {
                 Ok(Order::Silence(person)) => self.silence(person),
                 Ok(Order::Change(change)) => self.change(change),
                 Ok(Order::Anew(shape)) => self.begin_anew(&shape),
+                Ok(Order::Within(within_ms)) => self.room.welcome.within_ms = within_ms,
                 Ok(Order::Listeners(answer)) => {
                     // Who asked may have gone.
                     let _ = answer.try_send(self.snapshot(self.clock.now_us()).listeners);

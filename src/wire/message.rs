@@ -239,6 +239,9 @@ pub struct Welcome {
     /// How sound comes by datagram, where both sides can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datagrams: Option<Datagrams>,
+    /// Listeners here are in step with those at other places within so many ms, where that is not close.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within_ms: Option<u32>,
     /// The keys of sound, in a private room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<Box<RoomKeys>>,

@@ -9,6 +9,7 @@ mod refused;
 
 use std::ffi::OsStr;
 use std::path::Path;
+#[cfg(feature = "https")]
 use std::process::Command;
 
 use crate::support::flags::{source, wav};
@@ -60,6 +61,7 @@ impl Servers {
     }
 
     /// `auralync-server` of the same user, with these words.
+    #[cfg(feature = "https")]
     fn command(&self, words: &[&str]) -> Command {
         let mut command = server_command();
         let folder = self.scratch.path("settings");

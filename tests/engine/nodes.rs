@@ -56,6 +56,7 @@ pub(super) fn cluster(count: usize) -> Vec<Node> {
 }
 
 /// One with a configuration in that folder, where it looks for its certificate too.
+#[cfg(feature = "https")]
 pub(super) fn in_folder(folder: &Path, configuration: &str) -> Node {
     let mut command = Command::new(program("nats-server"));
     command.current_dir(folder).args(["--config", configuration]);

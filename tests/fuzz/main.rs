@@ -77,6 +77,11 @@ fn whatever_a_server_says_what_is_heard_is_sound() {
 }
 
 #[test]
+fn whatever_an_engine_says_and_brings_it_is_held_within_bounds() {
+    try_all(&bodies::engine::BODY);
+}
+
+#[test]
 fn whatever_a_client_says_it_is_sent_whole_frames() {
     try_all(&bodies::listener::BODY);
 }

@@ -43,6 +43,7 @@ const READERS = {
 			positionRate: fields.position_rate,
 			algorithmicDelay: fields.algorithmic_delay,
 			playoutDelayMs: fields.playout_delay_ms,
+			withinMs: fields.within_ms ?? 0,
 			pingMs: fields.ping_ms,
 			person: fields.person ?? null,
 			longestTalk: fields.accepts['8'] ?? 0,

@@ -194,6 +194,7 @@ impl Shared {
             person: self.lets_speak.then_some(2),
             captured_output: None,
             also_captured: Vec::new(),
+            within_ms: None,
             datagrams: None,
             room: None,
         };

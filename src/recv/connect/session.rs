@@ -361,12 +361,14 @@ impl<'a> Session<'a> {
             rival::say_back(self.line.address, rescue.quiet_for_us(now_us));
         }
         if before.is_none() || !same_run {
+            let within = |ms| format!(", in step with other places within {ms} ms");
             info!(
-                "connected to {}: {}, {}, heard {} ms after the PC plays it",
+                "connected to {}: {}, {}, heard {} ms after the PC plays it{}",
                 label(&welcome.name, self.line.address),
                 welcome.format,
                 welcome.codec,
-                welcome.playout_delay_ms
+                welcome.playout_delay_ms,
+                welcome.within_ms.map(within).unwrap_or_default()
             );
         }
         if before.is_none() && self.connect.warn_of_delay_flags {

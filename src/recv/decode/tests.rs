@@ -32,6 +32,7 @@ fn welcome(codec: &str) -> Welcome {
         person: None,
         captured_output: None,
         also_captured: Vec::new(),
+        within_ms: None,
         datagrams: None,
         room: None,
     }

@@ -65,6 +65,7 @@ fn listener(codec: Codec, rate: u32, layout: Layout) -> Conversation {
         person: None,
         captured_output: None,
         also_captured: Vec::new(),
+        within_ms: None,
         datagrams: None,
         room: None,
     };

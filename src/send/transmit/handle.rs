@@ -28,6 +28,7 @@ pub(super) enum Order {
     Silence(u32),
     Change(Change),
     Anew(Box<Shape>),
+    Within(Option<u32>),
     Figures(Box<ServerStats>),
     Listeners(SyncSender<Vec<ListenerStats>>),
     Remove { peer: SocketAddr, by_address: bool, answer: SyncSender<bool> },
@@ -130,6 +131,13 @@ impl Handle {
     /// Another stream begins in place of the one that was: whoever listens comes again.
     pub fn begin_anew(&self, shape: Shape) {
         self.insist(|| Order::Anew(Box::new(shape.clone())));
+    }
+
+    /// From now on whoever comes is told that listeners here are in step with those elsewhere within so many ms. Where
+    /// the loop is too busy, it is told the next time.
+    pub fn set_within(&self, within_ms: Option<u32>) {
+        let _ = self.orders.try_send(Order::Within(within_ms));
+        let _ = self.waker.wake();
     }
 
     /// What the page's visitors may read from now on. Where the loop is too busy, the next second's

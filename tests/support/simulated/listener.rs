@@ -357,6 +357,7 @@ fn greet(conversation: &mut Conversation, deframer: &mut Deframer, old: bool) {
             person: None,
             captured_output: None,
             also_captured: Vec::new(),
+            within_ms: None,
             datagrams: None,
             room: None,
         };
