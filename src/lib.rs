@@ -57,6 +57,8 @@ pub mod device;
 #[doc(hidden)]
 pub mod engine;
 #[doc(hidden)]
+pub mod icecast;
+#[doc(hidden)]
 pub mod recording;
 mod secret_file;
 #[doc(hidden)]

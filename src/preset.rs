@@ -62,6 +62,8 @@ pub struct Preset {
     /// What [`Offers`](crate::codec::Offers) reads: codecs that listeners may choose from, and who
     /// gets which.
     pub codecs: Option<Vec<String>>,
+    /// Icecast servers that get what is sent, as [`Target`](crate::icecast::target::Target) reads them.
+    pub icecast: Option<Vec<String>>,
 }
 
 /// Listeners at the same time where no limit is wanted: more than a PC's network carries, and few
@@ -113,6 +115,8 @@ pub struct Overrides {
     pub private: Option<bool>,
     /// Replaces [`Preset::codecs`].
     pub codecs: Option<Vec<String>>,
+    /// Replaces [`Preset::icecast`].
+    pub icecast: Option<Vec<String>>,
 }
 
 impl Preset {
@@ -180,6 +184,7 @@ impl Preset {
             name: over.name.or(self.name),
             private: over.private.unwrap_or(self.private),
             codecs: over.codecs.or(self.codecs),
+            icecast: over.icecast.or(self.icecast),
         }
     }
 

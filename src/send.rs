@@ -7,6 +7,7 @@ pub mod encode;
 pub mod fanout;
 mod guest;
 mod host_keys;
+mod icecast;
 #[cfg(feature = "device")]
 mod keep_card;
 mod link;
@@ -55,6 +56,7 @@ use crate::status::Terminal;
 use captured::CapturedOutputs;
 use edge::Downlink;
 use host_keys::HostKeys;
+use icecast::Cast;
 use mix::desk::{Asked, Desk};
 use mix::prepare::{Fitting, Prepared};
 use mix::record::Recordings;
@@ -63,6 +65,7 @@ use report::Report;
 use running::{Opened, Running};
 use shown::Shown;
 use stream_rate::stream_rate;
+use taps::Tap;
 use transmit::at_door::most_at_door;
 use transmit::{datagram_socket, sockets};
 
@@ -88,6 +91,8 @@ pub struct Server {
     secure: Option<Secure>,
     lines: Lines,
     recordings: Recordings,
+    /// Icecast servers, and the taps that feed them.
+    icecast: (Vec<Cast>, Vec<Tap>),
     /// Those of a private room, and the first code by which somebody comes in.
     keys: Option<(Host, Code)>,
     status: Option<Terminal>,
@@ -155,6 +160,7 @@ impl Server {
                 .try_for_each(|(id, name)| prepared.refuse(id, name))?;
             beside.push(prepared);
         }
+        let icecast = icecast::open(&settings, format)?;
         let (desk, orders) = Desk::new(fitting.clone());
         let lines = Lines::open(settings.stats.as_ref())?;
         let listeners = settings.preset.listeners();
@@ -195,6 +201,7 @@ impl Server {
             secure,
             lines,
             recordings,
+            icecast,
             keys,
             status: None,
             shown: None,
@@ -293,7 +300,7 @@ impl Server {
         let snapcast = self.snapcast_port();
         let Self { settings, source: origin, beside, desk, orders, fitting, .. } = self;
         let Self { format, door, datagrams, web_door, secure, lines, .. } = self;
-        let Self { recordings, keys, status, shown, token, snap_door, .. } = self;
+        let Self { recordings, icecast, keys, status, shown, token, snap_door, .. } = self;
         let clock = fitting.clock;
         let opened = Opened {
             origin,
@@ -308,6 +315,7 @@ impl Server {
             token,
             secure,
             recordings,
+            icecast,
             keys,
         };
         let certificate = opened.secure.as_ref().map(|secure| secure.keeper.shown());
@@ -324,6 +332,7 @@ impl Server {
             Announcer::start(terms::snapcast_announcement(&settings, port), shutdown)
         });
         let (counters, recorded) = (Arc::clone(&running.counters), running.recorded());
+        let icecast = running.icecast();
         let figures = web.map(|_| running.handle.clone());
         let engine = running.engine.clone();
         let host = match status.as_ref().filter(|_| settings.private) {
@@ -334,6 +343,7 @@ impl Server {
             counters,
             desk,
             recorded,
+            icecast,
             clock,
             lines,
             status,

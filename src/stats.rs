@@ -1,11 +1,13 @@
 //! What `--stats` says: counters that the stages bump, and one JSON object a second.
 
 mod engine;
+mod icecast;
 mod lines;
 mod listeners;
 mod snapclients;
 
 pub use engine::{EdgeStats, EngineFigures, EngineStats, MOST_EDGES, TOLD_EVERY_US};
+pub use icecast::{Icecast, IcecastState, IcecastStats};
 pub use lines::{Lines, StatsTarget};
 pub use listeners::{ListenerStats, PersonStats, Via};
 pub use snapclients::SnapclientStats;
@@ -226,6 +228,8 @@ pub struct ServerStats {
     /// The way between servers; left out where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineStats>,
+    /// The Icecast servers that get what is sent.
+    pub icecast: Vec<IcecastStats>,
     /// How many are listening.
     pub listening: usize,
     /// Audio frames that fell out of any listener's queue, since the start.
@@ -359,76 +363,4 @@ pub struct ClientStats {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::codec::Codec;
-
-    fn keys(stats: &impl Serialize) -> Vec<String> {
-        let value = serde_json::to_value(stats).unwrap();
-        value.as_object().unwrap().keys().cloned().collect()
-    }
-
-    #[test]
-    fn spans_of_different_length_each_know_their_loudest_moment() {
-        use std::time::Duration;
-        let mut long = Loudest::every(Duration::from_micros(30), 0);
-        let mut short = Loudest::every(Duration::from_micros(20), 0);
-        let levels = [(10, -40.0), (20, -9.0), (30, -50.0), (40, -20.0), (50, -30.0)];
-        let heard = |loudest: &mut Loudest| -> Vec<_> {
-            levels.iter().filter_map(|&(now_us, level)| loudest.over(now_us, level)).collect()
-        };
-        assert_eq!(heard(&mut long), [-9.0]);
-        assert_eq!(heard(&mut short), [-9.0, -20.0]);
-        assert_eq!((long.so_far(-25.0), short.so_far(-25.0)), (-20.0, -25.0));
-    }
-
-    #[test]
-    fn every_key_and_word_is_explained_in_the_document() {
-        let listener = ListenerStats {
-            address: ([127, 0, 0, 1], 5555).into(),
-            name: String::new(),
-            version: 2,
-            via: Via::Tcp,
-            codec: Codec::Float32,
-            connected_s: 0.0,
-            queued: 0,
-            frames: 0,
-            bytes: 0,
-            datagrams: 0,
-            resent: 0,
-            resent_refused: 0,
-            dropped_full: 0,
-            dropped_old: 0,
-            report: Some(crate::wire::Report::default()),
-            person: Some(PersonStats::default()),
-        };
-        let snapclients = Some(vec![]);
-        let server = ServerStats { snapclients, ..ServerStats::default() };
-        let client = ClientStats::default();
-        let document = include_str!("../docs/stats.md");
-        let (of_client, of_server) = document.split_once("## auralync-server").unwrap();
-        for (keys, part) in [
-            (keys(&client), of_client),
-            (keys(&server), of_server),
-            (keys(&SourceStats::default()), of_server),
-            (keys(&listener), of_server),
-            (keys(&SnapclientStats::default()), of_server),
-            (keys(&listener.report), of_server),
-            (keys(&listener.person), of_server),
-        ] {
-            for key in keys {
-                assert!(part.contains(&format!("`{key}`")), "{key}");
-            }
-        }
-        let state = |state: SourceState| serde_json::to_value(state).unwrap();
-        let via = |via: Via| serde_json::to_value(via).unwrap();
-        let states = [SourceState::Playing, SourceState::Waiting, SourceState::Ended].map(state);
-        for word in
-            states.into_iter().chain([Via::Tcp, Via::Udp, Via::WebSocket, Via::Fetch].map(via))
-        {
-            let word = word.as_str().unwrap();
-            assert!(of_server.contains(&format!("`{word}`")), "{word}");
-        }
-        assert_eq!(serde_json::to_value(Codec::parse("opus:96")).unwrap(), "opus:96");
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod entering;
 pub mod files;
 pub mod http;
+pub mod icecast;
 pub mod listener;
 pub mod messages;
 pub mod opus;

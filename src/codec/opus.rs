@@ -1,6 +1,7 @@
 //! Opus, at 48 kHz: the one place that names the library.
 
 mod join;
+pub(crate) mod ogg;
 
 pub use join::{JOINED_MORE, join, joins};
 

@@ -49,7 +49,7 @@ impl Trust {
             return Err(Error::file(
                 path,
                 why,
-                "Give the engine's own certificate, or of who signed it",
+                "Give the server's own certificate, or of who signed it",
             ));
         }
         let certificates = CertificateDer::pem_slice_iter(&pem).take(MOST);

@@ -12,10 +12,11 @@ use super::limits::{
 use super::nearest::nearest;
 use super::{Overrides, Preset, Wrong};
 use crate::error::{Error, Result};
+use crate::icecast::target::Target;
 use crate::source::Source;
 
 /// Every key that a preset may have.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "chunk_size",
     "max_queue_size",
     "max_clients",
@@ -31,6 +32,7 @@ const KEYS: [&str; 15] = [
     "name",
     "private",
     "codecs",
+    "icecast",
 ];
 
 /// Most sources or codecs that one list may name. More is not a preset.
@@ -162,6 +164,7 @@ fn set(values: &mut Overrides, key: &str, value: &DeValue<'_>) -> std::result::R
             values.codecs = Some(list("codecs", value)?);
             limits::check_codecs(values.codecs.as_deref())?;
         }
+        "icecast" => values.icecast = Some(targets(value)?),
         unknown => return Err(unknown_key(unknown, value)),
     }
     Ok(())
@@ -229,16 +232,28 @@ fn sources(value: &DeValue<'_>) -> std::result::Result<Vec<String>, Wrong> {
             fix: "Write source = \"loopback\" for what this PC plays, or leave the line out".into(),
         });
     }
-    for source in &sources {
-        if let Err(error) = source.parse::<Source>() {
-            let (why, fix) = match error {
-                Error::Usage { what, fix } => (what, fix),
-                other => (other.to_string(), "Correct it or leave the line out".to_owned()),
-            };
-            return Err(Wrong { key: "source", why: format!("cannot be used: {why}"), fix });
-        }
-    }
+    sources
+        .iter()
+        .try_for_each(|source| source.parse::<Source>().map(drop))
+        .map_err(|e| unusable("source", e))?;
     Ok(sources)
+}
+
+fn targets(value: &DeValue<'_>) -> std::result::Result<Vec<String>, Wrong> {
+    let targets = list("icecast", value)?;
+    targets
+        .iter()
+        .try_for_each(|target| target.parse::<Target>().map(drop))
+        .map_err(|e| unusable("icecast", e))?;
+    Ok(targets)
+}
+
+fn unusable(key: &'static str, error: Error) -> Wrong {
+    let (why, fix) = match error {
+        Error::Usage { what, fix } => (what, fix),
+        other => (other.to_string(), "Correct it or leave the line out".to_owned()),
+    };
+    Wrong { key, why: format!("cannot be used: {why}"), fix }
 }
 
 /// One text, or a list of them.

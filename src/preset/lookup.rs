@@ -124,6 +124,7 @@ fn smooth() -> Result<Preset> {
         name,
         private,
         codecs,
+        icecast,
         ..
     } = values;
     Ok(Preset {
@@ -142,6 +143,7 @@ fn smooth() -> Result<Preset> {
         name,
         private: private.unwrap_or(false),
         codecs,
+        icecast,
     })
 }
 

@@ -133,6 +133,7 @@ fn an_absent_flag_keeps_the_preset_and_a_present_one_wins() {
         name: Some("attic".into()),
         private: false,
         codecs: None,
+        icecast: None,
     };
     assert_eq!(preset.with(Overrides::default()).unwrap(), preset);
 
@@ -159,6 +160,7 @@ fn an_absent_flag_keeps_the_preset_and_a_present_one_wins() {
         name: "cellar".into() => Some("cellar".into());
         private: true => true;
         codecs: vec!["f32".into()] => Some(vec!["f32".into()]);
+        icecast: vec!["icecast://a".into()] => Some(vec!["icecast://a".into()]);
     }
 }
 
@@ -199,7 +201,7 @@ fn each_range_ends_where_it_says() {
 #[test]
 fn every_mistake_in_a_file_names_its_line_and_what_to_write() {
     let keys = "The keys are: chunk_size, max_queue_size, max_clients, max_talkers, \
-                listen_backlog, per_address, playout_delay_ms, sample_rate, channels, port, bind, source, name, private, codecs";
+                listen_backlog, per_address, playout_delay_ms, sample_rate, channels, port, bind, source, name, private, codecs, icecast";
     let cases = [
         (
             "\nchunk_sise = 1",
@@ -268,6 +270,13 @@ fn every_mistake_in_a_file_names_its_line_and_what_to_write() {
             ", line 1: codecs names “mp3”, which does not exist. There is f32, s24, \
              s16, opus, and opus:KBPS with 64 to 256; behind each may stand “up to” and a number of \
              listeners".to_owned(),
+        ),
+        (
+            "icecast = \"icecast://source:pw@a/x\"",
+            ", line 1: icecast cannot be used: an Icecast password stands where others on this \
+             computer may read it. Write it into a file that only you may read, and add \
+             ,password-file=PATH; or set AURALYNC_ICECAST_PASSWORD"
+                .to_owned(),
         ),
         (
             "codecs = []",

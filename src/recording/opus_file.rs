@@ -7,7 +7,7 @@ use ogg::writing::{PacketWriteEndInfo, PacketWriter};
 
 use super::disk::Disk;
 use crate::codec::Bitrate;
-use crate::codec::opus::{Encoder, Layout, RATE};
+use crate::codec::opus::{Encoder, Layout, RATE, ogg as headers};
 use crate::error::{Error, Result};
 use crate::format::{Format, MAX_STREAM_CHANNELS};
 use crate::sound::rate::RateConverter;
@@ -86,8 +86,9 @@ impl OpusFile {
             packets: 0,
             frames: 0,
         };
-        file.put(head(format, file.pre_skip), PacketWriteEndInfo::EndPage, 0)?;
-        file.put(tags(), PacketWriteEndInfo::EndPage, 0)?;
+        let head = headers::head(format.channels, file.pre_skip as u16, format.sample_rate);
+        file.put(head, PacketWriteEndInfo::EndPage, 0)?;
+        file.put(headers::tags(&[]), PacketWriteEndInfo::EndPage, 0)?;
         file.disk.flush()?;
         Ok(file)
     }
@@ -208,26 +209,6 @@ impl std::fmt::Debug for OpusFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("OpusFile").field("disk", &self.disk).finish_non_exhaustive()
     }
-}
-
-/// The first packet: what the stream is.
-fn head(format: Format, pre_skip: u32) -> Vec<u8> {
-    let mut bytes = b"OpusHead\x01".to_vec();
-    bytes.push(format.channels as u8);
-    bytes.extend((pre_skip as u16).to_le_bytes());
-    bytes.extend(format.sample_rate.to_le_bytes());
-    bytes.extend([0; 3]); // no gain; one stream, of one channel or left and right
-    bytes
-}
-
-/// The second packet: who made it, and no remarks.
-fn tags() -> Vec<u8> {
-    let maker = b"AuraLync";
-    let mut bytes = b"OpusTags".to_vec();
-    bytes.extend((maker.len() as u32).to_le_bytes());
-    bytes.extend(maker);
-    bytes.extend([0; 4]);
-    bytes
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub(super) struct Report {
     pub(super) counters: Arc<stats::Capture>,
     pub(super) desk: Desk,
     pub(super) recorded: Arc<stats::Recording>,
+    pub(super) icecast: Vec<Arc<stats::Icecast>>,
     pub(super) clock: Clock,
     pub(super) lines: Lines,
     pub(super) status: Option<Terminal>,
@@ -89,6 +90,7 @@ impl Report {
                     // Where it has too much to do to answer, nobody is shown for a second.
                     stats.snapclients = Some(thread.list_within(LOOK).unwrap_or_default());
                 }
+                stats.icecast = self.icecast.iter().map(|one| one.now()).collect();
                 stats.certificate = self.certificate.as_ref().map(|shown| shown.fingerprint());
                 if let Some(engine) = &self.engine {
                     engine.set_listening(stats.listening);
@@ -151,6 +153,7 @@ fn server_stats(
         waiting: now.waiting,
         listening: now.listeners.len(),
         sources: Vec::new(),
+        icecast: Vec::new(),
         certificate: None,
         engine: None,
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),

@@ -10,6 +10,7 @@ use log::warn;
 
 use super::control::{self, Board};
 use super::edge::EdgeThread;
+use super::icecast::{Cast, Casting};
 use super::mix::Mix;
 use super::mix::desk::{Asked, Desk};
 use super::mix::own_mixes::OwnMixes;
@@ -18,6 +19,7 @@ use super::mix::record::Recordings;
 use super::mix::thread::MixThread;
 use super::origin::Origin;
 use super::snapcast::Serving;
+use super::taps::Tap;
 use super::tls::{self, Sessions};
 #[cfg(feature = "webrtc")]
 use super::transmit::datagram_socket;
@@ -59,6 +61,7 @@ pub(super) struct Opened {
     pub(super) token: Option<TokenFile>,
     pub(super) secure: Option<Secure>,
     pub(super) recordings: Recordings,
+    pub(super) icecast: (Vec<Cast>, Vec<Tap>),
     pub(super) keys: Option<(Host, Code)>,
 }
 
@@ -83,6 +86,7 @@ pub(super) struct Running {
     certificates: Option<JoinHandle<Result<()>>>,
     /// What serves snapclients, where it does.
     snapcast: Option<(snapcast::Handle, JoinHandle<Result<()>>)>,
+    casting: Casting,
     /// Those who may tell the server what to do find it in this file, as long as it is there.
     _token: Option<TokenFile>,
 }
@@ -104,7 +108,7 @@ impl Running {
             layout = shape.opus;
             room.take(&shape);
         }
-        let (mut taps, mut uplink) = (Vec::new(), None);
+        let ((casts, mut taps), mut uplink) = (opened.icecast, None);
         let engine: Option<Arc<stats::EngineFigures>> =
             settings.engine.is_some().then(Arc::default);
         if let Some((wanted, figures)) = settings.engine.as_ref().zip(engine.clone())
@@ -208,6 +212,7 @@ impl Running {
             }
         };
         let network = spawn("network", Priority::Soon, &stop, move || transmit.run())?;
+        let casting = Casting::start(casts, clock, &stop)?;
         let heard = stop.clone();
         let chunks = spawn("chunks", Priority::Now, &stop, move || chunks(&heard))?;
         Ok(Self {
@@ -225,6 +230,7 @@ impl Running {
             channels,
             certificates,
             snapcast,
+            casting,
             _token: token,
         })
     }
@@ -237,6 +243,11 @@ impl Running {
     /// Who asks after snapclients, where they may join.
     pub(super) fn snapclients(&self) -> Option<snapcast::Handle> {
         self.snapcast.as_ref().map(|(handle, _)| handle.clone())
+    }
+
+    /// Counted of what Icecast servers get.
+    pub(super) fn icecast(&self) -> Vec<Arc<stats::Icecast>> {
+        self.casting.counters()
     }
 
     /// Takes over what may change while a server runs.
@@ -284,6 +295,7 @@ impl Running {
             handle.wake();
             join(thread)
         }));
+        let outcome = outcome.and(self.casting.end());
         self.fitting.stop.breakage().map_or(outcome, Err)
     }
 }

@@ -2,6 +2,7 @@
 
 mod engine;
 mod https;
+mod icecast;
 mod snapcast;
 
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ use super::words::{address, certificate, duck, folder, host, recording, stats, w
 use super::{DEFAULT_WEB_PORT, Desktop, Verbosity, computer};
 use crate::dscp::Dscp;
 use crate::error::{Error, Result};
+use crate::icecast::target::Target;
 use crate::preset::{self, Origin, Overrides, Preset};
 use crate::snapcast::packing::SnapCodec;
 use crate::source::{MAX_SOURCES, RoomName, Source, spec_from_os};
@@ -189,6 +191,10 @@ pub struct ServerArgs {
     /// for --source. Any number of times.
     #[arg(long, value_name = "SOURCE", value_parser = OsStringValueParser::new().map(spec_from_os))]
     offer: Vec<String>,
+    /// An Icecast server that gets what is sent, so that any player can play it: icecast://HOST/MOUNT. Several times:
+    /// all of them. ,bitrate=96 ,name=… ,mount=/… ,password-file=PATH, and for https ,ca=FILE may follow.
+    #[arg(long, value_name = "URL")]
+    icecast: Vec<String>,
     /// Send to other servers too, by a NATS server at this address: nats://HOST[:4222], or tls://HOST.
     /// Several with a comma between. With --source engine:ROOM: get the sound from there.
     #[arg(long, value_name = "URL", value_delimiter = ',')]
@@ -199,8 +205,7 @@ pub struct ServerArgs {
     /// With --engine tls://: the certificate of the engine, or of who signed it (PEM).
     #[arg(long, value_name = "FILE", value_parser = certificate)]
     engine_ca: Option<PathBuf>,
-    /// Let snapclients join too, at this port, 1704 if none is said: the loudspeakers and players of Snapcast. 0 takes a
-    /// free port. Not with --private.
+    /// Let snapclients join too, at this port, 1704 if none is said; 0 takes a free one. Not with --private.
     #[arg(long, value_name = "PORT", value_parser = whole_number::<u16>, num_args = 0..=1,
         default_missing_value = "1704", allow_negative_numbers = true)]
     snapcast: Option<u16>,
@@ -262,6 +267,8 @@ pub struct ServerSettings {
     pub sources: Vec<Source>,
     /// What may be taken in beside them while the server runs.
     pub offers: Vec<Source>,
+    /// Icecast servers that get what is sent.
+    pub icecast: Vec<Target>,
     /// What listeners see.
     pub name: String,
     /// Whether to announce the server on the network.
@@ -352,6 +359,7 @@ impl ServerArgs {
             name: self.name.clone(),
             private: self.private.then_some(true),
             codecs: self.codecs.clone(),
+            icecast: Some(self.icecast.clone()).filter(|targets| !targets.is_empty()),
         };
         let preset_name = self.preset.clone().unwrap_or_else(|| {
             let is_conference =
@@ -393,13 +401,13 @@ impl ServerArgs {
         let offers: Vec<Source> =
             self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?;
         let engine = self.engine(&sources, &offers)?;
-        let is_edge = engine.as_ref().is_some_and(|engine| engine.is_edge);
         Ok(ServerSettings {
             private: preset.private,
-            engine,
+            snapcast: self.snapcast(&preset, https, engine.as_ref())?,
             snapcast_codec: self.snapcast_codec.unwrap_or_default(),
-            snapcast: self.snapcast(&preset, https, is_edge)?,
+            engine,
             sources,
+            icecast: icecast::targets(&preset)?,
             name: preset.name.clone().unwrap_or_else(computer::name),
             preset,
             preset_name,

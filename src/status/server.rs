@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::{Key, fit, meter, pad};
-use crate::stats::{EngineStats, ListenerStats, ServerStats};
+use crate::stats::{EngineStats, IcecastState, ListenerStats, ServerStats};
 
 /// Most listeners that have a line of their own; the room of a small window.
 const MOST: usize = 12;
@@ -69,6 +69,10 @@ pub fn lines(stats: &ServerStats, playout_delay_ms: u32) -> Vec<String> {
     }
     if stats.recordings > 0 {
         lines[0] += "  recording";
+    }
+    if !stats.icecast.is_empty() {
+        let sending = stats.icecast.iter().filter(|one| one.state == IcecastState::Sending);
+        lines[0] += &format!("  Icecast {} of {}", sending.count(), stats.icecast.len());
     }
     lines.extend(stats.engine.as_ref().map(engine_line));
     // Longest here first, so that lines keep their place while others come and go.
@@ -137,7 +141,7 @@ fn line(listener: &ListenerStats, playout_delay_ms: u32) -> String {
 mod tests {
     use super::*;
     use crate::codec::Codec;
-    use crate::stats::{PersonStats, Via};
+    use crate::stats::{Icecast, PersonStats, Via};
     use crate::wire::Report;
 
     fn listener(name: &str, connected_s: f64, report: Option<Report>) -> ListenerStats {
@@ -173,6 +177,15 @@ mod tests {
             shown(vec![]),
             ["[░░░░░░░░░░░░░░░░░░░░] -60 dB  nobody listens  300 ms  drops 0"]
         );
+    }
+
+    #[test]
+    fn how_many_icecast_servers_get_sound_stands_in_the_first_line() {
+        let counters = [(), ()].map(|()| Icecast::new("http://a:8000/x".to_owned()));
+        counters[0].set(IcecastState::Sending);
+        let icecast = counters.iter().map(Icecast::now).collect();
+        let stats = ServerStats { icecast, ..ServerStats::default() };
+        assert!(lines(&stats, 300)[0].ends_with("drops 0  Icecast 1 of 2"));
     }
 
     #[test]

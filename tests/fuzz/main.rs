@@ -87,6 +87,11 @@ fn whatever_a_client_says_it_is_sent_whole_frames() {
 }
 
 #[test]
+fn whatever_an_icecast_server_says_it_is_told_the_same_in_pieces_and_gets_nothing_but_pages() {
+    try_all(&bodies::icecast::BODY);
+}
+
+#[test]
 fn whatever_asks_come_nobody_is_sent_more_than_is_its_own() {
     try_all(&bodies::asks::BODY);
 }

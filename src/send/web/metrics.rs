@@ -11,7 +11,7 @@ use crate::stats::ServerStats;
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Keys that only ever grow; all others come and go.
-const COUNTERS: [&str; 22] = [
+const COUNTERS: [&str; 23] = [
     "capture_overruns",
     "silence_frames",
     "chunks_dropped",
@@ -34,10 +34,11 @@ const COUNTERS: [&str; 22] = [
     "again",
     "gaps",
     "refused",
+    "breaks",
 ];
 
-/// What tells one listener from another.
-const LABELS: [&str; 4] = ["address", "name", "codec", "via"];
+/// What tells one listener, or Icecast server, from another.
+const LABELS: [&str; 5] = ["address", "name", "codec", "via", "url"];
 
 /// The whole text.
 #[must_use]
@@ -55,6 +56,7 @@ pub fn text(stats: &ServerStats) -> String {
         list.filter_map(Value::as_object).map(|one| (labels(one), one)).collect()
     };
     samples(&mut text, "auralync_source", &each("sources"));
+    samples(&mut text, "auralync_icecast", &each("icecast"));
     if let Some(engine) = all.get("engine").and_then(Value::as_object) {
         samples(&mut text, "auralync_engine", &[(String::new(), engine)]);
     }
@@ -114,7 +116,7 @@ fn labels(listener: &Map<String, Value>) -> String {
 mod tests {
     use super::*;
     use crate::codec::Codec;
-    use crate::stats::{ListenerStats, Via};
+    use crate::stats::{Icecast, ListenerStats, Via};
     use crate::wire::Report;
 
     fn listener(name: &str, report: Option<Report>) -> ListenerStats {
@@ -145,6 +147,7 @@ mod tests {
             uptime_s: 12.5,
             listening: 2,
             listeners: vec![listener("no report", None), listener("a \"b\" \\", Some(report))],
+            icecast: vec![Icecast::new("http://a:8000/x".to_owned()).now()],
             ..ServerStats::default()
         };
         let text = text(&stats);
@@ -153,6 +156,7 @@ mod tests {
             "# TYPE auralync_uptime_s gauge\nauralync_uptime_s 12.5\n",
             "\nauralync_listening 2\n",
             "# TYPE auralync_dropped_frames_total counter\nauralync_dropped_frames_total 0\n",
+            "\nauralync_icecast_breaks_total{url=\"http://a:8000/x\"} 0\n",
             &format!("\nauralync_listener_frames_total{who} 2\n"),
             &format!("\nauralync_listener_report_underruns_total{who} 7\n"),
         ] {
@@ -169,8 +173,9 @@ mod tests {
     fn what_grows_is_a_counter_that_the_statistics_have() {
         let report =
             Report { lost_datagrams: 1, repaired: 1, concealed_ms: 1.0, ..Report::default() };
-        let stats =
-            ServerStats { listeners: vec![listener("", Some(report))], ..ServerStats::default() };
+        let icecast = vec![Icecast::new(String::new()).now()];
+        let listeners = vec![listener("", Some(report))];
+        let stats = ServerStats { listeners, icecast, ..ServerStats::default() };
         let text = text(&stats);
         for counter in COUNTERS {
             assert!(

@@ -1,7 +1,7 @@
 //! Whether snapclients may join, and where.
 
 use super::super::DEFAULT_WEB_PORT;
-use super::ServerArgs;
+use super::{EngineSettings, ServerArgs};
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 
@@ -11,7 +11,7 @@ impl ServerArgs {
         &self,
         preset: &Preset,
         https: Option<u16>,
-        is_edge: bool,
+        engine: Option<&EngineSettings>,
     ) -> Result<Option<u16>> {
         let Some(port) = self.snapcast else {
             return match self.snapcast_codec {
@@ -28,7 +28,7 @@ impl ServerArgs {
                 "Leave one of --snapcast and --private out",
             ));
         }
-        if is_edge {
+        if engine.is_some_and(|engine| engine.is_edge) {
             return Err(Error::usage(
                 "--snapcast needs the server that has the sound, and this one gets it from elsewhere",
                 "Add --snapcast there",

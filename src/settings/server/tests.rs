@@ -25,6 +25,7 @@ fn the_flags_are_the_promised_ones() {
         "dscp",
         "duck",
         "https",
+        "icecast",
         "keep-window",
         "list-devices",
         "listen-backlog",
@@ -229,4 +230,22 @@ fn what_the_flags_say_is_refused_like_what_a_preset_says() {
         assert_eq!(error.exit_code(), 2);
     }
     assert_eq!(read("--source banana").unwrap_err().exit_code(), 2);
+}
+
+#[test]
+fn icecast_servers_come_from_flags_or_the_preset_and_never_from_a_private_room() {
+    let settings = read("--icecast icecast://a/x,bitrate=96 --icecast http://b/y").unwrap();
+    let shown: Vec<_> = settings.icecast.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["http://a:8000/x", "http://b:80/y"]);
+    assert!(read("").unwrap().icecast.is_empty());
+    let nine: String = (0..9).map(|n| format!(" --icecast icecast://a/{n}")).collect();
+    for (flags, why) in [
+        ("--private --icecast icecast://a", "everybody may hear it, and this room is private"),
+        ("--icecast icecast://a --icecast http://a:8000", "was given twice"),
+        ("--icecast nonsense", "begins with icecast://"),
+        (&nine, "9 Icecast addresses were given, and 8 can be"),
+    ] {
+        let error = read(flags).unwrap_err().to_string();
+        assert!(error.contains(why), "{flags}: {error}");
+    }
 }
