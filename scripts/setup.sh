@@ -10,7 +10,8 @@
 #   fuzz       link the fuzz targets with libFuzzer, which is C++
 #   page       run the tests of the page that listens, in real browsers
 #   network    run the tests that fail and mend networks of their own
-#   engine     run the tests that send sound on, by a real NATS server and a real Icecast server
+#   engine     run the tests that send sound on, by a real NATS server and a real Icecast server, and to a real
+#              snapclient
 #   windows    link programs for Windows and pack them
 #   wine       run programs for Windows
 #   packages   make packages for Debian, for Fedora and its like, and the installer for Windows
@@ -185,6 +186,7 @@ downloads() {
     [ -n "$engine" ] || return 0
     scripts/engine.sh || fail "the engine that the tests need is missing: see above."
     ! on_linux || scripts/private-icecast.sh || fail "the Icecast that the tests need is missing: see above."
+    ! on_linux || scripts/snapclient.sh || fail "the snapclient that the tests need is missing: see above."
 }
 
 [ ${#packages[@]} -gt 0 ] || { downloads; exit 0; }

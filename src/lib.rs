@@ -64,6 +64,8 @@ mod secret_file;
 #[doc(hidden)]
 pub mod secure;
 #[doc(hidden)]
+pub mod snapcast;
+#[doc(hidden)]
 pub mod sound;
 #[doc(hidden)]
 pub mod soundless;

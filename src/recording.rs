@@ -17,7 +17,8 @@ mod tracks;
 mod wav_file;
 mod wav_pipe;
 
-pub(crate) use flac_frame::crc;
+pub(crate) use flac_file::header as flac_header;
+pub(crate) use flac_frame::{crc, frame as flac_frame};
 
 pub use file::{Kind, RecordingFile, STDOUT};
 pub use name::{check_name, refuse_at_once, refuse_folder_at_once};

@@ -18,6 +18,7 @@ mod report;
 mod room_key;
 mod running;
 pub(crate) mod shown;
+mod snapcast;
 mod stream_rate;
 pub mod taps;
 mod terms;
@@ -82,6 +83,8 @@ pub struct Server {
     datagrams: Option<std::net::UdpSocket>,
     /// The page's; a server can do without.
     web_door: Option<std::net::TcpListener>,
+    /// Where snapclients join; a server can do without.
+    snap_door: Option<std::net::TcpListener>,
     /// What those show who may tell this server what to do. It is there before anybody is told of the server.
     token: Option<TokenFile>,
     /// The encrypted page's, with what it shows.
@@ -162,11 +165,16 @@ impl Server {
         let lines = Lines::open(settings.stats.as_ref())?;
         let listeners = settings.preset.listeners();
         let at_door = if settings.private { most_at_door(listeners) } else { 0 };
-        sockets::make_room_for(listeners, at_door);
+        let snapclients = if settings.snapcast.is_some() { listeners } else { 0 };
+        sockets::make_room_for(listeners.saturating_add(snapclients), at_door);
         let preset = &settings.preset;
         let (door, datagrams) = open_doors(&settings)?;
         let web_door = settings.web.and_then(|port| {
             let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
+            door.inspect_err(|sentence| warn!("{sentence}")).ok()
+        });
+        let snap_door = settings.snapcast.and_then(|port| {
+            let door = sockets::listen_for_snapclients(preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
         let token = web_door.as_ref().and_then(running::token);
@@ -188,6 +196,7 @@ impl Server {
             door,
             datagrams,
             web_door,
+            snap_door,
             token,
             secure,
             lines,
@@ -211,6 +220,12 @@ impl Server {
     #[must_use]
     pub fn web_port(&self) -> Option<u16> {
         Some(self.web_door.as_ref()?.local_addr().ok()?.port())
+    }
+
+    /// The port where snapclients join, where they may.
+    #[must_use]
+    pub fn snapcast_port(&self) -> Option<u16> {
+        Some(self.snap_door.as_ref()?.local_addr().ok()?.port())
     }
 
     /// The code by which somebody comes into the private room, for ten minutes from now.
@@ -282,9 +297,10 @@ impl Server {
     /// What broke a thread that cannot be done without.
     pub fn run(self, shutdown: &Shutdown) -> Result<()> {
         let (port, web) = (self.address().map_or(0, |address| address.port()), self.web_port());
+        let snapcast = self.snapcast_port();
         let Self { settings, source: origin, beside, desk, orders, fitting, .. } = self;
         let Self { format, door, datagrams, web_door, secure, lines, .. } = self;
-        let Self { recordings, icecast, keys, status, shown, token, .. } = self;
+        let Self { recordings, icecast, keys, status, shown, token, snap_door, .. } = self;
         let clock = fitting.clock;
         let opened = Opened {
             origin,
@@ -295,6 +311,7 @@ impl Server {
             door,
             datagrams,
             web_door,
+            snap_door,
             token,
             secure,
             recordings,
@@ -310,6 +327,10 @@ impl Server {
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, flags, fixed);
         let what = terms::announcement(&settings, port, web);
         let announcer = settings.discovery.then(|| Announcer::start(what, shutdown)).flatten();
+        // They look for a service of another name. It says goodbye when this ends.
+        let _snapcast = snapcast.filter(|_| settings.discovery).and_then(|port| {
+            Announcer::start(terms::snapcast_announcement(&settings, port), shutdown)
+        });
         let (counters, recorded) = (Arc::clone(&running.counters), running.recorded());
         let icecast = running.icecast();
         let figures = web.map(|_| running.handle.clone());
@@ -330,6 +351,7 @@ impl Server {
             host,
             certificate,
             figures,
+            snapclients: running.snapclients(),
             engine,
             announcer,
         };

@@ -13,6 +13,7 @@ mod engine;
 mod loopback;
 mod memory;
 mod protocol;
+mod snapcast;
 mod support;
 mod talk;
 mod web;

@@ -23,6 +23,7 @@ pub mod presets;
 pub mod repair;
 pub mod responder;
 pub mod sealed;
+pub mod snapcast;
 #[cfg(feature = "https")]
 pub mod tls;
 pub mod voice;

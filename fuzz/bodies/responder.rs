@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use auralync::discovery::responder::{Heard, LinkId, Local, PORT, Responder};
+use auralync::discovery::responder::{Heard, LinkId, Local, PORT, Responder, Service};
 
 use super::input::Input;
 use super::watch::Body;
@@ -23,7 +23,8 @@ const MOST_A_SECOND: usize = 200;
 
 fn run(data: &[u8]) {
     let mut input = Input(data);
-    let mut responder = Responder::new("den", 5_555, b"\x09version=2".to_vec(), 7);
+    let mut responder =
+        Responder::new(Service::Auralync, "den", 5_555, b"\x09version=2".to_vec(), 7);
     let mut now = Duration::ZERO;
     let links: BTreeMap<_, _> = [false, true].map(|ipv6| (link(ipv6), addresses())).into();
     responder.set_links(now, &links);

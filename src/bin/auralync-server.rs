@@ -130,6 +130,9 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
         }
         code = code.map(|_| link);
     }
+    if let Some(port) = server.snapcast_port() {
+        print(format_args!("Snapclients join at port {port}"));
+    }
     if let Some((secure, fingerprint)) = server.secure_page() {
         let page = addresses::page(&local, default_route, settings.preset.bind, secure).secure();
         // The link is the same but for the page that it opens.

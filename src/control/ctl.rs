@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::ask::Caller;
 use crate::error::{Error, Result};
 use crate::format::printable;
-use crate::settings::ctl::{CtlArgs, Order, Recording};
+use crate::settings::ctl::{CtlArgs, Order, Recording, SnapclientChange};
 use crate::source::SourceOrder;
 
 /// Longest name that is shown, in characters.
@@ -55,6 +55,12 @@ pub fn run(args: &CtlArgs) -> Result<String> {
         Order::Code { new } => call("code", json!({"new": new})),
         Order::Link => call("link", json!({})),
         Order::Newkey => call("new_key", json!({})),
+        Order::Snapclients => call("snapclients", json!({})),
+        Order::Snapclient { name, change } => {
+            let list = caller.call("snapclients", &json!({}))?;
+            let id = find("snapclient", name, &list["snapclients"], "id", "name")?;
+            call("snapclient", set_snapclient(&id, change))
+        }
         Order::Record { action: Recording::Start { name } } => {
             call("record_start", json!({"name": name}))
         }
@@ -62,6 +68,16 @@ pub fn run(args: &CtlArgs) -> Result<String> {
     };
     let answer = caller.call(&method, &params)?;
     Ok(if args.json { answer.to_string() } else { shown(&answer) })
+}
+
+/// What a snapclient is to be.
+fn set_snapclient(id: &Value, change: &SnapclientChange) -> Value {
+    match change {
+        SnapclientChange::Volume { percent } => json!({"id": id, "volume": percent}),
+        SnapclientChange::Mute => json!({"id": id, "muted": true}),
+        SnapclientChange::Unmute => json!({"id": id, "muted": false}),
+        SnapclientChange::Latency { ms } => json!({"id": id, "latency_ms": ms}),
+    }
 }
 
 /// Lets in whoever waits and is meant, or does not.
@@ -172,6 +188,20 @@ fn shown(answer: &Value) -> String {
                 name(&listener["name"]),
                 name(&listener["address"]),
                 name(&listener["codec"])
+            ));
+        }
+    }
+    if let Some(snapclients) = answer["snapclients"].as_array() {
+        lines.push("Snapclients".to_owned());
+        for one in snapclients {
+            let muted = if one["is_muted"] == true { "  muted" } else { "" };
+            lines.push(format!(
+                "       {:<32}  {:<24}  volume {}  {} ms, {} ms for its loudspeaker{muted}",
+                name(&one["name"]),
+                name(&one["id"]),
+                number(&one["volume"]),
+                number(&one["delay_ms"]),
+                number(&one["latency_ms"])
             ));
         }
     }

@@ -13,6 +13,7 @@ use mio::{Events, Poll, Token, Waker};
 
 use super::identity;
 use super::record::{Details, label};
+pub use super::responder::Service;
 use super::responder::{Heard, Responder};
 use crate::error::{Error, Result};
 use crate::shutdown::Shutdown;
@@ -55,9 +56,24 @@ pub struct Announcement {
     pub bind: Option<IpAddr>,
     /// The port that listeners connect to.
     pub port: u16,
+    /// What it is looked for as.
+    pub service: Service,
     /// What else it says of itself; its id is set where it is announced.
     pub details: Details,
 }
+
+impl Announcement {
+    /// Of what it says of itself, players of Snapcast know nothing.
+    fn text(&self) -> Vec<u8> {
+        match self.service {
+            Service::Auralync => self.details.text(),
+            Service::Snapcast => NO_TEXT.to_vec(),
+        }
+    }
+}
+
+/// A TXT record that says nothing holds one empty word (RFC 6763, section 6.1).
+const NO_TEXT: [u8; 1] = [0];
 
 /// Whether anybody else can reach a server that is bound to `bind`.
 fn is_reachable(bind: Option<IpAddr>) -> bool {
@@ -72,11 +88,14 @@ impl Announcer {
         if !is_reachable(what.bind) {
             return None;
         }
+        let what_service = what.service;
         Self::try_start(what, stop)
             .inspect_err(|e| {
-                warn!(
-                    "this server cannot be found by its name: {e}. Listeners must type its address"
-                );
+                let who = match what_service {
+                    Service::Auralync => "Listeners",
+                    Service::Snapcast => "Snapclients",
+                };
+                warn!("this server cannot be found by its name: {e}. {who} must type its address");
             })
             .ok()
     }
@@ -90,9 +109,10 @@ impl Announcer {
         what.details.id = Some(identity::own());
         let wish = Arc::new(Wish::default());
         let responder = Responder::new(
+            what.service,
             &label(&what.name),
             what.port,
-            what.details.text(),
+            what.text(),
             crate::random::random(),
         );
         let speak = Speak { poll, sockets, responder, what, wish: Arc::clone(&wish) };
@@ -144,7 +164,7 @@ impl Speak {
                 self.responder.set_links(now, &self.sockets.links());
             }
             self.what.details.full = self.wish.is_full.load(Ordering::Relaxed);
-            self.responder.set_text(now, self.what.details.text());
+            self.responder.set_text(now, self.what.text());
             let is_busy = self.hear(now, &mut buffer);
             self.say(begun.elapsed());
             renamed = renamed || self.tell_of_another_name();

@@ -18,6 +18,7 @@ use message::{Reader, Record, Section, TOP_BIT, Writer};
 use records::{Manner, Own, Say, Set};
 
 pub use link::{LinkId, Local};
+pub use records::Service;
 
 use super::found::MOST_ADDRESSES;
 
@@ -102,12 +103,12 @@ impl Responder {
     /// A server called `label` (1 to 58 bytes without a dot) on `port`, on no link yet. `text` is the content
     /// of its TXT record, at most a few hundred bytes; `random` must differ from every other server's.
     #[must_use]
-    pub fn new(label: &str, port: u16, text: Vec<u8>, random: u64) -> Self {
+    pub fn new(service: Service, label: &str, port: u16, text: Vec<u8>, random: u64) -> Self {
         // The PC's own host name is the system's to announce. This one is asked for by nobody else:
         // 64 random bits.
         let host = format!("auralync-{random:016x}");
         Self {
-            own: Own::new(label, &host, port, text),
+            own: Own::new(service, label, &host, port, text),
             label: label.to_owned(),
             number: 1,
             links: BTreeMap::new(),

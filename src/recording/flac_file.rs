@@ -6,9 +6,12 @@
 use std::path::Path;
 
 use super::disk::Disk;
-use super::flac_frame::{BITS, frame};
+use super::flac_frame::frame;
 use crate::error::{Error, Result};
 use crate::format::{Format, MAX_STREAM_CHANNELS, sanitise};
+
+/// Bits of a sample in a file.
+const BITS: u32 = 24;
 
 /// Steps between silence and full scale.
 const FULL_SCALE: f32 = 8_388_608.0;
@@ -61,7 +64,7 @@ impl FlacFile {
             ));
         }
         let block = format.frames_in_ms(BLOCK_MS).clamp(SHORTEST_BLOCK, LONGEST_BLOCK);
-        let disk = Disk::create(path, overwrite, &header(format, block, 0))?;
+        let disk = Disk::create(path, overwrite, &header(format, block, 0, BITS))?;
         let pending = vec![Vec::with_capacity(block); format.channels.into()];
         let samples = Vec::new();
         Ok(Self { disk, format, block, pending, blocks: 0, frames: 0, announced: 0, samples })
@@ -113,7 +116,7 @@ impl FlacFile {
     pub fn checkpoint(&mut self) -> Result<()> {
         self.disk.flush()?;
         if self.announced != self.frames {
-            self.disk.rewrite_start(&header(self.format, self.block, self.frames))?;
+            self.disk.rewrite_start(&header(self.format, self.block, self.frames, BITS))?;
             self.announced = self.frames;
         }
         self.disk.check_that_it_exists()
@@ -141,7 +144,7 @@ impl FlacFile {
         if frames == 0 {
             return Ok(());
         }
-        let bytes = frame(self.blocks, &self.pending);
+        let bytes = frame(self.blocks, &self.pending, BITS);
         for pending in &mut self.pending {
             pending.clear();
         }
@@ -156,8 +159,9 @@ fn steps(sample: f32) -> i32 {
     (sample * FULL_SCALE).round().clamp(-FULL_SCALE, FULL_SCALE - 1.0) as i32
 }
 
-/// The bytes before the first block of `block` frames, of `frames` in all.
-fn header(format: Format, block: usize, frames: u64) -> Vec<u8> {
+/// The bytes before the first block of `block` frames, of `frames` in all or of nobody knows how many (0), with so
+/// many bits in a sample.
+pub(crate) fn header(format: Format, block: usize, frames: u64, bits: u32) -> Vec<u8> {
     // The only piece of metadata, 34 bytes long.
     let mut bytes = b"fLaC\x80\x00\x00\x22".to_vec();
     let block = (block as u16).to_be_bytes();
@@ -166,7 +170,7 @@ fn header(format: Format, block: usize, frames: u64) -> Vec<u8> {
     let told = if frames > MOST_FRAMES { 0 } else { frames };
     let about = u64::from(format.sample_rate) << 44
         | (u64::from(format.channels) - 1) << 41
-        | (u64::from(BITS) - 1) << 36
+        | (u64::from(bits) - 1) << 36
         | told;
     bytes.extend(about.to_be_bytes());
     bytes.extend([0; 16]); // no checksum of the whole: it could not be kept up to date
@@ -267,7 +271,7 @@ mod tests {
 
     #[test]
     fn past_what_the_header_can_tell_it_says_nothing() {
-        let told = |frames| header(STEREO, 3840, frames)[21..26].to_vec();
+        let told = |frames| header(STEREO, 3840, frames, BITS)[21..26].to_vec();
         assert_eq!(told(MOST_FRAMES), [0x7f, 0xff, 0xff, 0xff, 0xff]);
         assert_eq!(told(MOST_FRAMES + 1), [0x70, 0, 0, 0, 0]);
     }

@@ -4,9 +4,6 @@
 //! live and cost next to no time. Written here because the crate that encodes FLAC takes no last
 //! block of any length, knows no Rice parameters for 24 bits, and brings fifteen crates along.
 
-/// Bits of a sample.
-pub(super) const BITS: u32 = 24;
-
 /// Highest order of a fixed predictor.
 const MAX_ORDER: usize = 4;
 
@@ -18,15 +15,16 @@ const PARTITION_ORDER: u32 = 4;
 const MAX_PARAMETER: u32 = 30;
 
 /// A frame of one or two channels, each as long as the other, the `number`th of its stream.
-/// `rate` stands in the stream's header. Samples lie within 24 bits.
-pub(super) fn frame(number: u64, channels: &[Vec<i32>]) -> Vec<u8> {
+/// `rate` stands in the stream's header. Samples lie within so many bits, 16 or 24.
+pub(crate) fn frame(number: u64, channels: &[Vec<i32>], sample_bits: u32) -> Vec<u8> {
     let frames = channels.first().map_or(0, Vec::len);
     let mut bits = Bits::default();
     // Sync code, fixed block size; a 16-bit block size follows, the rate is the header's.
     bits.put(0xfff8, 16);
     bits.put(0x70, 8);
-    let (assignment, coded) = assign(channels);
-    bits.put(assignment << 4 | 0x6 << 1, 8);
+    let (assignment, coded) = assign(channels, sample_bits);
+    let told = if sample_bits == 16 { 0x4 } else { 0x6 };
+    bits.put(assignment << 4 | told << 1, 8);
     put_number(&mut bits, number);
     bits.put(frames.saturating_sub(1) as u64, 16);
     let check = crc(&bits.bytes, 8, 0x07);
@@ -41,15 +39,15 @@ pub(super) fn frame(number: u64, channels: &[Vec<i32>]) -> Vec<u8> {
 }
 
 /// Which channels are coded: as they are, or one of them, or their middle, with the difference.
-fn assign(channels: &[Vec<i32>]) -> (u64, Vec<Channel>) {
+fn assign(channels: &[Vec<i32>], bits: u32) -> (u64, Vec<Channel>) {
     let [left, right] = channels else {
-        let coded = channels.iter().map(|channel| Channel::new(channel.clone(), BITS));
+        let coded = channels.iter().map(|channel| Channel::new(channel.clone(), bits));
         return (channels.len().saturating_sub(1) as u64, coded.collect());
     };
     let pairs = || left.iter().zip(right);
-    let side = Channel::new(pairs().map(|(l, r)| l - r).collect(), BITS + 1);
-    let middle = Channel::new(pairs().map(|(l, r)| (l + r) >> 1).collect(), BITS);
-    let (left, right) = (Channel::new(left.clone(), BITS), Channel::new(right.clone(), BITS));
+    let side = Channel::new(pairs().map(|(l, r)| l - r).collect(), bits + 1);
+    let middle = Channel::new(pairs().map(|(l, r)| (l + r) >> 1).collect(), bits);
+    let (left, right) = (Channel::new(left.clone(), bits), Channel::new(right.clone(), bits));
     let choices = [
         (left.size + right.size, 1),
         (left.size + side.size, 8),
@@ -308,7 +306,7 @@ mod tests {
 
     #[test]
     fn silence_takes_a_few_bytes_and_noise_no_more_than_it_has() {
-        assert!(frame(0, &[vec![0; 4096], vec![0; 4096]]).len() < 24);
+        assert!(frame(0, &[vec![0; 4096], vec![0; 4096]], 24).len() < 24);
         let mut state = 1_u32;
         let noise: Vec<i32> = (0..4096)
             .map(|_| {
@@ -316,11 +314,11 @@ mod tests {
                 (state as i32) >> 8
             })
             .collect();
-        assert!(frame(0, std::slice::from_ref(&noise)).len() < 4096 * 3 + 24);
+        assert!(frame(0, std::slice::from_ref(&noise), 24).len() < 4096 * 3 + 24);
         // Sound of 16 bits takes no more for being written as 24.
         let coarse: Vec<i32> = noise.iter().map(|sample| sample >> 8 << 8).collect();
-        assert!(frame(0, &[coarse]).len() < 4096 * 2 + 24);
+        assert!(frame(0, &[coarse], 24).len() < 4096 * 2 + 24);
         // The same on both sides is coded once.
-        assert!(frame(0, &[noise.clone(), noise]).len() < 4096 * 3 + 32);
+        assert!(frame(0, &[noise.clone(), noise], 24).len() < 4096 * 3 + 32);
     }
 }

@@ -8,6 +8,7 @@ use log::info;
 
 use super::host_keys::HostKeys;
 use super::shown::Shown;
+use super::snapcast;
 use super::tls;
 use super::transmit::{Handle, Snapshot};
 use crate::clock::Clock;
@@ -38,6 +39,8 @@ pub(super) struct Report {
     pub(super) certificate: Option<Arc<tls::Shown>>,
     /// Where browsers can ask for the same.
     pub(super) figures: Option<Handle>,
+    /// Where snapclients are asked after, where they may join.
+    pub(super) snapclients: Option<snapcast::Handle>,
     /// How the way between servers is, where there is one.
     pub(super) engine: Option<Arc<EngineFigures>>,
     /// Says goodbye when telling ends.
@@ -83,6 +86,10 @@ impl Report {
                     sources = now;
                 }
                 stats.sources.clone_from(&sources);
+                if let Some(thread) = &self.snapclients {
+                    // Where it has too much to do to answer, nobody is shown for a second.
+                    stats.snapclients = Some(thread.list_within(LOOK).unwrap_or_default());
+                }
                 stats.icecast = self.icecast.iter().map(|one| one.now()).collect();
                 stats.certificate = self.certificate.as_ref().map(|shown| shown.fingerprint());
                 if let Some(engine) = &self.engine {
@@ -151,5 +158,6 @@ fn server_stats(
         engine: None,
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),
         listeners: now.listeners,
+        snapclients: None,
     }
 }

@@ -18,6 +18,7 @@ use super::mix::prepare::{self, Fitting, Prepared};
 use super::mix::record::Recordings;
 use super::mix::thread::MixThread;
 use super::origin::Origin;
+use super::snapcast::Serving;
 use super::taps::Tap;
 use super::tls::{self, Sessions};
 #[cfg(feature = "webrtc")]
@@ -27,7 +28,7 @@ use super::web::Web;
 use super::web::names::Names;
 #[cfg(feature = "webrtc")]
 use super::webrtc;
-use super::{Secure, carrier, edge, guest, link, presence, room_key, terms, uplink};
+use super::{Secure, carrier, edge, guest, link, presence, room_key, snapcast, terms, uplink};
 use crate::clock::Clock;
 use crate::codec::opus::{self, Layout};
 use crate::control::token::TokenFile;
@@ -56,6 +57,7 @@ pub(super) struct Opened {
     pub(super) door: TcpListener,
     pub(super) datagrams: Option<UdpSocket>,
     pub(super) web_door: Option<TcpListener>,
+    pub(super) snap_door: Option<TcpListener>,
     pub(super) token: Option<TokenFile>,
     pub(super) secure: Option<Secure>,
     pub(super) recordings: Recordings,
@@ -82,6 +84,8 @@ pub(super) struct Running {
     chunks: JoinHandle<Result<()>>,
     channels: Option<JoinHandle<Result<()>>>,
     certificates: Option<JoinHandle<Result<()>>>,
+    /// What serves snapclients, where it does.
+    snapcast: Option<(snapcast::Handle, JoinHandle<Result<()>>)>,
     casting: Casting,
     /// Those who may tell the server what to do find it in this file, as long as it is there.
     _token: Option<TokenFile>,
@@ -94,7 +98,7 @@ impl Running {
     /// If the system gives no thread or no event queue.
     pub(super) fn start(settings: &ServerSettings, opened: Opened) -> Result<Self> {
         let Opened { origin, beside, desk, orders, fitting, mut recordings, .. } = opened;
-        let Opened { door, datagrams, web_door, token, secure, .. } = opened;
+        let Opened { door, datagrams, web_door, snap_door, token, secure, .. } = opened;
         let (clock, format, stop) = (fitting.clock, fitting.mix, fitting.stop.clone());
         let counters: Arc<stats::Capture> = Arc::default();
         let mut room = terms::room(settings, format, fitting.captured.clone());
@@ -114,6 +118,14 @@ impl Running {
             let (tap, delays) = uplink::start((wanted, figures), stream, clock, &stop)?;
             taps.push(tap);
             uplink = Some(delays);
+        }
+        let mut snapcast = None;
+        if let Some(door) = snap_door {
+            let delay_ms = Arc::clone(&fitting.delay_ms);
+            let serving = Serving { door, format, clock, delay_ms };
+            let (tap, handle, thread) = snapcast::start(serving, settings, &stop)?;
+            taps.push(tap);
+            snapcast = Some((handle, thread));
         }
         let port = door.local_addr().map_or(settings.preset.port, |address| address.port());
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
@@ -146,6 +158,7 @@ impl Running {
                 desk,
                 network: handle.clone(),
                 kept,
+                snapclients: snapcast.as_ref().map(|(handle, _)| handle.clone()),
                 record: recordings.control.clone(),
                 offered: offered(settings),
                 link_to: link::address(settings, port, web),
@@ -216,6 +229,7 @@ impl Running {
             chunks,
             channels,
             certificates,
+            snapcast,
             casting,
             _token: token,
         })
@@ -224,6 +238,11 @@ impl Running {
     /// Counted of the files that are written.
     pub(super) fn recorded(&self) -> Arc<stats::Recording> {
         Arc::clone(&self.recordings.counters)
+    }
+
+    /// Who asks after snapclients, where they may join.
+    pub(super) fn snapclients(&self) -> Option<snapcast::Handle> {
+        self.snapcast.as_ref().map(|(handle, _)| handle.clone())
     }
 
     /// Counted of what Icecast servers get.
@@ -272,6 +291,10 @@ impl Running {
         let network = join(self.network);
         let outcome = network.and(chunks).and(self.channels.map_or(Ok(()), join));
         let outcome = outcome.and(self.certificates.map_or(Ok(()), join));
+        let outcome = outcome.and(self.snapcast.map_or(Ok(()), |(handle, thread)| {
+            handle.wake();
+            join(thread)
+        }));
         let outcome = outcome.and(self.casting.end());
         self.fitting.stop.breakage().map_or(outcome, Err)
     }

@@ -4,7 +4,7 @@ use super::captured::CapturedOutputs;
 use super::transmit::{Change, Room};
 use crate::codec::opus::Layout;
 use crate::codec::{Codec, Offers};
-use crate::discovery::announce::Announcement;
+use crate::discovery::announce::{Announcement, Service};
 use crate::discovery::record::Details;
 use crate::format::Format;
 use crate::preset::Preset;
@@ -69,6 +69,7 @@ pub(super) fn announcement(settings: &ServerSettings, port: u16, web: Option<u16
         name: settings.name.clone(),
         bind: settings.preset.bind,
         port,
+        service: Service::Auralync,
         details: Details {
             version: VERSION,
             preset: settings.preset_name.clone(),
@@ -80,13 +81,18 @@ pub(super) fn announcement(settings: &ServerSettings, port: u16, web: Option<u16
     }
 }
 
+/// What snapclients look for on the network.
+pub(super) fn snapcast_announcement(settings: &ServerSettings, port: u16) -> Announcement {
+    Announcement { service: Service::Snapcast, ..announcement(settings, port, None) }
+}
+
 /// What listeners may have, and who gets what. The preset has been checked.
 pub(super) fn offers(preset: &Preset) -> Offers {
     preset.codecs.as_deref().and_then(|list| Offers::parse(list).ok()).unwrap_or_default()
 }
 
 /// Listeners learn of a new delay this long before it holds, so that all of them know in time.
-const NOTICE_US: u64 = 300_000;
+pub(super) const NOTICE_US: u64 = 300_000;
 
 /// What of a preset may change while the server runs.
 pub(super) fn change(preset: &Preset, now_us: u64) -> Change {

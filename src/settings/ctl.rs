@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use super::words::{level, pan};
+use super::words::{level, pan, snapclient_latency, snapclient_volume};
 use crate::discovery::target::Target;
 use crate::error::Result;
 
@@ -116,12 +116,44 @@ pub enum Order {
     Link,
     /// Give the private room another key: who is in stays, and older links let nobody else in.
     Newkey,
+    /// Show the snapclients that listen, where the server was started with --snapcast.
+    Snapclients,
+    /// Set a snapclient: how loud it is, whether it is silent, how late its loudspeaker is.
+    #[command(arg_required_else_help = false)]
+    Snapclient {
+        /// Its id, or a part of its name.
+        name: String,
+        /// What becomes of it.
+        #[command(subcommand)]
+        change: SnapclientChange,
+    },
     /// Begin or end a recording, in the folder that --record-dir named at the server.
     #[command(arg_required_else_help = false)]
     Record {
         /// Which of the two.
         #[command(subcommand)]
         action: Recording,
+    },
+}
+
+/// What becomes of a snapclient.
+#[derive(Debug, Clone, Subcommand)]
+pub enum SnapclientChange {
+    /// Set how loud it is.
+    Volume {
+        /// 0 to 100.
+        #[arg(value_parser = snapclient_volume, allow_negative_numbers = true)]
+        percent: u8,
+    },
+    /// Silence it.
+    Mute,
+    /// Let it be heard again.
+    Unmute,
+    /// Say how much later than others its loudspeaker is.
+    Latency {
+        /// Milliseconds, 0 to 10000.
+        #[arg(value_parser = snapclient_latency, allow_negative_numbers = true)]
+        ms: u32,
     },
 }
 

@@ -3,6 +3,9 @@
 mod engine;
 mod https;
 mod icecast;
+mod ports;
+mod snapcast;
+mod sources;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -17,7 +20,8 @@ use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::icecast::target::Target;
 use crate::preset::{self, Origin, Overrides, Preset};
-use crate::source::{MAX_SOURCES, RoomName, Source, spec_from_os};
+use crate::snapcast::packing::SnapCodec;
+use crate::source::{RoomName, Source, spec_from_os};
 use crate::stats::StatsTarget;
 
 /// The preset of a conference with no film, where none is named: there is no picture to wait for.
@@ -203,6 +207,13 @@ pub struct ServerArgs {
     /// With --engine tls://: the certificate of the engine, or of who signed it (PEM).
     #[arg(long, value_name = "FILE", value_parser = certificate)]
     engine_ca: Option<PathBuf>,
+    /// Let snapclients join too, at this port, 1704 if none is said; 0 takes a free one. Not with --private.
+    #[arg(long, value_name = "PORT", value_parser = whole_number::<u16>, num_args = 0..=1,
+        default_missing_value = "1704", allow_negative_numbers = true)]
+    snapcast: Option<u16>,
+    /// With --snapcast: how sound is packed for them, pcm or flac, which is the same in about half the bytes.
+    #[arg(long, value_name = "pcm|flac", value_enum, hide_possible_values = true)]
+    snapcast_codec: Option<SnapCodec>,
     /// Keep what is sent in this file: .wav, .flac or .opus.
     #[arg(long, value_name = "FILE", value_parser = recording)]
     record: Option<PathBuf>,
@@ -300,6 +311,10 @@ pub struct ServerSettings {
     pub duck_db: u8,
     /// The engine by which sound goes to other servers or comes from one, if there is one.
     pub engine: Option<EngineSettings>,
+    /// The port for snapclients, if they may join; 0 takes a free one.
+    pub snapcast: Option<u16>,
+    /// How sound is packed for them.
+    pub snapcast_codec: SnapCodec,
     /// The file to record what is sent into.
     pub record: Option<PathBuf>,
     /// The folder to record each input of the mix into.
@@ -384,14 +399,17 @@ impl ServerArgs {
             ));
         }
         if !self.no_web && !self.list_devices && self.print_preset.is_none() {
-            refuse_one_port_for_both(&preset, overrides.port, self.web)?;
+            ports::refuse_one_port_for_both(&preset, overrides.port, self.web)?;
         }
-        let sources = sources(&preset)?;
+        let sources = sources::sources(&preset)?;
         let offers: Vec<Source> =
             self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?;
+        let engine = self.engine(&preset, &sources, &offers)?;
         Ok(ServerSettings {
             private: preset.private,
-            engine: self.engine(&preset, &sources, &offers)?,
+            snapcast: self.snapcast(&preset, https, engine.as_ref())?,
+            snapcast_codec: self.snapcast_codec.unwrap_or_default(),
+            engine,
             sources,
             icecast: icecast::targets(&preset)?,
             name: preset.name.clone().unwrap_or_else(computer::name),
@@ -426,60 +444,6 @@ impl ServerArgs {
             level: self.verbosity.level(),
         })
     }
-}
-
-/// Listeners and browsers need a port each. Only what was typed is named as such.
-fn refuse_one_port_for_both(preset: &Preset, port: Option<u16>, web: Option<u16>) -> Result<()> {
-    let page = web.unwrap_or(DEFAULT_WEB_PORT);
-    if page == 0 || page != preset.port {
-        return Ok(());
-    }
-    let (what, fix) = match (port, web) {
-        (Some(_), Some(_)) => (
-            format!(
-                "--port and --web name the same port, {page}: listeners and browsers need one each"
-            ),
-            "Choose another for one of the two",
-        ),
-        (None, Some(_)) => {
-            (format!("--web {page} is the port that listeners connect to"), "Choose another")
-        }
-        (port, None) => (
-            match port {
-                Some(_) => format!("--port {page} is the port of the page for phones and browsers"),
-                None => {
-                    format!("the preset's port {page} is that of the page for phones and browsers")
-                }
-            },
-            "Choose another, or move the page with --web PORT, or leave it out with --no-web",
-        ),
-    };
-    Err(Error::usage(what, fix))
-}
-
-fn sources(preset: &Preset) -> Result<Vec<Source>> {
-    let Some(specs) = preset.source.as_deref() else {
-        return Ok(vec![Source::default()]);
-    };
-    if specs.len() > MAX_SOURCES {
-        return Err(Error::usage(
-            format!("{} sources were given, and {MAX_SOURCES} can be mixed", specs.len()),
-            "Leave some out",
-        ));
-    }
-    let mut sources: Vec<Source> = Vec::new();
-    for spec in specs {
-        let source: Source = spec.parse()?;
-        if sources.iter().any(|other| other.kind == source.kind) {
-            let kind = crate::format::printable(&source.kind.to_string(), 200);
-            return Err(Error::usage(
-                format!("the source “{kind}” was given twice"),
-                "Give each once; ,level= makes one louder",
-            ));
-        }
-        sources.push(source);
-    }
-    Ok(sources)
 }
 
 #[cfg(test)]

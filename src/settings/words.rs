@@ -11,6 +11,7 @@ use crate::codec::Codec;
 use crate::home::expanded;
 use crate::recording::STDOUT;
 use crate::secure::code::Code;
+use crate::snapcast::kept::MAX_LATENCY_MS;
 use crate::sound::limiter::MAX_VOLUME;
 use crate::source::MOST_DUCK_DB;
 use crate::stats::StatsTarget;
@@ -91,6 +92,20 @@ pub(super) fn level(text: &str) -> Result<f32, String> {
 pub(super) fn pan(text: &str) -> Result<f32, String> {
     crate::source::parse_pan(&text.replace('−', "-"))
         .map_err(|_| format!("“{text}” is not a place: -1 is left, 0 the middle, 1 right"))
+}
+
+pub(super) fn snapclient_volume(text: &str) -> Result<u8, String> {
+    match whole_number(text)? {
+        volume @ 0..=100 => Ok(volume),
+        _ => Err("a volume is 0 to 100".to_owned()),
+    }
+}
+
+pub(super) fn snapclient_latency(text: &str) -> Result<u32, String> {
+    match whole_number(text)? {
+        latency @ 0..=MAX_LATENCY_MS => Ok(latency),
+        _ => Err(format!("a loudspeaker's latency is 0 to {MAX_LATENCY_MS} milliseconds")),
+    }
 }
 
 pub(super) fn delay(text: &str) -> Result<i32, String> {

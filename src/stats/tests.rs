@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::codec::Codec;
 
 fn keys(stats: &impl Serialize) -> Vec<String> {
     let value = serde_json::to_value(stats).unwrap();
@@ -41,7 +42,8 @@ fn every_key_and_word_is_explained_in_the_document() {
         report: Some(crate::wire::Report::default()),
         person: Some(PersonStats::default()),
     };
-    let (server, client) = (ServerStats::default(), ClientStats::default());
+    let server = ServerStats { snapclients: Some(vec![]), ..ServerStats::default() };
+    let client = ClientStats::default();
     let document = include_str!("../../docs/stats.md");
     let (of_client, of_server) = document.split_once("## auralync-server").unwrap();
     for (keys, part) in [
@@ -50,6 +52,7 @@ fn every_key_and_word_is_explained_in_the_document() {
         (keys(&SourceStats::default()), of_server),
         (keys(&Icecast::new(String::new()).now()), of_server),
         (keys(&listener), of_server),
+        (keys(&SnapclientStats::default()), of_server),
         (keys(&listener.report), of_server),
         (keys(&listener.person), of_server),
     ] {

@@ -59,6 +59,11 @@ pub fn lines(stats: &ServerStats, playout_delay_ms: u32) -> Vec<String> {
     if stats.capture_overruns > 0 {
         lines[0] += &format!("  overruns {}", stats.capture_overruns);
     }
+    match stats.snapclients.as_deref() {
+        None | Some([]) => {}
+        Some([one]) => lines[0] += &format!("  1 snapclient: {}", fit(&one.name, NAME)),
+        Some(many) => lines[0] += &format!("  {} snapclients", many.len()),
+    }
     if stats.private {
         lines[0] += "  private";
     }

@@ -183,6 +183,11 @@ fn whatever_the_network_asks_a_server_answers_little_and_in_time() {
 }
 
 #[test]
+fn whatever_a_snapclient_says_it_is_sent_whole_messages() {
+    try_all(&bodies::snapcast::BODY);
+}
+
+#[test]
 fn every_target_is_built_by_make_fuzz() {
     let manifest = include_str!("../../fuzz/Cargo.toml");
     let declared = manifest.matches("path = \"fuzz_targets/").count();

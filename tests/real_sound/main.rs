@@ -10,6 +10,7 @@ mod evening;
 mod mouth_to_ear;
 mod refused;
 mod room;
+mod snapclient;
 mod sources;
 mod speech;
 #[path = "../support"]

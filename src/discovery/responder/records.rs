@@ -12,6 +12,24 @@ const OTHER_TTL: u32 = 75 * 60;
 /// Askers without mDNS keep an answer no longer than this (RFC 6762, section 6.7), in seconds.
 pub(super) const LEGACY_TTL: u32 = 10;
 
+/// What a server is looked for as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// By our own listeners.
+    Auralync,
+    /// By players of Snapcast.
+    Snapcast,
+}
+
+impl Service {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Auralync => "_auralync",
+            Self::Snapcast => "_snapcast",
+        }
+    }
+}
+
 /// Something that is said as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Say {
@@ -106,6 +124,7 @@ pub(super) enum Manner {
 /// A server's names and what belongs to them.
 #[derive(Debug)]
 pub(super) struct Own {
+    kind: Service,
     types: Name,
     service: Name,
     pub(super) instance: Name,
@@ -116,9 +135,10 @@ pub(super) struct Own {
 
 impl Own {
     /// A server called `label`, on the host called `host`; `text` is its TXT record's content.
-    pub(super) fn new(label: &str, host: &str, port: u16, text: Vec<u8>) -> Self {
-        let [service, protocol, top] = ["_auralync", "_tcp", "local"];
+    pub(super) fn new(kind: Service, label: &str, host: &str, port: u16, text: Vec<u8>) -> Self {
+        let [service, protocol, top] = [kind.word(), "_tcp", "local"];
         Self {
+            kind,
             types: Name::of(&["_services", "_dns-sd", "_udp", top]),
             service: Name::of(&[service, protocol, top]),
             instance: Name::of(&[label, service, protocol, top]),
@@ -129,7 +149,7 @@ impl Own {
     }
 
     pub(super) fn call(&mut self, label: &str) {
-        self.instance = Name::of(&[label, "_auralync", "_tcp", "local"]);
+        self.instance = Name::of(&[label, self.kind.word(), "_tcp", "local"]);
     }
 
     /// Whether there is anything new in `text`.

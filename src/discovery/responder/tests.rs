@@ -20,7 +20,7 @@ fn links() -> BTreeMap<LinkId, Vec<Local>> {
 }
 
 fn server(label: &str, random: u64) -> Responder {
-    let mut responder = Responder::new(label, 5555, TEXT.to_vec(), random);
+    let mut responder = Responder::new(Service::Auralync, label, 5555, TEXT.to_vec(), random);
     responder.set_links(Duration::ZERO, &links());
     responder
 }
@@ -149,6 +149,21 @@ fn each_of_its_names_is_answered_and_no_other() {
         let said: Vec<u16> = sent.iter().flat_map(|(_, sent)| kinds(&sent.bytes)).collect();
         assert_eq!(said, expected, "{name:?} {asked}");
     }
+}
+
+#[test]
+fn players_of_snapcast_find_a_service_of_theirs_and_ours_are_not_sent_there() {
+    let mut responder = Responder::new(Service::Snapcast, "attic", 1704, vec![0], 7);
+    responder.set_links(Duration::ZERO, &links());
+    run(&mut responder, ms(5000));
+    let snapcast = Name::of(&["_snapcast", "_tcp", "local"]);
+    let ask = question(&snapcast, kind::PTR, INTERNET | TOP_BIT);
+    let answer = hear(&mut responder, ms(10_000), EAR, &ask).unwrap();
+    assert_eq!(kinds(&answer.bytes), ALL_KINDS);
+    let place = all(&answer.bytes).into_iter().find(|record| record.kind == kind::SRV).unwrap();
+    assert_eq!(place.data[4..6], 1704_u16.to_be_bytes());
+    let ask = question(&service(), kind::PTR, INTERNET | TOP_BIT);
+    assert_eq!(hear(&mut responder, ms(20_000), EAR, &ask), None);
 }
 
 #[test]

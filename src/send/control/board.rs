@@ -12,7 +12,9 @@ use crate::recording::Control as Record;
 use crate::secret_file::Watch;
 use crate::secure::host::Host;
 use crate::send::mix::desk::Desk;
+use crate::send::snapcast;
 use crate::send::transmit::Handle;
+use crate::snapcast::kept::{MAX_LATENCY_MS, Wish};
 use crate::source::{Source, SourceOrder};
 use crate::stats::SourceStats;
 
@@ -25,6 +27,8 @@ pub(in crate::send) struct Board {
     pub(in crate::send) network: Handle,
     /// Tells whether the private room's newest key is kept.
     pub(in crate::send) kept: Option<Watch<Host>>,
+    /// Where snapclients may join.
+    pub(in crate::send) snapclients: Option<snapcast::Handle>,
     /// Where there is a folder for recordings.
     pub(in crate::send) record: Option<Record>,
     /// What may be taken in: named when the server was started.
@@ -62,6 +66,15 @@ struct Mute {
 #[serde(deny_unknown_fields)]
 struct Named {
     name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Snapclient {
+    id: String,
+    volume: Option<u8>,
+    muted: Option<bool>,
+    latency_ms: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -119,6 +132,11 @@ impl Board {
                 self.must_be_kept("The room has a new link")?;
                 self.link()
             }
+            "snapclients" => {
+                params::<Nothing>(given)?;
+                self.snapclients()
+            }
+            "snapclient" => self.set_snapclient(params(given)?),
             "record_start" => {
                 let Named { name } = params(given)?;
                 file(self.record()?.begin(&name))
@@ -133,14 +151,41 @@ impl Board {
 
     fn list(&self) -> std::result::Result<Value, Refusal> {
         let listeners = self.network.listeners().map_err(Refusal::because)?;
+        let mut all = json!({});
+        if let Some(thread) = &self.snapclients {
+            all["snapclients"] = json!(thread.list().map_err(Refusal::because)?);
+        }
         let offered: Vec<_> = self.offered.iter().map(|source| source.kind.to_string()).collect();
-        Ok(json!({
-            "sources": self.desk.list().map_err(Refusal::because)?,
-            "offered": offered,
-            "listeners": listeners,
-            "waiting": self.network.waiting().map_err(Refusal::because)?,
-            "can_record": self.record.is_some(),
-        }))
+        all["sources"] = json!(self.desk.list().map_err(Refusal::because)?);
+        all["offered"] = json!(offered);
+        all["listeners"] = json!(listeners);
+        all["waiting"] = json!(self.network.waiting().map_err(Refusal::because)?);
+        all["can_record"] = json!(self.record.is_some());
+        Ok(all)
+    }
+
+    fn snapclients(&self) -> std::result::Result<Value, Refusal> {
+        let thread = self.snapclients.as_ref().ok_or_else(no_snapclients)?;
+        Ok(json!({"snapclients": thread.list().map_err(Refusal::because)?}))
+    }
+
+    fn set_snapclient(&self, asked: Snapclient) -> std::result::Result<Value, Refusal> {
+        let thread = self.snapclients.as_ref().ok_or_else(no_snapclients)?;
+        let Snapclient { id, volume, muted, latency_ms } = asked;
+        if volume.is_some_and(|volume| volume > 100) {
+            return Err(Refusal::because("a snapclient's volume is 0 to 100"));
+        }
+        if latency_ms.is_some_and(|ms| ms > MAX_LATENCY_MS) {
+            return Err(Refusal::because(format!("a latency is 0 to {MAX_LATENCY_MS} ms")));
+        }
+        let wish = Wish { volume, is_muted: muted, latency_ms };
+        if thread.set(id.clone(), wish).map_err(Refusal::because)? {
+            return self.snapclients();
+        }
+        let shown = printable(&id, SAID_BACK);
+        Err(Refusal::because(format!(
+            "no snapclient “{shown}” is there. Name one by the id that the list shows"
+        )))
     }
 
     /// Only what was named at the start can be taken in, so that nobody reaches a file by its path.
@@ -215,6 +260,10 @@ impl Board {
             )
         })
     }
+}
+
+fn no_snapclients() -> Refusal {
+    Refusal::because("no snapclients may join this server. Start it with --snapcast")
 }
 
 fn open_room() -> Refusal {

@@ -80,6 +80,25 @@ pub fn listen_securely(
     })
 }
 
+/// Binds and listens for snapclients, which a server can do without.
+///
+/// # Errors
+/// What a user can do about it, as a sentence.
+pub fn listen_for_snapclients(
+    bind: Option<IpAddr>,
+    port: u16,
+    backlog: u32,
+) -> std::result::Result<std::net::TcpListener, String> {
+    open_port(bind, port, backlog).map_err(|(address, e)| {
+        format!(
+            "snapclients cannot join at {address}: {}. Everybody else can listen. Choose another port with \
+             --snapcast {}, and tell each snapclient with its own --port",
+            plain_reason(&e),
+            port.checked_add(1).unwrap_or(1705)
+        )
+    })
+}
+
 fn open_port(
     bind: Option<IpAddr>,
     port: u16,

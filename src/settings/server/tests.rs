@@ -58,6 +58,8 @@ fn the_flags_are_the_promised_ones() {
         "record-tracks",
         "sample-rate",
         "show-link",
+        "snapcast",
+        "snapcast-codec",
         "source",
         "stats",
         "talk",

@@ -1,0 +1,31 @@
+//! What a server sends, as the preset and the flags on top of it say.
+
+use crate::error::{Error, Result};
+use crate::preset::Preset;
+use crate::source::{MAX_SOURCES, Source};
+
+/// Each source once, and no more than can be mixed.
+pub(super) fn sources(preset: &Preset) -> Result<Vec<Source>> {
+    let Some(specs) = preset.source.as_deref() else {
+        return Ok(vec![Source::default()]);
+    };
+    if specs.len() > MAX_SOURCES {
+        return Err(Error::usage(
+            format!("{} sources were given, and {MAX_SOURCES} can be mixed", specs.len()),
+            "Leave some out",
+        ));
+    }
+    let mut sources: Vec<Source> = Vec::new();
+    for spec in specs {
+        let source: Source = spec.parse()?;
+        if sources.iter().any(|other| other.kind == source.kind) {
+            let kind = crate::format::printable(&source.kind.to_string(), 200);
+            return Err(Error::usage(
+                format!("the source “{kind}” was given twice"),
+                "Give each once; ,level= makes one louder",
+            ));
+        }
+        sources.push(source);
+    }
+    Ok(sources)
+}
