@@ -276,7 +276,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "auralync-client ctl",
-        "ctl needs list, level, mute, unmute, pan, add, remove, kick, let-in, refuse, code, link, newkey or record behind it. To see what it can do: auralync-client ctl --help",
+        "ctl needs list, level, mute, unmute, pan, add, remove, kick, let-in, refuse, code, link, newkey, snapclients, snapclient or record behind it. To see what it can do: auralync-client ctl --help",
     ),
     (
         "auralync-client ctl dance",
