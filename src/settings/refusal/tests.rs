@@ -280,11 +280,11 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "auralync-client ctl dance",
-        "ctl does not know “dance”. It knows list, level, mute, unmute, pan, add, remove, kick, let-in, refuse, code, link, newkey or record. To see what it can do: auralync-client ctl --help",
+        "ctl does not know “dance”. It knows list, level, mute, unmute, pan, add, remove, kick, let-in, refuse, code, link, newkey, snapclients, snapclient or record. To see what it can do: auralync-client ctl --help",
     ),
     (
         "auralync-client ctl lst",
-        "ctl does not know “lst”. Did you mean list? It knows list, level, mute, unmute, pan, add, remove, kick, let-in, refuse, code, link, newkey or record. To see what it can do: auralync-client ctl --help",
+        "ctl does not know “lst”. Did you mean list? It knows list, level, mute, unmute, pan, add, remove, kick, let-in, refuse, code, link, newkey, snapclients, snapclient or record. To see what it can do: auralync-client ctl --help",
     ),
     (
         "auralync-client ctl list more",
