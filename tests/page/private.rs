@@ -240,7 +240,7 @@ fn firefox_hears_a_private_room() {
 }
 
 fn firefox_hears_what_is_private() {
-    let Evening { room, port, web, recorder, _player } = Evening::begin();
+    let Evening { room, port, web, recorder, _player } = Evening::begin_alone();
     let _server = private_server(&room, port, web, &[]);
     let mut browser = Browser::start("firefox", &room, &folder(), web);
     let address = format!("http://{HOST}:{web}/");
