@@ -89,11 +89,15 @@ pub mod format;
 mod hearsay;
 mod home;
 mod listener;
+#[doc(hidden)]
+pub mod outgoing;
 mod random;
 // Where the unit tests keep files, too.
 #[cfg(test)]
 #[path = "../tests/support/scratch.rs"]
 mod scratch;
+#[cfg(feature = "https")]
+mod self_signed;
 #[doc(hidden)]
 pub mod settings;
 #[doc(hidden)]

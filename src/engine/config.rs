@@ -5,6 +5,10 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "https")]
+use std::time::SystemTime;
+
+use zeroize::Zeroizing;
 
 use super::key;
 use super::nats::DEFAULT_PORT;
@@ -29,6 +33,10 @@ const PASSWORD: usize = 16;
 /// The files of the certificate and its key, beside the configurations.
 const CERTIFICATE: &str = "engine.crt";
 const CERTIFICATE_KEY: &str = "engine.pem";
+
+/// How long the certificate holds, in days: nobody is asked about it, and servers everywhere have a copy.
+#[cfg(feature = "https")]
+const DAYS: u32 = 3_650;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,8 +196,7 @@ pub fn write(wanted: &Wanted) -> Result<Vec<String>> {
     }
     let room = key::own(&wanted.room)?;
     let password = hex(&*random::secret::<PASSWORD>()?);
-    let pair =
-        super::certificate(if wanted.hosts.is_empty() { &wanted.here } else { &wanted.hosts })?;
+    let pair = certificate(if wanted.hosts.is_empty() { &wanted.here } else { &wanted.hosts })?;
     make_private(folder)?;
     let put = |name: &str, text: &[u8]| secret_file::write(&folder.join(name), text);
     for place in &places {
@@ -208,6 +215,29 @@ pub fn write(wanted: &Wanted) -> Result<Vec<String>> {
         )?;
     }
     Ok(said(wanted, &places, &settings, pair.is_some()))
+}
+
+/// The certificate that the nodes show, for computers of these names and addresses, and its key, both in PEM. `None` where
+/// there is no TLS.
+#[cfg(feature = "https")]
+fn certificate(names: &[String]) -> Result<Option<(String, Zeroizing<String>)>> {
+    use crate::self_signed::{Purpose, Says, make};
+
+    let says = Says {
+        common_name: "AuraLync engine",
+        names,
+        // Nodes show it to each other too.
+        purposes: vec![Purpose::ServerAuth, Purpose::ClientAuth],
+        days: DAYS,
+    };
+    make(says, SystemTime::now())
+        .map(Some)
+        .map_err(|e| Error::internal("the engine's certificate cannot be made", e))
+}
+
+#[cfg(not(feature = "https"))]
+fn certificate(_names: &[String]) -> Result<Option<(String, Zeroizing<String>)>> {
+    Ok(None)
 }
 
 fn make_private(folder: &Path) -> Result<()> {

@@ -1,8 +1,7 @@
 //! The socket to an engine: made, lost, and made anew at the next address. What is said over it is
 //! [`Session`]'s.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +9,9 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::nats::{Addresses, End, Event, Session, Url, Who, Writer};
-use super::{Tls, Trust};
 use crate::clock::Clock;
 use crate::error::{Error, Result, plain};
+use crate::outgoing::{self, Outgoing, Trust};
 
 const WAKER: Token = Token(0);
 const SOCKET: Token = Token(1);
@@ -22,9 +21,6 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// Reads in a turn, so that an engine that has much to say keeps nothing else waiting for long.
 const MOST_READS: usize = 16;
-
-/// Addresses of one name that are tried, one after another.
-const MOST_OF_A_NAME: usize = 8;
 
 /// A line looks after its connection this often at least, in µs.
 const LOOK_US: u64 = 100_000;
@@ -58,13 +54,8 @@ pub enum Why {
 }
 
 struct Connection {
-    socket: TcpStream,
-    /// Others of the same name, to be tried if this one cannot be reached.
-    others: Vec<SocketAddr>,
-    is_connected: bool,
+    way: Outgoing,
     session: Session,
-    /// Through which all goes from the engine's first word on, where it must.
-    tls: Option<Tls>,
     url: Url,
 }
 
@@ -191,12 +182,9 @@ impl Line {
 
 impl Connection {
     fn begin(url: Url, poll: &Poll, who: &Who, now_us: u64) -> io::Result<Self> {
-        let found = (&*url.host, url.port).to_socket_addrs()?;
-        let mut others: Vec<SocketAddr> = found.take(MOST_OF_A_NAME).collect();
-        others.reverse();
         let session = Session::new(who, url.tls, now_us);
-        let socket = connect_to_one(&mut others, poll)?;
-        Ok(Self { socket, others, is_connected: false, session, tls: None, url })
+        let way = Outgoing::begin(outgoing::Addresses::of(&url.host, url.port)?, prepare(poll))?;
+        Ok(Self { way, session, url })
     }
 
     fn serve(
@@ -207,15 +195,11 @@ impl Connection {
         now_us: u64,
         mut tell: impl FnMut(&mut Writer, Event<'_>),
     ) -> std::result::Result<(), Why> {
-        if !self.is_connected && !self.has_connected(poll).map_err(Why::Broken)? {
+        if !self.way.is_open(prepare(poll)).map_err(Why::Broken)? {
             return self.session.mind(now_us).map_err(Why::Ended);
         }
         for _ in 0..MOST_READS {
-            let read = match &mut self.tls {
-                Some(tls) => tls.read(&mut self.socket, buffer),
-                None => self.socket.read(buffer),
-            };
-            match read {
+            match self.way.read(buffer) {
                 Ok(0) => return Err(Why::Broken(io::ErrorKind::ConnectionReset.into())),
                 Ok(count) => {
                     let mut must_be_secure = false;
@@ -226,8 +210,7 @@ impl Connection {
                     read.map_err(Why::Ended)?;
                     if must_be_secure {
                         let trust = trust.ok_or(Why::NoTrust)?;
-                        let tls = Tls::begin(trust, &self.url.host).map_err(Why::Broken)?;
-                        self.tls = Some(tls);
+                        self.way.seal(trust, &self.url.host).map_err(Why::Broken)?;
                         self.session.secured();
                     }
                 }
@@ -240,17 +223,9 @@ impl Connection {
             }
         }
         self.session.mind(now_us).map_err(Why::Ended)?;
-        if let Some(tls) = &mut self.tls {
-            // What was sealed before, and the handshake.
-            tls.write(&mut self.socket, &[]).map_err(Why::Broken)?;
-        }
+        self.way.flush().map_err(Why::Broken)?;
         while !self.session.waiting().is_empty() {
-            let waiting = self.session.waiting();
-            let written = match &mut self.tls {
-                Some(tls) => tls.write(&mut self.socket, waiting),
-                None => self.socket.write(waiting),
-            };
-            match written {
+            match self.way.write(self.session.waiting()) {
                 Ok(0) => return Err(Why::Broken(io::ErrorKind::WriteZero.into())),
                 Ok(count) => self.session.wrote(count),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
@@ -260,42 +235,13 @@ impl Connection {
         }
         Ok(())
     }
-
-    /// Whether the socket is there. Where it cannot be, another address of the same name is tried.
-    fn has_connected(&mut self, poll: &Poll) -> io::Result<bool> {
-        let failed = match self.socket.take_error()? {
-            Some(e) => e,
-            None => match self.socket.peer_addr() {
-                Ok(_) => {
-                    self.is_connected = true;
-                    return Ok(true);
-                }
-                Err(e) if e.kind() == io::ErrorKind::NotConnected => return Ok(false),
-                Err(e) => e,
-            },
-        };
-        if self.others.is_empty() {
-            return Err(failed);
-        }
-        self.socket = connect_to_one(&mut self.others, poll)?;
-        Ok(false)
-    }
 }
 
-/// Begins a connection to the last of these addresses that the system has a way to.
-fn connect_to_one(others: &mut Vec<SocketAddr>, poll: &Poll) -> io::Result<TcpStream> {
-    let mut failed = io::Error::from(io::ErrorKind::NotFound);
-    while let Some(address) = others.pop() {
-        match TcpStream::connect(address) {
-            Ok(mut socket) => {
-                let interest = Interest::READABLE | Interest::WRITABLE;
-                poll.registry().register(&mut socket, SOCKET, interest)?;
-                // Sound that waits for other sound is late.
-                socket.set_nodelay(true)?;
-                return Ok(socket);
-            }
-            Err(e) => failed = e,
-        }
+/// Has the event queue see a socket, and sound on it wait for no other sound: that would be late.
+fn prepare(poll: &Poll) -> impl FnMut(&mut TcpStream) -> io::Result<()> {
+    |socket| {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        poll.registry().register(socket, SOCKET, interest)?;
+        socket.set_nodelay(true)
     }
-    Err(failed)
 }

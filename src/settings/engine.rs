@@ -62,7 +62,9 @@ impl ServerEngine {
         let Order::Config { nodes, hosts, room, folder } = order;
         let ips = addresses::here().0.into_iter().map(|interface| interface.ip.to_string());
         let here = ["localhost".to_owned(), "127.0.0.1".to_owned(), computer::name()];
-        Wanted { room, hosts, here: here.into_iter().chain(ips).collect(), nodes, folder }
+        // A computer may have a name that no network knows.
+        let here = here.into_iter().chain(ips).filter(|name| name.is_ascii()).collect();
+        Wanted { room, hosts, here, nodes, folder }
     }
 
     /// Whether this is asked for instead of the program's own work. `words` are what was typed, the program's own

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use auralync::clock::Clock;
-use auralync::engine::Trust;
 use auralync::engine::key;
 use auralync::engine::line::Line;
 use auralync::engine::nats::{Addresses, Event, Nkey, Url, Who};
+use auralync::outgoing::Trust;
 use auralync::secure::Key;
 use auralync::source::RoomName;
 

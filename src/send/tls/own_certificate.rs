@@ -6,10 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use rcgen::{
-    CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType,
-    date_time_ymd,
-};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::certificate::Says;
 use crate::error::{Error, Result};
-use crate::secret_file;
+use crate::{secret_file, self_signed};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -28,9 +24,6 @@ const DAYS: u32 = 397;
 /// One that holds for no longer than this is made anew: whoever starts a server once a month never meets an old
 /// one.
 const RENEWED_DAYS: u32 = 30;
-
-/// It holds since yesterday: phones' clocks may be late.
-const EARLIER: Duration = DAY;
 
 /// Most names in one: those of networks that this PC has not been in for long make room.
 const MOST_NAMES: usize = 64;
@@ -107,25 +100,14 @@ pub(super) fn make(
 }
 
 /// A fresh key and the certificate that it has signed, in PEM.
-pub(super) fn pem(names: &[String], now: SystemTime) -> std::result::Result<String, rcgen::Error> {
-    let mut params = CertificateParams::default();
-    for name in names {
-        params.subject_alt_names.push(match name.parse::<IpAddr>() {
-            Ok(ip) => SanType::IpAddress(ip),
-            Err(_) => SanType::DnsName(name.as_str().try_into()?),
-        });
-    }
-    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(EARLIER);
-    let from = since.saturating_sub(EARLIER);
-    params.not_before = date_time_ymd(1970, 1, 1) + from;
-    params.not_after = date_time_ymd(1970, 1, 1) + from + DAYS * DAY;
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, "AuraLync");
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let key = KeyPair::generate()?;
-    let certificate = params.self_signed(&key)?;
-    Ok(certificate.pem() + &Zeroizing::new(key.serialize_pem()))
+pub(super) fn pem(
+    names: &[String],
+    now: SystemTime,
+) -> std::result::Result<String, self_signed::Error> {
+    let purposes = vec![self_signed::Purpose::ServerAuth];
+    let says = self_signed::Says { common_name: "AuraLync", names, purposes, days: DAYS };
+    let (certificate, key) = self_signed::make(says, now)?;
+    Ok(certificate + &key)
 }
 
 fn read(text: &[u8]) -> Option<(CertifiedKey, Says)> {

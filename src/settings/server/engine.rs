@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::ServerArgs;
-use crate::engine::Trust;
 use crate::engine::key;
 use crate::engine::nats::Url;
 use crate::error::{Error, Result};
+use crate::outgoing::Trust;
 use crate::preset::Preset;
 use crate::secret_file;
 use crate::source::{Kind, RoomName, Source};

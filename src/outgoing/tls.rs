@@ -1,4 +1,4 @@
-//! TLS to an engine, without its socket's waiting: whom is believed, and what is read and written.
+//! TLS to somebody else's server, without its socket's waiting: whom is believed, and what is read and written.
 //!
 //! The certificate is pinned: the one in the user's file is believed as it is, whoever made it and whatever it is for,
 //! and any that it has signed.
@@ -130,14 +130,14 @@ impl ServerCertVerifier for Pinned {
 }
 
 /// One connection.
-pub struct Tls(ClientConnection);
+pub(super) struct Tls(ClientConnection);
 
 impl Tls {
-    /// A connection to the engine on that computer.
+    /// A connection to the server on that computer.
     ///
     /// # Errors
     /// If that is no name of a computer, or TLS cannot be had.
-    pub fn begin(trust: &Trust, host: &str) -> io::Result<Self> {
+    pub(super) fn begin(trust: &Trust, host: &str) -> io::Result<Self> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let mut tls =
             ClientConnection::new(Arc::clone(&trust.0), name).map_err(io::Error::other)?;
@@ -149,7 +149,7 @@ impl Tls {
     ///
     /// # Errors
     /// As reading a socket; [`io::ErrorKind::InvalidData`] where what comes is no TLS, or nobody that is believed.
-    pub fn read(&mut self, socket: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&mut self, socket: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.reader().read(buffer) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
@@ -167,7 +167,7 @@ impl Tls {
     ///
     /// # Errors
     /// As writing to a socket.
-    pub fn write(&mut self, socket: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&mut self, socket: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
         let taken = self.0.writer().write(bytes)?;
         while self.0.wants_write() {
             match self.0.write_tls(socket) {

@@ -4,17 +4,7 @@ use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use zeroize::Zeroizing;
-
 use crate::error::{Error, Result};
-
-/// No certificate.
-///
-/// # Errors
-/// Never.
-pub(super) fn certificate(_hosts: &[String]) -> Result<Option<(String, Zeroizing<String>)>> {
-    Ok(None)
-}
 
 /// Nobody is believed.
 #[derive(Debug, Clone)]
@@ -34,14 +24,14 @@ impl Trust {
 }
 
 /// No connection.
-pub struct Tls(Infallible);
+pub(super) struct Tls(Infallible);
 
 impl Tls {
     /// Never called.
     ///
     /// # Errors
     /// Never.
-    pub fn begin(trust: &Trust, _host: &str) -> io::Result<Self> {
+    pub(super) fn begin(trust: &Trust, _host: &str) -> io::Result<Self> {
         match trust.0 {}
     }
 
@@ -49,7 +39,11 @@ impl Tls {
     ///
     /// # Errors
     /// Never.
-    pub fn read(&mut self, _socket: &mut impl Read, _buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(
+        &mut self,
+        _socket: &mut impl Read,
+        _buffer: &mut [u8],
+    ) -> io::Result<usize> {
         match self.0 {}
     }
 
@@ -57,7 +51,7 @@ impl Tls {
     ///
     /// # Errors
     /// Never.
-    pub fn write(&mut self, _socket: &mut impl Write, _bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&mut self, _socket: &mut impl Write, _bytes: &[u8]) -> io::Result<usize> {
         match self.0 {}
     }
 }
