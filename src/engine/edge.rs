@@ -10,7 +10,7 @@ use crate::chance::Chance;
 use crate::clock::{Offset, ServerClock};
 use crate::codec::Codec;
 use crate::format::hex;
-use crate::wire::{AudioFrame, AudioHeader};
+use crate::wire::AudioFrame;
 use track::{Taken, Track};
 
 /// How often an edge says what it wants, in µs.
@@ -24,9 +24,6 @@ const ANSWER_US: u64 = 1_000_000;
 
 /// Where all that comes has been too late for so long, another connection is made, in µs.
 const BEHIND_US: u64 = 1_000_000;
-
-/// Bytes of a typed frame before its body: length and kind.
-const TYPED_HEADER: usize = 5;
 
 /// The clock is asked so often, in ms, once it is known.
 const ASK_MS: u32 = 250;
@@ -311,22 +308,20 @@ impl Edge {
     ) {
         let Some((stream, offset)) = self.origin.as_ref().and_then(Origin::known) else { return };
         let delay_us = u64::from(stream.playout_delay_ms) * 1_000;
-        let captured_us = AudioHeader::split(frame.get(TYPED_HEADER..).unwrap_or_default());
-        let captured_us = captured_us.map_or(0, |(header, _)| header.captured_us);
-        if offset.ours_us(captured_us as f64) + (delay_us as f64) < now_us as f64 {
-            self.late_since_us.get_or_insert(now_us);
-        } else {
-            self.late_since_us = None;
-        }
         let track = &mut self.tracks[codec.index()];
         match track.take(codec, frame, stream.channels, offset, now_us, &mut self.counts, tell) {
-            Taken::Refused => self.counts.refused += 1,
+            Taken::Refused => return self.counts.refused += 1,
             Taken::HandedOn => {}
             Taken::MissesFrom(from_us) => {
                 let message = past(&mut self.mouth, &self.subjects, codec, from_us);
                 let reply = format!("{}.past", self.inbox);
                 writer.publish(&self.subjects.past, Some(&reply), &[&message]);
             }
+        }
+        if track.newest_us() + delay_us < now_us {
+            self.late_since_us.get_or_insert(now_us);
+        } else {
+            self.late_since_us = None;
         }
     }
 

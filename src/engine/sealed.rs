@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use super::nats::Nkey;
+use super::nats::{Nkey, Who};
 use crate::format::hex;
 use crate::secure::Key;
 use crate::secure::seal::{Opener, Sealer, TAG};
@@ -71,6 +71,13 @@ impl Backbone {
     #[must_use]
     pub fn nkey(&self, role: Role) -> Nkey {
         Nkey::new(&self.secret.derive("auralync engine user", role.name().as_bytes()))
+    }
+
+    /// Who a server of that role is to the engine. `longest` is the longest body that it seals, in bytes.
+    #[must_use]
+    pub fn who(&self, role: Role, name: &str, longest: u64) -> Who {
+        let longest = longest + OVERHEAD as u64;
+        Who { name: name.to_owned(), nkey: Some(self.nkey(role)), longest }
     }
 
     fn key(&self, role: Role, run: u64) -> Key {

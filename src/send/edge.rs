@@ -18,10 +18,10 @@ use crate::codec::{Codec, InUse, Offers};
 use crate::engine::edge::{Edge, Told};
 use crate::engine::key;
 use crate::engine::line::Line;
-use crate::engine::nats::{Addresses, Event, Who};
-use crate::engine::news::News;
+use crate::engine::nats::{Addresses, Event};
+use crate::engine::news::{News, Said};
 use crate::engine::said::{self, Stream};
-use crate::engine::sealed::{OVERHEAD, Role};
+use crate::engine::sealed::Role;
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 use crate::random::random;
@@ -45,7 +45,6 @@ pub(super) struct Downlink {
     edge: Edge,
     clock: Clock,
     news: News,
-    forbidden: Option<String>,
     /// What the room is called between servers.
     room: String,
 }
@@ -63,13 +62,12 @@ impl Downlink {
         stop: &Shutdown,
     ) -> Result<Option<(Self, Stream)>> {
         let backbone = key::known(&engine.room)?;
-        let longest = said::MOST_TEXT + OVERHEAD as u64;
-        let who = Who { name: name.to_owned(), nkey: Some(backbone.nkey(Role::Edge)), longest };
+        let who = backbone.who(Role::Edge, name, said::MOST_TEXT);
         let line =
             Line::new(Addresses::new(engine.urls.clone(), random()), who, engine.trust()?, clock)?;
         let edge = Edge::new(&backbone, random(), name);
         let (news, room) = (News::default(), engine.room.to_string());
-        let mut downlink = Self { line, edge, clock, news, forbidden: None, room };
+        let mut downlink = Self { line, edge, clock, news, room };
         let mut since_us = Some(clock.now_us());
         while !stop.is_requested() {
             let mut begun = None;
@@ -96,7 +94,7 @@ impl Downlink {
 
     /// One turn: says what is wanted, rests until something comes, and tells what it was.
     fn turn(&mut self, in_use: &InUse, listeners: u32, mut tell: impl FnMut(Told)) -> Result<()> {
-        let Self { line, edge, clock, news, forbidden, .. } = self;
+        let Self { line, edge, clock, news, .. } = self;
         if let Some(session) = line.session() {
             let now_us = clock.now_us();
             edge.want(session, |codec| in_use.contains_either(codec), listeners, now_us);
@@ -113,18 +111,15 @@ impl Downlink {
             Event::Message { subscription, payload, .. } => {
                 edge.hear(subscription, payload, clock.now_us(), writer, &mut tell);
             }
-            Event::Forbidden(why) if forbidden.as_deref() != Some(why) => {
+            Event::Forbidden(why) if news.forbids(why) => {
                 warn!("not all of the room comes here: the engine says {why}");
-                *forbidden = Some(why.to_owned());
             }
             Event::Forbidden(_) | Event::Info(_) | Event::Secure => {}
         })?;
-        match lost.and_then(|lost| news.lost(&lost)) {
-            Some(said) => warn!("{said}. It is tried again"),
-            None => {
-                let works = line.works_at().and_then(|url| news.works(&url.to_string()));
-                works.into_iter().for_each(|said| info!("{said}"));
-            }
+        match news.after(lost.as_ref(), line.works_at()) {
+            Some(Said::Gone(said)) => warn!("{said}. It is tried again"),
+            Some(Said::There(said)) => info!("{said}"),
+            None => {}
         }
         Ok(())
     }
@@ -203,7 +198,7 @@ impl EdgeThread {
     /// # Errors
     /// If the system's event queue breaks.
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
-        let (mut told, mut told_us) = (Vec::new(), 0);
+        let (mut told, mut told_us, mut told_within) = (Vec::new(), 0, None);
         while !shutdown.is_requested() {
             if let Ok(Asked { order, answer }) = self.orders.try_recv() {
                 // Whoever asked may have gone.
@@ -217,7 +212,10 @@ impl EdgeThread {
             if now_us >= told_us + TOLD_EVERY_US {
                 told_us = now_us;
                 let figures = self.downlink.figures();
-                self.network.set_within(figures.clock_bound_us.and_then(within_ms));
+                let within = figures.clock_bound_us.and_then(within_ms);
+                if within != told_within && self.network.set_within(within) {
+                    told_within = within;
+                }
                 self.figures.put(figures);
             }
             told.drain(..).for_each(|one| self.hear(one));

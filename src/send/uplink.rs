@@ -13,10 +13,10 @@ use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::engine::key;
 use crate::engine::line::Line;
-use crate::engine::nats::{Addresses, Event, Who};
-use crate::engine::news::News;
+use crate::engine::nats::{Addresses, Event};
+use crate::engine::news::{News, Said};
 use crate::engine::said::{self, Stream};
-use crate::engine::sealed::{OVERHEAD, Role};
+use crate::engine::sealed::Role;
 use crate::engine::uplink::Uplink;
 use crate::error::Result;
 use crate::preset::Preset;
@@ -63,8 +63,7 @@ pub(super) fn start(
     stop: &Shutdown,
 ) -> Result<(Tap, SyncSender<(u32, u64)>)> {
     let backbone = key::own(&engine.room)?;
-    let longest = stream.longest() + OVERHEAD as u64;
-    let who = Who { name: stream.name.clone(), nkey: Some(backbone.nkey(Role::Origin)), longest };
+    let who = backbone.who(Role::Origin, &stream.name, stream.longest());
     let line =
         Line::new(Addresses::new(engine.urls.clone(), random()), who, engine.trust()?, clock)?;
     let (tap, tapped) = taps::tap(Some(line.waker()));
@@ -96,9 +95,7 @@ impl UplinkThread {
     /// If the system's event queue breaks.
     fn run(mut self, shutdown: &Shutdown) -> Result<()> {
         let (uplink, clock) = (&mut self.uplink, self.clock);
-        let mut news = News::default();
-        let mut forbidden = None;
-        let mut told_us = 0;
+        let (mut news, mut told_us) = (News::default(), 0);
         while !shutdown.is_requested() {
             self.delays.try_iter().for_each(|(ms, from_us)| uplink.change_delay(ms, from_us));
             let now_us = clock.now_us();
@@ -121,20 +118,17 @@ impl UplinkThread {
                 Event::Message { subscription, reply, payload, .. } => {
                     uplink.hear(subscription, reply, payload, clock.now_us(), writer);
                 }
-                Event::Forbidden(why) if forbidden.as_deref() != Some(why) => {
+                Event::Forbidden(why) if news.forbids(why) => {
                     warn!("servers elsewhere do not hear all of this: the engine says {why}");
-                    forbidden = Some(why.to_owned());
                 }
                 Event::Forbidden(_) | Event::Info(_) | Event::Secure => {}
             })?;
-            match lost.and_then(|lost| news.lost(&lost)) {
-                Some(said) => warn!("{said}. It is tried again; listeners here notice nothing"),
-                None => {
-                    let works = self.line.works_at().and_then(|url| news.works(&url.to_string()));
-                    works
-                        .into_iter()
-                        .for_each(|said| info!("{said}: other servers may send this too"));
+            match news.after(lost.as_ref(), self.line.works_at()) {
+                Some(Said::Gone(said)) => {
+                    warn!("{said}. It is tried again; listeners here notice nothing");
                 }
+                Some(Said::There(said)) => info!("{said}: other servers may send this too"),
+                None => {}
             }
         }
         Ok(())

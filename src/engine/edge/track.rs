@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Counts, TYPED_HEADER, Told};
+use super::{Counts, Told};
 use crate::clock::Offset;
 use crate::codec::{self, Codec};
 use crate::wire::{AudioFrame, AudioHeader, TYPED, kind};
@@ -12,6 +12,9 @@ const HOLD_US: u64 = 250_000;
 
 /// Frames that wait so: the longest playout delay in the shortest packets.
 const MOST_HELD: usize = 2_000;
+
+/// Bytes of a typed frame before its body: length and kind.
+const TYPED_HEADER: usize = 5;
 
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub(super) struct Track {
     /// What came and waits for what lies before it.
     held: VecDeque<Came>,
     hold_until_us: Option<u64>,
+    /// When the last frame that everybody gets was captured, in µs of this server.
+    newest_us: u64,
 }
 
 /// A frame that came.
@@ -96,6 +101,7 @@ impl Track {
         tell: &mut impl FnMut(Told),
     ) -> Taken {
         let Some(came) = Came::read(codec, typed, channels, offset) else { return Taken::Refused };
+        self.newest_us = came.frame.header().captured_us;
         if self.hold_until_us.is_some() {
             if self.held.len() == MOST_HELD {
                 self.let_go(counts, tell);
@@ -116,6 +122,11 @@ impl Track {
                 Taken::HandedOn
             }
         }
+    }
+
+    /// When the last frame that everybody gets was captured, in µs of this server.
+    pub(super) fn newest_us(&self) -> u64 {
+        self.newest_us
     }
 
     /// Takes a frame that was asked for. `false` where it is no sound of this stream.

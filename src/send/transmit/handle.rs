@@ -133,11 +133,11 @@ impl Handle {
         self.insist(|| Order::Anew(Box::new(shape.clone())));
     }
 
-    /// From now on whoever comes is told that listeners here are in step with those elsewhere within so many ms. Where
-    /// the loop is too busy, it is told the next time.
-    pub fn set_within(&self, within_ms: Option<u32>) {
-        let _ = self.orders.try_send(Order::Within(within_ms));
-        let _ = self.waker.wake();
+    /// From now on whoever comes is told that listeners here are in step with those elsewhere within so many ms.
+    /// `false` if the loop was too busy to take that.
+    #[must_use]
+    pub fn set_within(&self, within_ms: Option<u32>) -> bool {
+        self.offer(Order::Within(within_ms))
     }
 
     /// What the page's visitors may read from now on. Where the loop is too busy, the next second's
