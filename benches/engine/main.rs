@@ -42,8 +42,12 @@ mod way;
 mod support {
     mod address;
     pub(crate) mod flags;
+    mod free_port;
+    pub(crate) mod holes;
     pub(crate) mod median;
     pub(crate) mod member;
+    #[allow(dead_code, reason = "what nodes are configured by or started anew with is for tests")]
+    pub(crate) mod nats;
     pub(crate) mod program;
     #[allow(dead_code, reason = "whole files are for tests of the programs")]
     pub(crate) mod ramp;
@@ -61,18 +65,7 @@ use std::process::ExitCode;
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match arguments.split_first() {
-        Some((first, rest)) if first == audience::ROLE => audience::listen(rest),
-        _ => measure(),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("engine: {e}");
-            ExitCode::FAILURE
-        }
-    }
+    audience::run("engine", measure)
 }
 
 #[cfg(target_os = "linux")]

@@ -1,18 +1,19 @@
 //! What listeners hear while something between them and the origin fails.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::path::Path;
+use std::net::{Ipv4Addr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use crate::measuring::Result;
-use crate::servers::{Node, Servers, nodes};
+use crate::servers::{Servers, nodes};
 use crate::support::flags::{source, wav};
+use crate::support::holes::{Holes, holes};
+use crate::support::nats::Node;
 use crate::support::program::Program;
-use crate::support::ramp::{self, Recording, Stretch, frames_on_disk};
+use crate::support::ramp::{self, Recording, frames_on_disk};
 
 const RATE: u64 = 48_000;
 
@@ -51,31 +52,11 @@ impl Listener {
         frames_on_disk(&self.path, 2) > seconds * RATE
     }
 
-    /// Ms of silence in what was heard, how many silences, and whether all else lies in its place.
-    fn judge(mut self) -> (u64, usize, bool) {
+    /// What was not heard.
+    fn holes(mut self) -> Holes {
         self.program.stop();
-        judge(&self.path)
+        holes(&Recording::read(&self.path).stretches())
     }
-}
-
-fn judge(path: &Path) -> (u64, usize, bool) {
-    let stretches = Recording::read(path).stretches();
-    let (mut at, mut silent, mut silences, mut is_in_place) = (None, 0, 0, true);
-    for stretch in stretches {
-        match (stretch, &mut at) {
-            (Stretch::Silence { .. }, None) => {}
-            (Stretch::Silence { frames }, Some(at)) => {
-                *at += frames;
-                silent += frames;
-                silences += 1;
-            }
-            (Stretch::Sound { first, frames }, at) => {
-                is_in_place &= at.is_none_or(|at| at == first);
-                *at = Some(first + frames);
-            }
-        }
-    }
-    (silent * 1_000 / RATE, silences, is_in_place)
 }
 
 pub(crate) fn measure(measuring: bool) -> Result<()> {
@@ -148,8 +129,9 @@ fn fail(fails: Fails, delay_ms: &str) -> Result<()> {
         .map(|count| count.to_string())
         .collect();
     let shown = |listener: Listener| {
-        let (ms, silences, is_in_place) = listener.judge();
-        format!("{ms}, {silences}{}", if is_in_place { "" } else { " moved" })
+        let Holes { frames, places, is_in_place } = listener.holes();
+        let ms = frames * 1_000 / RATE;
+        format!("{ms}, {places}{}", if is_in_place { "" } else { " moved" })
     };
     let (here, first, second) = (shown(here), shown(first), shown(second));
     println!(
@@ -172,7 +154,7 @@ fn wait(mut condition: impl FnMut() -> bool) -> Result<()> {
 
 /// Connections that a node has cut because they did not read in time.
 pub(crate) fn slow_consumers(node: &Node) -> Result<u64> {
-    let mut socket = TcpStream::connect(node.monitor())?;
+    let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, node.monitor))?;
     socket.set_read_timeout(Some(Duration::from_secs(5)))?;
     socket.write_all(b"GET /varz HTTP/1.0\r\n\r\n")?;
     let mut answer = String::new();

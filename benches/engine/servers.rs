@@ -1,69 +1,22 @@
 //! NATS servers, an origin and edges on this machine alone.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::measuring::Result;
+use crate::support::nats::{self, Node};
 use crate::support::program::Program;
 use crate::support::scratch::Scratch;
 
-/// A NATS server.
-pub(crate) struct Node {
-    pub(crate) program: Program,
-    port: u16,
-    monitor: u16,
-}
+/// What `auralync-server engine config` writes of limits.
+const LIMITS: &str = "max_payload: 65536\nmax_pending: 1048576\nwrite_deadline: \"1s\"\nping_interval: \"5s\"\n\
+                      ping_max: 2\n";
 
-impl Node {
-    pub(crate) fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
-    }
-
-    /// Where it tells how it is.
-    pub(crate) fn monitor(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.monitor).into()
-    }
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
-/// So many nodes that know each other, with the limits that `auralync-server engine config` writes.
+/// So many nodes that know each other, with those limits.
 pub(crate) fn nodes(scratch: &Scratch, count: usize) -> Result<Vec<Node>> {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/engine/nats-server");
-    if !program.exists() {
-        return Err(format!(
-            "{} is missing: scripts/setup.sh engine puts it there",
-            program.display()
-        )
-        .into());
-    }
-    let routes = (0..count).map(|_| free_port()).collect::<Result<Vec<_>>>()?;
-    let urls: Vec<String> =
-        routes.iter().map(|port| format!("\"nats-route://127.0.0.1:{port}\"")).collect();
-    let node = |(number, route): (usize, &u16)| {
-        let (port, monitor) = (free_port()?, free_port()?);
-        let cluster = format!(
-            "cluster {{ name: al, listen: \"127.0.0.1:{route}\", routes: [{}] }}\n",
-            urls.join(", ")
-        );
-        let text = format!(
-            "server_name: n{number}\nlisten: \"127.0.0.1:{port}\"\nhttp: \"127.0.0.1:{monitor}\"\n\
-             max_payload: 65536\nmax_pending: 1048576\nwrite_deadline: \"1s\"\nping_interval: \"5s\"\n\
-             ping_max: 2\n{}",
-            if count > 1 { &cluster } else { "" }
-        );
-        let path = scratch.path(format!("{port}.conf"));
-        std::fs::write(&path, text)?;
-        let mut command = Command::new(&program);
-        command.arg("--config").arg(path);
-        let mut program = Program::start(command);
-        program.wait_for("Server is ready");
-        Ok(Node { program, port, monitor })
-    };
-    routes.iter().enumerate().map(node).collect()
+    let path = scratch.path("limits.conf");
+    std::fs::write(&path, LIMITS)?;
+    Ok(nats::cluster(count, &["--config", &path.display().to_string()]))
 }
 
 /// The servers of one user, and so of one room.

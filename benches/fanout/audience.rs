@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::SocketAddr;
-use std::process::{ChildStdin, Command};
+use std::process::{ChildStdin, Command, ExitCode};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use crate::support::websocket::{masked, opening};
 use crate::way::Way;
 
 /// The first argument of a process that is to be an audience.
-pub(crate) const ROLE: &str = "--audience";
+const ROLE: &str = "--audience";
 
 /// After each look at the sockets the audience rests, so that a send wakes it once per chunk and
 /// not once per listener: real listeners do not wake anything on the server's machine.
@@ -124,8 +124,24 @@ impl Audience {
     }
 }
 
+/// Runs the bench of that name, or the audience that it has started in another process.
+pub(crate) fn run(name: &str, measure: impl FnOnce() -> Result<()>) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.split_first() {
+        Some((first, rest)) if first == ROLE => listen(rest),
+        _ => measure(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("{name}: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// The process itself.
-pub(crate) fn listen(arguments: &[String]) -> Result<()> {
+fn listen(arguments: &[String]) -> Result<()> {
     auralync::send::transmit::sockets::make_room_for(0, 0);
     let seats: Seats = serde_json::from_str(arguments.first().ok_or("nobody to listen to")?)?;
     let orders = orders();

@@ -54,18 +54,7 @@ use std::process::ExitCode;
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match arguments.split_first() {
-        Some((first, rest)) if first == audience::ROLE => audience::listen(rest),
-        _ => measure(),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("fanout: {e}");
-            ExitCode::FAILURE
-        }
-    }
+    audience::run("fanout", measure)
 }
 
 #[cfg(target_os = "linux")]

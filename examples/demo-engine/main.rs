@@ -12,18 +12,21 @@ mod heard;
 #[path = "../../tests/support"]
 mod support {
     mod address;
+    mod free_port;
     pub(crate) mod median;
+    #[allow(dead_code, reason = "what nodes are configured by or started anew with is for tests")]
+    pub(crate) mod nats;
     pub(crate) mod program;
     pub(crate) mod scratch;
     pub(crate) mod waiting;
 }
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::nats;
 use crate::support::program::Program;
 use crate::support::scratch::Scratch;
 
@@ -55,11 +58,11 @@ fn demo() -> bool {
         "{NODES} NATS servers, an origin with a {TONE_HZ} Hz tone, 2 edges, {} listeners …",
         3 * LISTENERS
     );
-    let nodes = nodes(&folder);
+    let mut nodes = nats::cluster(NODES, &[]);
     let mut servers = [
-        server(&folder, &nodes[0].1, &["--source", &format!("tone:{TONE_HZ}")]),
-        server(&folder, &nodes[1].1, &["--source", "engine:room"]),
-        server(&folder, &nodes[2].1, &["--source", "engine:room"]),
+        server(&folder, &nodes[0].url(), &["--source", &format!("tone:{TONE_HZ}")]),
+        server(&folder, &nodes[1].url(), &["--source", "engine:room"]),
+        server(&folder, &nodes[2].url(), &["--source", "engine:room"]),
     ];
     let names = ["origin", "edge 1", "edge 2"];
     let mut listeners = Vec::new();
@@ -74,7 +77,6 @@ fn demo() -> bool {
     }
     thread::sleep(BEFORE);
     println!("… and now the NATS server of edge 1 is killed …\n");
-    let mut nodes = nodes;
     // As `kill -9` does.
     drop(nodes.remove(1));
     thread::sleep(BEFORE);
@@ -112,42 +114,6 @@ fn measure(wav: &Path) -> Option<heard::Heard> {
     let spec = reader.spec();
     let samples: Vec<f32> = reader.samples().collect::<Result<_, _>>().ok()?;
     heard::measure(&samples, spec.channels.into(), spec.sample_rate)
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
-/// A cluster, and where each of its nodes is.
-fn nodes(folder: &Scratch) -> Vec<(Program, String)> {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/engine/nats-server");
-    assert!(program.is_file(), "{} is missing. Run: make demo-engine", program.display());
-    let routes: Vec<u16> = (0..NODES).map(|_| free_port()).collect();
-    let urls: Vec<String> =
-        routes.iter().map(|port| format!("nats-route://127.0.0.1:{port}")).collect();
-    let start = |route: &u16| {
-        let port = free_port();
-        let mut command = Command::new(&program);
-        command.current_dir(folder.path(""));
-        command.args([
-            "--addr",
-            "127.0.0.1",
-            "--port",
-            &port.to_string(),
-            "--cluster_name",
-            "demo",
-        ]);
-        command.args([
-            "--cluster",
-            &format!("nats://127.0.0.1:{route}"),
-            "--routes",
-            &urls.join(","),
-        ]);
-        let mut node = Program::start(command);
-        node.wait_for("Server is ready");
-        (node, format!("nats://127.0.0.1:{port}"))
-    };
-    routes.iter().map(start).collect()
 }
 
 /// A server of a user that is there for this demo alone.

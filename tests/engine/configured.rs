@@ -12,7 +12,8 @@ use auralync::secure::Key;
 use auralync::source::RoomName;
 
 use super::Servers;
-use super::nodes::{Node, free_port, in_folder};
+use crate::support::free_port::free_port;
+use crate::support::nats::{self, Node, in_folder};
 use crate::support::program::Program;
 use crate::support::wait_until;
 
@@ -34,16 +35,13 @@ fn nodes(servers: &Servers, count: usize) -> Vec<Node> {
     let said = written.stdout.join("\n");
     assert!(said.contains("auralync-server --engine tls://THIS-COMPUTER"), "{said}");
     let routes: Vec<u16> = (0..count).map(|_| free_port()).collect();
-    let monitors: Vec<u16> = (0..count).map(|_| free_port()).collect();
     let node = |number: usize| {
         let name =
             if count == 1 { "nats.conf".to_owned() } else { format!("n{}.conf", number + 1) };
         let path = folder.join(&name);
         let mut text = std::fs::read_to_string(&path).unwrap();
-        for other in 0..count {
-            text = text
-                .replace(&format!(":{}\"", 6222 + other), &format!(":{}\"", routes[other]))
-                .replace(&format!(":{}\"", 8222 + other), &format!(":{}\"", monitors[other]));
+        for (usual, free) in (6222..).zip(&routes) {
+            text = text.replace(&format!(":{usual}\""), &format!(":{free}\""));
         }
         std::fs::write(&path, text).unwrap();
         in_folder(&folder, &name)
@@ -71,7 +69,7 @@ fn a_cluster_that_was_configured_here_carries_the_rooms_sound_by_tls() {
 
 #[test]
 fn an_engine_without_tls_is_not_spoken_to_where_the_address_demands_it() {
-    let node = super::nodes::one();
+    let node = nats::one();
     let servers = Servers::new(&tls(&node));
     let refused = servers.server(["--source", "tone"]).wait();
     assert_eq!(refused.code, Some(2), "{refused:?}");

@@ -6,10 +6,10 @@ use auralync::clock::Clock;
 use auralync::engine::line::Line;
 use auralync::engine::nats::{Addresses, Event, Url, Who};
 
-use super::{Servers, nodes};
+use super::Servers;
 use crate::support::program::Program;
 use crate::support::ramp::{self, Stretch};
-use crate::support::{Scratch, wait_until};
+use crate::support::{Scratch, nats, wait_until};
 
 /// Sound that is listened to, in s.
 const LISTENED: u64 = 3;
@@ -27,7 +27,7 @@ fn is_heard_whole(servers: &Servers, edge: &mut Program) {
 
 #[test]
 fn every_sample_of_an_origin_is_heard_at_an_edge_by_each_way() {
-    let node = nodes::one();
+    let node = nats::one();
     let servers = Servers::new(&node.url());
     let _origin = servers.origin();
     is_heard_whole(&servers, &mut servers.edge());
@@ -35,8 +35,7 @@ fn every_sample_of_an_origin_is_heard_at_an_edge_by_each_way() {
 
 #[test]
 fn debians_engine_does_as_well() {
-    let path = nodes::program("nats-server-debian");
-    let node = nodes::start(&path, nodes::free_port(), &[]);
+    let node = nats::one_of("nats-server-debian");
     let servers = Servers::new(&node.url());
     let _origin = servers.origin();
     is_heard_whole(&servers, &mut servers.edge());
@@ -44,7 +43,7 @@ fn debians_engine_does_as_well() {
 
 #[test]
 fn an_edge_that_waits_for_its_room_serves_it_when_it_is_there_and_again_when_it_begins_anew() {
-    let node = nodes::one();
+    let node = nats::one();
     let servers = Servers::new(&node.url());
     servers.server(["--source", "none"]).address();
     let mut edge = servers.edge();
@@ -70,7 +69,7 @@ fn holds_ramp(bytes: &[u8]) -> bool {
 
 #[test]
 fn the_engine_hears_nothing_of_what_is_sent() {
-    let node = nodes::one();
+    let node = nats::one();
     let servers = Servers::new(&node.url());
     let _origin = servers.origin();
     let mut edge = servers.edge();
@@ -107,7 +106,7 @@ fn the_engine_hears_nothing_of_what_is_sent() {
 
 #[test]
 fn an_edge_with_another_key_hears_nothing_and_says_so() {
-    let node = nodes::one();
+    let node = nats::one();
     let servers = Servers::new(&node.url());
     let _origin = servers.origin();
     let other = Scratch::new();

@@ -3,7 +3,6 @@
 #[cfg(feature = "https")]
 mod configured;
 mod flow;
-mod nodes;
 mod outages;
 mod refused;
 

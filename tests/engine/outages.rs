@@ -2,14 +2,15 @@
 
 use rustix::process::Signal;
 
-use super::{Servers, nodes};
-use crate::support::ramp::{Recording, Stretch, frames_on_disk};
-use crate::support::wait_until;
+use super::Servers;
+use crate::support::holes::holes;
+use crate::support::ramp::{Recording, frames_on_disk};
+use crate::support::{nats, wait_until};
 
 #[test]
 fn the_death_of_an_edges_node_is_not_heard() {
-    let nodes = nodes::cluster(3);
-    let urls: Vec<String> = nodes.iter().map(nodes::Node::url).collect();
+    let nodes = nats::cluster(3, &[]);
+    let urls: Vec<String> = nodes.iter().map(nats::Node::url).collect();
     let mut servers = Servers::new(&urls[0]);
     let _origin = servers.origin();
     // The edge begins at another node, and knows the rest of them from the cluster.
@@ -28,7 +29,7 @@ fn the_death_of_an_edges_node_is_not_heard() {
 
 #[test]
 fn an_engine_that_was_gone_for_longer_than_the_delay_leaves_a_gap_of_its_length_and_no_more() {
-    let mut node = nodes::one();
+    let mut node = nats::one();
     let servers = Servers::new(&node.url());
     let mut origin = servers.origin();
     let mut edge = servers.edge();
@@ -47,21 +48,8 @@ fn an_engine_that_was_gone_for_longer_than_the_delay_leaves_a_gap_of_its_length_
     assert_eq!((listener.stop().code, local.stop().code), (Some(0), Some(0)));
     Recording::read_finished(&here).unbroken();
     let heard = Recording::read_finished(&path).stretches();
-    // Each stretch lies where it belongs: what was missed is silence of its length.
-    let mut at = None;
-    let mut silent = 0;
-    for stretch in &heard {
-        match (*stretch, &mut at) {
-            (Stretch::Silence { frames }, Some(at)) => {
-                *at += frames;
-                silent += frames;
-            }
-            (Stretch::Silence { .. }, None) => {}
-            (Stretch::Sound { first, frames }, at) => {
-                assert_eq!(first, at.unwrap_or(first), "{heard:?}");
-                *at = Some(first + frames);
-            }
-        }
-    }
+    let holes = holes(&heard);
+    assert!(holes.is_in_place, "{heard:?}");
+    let silent = holes.frames;
     assert!(silent > 0 && silent < 8 * u64::from(super::RATE), "{heard:?}");
 }

@@ -3,10 +3,10 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use super::{Servers, nodes};
-use crate::support::Scratch;
+use super::Servers;
 use crate::support::program::Program;
 use crate::support::servers::server_command;
+use crate::support::{Scratch, nats};
 
 /// What a server says of flags that cannot be.
 fn refusal(flags: &[&str]) -> String {
@@ -109,7 +109,7 @@ fn an_engine_that_is_none_or_lies_is_said_to_and_local_listeners_hear_nothing_of
 
 #[test]
 fn a_second_server_that_sends_to_a_room_is_not_heard_and_said_to_be_there() {
-    let node = nodes::one();
+    let node = nats::one();
     let servers = Servers::new(&node.url());
     let mut first = servers.origin();
     let mut edge = servers.edge();

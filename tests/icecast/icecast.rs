@@ -1,9 +1,10 @@
 //! A real Icecast server, as Debian has it, on a port of its own.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::free_port::free_port;
 use crate::support::program::Program;
 use crate::support::scratch::Scratch;
 use crate::support::waiting::wait_until;
@@ -25,7 +26,7 @@ pub(crate) struct Icecast {
 impl Icecast {
     pub(crate) fn start(burst: u32) -> Self {
         let scratch = Scratch::new();
-        let address = free_port();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let configuration = scratch.path("icecast.xml");
         std::fs::write(&configuration, xml(address.port(), burst)).unwrap();
         let mut icecast = Self { address, configuration, program: None, _scratch: scratch };
@@ -54,11 +55,6 @@ fn binary() -> PathBuf {
     let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/engine/icecast/bin/icecast2");
     assert!(unpacked.exists(), "Icecast is missing. Run: scripts/setup.sh engine");
     unpacked
-}
-
-/// A port that nobody has at the moment.
-pub(crate) fn free_port() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
 fn xml(port: u16, burst: u32) -> String {

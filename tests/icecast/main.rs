@@ -19,6 +19,7 @@ mod sealed;
 #[path = "../support"]
 mod support {
     mod address;
+    pub(crate) mod free_port;
     pub(crate) mod program;
     pub(crate) mod scratch;
     pub(crate) mod servers;

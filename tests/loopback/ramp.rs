@@ -3,6 +3,7 @@
 use rustix::process::Signal;
 
 use crate::support::flags::{source, wav};
+use crate::support::holes::holes;
 use crate::support::program::Program;
 use crate::support::ramp::{self, Recording, Stretch, frames_on_disk};
 use crate::support::servers::{self, client, server};
@@ -58,18 +59,7 @@ fn every_listener_hears_every_sample_while_one_is_frozen_and_one_never_reads() {
 /// Every sample lies where its position puts it, counted from the first.
 fn assert_in_place(recording: &Recording) {
     let stretches = recording.stretches();
-    let mut at = 0;
-    let mut start = None;
-    for stretch in &stretches {
-        match *stretch {
-            Stretch::Silence { frames } => at += frames,
-            Stretch::Sound { first, frames } => {
-                let start = *start.get_or_insert(first - at);
-                assert_eq!(first, start + at, "{stretches:?}");
-                at += frames;
-            }
-        }
-    }
+    assert!(holes(&stretches).is_in_place, "{stretches:?}");
 }
 
 #[test]

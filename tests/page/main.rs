@@ -21,6 +21,7 @@ mod support {
     pub(crate) mod eavesdropper;
     #[allow(dead_code, reason = "what programs are told is for tests/air")]
     mod flags;
+    pub(crate) mod free_port;
     #[allow(dead_code, reason = "what programs have heard is for tests/air")]
     pub(crate) mod heard;
     mod hearing;
@@ -40,13 +41,13 @@ mod support {
     pub(crate) mod wav;
 }
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use browser::{Browser, in_firefox};
 use support::compare::{Window, compare};
+use support::free_port::free_port;
 use support::median::median;
 use support::program::{Guarded, Program};
 use support::recorder::Recorder;
@@ -106,11 +107,6 @@ const PRESSES: usize = 8;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page")
-}
-
-/// A port that nobody uses: the page must find the server again where it was.
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// A room where the PC plays noise and is recorded, and ports for a server.

@@ -8,10 +8,11 @@ use auralync::codec::opus::{Decoder, Encoder, Layout};
 
 use crate::browser::Browser;
 use crate::support::compare::{find, likeness};
+use crate::support::free_port::free_port;
 use crate::support::room::Room;
 use crate::support::scratch::Scratch;
 use crate::support::stereo::noise;
-use crate::{folder, free_port, server};
+use crate::{folder, server};
 
 const RATE: u32 = 48_000;
 const SECONDS: usize = 2;

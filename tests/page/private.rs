@@ -9,12 +9,13 @@ use serde_json::json;
 use crate::browser::{Browser, HOST, in_firefox};
 use crate::channel::is_by_datagram;
 use crate::support::eavesdropper::Eavesdropper;
+use crate::support::free_port::free_port;
 use crate::support::program::Program;
 use crate::support::room::{EAR1, EAR2, Room};
 use crate::support::waiting::wait_until;
 use crate::{
-    EARLY_TOLERANCE_MS, Evening, IN_STEP, PLAYOUT_DELAY_MS, folder, free_port, server, server_of,
-    server_with, wait_until_heard, wait_until_right,
+    EARLY_TOLERANCE_MS, Evening, IN_STEP, PLAYOUT_DELAY_MS, folder, server, server_of, server_with,
+    wait_until_heard, wait_until_right,
 };
 
 /// More patience than a test takes.

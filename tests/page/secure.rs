@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::free_port;
+use crate::support::free_port::free_port;
 use crate::support::room::{EAR1, EAR2, Room};
 use crate::support::waiting::wait_until;
 use crate::talk::{Conference, PAGE, wait_for_state};

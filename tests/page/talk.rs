@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::support::compare::{find, likeness};
+use crate::support::free_port::free_port;
 use crate::support::median::median;
 use crate::support::microphones::{MIC1, MOUTH};
 use crate::support::program::{Guarded, Program};
@@ -17,7 +18,7 @@ use crate::support::room::{EAR1, EAR2, RATE, Room, Sink};
 use crate::support::stereo::noise;
 use crate::support::waiting::wait_until;
 use crate::support::wav::write_wav;
-use crate::{MOST_BYTES_TO_SOUND, extra_ms, folder, free_port, server_of};
+use crate::{MOST_BYTES_TO_SOUND, extra_ms, folder, server_of};
 
 /// Words last a second, and so do the pauses between them.
 const WORD: usize = RATE as usize;

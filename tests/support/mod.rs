@@ -7,11 +7,17 @@ pub(crate) mod datagrams;
 pub(crate) mod eavesdropper;
 pub(crate) mod flags;
 #[cfg(target_os = "linux")]
+pub(crate) mod free_port;
+#[cfg(target_os = "linux")]
 mod held;
+pub(crate) mod holes;
 mod line;
 pub(crate) mod median;
 pub(crate) mod member;
 mod memory;
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "how nodes are is for the bench, and some are for TLS alone")]
+pub(crate) mod nats;
 mod numbers;
 pub(crate) mod old;
 mod page;

@@ -1,0 +1,34 @@
+//! What is missing of the ramp.
+
+use super::ramp::Stretch;
+
+/// What is silent in sound whose beginning and end were heard.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Holes {
+    /// How many frames are, in how many places.
+    pub(crate) frames: u64,
+    pub(crate) places: usize,
+    /// Whether all else lies where it belongs: what is missing is silence of its length.
+    pub(crate) is_in_place: bool,
+}
+
+/// The holes in these stretches, silence before the first sound left out.
+pub(crate) fn holes(stretches: &[Stretch]) -> Holes {
+    let mut holes = Holes { is_in_place: true, ..Holes::default() };
+    let mut next = None;
+    for stretch in stretches {
+        match (*stretch, &mut next) {
+            (Stretch::Silence { .. }, None) => {}
+            (Stretch::Silence { frames }, Some(next)) => {
+                *next += frames;
+                holes.frames += frames;
+                holes.places += 1;
+            }
+            (Stretch::Sound { first, frames }, next) => {
+                holes.is_in_place &= next.is_none_or(|next| next == first);
+                *next = Some(first + frames);
+            }
+        }
+    }
+    holes
+}
