@@ -7,6 +7,7 @@ pub mod key;
 pub mod line;
 pub mod nats;
 pub mod news;
+pub mod people;
 pub mod said;
 pub mod sealed;
 pub mod uplink;

@@ -23,6 +23,7 @@ mod stream_rate;
 pub mod taps;
 mod terms;
 pub mod tls;
+mod to_edges;
 pub mod transmit;
 mod uplink;
 pub mod web;
@@ -112,8 +113,8 @@ impl Server {
         if let Some(engine) = settings.engine.as_ref().filter(|engine| engine.is_edge) {
             // Whoever stops the program while this waits ends it.
             let stop = Shutdown::default();
-            let Some((downlink, stream)) = Downlink::open(engine, &settings.name, clock, &stop)?
-            else {
+            let named = (&*settings.name, settings.talk);
+            let Some((downlink, stream)) = Downlink::open(engine, named, clock, &stop)? else {
                 return Err(Error::internal("the room is not there", "it was stopped"));
             };
             let settings = edge::settings(settings, &stream);
@@ -245,6 +246,13 @@ impl Server {
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// How long after its capture a sample is heard, in ms: what was asked for, or what the stream has that an engine
+    /// brings.
+    #[must_use]
+    pub fn playout_delay_ms(&self) -> u32 {
+        self.settings.preset.playout_delay_ms
     }
 
     /// The handle by which sources are changed while it runs.

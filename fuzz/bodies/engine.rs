@@ -2,9 +2,10 @@
 
 use auralync::engine::edge::{Edge, Told};
 use auralync::engine::nats::{Event, MAX_LINE, MAX_PAYLOAD, MOST_WAITING, Session, Who, Writer};
+use auralync::engine::people::MOST_FAR;
 use auralync::engine::said::{self, Stream};
 use auralync::engine::sealed::{Backbone, Mouth, Role};
-use auralync::engine::uplink::Uplink;
+use auralync::engine::uplink::{Heard, Uplink};
 use auralync::secure::Key;
 
 use super::input::Input;
@@ -17,19 +18,21 @@ pub const BODY: Body = Body { name: "engine", run, most_bytes: 4 << 20, tries: 2
 const MOST_STEPS: usize = 64;
 
 /// What is said for the engine's ears alone is sealed rightly, so that what is behind the seal is tried too.
-const SUBJECTS: [&str; 4] = ["stream", "time", "past", "audio.s16"];
+const SUBJECTS: [&str; 6] =
+    ["stream", "time", "past", "everybody", "own.0000000000000009", "audio.s16"];
 
 /// More messages than the meeting of a run has.
 const USED: usize = 16;
 
-/// The numbers of an edge's subscriptions: the stream, the time, what was missed; sound of s16.
-const SUBSCRIPTIONS: [u64; 4] = [1, 2, 3, 6];
+/// The numbers of an edge's subscriptions: the stream, the time, what was missed, everybody, own sound; sound of s16.
+const SUBSCRIPTIONS: [u64; 6] = [1, 2, 3, 4, 5, 8];
 
 fn run(data: &[u8]) {
     let mut input = Input(data);
     let backbone = Backbone::new(&Key::new([7; 32]));
     let mut session = Session::new(&Who::default(), false, 0);
     let mut edge = Edge::new(&backbone, 9, "Balcony");
+    edge.let_people_speak();
     let mut uplink = Uplink::new(&backbone, 5, stream());
     let (mut origin, mut other) =
         (Mouth::new(&backbone, Role::Origin, 5), Mouth::new(&backbone, Role::Edge, 9));
@@ -64,10 +67,14 @@ fn run(data: &[u8]) {
                 });
             }
             5 => {
-                let at = u64::from(what >> 4) % 4;
-                let about = ["", "want", "time", "past"][at as usize];
+                let at = u64::from(what >> 4) % 6;
+                let about = ["", "want", "time", "past", "people", "voice"][at as usize];
                 let sealed = other.seal(&backbone.subject(about), bytes);
-                uplink.hear(at, Some("_INBOX.1"), &sealed, now_us, &mut writer);
+                uplink.hear(at, Some("_INBOX.1"), &sealed, now_us, &mut writer, |heard| {
+                    if let Heard::People { people, .. } = heard {
+                        assert!(people.people.len() <= MOST_FAR);
+                    }
+                });
             }
             6 => now_us += input.small() * 10_000,
             _ => {
@@ -93,7 +100,7 @@ fn meet(session: &mut Session, edge: &mut Edge, uplink: &mut Uplink, now_us: u64
     let mut answers = Writer::default();
     published(&asked, |subject, message| {
         if subject.ends_with(".time") {
-            uplink.hear(2, Some("_INBOX.1"), message, now_us, &mut answers);
+            uplink.hear(2, Some("_INBOX.1"), message, now_us, &mut answers, |_| {});
         }
     });
     published(answers.waiting(), |_, message| {
@@ -132,5 +139,6 @@ fn stream() -> Stream {
         opus_frames: 960,
         opus_delay: 312,
         codecs: vec!["s16".to_owned()],
+        talk: true,
     }
 }

@@ -87,7 +87,7 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
     if settings.stats == Some(StatsTarget::Stdout) || settings.level < log::LevelFilter::Info {
         return Ok(());
     }
-    let delay_ms = settings.preset.playout_delay_ms;
+    let delay_ms = server.playout_delay_ms();
     let mut preset = settings.origin.to_string();
     if preset != settings.preset_name {
         preset = format!("{}, {preset}", settings.preset_name);

@@ -133,10 +133,12 @@ fn node(place: &Place, all: &[Place], room: &Backbone, password: &str, has_tls: 
         line(format_args!("  routes: [{}]", routes.join(", ")));
         line(format_args!("}}"));
     }
-    let (stream, audio) = (room.subject("stream"), room.subject("audio.>"));
-    let asked =
-        ["want", "time", "past"].map(|about| format!("\"{}\"", room.subject(about))).join(", ");
-    let said = format!("\"{stream}\", \"{audio}\"");
+    let subjects = |about: &[&str]| {
+        let subject = |about: &&str| format!("\"{}\"", room.subject(about));
+        about.iter().map(subject).collect::<Vec<_>>().join(", ")
+    };
+    let asked = subjects(&["want", "time", "past", "people", "voice"]);
+    let said = subjects(&["stream", "audio.>", "everybody", "own.>"]);
     let inbox = "\"_INBOX.>\"";
     line(format_args!("authorization {{ users: ["));
     line(format_args!("  # Has the sound."));

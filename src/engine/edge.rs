@@ -1,9 +1,11 @@
 //! What an edge makes of what its engine brings: the origin's sound in order and in this server's own time. Pure:
 //! time and what was said are arguments.
 
+mod talk;
 mod track;
 
 use super::nats::{Session, Writer};
+use super::people::Everybody;
 use super::said::{self, Past, Stream, Subjects, Want};
 use super::sealed::{Backbone, Ear, Mouth, Role};
 use crate::chance::Chance;
@@ -11,6 +13,7 @@ use crate::clock::{Offset, ServerClock};
 use crate::codec::Codec;
 use crate::format::hex;
 use crate::wire::AudioFrame;
+use talk::{EVERYBODY, OWN, Talk};
 use track::{Taken, Track};
 
 /// How often an edge says what it wants, in µs.
@@ -32,7 +35,7 @@ const ASK_MS: u32 = 250;
 const STREAM: u64 = 1;
 const TIME: u64 = 2;
 const MISSED: u64 = 3;
-const AUDIO: u64 = 4;
+const AUDIO: u64 = 6;
 
 /// What an edge is told.
 #[derive(Debug)]
@@ -43,6 +46,10 @@ pub enum Told {
     Changes(Stream),
     /// Sound, with its capture time in this server's own time.
     Frame(AudioFrame),
+    /// Who is in the room.
+    Everybody(Everybody),
+    /// Sound for one person here, by their number, with its capture time in this server's own time.
+    Own(u32, AudioFrame),
     /// Another origin speaks in this room, and is not heard as long as the first is there.
     Another,
     /// What is said there cannot be used; said once.
@@ -100,6 +107,7 @@ pub struct Edge {
     has_told_of_unusable: bool,
     /// Since when all sound that comes is too old to be played.
     late_since_us: Option<u64>,
+    talk: Talk,
     counts: Counts,
     opened: Vec<u8>,
 }
@@ -127,6 +135,7 @@ impl Edge {
             has_told_of_another: false,
             has_told_of_unusable: false,
             late_since_us: None,
+            talk: Talk::default(),
             counts: Counts::default(),
             opened: Vec::new(),
         }
@@ -163,6 +172,7 @@ impl Edge {
         }
         (self.asked, self.ask_at_us, self.want_at_us) = (None, 0, 0);
         self.late_since_us = None;
+        self.talk.begin();
     }
 
     /// Whether all sound has come too late for so long that it is better to go elsewhere: what lies in buffers on the
@@ -239,11 +249,13 @@ impl Edge {
             let reply = format!("{}.time", self.inbox);
             session.publish(&self.subjects.time, Some(&reply), &[&sealed]);
         }
+        self.speak_of_people(session, now_us);
         for index in 0..Codec::COUNT {
             if self.tracks[index].has_held_too_long(now_us) {
                 self.tracks[index].let_go(&mut self.counts, &mut tell);
             }
         }
+        self.hand_on_own(&mut tell);
     }
 
     /// Takes what came of a subscription.
@@ -260,6 +272,8 @@ impl Edge {
             (STREAM, _) => &self.subjects.stream,
             (TIME, _) => &self.subjects.time,
             (MISSED, _) => &self.subjects.past,
+            (EVERYBODY, _) => &self.subjects.everybody,
+            (OWN, _) => &self.subjects.own(self.mouth.run()),
             (_, Some(codec)) => &self.subjects.audio[codec.index()],
             _ => return,
         };
@@ -272,6 +286,10 @@ impl Edge {
                     match codec {
                         Some(codec) => self.take(codec, &opened, now_us, writer, &mut tell),
                         None if subscription == MISSED => self.take_missed(&opened, &mut tell),
+                        None if subscription == OWN => self.take_own(&opened, &mut tell),
+                        None if subscription == EVERYBODY => {
+                            Self::learn_everybody(&opened, &mut tell);
+                        }
                         None => self.learn_stream(&opened, &mut tell),
                     }
                 }
@@ -355,6 +373,7 @@ impl Edge {
                 clock.pong(pong, now_us);
                 self.origin = Some(Origin { run, stream: None, heard_us: now_us, clock });
                 self.has_told_of_another = false;
+                self.talk.begin_anew();
                 self.tracks.iter_mut().for_each(|track| {
                     *track = Track::new(track.is_wanted);
                 });

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::people;
 use super::sealed::Backbone;
 use crate::codec::opus::Layout;
 use crate::codec::{Codec, MAX_CODECS};
-use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, printable_name};
+use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, hex, printable_name};
 use crate::wire::{
     AUDIO_HEADER, MAX_ALGORITHMIC_DELAY, MAX_AUDIO_PAYLOAD, MAX_NAME, MAX_NAME_BYTES, Pong,
 };
@@ -19,6 +20,9 @@ const LONGEST_DELAY_MS: u32 = 10_000;
 /// The longest of what is said in words, in bytes: a stream with the longest name and the most codecs.
 pub const MOST_TEXT: u64 = 4_096;
 
+/// Bytes before a frame of sound that is for one person: their number at the edge, and the index of its codec.
+pub const OWN_HEADER: usize = 5;
+
 /// What is said of, as the engine knows it.
 #[derive(Debug)]
 pub struct Subjects {
@@ -30,8 +34,15 @@ pub struct Subjects {
     pub time: String,
     /// Sound that an edge has missed is asked for.
     pub past: String,
+    /// Who is at an edge, as long as anybody there speaks.
+    pub people: String,
+    /// What somebody at an edge says.
+    pub voice: String,
+    /// Who is anywhere in the room.
+    pub everybody: String,
     /// A codec's sound, by [`Codec::index`].
     pub audio: [String; Codec::COUNT],
+    own: String,
 }
 
 impl Subjects {
@@ -45,8 +56,18 @@ impl Subjects {
             want: backbone.subject("want"),
             time: backbone.subject("time"),
             past: backbone.subject("past"),
+            people: backbone.subject("people"),
+            voice: backbone.subject("voice"),
+            everybody: backbone.subject("everybody"),
+            own: backbone.subject("own"),
             audio: Codec::all().map(|codec| backbone.subject(&audio(codec))),
         }
+    }
+
+    /// Sound for single people at the edge with that run.
+    #[must_use]
+    pub fn own(&self, run: u64) -> String {
+        format!("{}.{}", self.own, hex(&run.to_be_bytes()))
     }
 }
 
@@ -75,6 +96,9 @@ pub struct Stream {
     pub opus_delay: u32,
     /// Codecs that an edge may want, the best first.
     pub codecs: Vec<String>,
+    /// Whether people may speak, at edges too.
+    #[serde(default)]
+    pub talk: bool,
 }
 
 impl Stream {
@@ -110,7 +134,8 @@ impl Stream {
     #[must_use]
     pub fn longest(&self) -> u64 {
         let chunk = u64::from(self.chunk_size) * u64::from(self.channels) * 4;
-        AUDIO_HEADER as u64 + 1 + chunk.max(MOST_TEXT)
+        let text = if self.talk { people::MOST_BYTES as u64 } else { MOST_TEXT };
+        (OWN_HEADER + AUDIO_HEADER) as u64 + chunk.max(text)
     }
 
     /// Rate and channels.
@@ -217,6 +242,7 @@ mod tests {
             opus_frames: 960,
             opus_delay: 312,
             codecs: vec!["opus:128".to_owned()],
+            talk: true,
         }
     }
 

@@ -1,13 +1,18 @@
 //! What an origin gives its engine: the sound that edges want, and answers to what they ask. Pure: time and what
 //! was said are arguments.
 
+mod talk;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use super::nats::{MOST_WAITING, Session, Writer};
+use super::people::FarPeople;
 use super::said::{self, Past, Stream, Subjects, Want};
 use super::sealed::{Backbone, Ear, Mouth, OVERHEAD, Role};
 use crate::codec::Codec;
 use crate::wire::AudioFrame;
+pub use talk::Heard;
+use talk::Talk;
 
 /// How often the stream is told of, in µs: whoever comes knows it so soon.
 const TELL_US: u64 = 1_000_000;
@@ -37,6 +42,8 @@ const PAST_AT_ONCE: u64 = 128 * 1024;
 const WANT: u64 = 1;
 const TIME: u64 = 2;
 const PAST: u64 = 3;
+const PEOPLE: u64 = 4;
+const VOICE: u64 = 5;
 
 /// What has gone out and what has not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -88,6 +95,7 @@ pub struct Uplink {
     past_bytes: u64,
     past_us: u64,
     edges: BTreeMap<u64, EdgeSeen>,
+    talk: Talk,
     counts: Counts,
     opened: Vec<u8>,
 }
@@ -109,6 +117,7 @@ impl Uplink {
             past_bytes: 0,
             past_us: 0,
             edges: BTreeMap::new(),
+            talk: Talk::default(),
             counts: Counts::default(),
             opened: Vec::new(),
         }
@@ -119,7 +128,12 @@ impl Uplink {
         writer.subscribe(&self.subjects.want, WANT);
         writer.subscribe(&self.subjects.time, TIME);
         writer.subscribe(&self.subjects.past, PAST);
+        if self.stream.talk {
+            writer.subscribe(&self.subjects.people, PEOPLE);
+            writer.subscribe(&self.subjects.voice, VOICE);
+        }
         self.told_us = None;
+        self.talk.tell_anew();
         self.missed.clear();
     }
 
@@ -154,7 +168,8 @@ impl Uplink {
         kept.push_back(frame.clone());
     }
 
-    /// Takes what came of a subscription. The clock is answered at once: whoever asks counts the time.
+    /// Takes what came of a subscription, and tells what it says of people. The clock is answered at once: whoever
+    /// asks counts the time.
     pub fn hear(
         &mut self,
         subscription: u64,
@@ -162,16 +177,29 @@ impl Uplink {
         message: &[u8],
         now_us: u64,
         writer: &mut Writer,
+        tell: impl FnOnce(Heard<'_>),
     ) {
         let subject = match subscription {
             WANT => &self.subjects.want,
             TIME => &self.subjects.time,
             PAST => &self.subjects.past,
+            PEOPLE => &self.subjects.people,
+            VOICE => &self.subjects.voice,
             _ => return,
         };
         let Some(run) = self.ear.open(subject, message, &mut self.opened) else { return };
         match (subscription, reply) {
             (WANT, _) => self.note_want(run, now_us),
+            (PEOPLE, _) => {
+                if let Some(people) = FarPeople::read(&self.opened) {
+                    tell(Heard::People { run, people });
+                }
+            }
+            (VOICE, _) => {
+                if let Some((person, frame)) = talk::voice(&self.opened) {
+                    tell(Heard::Voice { run, person, frame });
+                }
+            }
             (TIME, Some(reply)) if writer.waiting().len() < MOST_WAITING => {
                 // When it is handed over is when this is made: nothing waits between.
                 if let Some(answer) = said::answer(&self.opened, now_us, now_us) {
@@ -205,6 +233,7 @@ impl Uplink {
         if !self.edges.contains_key(&run) {
             // Whoever comes wants to know what it comes to.
             self.told_us = None;
+            self.talk.tell_anew();
         }
         if self.edges.len() < MOST_EDGES || self.edges.contains_key(&run) {
             let Want { name, listeners, .. } = want;
@@ -238,6 +267,7 @@ impl Uplink {
             }
             self.waiting.pop_front();
         }
+        self.speak_to_people(session, now_us);
         self.speak_of_the_past(session, now_us);
     }
 

@@ -172,7 +172,7 @@ mod tests {
             is_deaf: false,
             is_speaking: false,
         };
-        controls.room.enter(People { you: 1, people: vec![anna] });
+        controls.room.enter(People { you: 1, people: vec![anna], elsewhere: 0 });
         controls.press(Key::NextPerson);
         controls.press(Key::Softer);
         assert_eq!((controls.room.others()[0].volume_percent, controls.volume_percent()), (90, 50));

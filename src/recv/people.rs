@@ -228,6 +228,7 @@ mod tests {
                 person(7, "", true),
                 person(9, "TV", false),
             ],
+            elsewhere: 0,
         });
         room
     }
@@ -287,9 +288,9 @@ mod tests {
         room.leave(true);
         assert_eq!(room.others(), []);
         assert_eq!(room.news_for(&Wish::default()).unwrap().volumes, [(5, 90)].into());
-        room.enter(People { you: 2, people: vec![person(7, "", true)] });
+        room.enter(People { you: 2, people: vec![person(7, "", true)], elsewhere: 0 });
         assert_eq!(selected(&room), None);
-        room.enter(People { you: 2, people: vec![person(5, "Anna", true)] });
+        room.enter(People { you: 2, people: vec![person(5, "Anna", true)], elsewhere: 0 });
         assert_eq!(room.others()[0].volume_percent, 90, "she was away for a moment");
         let room = self::room();
         room.select_next();

@@ -1,17 +1,21 @@
 //! The edge thread: gives the network loop what an engine brings, as it is, in place of a mix.
 //! [`Edge`] decides what is handed on, [`Line`] has the socket.
 
+mod room;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use log::{info, warn};
+use mio::Waker;
 
 use super::mix::desk::{Asked, Order};
+use super::presence::Message;
 use super::taps::{self, Tap};
 use super::terms;
-use super::transmit::{Change, Handle, Shape};
+use super::transmit::{Change, Elsewhere, Handle, Shape};
 use crate::capture::piece::piece_of;
 use crate::clock::Clock;
 use crate::codec::{Codec, InUse, Offers};
@@ -20,6 +24,7 @@ use crate::engine::key;
 use crate::engine::line::Line;
 use crate::engine::nats::{Addresses, Event};
 use crate::engine::news::{News, Said};
+use crate::engine::people::{self, Everybody};
 use crate::engine::said::{self, Stream};
 use crate::engine::sealed::Role;
 use crate::error::{Error, Result};
@@ -29,6 +34,7 @@ use crate::settings::{EngineSettings, ServerSettings};
 use crate::shutdown::Shutdown;
 use crate::stats::{self, EngineFigures, EngineStats, SourceStats, TOLD_EVERY_US};
 use crate::wire::{AudioFrame, AudioHeader};
+use room::Room;
 
 /// Where nothing wakes the thread, it looks around so often.
 const REST: Duration = Duration::from_millis(50);
@@ -47,27 +53,31 @@ pub(super) struct Downlink {
     news: News,
     /// What the room is called between servers.
     room: String,
+    /// Frames of voices that the line did not take.
+    unsaid: u64,
 }
 
 impl Downlink {
-    /// Goes to the engine, and waits for the room's stream as long as that takes, or until `stop`.
+    /// Goes to the engine, and waits for the room's stream as long as that takes, or until `stop`. With `talk`, people
+    /// here are to speak.
     ///
     /// # Errors
     /// [`Error::File`] where the room's key is not there or is none; [`Error::Internal`] if the system's event queue
     /// breaks.
     pub(super) fn open(
         engine: &EngineSettings,
-        name: &str,
+        (name, talk): (&str, bool),
         clock: Clock,
         stop: &Shutdown,
     ) -> Result<Option<(Self, Stream)>> {
         let backbone = key::known(&engine.room)?;
-        let who = backbone.who(Role::Edge, name, said::MOST_TEXT);
+        let longest = if talk { people::MOST_BYTES as u64 } else { said::MOST_TEXT };
+        let who = backbone.who(Role::Edge, name, longest);
         let line =
             Line::new(Addresses::new(engine.urls.clone(), random()), who, engine.trust()?, clock)?;
         let edge = Edge::new(&backbone, random(), name);
         let (news, room) = (News::default(), engine.room.to_string());
-        let mut downlink = Self { line, edge, clock, news, room };
+        let mut downlink = Self { line, edge, clock, news, room, unsaid: 0 };
         let mut since_us = Some(clock.now_us());
         while !stop.is_requested() {
             let mut begun = None;
@@ -76,6 +86,14 @@ impl Downlink {
                 told => warn_of(&told),
             })?;
             if let Some(stream) = begun {
+                if talk && stream.talk {
+                    downlink.edge.let_people_speak();
+                } else if talk {
+                    warn!(
+                        "nobody can speak here: where the sound is, a server runs without --talk. Start it there with \
+                         --talk, and this one again"
+                    );
+                }
                 return Ok(Some((downlink, stream)));
             }
             let is_long = |since_us| clock.now_us().saturating_sub(since_us) > SOON_US;
@@ -124,6 +142,26 @@ impl Downlink {
         Ok(())
     }
 
+    /// Ends the wait of whoever takes turns.
+    pub(super) fn waker(&self) -> Arc<Waker> {
+        self.line.waker()
+    }
+
+    /// Tells the origin what people here say, and who they are where that has changed.
+    fn tell_of(&mut self, people: &mut People) {
+        while let Ok(message) = people.heard.try_recv() {
+            let Some((person, spoken)) = people.room.hear(message) else { continue };
+            let is_said = self.line.session().is_some_and(|session| {
+                self.edge.say(session, person, spoken.header, &spoken.payload)
+            });
+            self.unsaid += u64::from(!is_said);
+        }
+        people.room.note_speech(self.clock.now_us());
+        if let Some(news) = people.room.news() {
+            self.edge.tell_people(news);
+        }
+    }
+
     /// What is told of an edge.
     fn figures(&self) -> EngineStats {
         let counts = self.edge.counts();
@@ -132,6 +170,7 @@ impl Downlink {
             room: self.room.clone(),
             url: self.line.works_at().map(ToString::to_string),
             frames: counts.frames,
+            dropped: self.unsaid,
             again: counts.again,
             gaps: counts.gaps,
             refused: counts.refused,
@@ -149,6 +188,7 @@ fn warn_of(told: &Told) {
         ),
         Told::Unusable(why) => warn!("what is sent to this room cannot be served: {why}"),
         Told::Begins(_) | Told::Changes(_) | Told::Frame(_) => {}
+        Told::Everybody(_) | Told::Own(..) => {}
     }
 }
 
@@ -177,6 +217,21 @@ pub(super) fn settings(settings: ServerSettings, stream: &Stream) -> ServerSetti
     ServerSettings { preset, ..settings }
 }
 
+/// People who may speak here.
+pub(super) struct People {
+    room: Room,
+    heard: Receiver<Message>,
+    /// Who is elsewhere, as people here were told.
+    told: Elsewhere,
+}
+
+impl People {
+    /// Those of whom that queue tells, at the edge of that line.
+    pub(super) fn new(downlink: &Downlink, heard: Receiver<Message>) -> Self {
+        Self { room: Room::new(downlink.edge.run()), heard, told: Elsewhere::default() }
+    }
+}
+
 /// What the thread is given.
 pub(super) struct EdgeThread {
     pub(super) downlink: Downlink,
@@ -187,6 +242,8 @@ pub(super) struct EdgeThread {
     pub(super) network: Handle,
     /// Others than listeners who get what is sent.
     pub(super) taps: Vec<Tap>,
+    /// Where people may speak.
+    pub(super) people: Option<People>,
     pub(super) preset: Preset,
     pub(super) counters: Arc<stats::Capture>,
     pub(super) figures: Arc<EngineFigures>,
@@ -206,6 +263,9 @@ impl EdgeThread {
             }
             let in_use = self.network.in_use();
             taps::note_wanted(&self.taps, in_use);
+            if let Some(people) = &mut self.people {
+                self.downlink.tell_of(people);
+            }
             let listening = self.figures.listening();
             self.downlink.turn(in_use, listening, |one| told.push(one))?;
             let now_us = self.downlink.clock.now_us();
@@ -233,7 +293,25 @@ impl EdgeThread {
                 self.stream = stream;
             }
             Told::Changes(stream) => self.change(stream),
+            Told::Own(person, frame) => {
+                if !self.network.send_to(vec![(person, frame)]) {
+                    self.counters.chunks_dropped.add(1);
+                }
+            }
+            Told::Everybody(everybody) => self.learn(everybody),
             told => warn_of(&told),
+        }
+    }
+
+    fn learn(&mut self, everybody: Everybody) {
+        let Some(people) = &mut self.people else { return };
+        for person in people.room.learn(everybody) {
+            // Where the loop is too busy, the person is heard by nobody all the same.
+            let _ = self.network.silence(person);
+        }
+        let elsewhere = people.room.elsewhere(self.figures.listening());
+        if elsewhere != people.told && self.network.set_elsewhere(elsewhere.clone()) {
+            people.told = elsewhere;
         }
     }
 

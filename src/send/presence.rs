@@ -53,6 +53,8 @@ pub struct Presence {
     pub speech: Speech,
     /// Whether nobody shall hear them.
     pub is_muted: bool,
+    /// Whether they have turned their own sound off.
+    pub is_deaf: bool,
     /// How loud they want to hear others, by number, in percent; everybody else at 100.
     pub volumes: Arc<BTreeMap<u32, u16>>,
 }

@@ -23,7 +23,7 @@ use super::taps::Tap;
 use super::tls::{self, Sessions};
 #[cfg(feature = "webrtc")]
 use super::transmit::datagram_socket;
-use super::transmit::{Handle, Snapshot, Transmit};
+use super::transmit::{Handle, MOST_LISTS, Snapshot, TellOthers, Transmit};
 use super::web::Web;
 use super::web::names::Names;
 #[cfg(feature = "webrtc")]
@@ -111,14 +111,7 @@ impl Running {
         let ((casts, mut taps), mut uplink) = (opened.icecast, None);
         let engine: Option<Arc<stats::EngineFigures>> =
             settings.engine.is_some().then(Arc::default);
-        if let Some((wanted, figures)) = settings.engine.as_ref().zip(engine.clone())
-            && !wanted.is_edge
-        {
-            let stream = uplink::stream(&room, &settings.preset);
-            let (tap, delays) = uplink::start((wanted, figures), stream, clock, &stop)?;
-            taps.push(tap);
-            uplink = Some(delays);
-        }
+        let stream = uplink::stream(&room, &settings.preset, settings.talk);
         let mut snapcast = None;
         if let Some(door) = snap_door {
             let delay_ms = Arc::clone(&fitting.delay_ms);
@@ -128,7 +121,33 @@ impl Running {
             snapcast = Some((handle, thread));
         }
         let port = door.local_addr().map_or(settings.preset.port, |address| address.port());
+        let max_talkers = room.max_talkers;
         let (mut transmit, handle, snapshots) = Transmit::new(door, room, clock)?;
+        let may_speak = match &origin {
+            Origin::Engine(edge) => settings.talk && edge.1.talk,
+            _ => settings.talk,
+        };
+        let (mixer, room) = may_speak.then(|| sync_channel(presence::QUEUE)).unzip();
+        if let Some(mixer) = &mixer {
+            let wake = match &origin {
+                Origin::Engine(edge) => Some(edge.0.waker()),
+                _ => None,
+            };
+            transmit.let_listeners_speak(mixer.clone(), wake);
+        }
+        let mut to_edges = None;
+        if let Some((wanted, figures)) = settings.engine.as_ref().zip(engine.clone())
+            && !wanted.is_edge
+        {
+            let people = mixer.map(|mixer| {
+                let (list, lists) = sync_channel(MOST_LISTS);
+                transmit.tell_others(TellOthers::new(list));
+                uplink::People { mixer, network: handle.clone(), lists, max_talkers }
+            });
+            let ways = uplink::start((wanted, figures), (stream, people), clock, &stop)?;
+            taps.push(ways.tap);
+            (uplink, to_edges) = (Some(ways.delay), ways.to_edges);
+        }
         let mut kept = None;
         if let Some((keys, code)) = opened.keys {
             let keeper = room_key::keeper()?;
@@ -179,6 +198,7 @@ impl Running {
                 let (downlink, stream) = *edge;
                 let (network, counters) = (handle.clone(), Arc::clone(&counters));
                 let preset = settings.preset.clone();
+                let people = room.map(|heard| edge::People::new(&downlink, heard));
                 let edge = EdgeThread {
                     downlink,
                     stream,
@@ -186,6 +206,7 @@ impl Running {
                     delay_ms,
                     network,
                     taps,
+                    people,
                     preset,
                     counters,
                     figures: engine.clone().unwrap_or_default(),
@@ -198,16 +219,15 @@ impl Running {
                 let (chunk, counted) = (preset.chunk_size, Arc::clone(&counters));
                 let mut mix = Mix::new(format, chunk, layout, named, counted, clock.now_us());
                 mix.record(recordings.take_taps(), &source.to_string());
-                if settings.talk {
-                    let (people, room) = sync_channel(presence::QUEUE);
-                    transmit.let_listeners_speak(people);
-                    let own = OwnMixes::start(format, chunk, layout, &handle, &counters, &stop)?;
+                if let Some(room) = room {
+                    let ways = (&handle, to_edges.as_ref());
+                    let own = OwnMixes::start(format, chunk, layout, ways, &counters, &stop)?;
                     mix.let_people_speak(room, own, settings.duck_db.into());
                 }
                 beside.into_iter().try_for_each(|source| mix.add(source))?;
                 origin.feed(&mut mix, source, &fitting, &counters)?;
                 let network = handle.clone();
-                let mix = MixThread { mix, orders, delay_ms, clock, network, taps };
+                let mix = MixThread { mix, orders, delay_ms, clock, network, to_edges, taps };
                 Box::new(|stop| mix.run(stop))
             }
         };

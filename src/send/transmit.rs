@@ -14,6 +14,7 @@ mod crowd;
 pub mod datagram_socket;
 mod datagrams;
 mod door;
+mod elsewhere;
 mod guests;
 mod handle;
 mod history;
@@ -60,6 +61,7 @@ use by_fetch::ByFetch;
 use codes::Invitation;
 pub use codes::{Shown, new_code};
 use datagrams::Datagrams;
+pub use elsewhere::{Elsewhere, MOST_LISTS, TellOthers};
 use guests::Guests;
 use handle::Order;
 pub use handle::{Change, Handle, Shape};
@@ -340,6 +342,7 @@ impl Transmit {
                     frames.into_iter().for_each(|(person, frame)| self.hear_own(person, frame));
                 }
                 Ok(Order::Silence(person)) => self.silence(person),
+                Ok(Order::Elsewhere(elsewhere)) => self.take_elsewhere(elsewhere),
                 Ok(Order::Change(change)) => self.change(change),
                 Ok(Order::Anew(shape)) => self.begin_anew(&shape),
                 Ok(Order::Within(within_ms)) => self.room.welcome.within_ms = within_ms,

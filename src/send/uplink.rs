@@ -1,6 +1,9 @@
 //! The uplink thread: gives an engine what others than listeners here want, and sleeps.
 //! [`Uplink`] decides what is said, [`Line`] has the socket.
 
+mod far_people;
+mod talking;
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
@@ -8,6 +11,7 @@ use std::time::Duration;
 use log::{info, warn};
 
 use super::taps::{self, Tap, Tapped};
+use super::to_edges::ToEdges;
 use super::transmit::Room;
 use crate::clock::Clock;
 use crate::codec::Codec;
@@ -25,6 +29,8 @@ use crate::settings::EngineSettings;
 use crate::shutdown::Shutdown;
 use crate::stats::{EdgeStats, EngineFigures, EngineStats, MOST_EDGES, TOLD_EVERY_US};
 use crate::threads::{Priority, spawn};
+pub(super) use talking::People;
+use talking::Talking;
 
 /// Where nothing wakes the thread, it looks around so often.
 const REST: Duration = Duration::from_millis(50);
@@ -32,8 +38,8 @@ const REST: Duration = Duration::from_millis(50);
 /// New delays that wait for the thread: a person makes them.
 const MOST_DELAYS: usize = 4;
 
-/// What an engine is told of a room whose preset this is.
-pub(super) fn stream(room: &Room, preset: &Preset) -> Stream {
+/// What an engine is told of a room whose preset this is; `talk` says whether people may speak there.
+pub(super) fn stream(room: &Room, preset: &Preset, talk: bool) -> Stream {
     let every_codec = || vec![Codec::Float32.to_string()];
     Stream {
         version: said::VERSION,
@@ -47,21 +53,31 @@ pub(super) fn stream(room: &Room, preset: &Preset) -> Stream {
         opus_frames: room.opus.frames,
         opus_delay: room.opus.delay,
         codecs: preset.codecs.clone().unwrap_or_else(every_codec),
+        talk,
     }
 }
 
-/// Starts the thread of a server that sends that stream. Returns where sound goes in, and where a new delay does:
-/// ms, and the capture time from which it holds, in µs.
+/// The ways to the thread.
+pub(super) struct Ways {
+    /// Where sound goes in.
+    pub(super) tap: Tap,
+    /// Where a new delay does: ms, and the capture time from which it holds, in µs.
+    pub(super) delay: SyncSender<(u32, u64)>,
+    /// Where sound for people at edges does, where people may speak.
+    pub(super) to_edges: Option<ToEdges>,
+}
+
+/// Starts the thread of a server that sends that stream, and lets people speak there if `people` is given.
 ///
 /// # Errors
 /// [`Error::File`](crate::Error::File) where the room's key cannot be read or made; if the system gives no thread or
 /// no event queue.
 pub(super) fn start(
     (engine, figures): (&EngineSettings, Arc<EngineFigures>),
-    stream: Stream,
+    (stream, people): (Stream, Option<People>),
     clock: Clock,
     stop: &Shutdown,
-) -> Result<(Tap, SyncSender<(u32, u64)>)> {
+) -> Result<Ways> {
     let backbone = key::own(&engine.room)?;
     let who = backbone.who(Role::Origin, &stream.name, stream.longest());
     let line =
@@ -70,10 +86,16 @@ pub(super) fn start(
     let (delay, delays) = sync_channel(MOST_DELAYS);
     let uplink = Uplink::new(&backbone, random(), stream);
     let room = engine.room.to_string();
-    let thread = UplinkThread { line, uplink, tapped, delays, clock, room, figures };
+    let (to_edges, talking) = people
+        .map(|people| {
+            let (to_edges, orders) = ToEdges::new(line.waker());
+            (to_edges, Talking::new(people, orders))
+        })
+        .unzip();
+    let thread = UplinkThread { line, uplink, tapped, delays, talking, clock, room, figures };
     let heard = stop.clone();
     spawn("uplink", Priority::Ordinary, stop, move || thread.run(&heard))?;
-    Ok((tap, delay))
+    Ok(Ways { tap, delay, to_edges })
 }
 
 /// What the thread is given.
@@ -83,6 +105,8 @@ struct UplinkThread {
     tapped: Tapped,
     /// New delays.
     delays: Receiver<(u32, u64)>,
+    /// Where people may speak.
+    talking: Option<Talking>,
     clock: Clock,
     room: String,
     figures: Arc<EngineFigures>,
@@ -94,7 +118,7 @@ impl UplinkThread {
     /// # Errors
     /// If the system's event queue breaks.
     fn run(mut self, shutdown: &Shutdown) -> Result<()> {
-        let (uplink, clock) = (&mut self.uplink, self.clock);
+        let (uplink, clock, talking) = (&mut self.uplink, self.clock, &mut self.talking);
         let (mut news, mut told_us) = (News::default(), 0);
         while !shutdown.is_requested() {
             self.delays.try_iter().for_each(|(ms, from_us)| uplink.change_delay(ms, from_us));
@@ -102,6 +126,9 @@ impl UplinkThread {
             self.tapped.want(Codec::all().into_iter().filter(|codec| uplink.wants(*codec, now_us)));
             while let Some(frame) = self.tapped.take() {
                 uplink.take(&frame, now_us);
+            }
+            if let Some(talking) = talking {
+                talking.turn(uplink, self.figures.listening(), now_us);
             }
             if now_us >= told_us + TOLD_EVERY_US {
                 told_us = now_us;
@@ -116,7 +143,12 @@ impl UplinkThread {
             let lost = self.line.turn(REST, |writer, event| match event {
                 Event::Ready => uplink.begin(writer),
                 Event::Message { subscription, reply, payload, .. } => {
-                    uplink.hear(subscription, reply, payload, clock.now_us(), writer);
+                    let now_us = clock.now_us();
+                    uplink.hear(subscription, reply, payload, now_us, writer, |heard| {
+                        if let Some(talking) = talking {
+                            talking.hear(heard, now_us);
+                        }
+                    });
                 }
                 Event::Forbidden(why) if news.forbids(why) => {
                     warn!("servers elsewhere do not hear all of this: the engine says {why}");

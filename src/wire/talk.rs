@@ -133,6 +133,13 @@ pub struct People {
     pub you: u32,
     /// Everybody, those who can talk first.
     pub people: Vec<Person>,
+    /// How many more listen by way of other servers, without a name here.
+    #[serde(default, skip_serializing_if = "is_nobody")]
+    pub elsewhere: u32,
+}
+
+fn is_nobody(count: &u32) -> bool {
+    *count == 0
 }
 
 /// One person in [`People`].
@@ -183,7 +190,7 @@ impl People {
     /// The whole typed frame.
     #[must_use]
     pub fn frame(&self) -> Vec<u8> {
-        Self::frame_around(self.you, &Self::list(&self.people))
+        Self::frame_around(self.you, &Self::list(&self.people), self.elsewhere)
     }
 
     /// The list alone, for many [frames](Self::frame_around) that differ in who reads them.
@@ -193,10 +200,13 @@ impl People {
         serde_json::to_string(people).unwrap_or_default()
     }
 
-    /// The whole typed frame for person number `you` around a [list](Self::list).
+    /// The whole typed frame for person number `you` around a [list](Self::list), where so many more listen
+    /// `elsewhere`.
     #[must_use]
-    pub fn frame_around(you: u32, list: &str) -> Vec<u8> {
-        typed(kind::PEOPLE, format!("{{\"you\":{you},\"people\":{list}}}").as_bytes())
+    pub fn frame_around(you: u32, list: &str, elsewhere: u32) -> Vec<u8> {
+        let elsewhere =
+            if elsewhere > 0 { format!(",\"elsewhere\":{elsewhere}") } else { String::new() };
+        typed(kind::PEOPLE, format!("{{\"you\":{you},\"people\":{list}{elsewhere}}}").as_bytes())
     }
 }
 
@@ -331,11 +341,12 @@ mod tests {
             is_deaf: false,
             is_speaking: false,
         };
-        let people = People { you: u32::MAX, people: vec![person.clone(); MAX_PEOPLE] };
+        let people = vec![person.clone(); MAX_PEOPLE];
+        let people = People { you: u32::MAX, people, elsewhere: u32::MAX };
         assert!(people.frame().len() <= PLAIN_HEADER + MAX_PEOPLE_BYTES);
         assert_eq!(People::read(&people.frame()[5..]), Ok(people));
         let short = Person { name: String::new(), ..person };
-        let more = People { you: 1, people: vec![short; MAX_PEOPLE + 1] };
+        let more = People { you: 1, people: vec![short; MAX_PEOPLE + 1], elsewhere: 0 };
         assert_eq!(People::read(&more.frame()[5..]).map(|read| read.people.len()), Ok(MAX_PEOPLE));
     }
 }

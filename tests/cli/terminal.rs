@@ -371,7 +371,11 @@ fn who_is_there_stands_there_and_one_persons_volume_is_turned_by_keys() {
     let mut window = talker(&server, &["--talk"]);
     window.wait_for("microphone missing  (speak, and you are heard)");
     let anna = Person { is_speaking: true, ..person(5, "Anna") };
-    server.tell(&People { you: 2, people: vec![person(2, "me"), anna, person(6, "Ben")] });
+    server.tell(&People {
+        you: 2,
+        people: vec![person(2, "me"), anna, person(6, "Ben")],
+        elsewhere: 0,
+    });
     window.wait_for("in the room:  ● Anna  Ben");
     window.wait_for("tab one person");
     window.press("\t\t");

@@ -5,6 +5,7 @@ mod configured;
 mod flow;
 mod outages;
 mod refused;
+mod talk;
 
 use std::ffi::OsStr;
 use std::path::Path;

@@ -22,6 +22,8 @@ mod support {
     pub(crate) mod free_port;
     pub(crate) mod program;
     pub(crate) mod scratch;
+    #[cfg(feature = "https")]
+    pub(crate) mod sealed_way;
     pub(crate) mod servers;
     pub(crate) mod tone;
     pub(crate) mod waiting;

@@ -1,6 +1,5 @@
 //! Icecast behind a proxy that speaks TLS.
 
-use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -15,10 +14,8 @@ use crate::icecast::{Icecast, SHORT_BURST};
 use crate::player::listen;
 use crate::real::{COMES_LATE, is_the_tone, password};
 use crate::support::scratch::Scratch;
+use crate::support::sealed_way::pass_on;
 use crate::support::servers::server;
-
-/// How long a connection waits for one side before it looks at the other.
-const LOOK: Duration = Duration::from_millis(2);
 
 /// A proxy for `server`, and its certificate in PEM.
 fn proxy(server: SocketAddr) -> (SocketAddr, String) {
@@ -37,43 +34,10 @@ fn proxy(server: SocketAddr) -> (SocketAddr, String) {
         for near in door.incoming().flatten() {
             let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
             // Either end may go in the middle of it.
-            thread::spawn(move || pass_on(near, TcpStream::connect(server)?, tls));
+            thread::spawn(move || pass_on(TcpStream::connect(server)?, near, tls.into()));
         }
     });
     (address, made.cert.pem())
-}
-
-fn pass_on(mut near: TcpStream, mut far: TcpStream, mut tls: ServerConnection) -> io::Result<()> {
-    near.set_read_timeout(Some(LOOK))?;
-    far.set_read_timeout(Some(LOOK))?;
-    let mut buffer = [0; 16 * 1024];
-    let waits =
-        |e: &io::Error| matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
-    loop {
-        match tls.read_tls(&mut near) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {
-                let state = tls.process_new_packets().map_err(io::Error::other);
-                while tls.wants_write() {
-                    tls.write_tls(&mut near)?;
-                }
-                let mut said = vec![0; state?.plaintext_bytes_to_read()];
-                tls.reader().read_exact(&mut said)?;
-                far.write_all(&said)?;
-            }
-            Err(e) if waits(&e) => {}
-            Err(e) => return Err(e),
-        }
-        match far.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => tls.writer().write_all(&buffer[..count])?,
-            Err(e) if waits(&e) => {}
-            Err(e) => return Err(e),
-        }
-        while tls.wants_write() {
-            tls.write_tls(&mut near)?;
-        }
-    }
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn longest_list() -> Vec<u8> {
         is_deaf: false,
         is_speaking: false,
     };
-    People { you: u32::MAX, people: vec![person; MAX_PEOPLE] }.frame()
+    People { you: u32::MAX, people: vec![person; MAX_PEOPLE], elsewhere: 0 }.frame()
 }
 
 #[test]

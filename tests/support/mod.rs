@@ -30,6 +30,8 @@ mod room_people;
 pub(crate) mod room_server;
 mod said;
 mod scratch;
+#[cfg(feature = "https")]
+mod sealed_way;
 pub(crate) mod servers;
 #[cfg(unix)]
 mod signals;

@@ -1,10 +1,8 @@
 //! A way through TLS for helpers that speak to bare sockets.
 
-use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls13_signature};
@@ -12,8 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 use sha2::{Digest, Sha256};
 
-/// How long a connection waits for one side before it looks at the other.
-const LOOK: Duration = Duration::from_millis(2);
+use super::sealed_way::pass_on;
 
 /// Trusts the certificate that has this fingerprint, as somebody does who has compared it.
 #[derive(Debug)]
@@ -85,40 +82,10 @@ pub(crate) fn tunnel(server: SocketAddr, fingerprint: &str) -> SocketAddr {
         for near in door.incoming() {
             let config = Arc::clone(&config);
             // Either end may go in the middle of it.
-            thread::spawn(move || pass_on(near?, TcpStream::connect(server)?, begin(&config)));
+            thread::spawn(move || {
+                pass_on(near?, TcpStream::connect(server)?, begin(&config).into())
+            });
         }
     });
     address
-}
-
-fn pass_on(mut near: TcpStream, mut far: TcpStream, mut tls: ClientConnection) -> io::Result<()> {
-    near.set_read_timeout(Some(LOOK))?;
-    far.set_read_timeout(Some(LOOK))?;
-    let mut buffer = [0; 16 * 1024];
-    let waits =
-        |e: &io::Error| matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
-    loop {
-        match near.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => tls.writer().write_all(&buffer[..count])?,
-            Err(e) if waits(&e) => {}
-            Err(e) => return Err(e),
-        }
-        while tls.wants_write() {
-            tls.write_tls(&mut far)?;
-        }
-        match tls.read_tls(&mut far) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            Err(e) if waits(&e) => continue,
-            Err(e) => return Err(e),
-        }
-        let state = tls.process_new_packets().map_err(io::Error::other)?;
-        let mut said = vec![0; state.plaintext_bytes_to_read()];
-        tls.reader().read_exact(&mut said)?;
-        near.write_all(&said)?;
-        if state.peer_has_closed() {
-            return Ok(());
-        }
-    }
 }

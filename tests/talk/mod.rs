@@ -5,7 +5,7 @@ mod duck;
 mod mix_minus;
 mod most;
 mod people;
-mod person;
+pub(crate) mod person;
 mod wrong;
 
 use crate::support::program::Program;

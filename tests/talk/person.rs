@@ -196,7 +196,8 @@ pub(crate) fn converse(person: &mut Person, length: Duration, sample: impl Fn(u6
     start_us
 }
 
-fn converse_from(
+/// Somebody speaks for `length`, `sample` of each frame's number, the first of which was captured at `start_us`.
+pub(crate) fn converse_from(
     person: &mut Person,
     start_us: u64,
     length: Duration,

@@ -1,7 +1,8 @@
 use super::*;
 use crate::codec::pcm::Dither;
 use crate::engine::nats::{Event, Who};
-use crate::engine::uplink::Uplink;
+use crate::engine::people::{FarPeople, FarPerson, Known};
+use crate::engine::uplink::{Heard, Uplink};
 use crate::secure::Key;
 use crate::wire::AudioHeader;
 
@@ -21,6 +22,9 @@ struct Two {
     now_us: u64,
     position: u64,
     told: Vec<Told>,
+    /// What the origin is told of people: the run of their edge and they, or who speaks and what.
+    people: Vec<(u64, FarPeople)>,
+    voices: Vec<(u64, u32, Vec<u8>)>,
     /// What is published on the way to the edge is lost.
     is_cut: bool,
 }
@@ -45,6 +49,7 @@ fn stream() -> Stream {
         opus_frames: 960,
         opus_delay: 312,
         codecs: vec!["s16".to_owned()],
+        talk: true,
     }
 }
 
@@ -78,6 +83,8 @@ impl Two {
             now_us: 1_000_000,
             position: 0,
             told: Vec::new(),
+            people: Vec::new(),
+            voices: Vec::new(),
             is_cut: false,
         };
         two.edge.want(&mut two.edge_line, |codec| codec == CODEC, 3, two.now_us);
@@ -116,11 +123,26 @@ impl Two {
                 let number = match &subject {
                     subject if subject.ends_with("want") => 1,
                     subject if subject.ends_with("time") => 2,
+                    subject if subject.ends_with("people") => 4,
+                    subject if subject.ends_with("voice") => 5,
                     _ => 3,
                 };
                 let (uplink, now_us) = (&mut self.uplink, self.now_us + AHEAD_US);
+                let (people, voices) = (&mut self.people, &mut self.voices);
                 through(&mut self.origin_line, number, reply.as_deref(), &body, |writer, body| {
-                    uplink.hear(number, reply.as_deref(), body, now_us, writer);
+                    uplink.hear(
+                        number,
+                        reply.as_deref(),
+                        body,
+                        now_us,
+                        writer,
+                        |heard| match heard {
+                            Heard::People { run, people: those } => people.push((run, those)),
+                            Heard::Voice { run, person, frame } => {
+                                voices.push((run, person, frame.to_vec()));
+                            }
+                        },
+                    );
                 });
             }
             for (subject, _, body) in down {
@@ -132,6 +154,8 @@ impl Two {
                     subject if subject.ends_with("stream") => STREAM,
                     subject if subject.ends_with("time") => TIME,
                     subject if subject.ends_with("past") => MISSED,
+                    subject if subject.ends_with("everybody") => EVERYBODY,
+                    subject if subject.contains(".own.") => OWN,
                     _ => number(CODEC),
                 };
                 let (edge, told, now_us) = (&mut self.edge, &mut self.told, self.now_us);
@@ -300,4 +324,121 @@ fn an_edge_to_which_all_sound_comes_too_late_goes_another_way() {
     assert!(edge.is_behind(from_us + BEHIND_US));
     edge.begin(&mut Writer::default());
     assert!(!edge.is_behind(from_us + BEHIND_US), "another connection has its own time");
+}
+
+/// Somebody at the edge who has a microphone.
+fn ann() -> FarPerson {
+    FarPerson {
+        person: 3,
+        connection: 7,
+        id: "1".to_owned(),
+        name: "Ann".to_owned(),
+        codec: "s16".to_owned(),
+        microphone: None,
+        is_muted: false,
+        is_deaf: false,
+        volumes: [(1, 50)].into(),
+    }
+}
+
+#[test]
+fn the_origin_is_told_who_is_at_an_edge_at_once_and_again_and_the_edge_who_is_elsewhere() {
+    let mut two = Two::meet();
+    two.edge.let_people_speak();
+    let ann = FarPeople { people: vec![ann()] };
+    two.pass(1_000);
+    two.edge.tell_people(ann.clone());
+    two.pass(20);
+    assert_eq!(two.people, [(9, ann.clone())]);
+    two.pass(5_000);
+    assert!((5..=7).contains(&two.people.len()), "{}", two.people.len());
+    let known = Known {
+        person: 1,
+        name: "Bob".to_owned(),
+        can_talk: true,
+        is_muted: false,
+        is_deaf: false,
+        is_speaking: false,
+        at: None,
+    };
+    let everybody = Everybody { people: vec![known], listening: 4 };
+    two.uplink.tell_everybody(everybody.clone());
+    two.pass(20);
+    let told = |told: &&Told| matches!(told, Told::Everybody(those) if *those == everybody);
+    assert_eq!(two.told.iter().filter(told).count(), 1);
+}
+
+#[test]
+fn what_somebody_at_an_edge_says_comes_with_the_origins_time_and_own_sound_with_the_edges() {
+    let mut two = Two::meet();
+    two.edge.let_people_speak();
+    let header = AudioHeader { flags: 0, frames: 2, position: 40, captured_us: two.now_us };
+    assert!(!two.edge.say(&mut two.edge_line, 3, header, &[1; 4]), "no clock is known yet");
+    two.pass(1_000);
+    let header = AudioHeader { captured_us: two.now_us, ..header };
+    assert!(two.edge.say(&mut two.edge_line, 3, header, &[1; 4]));
+    two.talk();
+    let [(9, 3, said)] = &two.voices[..] else { panic!("{:?}", two.voices) };
+    let (said, payload) = AudioHeader::split(said).unwrap();
+    assert_eq!((said.position, said.frames, payload), (40, 2, &[1; 4][..]));
+    assert!(said.captured_us.abs_diff(two.now_us + AHEAD_US) < 1_000);
+
+    let captured_us = two.now_us + AHEAD_US;
+    let header = AudioHeader { flags: 0, frames: 480, position: 960, captured_us };
+    let frame = AudioFrame::pcm(CODEC, header, &[0.5; 960], &mut Dither::default()).unwrap();
+    two.uplink.take_own(9, 3, frame.clone());
+    two.uplink.take_own(8, 3, frame);
+    two.talk();
+    let own = two.told.iter().filter_map(|told| match told {
+        Told::Own(person, frame) => Some((*person, *frame.header())),
+        _ => None,
+    });
+    let [(3, header)] = own.collect::<Vec<_>>()[..] else { panic!("its own, and no other's") };
+    assert_eq!(header.position, 960);
+    assert!(header.captured_us.abs_diff(two.now_us) < 1_000);
+}
+
+#[test]
+fn an_edge_where_nobody_may_speak_says_and_asks_nothing_of_people() {
+    let mut two = Two::meet();
+    two.edge.tell_people(FarPeople { people: vec![ann()] });
+    two.pass(3_000);
+    assert!(two.people.is_empty());
+}
+
+#[test]
+fn sound_for_one_person_waits_for_what_everybody_gets_before_it() {
+    let mut two = Two::meet();
+    two.edge.let_people_speak();
+    two.pass(1_000);
+    two.is_cut = true;
+    two.pass(20);
+    two.is_cut = false;
+    two.told.clear();
+    // What is missing is asked for, and what comes meanwhile waits.
+    two.now_us += 10_000;
+    let captured_us = two.now_us + AHEAD_US;
+    let position = two.position;
+    let header = AudioHeader { flags: 0, frames: FRAMES, position, captured_us };
+    let frame = AudioFrame::pcm(CODEC, header, &[0.5; 960], &mut Dither::default()).unwrap();
+    two.uplink.take(&frame, captured_us);
+    two.uplink.take_own(9, 3, frame);
+    two.talk();
+    let order: Vec<_> = two
+        .told
+        .iter()
+        .filter_map(|told| match told {
+            Told::Frame(frame) => Some((false, frame.header().position)),
+            Told::Own(_, frame) => Some((true, frame.header().position)),
+            _ => None,
+        })
+        .collect();
+    let step = u64::from(FRAMES);
+    let all = [
+        (false, position - 2 * step),
+        (false, position - step),
+        (false, position),
+        (true, position),
+    ];
+    assert_eq!(order, all);
 }

@@ -99,7 +99,7 @@ impl Talker {
     ///
     /// # Errors
     /// The [`Violation`] for which the talker must be closed.
-    pub(super) fn take(&mut self, body: &[u8], now_us: u64) -> Result<Option<Spoken>, Violation> {
+    pub fn take(&mut self, body: &[u8], now_us: u64) -> Result<Option<Spoken>, Violation> {
         self.begin_second(now_us);
         let (header, payload) = AudioHeader::split(body)?;
         codec::check_payload(self.codec, payload, header.frames, self.format.channels)?;

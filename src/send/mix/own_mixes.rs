@@ -14,6 +14,7 @@ use crate::codec::opus::Layout;
 use crate::error::Result;
 use crate::format::Format;
 use crate::send::mix::combine::Combine;
+use crate::send::to_edges::ToEdges;
 use crate::send::transmit::Handle;
 use crate::shutdown::Shutdown;
 use crate::stats;
@@ -49,7 +50,7 @@ struct Thread {
 
 impl OwnMixes {
     /// Threads for mixes in `format`, in pieces of chunks of `chunk_size` frames, whose Opus is cut as
-    /// `layout` says. Frames go to `network`.
+    /// `layout` says. Frames go to `network`, those for people at edges by the other way.
     ///
     /// # Errors
     /// If the system gives no thread.
@@ -57,7 +58,7 @@ impl OwnMixes {
         format: Format,
         chunk_size: u32,
         layout: Layout,
-        network: &Handle,
+        (network, to_edges): (&Handle, Option<&ToEdges>),
         counters: &Arc<stats::Capture>,
         stop: &Shutdown,
     ) -> Result<Self> {
@@ -68,8 +69,11 @@ impl OwnMixes {
         for _ in 0..count {
             let (sender, jobs) = sync_channel(room);
             let (network, counters) = (network.clone(), Arc::clone(counters));
-            let work =
-                move || run(&jobs, Worker::new(format, chunk_size, layout), &network, &counters);
+            let to_edges = to_edges.cloned();
+            let work = move || {
+                let worker = Worker::new(format, chunk_size, layout);
+                run(&jobs, worker, (&network, to_edges.as_ref()), &counters)
+            };
             let handle = Some(spawn("mixes", Priority::Soon, stop, work)?);
             let changed = BTreeSet::new();
             threads.push(Thread { jobs: Some(sender), handle, changed, is_busy: false });
@@ -143,10 +147,18 @@ impl Drop for OwnMixes {
     }
 }
 
-fn run(jobs: &Receiver<Job>, mut worker: Worker, network: &Handle, counters: &stats::Capture) {
+fn run(
+    jobs: &Receiver<Job>,
+    mut worker: Worker,
+    (network, to_edges): (&Handle, Option<&ToEdges>),
+    counters: &stats::Capture,
+) {
     while let Ok(job) = jobs.recv() {
         let mut frames = Vec::new();
         worker.work(job, |person, frame| frames.push((person, frame)));
+        if let Some(to_edges) = to_edges {
+            counters.chunks_dropped.add(to_edges.take_from(&mut frames));
+        }
         let count = frames.len() as u64;
         if count > 0 && !network.send_to(frames) {
             counters.chunks_dropped.add(count);

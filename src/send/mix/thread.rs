@@ -11,6 +11,7 @@ use super::desk::Asked;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::send::taps::{self, Tap};
+use crate::send::to_edges::{ToEdges, is_far};
 use crate::send::transmit::Handle;
 use crate::shutdown::Shutdown;
 use crate::threads::cpu_us;
@@ -23,6 +24,8 @@ pub(in crate::send) struct MixThread {
     pub(in crate::send) delay_ms: Arc<AtomicU32>,
     pub(in crate::send) clock: Clock,
     pub(in crate::send) network: Handle,
+    /// The way to people at edges, where there may be any.
+    pub(in crate::send) to_edges: Option<ToEdges>,
     /// Others than listeners who get what is sent.
     pub(in crate::send) taps: Vec<Tap>,
 }
@@ -51,12 +54,20 @@ impl MixThread {
                 network.send(frame)
             };
             if let Some(person) = self.mix.turn(now_us, delay_ms, in_use, spent_us, send)
-                && self.network.silence(person)
+                && self.may_silence(person)
             {
                 self.mix.silence(person);
             }
             std::thread::sleep(Duration::from_micros(self.mix.rest_us(self.clock.now_us())));
         }
         Ok(())
+    }
+
+    /// Tells whoever has that person's connection that they may speak no more. `false` where that is too busy.
+    fn may_silence(&self, person: u32) -> bool {
+        match &self.to_edges {
+            Some(to_edges) if is_far(person) => to_edges.silence(person),
+            _ => self.network.silence(person),
+        }
     }
 }

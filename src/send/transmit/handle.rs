@@ -9,6 +9,7 @@ use mio::Waker;
 use zeroize::Zeroizing;
 
 use super::codes::Shown;
+use super::elsewhere::Elsewhere;
 
 use crate::codec::opus::Layout;
 use crate::codec::{InUse, Offers};
@@ -26,6 +27,7 @@ pub(super) enum Order {
     Frame(AudioFrame),
     Own(Vec<(u32, AudioFrame)>),
     Silence(u32),
+    Elsewhere(Elsewhere),
     Change(Change),
     Anew(Box<Shape>),
     Within(Option<u32>),
@@ -108,6 +110,12 @@ impl Handle {
     #[must_use]
     pub fn silence(&self, person: u32) -> bool {
         self.offer(Order::Silence(person))
+    }
+
+    /// These are at other servers from now on. `false` if the loop was too busy to take that.
+    #[must_use]
+    pub fn set_elsewhere(&self, elsewhere: Elsewhere) -> bool {
+        self.offer(Order::Elsewhere(elsewhere))
     }
 
     /// Hands on what came from a browser's data channel. `false` if the loop was too busy to take it.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
 use log::warn;
+use mio::Waker;
 
+use super::elsewhere::{Elsewhere, TellOthers};
 use super::names::distinct;
 use super::news::{Item, News};
 use super::roll::Roll;
@@ -41,10 +43,16 @@ pub(super) struct Gathering {
     roll: Roll,
     /// Somebody has come who has not got the list, or lags behind it.
     is_awaited: bool,
+    /// Ends the wait of whoever the mixer is, where it waits for more than people.
+    wake: Option<Arc<Waker>>,
+    /// Those who are at other servers of this room.
+    pub(super) elsewhere: Elsewhere,
+    /// Who tells other servers who is here.
+    pub(super) tell_others: Option<TellOthers>,
 }
 
 impl Gathering {
-    pub(super) fn new(mixer: SyncSender<Message>) -> Self {
+    pub(super) fn new(mixer: SyncSender<Message>, wake: Option<Arc<Waker>>) -> Self {
         Self {
             mixer,
             seats: BTreeMap::new(),
@@ -54,6 +62,9 @@ impl Gathering {
             refused: 0,
             roll: Roll::default(),
             is_awaited: false,
+            wake,
+            elsewhere: Elsewhere::default(),
+            tell_others: None,
         }
     }
 
@@ -69,9 +80,10 @@ impl Gathering {
 }
 
 impl Transmit {
-    /// Lets listeners speak; `mixer` is told who is there and what they say.
-    pub fn let_listeners_speak(&mut self, mixer: SyncSender<Message>) {
-        self.gathering = Some(Gathering::new(mixer));
+    /// Lets listeners speak; `mixer` is told who is there and what they say, and woken by `wake` where it waits for
+    /// more than that.
+    pub fn let_listeners_speak(&mut self, mixer: SyncSender<Message>, wake: Option<Arc<Waker>>) {
+        self.gathering = Some(Gathering::new(mixer, wake));
     }
 
     /// Makes the listener at `index`, who is about to be welcomed, a person of the room: the one at
@@ -112,7 +124,7 @@ impl Transmit {
         (key, name): (Option<&[u8; 32]>, &str),
         talk: Option<Microphone>,
     ) -> Option<String> {
-        self.gathering.as_ref()?;
+        let elsewhere = self.gathering.as_ref()?.elsewhere.talkers();
         let microphone = talk?;
         let (may_talk, known) = self.guests.may_talk(key, name);
         if let Some(known) = known {
@@ -127,7 +139,7 @@ impl Transmit {
                 |seat: &Seat| seat.listener.is_seated() && seat.listener.talker.is_some();
             *at != index && Some(*at) != ghost && seat.as_ref().is_some_and(is_talker)
         });
-        if others.count() >= most as usize {
+        if others.count() + elsewhere >= most as usize {
             return Some(format!(
                 "as many people as this server lets talk ({most}) have a microphone already. Come \
                  again when one of them has left"
@@ -164,7 +176,8 @@ impl Transmit {
         else {
             return;
         };
-        let is_there = |person| gathering.seats.contains_key(&person);
+        let is_there =
+            |person| gathering.seats.contains_key(&person) || gathering.elsewhere.includes(person);
         if seat.listener.grant(wish, is_there)
             && let Some(person) = seat.listener.person
         {
@@ -232,9 +245,14 @@ impl Transmit {
         let person = self.seats.get(index).and_then(|seat| seat.as_ref()?.listener.person);
         if let (Some(gathering), Some(person)) = (&mut self.gathering, person)
             && gathering.seats.get(&person) == Some(&index)
-            && gathering.mixer.try_send(Message::Said { person, spoken }).is_err()
         {
-            gathering.refused += 1;
+            if gathering.mixer.try_send(Message::Said { person, spoken }).is_err() {
+                gathering.refused += 1;
+            }
+            if let Some(wake) = &gathering.wake {
+                // A wake that fails means that nobody waits there any more.
+                let _ = wake.wake();
+            }
         }
     }
 
@@ -268,7 +286,8 @@ impl Transmit {
         let Some(gathering) = &mut self.gathering else {
             return;
         };
-        if !gathering.roll.is_due(gathering.seats.len(), now_us) {
+        let count = gathering.seats.len() + gathering.elsewhere.people.len();
+        if !gathering.roll.is_due(count, now_us) {
             return;
         }
         let seats = gathering.seats.iter();
@@ -277,7 +296,11 @@ impl Transmit {
                 Some((*person, &self.seats.get(*index)?.as_ref()?.listener))
             })
             .filter(|(_, listener)| listener.phase == Phase::Typed);
-        let now = list(listeners, now_us);
+        let mut now = list(listeners, now_us);
+        if let Some(tell_others) = &mut gathering.tell_others {
+            tell_others.tell(&now.people);
+        }
+        gathering.elsewhere.join(&mut now);
         let news = gathering.roll.look(&now, now_us);
         if news.changes.is_empty() && !news.is_whole && !gathering.is_awaited {
             return;
@@ -285,6 +308,7 @@ impl Transmit {
         let mut is_awaited = false;
         let changes = (!news.changes.is_empty()).then(|| news.changes.frame());
         let told = People::list(gathering.roll.told());
+        let elsewhere = gathering.roll.elsewhere();
         for index in 0..self.seats.len() {
             let Some(Some(Seat { listener, .. })) = self.seats.get_mut(index) else { continue };
             let Some(you) = listener.person.filter(|_| listener.phase == Phase::Typed) else {
@@ -292,7 +316,7 @@ impl Transmit {
             };
             let is_behind = !listener.follows_people || listener.outbox.people_wait();
             if news.is_whole || is_behind && Roll::may_list(listener.listed_us, now_us) {
-                listener.outbox.people(People::frame_around(you, &told));
+                listener.outbox.people(People::frame_around(you, &told, elsewhere));
                 (listener.listed_us, listener.follows_people) = (Some(now_us), true);
                 self.touch(index);
             } else if is_behind {
@@ -320,6 +344,7 @@ fn presence(Seat { listener, connection, .. }: &Seat) -> Presence {
         microphone: listener.talker.as_ref().map(|talker| talker.microphone.clone()),
         speech: listener.talker.as_ref().map(Talker::speech).unwrap_or_default(),
         is_muted: listener.is_unheard(),
+        is_deaf: listener.is_deaf,
         volumes: Arc::clone(&listener.volumes),
     }
 }
@@ -336,7 +361,7 @@ fn list<'a>(listeners: impl Iterator<Item = (u32, &'a Listener)>, now_us: u64) -
             is_speaking: listener.is_speaking(now_us),
         })
         .collect();
-    let mut people = People { you: 0, people };
+    let mut people = People { people, ..People::default() };
     people.sort();
     people
 }

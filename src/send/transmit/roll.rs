@@ -74,7 +74,8 @@ impl Roll {
         people.truncate(MAX_CHANGES);
         self.last = people.last().map_or(0, |person| person.person);
         let changes = Changes { people, left };
-        self.has_changed |= !changes.is_empty();
+        self.has_changed |= !changes.is_empty() || now.elsewhere != self.told.elsewhere;
+        self.told.elsewhere = now.elsewhere;
         self.has_moved |= has_moved;
         self.told.change(changes.clone());
         let listed = now_us.saturating_sub(self.listed_us);
@@ -89,6 +90,11 @@ impl Roll {
     /// The list as everybody has been told it.
     pub(super) fn told(&self) -> &[Person] {
         &self.told.people
+    }
+
+    /// How many more were told of without a name.
+    pub(super) fn elsewhere(&self) -> u32 {
+        self.told.elsewhere
     }
 
     /// Whether somebody who was sent a list at `listed_us`, and knows not all that has changed
@@ -116,7 +122,7 @@ mod tests {
     }
 
     fn room(count: u32, name: &str) -> People {
-        People { you: 0, people: (1..=count).map(|who| person(who, name)).collect() }
+        People { people: (1..=count).map(|who| person(who, name)).collect(), ..People::default() }
     }
 
     /// Looks as often as may be for `seconds`, at what `now` says at each look; whole lists, bytes of
@@ -134,7 +140,7 @@ mod tests {
             let news = roll.look(&now(looks), now_us);
             if news.is_whole {
                 lists += 1;
-                bytes += People { you: 1, people: roll.told().to_vec() }.frame().len();
+                bytes += People::frame_around(1, &People::list(roll.told()), 0).len();
             } else if !news.changes.is_empty() {
                 bytes += news.changes.frame().len();
             }

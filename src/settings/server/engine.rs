@@ -97,12 +97,6 @@ impl ServerArgs {
                 "Leave --engine-room out",
             ));
         }
-        if room.is_some() && self.talk.is_some() {
-            return Err(Error::usage(
-                "--talk needs the mix, and an edge has none: it serves what the engine brings as it is",
-                "Leave --talk out here, and let people speak where the sound is",
-            ));
-        }
         if room.is_some()
             && (self.record.is_some() || self.record_tracks.is_some() || self.record_dir.is_some())
         {

@@ -33,6 +33,7 @@ impl Room {
                 microphone: Some(microphone),
                 speech: Speech::default(),
                 is_muted: false,
+                is_deaf: false,
                 volumes: Arc::default(),
             };
             room.says.try_send(Message::Here { person, presence }).unwrap();

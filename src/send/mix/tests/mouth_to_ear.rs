@@ -62,6 +62,7 @@ impl Room {
             microphone: Some(microphone),
             speech: Speech::default(),
             is_muted: false,
+            is_deaf: false,
             volumes: Arc::default(),
         };
         says.try_send(Message::Here { person: 1, presence }).unwrap();

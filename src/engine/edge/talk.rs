@@ -1,0 +1,158 @@
+//! People at an edge: the origin is told who they are and what they say, and tells who is elsewhere and what each of
+//! them is to hear alone.
+
+use std::collections::VecDeque;
+
+use super::{Edge, Origin, Told, track};
+use crate::codec::Codec;
+use crate::engine::nats::Session;
+use crate::engine::people::{Everybody, FarPeople};
+use crate::engine::said::OWN_HEADER;
+use crate::engine::sealed::OVERHEAD;
+use crate::wire::{AudioFrame, AudioHeader, talk_frame};
+
+/// How often the origin is told who is here, in µs: it forgets whom it has not heard of for six times as long.
+const TELL_US: u64 = 1_000_000;
+
+/// Bytes of a talk frame before its body: length and kind.
+const TYPED_HEADER: usize = 5;
+
+/// Frames for single people that wait: those of 64 for as long as sound is held, in packets of 10 ms.
+const MOST_HELD: usize = 2_048;
+
+/// Bytes of a person's number.
+const PERSON: usize = 4;
+
+/// The subscriptions for people.
+pub(super) const EVERYBODY: u64 = 4;
+pub(super) const OWN: u64 = 5;
+
+/// What is known of people here.
+#[derive(Debug, Default)]
+pub(super) struct Talk {
+    /// Whether people may speak here.
+    is_on: bool,
+    is_subscribed: bool,
+    /// Who is here, as JSON.
+    people: Vec<u8>,
+    /// When the origin was last told of them; `None` where it does not know it yet.
+    told_us: Option<u64>,
+    /// Sound for single people that waits for what everybody gets, and was to be heard before it.
+    held: VecDeque<(u32, AudioFrame)>,
+}
+
+impl Talk {
+    /// A connection is there, on which nothing has been said.
+    pub(super) fn begin(&mut self) {
+        (self.is_subscribed, self.told_us) = (false, None);
+    }
+
+    /// Sound for single people begins anew: positions mean something else.
+    pub(super) fn begin_anew(&mut self) {
+        self.told_us = None;
+        self.held.clear();
+    }
+}
+
+impl Edge {
+    /// People here may speak.
+    pub fn let_people_speak(&mut self) {
+        self.talk.is_on = true;
+    }
+
+    /// The number of this run, by which the origin knows this edge.
+    #[must_use]
+    pub fn run(&self) -> u64 {
+        self.mouth.run()
+    }
+
+    /// These are here from now on.
+    pub fn tell_people(&mut self, people: FarPeople) {
+        let json = people.json();
+        if json != self.talk.people {
+            self.talk.people = json;
+            self.talk.told_us = None;
+        }
+    }
+
+    /// Somebody here says this, captured by this server's clock. `false` where it cannot be told: the origin's clock is
+    /// not known, or the connection takes no more.
+    pub fn say(
+        &mut self,
+        session: &mut Session,
+        person: u32,
+        header: AudioHeader,
+        payload: &[u8],
+    ) -> bool {
+        let Some((_, offset)) = self.origin.as_ref().and_then(Origin::known) else { return false };
+        let captured_us = offset.server_us(header.captured_us as f64).max(0.0) as u64;
+        let header = AudioHeader { captured_us, ..header };
+        let Some(frame) = talk_frame(header, payload) else { return false };
+        let body = [&person.to_be_bytes()[..], frame.get(TYPED_HEADER..).unwrap_or(&[])].concat();
+        if !session.has_room(body.len() + OVERHEAD) {
+            return false;
+        }
+        let sealed = self.mouth.seal(&self.subjects.voice, &body);
+        session.publish(&self.subjects.voice, None, &[&sealed])
+    }
+
+    /// Says who is here, as far as that is due.
+    pub(super) fn speak_of_people(&mut self, session: &mut Session, now_us: u64) {
+        if !self.talk.is_on {
+            return;
+        }
+        if !std::mem::replace(&mut self.talk.is_subscribed, true) {
+            session.subscribe(&self.subjects.everybody, EVERYBODY);
+            session.subscribe(&self.subjects.own(self.mouth.run()), OWN);
+        }
+        let is_due = self.talk.told_us.is_none_or(|told_us| now_us >= told_us + TELL_US);
+        if is_due && !self.talk.people.is_empty() {
+            let sealed = self.mouth.seal(&self.subjects.people, &self.talk.people);
+            if session.publish(&self.subjects.people, None, &[&sealed]) {
+                self.talk.told_us = Some(now_us);
+            }
+        }
+    }
+
+    /// Takes what the origin says of people.
+    pub(super) fn learn_everybody(json: &[u8], tell: &mut impl FnMut(Told)) {
+        if let Some(everybody) = Everybody::read(json) {
+            tell(Told::Everybody(everybody));
+        }
+    }
+
+    /// Takes a frame that is for one person here.
+    pub(super) fn take_own(&mut self, said: &[u8], tell: &mut impl FnMut(Told)) {
+        let Some((stream, offset)) = self.origin.as_ref().and_then(Origin::known) else { return };
+        let Some((head, typed)) = said.split_at_checked(OWN_HEADER) else { return };
+        let Some((person, index)) = head.split_at_checked(PERSON) else { return };
+        let (Some(person), Some(index)) = (person.first_chunk(), index.first()) else { return };
+        let person = u32::from_be_bytes(*person);
+        let codec = Codec::all().get(usize::from(*index)).copied();
+        let frame = codec.and_then(|codec| track::read(codec, typed, stream.channels, offset));
+        match frame {
+            Some(frame) => {
+                if self.talk.held.len() == MOST_HELD {
+                    self.talk.held.pop_front();
+                    self.counts.gaps += 1;
+                }
+                self.talk.held.push_back((person, frame));
+                self.hand_on_own(tell);
+            }
+            None => self.counts.refused += 1,
+        }
+    }
+
+    /// Hands on what is for single people. Who begins to hear it goes over from what everybody gets, so that must not
+    /// come later.
+    pub(super) fn hand_on_own(&mut self, tell: &mut impl FnMut(Told)) {
+        while let Some((_, frame)) = self.talk.held.front() {
+            if self.tracks[frame.codec().index()].is_holding() {
+                return;
+            }
+            if let Some((person, frame)) = self.talk.held.pop_front() {
+                tell(Told::Own(person, frame));
+            }
+        }
+    }
+}
