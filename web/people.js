@@ -41,7 +41,8 @@ panel.innerHTML = `
 	</div>
 	<p id="talk-says" role="status"></p>
 	<div id="talk-mode" role="radiogroup" aria-label="When you are heard">${radios.join('')}</div>
-	<ul id="room" aria-labelledby="people-title"></ul>`;
+	<ul id="room" aria-labelledby="people-title"></ul>
+	<p id="elsewhere" hidden></p>`;
 const style = document.createElement('link');
 style.rel = 'stylesheet';
 style.href = 'people.css';
@@ -168,7 +169,9 @@ export class Room {
 	}
 
 	/** @param {Wire.Known} known */
-	#showPeople({you, people}) {
+	#showPeople({you, people, elsewhere}) {
+		$('elsewhere').hidden = elsewhere === 0;
+		setText($('elsewhere'), `and ${elsewhere} more at other places`);
 		const list = $('room');
 		const here = new Set(people.map(({person}) => person));
 		for (const [person, row] of this.#rows) {

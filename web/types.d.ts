@@ -120,6 +120,8 @@ declare namespace Wire {
 	interface Known {
 		you: number;
 		people: Person[];
+		/** How many more listen by way of other servers. */
+		elsewhere: number;
 	}
 
 	interface Person {

@@ -90,7 +90,11 @@ export function changes({bytes}) {
 /** @param {ArrayBuffer} bytes @returns {Wire.Known} */
 function list(bytes) {
 	const said = json(bytes, MAX_PEOPLE_BYTES);
-	return {you: whole(said.you, 0, MAX_PERSON, 'you'), people: persons(said.people)};
+	return {
+		you: whole(said.you, 0, MAX_PERSON, 'you'),
+		people: persons(said.people),
+		elsewhere: whole(said.elsewhere ?? 0, 0, MAX_PERSON, 'elsewhere'),
+	};
 }
 
 /** @param {unknown} said @returns {Wire.Person[]} */

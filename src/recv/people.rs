@@ -120,6 +120,11 @@ impl Room {
             .collect()
     }
 
+    /// How many more listen by way of other servers.
+    pub(crate) fn elsewhere(&self) -> u32 {
+        self.lock().people.elsewhere
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

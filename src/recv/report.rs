@@ -154,6 +154,7 @@ impl Reporter {
                 has_microphone: talking.has_microphone(),
             }),
             others: controls.room.others(),
+            elsewhere: controls.room.elsewhere(),
             is_recording: recorded.files.get() > 0,
             is_simulated: self.is_simulated,
         }

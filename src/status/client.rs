@@ -24,6 +24,8 @@ pub struct View {
     pub mouth: Option<Mouth>,
     /// Who else is there, where the server says.
     pub others: Vec<Other>,
+    /// How many more listen by way of other servers.
+    pub elsewhere: u32,
     /// Whether what is heard is recorded.
     pub is_recording: bool,
     /// Whether the network is a simulated one.
@@ -78,8 +80,8 @@ pub fn lines(stats: &ClientStats, view: &View) -> Vec<String> {
             speaking(stats, mouth, view.keys)
         ));
     }
-    if !view.others.is_empty() {
-        lines.push(people(&view.others));
+    if !view.others.is_empty() || view.elsewhere > 0 {
+        lines.push(people(&view.others, view.elsewhere));
     }
     if view.keys {
         let people = if view.others.is_empty() { "" } else { Key::HELP_PEOPLE };
@@ -112,7 +114,7 @@ fn speaking(stats: &ClientStats, mouth: &Mouth, keys: bool) -> String {
 
 /// The people who are there: a dot before those who speak, an arrow before the one whom the keys
 /// turn.
-fn people(others: &[Other]) -> String {
+fn people(others: &[Other], elsewhere: u32) -> String {
     let mut line = "in the room:".to_owned();
     for (at, other) in others.iter().enumerate() {
         if line.chars().count() > PEOPLE_CELLS {
@@ -133,6 +135,9 @@ fn people(others: &[Other]) -> String {
         if other.is_selected || other.volume_percent != 100 {
             line += &format!(" {} %", other.volume_percent);
         }
+    }
+    if elsewhere > 0 {
+        line += &format!("  and {elsewhere} elsewhere");
     }
     line
 }
@@ -274,6 +279,10 @@ mod tests {
         let crowd = (0..128).map(|n| other(n, &"x".repeat(64), true)).collect();
         let shown = lines(&stats(), &View { others: crowd, ..View::default() });
         assert!(shown[2].ends_with("more") && shown[2].len() < 400, "{}", shown[2]);
+        let view =
+            View { others: vec![other(1, "Anna", true)], elsewhere: 1_204, ..View::default() };
+        let shown = lines(&stats(), &view);
+        assert!(shown.last().unwrap().ends_with("Anna  and 1204 elsewhere"), "{shown:?}");
     }
 
     #[test]

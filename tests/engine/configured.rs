@@ -22,7 +22,7 @@ const OTHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engine/other.crt
 
 /// Writes configurations for so many nodes, and starts them: at ports of their own, because the usual ones may be
 /// somebody's.
-fn nodes(servers: &Servers, count: usize) -> Vec<Node> {
+pub(super) fn nodes(servers: &Servers, count: usize) -> Vec<Node> {
     let folder = servers.scratch.path("engine");
     let words = ["engine", "config", "--nodes", &count.to_string(), "--folder"];
     let mut command = servers.command(&words);
@@ -49,7 +49,7 @@ fn nodes(servers: &Servers, count: usize) -> Vec<Node> {
     (0..count).map(node).collect()
 }
 
-fn tls(node: &Node) -> String {
+pub(super) fn tls(node: &Node) -> String {
     format!("tls://127.0.0.1:{}", node.port)
 }
 

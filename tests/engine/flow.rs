@@ -49,6 +49,7 @@ fn an_edge_that_waits_for_its_room_serves_it_when_it_is_there_and_again_when_it_
     let mut edge = servers.edge();
     edge.wait_for("nothing is sent to the room “room” so far");
     let mut origin = servers.origin();
+    edge.wait_for("Listeners hear 1500 ms after the picture");
     let path = servers.scratch.path("heard.wav");
     let mut listener = servers.listener(&mut edge, &path, &[]);
     listener.wait_for("heard 1500 ms after");

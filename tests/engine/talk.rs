@@ -11,7 +11,7 @@ use super::Servers;
 use crate::support::program::Program;
 use crate::support::tone::amplitude;
 use crate::support::{nats, wait_until};
-use crate::talk::person::{Person, RATE, converse_from, microphone};
+use crate::talk::person::{Person, RATE, converse, converse_from, microphone};
 
 const TONES_HZ: [f64; 3] = [400.0, 700.0, 1_100.0];
 const AMPLITUDE: f64 = 0.1;
@@ -37,7 +37,7 @@ fn levels_db(samples: &[f32]) -> [f64; 3] {
 /// A room without a film, where people may speak at the origin and at two edges.
 struct Conference {
     _node: nats::Node,
-    _origin: Program,
+    origin: Program,
     edges: [Program; 2],
     /// Where the origin is, and the edges.
     at: [SocketAddr; 3],
@@ -47,6 +47,10 @@ impl Conference {
     fn begin(flags: &[&str]) -> Self {
         let node = nats::one();
         let servers = Servers::new(&node.url());
+        Self::of(&servers, node, flags)
+    }
+
+    fn of(servers: &Servers, node: nats::Node, flags: &[&str]) -> Self {
         let usual = ["--source", "none", "--talk", "--max-clients", "0", "--sample-rate", "48000"];
         let patient = ["--playout-delay-ms", "2000", "--max-queue-size", "1000", "--codecs", "f32"];
         let mut origin = servers.server([&usual[..], &patient, flags].concat());
@@ -54,7 +58,7 @@ impl Conference {
         let edge = || servers.server(["--source", "engine:room", "--talk", "--max-clients", "0"]);
         let mut edges = [edge(), edge()];
         let at = [origin.address(), edges[0].address(), edges[1].address()];
-        Self { _node: node, _origin: origin, edges, at }
+        Self { _node: node, origin, edges, at }
     }
 }
 
@@ -87,7 +91,7 @@ fn a_second_of(person: &mut Person, from_us: u64) -> Vec<f32> {
 
 #[test]
 fn who_speaks_at_any_server_of_a_room_is_heard_at_all_of_them_once_and_not_by_themselves() {
-    let Conference { at, edges: _edges, _node, _origin } = Conference::begin(&[]);
+    let Conference { at, edges: _edges, _node, origin: _origin } = Conference::begin(&[]);
     let mut listeners = at.map(|at| Person::join(at, "listener", "f32", None));
     let mut talkers: Vec<Person> =
         at.iter().zip(["origin", "first", "second"]).map(|(at, id)| talker(*at, id)).collect();
@@ -135,7 +139,7 @@ fn who_speaks_at_any_server_of_a_room_is_heard_at_all_of_them_once_and_not_by_th
 
 #[test]
 fn a_wish_for_the_volume_of_somebody_elsewhere_is_granted_for_who_wishes_alone() {
-    let Conference { at, edges: _edges, _node, _origin } = Conference::begin(&[]);
+    let Conference { at, edges: _edges, _node, origin: _origin } = Conference::begin(&[]);
     let talker = talker(at[1], "talker");
     let [mut wishing, other] = ["wishing", "other"].map(|id| Person::join(at[2], id, "f32", None));
     wishing.listen_until("the talker is in the list", |one| others(one).len() == 1);
@@ -153,7 +157,7 @@ fn a_wish_for_the_volume_of_somebody_elsewhere_is_granted_for_who_wishes_alone()
 
 #[test]
 fn as_many_may_talk_in_the_whole_room_as_the_origin_lets_and_others_are_told_why_not() {
-    let Conference { at, edges: _edges, _node, _origin } =
+    let Conference { at, edges: _edges, _node, origin: _origin } =
         Conference::begin(&["--max-talkers", "1"]);
     let mut first = talker(at[1], "first");
     let mut there = Person::join(at[0], "there", "f32", None);
@@ -169,7 +173,7 @@ fn as_many_may_talk_in_the_whole_room_as_the_origin_lets_and_others_are_told_why
 
 #[test]
 fn people_of_an_edge_that_is_gone_are_gone_and_those_who_only_listen_are_a_number() {
-    let Conference { at, edges, _node, _origin } = Conference::begin(&[]);
+    let Conference { at, edges, _node, origin: _origin } = Conference::begin(&[]);
     let mut there = Person::join(at[0], "there", "f32", None);
     let mut others_there = vec![talker(at[1], "talker")];
     let listeners = [(1, "first"), (1, "second"), (2, "third")];
@@ -188,6 +192,35 @@ fn people_of_an_edge_that_is_gone_are_gone_and_those_who_only_listen_are_a_numbe
         there.listen();
         others(&there).is_empty() && elsewhere(&there) == 1
     });
+}
+
+#[cfg(feature = "https")]
+#[test]
+fn an_engine_that_was_configured_here_lets_them_speak_and_hear() {
+    let mut servers = Servers::new("");
+    let node = super::configured::nodes(&servers, 1).remove(0);
+    servers.engine = super::configured::tls(&node);
+    let Conference { at, edges: _edges, _node, origin: _origin } =
+        Conference::of(&servers, node, &[]);
+    let talkers = [(at[1], "first", TONES_HZ[0]), (at[2], "second", TONES_HZ[1])];
+    let threads = talkers.map(|(at, id, hz)| speak(talker(at, id), hz));
+    let [first, second] = threads.map(|thread| levels_db(&thread.join().unwrap().1));
+    assert!(first[0] <= -60.0 && first[1].abs() <= 0.1, "{first:?} dB");
+    assert!(second[1] <= -60.0 && second[0].abs() <= 0.1, "{second:?} dB");
+}
+
+#[test]
+#[ignore = "prints how much later a voice comes by way of an edge; run with --ignored --nocapture on a quiet machine"]
+fn a_voice_from_an_edge_stands_little_later_in_the_mix_than_one_at_the_origin() {
+    let Conference { at, edges: _edges, _node, mut origin } = Conference::begin(&["-v"]);
+    let places = [("the origin", at[0], "person 1 stood"), ("an edge", at[1], "person 10737418")];
+    for (place, at, who) in places {
+        let mut talker = Person::join_in_time(at, place, "f32", microphone("opus"));
+        converse(&mut talker, SPOKEN, tone(TONES_HZ[0]));
+        drop(talker);
+        let line = origin.wait_for(who);
+        println!("at {place}: {line}");
+    }
 }
 
 /// How many more listen elsewhere, as that person was told.

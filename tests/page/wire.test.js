@@ -89,9 +89,19 @@ const READERS = {
 			isDeaf: is.is_deaf,
 			isSpeaking: is.is_speaking,
 		});
-		assert.deepEqual(room.people(read), {you, people: people.map(meant)});
+		assert.deepEqual(room.people(read), {you, people: people.map(meant), elsewhere: 0});
 	},
 };
+
+test('how many more listen at other servers is read where it is said, and stays through changes', () => {
+	const said = {you: 1, people: [], elsewhere: 1204};
+	const frame = wire.jsonFrame(wire.Kind.people, said);
+	const read = wire.read(frame);
+	assert.ok(read?.kind === 'people');
+	assert.equal(room.people(read).elsewhere, 1204);
+	read.changes.push(wire.jsonFrame(wire.Kind.changes, {people: [], left: [7]}));
+	assert.equal(room.people(read).elsewhere, 1204);
+});
 
 READERS.changes = (read, {people, left}) => {
 	const before = wire.read(bytesOf('039-people'));
