@@ -27,9 +27,9 @@ const MOST_APART_US: f64 = 300.0;
 
 /// What a listener knows of each position.
 #[derive(Debug, Default)]
-struct Heard {
+pub(crate) struct Heard {
     /// When it came, and when it was captured by the server's clock, in µs.
-    frames: BTreeMap<u64, (u64, u64)>,
+    pub(crate) frames: BTreeMap<u64, (u64, u64)>,
     clock: ServerClock,
 }
 
@@ -42,7 +42,7 @@ impl Heard {
 }
 
 /// Listens for a while.
-fn listen(server: SocketAddr, clock: Clock, listening: Duration) -> Result<Heard> {
+pub(crate) fn listen(server: SocketAddr, clock: Clock, listening: Duration) -> Result<Heard> {
     let mut socket = TcpStream::connect(server)?;
     socket.set_read_timeout(Some(Duration::from_millis(5)))?;
     socket.set_nodelay(true)?;

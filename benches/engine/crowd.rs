@@ -27,7 +27,7 @@ const LISTENING: Duration = Duration::from_secs(20);
 /// Packets of Opus per second: the preset's are of 20 ms.
 const PACKETS_PER_S: u64 = 50;
 
-fn seats(server: SocketAddr, readers: usize) -> Seats {
+pub(crate) fn seats(server: SocketAddr, readers: usize) -> Seats {
     Seats {
         server,
         readers,
@@ -41,7 +41,7 @@ fn seats(server: SocketAddr, readers: usize) -> Seats {
 }
 
 /// µs of processor for each frame that came, of each of these programs, and what came.
-fn cost(
+pub(crate) fn cost(
     programs: &[&Program],
     audiences: Vec<Audience>,
     listening: Duration,

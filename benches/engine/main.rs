@@ -2,7 +2,7 @@
 //! alone, clocks and delays at two edges, and what is heard when something fails.
 //!
 //! Run as a test (`cargo test --bench engine`), everything is done once with a few listeners and for seconds;
-//! `cargo bench --bench engine -- crowd`, `-- clocks` and `-- outages` measure these alone.
+//! `cargo bench --bench engine -- crowd`, and `clocks`, `bound`, `away`, `outages`, measure these alone.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +14,10 @@
 #[path = "../fanout/audience.rs"]
 #[allow(dead_code, reason = "when all are greeted is for the fan-out's bench")]
 mod audience;
+#[cfg(target_os = "linux")]
+mod away;
+#[cfg(target_os = "linux")]
+mod bound;
 #[cfg(target_os = "linux")]
 #[path = "../fanout/browser.rs"]
 mod browser;
@@ -73,9 +77,15 @@ fn measure() -> measuring::Result<()> {
     auralync::send::transmit::sockets::make_room_for(0, 0);
     let measuring = measuring::is_measuring();
     let named = |name: &str| std::env::args().any(|argument| argument == name);
-    let all = !["crowd", "clocks", "outages"].into_iter().any(named);
+    let all = !["away", "bound", "clocks", "crowd", "outages"].into_iter().any(named);
     if all || named("clocks") {
         clocks::measure(measuring)?;
+    }
+    if all || named("bound") {
+        bound::measure(measuring)?;
+    }
+    if all || named("away") {
+        away::measure(measuring)?;
     }
     if all || named("outages") {
         outages::measure(measuring)?;
