@@ -13,7 +13,7 @@ use crate::clock::{Offset, ServerClock};
 use crate::codec::Codec;
 use crate::format::hex;
 use crate::wire::AudioFrame;
-use talk::{EVERYBODY, OWN, Talk};
+use talk::{EVERYBODY, MISSED_OWN, OWN, Talk};
 use track::{Taken, Track};
 
 /// How often an edge says what it wants, in µs.
@@ -35,7 +35,7 @@ const ASK_MS: u32 = 250;
 const STREAM: u64 = 1;
 const TIME: u64 = 2;
 const MISSED: u64 = 3;
-const AUDIO: u64 = 6;
+const AUDIO: u64 = 7;
 
 /// What an edge is told.
 #[derive(Debug)]
@@ -211,7 +211,7 @@ impl Edge {
             let delay_us = u64::from(stream.playout_delay_ms) * 1_000;
             let from_us = offset.server_us(now_us.saturating_sub(delay_us) as f64).max(0.0) as u64;
             *track = Track::beginning(now_us);
-            let message = past(&mut self.mouth, &self.subjects, codec, from_us);
+            let message = past(&mut self.mouth, &self.subjects, codec, from_us, None);
             let reply = format!("{}.past", self.inbox);
             session.publish(&self.subjects.past, Some(&reply), &[&message]);
         }
@@ -255,7 +255,7 @@ impl Edge {
                 self.tracks[index].let_go(&mut self.counts, &mut tell);
             }
         }
-        self.hand_on_own(&mut tell);
+        self.let_own_go(now_us, &mut tell);
     }
 
     /// Takes what came of a subscription.
@@ -271,7 +271,7 @@ impl Edge {
         let subject = match (subscription, codec) {
             (STREAM, _) => &self.subjects.stream,
             (TIME, _) => &self.subjects.time,
-            (MISSED, _) => &self.subjects.past,
+            (MISSED | MISSED_OWN, _) => &self.subjects.past,
             (EVERYBODY, _) => &self.subjects.everybody,
             (OWN, _) => &self.subjects.own(self.mouth.run()),
             (_, Some(codec)) => &self.subjects.audio[codec.index()],
@@ -286,7 +286,12 @@ impl Edge {
                     match codec {
                         Some(codec) => self.take(codec, &opened, now_us, writer, &mut tell),
                         None if subscription == MISSED => self.take_missed(&opened, &mut tell),
-                        None if subscription == OWN => self.take_own(&opened, &mut tell),
+                        None if subscription == OWN => {
+                            self.take_own(&opened, now_us, writer, &mut tell);
+                        }
+                        None if subscription == MISSED_OWN => {
+                            self.take_missed_own(&opened, &mut tell);
+                        }
                         None if subscription == EVERYBODY => {
                             Self::learn_everybody(&opened, &mut tell);
                         }
@@ -331,7 +336,7 @@ impl Edge {
             Taken::Refused => return self.counts.refused += 1,
             Taken::HandedOn => {}
             Taken::MissesFrom(from_us) => {
-                let message = past(&mut self.mouth, &self.subjects, codec, from_us);
+                let message = past(&mut self.mouth, &self.subjects, codec, from_us, None);
                 let reply = format!("{}.past", self.inbox);
                 writer.publish(&self.subjects.past, Some(&reply), &[&message]);
             }
@@ -402,9 +407,16 @@ impl Edge {
     }
 }
 
-/// Asks for the sound of a codec that was captured from then on, in µs of the origin.
-fn past(mouth: &mut Mouth, subjects: &Subjects, codec: Codec, from_us: u64) -> Vec<u8> {
-    let past = Past { codec: codec.to_string(), from_us };
+/// Asks for the sound of a codec that was captured from then on, in µs of the origin: what everybody gets, or that
+/// person alone.
+fn past(
+    mouth: &mut Mouth,
+    subjects: &Subjects,
+    codec: Codec,
+    from_us: u64,
+    person: Option<u32>,
+) -> Vec<u8> {
+    let past = Past { codec: codec.to_string(), from_us, person };
     // A struct of texts and numbers cannot fail to be JSON.
     mouth.seal(&subjects.past, &serde_json::to_vec(&past).unwrap_or_default())
 }

@@ -185,6 +185,9 @@ pub struct Past {
     pub codec: String,
     /// What was captured from then on, in µs of the origin's clock.
     pub from_us: u64,
+    /// What was for this person alone, by their number at the edge; `None` for what everybody gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<u32>,
 }
 
 impl Past {

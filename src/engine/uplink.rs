@@ -74,6 +74,8 @@ pub struct EdgeSeen {
 #[derive(Debug)]
 struct Missed {
     codec: Codec,
+    /// Whose it was alone: the run of their edge, and their number there.
+    person: Option<(u64, u32)>,
     /// The capture time of what goes to it next.
     from_us: u64,
     reply: String,
@@ -213,8 +215,9 @@ impl Uplink {
                 if let (Some(past), Some(codec)) = (asked, codec)
                     && self.missed.len() < MOST_PAST
                 {
-                    let reply = reply.to_owned();
-                    self.missed.push_back(Missed { codec, from_us: past.from_us, reply });
+                    let (reply, from_us) = (reply.to_owned(), past.from_us);
+                    let person = past.person.map(|person| (run, person));
+                    self.missed.push_back(Missed { codec, person, from_us, reply });
                 }
             }
             _ => {}
@@ -279,12 +282,18 @@ impl Uplink {
         let more = since_us * PAST_BYTES_PER_S / 1_000_000;
         self.past_bytes = (self.past_bytes + more).min(PAST_AT_ONCE);
         while let Some(missed) = self.missed.front_mut() {
-            let kept = self.kept.get(missed.codec.index());
-            let next = kept.and_then(|kept| {
-                kept.iter().find(|frame| frame.header().captured_us >= missed.from_us)
-            });
+            let is_since = |frame: &AudioFrame| frame.header().captured_us >= missed.from_us;
+            let next = match missed.person {
+                Some(person) => self.talk.kept(person, missed.codec).find(|frame| is_since(frame)),
+                None => {
+                    let kept = self.kept.get(missed.codec.index());
+                    kept.and_then(|kept| kept.iter().find(|frame| is_since(frame)))
+                }
+            };
             let index = u8::try_from(missed.codec.index()).unwrap_or(u8::MAX);
-            let body = [&[index][..], next.map_or(&[][..], AudioFrame::typed)].concat();
+            let whose = missed.person.map(|(_, person)| person.to_be_bytes());
+            let whose = whose.as_ref().map_or(&[][..], <[u8; 4]>::as_slice);
+            let body = [whose, &[index], next.map_or(&[][..], AudioFrame::typed)].concat();
             let length = body.len() + OVERHEAD;
             if length as u64 > self.past_bytes || !session.has_room(length) {
                 return;

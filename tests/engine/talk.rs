@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use auralync::wire::{Person as Somebody, Reason, Wish};
 
 use super::Servers;
@@ -51,15 +53,23 @@ impl Conference {
     }
 
     fn of(servers: &Servers, node: nats::Node, flags: &[&str]) -> Self {
-        let usual = ["--source", "none", "--talk", "--max-clients", "0", "--sample-rate", "48000"];
-        let patient = ["--playout-delay-ms", "2000", "--max-queue-size", "1000", "--codecs", "f32"];
-        let mut origin = servers.server([&usual[..], &patient, flags].concat());
-        origin.wait_for("is there: other servers may send this too");
-        let edge = || servers.server(["--source", "engine:room", "--talk", "--max-clients", "0"]);
-        let mut edges = [edge(), edge()];
+        let mut origin = origin(servers, flags);
+        let mut edges = [edge(servers), edge(servers)];
         let at = [origin.address(), edges[0].address(), edges[1].address()];
         Self { _node: node, origin, edges, at }
     }
+}
+
+fn origin(servers: &Servers, flags: &[&str]) -> Program {
+    let usual = ["--source", "none", "--talk", "--max-clients", "0", "--sample-rate", "48000"];
+    let patient = ["--playout-delay-ms", "2000", "--max-queue-size", "1000", "--codecs", "f32"];
+    let mut origin = servers.server([&usual[..], &patient, flags].concat());
+    origin.wait_for("is there: other servers may send this too");
+    origin
+}
+
+fn edge(servers: &Servers) -> Program {
+    servers.server(["--source", "engine:room", "--talk", "--max-clients", "0"])
 }
 
 fn talker(at: SocketAddr, id: &str) -> Person {
@@ -73,10 +83,14 @@ fn others(person: &Person) -> Vec<Somebody> {
 }
 
 /// Somebody speaks, and hears meanwhile; whom they see speak.
-fn speak(mut person: Person, hz: f64) -> JoinHandle<(Person, Vec<f32>)> {
+fn speak(person: Person, hz: f64) -> JoinHandle<(Person, Vec<f32>)> {
+    speak_for(person, SPOKEN, hz)
+}
+
+fn speak_for(mut person: Person, length: Duration, hz: f64) -> JoinHandle<(Person, Vec<f32>)> {
     thread::spawn(move || {
         let start_us = person.server_us() - EASE_US;
-        converse_from(&mut person, start_us, SPOKEN, tone(hz));
+        converse_from(&mut person, start_us, length, tone(hz));
         let samples = a_second_of(&mut person, start_us + SETTLED_US);
         (person, samples)
     })
@@ -207,6 +221,33 @@ fn an_engine_that_was_configured_here_lets_them_speak_and_hear() {
     let [first, second] = threads.map(|thread| levels_db(&thread.join().unwrap().1));
     assert!(first[0] <= -60.0 && first[1].abs() <= 0.1, "{first:?} dB");
     assert!(second[1] <= -60.0 && second[0].abs() <= 0.1, "{second:?} dB");
+}
+
+#[test]
+fn whoever_speaks_at_an_edge_whose_node_dies_misses_nothing_that_others_say() {
+    let nodes = nats::cluster(3, &[]);
+    let mut servers = Servers::new(&nodes[0].url());
+    let mut origin = origin(&servers, &[]);
+    servers.engine = nodes[1].url();
+    let mut edge = edge(&servers);
+    let there = speak_for(talker(origin.address(), "there"), 3 * SPOKEN, TONES_HZ[0]);
+    let mut here = talker(edge.address(), "here");
+    here.listen_until("two seconds of a mix of one's own", |here| {
+        here.people.is_some() && here.heard.len() > 1_500
+    });
+    let killed_us = here.server_us();
+    nodes[1].program.signal(Signal::KILL);
+    edge.wait_for("is lost");
+    here.listen_until("two seconds after that", |here| {
+        here.heard.last().is_some_and(|heard| heard.header.captured_us > killed_us + 2_000_000)
+    });
+    // There is no gap in what was heard, and it is a tone without a break.
+    let heard = here.heard_from(killed_us - 200_000);
+    for tenth in heard.chunks_exact(RATE as usize / 10).take(20) {
+        let level = levels_db(tenth)[0];
+        assert!(level.abs() <= 0.5, "{level} dB");
+    }
+    there.join().unwrap();
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! People at an edge: the origin is told who they are and what they say, and tells who is elsewhere and what each of
 //! them is to hear alone.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use super::{Edge, Origin, Told, track};
+use super::track::{Taken, Track};
+use super::{Edge, Origin, Told, past};
 use crate::codec::Codec;
-use crate::engine::nats::Session;
-use crate::engine::people::{Everybody, FarPeople};
+use crate::engine::nats::{Session, Writer};
+use crate::engine::people::{Everybody, FarPeople, MOST_FAR};
 use crate::engine::said::OWN_HEADER;
 use crate::engine::sealed::OVERHEAD;
 use crate::wire::{AudioFrame, AudioHeader, talk_frame};
@@ -20,12 +21,10 @@ const TYPED_HEADER: usize = 5;
 /// Frames for single people that wait: those of 64 for as long as sound is held, in packets of 10 ms.
 const MOST_HELD: usize = 2_048;
 
-/// Bytes of a person's number.
-const PERSON: usize = 4;
-
 /// The subscriptions for people.
 pub(super) const EVERYBODY: u64 = 4;
 pub(super) const OWN: u64 = 5;
+pub(super) const MISSED_OWN: u64 = 6;
 
 /// What is known of people here.
 #[derive(Debug, Default)]
@@ -39,6 +38,8 @@ pub(super) struct Talk {
     told_us: Option<u64>,
     /// Sound for single people that waits for what everybody gets, and was to be heard before it.
     held: VecDeque<(u32, AudioFrame)>,
+    /// The own sound of each person here, in its codec.
+    own: BTreeMap<u32, (Codec, Track)>,
 }
 
 impl Talk {
@@ -51,6 +52,7 @@ impl Talk {
     pub(super) fn begin_anew(&mut self) {
         self.told_us = None;
         self.held.clear();
+        self.own.clear();
     }
 }
 
@@ -68,6 +70,7 @@ impl Edge {
 
     /// These are here from now on.
     pub fn tell_people(&mut self, people: FarPeople) {
+        self.talk.own.retain(|person, _| people.people.iter().any(|one| one.person == *person));
         let json = people.json();
         if json != self.talk.people {
             self.talk.people = json;
@@ -104,6 +107,7 @@ impl Edge {
         if !std::mem::replace(&mut self.talk.is_subscribed, true) {
             session.subscribe(&self.subjects.everybody, EVERYBODY);
             session.subscribe(&self.subjects.own(self.mouth.run()), OWN);
+            session.subscribe(&format!("{}.own", self.inbox), MISSED_OWN);
         }
         let is_due = self.talk.told_us.is_none_or(|told_us| now_us >= told_us + TELL_US);
         if is_due && !self.talk.people.is_empty() {
@@ -122,30 +126,61 @@ impl Edge {
     }
 
     /// Takes a frame that is for one person here.
-    pub(super) fn take_own(&mut self, said: &[u8], tell: &mut impl FnMut(Told)) {
+    pub(super) fn take_own(
+        &mut self,
+        said: &[u8],
+        now_us: u64,
+        writer: &mut Writer,
+        tell: &mut impl FnMut(Told),
+    ) {
         let Some((stream, offset)) = self.origin.as_ref().and_then(Origin::known) else { return };
-        let Some((head, typed)) = said.split_at_checked(OWN_HEADER) else { return };
-        let Some((person, index)) = head.split_at_checked(PERSON) else { return };
-        let (Some(person), Some(index)) = (person.first_chunk(), index.first()) else { return };
-        let person = u32::from_be_bytes(*person);
-        let codec = Codec::all().get(usize::from(*index)).copied();
-        let frame = codec.and_then(|codec| track::read(codec, typed, stream.channels, offset));
-        match frame {
-            Some(frame) => {
-                if self.talk.held.len() == MOST_HELD {
-                    self.talk.held.pop_front();
-                    self.counts.gaps += 1;
-                }
-                self.talk.held.push_back((person, frame));
-                self.hand_on_own(tell);
+        let Some((person, codec, typed)) = read_own(said) else { return self.counts.refused += 1 };
+        let Talk { own, held, .. } = &mut self.talk;
+        let Some(track) = track(own, person, codec) else { return };
+        let counts = &mut self.counts;
+        let hold = &mut |told| hold(held, person, told);
+        match track.take(codec, typed, stream.channels, offset, now_us, counts, hold) {
+            Taken::Refused => self.counts.refused += 1,
+            Taken::HandedOn => {}
+            Taken::MissesFrom(from_us) => {
+                let message = past(&mut self.mouth, &self.subjects, codec, from_us, Some(person));
+                let reply = format!("{}.own", self.inbox);
+                writer.publish(&self.subjects.past, Some(&reply), &[&message]);
             }
-            None => self.counts.refused += 1,
         }
+        self.hand_on_own(tell);
+    }
+
+    /// Takes what was asked for of it; no frame behind the last.
+    pub(super) fn take_missed_own(&mut self, said: &[u8], tell: &mut impl FnMut(Told)) {
+        let Some((stream, offset)) = self.origin.as_ref().and_then(Origin::known) else { return };
+        let Some((person, codec, typed)) = read_own(said) else { return };
+        let Talk { own, held, .. } = &mut self.talk;
+        let Some(track) = track(own, person, codec) else { return };
+        let counts = &mut self.counts;
+        let hold = &mut |told| hold(held, person, told);
+        if typed.is_empty() {
+            track.let_go(counts, hold);
+        } else if !track.take_missed(codec, typed, stream.channels, offset, counts, hold) {
+            self.counts.refused += 1;
+        }
+        self.hand_on_own(tell);
+    }
+
+    /// Hands on what has waited long enough for what lies before it.
+    pub(super) fn let_own_go(&mut self, now_us: u64, tell: &mut impl FnMut(Told)) {
+        let (counts, held) = (&mut self.counts, &mut self.talk.held);
+        for (person, (_, track)) in &mut self.talk.own {
+            if track.has_held_too_long(now_us) {
+                track.let_go(counts, &mut |told| hold(held, *person, told));
+            }
+        }
+        self.hand_on_own(tell);
     }
 
     /// Hands on what is for single people. Who begins to hear it goes over from what everybody gets, so that must not
     /// come later.
-    pub(super) fn hand_on_own(&mut self, tell: &mut impl FnMut(Told)) {
+    fn hand_on_own(&mut self, tell: &mut impl FnMut(Told)) {
         while let Some((_, frame)) = self.talk.held.front() {
             if self.tracks[frame.codec().index()].is_holding() {
                 return;
@@ -155,4 +190,34 @@ impl Edge {
             }
         }
     }
+}
+
+/// Reads whose sound it is, in which codec, and what. `None` where it is no such thing.
+fn read_own(said: &[u8]) -> Option<(u32, Codec, &[u8])> {
+    let (head, typed) = said.split_at_checked(OWN_HEADER)?;
+    let (person, index) = head.split_first_chunk()?;
+    let codec = Codec::all().get(usize::from(*index.first()?)).copied()?;
+    Some((u32::from_be_bytes(*person), codec, typed))
+}
+
+/// Puts what a person's track hands on behind what waits. A full queue is one that nothing was handed on from for
+/// longer than sound is held.
+fn hold(held: &mut VecDeque<(u32, AudioFrame)>, person: u32, told: Told) {
+    if let Told::Frame(frame) = told
+        && held.len() < MOST_HELD
+    {
+        held.push_back((person, frame));
+    }
+}
+
+/// The track of what is for that person alone; `None` for one more than there can be.
+fn track(own: &mut BTreeMap<u32, (Codec, Track)>, person: u32, codec: Codec) -> Option<&mut Track> {
+    if own.len() >= MOST_FAR && !own.contains_key(&person) {
+        return None;
+    }
+    let own = own.entry(person).or_insert_with(|| (codec, Track::new(true)));
+    if own.0 != codec {
+        *own = (codec, Track::new(true));
+    }
+    Some(&mut own.1)
 }

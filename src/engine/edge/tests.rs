@@ -146,7 +146,7 @@ impl Two {
                 });
             }
             for (subject, _, body) in down {
-                let is_sound = subject.contains("audio");
+                let is_sound = subject.contains("audio") || subject.contains(".own.");
                 if self.is_cut && is_sound {
                     continue;
                 }
@@ -156,6 +156,7 @@ impl Two {
                     subject if subject.ends_with("past") => MISSED,
                     subject if subject.ends_with("everybody") => EVERYBODY,
                     subject if subject.contains(".own.") => OWN,
+                    subject if subject.ends_with(".own") => MISSED_OWN,
                     _ => number(CODEC),
                 };
                 let (edge, told, now_us) = (&mut self.edge, &mut self.told, self.now_us);
@@ -441,4 +442,29 @@ fn sound_for_one_person_waits_for_what_everybody_gets_before_it() {
         (true, position),
     ];
     assert_eq!(order, all);
+}
+
+#[test]
+fn what_one_person_has_missed_is_asked_for_and_comes_in_its_place() {
+    let mut two = Two::meet();
+    two.edge.let_people_speak();
+    two.edge.tell_people(FarPeople { people: vec![ann()] });
+    two.pass(1_000);
+    two.told.clear();
+    for n in 0..20_u64 {
+        two.is_cut = (5..10).contains(&n);
+        two.pass(10);
+        let captured_us = two.now_us + AHEAD_US;
+        let position = n * u64::from(FRAMES);
+        let header = AudioHeader { flags: 0, frames: FRAMES, position, captured_us };
+        let frame = AudioFrame::pcm(CODEC, header, &[0.5; 960], &mut Dither::default()).unwrap();
+        two.uplink.take_own(9, 3, frame);
+        two.talk();
+    }
+    let own = two.told.iter().filter_map(|told| match told {
+        Told::Own(3, frame) => Some(frame.header().position / u64::from(FRAMES)),
+        _ => None,
+    });
+    assert_eq!(own.collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+    assert_eq!(two.edge.counts.gaps, 0);
 }

@@ -74,17 +74,6 @@ impl Came {
     }
 }
 
-/// Reads a whole typed frame, and puts its capture time into this server's own time. `None` where it is no sound that
-/// this stream can have.
-pub(super) fn read(
-    codec: Codec,
-    typed: &[u8],
-    channels: u16,
-    offset: Offset,
-) -> Option<AudioFrame> {
-    Came::read(codec, typed, channels, offset).map(|came| came.frame)
-}
-
 impl Track {
     /// One of which nothing has come.
     pub(super) fn new(is_wanted: bool) -> Self {

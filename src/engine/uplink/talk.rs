@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 
 use super::{Session, TELL_US, Uplink};
+use crate::codec::Codec;
 use crate::engine::people::{Everybody, FarPeople};
 use crate::engine::said::OWN_HEADER;
 use crate::engine::sealed::OVERHEAD;
 use crate::wire::AudioFrame;
 
-/// Frames for single people that wait for the engine: a second of packets of 10 ms for 40 people. What falls out is
-/// counted.
+/// Frames for single people that wait for the engine, or are kept for who has missed them: a second of packets of
+/// 10 ms for 40 people. What falls out of the first is counted.
 const MOST_OWN: usize = 4_096;
 
 /// What edges say of people.
@@ -41,10 +42,12 @@ pub(super) struct Talk {
     /// When edges were last told of them; `None` where they do not know it yet.
     told_us: Option<u64>,
     waiting: VecDeque<Own>,
+    /// What went out lately, for who has missed it.
+    kept: VecDeque<Own>,
 }
 
 /// A frame for one person.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Own {
     run: u64,
     person: u32,
@@ -55,6 +58,16 @@ impl Talk {
     /// Somebody has come who knows of nobody.
     pub(super) fn tell_anew(&mut self) {
         self.told_us = None;
+    }
+
+    /// What went out lately to that person at the edge with that run, in this codec.
+    pub(super) fn kept(
+        &self,
+        (run, person): (u64, u32),
+        codec: Codec,
+    ) -> impl Iterator<Item = &AudioFrame> {
+        let theirs = self.kept.iter().filter(move |own| (own.run, own.person) == (run, person));
+        theirs.map(|own| &own.frame).filter(move |frame| frame.codec() == codec)
     }
 }
 
@@ -80,7 +93,15 @@ impl Uplink {
             self.talk.waiting.pop_front();
             self.counts.dropped += 1;
         }
-        self.talk.waiting.push_back(Own { run, person, frame });
+        let own = Own { run, person, frame };
+        let oldest_us = own.frame.header().captured_us.saturating_sub(self.delay_us());
+        let kept = &mut self.talk.kept;
+        let is_over = |kept: &Own| kept.frame.header().captured_us < oldest_us;
+        while kept.len() == MOST_OWN || kept.front().is_some_and(is_over) {
+            kept.pop_front();
+        }
+        kept.push_back(own.clone());
+        self.talk.waiting.push_back(own);
     }
 
     /// Says what people are to hear, as far as the connection takes it.

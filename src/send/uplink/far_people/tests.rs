@@ -25,8 +25,11 @@ fn people(people: impl IntoIterator<Item = FarPerson>) -> FarPeople {
     FarPeople { people: people.into_iter().collect() }
 }
 
-/// What the mix is told: each person's number, and who it is; no name of those who have left.
-fn told(ones: &mut FarOnes) -> Vec<(u32, Option<(String, u64, bool)>)> {
+/// Who somebody is: name, connection, and whether they may talk.
+type Who = (String, u64, bool);
+
+/// What the mix is told: each person's number, and who it is; nobody of those who have left.
+fn told(ones: &mut FarOnes) -> Vec<(u32, Option<Who>)> {
     let mut told = Vec::new();
     ones.tell(|message| {
         told.push(match message {
