@@ -184,4 +184,6 @@ impl Session {
 }
 
 #[cfg(test)]
+mod hour;
+#[cfg(test)]
 mod tests;
