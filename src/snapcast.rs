@@ -7,6 +7,7 @@
 pub mod guest;
 pub mod kept;
 pub mod message;
+pub mod narrow;
 pub mod outbox;
 pub mod packing;
 pub mod reader;

@@ -66,6 +66,10 @@ fn send(mut input: Input<'_>) {
                 session.wrote(count);
                 Ok(())
             }
+            _ if what >= 192 => {
+                session.begin_anew(Format { sample_rate: 44_100, channels: 1 }, now_us);
+                Ok(())
+            }
             _ => {
                 now_us += input.large() * 100;
                 Ok(())

@@ -40,7 +40,7 @@ fn text(kind: u16, text: &[u8]) -> Vec<u8> {
 fn run(data: &[u8]) {
     let mut input = Input(data);
     let format = Format { sample_rate: 48_000, channels: 2 };
-    let terms = Terms { packing: Packing::new(SnapCodec::Pcm, format, 480), delay_ms: 300 };
+    let mut terms = Terms { packing: Packing::new(SnapCodec::Pcm, format, 480), delay_ms: 300 };
     let (mut guest, mut kept, mut now_us) = (Guest::new(1_000_000), Kept::default(), 1_000_000);
     let (mut taken, mut played) = (Vec::new(), 0_u64);
     while let Some(what) = input.byte() {
@@ -73,6 +73,15 @@ fn run(data: &[u8]) {
             12 => {
                 let settings = guest.set(&kept).with_delay(terms.delay_ms);
                 if guest.tell(&settings, now_us).is_err() {
+                    return;
+                }
+                continue;
+            }
+            13 => {
+                let format = Format { sample_rate: 44_100, channels: 1 };
+                let packing = Packing::new(SnapCodec::Flac, format, 960);
+                terms = Terms { packing, delay_ms: u32::from(what) };
+                if guest.begin_anew(&terms, &kept, now_us).is_err() {
                     return;
                 }
                 continue;

@@ -85,6 +85,12 @@ impl Pages {
         }
     }
 
+    /// Another stream of sound begins, of that format: what comes from now on is a stream of its own here too.
+    pub fn begin_anew(&mut self, format: Format, out: &mut Vec<u8>) {
+        self.end(out);
+        self.about.format = format;
+    }
+
     /// Ends the stream that there is, and adds its last page to `out`.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         if let Some(mut stream) = self.stream.take() {

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::answer::Answers;
 use super::fault::Fault;
 use super::pages::Pages;
+use crate::format::Format;
 use crate::wire::AudioFrame;
 
 /// Whoever has not consented by then, in µs, will not.
@@ -109,6 +110,13 @@ impl Session {
         }
     }
 
+    /// What comes from now on is another stream, of that format.
+    pub fn begin_anew(&mut self, format: Format, now_us: u64) {
+        let before = self.out.len();
+        self.pages.begin_anew(format, &mut self.out);
+        self.note(before, now_us);
+    }
+
     /// The sound is over.
     pub fn end(&mut self, now_us: u64) {
         if let Phase::Sends { .. } = self.phase {
@@ -175,5 +183,7 @@ impl Session {
     }
 }
 
+#[cfg(test)]
+mod hour;
 #[cfg(test)]
 mod tests;

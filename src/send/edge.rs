@@ -289,7 +289,9 @@ impl EdgeThread {
             Told::Begins(stream) => {
                 info!("the room “{}” begins anew", stream.name);
                 self.delay_ms.store(stream.playout_delay_ms, Ordering::Relaxed);
-                self.network.begin_anew(shape(&stream));
+                let shape = shape(&stream);
+                taps::begin_anew(&mut self.taps, &shape);
+                self.network.begin_anew(shape);
                 self.stream = stream;
             }
             Told::Changes(stream) => self.change(stream),

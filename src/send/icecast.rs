@@ -128,6 +128,7 @@ impl Cast {
         while !stop.is_requested() {
             if clock.now_us() < self.retry.due_us() {
                 // What was meant for a connection that is over is nothing for the next.
+                self.begun_anew();
                 while self.tapped.take().is_some() {}
                 let _ = stop.sleep(REST.min(self.rest(clock)));
                 continue;
@@ -147,6 +148,13 @@ impl Cast {
                 warn!("the Icecast server {} gets no sound: {sentence}", self.target);
             }
         }
+    }
+
+    /// Whether another stream has begun in place of the one that was: its format.
+    fn begun_anew(&mut self) -> Option<Format> {
+        let format = self.tapped.begun_anew()?.format;
+        self.about.format = format;
+        Some(format)
     }
 
     fn rest(&self, clock: Clock) -> Duration {
@@ -173,10 +181,13 @@ impl Cast {
                     info!("the Icecast server gets the sound; players open {}", self.target);
                 }
             }
+            if let Some(format) = self.begun_anew() {
+                session.begin_anew(format, now_us);
+            }
             match self.tapped.wait(TURN) {
                 Ok(frame) => session.sound(&frame, clock.now_us()),
                 Err(RecvTimeoutError::Timeout) => {}
-                // Nothing comes any more: the end is near.
+                // Nothing comes any more: the end is near, or another stream.
                 Err(RecvTimeoutError::Disconnected) => drop(stop.sleep(TURN)),
             }
             while let Some(frame) = self.tapped.take() {

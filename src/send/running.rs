@@ -30,6 +30,7 @@ use super::web::names::Names;
 use super::webrtc;
 use super::{Secure, carrier, edge, guest, link, presence, room_key, snapcast, terms, uplink};
 use crate::clock::Clock;
+use crate::codec::Codec;
 use crate::codec::opus::{self, Layout};
 use crate::control::token::TokenFile;
 use crate::error::Result;
@@ -40,6 +41,7 @@ use crate::secure::code::Code;
 use crate::secure::host::Host;
 use crate::settings::{ServerSettings, computer};
 use crate::shutdown::Shutdown;
+use crate::snapcast::narrow::taken;
 use crate::source::Source;
 use crate::stats;
 use crate::threads::{Priority, join, spawn};
@@ -103,9 +105,11 @@ impl Running {
         let counters: Arc<stats::Capture> = Arc::default();
         let mut room = terms::room(settings, format, fitting.captured.clone());
         let mut layout = terms::layout(settings);
+        let mut snap_codec = Some(Codec::Int16);
         if let Origin::Engine(edge) = &origin {
             let shape = edge::shape(&edge.1);
             layout = shape.opus;
+            snap_codec = taken(&shape.offers);
             room.take(&shape);
         }
         let ((casts, mut taps), mut uplink) = (opened.icecast, None);
@@ -115,7 +119,7 @@ impl Running {
         let mut snapcast = None;
         if let Some(door) = snap_door {
             let delay_ms = Arc::clone(&fitting.delay_ms);
-            let serving = Serving { door, format, clock, delay_ms };
+            let serving = Serving { door, format, codec: snap_codec, clock, delay_ms };
             let (tap, handle, thread) = snapcast::start(serving, settings, &stop)?;
             taps.push(tap);
             snapcast = Some((handle, thread));

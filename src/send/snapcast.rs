@@ -18,6 +18,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::taps::{self, Tap, Tapped};
 use super::terms::NOTICE_US;
+use super::transmit::Shape;
 use super::transmit::sockets::Buffering;
 use crate::clock::Clock;
 use crate::codec::Codec;
@@ -28,7 +29,8 @@ use crate::settings::ServerSettings;
 use crate::shutdown::Shutdown;
 use crate::snapcast::guest::Terms;
 use crate::snapcast::kept::Kept;
-use crate::snapcast::packing::Packing;
+use crate::snapcast::narrow::{Narrow, taken};
+use crate::snapcast::packing::{Packing, SnapCodec};
 use crate::stats::SnapclientStats;
 use crate::threads::{Priority, spawn};
 pub(super) use handle::Handle;
@@ -54,6 +56,8 @@ const SHORTEST_MS: u32 = 150;
 pub(super) struct Serving {
     pub(super) door: TcpListener,
     pub(super) format: Format,
+    /// The codec of the sound that is taken. `None` where a stream from elsewhere has none that does.
+    pub(super) codec: Option<Codec>,
     pub(super) clock: Clock,
     /// The playout delay in force, in ms.
     pub(super) delay_ms: Arc<AtomicU32>,
@@ -68,7 +72,7 @@ pub(super) fn start(
     settings: &ServerSettings,
     stop: &Shutdown,
 ) -> Result<(Tap, Handle, JoinHandle<Result<()>>)> {
-    let Serving { door, format, clock, delay_ms } = serving;
+    let Serving { door, format, codec, clock, delay_ms } = serving;
     let failed = |e: io::Error| Error::internal("cannot serve snapclients", e);
     let poll = Poll::new().map_err(failed)?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
@@ -78,11 +82,15 @@ pub(super) fn start(
     let (handle, orders) = Handle::new(waker);
     let now_ms = delay_ms.load(Ordering::Relaxed);
     let preset = &settings.preset;
-    let packing = Packing::new(settings.snapcast_codec, format, preset.chunk_size);
+    let packed = settings.snapcast_codec;
+    let packing = Packing::new(packed, format, preset.chunk_size);
     let thread = SnapcastThread {
         poll,
         door,
         tapped,
+        codec,
+        narrow: Narrow::default(),
+        packed,
         orders,
         clock,
         terms: Terms { packing, delay_ms: now_ms.max(SHORTEST_MS) },
@@ -96,6 +104,7 @@ pub(super) fn start(
         dscp: settings.dscp,
     };
     warn_of_a_short(now_ms);
+    warn_of_silence(codec);
     let heard = stop.clone();
     let thread = spawn("snapclients", Priority::Soon, stop, move || thread.run(&heard))?;
     Ok((tap, handle, thread))
@@ -111,10 +120,23 @@ fn warn_of_a_short(delay_ms: u32) {
     }
 }
 
+fn warn_of_silence(codec: Option<Codec>) {
+    if codec.is_none() {
+        warn!(
+            "snapclients hear nothing: the server that has the sound sends it compressed alone, and they take it as it \
+             is. Add s16 to its --codecs"
+        );
+    }
+}
+
 struct SnapcastThread {
     poll: Poll,
     door: mio::net::TcpListener,
     tapped: Tapped,
+    codec: Option<Codec>,
+    narrow: Narrow,
+    /// How sound is packed for them.
+    packed: SnapCodec,
     orders: Receiver<Order>,
     clock: Clock,
     terms: Terms,
@@ -156,11 +178,12 @@ impl SnapcastThread {
             self.read(&mut buffer);
             self.accept();
             self.obey();
+            self.begin_anew();
             self.follow_delay();
             self.play();
             self.write();
             let is_wanted = self.clients.values().any(|client| client.guest.hello().is_some());
-            self.tapped.want([Codec::Int16].into_iter().filter(|_| is_wanted));
+            self.tapped.want(self.codec.into_iter().filter(|_| is_wanted));
         }
         Ok(())
     }
@@ -229,6 +252,28 @@ impl SnapcastThread {
             .collect()
     }
 
+    /// Tells everybody of the stream that has taken the place of the one that was. They go on with it as Snapcast's own
+    /// server has them do: settings, then a header, then sound.
+    fn begin_anew(&mut self) {
+        let Some(shape) = self.tapped.begun_anew() else { return };
+        let Shape { format, chunk_size, playout_delay_ms, ref offers, .. } = shape;
+        let codec = taken(offers);
+        if codec != self.codec {
+            warn_of_silence(codec);
+        }
+        if playout_delay_ms != self.changes.0 {
+            warn_of_a_short(playout_delay_ms);
+        }
+        let packing = Packing::new(self.packed, format, chunk_size);
+        self.terms = Terms { packing, delay_ms: playout_delay_ms.max(SHORTEST_MS) };
+        (self.codec, self.changes) = (codec, (playout_delay_ms, 0));
+        let (buffering, dscp, now_us) = (self.buffering(), self.dscp, self.clock.now_us());
+        for client in self.clients.values_mut() {
+            client.prepare(buffering, dscp);
+            client.begin_anew(&self.terms, &self.kept, now_us);
+        }
+    }
+
     /// Tells everybody of a new delay when our own listeners change to it.
     fn follow_delay(&mut self) {
         let (now_us, newest_ms) = (self.clock.now_us(), self.delay_ms.load(Ordering::Relaxed));
@@ -250,9 +295,14 @@ impl SnapcastThread {
 
     fn play(&mut self) {
         while let Some(frame) = self.tapped.take() {
+            let packing = self.terms.packing;
+            let channels = packing.given().channels;
+            let fits = Some(frame).filter(|frame| packing.takes(frame.header().frames));
+            let Some(frame) = fits.and_then(|frame| self.narrow.sixteen(frame, channels)) else {
+                continue;
+            };
             let (header, now_us) = (frame.header(), self.clock.now_us());
             let captured_us = header.captured_us;
-            let packing = self.terms.packing;
             let chunk = packing.chunk(frame.plain().1, header.position, captured_us, now_us);
             let chunk: Arc<[u8]> = chunk.into();
             self.clients.values_mut().for_each(|client| client.guest.play(captured_us, &chunk));

@@ -1,13 +1,14 @@
 //! Others than listeners who get what is sent: other servers, players elsewhere. Each has a queue of its own, and
 //! whoever is slow loses sound that was for it alone.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mio::Waker;
 
+use super::transmit::Shape;
 use crate::codec::{Codec, InUse, mask};
 use crate::wire::AudioFrame;
 
@@ -21,6 +22,8 @@ struct Shared {
     /// The codecs whose sound is wanted, a bit for each.
     wanted: AtomicU32,
     dropped: AtomicU64,
+    /// The stream that has taken the place of the one whose frames come, with its own frames.
+    next: Mutex<Option<(Shape, Receiver<AudioFrame>)>>,
 }
 
 /// The end of a tap where sound goes in.
@@ -52,10 +55,18 @@ pub fn give(taps: &[Tap], frame: &AudioFrame) {
         if let Err(TrySendError::Full(_)) = tap.frames.try_send(frame.clone()) {
             tap.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        if let Some(waker) = &tap.waker {
-            // A wake that fails means that nobody waits there any more.
-            let _ = waker.wake();
-        }
+        tap.wake();
+    }
+}
+
+/// Tells each tap that what it is given from now on is another stream. What waits of the one that was is let go.
+pub fn begin_anew(taps: &mut [Tap], shape: &Shape) {
+    for tap in taps {
+        let (sender, frames) = sync_channel(MOST_FRAMES);
+        *tap.shared.next.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((shape.clone(), frames));
+        tap.frames = sender;
+        tap.wake();
     }
 }
 
@@ -71,12 +82,27 @@ impl Tap {
     fn wants(&self, codec: Codec) -> bool {
         self.shared.wanted.load(Ordering::Relaxed) & mask([codec].into_iter()) != 0
     }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            // A wake that fails means that nobody waits there any more.
+            let _ = waker.wake();
+        }
+    }
 }
 
 impl Tapped {
     /// From now on exactly these are wanted, each in whole chunks or packets.
     pub fn want(&self, codecs: impl Iterator<Item = Codec>) {
         self.shared.wanted.store(mask(codecs), Ordering::Relaxed);
+    }
+
+    /// Whether another stream has begun, and what it is: all frames that come from now on are of that one.
+    pub fn begun_anew(&mut self) -> Option<Shape> {
+        let next = self.shared.next.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (shape, frames) = next?;
+        self.frames = frames;
+        Some(shape)
     }
 
     /// The next frame, if there is one.
@@ -88,7 +114,7 @@ impl Tapped {
     /// Waits for the next frame.
     ///
     /// # Errors
-    /// Whether none came in time, or none can come any more.
+    /// Whether none came in time, or none can come any more: none at all, or none of this stream.
     pub fn wait(&self, longest: Duration) -> Result<AudioFrame, RecvTimeoutError> {
         self.frames.recv_timeout(longest)
     }
@@ -103,6 +129,9 @@ impl Tapped {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Offers;
+    use crate::codec::opus::Layout;
+    use crate::format::Format;
     use crate::wire::AudioHeader;
 
     fn frame(codec: Codec, position: u64) -> AudioFrame {
@@ -138,6 +167,38 @@ mod tests {
         }
         assert_eq!((tapped.dropped(), quick.dropped()), (10, 0));
         assert_eq!(std::iter::from_fn(|| tapped.take()).count(), MOST_FRAMES);
+    }
+
+    fn shape(channels: u16) -> Shape {
+        Shape {
+            session: "0123456789abcdef".to_owned(),
+            format: Format { sample_rate: 48_000, channels },
+            chunk_size: 480,
+            playout_delay_ms: 300,
+            opus: Layout::for_delay(300),
+            offers: Offers::default(),
+        }
+    }
+
+    #[test]
+    fn what_waits_of_a_stream_is_gone_when_another_begins_and_none_of_that_one_is() {
+        let (tap, mut tapped) = tap(None);
+        let mut taps = [tap];
+        tapped.want([Codec::Int16].into_iter());
+        for position in 0..MOST_FRAMES as u64 + 1 {
+            give(&taps, &frame(Codec::Int16, position));
+        }
+        assert!(tapped.begun_anew().is_none());
+        for channels in [1, 2] {
+            begin_anew(&mut taps, &shape(channels));
+            give(&taps, &frame(Codec::Int16, 7 + u64::from(channels)));
+        }
+        give(&taps, &frame(Codec::Int16, 10));
+        assert_eq!(tapped.begun_anew(), Some(shape(2)), "the newest one, at whatever fill");
+        assert!(tapped.begun_anew().is_none());
+        let positions: Vec<u64> =
+            std::iter::from_fn(|| tapped.take()).map(|frame| frame.header().position).collect();
+        assert_eq!(positions, [9, 10]);
     }
 
     #[test]

@@ -407,7 +407,7 @@ impl ServerArgs {
         let engine = self.engine(&preset, &sources, &offers)?;
         Ok(ServerSettings {
             private: preset.private,
-            snapcast: self.snapcast(&preset, https, engine.as_ref())?,
+            snapcast: self.snapcast(&preset, https)?,
             snapcast_codec: self.snapcast_codec.unwrap_or_default(),
             engine,
             sources,

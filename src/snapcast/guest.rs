@@ -120,6 +120,21 @@ impl Guest {
         }
     }
 
+    /// Has it hear another stream from now on, if it has joined: it is told of that one as it was of the first. What
+    /// waits of the one before is let go.
+    ///
+    /// # Errors
+    /// [`Misuse::Flood`] where it reads nothing.
+    pub fn begin_anew(&mut self, terms: &Terms, kept: &Kept, now_us: u64) -> Result<(), Misuse> {
+        self.outbox.forget_sound();
+        self.tell(&self.set(kept).with_delay(terms.delay_ms), now_us)?;
+        if self.hello.is_none() || self.outbox.say(terms.packing.header(now_us)) {
+            Ok(())
+        } else {
+            Err(Misuse::Flood)
+        }
+    }
+
     /// Tells it what it is set to, if it has joined.
     ///
     /// # Errors
@@ -274,6 +289,40 @@ mod tests {
         // Whoever asks and reads no answer.
         let asks = ask.repeat(150);
         assert_eq!(guest.hear(&asks, &terms(), &mut kept, 30_000_000), Err(Misuse::Flood));
+    }
+
+    #[test]
+    fn whoever_hears_a_stream_that_begins_anew_is_told_first_and_hears_nothing_more_of_the_old_one()
+    {
+        let (mut guest, mut kept) = (Guest::new(0), Kept::default());
+        let chunk: Arc<[u8]> = message::chunk(&[0; 4], 7, 0).into();
+        guest.begin_anew(&terms(), &kept, 0).unwrap();
+        assert_eq!(written(&mut guest), [], "it has not said who it is");
+        guest.hear(&hello(), &terms(), &mut kept, 0).unwrap();
+        written(&mut guest);
+        guest.play(0, &chunk);
+        // A chunk that was begun is written to its end, so that what follows is understood.
+        let mut takes = [Ok(5), Err(io::ErrorKind::WouldBlock.into())].into_iter();
+        assert_eq!(guest.write(|| 0, |_| takes.next().unwrap()).unwrap(), Stopped::Full);
+        (0..3).for_each(|number| guest.play(number, &chunk));
+        let mono = Format { sample_rate: 44_100, channels: 1 };
+        let terms = Terms { packing: Packing::new(SnapCodec::Pcm, mono, 960), delay_ms: 700 };
+        guest.begin_anew(&terms, &kept, 0).unwrap();
+        guest.play(3, &chunk);
+        let mut bytes = Vec::new();
+        let rest = guest.write(
+            || 0,
+            |more| {
+                bytes.push(more.to_vec());
+                Ok(more.len())
+            },
+        );
+        assert_eq!(rest.unwrap(), Stopped::Empty);
+        let [rest, settings, header, sound] = &bytes[..] else { panic!("{} writes", bytes.len()) };
+        assert_eq!(rest.len() + 5, chunk.len());
+        assert!(String::from_utf8_lossy(settings).contains("\"bufferMs\":700"));
+        assert_eq!(*header, terms.packing.header(0));
+        assert_eq!((sound[0], guest.counts().dropped), (2, 3));
     }
 
     #[test]

@@ -84,6 +84,12 @@ impl Outbox {
         }
     }
 
+    /// Lets go of all sound that waits: another stream begins.
+    pub fn forget_sound(&mut self) {
+        self.counts.dropped += self.sound.len() as u64;
+        self.sound.clear();
+    }
+
     /// Writes until nothing waits or `write` takes no more. Words are stamped with `now_us` as they are begun.
     ///
     /// # Errors

@@ -38,6 +38,18 @@ impl Packing {
         Self { codec, format, chunk }
     }
 
+    /// The format of what comes.
+    #[must_use]
+    pub fn given(&self) -> Format {
+        self.format
+    }
+
+    /// Whether so many frames can be a chunk: no more than were told of.
+    #[must_use]
+    pub fn takes(&self, frames: u32) -> bool {
+        (1..=self.chunk).contains(&frames)
+    }
+
     /// The format that snapclients are told. One channel becomes two: small players know nothing else.
     #[must_use]
     pub fn told(&self) -> Format {

@@ -24,24 +24,24 @@ const RATE: u32 = 48_000;
 const SECONDS: usize = 100;
 
 /// A delay that rides out every stall of a busy machine.
-const UNHURRIED: [&str; 4] = ["--playout-delay-ms", "1500", "--max-queue-size", "200"];
+pub(crate) const UNHURRIED: [&str; 4] = ["--playout-delay-ms", "1500", "--max-queue-size", "200"];
 
 /// The servers of a room: they share a user's settings, and so the room's key.
-struct Servers {
-    scratch: Scratch,
+pub(crate) struct Servers {
+    pub(crate) scratch: Scratch,
     /// What each is told of the engine.
     engine: String,
 }
 
 impl Servers {
-    fn new(engine: &str) -> Self {
+    pub(crate) fn new(engine: &str) -> Self {
         let scratch = Scratch::new();
         ramp::write(&scratch.path("ramp.wav"), 0, SECONDS * RATE as usize, RATE, 2);
         Self { scratch, engine: engine.to_owned() }
     }
 
     /// One with the room's key, and these flags.
-    fn server<S: AsRef<OsStr>>(&self, flags: impl IntoIterator<Item = S>) -> Program {
+    pub(crate) fn server<S: AsRef<OsStr>>(&self, flags: impl IntoIterator<Item = S>) -> Program {
         self.server_of(&self.scratch.path("settings"), flags)
     }
 
@@ -74,7 +74,7 @@ impl Servers {
         self.origin_with(&UNHURRIED)
     }
 
-    fn origin_with(&self, flags: &[&str]) -> Program {
+    pub(crate) fn origin_with(&self, flags: &[&str]) -> Program {
         let ramp = source(&self.scratch.path("ramp.wav"));
         let mut origin = self.server(["--source", &ramp].iter().chain(flags));
         origin.wait_for("is there: other servers may send this too");

@@ -9,6 +9,7 @@
 
 mod attempts;
 mod bad;
+mod edge;
 mod icecast;
 mod ogg_pages;
 mod player;
@@ -20,6 +21,8 @@ mod sealed;
 mod support {
     mod address;
     pub(crate) mod free_port;
+    #[allow(dead_code, reason = "several nodes, and how they are, are for other tests")]
+    pub(crate) mod nats;
     pub(crate) mod program;
     pub(crate) mod scratch;
     #[cfg(feature = "https")]

@@ -19,7 +19,7 @@ use crate::support::tone::amplitude;
 use crate::support::waiting::wait_until;
 
 const HZ: f64 = 440.0;
-const RATE: usize = 48_000;
+pub(crate) const RATE: usize = 48_000;
 
 /// What players leave out at a stream's beginning.
 const PRE_SKIP: usize = 3_840;

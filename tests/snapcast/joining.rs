@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use auralync::wire::{AudioHeader, kind};
 
-use super::player::{Chunk, Player, SERVER_SETTINGS, TIME, WIRE_CHUNK, message, us};
+use super::player::{Chunk, Player, SERVER_SETTINGS, WIRE_CHUNK};
 use super::{port, tone};
 use crate::support::caller::Caller;
 use crate::support::flags::source;
@@ -97,21 +97,7 @@ fn a_question_for_the_time_is_answered_under_its_id_by_the_clock_of_the_sound() 
     let (mut server, port) = tone(&[]);
     let (mut player, _) = Player::join(port, "kitchen");
     let began = Instant::now();
-    let mut aheads = Vec::new();
-    for id in 1..=50 {
-        let sent_us = began.elapsed().as_micros() as i64 - 3_000_000;
-        player.say(&message(TIME, id, sent_us, &[0; 8]));
-        let answer = player.next_of(TIME);
-        let back_us = began.elapsed().as_micros() as i64 - 3_000_000;
-        assert_eq!(answer.answers, id);
-        let there_us = us(&answer.body, 0);
-        // The server's clock lies between the two ways.
-        assert!(answer.sent_us - there_us >= sent_us);
-        assert!(answer.sent_us >= sent_us + there_us);
-        aheads.push((back_us - sent_us, (there_us + answer.sent_us - back_us) / 2));
-    }
-    // The quickest knows best by how much the server's clock is ahead.
-    let (round_us, ahead_us) = *aheads.iter().min().unwrap();
+    let (ahead_us, round_us) = player.ask_the_time(began);
     println!("{ahead_us} µs ahead, {round_us} µs there and back");
     let chunk = player.next_of(WIRE_CHUNK).chunk();
     let now_us = began.elapsed().as_micros() as i64 - 3_000_000 + ahead_us;

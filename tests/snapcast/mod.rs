@@ -1,6 +1,8 @@
 //! Players of Snapcast at the real server: what they get, what they may do, and that nobody else notices.
 
 mod control;
+#[cfg(target_os = "linux")]
+mod edge;
 mod hostile;
 mod joining;
 mod player;

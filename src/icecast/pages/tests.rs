@@ -164,6 +164,26 @@ fn a_break_and_a_leap_end_one_stream_and_begin_the_next() {
 }
 
 #[test]
+fn another_stream_of_sound_is_one_here_too_wherever_it_begins_and_has_its_own_channels() {
+    let packets = tone(LONG, 4);
+    let (mut pages, mut out) = (pages(), Vec::new());
+    pages.begin_anew(STEREO, &mut out);
+    assert!(out.is_empty(), "there is nothing to end");
+    pages.take(&at(9_600, 960, 0), &packets[0], &mut out);
+    let before = out.len();
+    pages.begin_anew(Format { channels: 1, sample_rate: 44_100 }, &mut out);
+    assert_eq!(found(&out).len(), 1);
+    assert!(out.len() > before, "the first ends at once");
+    let first = out.len();
+    // Its positions are its own: these would be what was there already, and what follows.
+    pages.take(&at(8_640, 960, 0), &packets[1], &mut out);
+    let mut reader = PacketReader::new(Cursor::new(out[first..].to_vec()));
+    let head = reader.read_packet().unwrap().unwrap();
+    assert_eq!(head.data, headers::head(1, PRE_SKIP, 44_100));
+    assert_eq!(head.stream_serial(), 0, "the number behind the first's");
+}
+
+#[test]
 fn what_was_sent_already_is_left_out_and_a_leap_back_begins_anew() {
     let packets = tone(LONG, 4);
     let (mut pages, mut out) = (pages(), Vec::new());

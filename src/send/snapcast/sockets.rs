@@ -105,6 +105,13 @@ impl Client {
         }
     }
 
+    /// Has it hear another stream from now on.
+    pub(super) fn begin_anew(&mut self, terms: &Terms, kept: &Kept, now_us: u64) {
+        if let Err(why) = self.guest.begin_anew(terms, kept, now_us) {
+            self.ends.get_or_insert(why);
+        }
+    }
+
     pub(super) fn is(&self, id: &str) -> bool {
         self.guest.hello().is_some_and(|hello| hello.id == id)
     }

@@ -1,18 +1,13 @@
 //! Whether snapclients may join, and where.
 
 use super::super::DEFAULT_WEB_PORT;
-use super::{EngineSettings, ServerArgs};
+use super::ServerArgs;
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 
 impl ServerArgs {
     /// The port for snapclients, if they may join.
-    pub(super) fn snapcast(
-        &self,
-        preset: &Preset,
-        https: Option<u16>,
-        engine: Option<&EngineSettings>,
-    ) -> Result<Option<u16>> {
+    pub(super) fn snapcast(&self, preset: &Preset, https: Option<u16>) -> Result<Option<u16>> {
         let Some(port) = self.snapcast else {
             return match self.snapcast_codec {
                 None => Ok(None),
@@ -26,12 +21,6 @@ impl ServerArgs {
             return Err(Error::usage(
                 "--snapcast lets everybody on the network listen, unsealed, and this room is private",
                 "Leave one of --snapcast and --private out",
-            ));
-        }
-        if engine.is_some_and(|engine| engine.is_edge) {
-            return Err(Error::usage(
-                "--snapcast needs the server that has the sound, and this one gets it from elsewhere",
-                "Add --snapcast there",
             ));
         }
         let page = self.web.unwrap_or(DEFAULT_WEB_PORT);
