@@ -1,6 +1,7 @@
 //! Files with secrets: only their owner reads them, and they are written whole or not at all.
 
 mod alone;
+mod key_file;
 mod writer;
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
@@ -12,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result, plain};
 use crate::preset;
 pub(crate) use alone::alone;
+pub(crate) use key_file::{KeyFile, line};
 pub(crate) use writer::{Watch, Writer};
 
 /// Longest file that is read, in bytes: `guests.keys` with its longest names has a little less.

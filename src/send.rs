@@ -68,6 +68,7 @@ use shown::Shown;
 use stream_rate::stream_rate;
 use taps::Tap;
 use transmit::at_door::most_at_door;
+use transmit::sockets::Extra;
 use transmit::{datagram_socket, sockets};
 
 /// A server that has its sound source and its port, and has not started yet.
@@ -171,11 +172,12 @@ impl Server {
         let preset = &settings.preset;
         let (door, datagrams) = open_doors(&settings)?;
         let web_door = settings.web.and_then(|port| {
-            let door = sockets::listen_for_browsers(preset.bind, port, preset.listen_backlog);
+            let door = sockets::listen_for(Extra::Page, preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
         let snap_door = settings.snapcast.and_then(|port| {
-            let door = sockets::listen_for_snapclients(preset.bind, port, preset.listen_backlog);
+            let door =
+                sockets::listen_for(Extra::Snapclients, preset.bind, port, preset.listen_backlog);
             door.inspect_err(|sentence| warn!("{sentence}")).ok()
         });
         let token = web_door.as_ref().and_then(running::token);
@@ -399,7 +401,7 @@ fn secure_page(settings: &ServerSettings, has_page: bool) -> Result<Option<Secur
     let Some(port) = settings.https.filter(|_| has_page) else { return Ok(None) };
     let keeper = tls::Keeper::open(settings.certificate.clone(), &settings.web_hosts)?;
     let preset = &settings.preset;
-    let door = sockets::listen_securely(preset.bind, port, preset.listen_backlog);
+    let door = sockets::listen_for(Extra::SecurePage, preset.bind, port, preset.listen_backlog);
     let door = door.inspect_err(|sentence| warn!("{sentence}")).ok();
     Ok(door.map(|door| Secure { door, keeper }))
 }

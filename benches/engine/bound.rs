@@ -32,23 +32,6 @@ const REST: Duration = Duration::from_millis(2);
 /// Between two direct pings.
 const PINGS_EVERY: Duration = Duration::from_millis(50);
 
-fn stream() -> Stream {
-    Stream {
-        version: said::VERSION,
-        session: "0123456789abcdef".to_owned(),
-        name: "Clock".to_owned(),
-        sample_rate: 48_000,
-        channels: 2,
-        chunk_size: 1_024,
-        playout_delay_ms: 300,
-        delay_from_us: 0,
-        opus_frames: 960,
-        opus_delay: 312,
-        codecs: vec!["opus:128".to_owned()],
-        talk: false,
-    }
-}
-
 fn line(url: &str, backbone: &Backbone, role: Role, clock: Clock) -> Result<Line> {
     let url = Url::read(url, false).map_err(|e| e.to_string())?;
     let who = backbone.who(role, "bench", said::MOST_TEXT);
@@ -138,7 +121,7 @@ pub(crate) fn measure(measuring: bool) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let answering = {
         let (line, stop) = (line(&origin, &backbone, Role::Origin, clock)?, Arc::clone(&stop));
-        let uplink = Uplink::new(&backbone, 1, stream());
+        let uplink = Uplink::new(&backbone, 1, Stream::example());
         thread::spawn(move || answer(line, uplink, clock, &stop).map_err(|e| e.to_string()))
     };
     let direct: Vec<(f64, f64)> =

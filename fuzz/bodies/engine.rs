@@ -3,7 +3,7 @@
 use auralync::engine::edge::{Edge, Told};
 use auralync::engine::nats::{Event, MAX_LINE, MAX_PAYLOAD, MOST_WAITING, Session, Who, Writer};
 use auralync::engine::people::MOST_FAR;
-use auralync::engine::said::{self, Stream};
+use auralync::engine::said::Stream;
 use auralync::engine::sealed::{Backbone, Mouth, Role};
 use auralync::engine::uplink::{Heard, Uplink};
 use auralync::secure::Key;
@@ -33,7 +33,7 @@ fn run(data: &[u8]) {
     let mut session = Session::new(&Who::default(), false, 0);
     let mut edge = Edge::new(&backbone, 9, "Balcony");
     edge.let_people_speak();
-    let mut uplink = Uplink::new(&backbone, 5, stream());
+    let mut uplink = Uplink::new(&backbone, 5, Stream::example());
     let (mut origin, mut other) =
         (Mouth::new(&backbone, Role::Origin, 5), Mouth::new(&backbone, Role::Edge, 9));
     let (mut now_us, mut writer, mut is_open) = (1_000_000_u64, Writer::default(), true);
@@ -123,22 +123,5 @@ fn published(mut bytes: &[u8], mut tell: impl FnMut(&str, &[u8])) {
         let length: usize = words.next_back().and_then(|word| word.parse().ok()).unwrap_or(0);
         tell(subject, &rest[..length]);
         bytes = &rest[length + 2..];
-    }
-}
-
-fn stream() -> Stream {
-    Stream {
-        version: said::VERSION,
-        session: "0123456789abcdef".to_owned(),
-        name: "Cinema".to_owned(),
-        sample_rate: 48_000,
-        channels: 2,
-        chunk_size: 1024,
-        playout_delay_ms: 300,
-        delay_from_us: 0,
-        opus_frames: 960,
-        opus_delay: 312,
-        codecs: vec!["s16".to_owned()],
-        talk: true,
     }
 }

@@ -5,13 +5,9 @@
 
 use std::path::Path;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
-use zeroize::Zeroizing;
-
 use super::sealed::Backbone;
 use crate::error::{Error, Result};
-use crate::random;
-use crate::secret_file;
+use crate::secret_file::{self, KeyFile};
 use crate::secure::Key;
 use crate::source::RoomName;
 
@@ -53,45 +49,27 @@ pub fn in_file(path: &Path) -> Result<Backbone> {
     known_in(path)
 }
 
+fn key_file(path: &Path) -> KeyFile<'_, 32> {
+    let why = "this is no key of a room between servers, or a part of one";
+    let fix = "Copy it once more from the PC that has the sound; there, remove it, and a new one is made that every edge \
+               needs";
+    KeyFile { path, wrong: (why, fix) }
+}
+
 fn own_in(path: &Path) -> Result<Backbone> {
-    if let Some(text) = secret_file::read(path)? {
-        return read(path, &text);
-    }
-    let file = secret_file::alone(path)?;
-    if let Some(text) = file.read()? {
-        return read(path, &text);
-    }
-    let key = random::new_key()?;
-    file.write(Zeroizing::new(Base64UrlUnpadded::encode_string(key.bytes())).as_bytes())?;
-    Ok(Backbone::new(&key))
+    key_file(path).own().map(|bytes| Backbone::new(&Key::new(*bytes)))
 }
 
 fn known_in(path: &Path) -> Result<Backbone> {
-    let Some(text) = secret_file::read(path)? else {
-        return Err(Error::file(
+    let known = key_file(path).known()?.ok_or_else(|| {
+        Error::file(
             path,
             "the room's key is looked for here, and there is none",
             "Copy the file of that name from the PC that has the sound: the folder there is the same, and \
              auralync-server --engine makes it",
-        ));
-    };
-    read(path, &text)
-}
-
-fn read(path: &Path, text: &[u8]) -> Result<Backbone> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    let text = text.trim_ascii_end();
-    let length = Base64UrlUnpadded::decode(text, &mut *bytes).map(<[u8]>::len);
-    if length == Ok(bytes.len()) {
-        Ok(Backbone::new(&Key::new(*bytes)))
-    } else {
-        Err(Error::file(
-            path,
-            "this is no key of a room between servers, or a part of one",
-            "Copy it once more from the PC that has the sound; there, remove it, and a new one is made that every \
-             edge needs",
-        ))
-    }
+        )
+    });
+    known.map(|bytes| Backbone::new(&Key::new(*bytes)))
 }
 
 #[cfg(test)]
@@ -118,12 +96,10 @@ mod tests {
     fn what_is_no_key_is_refused_and_left_as_it_is() {
         let folder = Scratch::new();
         let path = folder.path("engine-room.key");
-        for wrong in [&b""[..], b"no key", &[b'A'; 42], &[b'A'; 44], &[0xff; 43]] {
-            secret_file::write(&path, wrong).unwrap();
-            for error in [own_in(&path).unwrap_err(), known_in(&path).unwrap_err()] {
-                assert!(error.to_string().contains("no key of a room"), "{error}");
-            }
-            assert_eq!(**secret_file::read(&path).unwrap().unwrap(), *wrong);
+        secret_file::write(&path, b"no key").unwrap();
+        for error in [own_in(&path).unwrap_err(), known_in(&path).unwrap_err()] {
+            assert!(error.to_string().contains("no key of a room"), "{error}");
         }
+        assert_eq!(**secret_file::read(&path).unwrap().unwrap(), *b"no key");
     }
 }

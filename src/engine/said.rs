@@ -130,6 +130,26 @@ impl Stream {
         if is_right { Ok(stream) } else { Err("it says of its stream what cannot be".to_owned()) }
     }
 
+    /// An ordinary one, for tests and what fuzzes.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn example() -> Self {
+        Self {
+            version: VERSION,
+            session: "0123456789abcdef".to_owned(),
+            name: "Cinema".to_owned(),
+            sample_rate: 48_000,
+            channels: 2,
+            chunk_size: 480,
+            playout_delay_ms: 300,
+            delay_from_us: 0,
+            opus_frames: 960,
+            opus_delay: 312,
+            codecs: vec![Codec::Int16.to_string()],
+            talk: true,
+        }
+    }
+
     /// The longest message of it, in bytes, before it is sealed.
     #[must_use]
     pub fn longest(&self) -> u64 {
@@ -232,53 +252,36 @@ mod tests {
     use super::*;
     use crate::secure::Key;
 
-    fn stream() -> Stream {
-        Stream {
-            version: VERSION,
-            session: "0123456789abcdef".to_owned(),
-            name: "Cinema".to_owned(),
-            sample_rate: 48_000,
-            channels: 2,
-            chunk_size: 1024,
-            playout_delay_ms: 300,
-            delay_from_us: 0,
-            opus_frames: 960,
-            opus_delay: 312,
-            codecs: vec!["opus:128".to_owned()],
-            talk: true,
-        }
-    }
-
     fn read(stream: &Stream) -> Result<Stream, String> {
         Stream::read(&serde_json::to_vec(stream).unwrap())
     }
 
     #[test]
     fn what_an_origin_says_is_read_as_it_was_said() {
-        assert_eq!(read(&stream()), Ok(stream()));
-        let many = Stream { codecs: vec!["f32".to_owned(); 1_000], ..stream() };
+        assert_eq!(read(&Stream::example()), Ok(Stream::example()));
+        let many = Stream { codecs: vec!["f32".to_owned(); 1_000], ..Stream::example() };
         assert_eq!(read(&many).unwrap().codecs.len(), MAX_CODECS);
-        let long = Stream { name: "x".repeat(10_000), ..stream() };
+        let long = Stream { name: "x".repeat(10_000), ..Stream::example() };
         assert!(read(&long).unwrap().name.len() <= MAX_NAME_BYTES);
     }
 
     #[test]
     fn a_stream_that_cannot_be_is_refused() {
         for wrong in [
-            Stream { sample_rate: 0, ..stream() },
-            Stream { channels: 0, ..stream() },
-            Stream { channels: u16::MAX, ..stream() },
-            Stream { chunk_size: u32::MAX, ..stream() },
-            Stream { playout_delay_ms: 0, ..stream() },
-            Stream { playout_delay_ms: u32::MAX, ..stream() },
-            Stream { opus_frames: 7, ..stream() },
-            Stream { opus_delay: u32::MAX, ..stream() },
-            Stream { session: "../../etc/passwd".to_owned(), ..stream() },
-            Stream { session: "é".repeat(8), ..stream() },
+            Stream { sample_rate: 0, ..Stream::example() },
+            Stream { channels: 0, ..Stream::example() },
+            Stream { channels: u16::MAX, ..Stream::example() },
+            Stream { chunk_size: u32::MAX, ..Stream::example() },
+            Stream { playout_delay_ms: 0, ..Stream::example() },
+            Stream { playout_delay_ms: u32::MAX, ..Stream::example() },
+            Stream { opus_frames: 7, ..Stream::example() },
+            Stream { opus_delay: u32::MAX, ..Stream::example() },
+            Stream { session: "../../etc/passwd".to_owned(), ..Stream::example() },
+            Stream { session: "é".repeat(8), ..Stream::example() },
         ] {
             assert_eq!(read(&wrong), Err("it says of its stream what cannot be".to_owned()));
         }
-        let other = read(&Stream { version: 2, ..stream() }).unwrap_err();
+        let other = read(&Stream { version: 2, ..Stream::example() }).unwrap_err();
         assert!(other.contains("version 2") && other.contains("this one 1"), "{other}");
         assert!(Stream::read(b"[]").is_err());
     }

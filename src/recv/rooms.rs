@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Result};
-use crate::random;
-use crate::secret_file::{self, Writer};
+use crate::error::Result;
+use crate::secret_file::{self, KeyFile, Writer};
 use crate::secure::Key;
 use crate::secure::code::Code;
 use crate::secure::handshake::Pair;
@@ -62,8 +60,9 @@ impl Rooms {
     /// The rooms that this user knows, and that of `link` or `code`. `None` where there is none.
     ///
     /// # Errors
-    /// [`Error::File`] where one of the files cannot be read or written, [`Error::Internal`] where there is
-    /// a link and no place for them, or the system gives no thread.
+    /// [`Error::File`](crate::Error::File) where one of the files cannot be read or written,
+    /// [`Error::Internal`](crate::Error::Internal) where there is a link and no place for them, or the system gives no
+    /// thread.
     pub fn open(link: Option<Link>, code: Option<Code>) -> Result<Option<Self>> {
         let is_strict = link.is_some() || code.is_some();
         let path = match secret_file::place(ROOMS) {
@@ -206,31 +205,9 @@ fn identity() -> Result<Pair> {
 }
 
 fn identity_in(path: &Path) -> Result<Pair> {
-    let of = |text: &[u8]| identity_of(path, text);
-    if let Some(text) = secret_file::read(path)? {
-        return of(&text);
-    }
-    let file = secret_file::alone(path)?;
-    if let Some(text) = file.read()? {
-        return of(&text);
-    }
-    let bytes = random::secret()?;
-    let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&*bytes));
-    file.write(text.as_bytes())?;
-    Ok(Pair::new(Key::new(*bytes)))
-}
-
-fn identity_of(path: &Path, text: &[u8]) -> Result<Pair> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    let read = Base64UrlUnpadded::decode(text.trim_ascii(), &mut *bytes);
-    if read.is_ok_and(|read| read.len() == 32) {
-        return Ok(Pair::new(Key::new(*bytes)));
-    }
-    Err(Error::file(
-        path,
-        "this is no key, or a part of one",
-        "Remove it: a new one is made, and servers take you for somebody new",
-    ))
+    let why = "this is no key, or a part of one";
+    let fix = "Remove it: a new one is made, and servers take you for somebody new";
+    KeyFile { path, wrong: (why, fix) }.own().map(|bytes| Pair::new(Key::new(*bytes)))
 }
 
 #[cfg(test)]

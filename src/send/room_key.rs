@@ -5,12 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::random;
-use crate::secret_file::{self, Writer};
+use crate::secret_file::{self, KeyFile, Writer};
 use crate::secure::Key;
 use crate::secure::handshake::Pair;
 use crate::secure::host::Host;
@@ -30,31 +29,26 @@ const LOST: &str = "the room's new key is not kept, so that the old link is back
 /// makes a key at the same moment gets the same one. This waits for the disk.
 ///
 /// # Errors
-/// [`Error::File`] where the file cannot be read or written, or holds something else, which is left as it
-/// is; [`Error::Internal`] where the environment names no folder of this user's, or the system gives no
-/// random numbers.
+/// [`Error::File`](crate::Error::File) where the file cannot be read or written, or holds something else, which is left
+/// as it is; [`Error::Internal`](crate::Error::Internal) where the environment names no folder of this user's, or the
+/// system gives no random numbers.
 pub(super) fn own(is_new: bool) -> Result<Host> {
     kept_in(&secret_file::place(FILE)?, is_new)
 }
 
 fn kept_in(path: &Path, is_new: bool) -> Result<Host> {
-    if !is_new && let Some(text) = secret_file::read(path)? {
-        return read(path, &text).map(|bytes| host(&bytes));
-    }
-    let file = secret_file::alone(path)?;
-    let kept = file.read()?.map(|text| read(path, &text)).transpose()?;
-    let (mut bytes, is_kept) = match kept {
-        Some(bytes) => (bytes, true),
-        None => (random::secret::<BYTES>()?, false),
+    let why = "this is no key of a room, or a part of one";
+    let fix = "Remove it: a new one is made, and everybody needs the new link";
+    let file = KeyFile::<BYTES> { path, wrong: (why, fix) };
+    let bytes = if is_new {
+        file.changed(|bytes| {
+            bytes[..SECRET].copy_from_slice(&*random::secret::<SECRET>()?);
+            Ok(())
+        })
+    } else {
+        file.own()
     };
-    if is_new && is_kept {
-        bytes[..SECRET].copy_from_slice(&*random::secret::<SECRET>()?);
-    }
-    let host = host(&bytes);
-    if is_new || !is_kept {
-        file.write(text(&host).as_bytes())?;
-    }
-    Ok(host)
+    bytes.map(|bytes| host(&bytes))
 }
 
 fn host(bytes: &[u8; BYTES]) -> Host {
@@ -67,7 +61,8 @@ fn host(bytes: &[u8; BYTES]) -> Host {
 /// Keeps other keys for this user's room, the newest, on a thread of its own: a disk may take its time.
 ///
 /// # Errors
-/// [`Error::Internal`] where the environment names no folder of this user's, or the system gives no thread.
+/// [`Error::Internal`](crate::Error::Internal) where the environment names no folder of this user's, or the system
+/// gives no thread.
 pub(super) fn keeper() -> Result<Writer<Host>> {
     keeper_of(secret_file::place(FILE)?)
 }
@@ -79,20 +74,7 @@ fn keeper_of(path: PathBuf) -> Result<Writer<Host>> {
 
 fn text(host: &Host) -> Zeroizing<String> {
     let bytes = Zeroizing::new([&host.secret.bytes()[..], host.pair.private().bytes()].concat());
-    Zeroizing::new(Base64UrlUnpadded::encode_string(&bytes))
-}
-
-fn read(path: &Path, text: &[u8]) -> Result<Zeroizing<[u8; BYTES]>> {
-    let mut bytes = Zeroizing::new([0; BYTES]);
-    let read = Base64UrlUnpadded::decode(text.trim_ascii(), &mut *bytes);
-    if read.is_ok_and(|read| read.len() == BYTES) {
-        return Ok(bytes);
-    }
-    Err(Error::file(
-        path,
-        "this is no key of a room, or a part of one",
-        "Remove it: a new one is made, and everybody needs the new link",
-    ))
+    secret_file::line(&bytes)
 }
 
 #[cfg(test)]
@@ -117,19 +99,6 @@ mod tests {
             let error = kept_in(&path, false).unwrap_err().to_string();
             assert!(error.contains("new link"), "{error}");
         }
-    }
-
-    #[test]
-    fn of_two_programs_that_make_a_key_at_the_same_time_both_have_the_one_that_is_kept() {
-        let folder = Scratch::new();
-        let path = folder.path(FILE);
-        let hosts = std::thread::scope(|scope| {
-            let make = || scope.spawn(|| kept_in(&path, false).unwrap());
-            let made: Vec<_> = (0..8).map(|_| make()).collect();
-            made.into_iter().map(|one| one.join().unwrap().link()).collect::<Vec<_>>()
-        });
-        let kept = kept_in(&path, false).unwrap().link();
-        assert!(hosts.iter().all(|link| *link == kept));
     }
 
     #[test]

@@ -36,23 +36,6 @@ fn ready() -> Session {
     session
 }
 
-fn stream() -> Stream {
-    Stream {
-        version: said::VERSION,
-        session: "0123456789abcdef".to_owned(),
-        name: "Cinema".to_owned(),
-        sample_rate: 48_000,
-        channels: 2,
-        chunk_size: FRAMES,
-        playout_delay_ms: 300,
-        delay_from_us: 0,
-        opus_frames: 960,
-        opus_delay: 312,
-        codecs: vec!["s16".to_owned()],
-        talk: true,
-    }
-}
-
 /// What a client says, as an engine reads it: subject, where an answer goes, what was said.
 fn published(session: &mut Session) -> Vec<(String, Option<String>, Vec<u8>)> {
     let said = session.waiting().to_vec();
@@ -76,7 +59,7 @@ impl Two {
     fn meet() -> Self {
         let backbone = Backbone::new(&Key::new([7; 32]));
         let mut two = Self {
-            uplink: Uplink::new(&backbone, 5, stream()),
+            uplink: Uplink::new(&backbone, 5, Stream::example()),
             edge: Edge::new(&backbone, 9, "Balcony"),
             origin_line: ready(),
             edge_line: ready(),
@@ -253,7 +236,7 @@ fn an_origin_that_is_gone_makes_room_for_another_and_one_that_is_there_does_not(
     let mut two = Two::meet();
     two.pass(1_000);
     let backbone = Backbone::new(&Key::new([7; 32]));
-    let other = Stream { session: "fedcba9876543210".to_owned(), ..stream() };
+    let other = Stream { session: "fedcba9876543210".to_owned(), ..Stream::example() };
     let first = std::mem::replace(&mut two.uplink, Uplink::new(&backbone, 6, other.clone()));
     two.pass(1_000);
     assert!(two.told.iter().any(|told| matches!(told, Told::Another)));

@@ -42,61 +42,53 @@ pub fn listen(bind: Option<IpAddr>, port: u16, backlog: u32) -> Result<std::net:
     })
 }
 
-/// Binds and listens for the page, which a server can do without.
-///
-/// # Errors
-/// What the page's user can do about it, as a sentence.
-pub fn listen_for_browsers(
-    bind: Option<IpAddr>,
-    port: u16,
-    backlog: u32,
-) -> std::result::Result<std::net::TcpListener, String> {
-    open_port(bind, port, backlog).map_err(|(address, e)| {
-        format!(
-            "the page for phones and browsers cannot be served on {address}: {}. Everybody else \
-             can listen. Choose another port with --web {}, or leave the page out with --no-web",
-            plain_reason(&e),
-            port.checked_add(1).unwrap_or(8081)
-        )
-    })
+/// What a server opens a door for beside its listeners', and can do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extra {
+    /// The page for phones and browsers.
+    Page,
+    /// The encrypted page.
+    SecurePage,
+    /// Snapclients.
+    Snapclients,
 }
 
-/// Binds and listens for the encrypted page, which a server can do without.
-///
-/// # Errors
-/// What the page's user can do about it, as a sentence.
-pub fn listen_securely(
-    bind: Option<IpAddr>,
-    port: u16,
-    backlog: u32,
-) -> std::result::Result<std::net::TcpListener, String> {
-    open_port(bind, port, backlog).map_err(|(address, e)| {
-        format!(
-            "the encrypted page cannot be served on {address}: {}. Phones can listen, and not talk. Choose another \
-             port with --https {}, or leave it out with --no-https",
-            plain_reason(&e),
-            port.checked_add(1).unwrap_or(8444)
-        )
-    })
+impl Extra {
+    /// What is said where the system does not let it at `address`, and why.
+    fn sentence(self, address: SocketAddr, why: &str) -> String {
+        let another = |usual| address.port().checked_add(1).unwrap_or(usual);
+        match self {
+            Self::Page => format!(
+                "the page for phones and browsers cannot be served on {address}: {why}. Everybody else can listen. \
+                 Choose another port with --web {}, or leave the page out with --no-web",
+                another(8081)
+            ),
+            Self::SecurePage => format!(
+                "the encrypted page cannot be served on {address}: {why}. Phones can listen, and not talk. Choose \
+                 another port with --https {}, or leave it out with --no-https",
+                another(8444)
+            ),
+            Self::Snapclients => format!(
+                "snapclients cannot join at {address}: {why}. Everybody else can listen. Choose another port with \
+                 --snapcast {}, and tell each snapclient with its own --port",
+                another(1705)
+            ),
+        }
+    }
 }
 
-/// Binds and listens for snapclients, which a server can do without.
+/// Binds and listens for what a server can do without.
 ///
 /// # Errors
 /// What a user can do about it, as a sentence.
-pub fn listen_for_snapclients(
+pub fn listen_for(
+    extra: Extra,
     bind: Option<IpAddr>,
     port: u16,
     backlog: u32,
 ) -> std::result::Result<std::net::TcpListener, String> {
-    open_port(bind, port, backlog).map_err(|(address, e)| {
-        format!(
-            "snapclients cannot join at {address}: {}. Everybody else can listen. Choose another port with \
-             --snapcast {}, and tell each snapclient with its own --port",
-            plain_reason(&e),
-            port.checked_add(1).unwrap_or(1705)
-        )
-    })
+    open_port(bind, port, backlog)
+        .map_err(|(address, e)| extra.sentence(address, &plain_reason(&e)))
 }
 
 fn open_port(
