@@ -190,7 +190,9 @@ impl Edge {
         listeners: u32,
         now_us: u64,
     ) {
-        self.listeners = listeners;
+        if listeners != self.listeners {
+            (self.listeners, self.want_at_us) = (listeners, 0);
+        }
         for codec in Codec::all() {
             let track = &mut self.tracks[codec.index()];
             let is_wanted = wanted(codec);

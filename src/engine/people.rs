@@ -11,11 +11,15 @@ use crate::wire::{MAX_NAME, MAX_NAME_BYTES, MAX_PEOPLE, MAX_VOLUME_PERCENT, Micr
 /// Longest of what is told of people at a time, in bytes: engines take 65,536 with what is around it.
 pub const MOST_BYTES: usize = 48 * 1024;
 
-/// Most people of an edge of whom an origin is told: those who can talk, and those who hear a mix of their own.
-pub const MOST_FAR: usize = 64;
+/// Most people of an edge of whom an origin is told: those who can talk, and those who hear a mix of their own. With
+/// the longest names and [`MOST_VOLUMES`] each they fit in a message.
+pub const MOST_FAR: usize = 32;
 
-/// Most volumes that are told of each of them: with [`MOST_FAR`] people all fit.
+/// Most volumes that are told of each of them.
 pub const MOST_VOLUMES: usize = 32;
+
+/// Numbers of people at an origin are below this: an edge's own and its numbers for people elsewhere lie above.
+const END_OF_NUMBERS: u32 = 1 << 31;
 
 /// Longest name of a program's run, in bytes, and of a codec.
 const MOST_ID_BYTES: usize = 64;
@@ -50,7 +54,7 @@ pub struct FarPerson {
 /// Those at an edge who speak, or wish to hear others softer or louder.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FarPeople {
-    /// At most [`MOST_FAR`].
+    /// At most [`MOST_FAR`], each with at most [`MOST_VOLUMES`].
     pub people: Vec<FarPerson>,
 }
 
@@ -133,6 +137,8 @@ pub struct Everybody {
     pub people: Vec<Known>,
     /// How many listen at the origin and at all edges.
     pub listening: u64,
+    /// Most people who may talk at a time, in the whole room.
+    pub most_talkers: u32,
 }
 
 impl Everybody {
@@ -141,6 +147,7 @@ impl Everybody {
     #[must_use]
     pub fn read(json: &[u8]) -> Option<Self> {
         let mut said: Self = read(json)?;
+        said.people.retain(|one| one.person < END_OF_NUMBERS);
         said.people.truncate(MAX_PEOPLE);
         for one in &mut said.people {
             one.name = printable_name(&one.name, MAX_NAME, MAX_NAME_BYTES);
@@ -148,9 +155,11 @@ impl Everybody {
         Some(said)
     }
 
-    /// What is said of them, without the last ones where it would be longer than [`MOST_BYTES`].
+    /// What is said of them, those who can talk first, and without the last ones where it would be longer than
+    /// [`MOST_BYTES`].
     #[must_use]
     pub fn json(mut self) -> Vec<u8> {
+        self.people.sort_by_key(|one| !one.can_talk);
         self.people.truncate(MAX_PEOPLE);
         loop {
             let json = said(&self);
@@ -204,24 +213,29 @@ mod tests {
     fn what_servers_say_of_people_is_read_as_it_was_said() {
         let people = FarPeople { people: vec![far(1, "Ann"), far(2, "Bob")] };
         assert_eq!(FarPeople::read(&people.clone().json()), Some(people));
-        let everybody = Everybody { people: vec![known(1, "Ann")], listening: 3_000_000_000_000 };
+        let everybody = Everybody {
+            people: vec![known(1, "Ann")],
+            listening: 3_000_000_000_000,
+            most_talkers: 16,
+        };
         assert_eq!(Everybody::read(&everybody.clone().json()), Some(everybody));
     }
 
     #[test]
     fn more_people_than_a_message_holds_are_told_as_far_as_it_goes() {
         let name = "\u{1f600}".repeat(MAX_NAME_BYTES / 4);
-        let everybody = Everybody { people: vec![known(1, &name); 5_000], listening: 5_000 };
+        let people = vec![known(1, &name); 5_000];
+        let everybody = Everybody { people, listening: 5_000, most_talkers: 16 };
         let json = everybody.json();
         assert!(json.len() <= MOST_BYTES);
         let read = Everybody::read(&json).unwrap();
         assert!((60..=MAX_PEOPLE).contains(&read.people.len()), "{}", read.people.len());
         assert_eq!(read.listening, 5_000);
-        let mut one = far(1, &name);
+        let mut one = far(u32::MAX, &"\"".repeat(MAX_NAME_BYTES));
         one.volumes = (0..MOST_VOLUMES as u32).map(|who| (u32::MAX - who, 199)).collect();
         let json = FarPeople { people: vec![one; 500] }.json();
         assert!(json.len() <= MOST_BYTES);
-        assert!(FarPeople::read(&json).unwrap().people.len() > MOST_FAR / 2);
+        assert_eq!(FarPeople::read(&json).unwrap().people.len(), MOST_FAR, "all fit");
     }
 
     #[test]

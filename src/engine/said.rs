@@ -34,7 +34,7 @@ pub struct Subjects {
     pub time: String,
     /// Sound that an edge has missed is asked for.
     pub past: String,
-    /// Who is at an edge, as long as anybody there speaks.
+    /// Who is at an edge where people may speak.
     pub people: String,
     /// What somebody at an edge says.
     pub voice: String,

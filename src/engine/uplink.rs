@@ -28,8 +28,11 @@ const MOST_EDGES: usize = 1_024;
 /// the shortest packets. What falls out of the first is counted; the others are older than anybody plays.
 const MOST_FRAMES: usize = 2_000;
 
-/// Edges that wait for what they have missed.
+/// Edges that wait for what they have missed, in one codec each.
 const MOST_PAST: usize = 64;
+
+/// People at edges for whom what was for them alone is to be sent again: as many as there can be at eight edges.
+const MOST_PAST_OWN: usize = 256;
 
 /// What goes to those who have missed something, in bytes per second for all: a second of it is as much as a minute of
 /// what everybody hears.
@@ -93,6 +96,7 @@ pub struct Uplink {
     waiting: VecDeque<AudioFrame>,
     kept: [VecDeque<AudioFrame>; Codec::COUNT],
     missed: VecDeque<Missed>,
+    missed_own: VecDeque<Missed>,
     /// Bytes that may go to those now, and since when.
     past_bytes: u64,
     past_us: u64,
@@ -116,6 +120,7 @@ impl Uplink {
             waiting: VecDeque::new(),
             kept: std::array::from_fn(|_| VecDeque::new()),
             missed: VecDeque::new(),
+            missed_own: VecDeque::new(),
             past_bytes: 0,
             past_us: 0,
             edges: BTreeMap::new(),
@@ -137,6 +142,7 @@ impl Uplink {
         self.told_us = None;
         self.talk.tell_anew();
         self.missed.clear();
+        self.missed_own.clear();
     }
 
     /// Sound that is captured from `from_us` on is heard so many ms later.
@@ -212,12 +218,16 @@ impl Uplink {
             (PAST, Some(reply)) => {
                 let asked = Past::read(&self.opened);
                 let codec = asked.as_ref().and_then(|past| Codec::parse(&past.codec));
-                if let (Some(past), Some(codec)) = (asked, codec)
-                    && self.missed.len() < MOST_PAST
-                {
+                if let (Some(past), Some(codec)) = (asked, codec) {
                     let (reply, from_us) = (reply.to_owned(), past.from_us);
                     let person = past.person.map(|person| (run, person));
-                    self.missed.push_back(Missed { codec, person, from_us, reply });
+                    let (missed, most) = match person {
+                        Some(_) => (&mut self.missed_own, MOST_PAST_OWN),
+                        None => (&mut self.missed, MOST_PAST),
+                    };
+                    if missed.len() < most {
+                        missed.push_back(Missed { codec, person, from_us, reply });
+                    }
                 }
             }
             _ => {}
@@ -275,13 +285,13 @@ impl Uplink {
     }
 
     /// Sends those who have missed something what they ask for, as fast as that may go: the index of the codec and a
-    /// frame, and no frame behind the last.
+    /// frame, and no frame behind the last. What everybody hears goes first.
     fn speak_of_the_past(&mut self, session: &mut Session, now_us: u64) {
         let since_us = now_us.saturating_sub(self.past_us).min(1_000_000);
         self.past_us = now_us;
         let more = since_us * PAST_BYTES_PER_S / 1_000_000;
         self.past_bytes = (self.past_bytes + more).min(PAST_AT_ONCE);
-        while let Some(missed) = self.missed.front_mut() {
+        while let Some(missed) = self.missed.front_mut().or(self.missed_own.front_mut()) {
             let is_since = |frame: &AudioFrame| frame.header().captured_us >= missed.from_us;
             let next = match missed.person {
                 Some(person) => self.talk.kept(person, missed.codec).find(|frame| is_since(frame)),
@@ -308,6 +318,7 @@ impl Uplink {
                     missed.from_us = frame.header().captured_us + 1;
                     self.counts.again += 1;
                 }
+                None if missed.person.is_some() => drop(self.missed_own.pop_front()),
                 None => drop(self.missed.pop_front()),
             }
         }

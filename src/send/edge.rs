@@ -15,7 +15,7 @@ use super::mix::desk::{Asked, Order};
 use super::presence::Message;
 use super::taps::{self, Tap};
 use super::terms;
-use super::transmit::{Change, Elsewhere, Handle, Shape};
+use super::transmit::{Change, Elsewhere, Handle, Shape, TooMany};
 use crate::capture::piece::piece_of;
 use crate::clock::Clock;
 use crate::codec::{Codec, InUse, Offers};
@@ -35,6 +35,10 @@ use crate::shutdown::Shutdown;
 use crate::stats::{self, EngineFigures, EngineStats, SourceStats, TOLD_EVERY_US};
 use crate::wire::{AudioFrame, AudioHeader};
 use room::Room;
+
+/// What is said where people are to speak and the origin lets nobody.
+const NO_TALK: &str = "nobody can speak here: where the sound is, a server runs without --talk. Start it there with \
+                       --talk, and this one again";
 
 /// Where nothing wakes the thread, it looks around so often.
 const REST: Duration = Duration::from_millis(50);
@@ -89,10 +93,7 @@ impl Downlink {
                 if talk && stream.talk {
                     downlink.edge.let_people_speak();
                 } else if talk {
-                    warn!(
-                        "nobody can speak here: where the sound is, a server runs without --talk. Start it there with \
-                         --talk, and this one again"
-                    );
+                    warn!("{NO_TALK}");
                 }
                 return Ok(Some((downlink, stream)));
             }
@@ -261,11 +262,14 @@ impl EdgeThread {
                 // Whoever asked may have gone.
                 let _ = answer.try_send(refuse(&order));
             }
-            let in_use = self.network.in_use();
-            taps::note_wanted(&self.taps, in_use);
             if let Some(people) = &mut self.people {
                 self.downlink.tell_of(people);
+                if people.room.forget_elsewhere(self.downlink.clock.now_us()) {
+                    self.tell_of_elsewhere();
+                }
             }
+            let in_use = self.network.in_use();
+            taps::note_wanted(&self.taps, in_use);
             let listening = self.figures.listening();
             self.downlink.turn(in_use, listening, |one| told.push(one))?;
             let now_us = self.downlink.clock.now_us();
@@ -288,6 +292,7 @@ impl EdgeThread {
             Told::Frame(frame) => self.hand_on(frame),
             Told::Begins(stream) => {
                 info!("the room “{}” begins anew", stream.name);
+                self.begin_with_people(stream.talk);
                 self.delay_ms.store(stream.playout_delay_ms, Ordering::Relaxed);
                 let shape = shape(&stream);
                 taps::begin_anew(&mut self.taps, &shape);
@@ -307,12 +312,30 @@ impl EdgeThread {
 
     fn learn(&mut self, everybody: Everybody) {
         let Some(people) = &mut self.people else { return };
-        for person in people.room.learn(everybody) {
-            // Where the loop is too busy, the person is heard by nobody all the same.
-            let _ = self.network.silence(person);
+        for person in people.room.learn(everybody, self.downlink.clock.now_us()) {
+            if self.network.silence(person, TooMany::InTheRoom) {
+                people.room.note_silenced(person);
+            }
         }
+        self.tell_of_elsewhere();
+    }
+
+    fn tell_of_elsewhere(&mut self) {
+        let Some(people) = &mut self.people else { return };
         let elsewhere = people.room.elsewhere(self.figures.listening());
         if elsewhere != people.told && self.network.set_elsewhere(elsewhere.clone()) {
+            people.told = elsewhere;
+        }
+    }
+
+    /// Another origin is there, which lets people `talk` or not. Whoever listens comes again, and is told then.
+    fn begin_with_people(&mut self, talk: bool) {
+        let Some(people) = &mut self.people else { return };
+        if !talk {
+            warn!("{NO_TALK}");
+        }
+        let elsewhere = people.room.begin_anew(talk, self.downlink.clock.now_us());
+        if self.network.set_elsewhere(elsewhere.clone()) {
             people.told = elsewhere;
         }
     }

@@ -24,6 +24,7 @@ use super::tls::{self, Sessions};
 #[cfg(feature = "webrtc")]
 use super::transmit::datagram_socket;
 use super::transmit::{Handle, MOST_LISTS, Snapshot, TellOthers, Transmit};
+use super::uplink::NewTerms;
 use super::web::Web;
 use super::web::names::Names;
 #[cfg(feature = "webrtc")]
@@ -76,8 +77,8 @@ pub(super) struct Running {
     recordings: Recordings,
     fitting: Fitting,
     layout: Layout,
-    /// Where an engine is told of a new delay.
-    uplink: Option<SyncSender<(u32, u64)>>,
+    /// Where an engine's thread is told what has changed.
+    uplink: Option<SyncSender<NewTerms>>,
     /// How the way between servers is, where there is one.
     pub(super) engine: Option<Arc<stats::EngineFigures>>,
     /// Whether the sound comes from elsewhere, with its delay.
@@ -150,7 +151,7 @@ impl Running {
             });
             let ways = uplink::start((wanted, figures), (stream, people), clock, &stop)?;
             taps.push(ways.tap);
-            (uplink, to_edges) = (Some(ways.delay), ways.to_edges);
+            (uplink, to_edges) = (Some(ways.terms), ways.to_edges);
         }
         let mut kept = None;
         if let Some((keys, code)) = opened.keys {
@@ -290,10 +291,14 @@ impl Running {
             );
         }
         let change = terms::change(preset, self.fitting.clock.now_us());
-        if let Some(uplink) = &self.uplink
-            && uplink.try_send((change.playout_delay_ms, change.from_us)).is_err()
-        {
-            warn!("other servers keep the delay that was: too much has changed at once");
+        let terms = NewTerms {
+            delay: (change.playout_delay_ms, change.from_us),
+            max_talkers: change.max_talkers,
+        };
+        if self.uplink.as_ref().is_some_and(|uplink| uplink.try_send(terms).is_err()) {
+            warn!(
+                "other servers keep the delay and the limits that were: too much has changed at once"
+            );
         }
         self.handle.change(change);
     }

@@ -61,7 +61,7 @@ use by_fetch::ByFetch;
 use codes::Invitation;
 pub use codes::{Shown, new_code};
 use datagrams::Datagrams;
-pub use elsewhere::{Elsewhere, MOST_LISTS, TellOthers};
+pub use elsewhere::{Elsewhere, MOST_LISTS, TellOthers, TooMany};
 use guests::Guests;
 use handle::Order;
 pub use handle::{Change, Handle, Shape};
@@ -341,7 +341,7 @@ impl Transmit {
                 Ok(Order::Own(frames)) => {
                     frames.into_iter().for_each(|(person, frame)| self.hear_own(person, frame));
                 }
-                Ok(Order::Silence(person)) => self.silence(person),
+                Ok(Order::Silence(person, why)) => self.silence(person, why),
                 Ok(Order::Elsewhere(elsewhere)) => self.take_elsewhere(elsewhere),
                 Ok(Order::Change(change)) => self.change(change),
                 Ok(Order::Anew(shape)) => self.begin_anew(&shape),

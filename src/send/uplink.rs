@@ -35,8 +35,16 @@ use talking::Talking;
 /// Where nothing wakes the thread, it looks around so often.
 const REST: Duration = Duration::from_millis(50);
 
-/// New delays that wait for the thread: a person makes them.
-const MOST_DELAYS: usize = 4;
+/// New terms that wait for the thread: a person makes them.
+const MOST_TERMS: usize = 4;
+
+/// What has changed while the server runs.
+pub(super) struct NewTerms {
+    /// The playout delay in ms, and the capture time from which it holds, in µs.
+    pub(super) delay: (u32, u64),
+    /// Most people who may talk at a time, of those who come.
+    pub(super) max_talkers: u32,
+}
 
 /// What an engine is told of a room whose preset this is; `talk` says whether people may speak there.
 pub(super) fn stream(room: &Room, preset: &Preset, talk: bool) -> Stream {
@@ -61,8 +69,8 @@ pub(super) fn stream(room: &Room, preset: &Preset, talk: bool) -> Stream {
 pub(super) struct Ways {
     /// Where sound goes in.
     pub(super) tap: Tap,
-    /// Where a new delay does: ms, and the capture time from which it holds, in µs.
-    pub(super) delay: SyncSender<(u32, u64)>,
+    /// Where what has changed does.
+    pub(super) terms: SyncSender<NewTerms>,
     /// Where sound for people at edges does, where people may speak.
     pub(super) to_edges: Option<ToEdges>,
 }
@@ -83,7 +91,7 @@ pub(super) fn start(
     let line =
         Line::new(Addresses::new(engine.urls.clone(), random()), who, engine.trust()?, clock)?;
     let (tap, tapped) = taps::tap(Some(line.waker()));
-    let (delay, delays) = sync_channel(MOST_DELAYS);
+    let (terms, changes) = sync_channel(MOST_TERMS);
     let uplink = Uplink::new(&backbone, random(), stream);
     let room = engine.room.to_string();
     let (to_edges, talking) = people
@@ -92,10 +100,10 @@ pub(super) fn start(
             (to_edges, Talking::new(people, orders))
         })
         .unzip();
-    let thread = UplinkThread { line, uplink, tapped, delays, talking, clock, room, figures };
+    let thread = UplinkThread { line, uplink, tapped, changes, talking, clock, room, figures };
     let heard = stop.clone();
     spawn("uplink", Priority::Ordinary, stop, move || thread.run(&heard))?;
-    Ok(Ways { tap, delay, to_edges })
+    Ok(Ways { tap, terms, to_edges })
 }
 
 /// What the thread is given.
@@ -103,8 +111,7 @@ struct UplinkThread {
     line: Line,
     uplink: Uplink,
     tapped: Tapped,
-    /// New delays.
-    delays: Receiver<(u32, u64)>,
+    changes: Receiver<NewTerms>,
     /// Where people may speak.
     talking: Option<Talking>,
     clock: Clock,
@@ -121,7 +128,12 @@ impl UplinkThread {
         let (uplink, clock, talking) = (&mut self.uplink, self.clock, &mut self.talking);
         let (mut news, mut told_us) = (News::default(), 0);
         while !shutdown.is_requested() {
-            self.delays.try_iter().for_each(|(ms, from_us)| uplink.change_delay(ms, from_us));
+            for NewTerms { delay: (ms, from_us), max_talkers } in self.changes.try_iter() {
+                uplink.change_delay(ms, from_us);
+                if let Some(talking) = talking {
+                    talking.set_max_talkers(max_talkers);
+                }
+            }
             let now_us = clock.now_us();
             self.tapped.want(Codec::all().into_iter().filter(|codec| uplink.wants(*codec, now_us)));
             while let Some(frame) = self.tapped.take() {

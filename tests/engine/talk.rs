@@ -117,6 +117,7 @@ fn who_speaks_at_any_server_of_a_room_is_heard_at_all_of_them_once_and_not_by_th
     for listener in &mut listeners {
         listener.listen_until("all talkers are in the list", |one| others(one).len() == 3);
     }
+    // Each talker is at the server of a listener, and so knows that one's clock.
     let clocks: Vec<u64> = talkers.iter().map(Person::server_us).collect();
     let threads: Vec<_> =
         talkers.into_iter().zip(TONES_HZ).map(|(talker, hz)| speak(talker, hz)).collect();
@@ -155,8 +156,13 @@ fn who_speaks_at_any_server_of_a_room_is_heard_at_all_of_them_once_and_not_by_th
 fn a_wish_for_the_volume_of_somebody_elsewhere_is_granted_for_who_wishes_alone() {
     let Conference { at, edges: _edges, _node, origin: _origin } = Conference::begin(&[]);
     let talker = talker(at[1], "talker");
-    let [mut wishing, other] = ["wishing", "other"].map(|id| Person::join(at[2], id, "f32", None));
-    wishing.listen_until("the talker is in the list", |one| others(one).len() == 1);
+    let [mut wishing, mut other] =
+        ["wishing", "other"].map(|id| Person::join(at[2], id, "f32", None));
+    for person in [&mut wishing, &mut other] {
+        person.listen_until("the talker is in the list, and sound comes", |one| {
+            others(one).len() == 1 && !one.heard.is_empty()
+        });
+    }
     let volumes = BTreeMap::from([(others(&wishing)[0].person, 50)]);
     wishing.wish(&Wish { volumes, ..Wish::default() });
     let began_us = talker.server_us();
@@ -178,7 +184,9 @@ fn as_many_may_talk_in_the_whole_room_as_the_origin_lets_and_others_are_told_why
     there.listen_until("the first is in the list", |one| others(one).len() == 1);
     let mut second = Person::join(at[2], "second", "f32", Some(microphone("f32")));
     second.listen_until("a refusal", |second| second.notice.is_some());
-    assert_eq!(second.notice.as_ref().unwrap().reason, Reason::MayNotTalk);
+    let notice = second.notice.clone().unwrap();
+    assert_eq!(notice.reason, Reason::MayNotTalk);
+    second.listen_until("sound all the same", |second| second.heard.len() > 100);
     first.listen();
     assert!(first.notice.is_none());
     let third = Person::join(at[0], "third", "f32", Some(microphone("f32")));
@@ -224,7 +232,7 @@ fn an_engine_that_was_configured_here_lets_them_speak_and_hear() {
 }
 
 #[test]
-fn whoever_speaks_at_an_edge_whose_node_dies_misses_nothing_that_others_say() {
+fn whoever_hears_a_mix_of_their_own_at_an_edge_whose_node_dies_misses_nothing() {
     let nodes = nats::cluster(3, &[]);
     let mut servers = Servers::new(&nodes[0].url());
     let mut origin = origin(&servers, &[]);

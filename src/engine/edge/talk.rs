@@ -18,7 +18,7 @@ const TELL_US: u64 = 1_000_000;
 /// Bytes of a talk frame before its body: length and kind.
 const TYPED_HEADER: usize = 5;
 
-/// Frames for single people that wait: those of 64 for as long as sound is held, in packets of 10 ms.
+/// Frames for single people that wait: those of 32 for as long as sound is held, in chunks of 4 ms.
 const MOST_HELD: usize = 2_048;
 
 /// The subscriptions for people.
@@ -200,8 +200,7 @@ fn read_own(said: &[u8]) -> Option<(u32, Codec, &[u8])> {
     Some((u32::from_be_bytes(*person), codec, typed))
 }
 
-/// Puts what a person's track hands on behind what waits. A full queue is one that nothing was handed on from for
-/// longer than sound is held.
+/// Puts what a person's track hands on behind what waits. The newest falls out where that is too much.
 fn hold(held: &mut VecDeque<(u32, AudioFrame)>, person: u32, told: Told) {
     if let Told::Frame(frame) = told
         && held.len() < MOST_HELD

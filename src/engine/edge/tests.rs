@@ -310,7 +310,7 @@ fn an_edge_to_which_all_sound_comes_too_late_goes_another_way() {
     assert!(!edge.is_behind(from_us + BEHIND_US), "another connection has its own time");
 }
 
-/// Somebody at the edge who has a microphone.
+/// Somebody at the edge who hears another softer.
 fn ann() -> FarPerson {
     FarPerson {
         person: 3,
@@ -345,7 +345,7 @@ fn the_origin_is_told_who_is_at_an_edge_at_once_and_again_and_the_edge_who_is_el
         is_speaking: false,
         at: None,
     };
-    let everybody = Everybody { people: vec![known], listening: 4 };
+    let everybody = Everybody { people: vec![known], listening: 4, most_talkers: 16 };
     two.uplink.tell_everybody(everybody.clone());
     two.pass(20);
     let told = |told: &&Told| matches!(told, Told::Everybody(those) if *those == everybody);

@@ -9,9 +9,12 @@ use crate::engine::said::OWN_HEADER;
 use crate::engine::sealed::OVERHEAD;
 use crate::wire::AudioFrame;
 
-/// Frames for single people that wait for the engine, or are kept for who has missed them: a second of packets of
-/// 10 ms for 40 people. What falls out of the first is counted.
+/// Frames for single people that wait for the engine: a second of packets of 10 ms for 40 people. What falls out is
+/// counted.
 const MOST_OWN: usize = 4_096;
+
+/// Bytes that are kept of them for who has missed them: a second of Opus for 1,000 people, or of s16 for 80.
+const MOST_KEPT_BYTES: usize = 16 << 20;
 
 /// What edges say of people.
 #[derive(Debug)]
@@ -44,6 +47,7 @@ pub(super) struct Talk {
     waiting: VecDeque<Own>,
     /// What went out lately, for who has missed it.
     kept: VecDeque<Own>,
+    kept_bytes: usize,
 }
 
 /// A frame for one person.
@@ -58,6 +62,18 @@ impl Talk {
     /// Somebody has come who knows of nobody.
     pub(super) fn tell_anew(&mut self) {
         self.told_us = None;
+    }
+
+    /// Keeps a frame, and none that was captured before `oldest_us`.
+    fn keep(&mut self, own: Own, oldest_us: u64) {
+        self.kept_bytes += own.frame.typed().len();
+        self.kept.push_back(own);
+        while let Some(Own { frame, .. }) = self.kept.front()
+            && (self.kept_bytes > MOST_KEPT_BYTES || frame.header().captured_us < oldest_us)
+        {
+            self.kept_bytes -= frame.typed().len();
+            self.kept.pop_front();
+        }
     }
 
     /// What went out lately to that person at the edge with that run, in this codec.
@@ -95,12 +111,7 @@ impl Uplink {
         }
         let own = Own { run, person, frame };
         let oldest_us = own.frame.header().captured_us.saturating_sub(self.delay_us());
-        let kept = &mut self.talk.kept;
-        let is_over = |kept: &Own| kept.frame.header().captured_us < oldest_us;
-        while kept.len() == MOST_OWN || kept.front().is_some_and(is_over) {
-            kept.pop_front();
-        }
-        kept.push_back(own.clone());
+        self.talk.keep(own.clone(), oldest_us);
         self.talk.waiting.push_back(own);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::people::{Everybody, FarPeople, FarPerson, Known};
+use crate::engine::people::{Everybody, FarPeople, FarPerson, Known, MOST_FAR, MOST_VOLUMES};
 use crate::send::presence::{Message, Presence, Spoken};
 use crate::send::transmit::Elsewhere;
 use crate::wire::Person;
@@ -10,13 +10,24 @@ use crate::wire::Person;
 /// People elsewhere have numbers from here on: the origin's, and this. Those here never get so far, nor does the origin.
 const FIRST_ELSEWHERE: u32 = 1 << 31;
 
+/// So many of those whom the origin is told of are for people with a microphone.
+const FOR_MICROPHONES: usize = 24;
+
+/// Who is elsewhere is forgotten where the origin has not said it for so long, in µs: six times as long as it takes to
+/// say it again.
+const GONE_US: u64 = 6_000_000;
+
 /// Those here who matter to the origin, and those elsewhere.
 #[derive(Debug)]
 pub(super) struct Room {
     /// This edge's run.
     run: u64,
     here: BTreeMap<u32, Presence>,
+    /// Connections that the origin has been told of. What they hear comes to them alone ever after.
+    told: BTreeSet<u64>,
     everybody: Everybody,
+    /// When that was said, in µs.
+    learnt_us: u64,
     /// What the origin calls those here.
     numbers: BTreeMap<u32, u32>,
     /// Connections whose microphone was taken.
@@ -31,7 +42,9 @@ impl Room {
         Self {
             run,
             here: BTreeMap::new(),
+            told: BTreeSet::new(),
             everybody: Everybody::default(),
+            learnt_us: 0,
             numbers: BTreeMap::new(),
             silenced: BTreeSet::new(),
             has_news: true,
@@ -45,12 +58,12 @@ impl Room {
                 let connection = presence.connection;
                 let before = self.here.insert(person, presence);
                 if let Some(before) = before.filter(|before| before.connection != connection) {
-                    self.silenced.remove(&before.connection);
+                    self.forget(before.connection);
                 }
             }
             Message::Left { person } => {
                 if let Some(left) = self.here.remove(&person) {
-                    self.silenced.remove(&left.connection);
+                    self.forget(left.connection);
                 }
             }
             Message::Said { person, spoken } => return Some((person, spoken)),
@@ -59,16 +72,32 @@ impl Room {
         None
     }
 
+    fn forget(&mut self, connection: u64) {
+        self.silenced.remove(&connection);
+        self.told.remove(&connection);
+    }
+
     /// Whom the origin is to know, where that may have changed.
     pub(super) fn news(&mut self) -> Option<FarPeople> {
         std::mem::take(&mut self.has_news).then(|| self.people())
     }
 
-    /// Those with a microphone, and those who do not hear what everybody hears.
-    fn people(&self) -> FarPeople {
-        let matters = |presence: &Presence| presence.needs_own_mix();
+    /// Those with a microphone, and those who do not hear what everybody hears, as many as there can be. Whoever was
+    /// told of before stays, then come those with a microphone: the wishes of the others are what may wait.
+    fn people(&mut self) -> FarPeople {
+        let is_told = |presence: &Presence| self.told.contains(&presence.connection);
+        let matters = |presence: &Presence| presence.needs_own_mix() || is_told(presence);
         let mut those: Vec<_> = self.here.iter().filter(|(_, one)| matters(one)).collect();
-        those.sort_by_key(|(_, presence)| presence.microphone.is_none());
+        those.sort_by_key(|(_, one)| (!is_told(one), one.microphone.is_none()));
+        let is_wish = |one: &Presence| one.microphone.is_none() && !is_told(one);
+        let mut room = MOST_FAR.saturating_sub(FOR_MICROPHONES);
+        those.retain(|(_, one)| {
+            let is_in = !is_wish(one) || room > 0;
+            room = room.saturating_sub(usize::from(one.microphone.is_none()));
+            is_in
+        });
+        those.truncate(MOST_FAR);
+        let told = those.iter().map(|(_, presence)| presence.connection).collect();
         let people = those.into_iter().map(|(person, presence)| FarPerson {
             person: *person,
             connection: presence.connection,
@@ -80,7 +109,9 @@ impl Room {
             is_deaf: presence.is_deaf,
             volumes: self.by_origins_numbers(&presence.volumes),
         });
-        FarPeople { people: people.collect() }
+        let people = people.collect();
+        self.told = told;
+        FarPeople { people }
     }
 
     fn by_origins_numbers(&self, volumes: &BTreeMap<u32, u16>) -> BTreeMap<u32, u16> {
@@ -88,12 +119,14 @@ impl Room {
             Some(number) => Some(number),
             None => self.numbers.get(&who).copied(),
         };
-        volumes.iter().filter_map(|(who, percent)| Some((number(*who)?, *percent))).collect()
+        let all = volumes.iter().filter_map(|(who, percent)| Some((number(*who)?, *percent)));
+        all.take(MOST_VOLUMES).collect()
     }
 
-    /// Learns who is in the room. Returns those here whose microphone nobody is to hear.
-    pub(super) fn learn(&mut self, everybody: Everybody) -> Vec<u32> {
-        self.everybody = everybody;
+    /// Learns at `now_us` who is in the room. Returns those here whose microphone nobody is to hear, until it is said
+    /// that they were [told](Self::note_silenced).
+    pub(super) fn learn(&mut self, everybody: Everybody, now_us: u64) -> Vec<u32> {
+        (self.everybody, self.learnt_us) = (everybody, now_us);
         self.has_news = true;
         let ours = self.everybody.people.iter().filter_map(|known| {
             let at = known.at.filter(|at| at.run == self.run)?;
@@ -106,11 +139,33 @@ impl Room {
             let is_refused = self.here.get(&at.person).is_some_and(|presence| {
                 presence.connection == at.connection && presence.microphone.is_some()
             });
-            if is_refused && !known.can_talk && self.silenced.insert(at.connection) {
+            if is_refused && !known.can_talk && !self.silenced.contains(&at.connection) {
                 silent.push(at.person);
             }
         }
         silent
+    }
+
+    /// That person's microphone was taken.
+    pub(super) fn note_silenced(&mut self, person: u32) {
+        self.silenced.extend(self.here.get(&person).map(|presence| presence.connection));
+    }
+
+    /// Forgets who is elsewhere where the origin has not said it for long. Whether that is news.
+    pub(super) fn forget_elsewhere(&mut self, now_us: u64) -> bool {
+        let is_old = now_us >= self.learnt_us + GONE_US;
+        let forgets = is_old && self.everybody != Everybody::default();
+        if forgets {
+            self.learn(Everybody::default(), now_us);
+        }
+        forgets
+    }
+
+    /// Another origin is there, which lets people `talk` or not. Returns what those here are told until it says more.
+    pub(super) fn begin_anew(&mut self, talk: bool, now_us: u64) -> Elsewhere {
+        self.learn(Everybody::default(), now_us);
+        let nobody = Elsewhere::default();
+        Elsewhere { most_talkers: if talk { nobody.most_talkers } else { 0 }, ..nobody }
     }
 
     /// What those here are told of people elsewhere, where so many listen here.
@@ -130,7 +185,16 @@ impl Room {
             .collect();
         let named = people.len() as u64 + u64::from(listening);
         let others = self.everybody.listening.saturating_sub(named);
-        Elsewhere { people, others: u32::try_from(others).unwrap_or(u32::MAX) }
+        // Each who listens alone takes the place of one who might talk.
+        let alone = self
+            .here
+            .values()
+            .filter(|one| one.microphone.is_none() && self.told.contains(&one.connection));
+        let here = u32::try_from(MOST_FAR.saturating_sub(alone.count())).unwrap_or(u32::MAX);
+        let there = u32::try_from(people.len()).unwrap_or(u32::MAX);
+        let most_talkers = self.everybody.most_talkers.min(here.saturating_add(there));
+        let others = u32::try_from(others).unwrap_or(u32::MAX);
+        Elsewhere { people, others, most_talkers }
     }
 
     /// Those here who speak, as the origin said last, speak on at `now_us`: only there is heard what is speech.
@@ -194,7 +258,7 @@ mod tests {
         room.hear(here(2, 1, false, &[(3, 50), (FIRST_ELSEWHERE | 4, 60), (5, 70)]));
         room.hear(here(3, 1, true, &[]));
         let people = vec![known(4, true, None), known(77, true, at(RUN, 3))];
-        room.learn(Everybody { people, listening: 9 });
+        room.learn(Everybody { people, listening: 9, most_talkers: 16 }, 0);
         let told = room.people().people;
         let numbers: Vec<u32> = told.iter().map(|one| one.person).collect();
         assert_eq!(numbers, [3, 2], "who only listens is of no account");
@@ -214,7 +278,7 @@ mod tests {
             known(78, true, at(8, 3)),
             known(79, false, at(8, 4)),
         ];
-        room.learn(Everybody { people, listening: 1_000 });
+        room.learn(Everybody { people, listening: 1_000, most_talkers: 16 }, 0);
         let elsewhere = room.elsewhere(100);
         let numbers: Vec<u32> = elsewhere.people.iter().map(|one| one.person).collect();
         assert_eq!(numbers, [FIRST_ELSEWHERE | 4, FIRST_ELSEWHERE | 78]);
@@ -224,12 +288,18 @@ mod tests {
     #[test]
     fn whoever_may_not_talk_loses_the_microphone_once_and_has_another_try_when_they_come_again() {
         let mut room = Room::new(RUN);
-        let refused = || Everybody { people: vec![known(77, false, at(RUN, 3))], listening: 1 };
+        let refused = || Everybody {
+            people: vec![known(77, false, at(RUN, 3))],
+            listening: 1,
+            most_talkers: 16,
+        };
         room.hear(here(3, 1, true, &[]));
-        assert_eq!(room.learn(refused()), [3]);
-        assert!(room.learn(refused()).is_empty());
+        assert_eq!(room.learn(refused(), 0), [3]);
+        assert_eq!(room.learn(refused(), 0), [3], "the loop was too busy");
+        room.note_silenced(3);
+        assert!(room.learn(refused(), 0).is_empty());
         room.hear(here(3, 2, true, &[]));
-        assert!(room.learn(refused()).is_empty(), "that was said of the connection before");
+        assert!(room.learn(refused(), 0).is_empty(), "that was said of the connection before");
     }
 
     #[test]
@@ -241,7 +311,8 @@ mod tests {
         room.hear(message);
         room.note_speech(1_000);
         assert_eq!(speech.last_us(), 0);
-        room.learn(Everybody { people: vec![known(77, true, at(RUN, 3))], listening: 1 });
+        let people = vec![known(77, true, at(RUN, 3))];
+        room.learn(Everybody { people, listening: 1, most_talkers: 16 }, 0);
         room.note_speech(2_000);
         assert_eq!(speech.last_us(), 2_000);
     }
@@ -253,5 +324,55 @@ mod tests {
         let mut room = Room::new(RUN);
         let said = Message::Said { person: 3, spoken: spoken.clone() };
         assert_eq!(room.hear(said), Some((3, spoken)));
+    }
+
+    #[test]
+    fn whoever_was_told_of_stays_so_as_long_as_the_connection_does() {
+        let mut room = Room::new(RUN);
+        room.hear(here(2, 1, false, &[(5, 50)]));
+        room.hear(here(3, 2, true, &[]));
+        assert_eq!(room.people().people.len(), 2);
+        // One hears all as loud as they are again, the other has no microphone any more.
+        room.hear(here(2, 1, false, &[]));
+        room.hear(here(3, 2, false, &[]));
+        assert_eq!(room.people().people.len(), 2);
+        room.hear(here(2, 3, false, &[]));
+        assert_eq!(room.people().people.len(), 1, "another connection hears what everybody does");
+    }
+
+    #[test]
+    fn there_is_room_for_those_who_talk_however_many_have_wishes_and_who_has_it_keeps_it() {
+        let mut room = Room::new(RUN);
+        for person in 0..50 {
+            room.hear(here(person, u64::from(person), false, &[(FIRST_ELSEWHERE, 50)]));
+        }
+        let wishing = MOST_FAR - FOR_MICROPHONES;
+        assert_eq!(room.people().people.len(), wishing);
+        for person in 100..120 {
+            room.hear(here(person, u64::from(person), true, &[]));
+        }
+        let told = room.people().people;
+        assert_eq!(told.len(), wishing + 20);
+        assert!(told.iter().filter(|one| one.microphone.is_none()).all(|one| one.person < 8));
+        room.learn(Everybody { people: Vec::new(), listening: 70, most_talkers: 200 }, 0);
+        assert_eq!(room.elsewhere(70).most_talkers as usize, FOR_MICROPHONES);
+    }
+
+    #[test]
+    fn people_elsewhere_are_gone_where_their_origin_is_or_says_nothing_of_them() {
+        let mut room = Room::new(RUN);
+        let everybody =
+            || Everybody { people: vec![known(4, true, None)], listening: 9, most_talkers: 16 };
+        room.learn(everybody(), 1_000);
+        assert!(!room.forget_elsewhere(1_000 + GONE_US - 1));
+        assert_eq!(room.elsewhere(0).people.len(), 1);
+        assert!(room.forget_elsewhere(1_000 + GONE_US));
+        assert!(room.elsewhere(0).people.is_empty());
+        assert_eq!(room.elsewhere(0).most_talkers, 0, "nobody talks where no origin says so");
+        assert!(!room.forget_elsewhere(1_000 + 3 * GONE_US), "that is no news");
+        room.learn(everybody(), 1_000 + 3 * GONE_US);
+        assert_eq!(room.begin_anew(true, 1_000 + 3 * GONE_US), Elsewhere::default());
+        assert_eq!(room.begin_anew(false, 1_000 + 3 * GONE_US).most_talkers, 0);
+        assert!(room.elsewhere(0).people.is_empty());
     }
 }

@@ -13,6 +13,7 @@ use crate::send::mix::own_mixes::{Ear, OwnMixes};
 use crate::send::mix::record::Taps;
 use crate::send::mix::voice::{Players, Slack, Voice};
 use crate::send::presence::{Message, Presence, Spoken};
+use crate::send::to_edges::is_far;
 use crate::stats;
 use crate::wire::{AudioHeader, FLAG_BROKEN};
 
@@ -39,6 +40,8 @@ pub(super) struct People {
     players: Players,
     counters: Arc<stats::Capture>,
     people: BTreeMap<u32, Somebody>,
+    /// How many have come.
+    came: u64,
 }
 
 struct Somebody {
@@ -46,6 +49,8 @@ struct Somebody {
     voice: Option<Voice>,
     /// Whether they have a log of their own in the fan-out. A person who has had one keeps it.
     hears_alone: bool,
+    /// How many had come before.
+    came: u64,
 }
 
 impl Somebody {
@@ -72,6 +77,7 @@ impl People {
             players: Players::new(format),
             counters,
             people: BTreeMap::new(),
+            came: 0,
         }
     }
 
@@ -129,6 +135,8 @@ impl People {
         }
         let format = self.format;
         let is_new = !self.people.contains_key(&person);
+        self.came += u64::from(is_new);
+        let came = self.came;
         let somebody = self.people.entry(person).or_insert_with(|| {
             let microphone = presence.microphone.as_ref();
             let voice = microphone.map(|microphone| Voice::new(microphone, format));
@@ -138,12 +146,20 @@ impl People {
                     None
                 })
             });
-            let somebody = Somebody { presence: presence.clone(), voice, hears_alone: false };
+            // What is for people at edges comes to them alone.
+            let hears_alone = is_far(person);
+            let somebody = Somebody { presence: presence.clone(), voice, hears_alone, came };
             if somebody.voice.is_some() {
                 mix.add(somebody.id(), Role::Voice, Settings::default());
             }
             somebody
         });
+        if presence.microphone.is_none()
+            && let Some(voice) = somebody.voice.take()
+        {
+            voice.leave(&mut self.players);
+            mix.remove(somebody.id());
+        }
         mix.set_muted(somebody.id(), presence.is_muted);
         somebody.hears_alone |= presence.needs_own_mix();
         somebody.presence = presence;
@@ -156,7 +172,7 @@ impl People {
     /// The person who got a microphone last.
     pub(super) fn newest_talker(&self) -> Option<u32> {
         let talkers = self.people.iter().filter(|(_, somebody)| somebody.voice.is_some());
-        talkers.max_by_key(|(_, somebody)| somebody.presence.connection).map(|(person, _)| *person)
+        talkers.max_by_key(|(_, somebody)| somebody.came).map(|(person, _)| *person)
     }
 
     /// Takes a person's microphone away: from now on they only listen.

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::error::Result;
 use crate::send::taps::{self, Tap};
 use crate::send::to_edges::{ToEdges, is_far};
-use crate::send::transmit::Handle;
+use crate::send::transmit::{Handle, TooMany};
 use crate::shutdown::Shutdown;
 use crate::threads::cpu_us;
 
@@ -67,7 +67,7 @@ impl MixThread {
     fn may_silence(&self, person: u32) -> bool {
         match &self.to_edges {
             Some(to_edges) if is_far(person) => to_edges.silence(person),
-            _ => self.network.silence(person),
+            _ => self.network.silence(person, TooMany::ForThisPc),
         }
     }
 }

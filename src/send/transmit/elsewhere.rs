@@ -9,18 +9,42 @@ use crate::wire::{People, Person};
 pub const MOST_LISTS: usize = 2;
 
 /// Those who are at other servers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elsewhere {
     /// Those who can talk, by numbers that nobody has here.
     pub people: Vec<Person>,
     /// How many more listen there.
     pub others: u32,
+    /// Most people who may talk at a time here and there together.
+    pub most_talkers: u32,
+}
+
+impl Default for Elsewhere {
+    /// Nobody, and no limit.
+    fn default() -> Self {
+        Self { people: Vec::new(), others: 0, most_talkers: u32::MAX }
+    }
 }
 
 impl Elsewhere {
-    /// How many of them can talk.
-    pub(super) fn talkers(&self) -> usize {
-        self.people.iter().filter(|person| person.can_talk).count()
+    /// Why nobody more may talk where so many do here and so many may; `None` where one more may.
+    pub(super) fn refusal(&self, here: usize, most_here: u32) -> Option<String> {
+        let there = self.people.iter().filter(|person| person.can_talk).count();
+        let most = if here >= most_here as usize {
+            most_here
+        } else if here + there >= self.most_talkers as usize {
+            self.most_talkers
+        } else {
+            return None;
+        };
+        Some(match most {
+            0 => "nobody may talk in this room now: the server that has its sound is away, or runs without --talk"
+                .to_owned(),
+            most => format!(
+                "as many people as this server lets talk ({most}) have a microphone already. Come again when one of \
+                 them has left"
+            ),
+        })
     }
 
     /// Whether somebody there has that number.
@@ -36,6 +60,15 @@ impl Elsewhere {
             people.sort();
         }
     }
+}
+
+/// For whom too many people talk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TooMany {
+    /// This PC does not keep up with the mix.
+    ForThisPc,
+    /// The server that has the sound takes no more of them.
+    InTheRoom,
 }
 
 /// Tells other servers, by way of a thread that does, who can talk here.
@@ -91,13 +124,17 @@ mod tests {
 
     #[test]
     fn people_elsewhere_stand_among_those_who_talk_here_and_before_those_who_listen() {
-        let elsewhere = Elsewhere { people: vec![person(1 << 31, true)], others: 7 };
+        let people = vec![person(1 << 31, true)];
+        let elsewhere = Elsewhere { people, others: 7, most_talkers: 3 };
         let mut people =
             People { people: vec![person(1, true), person(2, false)], ..People::default() };
         elsewhere.join(&mut people);
         let numbers: Vec<u32> = people.people.iter().map(|person| person.person).collect();
         assert_eq!((numbers, people.elsewhere), (vec![1, 1 << 31, 2], 7));
-        assert_eq!(elsewhere.talkers(), 1);
+        assert_eq!(elsewhere.refusal(1, 2), None);
+        assert!(elsewhere.refusal(2, 2).unwrap().contains("(2)"), "as many as may here");
+        assert!(elsewhere.refusal(2, 16).unwrap().contains("(3)"), "as many as may in all");
+        assert_eq!(Elsewhere::default().refusal(15, 16), None);
         assert!(elsewhere.includes(1 << 31) && !elsewhere.includes(1));
     }
 

@@ -9,7 +9,7 @@ use mio::Waker;
 use zeroize::Zeroizing;
 
 use super::codes::Shown;
-use super::elsewhere::Elsewhere;
+use super::elsewhere::{Elsewhere, TooMany};
 
 use crate::codec::opus::Layout;
 use crate::codec::{InUse, Offers};
@@ -26,7 +26,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 pub(super) enum Order {
     Frame(AudioFrame),
     Own(Vec<(u32, AudioFrame)>),
-    Silence(u32),
+    Silence(u32, TooMany),
     Elsewhere(Elsewhere),
     Change(Change),
     Anew(Box<Shape>),
@@ -105,11 +105,11 @@ impl Handle {
         self.offer(Order::Own(frames))
     }
 
-    /// Takes a person's microphone away, because the mix cannot keep up. `false` if the loop was too busy
-    /// to take that.
+    /// Takes a person's microphone away, because too many people talk. `false` if the loop was too busy to take
+    /// that.
     #[must_use]
-    pub fn silence(&self, person: u32) -> bool {
-        self.offer(Order::Silence(person))
+    pub fn silence(&self, person: u32, why: TooMany) -> bool {
+        self.offer(Order::Silence(person, why))
     }
 
     /// These are at other servers from now on. `false` if the loop was too busy to take that.

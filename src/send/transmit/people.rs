@@ -8,7 +8,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use log::warn;
 use mio::Waker;
 
-use super::elsewhere::{Elsewhere, TellOthers};
+use super::elsewhere::{Elsewhere, TellOthers, TooMany};
 use super::names::distinct;
 use super::news::{Item, News};
 use super::roll::Roll;
@@ -26,6 +26,10 @@ const NOT_NAMED: &str = "only those may talk here whom whoever runs this server 
 /// What somebody is told whose microphone is too much for this PC.
 const TOO_MANY_MICROPHONES: &str = "the server's PC cannot keep up with so many microphones. Come \
                                     again when fewer people talk";
+
+/// What somebody at an edge is told whose microphone is too much for the server that has the sound.
+const TOO_MANY_IN_ROOM: &str = "too many people talk in this room already, at this server and at others. Come again \
+                                when fewer do";
 
 /// The people in the room, where listeners may speak.
 #[derive(Debug)]
@@ -124,26 +128,23 @@ impl Transmit {
         (key, name): (Option<&[u8; 32]>, &str),
         talk: Option<Microphone>,
     ) -> Option<String> {
-        let elsewhere = self.gathering.as_ref()?.elsewhere.talkers();
+        let gathering = self.gathering.as_ref()?;
         let microphone = talk?;
         let (may_talk, known) = self.guests.may_talk(key, name);
+        let others = self.seats.iter().enumerate().filter(|(at, seat)| {
+            let is_talker =
+                |seat: &Seat| seat.listener.is_seated() && seat.listener.talker.is_some();
+            *at != index && Some(*at) != ghost && seat.as_ref().is_some_and(is_talker)
+        });
+        let full = gathering.elsewhere.refusal(others.count(), self.room.max_talkers);
         if let Some(known) = known {
             self.keep_guests(known);
         }
         if !may_talk {
             return Some(NOT_NAMED.to_owned());
         }
-        let most = self.room.max_talkers;
-        let others = self.seats.iter().enumerate().filter(|(at, seat)| {
-            let is_talker =
-                |seat: &Seat| seat.listener.is_seated() && seat.listener.talker.is_some();
-            *at != index && Some(*at) != ghost && seat.as_ref().is_some_and(is_talker)
-        });
-        if others.count() + elsewhere >= most as usize {
-            return Some(format!(
-                "as many people as this server lets talk ({most}) have a microphone already. Come \
-                 again when one of them has left"
-            ));
+        if full.is_some() {
+            return full;
         }
         let talker = Talker::new(microphone);
         let refusal = talker.is_none().then(|| UNFIT_MICROPHONE.to_owned());
@@ -153,16 +154,24 @@ impl Transmit {
         refusal
     }
 
-    /// Takes a person's microphone away, because the mix cannot keep up with so many.
-    pub(super) fn silence(&mut self, person: u32) {
+    /// Takes a person's microphone away, because the mix cannot keep up with so many, here or where that is.
+    pub(super) fn silence(&mut self, person: u32, why: TooMany) {
         let index = self.gathering.as_ref().and_then(|g| g.seats.get(&person).copied());
         let Some((index, seat)) = index.and_then(|n| Some((n, self.seats.get_mut(n)?.as_mut()?)))
         else {
             return;
         };
-        seat.listener.lose_microphone(TOO_MANY_MICROPHONES);
+        let (said, what) = match why {
+            TooMany::ForThisPc => {
+                (TOO_MANY_MICROPHONES, "this PC cannot keep up with so many people who talk")
+            }
+            TooMany::InTheRoom => {
+                (TOO_MANY_IN_ROOM, "the server that has the sound lets no more people talk")
+            }
+        };
+        seat.listener.lose_microphone(said);
         let label = seat.listener.label();
-        warn!("this PC cannot keep up with so many people who talk: {label} only listens now");
+        warn!("{what}: {label} only listens now");
         self.touch(index);
         if let Some(gathering) = &mut self.gathering {
             gathering.news.change(person);

@@ -14,8 +14,12 @@ use crate::wire::Person;
 /// An edge whose people were not told of for so long is gone, in µs: six times as long as edges take to say it again.
 const GONE_US: u64 = 6_000_000;
 
-/// Most people at all edges: each costs a mix of their own.
-const MOST: usize = 128;
+/// Most people at all edges, and how many of them may be there for their wishes alone: each costs a mix of their own.
+const MOST: usize = 512;
+const MOST_WISHES: usize = 64;
+
+/// Most edges whose people are known.
+const MOST_EDGES: usize = 1_024;
 
 /// Connections of people at edges have numbers from here on: those here never get so far.
 const FIRST_CONNECTION: u64 = 1 << 40;
@@ -41,19 +45,12 @@ struct Far {
     said: FarPerson,
     /// `None` of those who only listen.
     talker: Option<Talker>,
-    /// Whether they have a microphone that nobody is to hear.
-    is_refused: bool,
 }
 
 impl Far {
     fn new(number: u32, connection: u64, codec: Codec, said: FarPerson, may_talk: bool) -> Self {
         let talker = said.microphone.clone().filter(|_| may_talk).and_then(Talker::new);
-        let is_refused = said.microphone.is_some() && talker.is_none();
-        Self { number, connection, codec, said, talker, is_refused }
-    }
-
-    fn silence(&mut self) {
-        self.is_refused |= self.talker.take().is_some();
+        Self { number, connection, codec, said, talker }
     }
 
     fn presence(&self) -> Presence {
@@ -80,6 +77,9 @@ impl Far {
 impl FarOnes {
     /// These are at the edge with that run, and nobody else. So many of those at edges may talk at a time.
     pub(super) fn note(&mut self, run: u64, those: FarPeople, may_talk: usize, now_us: u64) {
+        if self.heard_us.len() >= MOST_EDGES && !self.heard_us.contains_key(&run) {
+            return;
+        }
         self.heard_us.insert(run, now_us);
         let there: BTreeSet<u32> = those.people.iter().map(|one| one.person).collect();
         self.keep(|(at, person), _| *at != run || there.contains(person));
@@ -89,7 +89,7 @@ impl FarOnes {
             match self.people.get_mut(&key) {
                 Some(far) if far.said.connection == said.connection && far.codec == codec => {
                     if said.microphone.is_none() {
-                        (far.talker, far.is_refused) = (None, false);
+                        far.talker = None;
                     }
                     if far.said != said {
                         far.said = said;
@@ -103,8 +103,14 @@ impl FarOnes {
 
     /// Somebody has come, or come again.
     fn come(&mut self, key: (u64, u32), codec: Codec, said: FarPerson, may_talk: usize) {
+        let is_wish = |far: &Far| far.said.microphone.is_none();
+        let is_one_too_many = self.people.len() >= MOST
+            || said.microphone.is_none()
+                && self.people.values().filter(|far| is_wish(far)).count() >= MOST_WISHES;
+        // Numbers of so many people are never used up by people; what is left are those that edges have for others.
+        let is_over = self.last_number >= FIRST_FAR - 1;
         let before = self.people.remove(&key);
-        if before.is_none() && self.people.len() >= MOST {
+        if before.is_none() && (is_one_too_many || is_over) {
             return;
         }
         let may_talk = self.talkers() < may_talk;
@@ -158,7 +164,7 @@ impl FarOnes {
             Ok(spoken) => Some(Message::Said { person: far.number, spoken: spoken? }),
             // No edge lets anybody send that.
             Err(_) => {
-                far.silence();
+                far.talker = None;
                 self.untold.insert(far.number);
                 None
             }
@@ -169,7 +175,7 @@ impl FarOnes {
     pub(super) fn silence(&mut self, person: u32) {
         let far = self.numbers.get(&person).and_then(|key| self.people.get_mut(key));
         if let Some(far) = far {
-            far.silence();
+            far.talker = None;
             self.untold.insert(person);
         }
     }
@@ -198,8 +204,8 @@ impl FarOnes {
         self.people.values().filter(|far| far.talker.is_some()).count()
     }
 
-    /// What those here are told of people at edges, where so many listen in all.
-    pub(super) fn elsewhere(&self, listening: u64, now_us: u64) -> Elsewhere {
+    /// What those here are told of people at edges, where so many listen in all, and so many may talk here and there.
+    pub(super) fn elsewhere(&self, listening: u64, most_talkers: u32, now_us: u64) -> Elsewhere {
         let talkers = self.people.values().filter(|far| far.talker.is_some());
         let people: Vec<Person> = talkers
             .map(|far| Person {
@@ -212,11 +218,18 @@ impl FarOnes {
             })
             .collect();
         let others = listening.saturating_sub(people.len() as u64);
-        Elsewhere { people, others: u32::try_from(others).unwrap_or(u32::MAX) }
+        let others = u32::try_from(others).unwrap_or(u32::MAX);
+        Elsewhere { people, others, most_talkers }
     }
 
-    /// What edges are told, where these can talk here and so many listen anywhere.
-    pub(super) fn everybody(&self, here: &[Person], listening: u64, now_us: u64) -> Everybody {
+    /// What edges are told, where these can talk here, so many listen anywhere and so many may talk.
+    pub(super) fn everybody(
+        &self,
+        here: &[Person],
+        listening: u64,
+        most_talkers: u32,
+        now_us: u64,
+    ) -> Everybody {
         let here = here.iter().map(|one| Known {
             person: one.person,
             name: one.name.clone(),
@@ -235,7 +248,7 @@ impl FarOnes {
             is_speaking: far.is_speaking(now_us),
             at: Some(At { run: *run, person: *person, connection: far.said.connection }),
         });
-        Everybody { people: here.chain(far).collect(), listening }
+        Everybody { people: here.chain(far).collect(), listening, most_talkers }
     }
 }
 

@@ -80,10 +80,17 @@ impl Talking {
         }
         self.told_us = now_us;
         let there: u64 = uplink.edges(now_us).map(|edge| u64::from(edge.listeners)).sum();
-        let elsewhere = far.elsewhere(there, now_us);
+        let most = people.max_talkers;
+        let elsewhere = far.elsewhere(there, most, now_us);
         if elsewhere != self.told && people.network.set_elsewhere(elsewhere.clone()) {
             self.told = elsewhere;
         }
-        uplink.tell_everybody(far.everybody(here, there + u64::from(listening_here), now_us));
+        let listening = there + u64::from(listening_here);
+        uplink.tell_everybody(far.everybody(here, listening, most, now_us));
+    }
+
+    /// So many may talk at a time from now on, of those who come.
+    pub(super) fn set_max_talkers(&mut self, max_talkers: u32) {
+        self.people.max_talkers = max_talkers;
     }
 }

@@ -88,13 +88,13 @@ fn no_more_talk_than_may_and_whoever_is_refused_is_told_so() {
     ones.note(5, people((1..=3).map(|n| far(n, 1, "x"))), 2, NOW_US);
     let told: Vec<bool> = told(&mut ones).into_iter().map(|(_, one)| one.unwrap().2).collect();
     assert_eq!(told, [true, true, false]);
-    assert_eq!(ones.elsewhere(100, NOW_US).people.len(), 2);
-    assert_eq!(ones.elsewhere(100, NOW_US).others, 98);
-    let everybody = ones.everybody(&[], 100, NOW_US);
+    assert_eq!(ones.elsewhere(100, 2, NOW_US).people.len(), 2);
+    assert_eq!(ones.elsewhere(100, 2, NOW_US).others, 98);
+    let everybody = ones.everybody(&[], 100, 2, NOW_US);
     let at: Vec<_> = everybody.people.iter().map(|one| (one.can_talk, one.at.unwrap())).collect();
     assert_eq!(at[2], (false, At { run: 5, person: 3, connection: 1 }));
     ones.silence(FIRST_FAR + 1);
-    assert_eq!(ones.elsewhere(100, NOW_US).people.len(), 1);
+    assert_eq!(ones.elsewhere(100, 2, NOW_US).people.len(), 1);
     assert!(ones.said(5, 1, &frame(NOW_US), NOW_US).is_none());
 }
 
@@ -121,15 +121,23 @@ fn what_is_said_is_bounded_as_it_is_for_anybody_and_comes_under_the_right_number
     assert!(ones.said(5, 7, &frame(0), NOW_US).is_none(), "too old");
     let heard = (0..10_000).filter(|_| ones.said(5, 7, &frame(NOW_US), NOW_US).is_some()).count();
     assert!(heard < 200, "{heard}: two seconds of sound in one second");
-    assert!(ones.elsewhere(1, NOW_US).people.is_empty(), "and no more of whoever sends a flood");
+    assert!(ones.elsewhere(1, 2, NOW_US).people.is_empty(), "and no more of whoever sends a flood");
 }
 
 #[test]
-fn there_is_a_most_of_people_at_edges() {
+fn there_is_a_most_of_people_at_edges_and_wishes_leave_room_for_those_who_talk() {
     let mut ones = FarOnes::default();
-    for run in 0..10 {
-        ones.note(run, people((0..64).map(|n| far(n, 1, "x"))), usize::MAX, NOW_US);
+    for run in 0..20 {
+        let wish = |n| FarPerson { microphone: None, ..far(n, 1, "x") };
+        ones.note(run, people((0..32).map(wish)), usize::MAX, NOW_US);
     }
-    assert_eq!(ones.people.len(), MOST);
-    assert_eq!(ones.numbers.len(), MOST);
+    assert_eq!(ones.people.len(), MOST_WISHES);
+    for run in 20..40 {
+        ones.note(run, people((0..32).map(|n| far(n, 1, "x"))), usize::MAX, NOW_US);
+    }
+    assert_eq!((ones.people.len(), ones.numbers.len()), (MOST, MOST));
+    for run in 0..5_000 {
+        ones.note(run, people([]), 16, NOW_US);
+    }
+    assert_eq!(ones.heard_us.len(), MOST_EDGES);
 }
