@@ -49,7 +49,7 @@ const SPEC: &str = "Write KIND[:NAME][,level=-6dB][,muted][,pan=-0.5][,loudness=
                     [,ch=1+2], where KIND is \
                     loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH, \
                     file:- (what is piped in), \
-                    engine:ROOM (what another server sends), \
+                    engine:ROOM (what another server sends), auralync:HOST (what another server sends), \
                     tone, tone:HZ or none. --list-devices shows what can stand for OUTPUT and INPUT";
 
 /// One thing to send, and how.
@@ -89,6 +89,8 @@ pub enum Kind {
     None,
     /// What another server sends to the room of that name, by way of an engine.
     Engine(RoomName),
+    /// What another server sends: a host, with a port or without, or the name of a server on the network.
+    Auralync(String),
     /// What a program pushes that has this library in it; nobody can type it.
     Pushed,
 }
@@ -159,6 +161,9 @@ impl Source {
                 Some(("ch", _)) if matches!(kind, Kind::Tone { .. } | Kind::None) => {
                     return Err("it has no channels to choose from".to_owned());
                 }
+                Some(("ch", _)) if matches!(kind, Kind::Auralync(_)) => {
+                    return Err("the other server has chosen among its channels".to_owned());
+                }
                 Some(("ch", pair)) => self.channels = Some(parse_channels(pair)?),
                 _ => return Err(format!("“{word}” is unknown")),
             },
@@ -212,6 +217,8 @@ impl FromStr for Kind {
             ("tone", hz) => Ok(Self::Tone { hz: hz.map_or(Ok(DEFAULT_TONE_HZ), parse_hz)? }),
             ("engine", Some(room)) => room.parse().map(Self::Engine),
             ("engine", None) => Err("“engine” needs a room: engine:ROOM".to_owned()),
+            ("auralync", Some(host)) => Ok(Self::Auralync(host.trim().to_owned())),
+            ("auralync", None) => Err("“auralync” needs a host: auralync:HOST".to_owned()),
             ("none", None) => Ok(Self::None),
             ("none", Some(_)) => Err("“none” takes no name".to_owned()),
             _ => Err(format!("there is no kind of source “{kind}”")),
@@ -229,6 +236,7 @@ impl fmt::Display for Kind {
             Self::Tone { hz } => write!(f, "tone:{hz}"),
             Self::None => f.write_str("none"),
             Self::Engine(room) => write!(f, "engine:{room}"),
+            Self::Auralync(host) => write!(f, "auralync:{host}"),
             Self::Pushed => f.write_str("pushed"),
         }
     }

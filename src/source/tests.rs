@@ -14,6 +14,10 @@ fn every_kind_reads_with_and_without_its_name() {
     assert_eq!(parse("tone").kind, Kind::Tone { hz: 440.0 });
     assert_eq!(parse("tone:997.5Hz").kind, Kind::Tone { hz: 997.5 });
     assert_eq!(parse("none").kind, Kind::None);
+    assert_eq!(parse("auralync:pc:6000").kind, Kind::Auralync("pc:6000".into()));
+    let source = parse("AuraLync:[fd00::1]:6000,level=-6dB,pan=-1,muted");
+    assert_eq!(source.kind, Kind::Auralync("[fd00::1]:6000".into()));
+    assert!(source.muted && source.level_db == -6.0 && source.pan == -1.0);
 }
 
 #[test]
@@ -83,6 +87,10 @@ fn what_cannot_be_meant_is_refused_with_the_kinds_that_exist() {
         ("loopback,loop", "only a file"),
         ("file:-,loop", "heard once only"),
         ("tone,ch=1+2", "no channels"),
+        ("auralync", "“auralync” needs a host"),
+        ("auralync:", "nothing follows"),
+        ("auralync:pc,loop", "only a file"),
+        ("auralync:pc,ch=1+2", "the other server has chosen among its channels"),
     ] {
         let error = spec.parse::<Source>().unwrap_err();
         assert_eq!(error.exit_code(), crate::error::exit::USAGE);
@@ -102,7 +110,7 @@ proptest! {
     #[test]
     fn a_source_written_out_reads_back_the_same(
         name in "[a-zA-Z@:,. ü立=+]{0,20}x",
-        which in 0..5,
+        which in 0..6,
         hz in 20.0..20_000.0,
         level_db in -96.0f32..24.0,
         muted: bool,
@@ -118,9 +126,11 @@ proptest! {
             1 => Kind::Device(name),
             2 => Kind::File(name.into()),
             3 => Kind::Tone { hz },
+            4 => Kind::Auralync(name.trim().to_owned()),
             _ => Kind::None,
         };
-        let has_channels = !matches!(kind, Kind::Tone { .. } | Kind::None);
+        let has_channels =
+            !matches!(kind, Kind::Tone { .. } | Kind::None | Kind::Auralync(_));
         let source = Source {
             looped: looped && matches!(kind, Kind::File(_)),
             channels: channels.filter(|_| has_channels),
