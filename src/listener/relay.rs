@@ -118,7 +118,9 @@ fn watch(mut listener: Listener, name: &str, seen: &Seen, stop: &Shutdown) {
             }
             Some(Event::Ended(outcome)) => {
                 if let Err(e) = outcome {
-                    error!("{e}. The source “auralync:{name}” is silent from here on");
+                    error!(
+                        "{e}. The source “auralync:{name}” is silent until it is taken in again"
+                    );
                 }
                 break;
             }
