@@ -233,6 +233,16 @@ pub enum Error {
         address: SocketAddr,
     },
 
+    /// A server's source is another server whose sound comes from that server itself. Retrying helps once one of them
+    /// takes it no more.
+    #[error(
+        "what {address} sends comes from this server and would go round and round. Take the one out of the sources of the other"
+    )]
+    Round {
+        /// The other server.
+        address: SocketAddr,
+    },
+
     /// The server ended the connection, and said why.
     #[error(
         "{address} ended the connection: {why}. Sound comes back when that server takes listeners again"
@@ -337,6 +347,7 @@ impl Error {
             | Self::NoAnswer { .. }
             | Self::Lost { .. }
             | Self::Removed { .. }
+            | Self::Round { .. }
             | Self::Dismissed { .. } => exit::NETWORK,
             Self::Private { .. }
             | Self::NotPrivate { .. }

@@ -103,6 +103,8 @@ pub mod settings;
 #[doc(hidden)]
 pub mod shutdown;
 mod threads;
+#[doc(hidden)]
+pub mod upstreams;
 mod wifi;
 
 pub use broadcaster::{Broadcaster, BroadcasterOptions, Input};

@@ -1,5 +1,7 @@
 //! Listening from within a program.
 
+pub(crate) mod relay;
+
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};

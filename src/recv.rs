@@ -37,6 +37,7 @@ use crate::settings::{ClientSettings, Output};
 use crate::shutdown::Shutdown;
 use crate::stats::Lines;
 use crate::status::Terminal;
+use crate::upstreams::Upstream;
 use controls::Controls;
 pub(crate) use pulled::Pulled;
 use report::Reporter;
@@ -54,6 +55,7 @@ pub struct Client {
     lines: Lines,
     status: Option<Terminal>,
     shown: Option<Arc<Shown>>,
+    upstream: Option<Upstream>,
 }
 
 enum Where {
@@ -95,7 +97,7 @@ impl Client {
             }
             Output::Null | Output::Wav(_) => Where::Cardless,
         };
-        Ok(Self { settings, place, output, lines, status: None, shown: None })
+        Ok(Self { settings, place, output, lines, status: None, shown: None, upstream: None })
     }
 
     /// A client whose sound a program plays by itself.
@@ -109,7 +111,7 @@ impl Client {
     ) -> Result<Self> {
         let lines = Lines::open(settings.stats.as_ref())?;
         let output = Where::Pulled(Box::new(pulled));
-        Ok(Self { settings, place, output, lines, status: None, shown: None })
+        Ok(Self { settings, place, output, lines, status: None, shown: None, upstream: None })
     }
 
     /// What the sound goes to, in words.
@@ -139,13 +141,18 @@ impl Client {
         self.shown = Some(shown);
     }
 
+    /// What is heard is a source of a server, which takes no sound that comes from itself.
+    pub(crate) fn feeds(&mut self, upstream: Upstream) {
+        self.upstream = Some(upstream);
+    }
+
     /// Starts to play until `shutdown`.
     ///
     /// # Errors
     /// A file that cannot be written, or a thread that the system does not give.
     pub(crate) fn begin(self, shutdown: &Shutdown) -> Result<Begun> {
-        let Self { settings, place, output, lines, status, shown } = self;
-        let (running, watched) = Running::start(&settings, place, output)?;
+        let Self { settings, place, output, lines, status, shown, upstream } = self;
+        let (running, watched) = Running::start(&settings, place, output, upstream)?;
         let has_keys = running.take_keys(&settings, status.as_ref(), shutdown)?;
         let is_simulated = settings.simulate.is_some();
         Ok(Begun { running, watched, lines, shown_on: (status, shown), has_keys, is_simulated })

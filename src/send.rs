@@ -42,6 +42,7 @@ use crate::control::token::TokenFile;
 use crate::discovery::announce::Announcer;
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::listener::relay::Relays;
 use crate::preset::{Fixed, Watch};
 use crate::recording::refuse_folder_at_once;
 use crate::secure::code::Code;
@@ -51,9 +52,10 @@ use crate::shutdown::Shutdown;
 use crate::sound::mixdown::Mixdown;
 use crate::soundless::Generator;
 use crate::soundless::pushed::Pushed;
-use crate::source::Source;
+use crate::source::{Kind, Source};
 use crate::stats::Lines;
 use crate::status::Terminal;
+use crate::upstreams::Upstreams;
 use captured::CapturedOutputs;
 use edge::Downlink;
 use host_keys::HostKeys;
@@ -150,6 +152,12 @@ impl Server {
             delay_ms: Arc::new(AtomicU32::new(settings.preset.playout_delay_ms)),
             clock,
             captured: CapturedOutputs::default(),
+            relays: Relays {
+                name: settings.name.clone(),
+                discovery: settings.discovery,
+                dscp: settings.dscp,
+                upstreams: Upstreams::of(&format!("{:016x}", crate::random::random())),
+            },
             stop: Shutdown::default(),
         };
         let mut beside: Vec<Prepared> = Vec::new();
@@ -266,8 +274,13 @@ impl Server {
     /// What is captured, in words.
     #[must_use]
     pub fn source_name(&self) -> String {
-        let first = self.first_name();
-        match self.beside.len() {
+        let mut first = self.first_name();
+        let mut others = self.beside.len();
+        let is_silent = self.settings.sources.first().is_some_and(|one| one.kind == Kind::None);
+        if let Some(beside) = self.settings.sources.get(1).filter(|_| is_silent && others > 0) {
+            (first, others) = (beside.kind.to_string(), others - 1);
+        }
+        match others {
             0 => first,
             1 => format!("{first} and one more source"),
             n => format!("{first} and {n} more sources"),

@@ -75,10 +75,12 @@ impl Generator {
                 "a room's sound comes from an engine as it is, and cannot be mixed with something else",
                 "Start another server with --source engine:ROOM",
             )),
-            Kind::Loopback(_) | Kind::Device(_) | Kind::Pushed => Err(Error::internal(
-                "cannot make sound that comes from elsewhere",
-                "it was asked of the sources that make their own",
-            )),
+            Kind::Loopback(_) | Kind::Device(_) | Kind::Auralync(_) | Kind::Pushed => {
+                Err(Error::internal(
+                    "cannot make sound that comes from elsewhere",
+                    "it was asked of the sources that make their own",
+                ))
+            }
         }
     }
 

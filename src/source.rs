@@ -49,7 +49,7 @@ const SPEC: &str = "Write KIND[:NAME][,level=-6dB][,muted][,pan=-0.5][,loudness=
                     [,ch=1+2], where KIND is \
                     loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH, \
                     file:- (what is piped in), \
-                    engine:ROOM (what another server sends), \
+                    engine:ROOM (what another server sends), auralync:HOST (what another server sends), \
                     tone, tone:HZ or none. --list-devices shows what can stand for OUTPUT and INPUT";
 
 /// One thing to send, and how.
@@ -89,6 +89,8 @@ pub enum Kind {
     None,
     /// What another server sends to the room of that name, by way of an engine.
     Engine(RoomName),
+    /// What another server sends: a host, with a port or without, or the name of a server on the network.
+    Auralync(String),
     /// What a program pushes that has this library in it; nobody can type it.
     Pushed,
 }
@@ -159,6 +161,9 @@ impl Source {
                 Some(("ch", _)) if matches!(kind, Kind::Tone { .. } | Kind::None) => {
                     return Err("it has no channels to choose from".to_owned());
                 }
+                Some(("ch", _)) if matches!(kind, Kind::Auralync(_)) => {
+                    return Err("the other server has chosen among its channels".to_owned());
+                }
                 Some(("ch", pair)) => self.channels = Some(parse_channels(pair)?),
                 _ => return Err(format!("“{word}” is unknown")),
             },
@@ -212,6 +217,8 @@ impl FromStr for Kind {
             ("tone", hz) => Ok(Self::Tone { hz: hz.map_or(Ok(DEFAULT_TONE_HZ), parse_hz)? }),
             ("engine", Some(room)) => room.parse().map(Self::Engine),
             ("engine", None) => Err("“engine” needs a room: engine:ROOM".to_owned()),
+            ("auralync", Some(host)) => Ok(Self::Auralync(host.trim().to_owned())),
+            ("auralync", None) => Err("“auralync” needs a host: auralync:HOST".to_owned()),
             ("none", None) => Ok(Self::None),
             ("none", Some(_)) => Err("“none” takes no name".to_owned()),
             _ => Err(format!("there is no kind of source “{kind}”")),
@@ -229,6 +236,7 @@ impl fmt::Display for Kind {
             Self::Tone { hz } => write!(f, "tone:{hz}"),
             Self::None => f.write_str("none"),
             Self::Engine(room) => write!(f, "engine:{room}"),
+            Self::Auralync(host) => write!(f, "auralync:{host}"),
             Self::Pushed => f.write_str("pushed"),
         }
     }
@@ -347,146 +355,4 @@ fn wrong(spec: &str, why: &str) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn parse(spec: &str) -> Source {
-        spec.parse().unwrap()
-    }
-
-    #[test]
-    fn every_kind_reads_with_and_without_its_name() {
-        assert_eq!(parse("loopback").kind, Kind::Loopback(None));
-        assert_eq!(parse("Loopback:Speakers").kind, Kind::Loopback(Some("Speakers".into())));
-        assert_eq!(parse("device:Line In").kind, Kind::Device("Line In".into()));
-        assert_eq!(parse(r"file:C:\music\a.wav").kind, Kind::File(r"C:\music\a.wav".into()));
-        assert_eq!(parse("tone").kind, Kind::Tone { hz: 440.0 });
-        assert_eq!(parse("tone:997.5Hz").kind, Kind::Tone { hz: 997.5 });
-        assert_eq!(parse("none").kind, Kind::None);
-    }
-
-    #[test]
-    fn a_files_name_may_lie_in_the_home_folder() {
-        let home = std::env::home_dir().unwrap();
-        assert_eq!(parse("file:~/a.wav,loop").kind, Kind::File(home.join("a.wav")));
-        for name in ["~a.wav", "a/~/b.wav", "./~/a.wav"] {
-            assert_eq!(parse(&format!("file:{name}")).kind, Kind::File(name.into()));
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_files_name_need_not_be_utf_8() {
-        use std::os::unix::ffi::OsStringExt;
-
-        let spec = |bytes: &[u8]| spec_from_os(OsString::from_vec(bytes.to_vec()));
-        let source = parse(&spec(b"file:caf\xe9 \xff\xc3\xa9.wav,muted"));
-        let name = OsString::from_vec(b"caf\xe9 \xff\xc3\xa9.wav".to_vec());
-        assert_eq!(source.kind, Kind::File(name.into()));
-        assert!(source.muted);
-        assert_eq!(spec("file:é立.wav".as_bytes()), "file:é立.wav");
-    }
-
-    #[test]
-    fn trailing_words_come_in_any_order_and_any_case() {
-        let source =
-            parse("file:film.flac,loop,CH=3+4,level=-6.5dB,PAN=-0.5,Muted,loudness=-23LUFS");
-        assert_eq!((source.pan, source.loudness_lufs), (-0.5, Some(-23.0)));
-        assert_eq!(source.kind, Kind::File("film.flac".into()));
-        assert_eq!(source.level_db, -6.5);
-        assert!(source.muted && source.looped);
-        assert_eq!(source.channels, Some((3, 4)));
-        assert_eq!(parse("loopback,level=3").level_db, 3.0);
-    }
-
-    #[test]
-    fn a_name_may_hold_commas_colons_and_at_signs() {
-        let source = parse("device:muted, Line@2: USB, Audio,muted");
-        assert_eq!(source.kind, Kind::Device("muted, Line@2: USB, Audio".into()));
-        assert!(source.muted);
-    }
-
-    #[test]
-    fn what_cannot_be_meant_is_refused_with_the_kinds_that_exist() {
-        for (spec, why) in [
-            ("", "there is no kind of source “”"),
-            ("mic", "there is no kind of source “mic”"),
-            ("device", "needs a name"),
-            ("file:", "nothing follows"),
-            ("loopback: ", "nothing follows"),
-            ("none:x", "takes no name"),
-            ("tone:19", "not a frequency"),
-            ("tone:NaN", "not a frequency"),
-            ("tone:high", "not a frequency"),
-            ("loopback,level=loud", "not a level"),
-            ("loopback,level=nan", "not a level"),
-            ("loopback,level=25dB", "not a level"),
-            ("loopback,pan=left", "not a place"),
-            ("loopback,pan=1.1", "not a place"),
-            ("tone,pan=NaN", "not a place"),
-            ("tone,loudness=-4", "not a loudness"),
-            ("tone,loudness=nan", "not a loudness"),
-            ("loopback,ch=0+1", "not two channels"),
-            ("loopback,ch=1", "not two channels"),
-            ("loopback,ch=1+99999", "not two channels"),
-            ("loopback,muted,muted", "twice"),
-            ("loopback,loop", "only a file"),
-            ("file:-,loop", "heard once only"),
-            ("tone,ch=1+2", "no channels"),
-        ] {
-            let error = spec.parse::<Source>().unwrap_err();
-            assert_eq!(error.exit_code(), crate::error::exit::USAGE);
-            let text = error.to_string();
-            assert!(text.contains(why), "{spec}: {text}");
-            assert!(text.contains("file:PATH"), "{spec}: {text}");
-        }
-    }
-
-    #[test]
-    fn the_default_is_what_this_pc_plays() {
-        assert_eq!(Source::default(), parse("loopback"));
-        assert_eq!(Source::default().to_string(), "loopback");
-    }
-
-    proptest! {
-        #[test]
-        fn a_source_written_out_reads_back_the_same(
-            name in "[a-zA-Z@:,. ü立=+]{0,20}x",
-            which in 0..5,
-            hz in 20.0..20_000.0,
-            level_db in -96.0f32..24.0,
-            muted: bool,
-            pan in -1.0f32..1.0,
-            loudness_lufs in proptest::option::of(-50.0f32..-5.0),
-            looped: bool,
-            channels in proptest::option::of((1..100u16, 1..100u16)),
-        ) {
-            // The last part of a name that starts like a word is documented not to read back.
-            prop_assume!(!name.rsplit(',').next().is_some_and(|last| is_word(last.trim())));
-            let kind = match which {
-                0 => Kind::Loopback(Some(name)),
-                1 => Kind::Device(name),
-                2 => Kind::File(name.into()),
-                3 => Kind::Tone { hz },
-                _ => Kind::None,
-            };
-            let has_channels = !matches!(kind, Kind::Tone { .. } | Kind::None);
-            let source = Source {
-                looped: looped && matches!(kind, Kind::File(_)),
-                channels: channels.filter(|_| has_channels),
-                kind,
-                level_db,
-                muted,
-                pan,
-                loudness_lufs,
-            };
-            prop_assert_eq!(source.to_string().parse::<Source>().unwrap(), source);
-        }
-
-        #[test]
-        fn no_text_at_all_is_a_panic(spec in ".*") {
-            let _ = spec.parse::<Source>();
-        }
-    }
-}
+mod tests;

@@ -269,6 +269,10 @@ pub struct SourceStats {
     pub pan: f32,
     /// Its highest sample in the last second, before level, mute and pan, in dBFS.
     pub level_dbfs: f32,
+    /// How long after its capture there the sound of another server stands in the mix, in ms, once that is known;
+    /// left out for all other sources.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind_ms: Option<u32>,
     /// What it does at the moment.
     pub state: SourceState,
 }

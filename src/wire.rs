@@ -20,7 +20,7 @@ pub use channel::{MAX_OFFER_BYTES, Offer, OfferAnswer};
 pub use deframe::{Deframer, Frame, Limits};
 pub use message::{
     AuralyncKey, Config, Datagrams, Hello, MAX_CAPTURED, MAX_CAPTURED_BYTES, MAX_PLAYOUT_DELAY_MS,
-    Notice, Reason, Report, ServerFirst, Welcome,
+    MAX_VIA, Notice, Reason, Report, ServerFirst, Welcome,
 };
 pub use path::{Path, Switch};
 pub use ping::{Ping, Pong};

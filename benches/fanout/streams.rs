@@ -6,6 +6,7 @@ use auralync::dscp::Dscp;
 use auralync::format::Format;
 use auralync::send::captured::CapturedOutputs;
 use auralync::send::transmit::Room;
+use auralync::upstreams::Upstreams;
 use auralync::wire::{AuralyncKey, Config, VERSION, Welcome};
 
 /// What all streams have but those that are compared with datagrams, in ms.
@@ -78,10 +79,12 @@ pub(crate) fn room(stream: Stream) -> Room {
             captured_output: None,
             also_captured: Vec::new(),
             within_ms: None,
+            via: Vec::new(),
             datagrams: None,
             room: None,
         },
         captured: CapturedOutputs::default(),
+        upstreams: Upstreams::default(),
         max_clients: 10_000,
         per_address: 10_000,
         max_talkers: 16,

@@ -61,6 +61,7 @@ fn welcome(codec: &str, channels: u16) -> Welcome {
         captured_output: None,
         also_captured: Vec::new(),
         within_ms: None,
+        via: Vec::new(),
         datagrams: None,
         room: None,
     }

@@ -166,8 +166,10 @@ fn shown(answer: &Value) -> String {
             } else {
                 format!("{:+.1} dB", number(&source["level_db"]))
             };
+            let behind = source["behind_ms"].as_u64();
+            let behind = behind.map(|ms| format!(", {ms} ms behind")).unwrap_or_default();
             lines.push(format!(
-                "  {:>3}  {:<32}  {level:>9}  pan {:+.1}  {}",
+                "  {:>3}  {:<32}  {level:>9}  pan {:+.1}  {}{behind}",
                 source["id"],
                 name(&source["name"]),
                 number(&source["pan"]),

@@ -40,6 +40,7 @@ use crate::recv::simulate::Network;
 use crate::settings::{Simulation, Transport};
 use crate::shutdown::Shutdown;
 use crate::stats::Counter;
+use crate::upstreams::Upstream;
 use crate::wire::{Full, Hello, Report};
 use line::Line;
 use session::{Clocks, Session};
@@ -50,6 +51,11 @@ const ATTEMPT: Duration = Duration::from_secs(3);
 
 /// A full server is asked again this often.
 const FULL_RETRY: Duration = Duration::from_secs(10);
+
+/// A server whose sound comes from here is asked again this often, and up to this much later: two that find each other
+/// out at the same moment must not do so for ever.
+const ROUND_RETRY: Duration = Duration::from_secs(8);
+const ROUND_SPREAD_MS: u64 = 4_000;
 
 /// Waits between attempts, then [`EVERY_SECOND`] for [`EVERY_SECOND_FOR`], then [`FOR_EVER`].
 const FIRST_WAITS: [Duration; 4] = [
@@ -183,6 +189,8 @@ pub struct Connect {
     pub once: bool,
     /// Whether a server that is not heard any more may be looked for on the network.
     pub discovery: bool,
+    /// Where it is said which servers the sound comes through, where it is a server's source.
+    pub upstream: Option<Upstream>,
     /// The output that we play on, which the server must not be capturing.
     pub own_output: Option<String>,
     /// Our clock.
@@ -220,7 +228,7 @@ impl End {
     /// Whether the server itself said so, and therefore is where it was thought to be.
     fn is_from_server(&self) -> bool {
         match self {
-            Self::Full(..) | Self::Broken(Error::Removed { .. }) => true,
+            Self::Full(..) | Self::Broken(Error::Removed { .. } | Error::Round { .. }) => true,
             Self::Stop | Self::Broken(_) => false,
         }
     }
@@ -235,7 +243,7 @@ impl Connect {
         let mut known = false;
         let mut clocks = Clocks::default();
         let mut retry = Retry::default();
-        let mut said = false;
+        let (mut said, mut said_round) = (false, false);
         loop {
             let before = self.seen.connections.get();
             let begun = Instant::now();
@@ -262,12 +270,13 @@ impl Connect {
                 self.place.missed();
             }
             self.room.leave(true);
+            self.upstream.iter().for_each(Upstream::leave);
             if connected {
                 // A server that ends every conversation at once is not called without a pause.
                 if begun.elapsed() >= WORKED {
                     retry = Retry::default();
                 }
-                said = false;
+                (said, said_round) = (false, false);
                 let _ = self.player.send(Heard::Gone);
             }
             let wait = match end {
@@ -280,20 +289,32 @@ impl Connect {
                     }
                     FULL_RETRY
                 }
-                End::Broken(e) if self.once || is_hopeless(&e, known) => return Err(e),
+                End::Broken(e) if self.once || self.is_hopeless(&e, known) => return Err(e),
+                End::Broken(e @ Error::Round { .. }) => {
+                    if !said_round {
+                        warn!("{e}. Meanwhile it is silent here");
+                        said_round = true;
+                    }
+                    ROUND_RETRY + spread(ROUND_SPREAD_MS)
+                }
                 End::Broken(e) => {
                     if !said {
                         warn!("{e}. Trying again until it works");
                         said = true;
                     }
                     debug!("{e}");
-                    retry.next(spread())
+                    retry.next(spread(SPREAD_MS))
                 }
             };
             if shutdown.sleep(wait) {
                 return Ok(());
             }
         }
+    }
+
+    /// As [`is_hopeless`]; but a server's source waits for its server, whatever is there meanwhile.
+    fn is_hopeless(&self, error: &Error, known: bool) -> bool {
+        is_hopeless(error, known || self.upstream.is_some())
     }
 
     /// How we introduce ourselves, and by what right.
@@ -382,8 +403,8 @@ impl Retry {
     }
 }
 
-fn spread() -> Duration {
-    Duration::from_millis(crate::random::random() % SPREAD_MS)
+fn spread(most_ms: u64) -> Duration {
+    Duration::from_millis(crate::random::random() % most_ms.max(1))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use crate::stats;
 use crate::status::{Key, Keyboard, Terminal};
 use crate::talking::{Mode, Talking};
 use crate::threads::{Priority, join, spawn};
+use crate::upstreams::Upstream;
 use crate::wire::{Hello, Report};
 
 /// Messages from the network to the playing thread, which takes them all every few milliseconds:
@@ -77,6 +78,7 @@ impl Running {
         settings: &ClientSettings,
         place: Whereabouts,
         output: Where,
+        upstream: Option<Upstream>,
     ) -> Result<(Self, Watched)> {
         let (clock, counters) = match &output {
             Where::Pulled(pulled) => (pulled.clock, Arc::clone(&pulled.counters)),
@@ -162,6 +164,7 @@ impl Running {
             transport: settings.transport,
             once: settings.once,
             discovery: settings.discovery,
+            upstream,
             own_output: own_output.filter(|_| !settings.allow_feedback),
             clock,
             player: to_player,

@@ -105,6 +105,8 @@ pub struct Outbox {
     muting: Option<Vec<u8>>,
     /// Why it may not talk; the newest wins.
     aside: Option<Vec<u8>>,
+    /// Which servers the sound comes through; the newest wins.
+    via: Option<Vec<u8>>,
     /// Who is there; the newest wins.
     people: Option<Vec<u8>>,
     /// The answer to a WebSocket's own ping; the newest wins.
@@ -159,6 +161,7 @@ impl Outbox {
             epochs: None,
             muting: None,
             aside: None,
+            via: None,
             people: None,
             websocket_pong: None,
             answer: None,

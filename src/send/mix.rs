@@ -11,6 +11,7 @@ mod people;
 pub(super) mod prepare;
 pub(super) mod read_ahead;
 pub(super) mod record;
+mod relayed;
 mod sources;
 pub(super) mod thread;
 pub mod track;
@@ -189,7 +190,7 @@ impl Mix {
     ) -> Option<u32> {
         let began_us = spent_us();
         self.take_input(now_us);
-        self.sources.take_input();
+        self.sources.take_input(now_us);
         self.chunker.set_patience(patience_us(delay_ms));
         self.encoders.remember(u64::from(delay_ms) * 1000);
         if let Some(people) = &mut self.people {

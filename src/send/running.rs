@@ -104,7 +104,8 @@ impl Running {
         let Opened { door, datagrams, web_door, snap_door, token, secure, .. } = opened;
         let (clock, format, stop) = (fitting.clock, fitting.mix, fitting.stop.clone());
         let counters: Arc<stats::Capture> = Arc::default();
-        let mut room = terms::room(settings, format, fitting.captured.clone());
+        let told = (fitting.captured.clone(), fitting.relays.upstreams.clone());
+        let mut room = terms::room(settings, format, told);
         let mut layout = terms::layout(settings);
         let mut snap_codec = Some(Codec::Int16);
         if let Origin::Engine(edge) = &origin {

@@ -9,6 +9,7 @@ use crate::discovery::record::Details;
 use crate::format::Format;
 use crate::preset::Preset;
 use crate::settings::ServerSettings;
+use crate::upstreams::Upstreams;
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 
 /// Listeners ping this often, or every so many ms as there are listeners: a thousand pings a
@@ -16,7 +17,11 @@ use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 const PING_MS: u32 = 250;
 
 /// What every listener is told first.
-pub(super) fn room(settings: &ServerSettings, format: Format, captured: CapturedOutputs) -> Room {
+pub(super) fn room(
+    settings: &ServerSettings,
+    format: Format,
+    (captured, upstreams): (CapturedOutputs, Upstreams),
+) -> Room {
     let preset = &settings.preset;
     let config = Config {
         sample_rate: format.sample_rate,
@@ -26,7 +31,7 @@ pub(super) fn room(settings: &ServerSettings, format: Format, captured: Captured
     };
     let welcome = Welcome {
         version: VERSION,
-        session: format!("{:016x}", crate::random::random()),
+        session: upstreams.own().to_owned(),
         name: settings.name.clone(),
         format,
         codec: Codec::Float32.name().to_owned(),
@@ -40,6 +45,7 @@ pub(super) fn room(settings: &ServerSettings, format: Format, captured: Captured
         captured_output: None,
         also_captured: Vec::new(),
         within_ms: None,
+        via: Vec::new(),
         datagrams: None,
         room: None,
     };
@@ -47,6 +53,7 @@ pub(super) fn room(settings: &ServerSettings, format: Format, captured: Captured
         config,
         welcome,
         captured,
+        upstreams,
         max_clients: preset.listeners(),
         per_address: preset.listeners_per_address(),
         max_talkers: preset.max_talkers,

@@ -217,6 +217,8 @@ pub struct Transmit {
     history: History,
     /// The outputs that were captured when it was last looked.
     captured: Vec<String>,
+    /// The servers that the sound came through when it was last looked.
+    via: Vec<String>,
     /// A playout delay that was, in ms, and the capture time from which it is no more.
     old_delay: (u32, u64),
     buffer: Box<[u8; READ_BYTES]>,
@@ -247,6 +249,7 @@ impl Transmit {
             cut: datagrams::logs(&room),
             in_use: Arc::clone(&in_use),
             captured: room.captured.list(),
+            via: room.upstreams.list(),
             room,
             clock,
             poll,
@@ -404,10 +407,15 @@ impl Transmit {
             playout_delay_ms: Some(change.playout_delay_ms),
             from_us: Some(change.from_us),
             wait_s: None,
+            via: Vec::new(),
         };
+        self.tell_all(&notice);
+    }
+
+    fn tell_all(&mut self, notice: &Notice) {
         for index in 0..self.seats.len() {
             if let Some(Some(seat)) = self.seats.get_mut(index) {
-                seat.listener.outbox.notice(&notice);
+                seat.listener.outbox.notice(notice);
                 self.touch(index);
             }
         }

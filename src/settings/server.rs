@@ -4,6 +4,7 @@ mod engine;
 mod https;
 mod icecast;
 mod ports;
+mod relay;
 mod snapcast;
 mod sources;
 
@@ -52,7 +53,8 @@ pub struct ServerArgs {
     #[arg(long, value_name = "PRESET")]
     preset: Option<String>,
     /// What to send: loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH,
-    /// file:- (what is piped in), tone, tone:HZ or none. Several times: all of them, mixed.
+    /// file:- (what is piped in), auralync:HOST (what another server sends), tone, tone:HZ or none.
+    /// Several times: all of them, mixed.
     /// ,level=-6dB ,muted ,pan=-1…1 ,loudness=-23 ,loop and ,ch=1+2 may follow.
     #[arg(long, value_name = "SOURCE", value_parser = OsStringValueParser::new().map(spec_from_os))]
     source: Vec<String>,
@@ -404,6 +406,7 @@ impl ServerArgs {
         let sources = sources::sources(&preset)?;
         let offers: Vec<Source> =
             self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?;
+        relay::check(sources.iter().chain(&offers), &preset, !self.no_discovery)?;
         let engine = self.engine(&preset, &sources, &offers)?;
         Ok(ServerSettings {
             private: preset.private,

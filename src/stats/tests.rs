@@ -49,7 +49,7 @@ fn every_key_and_word_is_explained_in_the_document() {
     for (keys, part) in [
         (keys(&client), of_client),
         (keys(&server), of_server),
-        (keys(&SourceStats::default()), of_server),
+        (keys(&SourceStats { behind_ms: Some(80), ..SourceStats::default() }), of_server),
         (keys(&Icecast::new(String::new()).now()), of_server),
         (keys(&listener), of_server),
         (keys(&SnapclientStats::default()), of_server),

@@ -245,6 +245,10 @@ pub struct Welcome {
     /// The keys of sound, in a private room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<Box<RoomKeys>>,
+    /// The sessions of other servers that the sound comes through, [`MAX_VIA`] at most: whoever finds its own takes
+    /// nothing from here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
 }
 
 /// In a welcome: how sound comes by datagram.
@@ -279,7 +283,8 @@ impl Welcome {
     /// # Errors
     /// [`Violation::Unreadable`] if it is no welcome that can be played.
     pub fn read(body: &[u8]) -> Result<Self, Violation> {
-        let welcome: Self = json("welcome", body)?;
+        let mut welcome: Self = json("welcome", body)?;
+        welcome.via = sessions(welcome.via);
         let unreadable = |why: String| Violation::Unreadable { what: "welcome", why };
         check_layout(welcome.format, welcome.chunk_size).map_err(unreadable)?;
         if !(1..=VERSION).contains(&welcome.version) {
@@ -339,6 +344,16 @@ const LONGEST_TALK: u32 = MAX_TALK_BYTES as u32;
 /// Longest playout delay that a client accepts, in ms; it sizes the jitter buffer.
 pub const MAX_PLAYOUT_DELAY_MS: u32 = 10_000;
 
+/// Servers that sound comes through, at most, as a welcome or a notice names them: more than anybody has.
+pub const MAX_VIA: usize = 32;
+
+/// What of a list are sessions, as many as are looked at.
+fn sessions(mut list: Vec<String>) -> Vec<String> {
+    list.truncate(MAX_VIA);
+    list.retain(|one| one.len() == 16 && one.bytes().all(|b| b.is_ascii_hexdigit()));
+    list
+}
+
 /// Outputs that a welcome names as captured.
 pub const MAX_CAPTURED: usize = 16;
 
@@ -363,6 +378,9 @@ pub struct Notice {
     /// How long to wait before the next try, in seconds, for [`Reason::CodeWait`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_s: Option<u32>,
+    /// The servers that the sound comes through from now on, for [`Reason::Via`]; as in a welcome.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
 }
 
 /// What a notice is about.
@@ -406,6 +424,8 @@ pub enum Reason {
     PlayoutDelay,
     /// Nobody hears this listener's microphone, or no more: it goes on listening.
     MayNotTalk,
+    /// The sound comes through other servers than before.
+    Via,
     /// A reason that this version does not know; it is ignored.
     #[serde(other)]
     Unknown,
@@ -415,7 +435,8 @@ impl Notice {
     /// A notice that only names a reason.
     #[must_use]
     pub fn because(reason: Reason, text: &str) -> Self {
-        Self { reason, text: text.to_owned(), playout_delay_ms: None, from_us: None, wait_s: None }
+        let text = text.to_owned();
+        Self { reason, text, playout_delay_ms: None, from_us: None, wait_s: None, via: Vec::new() }
     }
 
     /// Reads a notice's body.
@@ -425,6 +446,7 @@ impl Notice {
     pub fn read(body: &[u8]) -> Result<Self, Violation> {
         let mut notice: Self = json("notice", body)?;
         notice.text = printable(&notice.text, LONGEST_TEXT);
+        notice.via = sessions(notice.via);
         if notice.playout_delay_ms.is_some_and(|ms| ms > MAX_PLAYOUT_DELAY_MS) {
             let why = "a playout delay beyond every buffer".to_owned();
             return Err(Violation::Unreadable { what: "notice", why });

@@ -36,6 +36,8 @@ mod ramp;
 #[cfg(unix)]
 mod record;
 #[cfg(target_os = "linux")]
+mod relayed;
+#[cfg(target_os = "linux")]
 mod restarts;
 #[cfg(unix)]
 mod second_connection;

@@ -195,6 +195,7 @@ impl Shared {
             captured_output: None,
             also_captured: Vec::new(),
             within_ms: None,
+            via: Vec::new(),
             datagrams: None,
             room: None,
         };

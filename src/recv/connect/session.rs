@@ -3,6 +3,7 @@
 //! any more.
 
 mod codec;
+mod feedback;
 mod rival;
 mod sound;
 
@@ -313,6 +314,7 @@ impl<'a> Session<'a> {
                 self.knocks = true;
                 info!("waiting to be let in: {}", notice.text);
             }
+            (Reason::Via, _) => self.refuse_round(&self.clocks.session, &notice.via)?,
             (Reason::MayNotTalk, _) => self.talk.may_not(self.connect, &notice.text),
             (Reason::PlayoutDelay | Reason::Unknown, _) => {}
             (Reason::Muted | Reason::Unmuted, _) => warn!("{}", notice.text),
@@ -354,6 +356,7 @@ impl<'a> Session<'a> {
 
     fn welcomed(&mut self, welcome: Welcome) -> Result<()> {
         self.refuse_feedback(&welcome)?;
+        self.refuse_round(&welcome.session, &welcome.via)?;
         let now_us = self.now_us();
         let same_run = self.clocks.session == welcome.session;
         let before = self.rescue.take();
@@ -421,22 +424,6 @@ impl<'a> Session<'a> {
         self.connect.seen.version.set(u64::from(version));
         // The playing thread must not miss this one.
         let _ = self.connect.player.send(Heard::Stream(stream));
-    }
-
-    /// Playing on an output that the server captures would feed back.
-    fn refuse_feedback(&self, welcome: &Welcome) -> Result<()> {
-        let mut captured = welcome.captured_output.iter().chain(&welcome.also_captured);
-        match &self.connect.own_output {
-            Some(own) if captured.any(|captured| captured == own) => Err(Error::Usage {
-                what: "the server on this PC captures the output that this client would play on, \
-                       which would send the sound round and round"
-                    .to_owned(),
-                fix: "Choose another output with --device (--list-devices shows them), or add \
-                      --allow-feedback"
-                    .to_owned(),
-            }),
-            _ => Ok(()),
-        }
     }
 
     /// Queues the pings and reports that are due, and what was said. None while nothing comes: the system would hand

@@ -33,6 +33,7 @@ fn welcome(codec: &str) -> Welcome {
         captured_output: None,
         also_captured: Vec::new(),
         within_ms: None,
+        via: Vec::new(),
         datagrams: None,
         room: None,
     }

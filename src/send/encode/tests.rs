@@ -66,6 +66,7 @@ fn listener(codec: Codec, rate: u32, layout: Layout) -> Conversation {
         captured_output: None,
         also_captured: Vec::new(),
         within_ms: None,
+        via: Vec::new(),
         datagrams: None,
         room: None,
     };

@@ -34,6 +34,7 @@ impl Outbox {
         match notice.reason {
             Reason::Muted | Reason::Unmuted => self.muting = bytes,
             Reason::MayNotTalk => self.aside = bytes,
+            Reason::Via => self.via = bytes,
             _ => self.notice = bytes,
         }
     }
@@ -73,6 +74,7 @@ impl Outbox {
         self.notice = None;
         self.muting = None;
         self.aside = None;
+        self.via = None;
         self.people = None;
         self.websocket_pong = None;
         self.answer = None;
@@ -125,7 +127,7 @@ impl Outbox {
         }
         let frame = self.epochs.take().map(|epochs| epochs.frame());
         let frame = frame.or_else(|| self.notice.take()).or_else(|| self.aside.take());
-        let frame = frame.or_else(|| self.muting.take());
+        let frame = frame.or_else(|| self.muting.take()).or_else(|| self.via.take());
         let bytes = match frame {
             Some(frame) => self.framed(frame),
             None => match self.websocket_pong.take() {
@@ -156,6 +158,7 @@ impl Outbox {
             || self.epochs.is_some()
             || self.muting.is_some()
             || self.aside.is_some()
+            || self.via.is_some()
             || self.people.is_some()
             || self.websocket_pong.is_some()
             || self.answer.is_some()

@@ -103,6 +103,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::format::Format;
+    use crate::listener::relay::Relays;
     use crate::send::captured::CapturedOutputs;
     use crate::shutdown::Shutdown;
 
@@ -112,6 +113,7 @@ mod tests {
             delay_ms: std::sync::Arc::default(),
             clock: Clock::start(),
             captured: CapturedOutputs::default(),
+            relays: Relays::default(),
             stop: Shutdown::default(),
         })
     }

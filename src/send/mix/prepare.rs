@@ -7,12 +7,14 @@ use log::error;
 
 use super::combine::Settings;
 use super::read_ahead::ReadAhead;
+use super::relayed::Relayed;
 use super::track::Track;
 use crate::capture::cards::Cards;
 use crate::capture::chunk::Chunker;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::listener::relay::Relays;
 use crate::send::captured::CapturedOutputs;
 use crate::shutdown::Shutdown;
 use crate::soundless::Generator;
@@ -37,6 +39,8 @@ pub(in crate::send) struct Fitting {
     pub(in crate::send) delay_ms: Arc<AtomicU32>,
     pub(in crate::send) clock: Clock,
     pub(in crate::send) captured: CapturedOutputs,
+    /// How other servers are listened to.
+    pub(in crate::send) relays: Relays,
     /// Everything that the server runs ends with this, whether the user asks for it or a thread
     /// breaks.
     pub(in crate::send) stop: Shutdown,
@@ -64,8 +68,20 @@ pub(super) enum Feed {
     Carrier,
     File(ReadAhead),
     Card(Box<CardFeed>),
+    Server(Box<Relayed>),
     /// Nowhere any more.
     Ended,
+}
+
+impl Feed {
+    /// Whether nothing will come any more from where something came.
+    pub(super) fn has_ended(&self) -> bool {
+        match self {
+            Self::File(file) => file.has_ended(),
+            Self::Server(server) => server.has_ended(),
+            Self::Carrier | Self::Card(_) | Self::Ended => false,
+        }
+    }
 }
 
 /// A second card, with a clock of its own.
@@ -89,6 +105,10 @@ impl Prepared {
                 let (id, card) = card(source, fitting)?;
                 device = id;
                 Feed::Card(Box::new(card))
+            }
+            Kind::Auralync(host) => {
+                let Fitting { mix, clock, relays, .. } = fitting;
+                Feed::Server(Box::new(Relayed::open(host, *mix, *clock, relays)?))
             }
             kind => {
                 let generator = Generator::open(kind, source.looped, fitting.mix)?;

@@ -55,11 +55,13 @@ impl Sources {
         }
     }
 
-    /// Takes what cards have given since last time.
-    pub(super) fn take_input(&mut self) {
+    /// Takes what cards and other servers have given since last time, until `now_us`.
+    pub(super) fn take_input(&mut self, now_us: u64) {
         for entry in &mut self.entries {
-            if let Feed::Card(card) = &mut entry.feed {
-                card.take_input();
+            match &mut entry.feed {
+                Feed::Card(card) => card.take_input(),
+                Feed::Server(server) => server.take_input(now_us),
+                Feed::Carrier | Feed::File(_) | Feed::Ended => {}
             }
         }
     }
@@ -81,12 +83,16 @@ impl Sources {
                         card.track.read(header.position, header.captured_us, &mut self.scratch);
                     &self.scratch[..]
                 }
+                Feed::Server(server) => {
+                    entry.is_playing = server.read(header, &mut self.scratch);
+                    &self.scratch[..]
+                }
             };
             combine.input(entry.id, given, false);
             if !given.is_empty() {
                 taps.input((entry.id, &entry.name), self.mix, header.position, given);
             }
-            if matches!(&entry.feed, Feed::File(file) if file.has_ended()) {
+            if entry.feed.has_ended() {
                 entry.feed = Feed::Ended;
                 entry.is_playing = false;
                 combine.remove(entry.id);
@@ -208,6 +214,10 @@ impl Sources {
                 is_muted: settings.is_muted,
                 pan: settings.pan,
                 level_dbfs: entry.level_dbfs,
+                behind_ms: match &entry.feed {
+                    Feed::Server(server) => server.behind_ms(),
+                    _ => None,
+                },
                 state: match entry.feed {
                     Feed::Ended => SourceState::Ended,
                     _ if entry.is_playing => SourceState::Playing,

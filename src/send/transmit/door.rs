@@ -288,6 +288,7 @@ impl Transmit {
             welcome.captured_output = captured.next();
             welcome.also_captured = captured.collect();
         }
+        welcome.via = self.room.upstreams.list();
         self.room.describe(codec, &mut welcome);
         self.in_use.add(codec);
         seat.replaces = ghost;

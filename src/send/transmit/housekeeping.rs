@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::send::fanout::{DatagramPath, Listener, Overdue, Own, Talker};
 use crate::stats::{ListenerStats, PersonStats, Via};
 use crate::threads::cpu_us;
-use crate::wire::Reason;
+use crate::wire::{Notice, Reason};
 
 /// How often the state of every listener is handed out.
 const SNAPSHOT_US: u64 = 1_000_000;
@@ -29,6 +29,7 @@ impl Transmit {
         }
         self.housekeeping_us = now;
         self.look_at_captured(now);
+        self.look_at_upstreams();
         self.keep_web_house(now);
         self.keep_datagrams(now);
         if let Some(untold) = self.hearsay.untold(now) {
@@ -78,6 +79,17 @@ impl Transmit {
                 self.touch(index);
             }
         }
+    }
+
+    /// Everybody is told when the sound comes through other servers: somebody among them may send it to one of these.
+    fn look_at_upstreams(&mut self) {
+        let via = self.room.upstreams.list();
+        if via == self.via {
+            return;
+        }
+        self.via.clone_from(&via);
+        let text = "the sound comes through other servers than before";
+        self.tell_all(&Notice { via, ..Notice::because(Reason::Via, text) });
     }
 
     /// Hands the state out when it is time to.

@@ -7,6 +7,7 @@ use crate::codec::{Codec, Offers};
 use crate::dscp::Dscp;
 use crate::format::Format;
 use crate::send::captured::CapturedOutputs;
+use crate::upstreams::Upstreams;
 use crate::wire::{AUDIO_HEADER, Config, Switch, Welcome};
 
 /// What the loop knows of its stream.
@@ -18,6 +19,8 @@ pub struct Room {
     pub welcome: Welcome,
     /// The outputs whose sound is captured: told to listeners on this machine.
     pub captured: CapturedOutputs,
+    /// The servers that the sound comes through: told to everybody.
+    pub upstreams: Upstreams,
     /// Most listeners at a time.
     pub max_clients: u32,
     /// Most of them from one address elsewhere.

@@ -2,9 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::preset::Preset;
-use crate::source::{MAX_SOURCES, Source};
+use crate::source::{Kind, MAX_SOURCES, Source};
 
-/// Each source once, and no more than can be mixed.
+/// Each source once, and no more than can be mixed; the carrier first.
 pub(super) fn sources(preset: &Preset) -> Result<Vec<Source>> {
     let Some(specs) = preset.source.as_deref() else {
         return Ok(vec![Source::default()]);
@@ -27,5 +27,15 @@ pub(super) fn sources(preset: &Preset) -> Result<Vec<Source>> {
         }
         sources.push(source);
     }
+    put_carrier_first(&mut sources);
     Ok(sources)
+}
+
+/// What another server sends has no pace of its own here: the first other source gives it its time, or silence does.
+fn put_carrier_first(sources: &mut Vec<Source>) {
+    let is_carrier = |source: &Source| !matches!(source.kind, Kind::Auralync(_));
+    match sources.iter().position(is_carrier) {
+        Some(first) => sources[..=first].rotate_right(1),
+        None => sources.insert(0, Kind::None.into()),
+    }
 }

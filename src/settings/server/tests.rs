@@ -252,3 +252,56 @@ fn icecast_servers_come_from_flags_or_the_preset_and_never_from_a_private_room()
         assert!(error.contains(why), "{flags}: {error}");
     }
 }
+
+#[test]
+fn what_another_server_sends_stands_beside_a_source_that_gives_it_its_time() {
+    let kinds = |flags: &str| -> Vec<String> {
+        let settings = read(flags).unwrap();
+        settings.sources.iter().map(|source| source.kind.to_string()).collect()
+    };
+    assert_eq!(kinds("--source auralync:pc"), ["none", "auralync:pc"]);
+    let two = "--source auralync:pc --source auralync:[fd00::1]:6000 --source tone --source none";
+    assert_eq!(kinds(two), ["tone:440", "auralync:pc", "auralync:[fd00::1]:6000", "none"]);
+    assert_eq!(kinds("--source none --source auralync:pc"), ["none", "auralync:pc"]);
+    let offers = read("--source none --offer auralync:pc,level=-6dB").unwrap().offers;
+    assert_eq!(offers[0].kind, Kind::Auralync("pc".to_owned()));
+}
+
+#[test]
+fn another_server_that_cannot_be_is_refused_with_the_reason() {
+    for (flags, why) in [
+        ("--source auralync:", "nothing follows “auralync:”"),
+        ("--source auralync:pc:0", "“0” is not a port from 1 to 65535"),
+        ("--source auralync:pc:65536", "“65536” is not a port from 1 to 65535"),
+        ("--offer auralync:pc:x", "“x” is not a port from 1 to 65535"),
+        ("--source auralync:http://pc", "it needs no “…://” in front"),
+        (
+            "--no-discovery --source none --offer auralync:living_room!",
+            "and the like cannot be in it",
+        ),
+        ("--source auralync:pc --source auralync:pc,muted", "was given twice"),
+        (
+            "--source auralync:pc --source engine:room --engine nats://a",
+            "nothing can be mixed in here",
+        ),
+        ("--source auralync:127.0.0.1", "auralync:127.0.0.1:5555 is this server itself"),
+        ("--source auralync:[::1]:6000 --port 6000", "auralync:[::1]:6000 is this server itself"),
+        ("--offer auralync:localhost:5555", "auralync:localhost:5555 is this server itself"),
+        (
+            "--bind 10.0.0.5 --source auralync:10.0.0.5",
+            "auralync:10.0.0.5:5555 is this server itself",
+        ),
+    ] {
+        let error = read(flags).unwrap_err();
+        assert!(error.to_string().contains(why), "{flags}: {error}");
+        assert_eq!(error.exit_code(), 2);
+    }
+    for fine in ["auralync:127.0.0.1:5556", "auralync:10.0.0.5", "auralync:living room"] {
+        let words = ["auralync-server", "--preset", "presets/smooth.toml", "--source", fine];
+        ServerArgs::try_parse_from(words).unwrap().settings().unwrap();
+    }
+    assert!(
+        read("--bind 10.0.0.5 --source auralync:127.0.0.1").is_ok(),
+        "another one listens there"
+    );
+}

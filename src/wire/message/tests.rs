@@ -75,6 +75,22 @@ fn a_notice_of_the_future_is_read_as_unknown() {
 }
 
 #[test]
+fn of_the_servers_that_sound_comes_through_only_sessions_are_read_and_no_more_than_anybody_has() {
+    let own = "0123456789abcdef";
+    let notice = |via: &[&str]| {
+        let body = serde_json::json!({"reason": "via", "via": via}).to_string();
+        Notice::read(body.as_bytes()).unwrap()
+    };
+    let told = notice(&[own, "", "\u{1b}[2J", "0123456789abcde", "0123456789abcdeg", "éééééééé"]);
+    assert_eq!((told.reason, &told.via[..]), (Reason::Via, &[own.to_owned()][..]));
+    assert_eq!(notice(&[own; 1_000 / 2]).via.len(), MAX_VIA);
+    assert!(Notice::read(br#"{"reason": "via"}"#).unwrap().via.is_empty());
+    assert!(Notice::read(br#"{"reason": "via", "via": [5]}"#).is_err());
+    let silent = Notice::because(Reason::Stopping, "bye").frame();
+    assert!(!String::from_utf8_lossy(&silent).contains("via"));
+}
+
+#[test]
 fn a_list_is_no_message_and_neither_is_more_json_than_a_client_takes() {
     assert!(Report::read(b"[]").is_err());
     assert!(Hello::read(br#"[2, "x", "", []]"#).is_err());

@@ -358,6 +358,7 @@ fn greet(conversation: &mut Conversation, deframer: &mut Deframer, old: bool) {
             captured_output: None,
             also_captured: Vec::new(),
             within_ms: None,
+            via: Vec::new(),
             datagrams: None,
             room: None,
         };

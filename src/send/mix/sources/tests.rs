@@ -6,6 +6,7 @@ use super::super::combine::Settings;
 use super::super::prepare::Fitting;
 use super::*;
 use crate::clock::Clock;
+use crate::listener::relay::Relays;
 use crate::scratch::Scratch;
 use crate::send::captured::CapturedOutputs;
 use crate::shutdown::Shutdown;
@@ -23,6 +24,7 @@ fn fitting() -> Fitting {
         delay_ms: Arc::new(AtomicU32::new(100)),
         clock: Clock::start(),
         captured: CapturedOutputs::default(),
+        relays: Relays::default(),
         stop: Shutdown::default(),
     }
 }
