@@ -18,6 +18,7 @@ pub mod websocket;
 
 pub use channel::{MAX_OFFER_BYTES, Offer, OfferAnswer};
 pub use deframe::{Deframer, Frame, Limits};
+pub(crate) use message::sessions;
 pub use message::{
     AuralyncKey, Config, Datagrams, Hello, MAX_CAPTURED, MAX_CAPTURED_BYTES, MAX_PLAYOUT_DELAY_MS,
     MAX_VIA, Notice, Reason, Report, ServerFirst, Welcome,

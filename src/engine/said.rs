@@ -9,6 +9,7 @@ use crate::codec::{Codec, MAX_CODECS};
 use crate::format::{Format, MAX_STREAM_CHANNELS, MAX_STREAM_RATE, hex, printable_name};
 use crate::wire::{
     AUDIO_HEADER, MAX_ALGORITHMIC_DELAY, MAX_AUDIO_PAYLOAD, MAX_NAME, MAX_NAME_BYTES, Pong,
+    sessions,
 };
 
 /// The newest version of what is said here. Servers of another one hear that from each other, and no more.
@@ -99,6 +100,9 @@ pub struct Stream {
     /// Whether people may speak, at edges too.
     #[serde(default)]
     pub talk: bool,
+    /// The sessions of servers that the sound comes through before it is the origin's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
 }
 
 impl Stream {
@@ -117,6 +121,7 @@ impl Stream {
         }
         stream.name = printable_name(&stream.name, MAX_NAME, MAX_NAME_BYTES);
         stream.codecs.truncate(MAX_CODECS);
+        stream.via = sessions(stream.via);
         let bytes = u64::from(stream.chunk_size) * u64::from(stream.channels) * 4;
         let is_session = |c: char| c.is_ascii_hexdigit();
         let is_right = (1..=MAX_STREAM_RATE).contains(&stream.sample_rate)
@@ -147,6 +152,7 @@ impl Stream {
             opus_delay: 312,
             codecs: vec![Codec::Int16.to_string()],
             talk: true,
+            via: Vec::new(),
         }
     }
 

@@ -151,6 +151,14 @@ impl Uplink {
         self.told_us = None;
     }
 
+    /// The sound comes through these servers.
+    pub fn change_via(&mut self, via: Vec<String>) {
+        if via != self.stream.via {
+            self.stream.via = via;
+            self.told_us = None;
+        }
+    }
+
     /// Whether an edge wants sound of this codec.
     #[must_use]
     pub fn wants(&self, codec: Codec, now_us: u64) -> bool {

@@ -33,6 +33,7 @@ use crate::random::random;
 use crate::settings::{EngineSettings, ServerSettings};
 use crate::shutdown::Shutdown;
 use crate::stats::{self, EngineFigures, EngineStats, SourceStats, TOLD_EVERY_US};
+use crate::upstreams::Upstream;
 use crate::wire::{AudioFrame, AudioHeader};
 use room::Room;
 
@@ -245,6 +246,8 @@ pub(super) struct EdgeThread {
     pub(super) taps: Vec<Tap>,
     /// Where people may speak.
     pub(super) people: Option<People>,
+    /// Where listeners here learn which servers the sound comes through.
+    pub(super) upstream: Upstream,
     pub(super) preset: Preset,
     pub(super) counters: Arc<stats::Capture>,
     pub(super) figures: Arc<EngineFigures>,
@@ -257,6 +260,7 @@ impl EdgeThread {
     /// If the system's event queue breaks.
     pub(super) fn run(mut self, shutdown: &Shutdown) -> Result<()> {
         let (mut told, mut told_us, mut told_within) = (Vec::new(), 0, None);
+        self.name_upstreams();
         while !shutdown.is_requested() {
             if let Ok(Asked { order, answer }) = self.orders.try_recv() {
                 // Whoever asked may have gone.
@@ -298,6 +302,7 @@ impl EdgeThread {
                 taps::begin_anew(&mut self.taps, &shape);
                 self.network.begin_anew(shape);
                 self.stream = stream;
+                self.name_upstreams();
             }
             Told::Changes(stream) => self.change(stream),
             Told::Own(person, frame) => {
@@ -308,6 +313,12 @@ impl EdgeThread {
             Told::Everybody(everybody) => self.learn(everybody),
             told => warn_of(&told),
         }
+    }
+
+    /// Whoever takes the sound from here as a source is to know whose it is.
+    fn name_upstreams(&self) {
+        // A server that only hands on what comes is no ring: nothing of its own goes in.
+        let _ = self.upstream.take(&self.stream.session, &self.stream.via);
     }
 
     fn learn(&mut self, everybody: Everybody) {
@@ -352,6 +363,7 @@ impl EdgeThread {
         let change = terms::change(&preset, now_us);
         self.network.change(Change { from_us: from_us.unwrap_or(now_us), ..change });
         self.stream = stream;
+        self.name_upstreams();
     }
 
     /// Gives everybody here a frame that has come, whole, in pieces or both, as it is wanted.

@@ -145,12 +145,13 @@ impl Running {
         if let Some((wanted, figures)) = settings.engine.as_ref().zip(engine.clone())
             && !wanted.is_edge
         {
+            let upstreams = fitting.relays.upstreams.clone();
             let people = mixer.map(|mixer| {
                 let (list, lists) = sync_channel(MOST_LISTS);
                 transmit.tell_others(TellOthers::new(list));
                 uplink::People { mixer, network: handle.clone(), lists, max_talkers }
             });
-            let ways = uplink::start((wanted, figures), (stream, people), clock, &stop)?;
+            let ways = uplink::start((wanted, figures), upstreams, (stream, people), clock, &stop)?;
             taps.push(ways.tap);
             (uplink, to_edges) = (Some(ways.terms), ways.to_edges);
         }
@@ -213,6 +214,7 @@ impl Running {
                     network,
                     taps,
                     people,
+                    upstream: fitting.relays.upstreams.source(),
                     preset,
                     counters,
                     figures: engine.clone().unwrap_or_default(),

@@ -29,6 +29,7 @@ use crate::settings::EngineSettings;
 use crate::shutdown::Shutdown;
 use crate::stats::{EdgeStats, EngineFigures, EngineStats, MOST_EDGES, TOLD_EVERY_US};
 use crate::threads::{Priority, spawn};
+use crate::upstreams::Upstreams;
 pub(super) use talking::People;
 use talking::Talking;
 
@@ -62,6 +63,7 @@ pub(super) fn stream(room: &Room, preset: &Preset, talk: bool) -> Stream {
         opus_delay: room.opus.delay,
         codecs: preset.codecs.clone().unwrap_or_else(every_codec),
         talk,
+        via: room.welcome.via.clone(),
     }
 }
 
@@ -82,6 +84,7 @@ pub(super) struct Ways {
 /// no event queue.
 pub(super) fn start(
     (engine, figures): (&EngineSettings, Arc<EngineFigures>),
+    upstreams: Upstreams,
     (stream, people): (Stream, Option<People>),
     clock: Clock,
     stop: &Shutdown,
@@ -100,7 +103,8 @@ pub(super) fn start(
             (to_edges, Talking::new(people, orders))
         })
         .unzip();
-    let thread = UplinkThread { line, uplink, tapped, changes, talking, clock, room, figures };
+    let thread =
+        UplinkThread { upstreams, line, uplink, tapped, changes, talking, clock, room, figures };
     let heard = stop.clone();
     spawn("uplink", Priority::Ordinary, stop, move || thread.run(&heard))?;
     Ok(Ways { tap, terms, to_edges })
@@ -108,6 +112,8 @@ pub(super) fn start(
 
 /// What the thread is given.
 struct UplinkThread {
+    /// Which servers the sound comes through.
+    upstreams: Upstreams,
     line: Line,
     uplink: Uplink,
     tapped: Tapped,
@@ -144,6 +150,7 @@ impl UplinkThread {
             }
             if now_us >= told_us + TOLD_EVERY_US {
                 told_us = now_us;
+                uplink.change_via(self.upstreams.list());
                 let url = self.line.works_at().map(ToString::to_string);
                 let told = EngineStats { room: self.room.clone(), url, ..figures(uplink, now_us) };
                 self.figures

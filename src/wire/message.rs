@@ -348,7 +348,7 @@ pub const MAX_PLAYOUT_DELAY_MS: u32 = 10_000;
 pub const MAX_VIA: usize = 32;
 
 /// What of a list are sessions, as many as are looked at.
-fn sessions(mut list: Vec<String>) -> Vec<String> {
+pub(crate) fn sessions(mut list: Vec<String>) -> Vec<String> {
     list.truncate(MAX_VIA);
     list.retain(|one| one.len() == 16 && one.bytes().all(|b| b.is_ascii_hexdigit()));
     list

@@ -7,8 +7,10 @@ use auralync::engine::line::Line;
 use auralync::engine::nats::{Addresses, Event, Url, Who};
 
 use super::Servers;
+use crate::support::free_port::free_port;
 use crate::support::program::Program;
 use crate::support::ramp::{self, Stretch};
+use crate::support::servers::server_command;
 use crate::support::{Scratch, nats, wait_until};
 
 /// Sound that is listened to, in s.
@@ -103,6 +105,24 @@ fn the_engine_hears_nothing_of_what_is_sent() {
     assert!(messages > sound, "words were heard too, sealed");
     let open: Vec<u8> = ramp::frames(500, 10, 2).iter().flat_map(|s| s.to_le_bytes()).collect();
     assert!(holds_ramp(&open), "it would have been found");
+}
+
+#[test]
+fn sound_that_went_through_an_edge_is_not_taken_back_where_it_comes_from() {
+    let node = nats::one();
+    let servers = Servers::new(&node.url());
+    let port = free_port();
+    let beside = format!("auralync:127.0.0.1:{port}");
+    let origin = servers.server(["--source", "tone", "--source", &beside]);
+    let mut edge = servers.edge();
+    let there = format!("auralync:{}", edge.address());
+    let mut command = server_command();
+    command.args(["--bind", "127.0.0.1", "--no-discovery", "--no-web", "--source", "none"]);
+    command.args(["--port", &port.to_string(), "--source", &there]);
+    let other = Program::start(command);
+    wait_until("one of both says that it is a ring", || {
+        [&origin, &other].iter().any(|one| one.said().contains("would go round and round"))
+    });
 }
 
 #[test]
