@@ -23,7 +23,8 @@ fn is_heard_whole(servers: &Servers, edge: &mut Program) {
         let [Stretch::Sound { first, frames }] = heard.stretches()[..] else {
             panic!("{way:?}: {:?}", heard.stretches());
         };
-        assert!(first > 0 && frames > LISTENED * u64::from(super::RATE), "{way:?}");
+        let is_enough = first > 0 && frames > LISTENED * u64::from(super::RATE);
+        assert!(is_enough, "{way:?}: {frames} from {first} on");
     }
 }
 
