@@ -14,7 +14,7 @@ use crate::codec::Codec;
 use crate::format::hex;
 use crate::wire::AudioFrame;
 use talk::{EVERYBODY, MISSED_OWN, OWN, Talk};
-use track::{Taken, Track};
+use track::{Taken, Track, holds_until_us};
 
 /// How often an edge says what it wants, in µs.
 const WANT_US: u64 = 2_000_000;
@@ -212,7 +212,7 @@ impl Edge {
             };
             let delay_us = u64::from(stream.playout_delay_ms) * 1_000;
             let from_us = offset.server_us(now_us.saturating_sub(delay_us) as f64).max(0.0) as u64;
-            *track = Track::beginning(now_us);
+            *track = Track::beginning(holds_until_us(now_us, delay_us));
             let message = past(&mut self.mouth, &self.subjects, codec, from_us, None);
             let reply = format!("{}.past", self.inbox);
             session.publish(&self.subjects.past, Some(&reply), &[&message]);
@@ -334,7 +334,8 @@ impl Edge {
         let Some((stream, offset)) = self.origin.as_ref().and_then(Origin::known) else { return };
         let delay_us = u64::from(stream.playout_delay_ms) * 1_000;
         let track = &mut self.tracks[codec.index()];
-        match track.take(codec, frame, stream.channels, offset, now_us, &mut self.counts, tell) {
+        let until_us = holds_until_us(now_us, delay_us);
+        match track.take(codec, frame, stream.channels, offset, until_us, &mut self.counts, tell) {
             Taken::Refused => return self.counts.refused += 1,
             Taken::HandedOn => {}
             Taken::MissesFrom(from_us) => {

@@ -114,7 +114,8 @@ fn sound_that_went_through_an_edge_is_not_taken_back_where_it_comes_from() {
     let servers = Servers::new(&node.url());
     let port = free_port();
     let beside = format!("auralync:127.0.0.1:{port}");
-    let origin = servers.server(["--source", "tone", "--source", &beside]);
+    let mut origin = servers.server(["--source", "tone", "--source", &beside]);
+    origin.wait_for("is there: other servers may send this too");
     let mut edge = servers.edge();
     let there = format!("auralync:{}", edge.address());
     let mut command = server_command();

@@ -32,7 +32,6 @@ fn flags_that_cannot_be_are_refused_at_the_start() {
             "nothing can be mixed in here",
         ),
         (&["--source", "engine:room,muted", "--engine", "a"], "comes from an engine as it is"),
-        (&["--source", "engine:room", "--talk", "--engine", "a"], "--talk needs the mix"),
         (&["--offer", "engine:room", "--engine", "a"], "cannot be taken in beside"),
     ] {
         let refused = refusal(flags);

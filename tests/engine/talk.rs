@@ -259,6 +259,24 @@ fn whoever_hears_a_mix_of_their_own_at_an_edge_whose_node_dies_misses_nothing() 
 }
 
 #[test]
+fn where_another_origin_lets_nobody_speak_an_edge_does_not_either_and_says_so() {
+    let node = nats::one();
+    let servers = Servers::new(&node.url());
+    let mut first = origin(&servers, &[]);
+    let mut edge = edge(&servers);
+    let at = edge.address();
+    assert!(talker(at, "first").welcome.accepts.contains_key("8"));
+    assert_eq!(first.stop().code, Some(0));
+    let mut another = servers.server(["--source", "none", "--codecs", "f32"]);
+    another.wait_for("is there: other servers may send this too");
+    edge.wait_for("nobody can speak here");
+    let mut second = Person::join(at, "second", "f32", Some(microphone("f32")));
+    assert!(!second.welcome.accepts.contains_key("8"), "{:?}", second.welcome);
+    second.listen_until("sound, and why", |one| one.heard.len() > 20 && one.notice.is_some());
+    assert_eq!(second.notice.unwrap().reason, Reason::MayNotTalk);
+}
+
+#[test]
 #[ignore = "prints how much later a voice comes by way of an edge; run with --ignored --nocapture on a quiet machine"]
 fn a_voice_from_an_edge_stands_little_later_in_the_mix_than_one_at_the_origin() {
     let Conference { at, edges: _edges, _node, mut origin } = Conference::begin(&["-v"]);

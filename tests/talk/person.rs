@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auralync::codec::opus::{Encoder, Layout};
 use auralync::codec::{Bitrate, Decoder};
-use auralync::wire::{AudioHeader, Changes, Microphone, Notice, People, Wish, kind};
+use auralync::wire::{AudioHeader, Changes, Microphone, Notice, People, Reason, Wish, kind};
 
 pub(crate) use crate::support::caller::RATE;
 use crate::support::caller::{Caller, FRAME, microphone_of};
@@ -137,7 +137,13 @@ impl Person {
                     *people_came += 1;
                 }
             }
-            kind::NOTICE => *notice = Some(Notice::read(body).unwrap()),
+            kind::NOTICE => {
+                let said = Notice::read(body).unwrap();
+                // That is for servers.
+                if said.reason != Reason::Via {
+                    *notice = Some(said);
+                }
+            }
             _ => {}
         });
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::track::{Taken, Track};
+use super::track::{Taken, Track, holds_until_us};
 use super::{Edge, Origin, Told, past};
 use crate::codec::Codec;
 use crate::engine::nats::{Session, Writer};
@@ -139,7 +139,8 @@ impl Edge {
         let Some(track) = track(own, person, codec) else { return };
         let counts = &mut self.counts;
         let hold = &mut |told| hold(held, person, told);
-        match track.take(codec, typed, stream.channels, offset, now_us, counts, hold) {
+        let until_us = holds_until_us(now_us, u64::from(stream.playout_delay_ms) * 1_000);
+        match track.take(codec, typed, stream.channels, offset, until_us, counts, hold) {
             Taken::Refused => self.counts.refused += 1,
             Taken::HandedOn => {}
             Taken::MissesFrom(from_us) => {

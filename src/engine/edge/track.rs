@@ -7,8 +7,15 @@ use crate::clock::Offset;
 use crate::codec::{self, Codec};
 use crate::wire::{AudioFrame, AudioHeader, TYPED, kind};
 
-/// Sound that has come waits no longer than this for what lies before it and was asked for, in µs.
-const HOLD_US: u64 = 250_000;
+/// Sound that has come waits for what lies before it and was asked for as long as half of the playout delay, within
+/// these bounds, in µs: the other half is what listeners need. With 300 ms an answer has ten times as long as it takes.
+const SHORTEST_HOLD_US: u64 = 50_000;
+const LONGEST_HOLD_US: u64 = 1_000_000;
+
+/// Until when sound that comes at `now_us` waits, where the playout delay is so long.
+pub(super) fn holds_until_us(now_us: u64, delay_us: u64) -> u64 {
+    now_us + (delay_us / 2).clamp(SHORTEST_HOLD_US, LONGEST_HOLD_US)
+}
 
 /// Frames that wait so: the longest playout delay in the shortest packets.
 const MOST_HELD: usize = 2_000;
@@ -80,15 +87,15 @@ impl Track {
         Self { is_wanted, ..Self::default() }
     }
 
-    /// One that somebody begins to listen to: what comes waits for what came before it, which is asked for.
-    pub(super) fn beginning(now_us: u64) -> Self {
-        Self { is_wanted: true, hold_until_us: Some(now_us + HOLD_US), ..Self::default() }
+    /// One that somebody begins to listen to: what comes waits until then for what came before it, which is asked for.
+    pub(super) fn beginning(until_us: u64) -> Self {
+        Self { is_wanted: true, hold_until_us: Some(until_us), ..Self::default() }
     }
 
-    /// Takes a frame that everybody gets.
+    /// Takes a frame that everybody gets. Where something is missing before it, it waits until then.
     #[expect(
         clippy::too_many_arguments,
-        reason = "a frame, its stream, the time, and where it goes"
+        reason = "a frame, its stream, how long it waits, and where it goes"
     )]
     pub(super) fn take(
         &mut self,
@@ -96,7 +103,7 @@ impl Track {
         typed: &[u8],
         channels: u16,
         offset: Offset,
-        now_us: u64,
+        hold_until_us: u64,
         counts: &mut Counts,
         tell: &mut impl FnMut(Told),
     ) -> Taken {
@@ -114,7 +121,7 @@ impl Track {
         match self.end {
             Some((end, captured_us)) if came.position() > end => {
                 self.held.push_back(came);
-                self.hold_until_us = Some(now_us + HOLD_US);
+                self.hold_until_us = Some(hold_until_us);
                 Taken::MissesFrom(captured_us + 1)
             }
             _ => {
