@@ -372,6 +372,7 @@ declare namespace Page {
 		'talk-mode': HTMLElement;
 		'talk-securely': HTMLElement;
 		room: HTMLElement;
+		elsewhere: HTMLElement;
 		bring: HTMLDetailsElement;
 		qr: HTMLImageElement;
 		link: HTMLInputElement;

@@ -32,6 +32,7 @@ mod private;
 mod roll;
 mod room;
 mod rounds;
+mod snapshot;
 pub mod sockets;
 mod turn;
 mod verdicts;
@@ -54,7 +55,6 @@ use crate::clock::Clock;
 use crate::codec::{Codec, InUse};
 use crate::error::{Error, Result, plain};
 use crate::hearsay::Hearsay;
-use crate::stats::{ListenerStats, WaitingStats};
 use crate::wire::{Notice, Reason};
 use at_door::AtDoor;
 use by_fetch::ByFetch;
@@ -74,6 +74,7 @@ use places::Origin;
 use private::Keep;
 pub use room::Room;
 use rounds::Due;
+pub use snapshot::Snapshot;
 use verdicts::Verdicts;
 use waiting::Waiting;
 pub use web_door::Caller;
@@ -118,29 +119,6 @@ const DOOR: Token = Token(usize::MAX - 1);
 const DATAGRAMS: Token = Token(usize::MAX - 2);
 const WEB_DOOR: Token = Token(usize::MAX - 3);
 const SECURE_DOOR: Token = Token(usize::MAX - 4);
-
-/// The state of the loop once a second.
-#[derive(Debug, Clone, Default)]
-pub struct Snapshot {
-    /// Everybody who listens.
-    pub listeners: Vec<ListenerStats>,
-    /// How long after its capture a sample is heard, in ms.
-    pub playout_delay_ms: u32,
-    /// Whether nobody else is let in for now.
-    pub full: bool,
-    /// Who waits to be let in.
-    pub waiting: Vec<WaitingStats>,
-    /// The code that lets somebody in, if there is one.
-    pub code: Option<Shown>,
-    /// How many keys have entered the private room; `None` in an open one.
-    pub members: Option<usize>,
-    /// Audio frames dropped for listeners that have left.
-    pub dropped_before: u64,
-    /// Talk frames that the mix was too busy to take.
-    pub talk_refused: u64,
-    /// CPU time that the loop's thread has used, in ms; 0 where the system does not say.
-    pub cpu_ms: f64,
-}
 
 struct Seat {
     line: Line,
