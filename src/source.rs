@@ -49,7 +49,8 @@ const SPEC: &str = "Write KIND[:NAME][,level=-6dB][,muted][,pan=-0.5][,loudness=
                     [,ch=1+2], where KIND is \
                     loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH, \
                     file:- (what is piped in), \
-                    engine:ROOM (what another server sends), auralync:HOST (what another server sends), \
+                    auralync:HOST (what another server sends), \
+                    engine:ROOM (the same by way of an engine), \
                     tone, tone:HZ or none. --list-devices shows what can stand for OUTPUT and INPUT";
 
 /// One thing to send, and how.

@@ -188,11 +188,11 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "auralync-server --offer mic",
-        "source “mic”: there is no kind of source “mic”. Write KIND[:NAME][,level=-6dB][,muted][,pan=-0.5][,loudness=-23][,loop][,ch=1+2], where KIND is loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH, file:- (what is piped in), engine:ROOM (what another server sends), auralync:HOST (what another server sends), tone, tone:HZ or none. --list-devices shows what can stand for OUTPUT and INPUT",
+        "source “mic”: there is no kind of source “mic”. Write KIND[:NAME][,level=-6dB][,muted][,pan=-0.5][,loudness=-23][,loop][,ch=1+2], where KIND is loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH, file:- (what is piped in), auralync:HOST (what another server sends), engine:ROOM (the same by way of an engine), tone, tone:HZ or none. --list-devices shows what can stand for OUTPUT and INPUT",
     ),
     (
         "auralync-server --source mic",
-        "source “mic”: there is no kind of source “mic”. Write KIND[:NAME][,level=-6dB][,muted][,pan=-0.5][,loudness=-23][,loop][,ch=1+2], where KIND is loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH, file:- (what is piped in), engine:ROOM (what another server sends), auralync:HOST (what another server sends), tone, tone:HZ or none. --list-devices shows what can stand for OUTPUT and INPUT",
+        "source “mic”: there is no kind of source “mic”. Write KIND[:NAME][,level=-6dB][,muted][,pan=-0.5][,loudness=-23][,loop][,ch=1+2], where KIND is loopback (what this PC plays), loopback:OUTPUT, device:INPUT, file:PATH, file:- (what is piped in), auralync:HOST (what another server sends), engine:ROOM (the same by way of an engine), tone, tone:HZ or none. --list-devices shows what can stand for OUTPUT and INPUT",
     ),
     (
         "auralync-server --source",
