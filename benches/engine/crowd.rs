@@ -70,26 +70,31 @@ fn fewest(outcomes: &[Outcome], listening: Duration) -> String {
 
 pub(crate) fn measure(measuring: bool) -> Result<()> {
     let (each, listening) = if measuring { (EACH, LISTENING) } else { (5, Duration::from_secs(1)) };
-    let alone = {
-        let servers = Servers::new();
-        let mut server = servers.start(&SENDS);
-        let audience = Audience::seat(seats(server.address(), 2 * each))?;
-        let (cost, outcomes) = cost(&[&server], vec![audience], listening)?;
-        println!("\n{} listeners with Opus, {} s (preset stable)\n", 2 * each, listening.as_secs());
-        println!("  one server: {:.2} µs a frame; {}", cost[0], fewest(&outcomes, listening));
-        cost[0]
-    };
+    let one_server = alone(2 * each, listening)?;
     let mut per_node = Vec::new();
     for count in [1, 2, 3] {
-        let nodes_cost = at_edges(count, each, listening, alone)?;
+        let nodes_cost = at_edges(count, each, listening, one_server)?;
         per_node.push(nodes_cost);
     }
     if let [one, two, ..] = per_node[..] {
         println!("  nodes' cost at two nodes to one: {:.2} (target 1.2)", two / one.max(1e-6));
     }
-    let (many, long) = if measuring { (MANY, LONG) } else { (5, Duration::from_secs(1)) };
-    at_edges(3, many, long, alone)?;
+    if measuring {
+        let one_server = alone(2 * MANY, listening)?;
+        at_edges(3, MANY, LONG, one_server)?;
+    }
     Ok(())
+}
+
+/// So many listeners at one server without an engine; µs of its processor for each frame.
+fn alone(count: usize, listening: Duration) -> Result<f64> {
+    let servers = Servers::new();
+    let mut server = servers.start(&SENDS);
+    let audience = Audience::seat(seats(server.address(), count))?;
+    let (cost, outcomes) = cost(&[&server], vec![audience], listening)?;
+    println!("\n{count} listeners with Opus, {} s (preset stable)\n", listening.as_secs());
+    println!("  one server: {:.2} µs a frame; {}", cost[0], fewest(&outcomes, listening));
+    Ok(cost[0])
 }
 
 /// Listeners at two edges, behind so many nodes; what the nodes cost.

@@ -55,7 +55,7 @@ impl Listener {
     /// What was not heard.
     fn holes(mut self) -> Holes {
         self.program.stop();
-        holes(&Recording::read(&self.path).stretches())
+        holes(&Recording::read(&self.path).whole_stretches())
     }
 }
 

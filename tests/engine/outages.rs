@@ -47,7 +47,7 @@ fn an_engine_that_was_gone_for_longer_than_the_delay_leaves_a_gap_of_its_length_
     wait_until("more", || frames_on_disk(&here, 2) > had + 5 * u64::from(super::RATE));
     assert_eq!((listener.stop().code, local.stop().code), (Some(0), Some(0)));
     Recording::read_finished(&here).unbroken();
-    let heard = Recording::read_finished(&path).stretches();
+    let heard = Recording::read_finished(&path).whole_stretches();
     let holes = holes(&heard);
     assert!(holes.is_in_place, "{heard:?}");
     let silent = holes.frames;

@@ -28,6 +28,7 @@ mod support {
     pub(crate) mod namespaces;
     pub(crate) mod numbers;
     pub(crate) mod program;
+    #[allow(dead_code, reason = "what is whole of a broken recording is for tests of the engine")]
     pub(crate) mod ramp;
     mod recorded;
     pub(crate) mod scratch;

@@ -44,8 +44,24 @@ pub(crate) enum Stretch {
     Silence { frames: u64 },
 }
 
+/// As [`position`]; `None` also for a frame that was turned down where sound breaks off and where it begins again.
+pub(crate) fn whole_position(frame: &[f32]) -> Option<u64> {
+    let told = f64::from(frame[0]) * (2 * POSITIONS) as f64 - 1.0;
+    let position = (0.0..POSITIONS as f64).contains(&told).then_some(told as u64)?;
+    let expected: Vec<f32> = (0..frame.len()).map(|channel| sample(position, channel)).collect();
+    (frame == expected).then_some(position)
+}
+
 /// Stretches of interleaved sound, in order.
 pub(crate) fn stretches(samples: &[f32], channels: usize) -> Vec<Stretch> {
+    stretches_of(samples, channels, position)
+}
+
+fn stretches_of(
+    samples: &[f32],
+    channels: usize,
+    position: impl Fn(&[f32]) -> Option<u64>,
+) -> Vec<Stretch> {
     let mut found: Vec<Stretch> = Vec::new();
     for frame in samples.chunks_exact(channels) {
         match (position(frame), found.last_mut()) {
@@ -91,6 +107,11 @@ impl Recording {
         let told = HEADER + recording.samples.len() as u64 * 4;
         assert_eq!(bytes, told, "the header of {} is behind", path.display());
         recording
+    }
+
+    /// As [`stretches`](Self::stretches); what is not whole counts as silence.
+    pub(crate) fn whole_stretches(&self) -> Vec<Stretch> {
+        stretches_of(&self.samples, self.channels, whole_position)
     }
 
     /// All but the silence before the ramp's very first sample: the server's, which begins a
