@@ -70,7 +70,10 @@ pub(crate) fn measure(measuring: bool) -> Result<()> {
     ];
     let delays = if measuring { &DELAYS_MS[..] } else { &DELAYS_MS[..1] };
     let fails = if measuring { &all[..] } else { &all[..1] };
-    println!("\nWhat is heard when something fails: ms of silence, in how many places\n");
+    println!(
+        "\nWhat is heard when something fails: ms that are silent or faded, in how many places, and by how many frames \
+         what follows has moved\n"
+    );
     println!(
         "  {:<28} {:>8}  {:>14}  {:>14}  {:>14}  slow consumers",
         "", "delay", "at that edge", "at the other", "at the origin"
@@ -129,9 +132,8 @@ fn fail(fails: Fails, delay_ms: &str) -> Result<()> {
         .map(|count| count.to_string())
         .collect();
     let shown = |listener: Listener| {
-        let Holes { frames, places, is_in_place } = listener.holes();
-        let ms = frames * 1_000 / RATE;
-        format!("{ms}, {places}{}", if is_in_place { "" } else { " moved" })
+        let Holes { frames, places, moved } = listener.holes();
+        format!("{}, {places}, {moved}", frames * 1_000 / RATE)
     };
     let (here, first, second) = (shown(here), shown(first), shown(second));
     println!(

@@ -151,6 +151,14 @@ impl Uplink {
         self.told_us = None;
     }
 
+    /// These codecs may be wanted from now on, the best first.
+    pub fn change_codecs(&mut self, codecs: Vec<String>) {
+        if codecs != self.stream.codecs {
+            self.stream.codecs = codecs;
+            self.told_us = None;
+        }
+    }
+
     /// The sound comes through these servers.
     pub fn change_via(&mut self, via: Vec<String>) {
         if via != self.stream.via {

@@ -297,6 +297,7 @@ impl Running {
         let terms = NewTerms {
             delay: (change.playout_delay_ms, change.from_us),
             max_talkers: change.max_talkers,
+            codecs: uplink::codecs(preset),
         };
         if self.uplink.as_ref().is_some_and(|uplink| uplink.try_send(terms).is_err()) {
             warn!(

@@ -45,11 +45,12 @@ pub(super) struct NewTerms {
     pub(super) delay: (u32, u64),
     /// Most people who may talk at a time, of those who come.
     pub(super) max_talkers: u32,
+    /// Codecs that edges may want from now on, the best first.
+    pub(super) codecs: Vec<String>,
 }
 
 /// What an engine is told of a room whose preset this is; `talk` says whether people may speak there.
 pub(super) fn stream(room: &Room, preset: &Preset, talk: bool) -> Stream {
-    let every_codec = || vec![Codec::Float32.to_string()];
     Stream {
         version: said::VERSION,
         session: room.welcome.session.clone(),
@@ -61,10 +62,15 @@ pub(super) fn stream(room: &Room, preset: &Preset, talk: bool) -> Stream {
         delay_from_us: 0,
         opus_frames: room.opus.frames,
         opus_delay: room.opus.delay,
-        codecs: preset.codecs.clone().unwrap_or_else(every_codec),
+        codecs: codecs(preset),
         talk,
         via: room.welcome.via.clone(),
     }
+}
+
+/// Codecs that edges may want of a server with that preset, the best first.
+pub(super) fn codecs(preset: &Preset) -> Vec<String> {
+    preset.codecs.clone().unwrap_or_else(|| vec![Codec::Float32.to_string()])
 }
 
 /// The ways to the thread.
@@ -134,8 +140,9 @@ impl UplinkThread {
         let (uplink, clock, talking) = (&mut self.uplink, self.clock, &mut self.talking);
         let (mut news, mut told_us) = (News::default(), 0);
         while !shutdown.is_requested() {
-            for NewTerms { delay: (ms, from_us), max_talkers } in self.changes.try_iter() {
+            for NewTerms { delay: (ms, from_us), max_talkers, codecs } in self.changes.try_iter() {
                 uplink.change_delay(ms, from_us);
+                uplink.change_codecs(codecs);
                 if let Some(talking) = talking {
                     talking.set_max_talkers(max_talkers);
                 }

@@ -49,7 +49,7 @@ fn an_engine_that_was_gone_for_longer_than_the_delay_leaves_a_gap_of_its_length_
     Recording::read_finished(&here).unbroken();
     let heard = Recording::read_finished(&path).whole_stretches();
     let holes = holes(&heard);
-    assert!(holes.is_in_place, "{heard:?}");
+    assert!(holes.is_in_place(), "{heard:?}");
     let silent = holes.frames;
     assert!(silent > 0 && silent < 8 * u64::from(super::RATE), "{heard:?}");
 }

@@ -59,7 +59,7 @@ fn every_listener_hears_every_sample_while_one_is_frozen_and_one_never_reads() {
 /// Every sample lies where its position puts it, counted from the first.
 fn assert_in_place(recording: &Recording) {
     let stretches = recording.stretches();
-    assert!(holes(&stretches).is_in_place, "{stretches:?}");
+    assert!(holes(&stretches).is_in_place(), "{stretches:?}");
 }
 
 #[test]
