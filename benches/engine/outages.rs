@@ -72,7 +72,7 @@ pub(crate) fn measure(measuring: bool) -> Result<()> {
     let fails = if measuring { &all[..] } else { &all[..1] };
     println!(
         "\nWhat is heard when something fails: ms that are silent or faded, in how many places, and by how many frames \
-         what follows has moved\n"
+         what follows has moved, if it has\n"
     );
     println!(
         "  {:<28} {:>8}  {:>14}  {:>14}  {:>14}  slow consumers",
@@ -132,8 +132,10 @@ fn fail(fails: Fails, delay_ms: &str) -> Result<()> {
         .map(|count| count.to_string())
         .collect();
     let shown = |listener: Listener| {
-        let Holes { frames, places, moved } = listener.holes();
-        format!("{}, {places}, {moved}", frames * 1_000 / RATE)
+        let holes = listener.holes();
+        let ms = holes.frames * 1_000 / RATE;
+        let moved = if holes.is_in_place() { String::new() } else { format!(", {}", holes.moved) };
+        format!("{ms}, {}{moved}", holes.places)
     };
     let (here, first, second) = (shown(here), shown(first), shown(second));
     println!(
