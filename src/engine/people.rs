@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::Codec;
 use crate::format::printable_name;
-use crate::wire::{MAX_NAME, MAX_NAME_BYTES, MAX_PEOPLE, MAX_VOLUME_PERCENT, Microphone};
+use crate::wire::{MAX_NAME, MAX_NAME_BYTES, MAX_PEOPLE, MAX_VOLUME_PERCENT, Microphone, Person};
 
 /// Longest of what is told of people at a time, in bytes: engines take 65,536 with what is around it.
 pub const MOST_BYTES: usize = 48 * 1024;
@@ -98,22 +98,9 @@ impl FarPerson {
 /// One who is anywhere in the room, as the origin tells its edges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
-    /// Their number at the origin.
-    pub person: u32,
-    /// What they want to be called.
-    pub name: String,
-    /// Whether the origin lets them speak.
-    #[serde(default)]
-    pub can_talk: bool,
-    /// Whether nobody hears them.
-    #[serde(default)]
-    pub is_muted: bool,
-    /// Whether they have turned their own sound off.
-    #[serde(default)]
-    pub is_deaf: bool,
-    /// Whether they speak now.
-    #[serde(default)]
-    pub is_speaking: bool,
+    /// They, by their number at the origin.
+    #[serde(flatten)]
+    pub who: Person,
     /// Where they are; `None` of those at the origin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<At>,
@@ -147,10 +134,10 @@ impl Everybody {
     #[must_use]
     pub fn read(json: &[u8]) -> Option<Self> {
         let mut said: Self = read(json)?;
-        said.people.retain(|one| one.person < END_OF_NUMBERS);
+        said.people.retain(|one| one.who.person < END_OF_NUMBERS);
         said.people.truncate(MAX_PEOPLE);
-        for one in &mut said.people {
-            one.name = printable_name(&one.name, MAX_NAME, MAX_NAME_BYTES);
+        for Known { who, .. } in &mut said.people {
+            who.name = printable_name(&who.name, MAX_NAME, MAX_NAME_BYTES);
         }
         Some(said)
     }
@@ -159,7 +146,7 @@ impl Everybody {
     /// [`MOST_BYTES`].
     #[must_use]
     pub fn json(mut self) -> Vec<u8> {
-        self.people.sort_by_key(|one| !one.can_talk);
+        self.people.sort_by_key(|one| !one.who.can_talk);
         self.people.truncate(MAX_PEOPLE);
         loop {
             let json = said(&self);
@@ -198,15 +185,15 @@ mod tests {
     }
 
     fn known(person: u32, name: &str) -> Known {
-        Known {
+        let who = Person {
             person,
             name: name.to_owned(),
             can_talk: true,
             is_muted: false,
             is_deaf: false,
             is_speaking: true,
-            at: Some(At { run: u64::MAX, person: 3, connection: 1 }),
-        }
+        };
+        Known { who, at: Some(At { run: u64::MAX, person: 3, connection: 1 }) }
     }
 
     #[test]

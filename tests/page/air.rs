@@ -57,7 +57,7 @@ struct Outcome {
 
 impl Away {
     /// `None` where this system has no such networks, which is said.
-    fn make(network: &str) -> Option<Self> {
+    fn make(network: &str, open: fn() -> Room) -> Option<Self> {
         let air = match Air::make(&network.parse().unwrap()) {
             Ok(air) => air,
             Err(why) => {
@@ -65,7 +65,7 @@ impl Away {
                 return None;
             }
         };
-        let room = Room::open();
+        let room = open();
         Some(Self { recorder: room.record(), room, air })
     }
 
@@ -125,7 +125,10 @@ fn at_rate_of_judge(samples: &[f32]) -> Vec<f32> {
 fn what_a_bad_network_loses_and_its_holes_are_not_heard_at_a_phone() {
     let mut outcomes = Vec::new();
     while outcomes.len() < TRIES {
-        let Some(away) = Away::make("delay=2 loss=0.05 gems=3000,60,1") else { return };
+        // Where the machine was too busy with another room, there is none.
+        let open = if outcomes.is_empty() { Room::open } else { Room::open_alone };
+        let network = "delay=2 loss=0.05 gems=3000,60,1";
+        let Some(away) = Away::make(network, open) else { return };
         let mut page = away.open("chromium", "smooth", &[]);
         wait_until("sound comes by datagram", || is_by_datagram(&mut page.browser));
         away.wait(SETTLE_S);
@@ -148,7 +151,7 @@ fn firefox_hears_by_datagram_at_another_address() {
 }
 
 fn firefox_hears_by_datagram() {
-    let Some(away) = Away::make("delay=2 loss=0.05") else { return };
+    let Some(away) = Away::make("delay=2 loss=0.05", Room::open_alone) else { return };
     let mut page = away.open("firefox", "smooth", &[]);
     wait_until("sound comes by datagram", || is_by_datagram(&mut page.browser));
     away.begin(&mut page);
@@ -162,7 +165,7 @@ fn firefox_hears_by_datagram() {
 fn figures_of_the_page_over_bad_networks_by_datagram_and_by_websocket() {
     for network in NETWORKS {
         for more in [&[][..], &["--no-udp"]] {
-            let Some(away) = Away::make(network) else { return };
+            let Some(away) = Away::make(network, Room::open) else { return };
             let mut page = away.open("chromium", "low-latency", more);
             away.wait(SETTLE_S);
             away.begin(&mut page);

@@ -1,7 +1,7 @@
 //! Sound by datagram in a browser: over a data channel, and over the WebSocket where there is none.
 
 use super::{EARLY_TOLERANCE_MS, Evening, PLAYOUT_DELAY_MS, folder, server_with};
-use crate::browser::Browser;
+use crate::browser::{Browser, in_chromium};
 use crate::support::compare::compare;
 use crate::support::recorder::Recorder;
 use crate::support::room::{EAR1, PC, RATE};
@@ -35,58 +35,64 @@ fn assert_no_gap(recorder: &Recorder, from: f64, delay_ms: f64) {
 // Firefox makes no channel to this machine's own address 127.0.0.1, whatever it is told.
 #[test]
 fn chromium_hears_by_datagram_and_by_websocket_when_the_channel_is_cut() {
-    let Evening { room, port, web, recorder, _player } = Evening::begin_alone();
-    let delay = ["--playout-delay-ms", &LONG_DELAY_MS.to_string()];
-    let _server = server_with(&room, "smooth", port, web, &delay);
-    let mut browser = Browser::start("chromium", &room, &folder(), web);
-    assert_eq!(browser.ask("open")["secure"], false, "plain http does");
-    browser.ask(&format!("join {PATIENCE_MS}"));
-    wait_until("it is heard", || recorder.hears(EAR1));
-    let from = recorder.seconds();
-    wait_until("sound comes by datagram", || is_by_datagram(&mut browser));
-    println!("by datagram after {:.2} s", recorder.seconds() - from);
-    assert_no_gap(&recorder, from, LONG_DELAY_MS);
-    wait_until_heard(&recorder, EARLY_TOLERANCE_MS, 0.0, || LONG_DELAY_MS);
-    let (way, figures) = (browser.ask("way"), browser.ask("figures"));
-    assert_eq!(figures["lost"], 0, "{way} {figures}");
+    in_chromium(|| {
+        let Evening { room, port, web, recorder, _player } = Evening::begin_alone();
+        let delay = ["--playout-delay-ms", &LONG_DELAY_MS.to_string()];
+        let _server = server_with(&room, "smooth", port, web, &delay);
+        let mut browser = Browser::start("chromium", &room, &folder(), web);
+        assert_eq!(browser.ask("open")["secure"], false, "plain http does");
+        browser.ask(&format!("join {PATIENCE_MS}"));
+        wait_until("it is heard", || recorder.hears(EAR1));
+        let from = recorder.seconds();
+        wait_until("sound comes by datagram", || is_by_datagram(&mut browser));
+        println!("by datagram after {:.2} s", recorder.seconds() - from);
+        assert_no_gap(&recorder, from, LONG_DELAY_MS);
+        wait_until_heard(&recorder, EARLY_TOLERANCE_MS, 0.0, || LONG_DELAY_MS);
+        let (way, figures) = (browser.ask("way"), browser.ask("figures"));
+        assert_eq!(figures["lost"], 0, "{way} {figures}");
 
-    let from = recorder.seconds();
-    assert_eq!(browser.ask("cutChannels"), 1);
-    wait_until("sound comes by WebSocket again", || !is_by_datagram(&mut browser));
-    wait_until("the channel is tried again", || is_by_datagram(&mut browser));
-    assert_no_gap(&recorder, from, LONG_DELAY_MS);
-    let figures = browser.ask("figures");
-    assert_eq!(figures["lost"], 0, "nothing is missing at a change of the way: {figures}");
-    assert_eq!(browser.ask("show")["errors"], serde_json::json!([]));
+        let from = recorder.seconds();
+        assert_eq!(browser.ask("cutChannels"), 1);
+        wait_until("sound comes by WebSocket again", || !is_by_datagram(&mut browser));
+        wait_until("the channel is tried again", || is_by_datagram(&mut browser));
+        assert_no_gap(&recorder, from, LONG_DELAY_MS);
+        let figures = browser.ask("figures");
+        assert_eq!(figures["lost"], 0, "nothing is missing at a change of the way: {figures}");
+        assert_eq!(browser.ask("show")["errors"], serde_json::json!([]));
+    });
 }
 
 #[test]
 fn without_udp_a_page_hears_by_websocket_and_asks_for_nothing_else() {
-    let Evening { room, port, web, recorder, _player } = Evening::begin();
-    let _server = server_with(&room, "smooth", port, web, &["--no-udp"]);
-    let mut browser = Browser::start("chromium", &room, &folder(), web);
-    browser.ask("open");
-    browser.ask("tap #listen");
-    wait_until("it is heard", || recorder.hears(EAR1));
-    wait_until_heard(&recorder, EARLY_TOLERANCE_MS, 0.0, || PLAYOUT_DELAY_MS);
-    let shown = browser.ask("show");
-    assert_eq!((&shown["way"], &shown["errors"]), (&"TCP".into(), &serde_json::json!([])));
-    assert_eq!(browser.ask("cutChannels"), 0, "no channel was made");
+    in_chromium(|| {
+        let Evening { room, port, web, recorder, _player } = Evening::begin();
+        let _server = server_with(&room, "smooth", port, web, &["--no-udp"]);
+        let mut browser = Browser::start("chromium", &room, &folder(), web);
+        browser.ask("open");
+        browser.ask("tap #listen");
+        wait_until("it is heard", || recorder.hears(EAR1));
+        wait_until_heard(&recorder, EARLY_TOLERANCE_MS, 0.0, || PLAYOUT_DELAY_MS);
+        let shown = browser.ask("show");
+        assert_eq!((&shown["way"], &shown["errors"]), (&"TCP".into(), &serde_json::json!([])));
+        assert_eq!(browser.ask("cutChannels"), 0, "no channel was made");
+    });
 }
 
 #[test]
 fn where_no_channel_opens_a_page_goes_on_by_websocket_without_a_gap() {
-    let Evening { room, port, web, recorder, _player } = Evening::begin_alone();
-    let delay = ["--playout-delay-ms", &LONG_DELAY_MS.to_string()];
-    let _server = server_with(&room, "smooth", port, web, &delay);
-    let mut browser = Browser::start("chromium", &room, &folder(), web);
-    browser.ask("open");
-    browser.ask("blockChannels");
-    browser.ask(&format!("join {PATIENCE_MS}"));
-    wait_until("it is heard", || recorder.hears(EAR1));
-    let from = recorder.seconds();
-    wait_until("it has tried twice", || browser.ask("cutChannels").as_u64() >= Some(2));
-    assert!(!is_by_datagram(&mut browser));
-    assert_no_gap(&recorder, from, LONG_DELAY_MS);
-    assert_eq!(browser.ask("show")["errors"], serde_json::json!([]));
+    in_chromium(|| {
+        let Evening { room, port, web, recorder, _player } = Evening::begin_alone();
+        let delay = ["--playout-delay-ms", &LONG_DELAY_MS.to_string()];
+        let _server = server_with(&room, "smooth", port, web, &delay);
+        let mut browser = Browser::start("chromium", &room, &folder(), web);
+        browser.ask("open");
+        browser.ask("blockChannels");
+        browser.ask(&format!("join {PATIENCE_MS}"));
+        wait_until("it is heard", || recorder.hears(EAR1));
+        let from = recorder.seconds();
+        wait_until("it has tried twice", || browser.ask("cutChannels").as_u64() >= Some(2));
+        assert!(!is_by_datagram(&mut browser));
+        assert_no_gap(&recorder, from, LONG_DELAY_MS);
+        assert_eq!(browser.ask("show")["errors"], serde_json::json!([]));
+    });
 }

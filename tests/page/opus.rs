@@ -6,7 +6,7 @@ use std::process::Command;
 use auralync::codec::Bitrate;
 use auralync::codec::opus::{Decoder, Encoder, Layout};
 
-use crate::browser::Browser;
+use crate::browser::{Browser, in_chromium};
 use crate::support::compare::{find, likeness};
 use crate::support::free_port::free_port;
 use crate::support::room::Room;
@@ -64,37 +64,39 @@ fn the_pages_decoder_gives_sample_for_sample_what_the_programs_decoder_gives() {
 
 #[test]
 fn a_voice_that_the_browser_encodes_is_decoded_by_the_programs_as_late_as_the_page_says() {
-    let room = Room::open();
-    let web = free_port();
-    let _server = server(&room, "low-latency", free_port(), web);
-    let mut browser = Browser::start("chromium", &room, &folder(), web);
-    let opened = browser.ask(&format!("open http://127.0.0.1:{web}/"));
-    assert_eq!(opened["encodes"], true, "{opened}");
-    let (from, into) = (room.path("voice"), room.path("voice-packets"));
-    let voice = noise(SECONDS * RATE as usize, RATE).left;
-    let bytes: Vec<u8> = voice.iter().flat_map(|sample| sample.to_ne_bytes()).collect();
-    std::fs::write(&from, bytes).unwrap();
-    let delay = browser.ask(&format!("encode {} {}", from.display(), into.display()));
-    let delay = usize::try_from(delay.as_u64().unwrap()).unwrap();
-    let file = std::fs::read(&into).unwrap();
-    let (mut rest, mut decoded, mut out) = (&file[..], Vec::new(), Vec::new());
-    let mut decoder = Decoder::new(1).unwrap();
-    while let [high, low, after @ ..] = rest {
-        let (packet, next) = after.split_at(usize::from(u16::from_be_bytes([*high, *low])));
-        decoder.decode(packet, Layout::VOICE.frames, &mut out).unwrap();
-        decoded.extend_from_slice(&out);
-        rest = next;
-    }
-    let piece = &voice[FROM..FROM + COMPARED];
-    let at = find(piece, &decoded[FROM..FROM + COMPARED + SEARCHED]);
-    let (like, gain) = likeness(piece, &decoded[FROM + at..][..COMPARED], 1);
-    println!(
-        "{} bytes a packet, {at} frames late of {delay}, likeness {like:.4}, gain {gain:.3}",
-        file.len() / (SECONDS * 100)
-    );
-    assert_eq!(decoded.len(), voice.len());
-    assert_eq!(at, delay, "frames late");
-    assert!(like > 0.9, "{like}");
+    in_chromium(|| {
+        let room = Room::open();
+        let web = free_port();
+        let _server = server(&room, "low-latency", free_port(), web);
+        let mut browser = Browser::start("chromium", &room, &folder(), web);
+        let opened = browser.ask(&format!("open http://127.0.0.1:{web}/"));
+        assert_eq!(opened["encodes"], true, "{opened}");
+        let (from, into) = (room.path("voice"), room.path("voice-packets"));
+        let voice = noise(SECONDS * RATE as usize, RATE).left;
+        let bytes: Vec<u8> = voice.iter().flat_map(|sample| sample.to_ne_bytes()).collect();
+        std::fs::write(&from, bytes).unwrap();
+        let delay = browser.ask(&format!("encode {} {}", from.display(), into.display()));
+        let delay = usize::try_from(delay.as_u64().unwrap()).unwrap();
+        let file = std::fs::read(&into).unwrap();
+        let (mut rest, mut decoded, mut out) = (&file[..], Vec::new(), Vec::new());
+        let mut decoder = Decoder::new(1).unwrap();
+        while let [high, low, after @ ..] = rest {
+            let (packet, next) = after.split_at(usize::from(u16::from_be_bytes([*high, *low])));
+            decoder.decode(packet, Layout::VOICE.frames, &mut out).unwrap();
+            decoded.extend_from_slice(&out);
+            rest = next;
+        }
+        let piece = &voice[FROM..FROM + COMPARED];
+        let at = find(piece, &decoded[FROM..FROM + COMPARED + SEARCHED]);
+        let (like, gain) = likeness(piece, &decoded[FROM + at..][..COMPARED], 1);
+        println!(
+            "{} bytes a packet, {at} frames late of {delay}, likeness {like:.4}, gain {gain:.3}",
+            file.len() / (SECONDS * 100)
+        );
+        assert_eq!(decoded.len(), voice.len());
+        assert_eq!(at, delay, "frames late");
+        assert!(like > 0.9, "{like}");
+    });
 }
 
 /// Whatever decodes in `browser` lags as much as the programs' decoder, to the sample.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-use crate::browser::{Browser, HOST};
+use crate::browser::{Browser, HOST, in_chromium};
 use crate::support::room::EAR1;
 use crate::support::waiting::wait_until;
 use crate::{Evening, folder, server_with};
@@ -54,30 +54,32 @@ fn pass_on(mut browser: TcpStream, web: u16) -> Option<()> {
 
 #[test]
 fn a_page_behind_a_proxy_says_what_it_lacks_and_plays_once_its_name_was_given() {
-    let Evening { room, port, web, recorder, _player } = Evening::begin();
-    let running = server_with(&room, "smooth", port, web, &[]);
-    let proxied = proxy(web);
-    let mut browser = Browser::start("chromium", &room, &folder(), web);
-    browser.ask(&format!("open http://{HOST}:{proxied}{PREFIX}/"));
-    browser.ask("tap #listen");
-    let mut said = String::new();
-    wait_until("the page says why it may not listen", || {
-        said = browser.ask("show")["status"].as_str().unwrap().to_owned();
-        said.starts_with("This address may not listen here: use http://")
-    });
-    assert!(said.contains("--web-host"), "{said}");
-    assert_eq!(browser.ask("show")["state"], "refused");
-    browser.ask("tap #listen");
+    in_chromium(|| {
+        let Evening { room, port, web, recorder, _player } = Evening::begin();
+        let running = server_with(&room, "smooth", port, web, &[]);
+        let proxied = proxy(web);
+        let mut browser = Browser::start("chromium", &room, &folder(), web);
+        browser.ask(&format!("open http://{HOST}:{proxied}{PREFIX}/"));
+        browser.ask("tap #listen");
+        let mut said = String::new();
+        wait_until("the page says why it may not listen", || {
+            said = browser.ask("show")["status"].as_str().unwrap().to_owned();
+            said.starts_with("This address may not listen here: use http://")
+        });
+        assert!(said.contains("--web-host"), "{said}");
+        assert_eq!(browser.ask("show")["state"], "refused");
+        browser.ask("tap #listen");
 
-    drop(running);
-    let _running = server_with(&room, "smooth", port, web, &["--web-host", HOST]);
-    browser.ask("tap #listen");
-    wait_until("it is heard through the proxy", || recorder.hears(EAR1));
-    browser.ask("tap #less");
-    wait_until("it has fetched the decoder", || browser.ask("show")["codec"] == "opus, 48 kHz");
-    let status = browser.ask("show");
-    assert_eq!(status["state"], "playing", "{status}");
-    // The browser's own word of each refused opening, and of nothing else.
-    let errors = status["errors"].as_array().unwrap();
-    assert!(errors.iter().all(|error| error.as_str().unwrap().contains("403")), "{errors:?}");
+        drop(running);
+        let _running = server_with(&room, "smooth", port, web, &["--web-host", HOST]);
+        browser.ask("tap #listen");
+        wait_until("it is heard through the proxy", || recorder.hears(EAR1));
+        browser.ask("tap #less");
+        wait_until("it has fetched the decoder", || browser.ask("show")["codec"] == "opus, 48 kHz");
+        let status = browser.ask("show");
+        assert_eq!(status["state"], "playing", "{status}");
+        // The browser's own word of each refused opening, and of nothing else.
+        let errors = status["errors"].as_array().unwrap();
+        assert!(errors.iter().all(|error| error.as_str().unwrap().contains("403")), "{errors:?}");
+    });
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::browser::Browser;
+use crate::browser::{Browser, in_chromium};
 use crate::support::compare::{find, likeness};
 use crate::support::free_port::free_port;
 use crate::support::median::median;
@@ -259,100 +259,107 @@ pub(crate) fn wait_for_state(browser: &mut Browser, name: &str, state: &str) {
 
 #[test]
 fn a_page_on_the_servers_machine_talks_and_never_hears_itself() {
-    let conference = Conference::begin();
-    let mut browser = conference.page(&format!("open http://127.0.0.1:{}/", conference.web));
-    let you = format!("{PAGE} (you)");
-    let shown = browser.ask("show");
-    let bytes = shown["bytes"].as_f64().unwrap();
-    println!("{bytes} bytes");
-    assert!((1.0..=MOST_BYTES_TO_SOUND).contains(&bytes), "{shown}");
-    assert_eq!(shown["talkSays"], HOW_TO_TALK);
-    assert_eq!(state_of(&shown, &you), "listens");
-    let quiet_from = conference.recorder.seconds();
-    conference.hear_nothing("nobody speaks");
+    in_chromium(|| {
+        let conference = Conference::begin();
+        let mut browser = conference.page(&format!("open http://127.0.0.1:{}/", conference.web));
+        let you = format!("{PAGE} (you)");
+        let shown = browser.ask("show");
+        let bytes = shown["bytes"].as_f64().unwrap();
+        println!("{bytes} bytes");
+        assert!((1.0..=MOST_BYTES_TO_SOUND).contains(&bytes), "{shown}");
+        assert_eq!(shown["talkSays"], HOW_TO_TALK);
+        assert_eq!(state_of(&shown, &you), "listens");
+        let quiet_from = conference.recorder.seconds();
+        conference.hear_nothing("nobody speaks");
 
-    // A tap holds until the next.
-    browser.ask("tap #talk");
-    conference.hear("the page's microphone is heard");
-    wait_for_state(&mut browser, &you, "speaking");
-    let shown = browser.ask("show");
-    assert_eq!((&shown["talkSays"], &shown["isTalkOn"]), (&"You are heard.".into(), &true.into()));
-    browser.ask("tap #mute");
-    conference.hear_nothing("a muted microphone is silent");
-    wait_for_state(&mut browser, &you, "muted");
-    assert_eq!(browser.ask("show")["talkSays"], "You are muted: nobody hears you.");
-    browser.ask("tap #mute");
-    conference.hear("it is heard again");
-    browser.ask("tap #talk");
-    conference.hear_nothing("a second tap ends it");
-    assert_eq!(browser.ask("show")["talkSays"], HOW_TO_TALK);
-    wait_for_state(&mut browser, &you, "can talk");
+        // A tap holds until the next.
+        browser.ask("tap #talk");
+        conference.hear("the page's microphone is heard");
+        wait_for_state(&mut browser, &you, "speaking");
+        let shown = browser.ask("show");
+        assert_eq!(
+            (&shown["talkSays"], &shown["isTalkOn"]),
+            (&"You are heard.".into(), &true.into())
+        );
+        browser.ask("tap #mute");
+        conference.hear_nothing("a muted microphone is silent");
+        wait_for_state(&mut browser, &you, "muted");
+        assert_eq!(browser.ask("show")["talkSays"], "You are muted: nobody hears you.");
+        browser.ask("tap #mute");
+        conference.hear("it is heard again");
+        browser.ask("tap #talk");
+        conference.hear_nothing("a second tap ends it");
+        assert_eq!(browser.ask("show")["talkSays"], HOW_TO_TALK);
+        wait_for_state(&mut browser, &you, "can talk");
 
-    // A key talks while it is held.
-    browser.ask("focusAndPress #talk Shift");
-    browser.ask("keyDown Space");
-    let pressed = conference.recorder.seconds();
-    wait_until("it is more than a tap", || conference.recorder.seconds() > pressed + 1.0);
-    conference.hear("it is heard while the key is held");
-    assert_eq!(browser.ask("show")["isTalkOn"], true);
-    browser.ask("keyUp Space");
-    assert_eq!(browser.ask("show")["isTalkOn"], false);
-    conference.hear_nothing("it is silent when the key is let go");
+        // A key talks while it is held.
+        browser.ask("focusAndPress #talk Shift");
+        browser.ask("keyDown Space");
+        let pressed = conference.recorder.seconds();
+        wait_until("it is more than a tap", || conference.recorder.seconds() > pressed + 1.0);
+        conference.hear("it is heard while the key is held");
+        assert_eq!(browser.ask("show")["isTalkOn"], true);
+        browser.ask("keyUp Space");
+        assert_eq!(browser.ask("show")["isTalkOn"], false);
+        conference.hear_nothing("it is silent when the key is let go");
 
-    // Nobody else has spoken, so the page has had nothing to play.
-    let heard = conference.recorder.heard(EAR1, quiet_from, conference.recorder.seconds());
-    assert_eq!(heard, None, "the page hears itself");
+        // Nobody else has spoken, so the page has had nothing to play.
+        let heard = conference.recorder.heard(EAR1, quiet_from, conference.recorder.seconds());
+        assert_eq!(heard, None, "the page hears itself");
 
-    let names = browser.ask("names");
-    for name in ["heading In the room", "button Talk", "button Mute", "button Deafen"] {
-        assert!(names.as_array().unwrap().contains(&name.into()), "{name}: {names}");
-    }
-    assert!(names.as_array().unwrap().contains(&format!("slider Volume of {NATIVE}").into()));
-    let shown = browser.ask("show");
-    println!("{} ms later than promised", extra_ms(&shown));
-    assert_eq!(shown["errors"], json!([]), "{shown}");
+        let names = browser.ask("names");
+        for name in ["heading In the room", "button Talk", "button Mute", "button Deafen"] {
+            assert!(names.as_array().unwrap().contains(&name.into()), "{name}: {names}");
+        }
+        assert!(names.as_array().unwrap().contains(&format!("slider Volume of {NATIVE}").into()));
+        let shown = browser.ask("show");
+        println!("{} ms later than promised", extra_ms(&shown));
+        assert_eq!(shown["errors"], json!([]), "{shown}");
+    });
 }
 
 #[test]
 fn a_page_shows_who_speaks_and_turns_each_person_up_and_down_for_itself() {
-    // Alone: of words that another browser breaks, too few pieces are left to tell half a decibel.
-    let conference = Conference::begin_in(Room::open_alone(), &[]);
-    // On plain http too: only a microphone needs a secure page.
-    let mut browser = conference.page("open");
-    let shown = browser.ask("show");
-    let bytes = shown["bytes"].as_f64().unwrap();
-    assert!((1.0..=MOST_BYTES_TO_SOUND).contains(&bytes), "{shown}");
-    assert_eq!(shown["isTalkShown"], false);
-    let said = shown["talkSays"].as_str().unwrap();
-    assert!(said.starts_with("Here you can only listen:"), "{said}");
+    in_chromium(|| {
+        // Alone: of words that another browser breaks, too few pieces are left to tell half a decibel.
+        let conference = Conference::begin_in(Room::open_alone(), &[]);
+        // On plain http too: only a microphone needs a secure page.
+        let mut browser = conference.page("open");
+        let shown = browser.ask("show");
+        let bytes = shown["bytes"].as_f64().unwrap();
+        assert!((1.0..=MOST_BYTES_TO_SOUND).contains(&bytes), "{shown}");
+        assert_eq!(shown["isTalkShown"], false);
+        let said = shown["talkSays"].as_str().unwrap();
+        assert!(said.starts_with("Here you can only listen:"), "{said}");
 
-    let _words = conference.say_words();
-    wait_for_state(&mut browser, NATIVE, "speaking");
-    let usual_db = conference.gain_db();
-    assert!(usual_db.abs() < 1.0, "{usual_db}");
-    browser.ask("set #room>li>input 50");
-    let half_db = conference.gain_db();
-    assert!((half_db - usual_db + 6.02).abs() < 0.5, "{half_db}");
-    let nobody_else = conference.recorder.heard(EAR2, 0.0, conference.recorder.seconds());
-    assert_eq!(nobody_else, None, "the native talker hears itself");
+        let _words = conference.say_words();
+        wait_for_state(&mut browser, NATIVE, "speaking");
+        let usual_db = conference.gain_db();
+        assert!(usual_db.abs() < 1.0, "{usual_db}");
+        browser.ask("set #room>li>input 50");
+        let half_db = conference.gain_db();
+        assert!((half_db - usual_db + 6.02).abs() < 0.5, "{half_db}");
+        let nobody_else = conference.recorder.heard(EAR2, 0.0, conference.recorder.seconds());
+        assert_eq!(nobody_else, None, "the native talker hears itself");
 
-    // Joining anew forgets no volume while the page is open.
-    browser.ask("tap #listen");
-    wait_until("it has left", || browser.ask("show")["isRoomShown"] == false);
-    browser.ask("tap #listen");
-    wait_until("the page shows who is there", || browser.ask("show")["room"][0][2] == "50 %");
-    let again_db = conference.gain_db();
-    assert!((again_db - half_db).abs() < 0.5, "{again_db}");
+        // Joining anew forgets no volume while the page is open.
+        browser.ask("tap #listen");
+        wait_until("it has left", || browser.ask("show")["isRoomShown"] == false);
+        browser.ask("tap #listen");
+        wait_until("the page shows who is there", || browser.ask("show")["room"][0][2] == "50 %");
+        let again_db = conference.gain_db();
+        assert!((again_db - half_db).abs() < 0.5, "{again_db}");
 
-    browser.ask("tap #deafen");
-    wait_for_state(&mut browser, &format!("{PAGE} (you)"), "hears nothing");
-    wait_until("nothing is heard", || {
-        let now = conference.recorder.seconds();
-        conference.recorder.heard(EAR1, now - SILENT_S, now).is_none()
+        browser.ask("tap #deafen");
+        wait_for_state(&mut browser, &format!("{PAGE} (you)"), "hears nothing");
+        wait_until("nothing is heard", || {
+            let now = conference.recorder.seconds();
+            conference.recorder.heard(EAR1, now - SILENT_S, now).is_none()
+        });
+        browser.ask("tap #deafen");
+        conference.gain_db();
+        assert_eq!(browser.ask("show")["errors"], json!([]));
     });
-    browser.ask("tap #deafen");
-    conference.gain_db();
-    assert_eq!(browser.ask("show")["errors"], json!([]));
 }
 
 /// A frame of the page's microphone: when it was sent, in seconds, its flags and its bytes.
@@ -371,54 +378,59 @@ fn utterances(browser: &mut Browser, words: usize) -> Vec<Vec<Sent>> {
 
 #[test]
 fn an_open_microphone_sends_words_and_not_the_pauses_between_them() {
-    let conference = Conference::begin();
-    let (words, length_s) = conference.spoken_words();
-    let secure = format!("open http://127.0.0.1:{}/", conference.web);
-    let mut browser = conference.page_hearing(&secure, Some(&words));
-    assert_eq!(browser.ask("show")["talkMode"], "push");
-    browser.ask("focusAndPress #talk-mode>label>input ArrowDown");
-    let shown = browser.ask("show");
-    assert_eq!((&shown["talkMode"], &shown["isTalkOn"]), (&"open".into(), &false.into()));
-    assert!(shown["talkSays"].as_str().unwrap().starts_with("Tap once:"), "{shown}");
-    let names = browser.ask("names");
-    for name in ["radio Hold to talk", "radio Open microphone"] {
-        assert!(names.as_array().unwrap().contains(&name.into()), "{name}: {names}");
-    }
-    assert_eq!(browser.ask("talked"), json!([]), "nothing before somebody taps");
-
-    for bytes in [1..MOST_OPUS_BYTES, MOST_OPUS_BYTES..u64::MAX] {
-        browser.ask("focusAndPress #talk Enter");
-        let from = conference.recorder.seconds();
-        let said = utterances(&mut browser, SPOKEN);
-        let to = conference.recorder.seconds();
-        assert_eq!(browser.ask("show")["talkSays"], "You are heard whenever you speak.");
-        // The first may have begun before the tap, the last may go on.
-        for word in &said[1..SPOKEN] {
-            let sent_s = word.len() as f64 / 100.0;
-            println!(
-                "{sent_s:.2} s sent of {length_s:.2} s, {} bytes first",
-                word[0].2 - TALK_HEADER
-            );
-            assert!(sent_s > length_s / 2.0 && sent_s < length_s + PAUSE_LOSES_S, "{sent_s}");
-            let is_marked = word.iter().filter(|(_, flags, _)| flags & LAST != 0).count();
-            assert!(is_marked > 0 && word[word.len() - 1].1 & LAST != 0, "it ends with its end");
-            assert!(
-                word.iter().all(|(_, _, all)| bytes.contains(&(all - TALK_HEADER))),
-                "{word:?}"
-            );
+    in_chromium(|| {
+        let conference = Conference::begin();
+        let (words, length_s) = conference.spoken_words();
+        let secure = format!("open http://127.0.0.1:{}/", conference.web);
+        let mut browser = conference.page_hearing(&secure, Some(&words));
+        assert_eq!(browser.ask("show")["talkMode"], "push");
+        browser.ask("focusAndPress #talk-mode>label>input ArrowDown");
+        let shown = browser.ask("show");
+        assert_eq!((&shown["talkMode"], &shown["isTalkOn"]), (&"open".into(), &false.into()));
+        assert!(shown["talkSays"].as_str().unwrap().starts_with("Tap once:"), "{shown}");
+        let names = browser.ask("names");
+        for name in ["radio Hold to talk", "radio Open microphone"] {
+            assert!(names.as_array().unwrap().contains(&name.into()), "{name}: {names}");
         }
-        let heard = conference.recorder.heard(EAR2, from, to);
-        assert!(heard.is_some_and(|(first, last)| last - first > PAUSE_S), "words are heard");
-        let silent_s = conference.longest_silence_s(from, to);
-        println!("{silent_s:.2} s of silence at the other ear");
-        assert!(silent_s > PAUSE_S - PAUSE_LOSES_S, "{silent_s}");
-        browser.ask("focusAndPress #talk Enter");
-        conference.hear_nothing("a second press turns it off");
+        assert_eq!(browser.ask("talked"), json!([]), "nothing before somebody taps");
 
-        // It is remembered, and works where the browser does not make Opus.
-        conference.enter(&mut browser, &secure);
-        assert_eq!(browser.ask("show")["talkMode"], "open");
-        browser.ask("lack AudioEncoder");
-    }
-    assert_eq!(browser.ask("show")["errors"], json!([]));
+        for bytes in [1..MOST_OPUS_BYTES, MOST_OPUS_BYTES..u64::MAX] {
+            browser.ask("focusAndPress #talk Enter");
+            let from = conference.recorder.seconds();
+            let said = utterances(&mut browser, SPOKEN);
+            let to = conference.recorder.seconds();
+            assert_eq!(browser.ask("show")["talkSays"], "You are heard whenever you speak.");
+            // The first may have begun before the tap, the last may go on.
+            for word in &said[1..SPOKEN] {
+                let sent_s = word.len() as f64 / 100.0;
+                println!(
+                    "{sent_s:.2} s sent of {length_s:.2} s, {} bytes first",
+                    word[0].2 - TALK_HEADER
+                );
+                assert!(sent_s > length_s / 2.0 && sent_s < length_s + PAUSE_LOSES_S, "{sent_s}");
+                let is_marked = word.iter().filter(|(_, flags, _)| flags & LAST != 0).count();
+                assert!(
+                    is_marked > 0 && word[word.len() - 1].1 & LAST != 0,
+                    "it ends with its end"
+                );
+                assert!(
+                    word.iter().all(|(_, _, all)| bytes.contains(&(all - TALK_HEADER))),
+                    "{word:?}"
+                );
+            }
+            let heard = conference.recorder.heard(EAR2, from, to);
+            assert!(heard.is_some_and(|(first, last)| last - first > PAUSE_S), "words are heard");
+            let silent_s = conference.longest_silence_s(from, to);
+            println!("{silent_s:.2} s of silence at the other ear");
+            assert!(silent_s > PAUSE_S - PAUSE_LOSES_S, "{silent_s}");
+            browser.ask("focusAndPress #talk Enter");
+            conference.hear_nothing("a second press turns it off");
+
+            // It is remembered, and works where the browser does not make Opus.
+            conference.enter(&mut browser, &secure);
+            assert_eq!(browser.ask("show")["talkMode"], "open");
+            browser.ask("lack AudioEncoder");
+        }
+        assert_eq!(browser.ask("show")["errors"], json!([]));
+    });
 }

@@ -5,6 +5,7 @@
 //! Two rooms at a time, which wait more than they work: more sound servers on a small machine disturb each
 //! other.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -33,6 +34,19 @@ pub(super) const CHANNEL_MAP: &str =
 const ROOMS: usize = 2;
 static FREE: Mutex<usize> = Mutex::new(ROOMS);
 static ONE_MORE: Condvar = Condvar::new();
+
+thread_local! {
+    /// Whether the rooms of this test have no others beside them.
+    static IS_ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a test of which every room is one [without others](Room::open_alone).
+#[allow(dead_code, reason = "this is for tests with browsers")]
+pub(crate) fn with_no_other_room(test: impl FnOnce()) {
+    IS_ALONE.set(true);
+    test();
+    IS_ALONE.set(false);
+}
 
 /// An output that programs can play on.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +104,7 @@ impl Room {
 
     /// The surroundings of a room, with nothing that plays or records.
     pub(crate) fn without_sound_server() -> Self {
-        Self::surroundings(Turn::wait_for(1))
+        Self::surroundings(Turn::wait_for(if IS_ALONE.get() { ROOMS } else { 1 }))
     }
 
     fn surroundings(turn: Turn) -> Self {

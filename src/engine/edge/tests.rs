@@ -4,7 +4,7 @@ use crate::engine::nats::{Event, Who};
 use crate::engine::people::{FarPeople, FarPerson, Known};
 use crate::engine::uplink::{Heard, Uplink};
 use crate::secure::Key;
-use crate::wire::AudioHeader;
+use crate::wire::{AudioHeader, Person};
 
 /// The origin's clock is this far ahead, in µs.
 const AHEAD_US: u64 = 500_000_000;
@@ -336,15 +336,15 @@ fn the_origin_is_told_who_is_at_an_edge_at_once_and_again_and_the_edge_who_is_el
     assert_eq!(two.people, [(9, ann.clone())]);
     two.pass(5_000);
     assert!((5..=7).contains(&two.people.len()), "{}", two.people.len());
-    let known = Known {
+    let who = Person {
         person: 1,
         name: "Bob".to_owned(),
         can_talk: true,
         is_muted: false,
         is_deaf: false,
         is_speaking: false,
-        at: None,
     };
+    let known = Known { who, at: None };
     let everybody = Everybody { people: vec![known], listening: 4, most_talkers: 16 };
     two.uplink.tell_everybody(everybody.clone());
     two.pass(20);

@@ -135,11 +135,11 @@ impl Room {
         self.numbers.clear();
         let mut silent = Vec::new();
         for (known, at) in ours {
-            self.numbers.insert(at.person, known.person);
+            self.numbers.insert(at.person, known.who.person);
             let is_refused = self.here.get(&at.person).is_some_and(|presence| {
                 presence.connection == at.connection && presence.microphone.is_some()
             });
-            if is_refused && !known.can_talk && !self.silenced.contains(&at.connection) {
+            if is_refused && !known.who.can_talk && !self.silenced.contains(&at.connection) {
                 silent.push(at.person);
             }
         }
@@ -171,17 +171,10 @@ impl Room {
     /// What those here are told of people elsewhere, where so many listen here.
     pub(super) fn elsewhere(&self, listening: u32) -> Elsewhere {
         let is_elsewhere =
-            |known: &&Known| known.can_talk && known.at.is_none_or(|at| at.run != self.run);
+            |known: &&Known| known.who.can_talk && known.at.is_none_or(|at| at.run != self.run);
         let those = self.everybody.people.iter().filter(is_elsewhere);
         let people: Vec<Person> = those
-            .map(|known| Person {
-                person: FIRST_ELSEWHERE | known.person,
-                name: known.name.clone(),
-                can_talk: true,
-                is_muted: known.is_muted,
-                is_deaf: known.is_deaf,
-                is_speaking: known.is_speaking,
-            })
+            .map(|Known { who, .. }| Person { person: FIRST_ELSEWHERE | who.person, ..who.clone() })
             .collect();
         let named = people.len() as u64 + u64::from(listening);
         let others = self.everybody.listening.saturating_sub(named);
@@ -199,7 +192,7 @@ impl Room {
 
     /// Those here who speak, as the origin said last, speak on at `now_us`: only there is heard what is speech.
     pub(super) fn note_speech(&self, now_us: u64) {
-        for known in self.everybody.people.iter().filter(|known| known.is_speaking) {
+        for known in self.everybody.people.iter().filter(|known| known.who.is_speaking) {
             let at = known.at.filter(|at| at.run == self.run);
             if let Some(presence) = at.and_then(|at| self.here.get(&at.person)) {
                 presence.speech.note(now_us);
@@ -236,15 +229,15 @@ mod tests {
     }
 
     fn known(person: u32, can_talk: bool, at: Option<At>) -> Known {
-        Known {
+        let who = Person {
             person,
             name: person.to_string(),
             can_talk,
             is_muted: false,
             is_deaf: false,
             is_speaking: true,
-            at,
-        }
+        };
+        Known { who, at }
     }
 
     fn at(run: u64, person: u32) -> Option<At> {

@@ -68,9 +68,17 @@ impl Far {
         }
     }
 
-    fn is_speaking(&self, now_us: u64) -> bool {
-        let talker = self.talker.as_ref().filter(|_| !self.said.is_muted);
-        talker.is_some_and(|talker| talker.is_speaking(now_us))
+    /// As others see them in the list.
+    fn shown(&self, now_us: u64) -> Person {
+        let heard = self.talker.as_ref().filter(|_| !self.said.is_muted);
+        Person {
+            person: self.number,
+            name: self.said.name.clone(),
+            can_talk: self.talker.is_some(),
+            is_muted: self.said.is_muted,
+            is_deaf: self.said.is_deaf,
+            is_speaking: heard.is_some_and(|talker| talker.is_speaking(now_us)),
+        }
     }
 }
 
@@ -207,16 +215,7 @@ impl FarOnes {
     /// What those here are told of people at edges, where so many listen in all, and so many may talk here and there.
     pub(super) fn elsewhere(&self, listening: u64, most_talkers: u32, now_us: u64) -> Elsewhere {
         let talkers = self.people.values().filter(|far| far.talker.is_some());
-        let people: Vec<Person> = talkers
-            .map(|far| Person {
-                person: far.number,
-                name: far.said.name.clone(),
-                can_talk: true,
-                is_muted: far.said.is_muted,
-                is_deaf: far.said.is_deaf,
-                is_speaking: far.is_speaking(now_us),
-            })
-            .collect();
+        let people: Vec<Person> = talkers.map(|far| far.shown(now_us)).collect();
         let others = listening.saturating_sub(people.len() as u64);
         let others = u32::try_from(others).unwrap_or(u32::MAX);
         Elsewhere { people, others, most_talkers }
@@ -230,22 +229,9 @@ impl FarOnes {
         most_talkers: u32,
         now_us: u64,
     ) -> Everybody {
-        let here = here.iter().map(|one| Known {
-            person: one.person,
-            name: one.name.clone(),
-            can_talk: one.can_talk,
-            is_muted: one.is_muted,
-            is_deaf: one.is_deaf,
-            is_speaking: one.is_speaking,
-            at: None,
-        });
+        let here = here.iter().map(|who| Known { who: who.clone(), at: None });
         let far = self.people.iter().map(|((run, person), far)| Known {
-            person: far.number,
-            name: far.said.name.clone(),
-            can_talk: far.talker.is_some(),
-            is_muted: far.said.is_muted,
-            is_deaf: far.said.is_deaf,
-            is_speaking: far.is_speaking(now_us),
+            who: far.shown(now_us),
             at: Some(At { run: *run, person: *person, connection: far.said.connection }),
         });
         Everybody { people: here.chain(far).collect(), listening, most_talkers }

@@ -91,7 +91,8 @@ fn no_more_talk_than_may_and_whoever_is_refused_is_told_so() {
     assert_eq!(ones.elsewhere(100, 2, NOW_US).people.len(), 2);
     assert_eq!(ones.elsewhere(100, 2, NOW_US).others, 98);
     let everybody = ones.everybody(&[], 100, 2, NOW_US);
-    let at: Vec<_> = everybody.people.iter().map(|one| (one.can_talk, one.at.unwrap())).collect();
+    let at: Vec<_> =
+        everybody.people.iter().map(|one| (one.who.can_talk, one.at.unwrap())).collect();
     assert_eq!(at[2], (false, At { run: 5, person: 3, connection: 1 }));
     ones.silence(FIRST_FAR + 1);
     assert_eq!(ones.elsewhere(100, 2, NOW_US).people.len(), 1);
