@@ -18,8 +18,9 @@ const WEB: &str = "8080";
 /// More patience than a test takes: nothing plays sooner for that.
 const PATIENCE_MS: u32 = 600_000;
 
-/// How long the page finds out how late sound reaches it, in s.
-const SETTLE_S: f64 = 2.0;
+/// How long the page finds out how late sound reaches it, and how quick the output's clock is, in s: on two busy cores
+/// that is off by hundreds of ppm after half of this.
+const SETTLE_S: f64 = 5.0;
 
 /// How long the page is listened to, in s: in a check, and for figures.
 const SECONDS: f64 = 6.0;
@@ -29,8 +30,9 @@ const LONG_S: f64 = 60.0;
 const NETWORKS: [&str; 4] =
     ["delay=2", "delay=2 loss=0.05", "delay=2 loss=0.11", "delay=2 gems=3000,60,1"];
 
-/// How often a promise is tried: a machine that is busy elsewhere may spoil one time.
-const TRIES: usize = 3;
+/// How often a promise is tried: while compilers had both cores, about every other time was spoiled by the output's
+/// clock, with nothing lost on the way.
+const TRIES: usize = 6;
 
 /// A room whose browsers are behind a bad network.
 struct Away {
@@ -125,10 +127,8 @@ fn at_rate_of_judge(samples: &[f32]) -> Vec<f32> {
 fn what_a_bad_network_loses_and_its_holes_are_not_heard_at_a_phone() {
     let mut outcomes = Vec::new();
     while outcomes.len() < TRIES {
-        // Where the machine was too busy with another room, there is none.
-        let open = if outcomes.is_empty() { Room::open } else { Room::open_alone };
         let network = "delay=2 loss=0.05 gems=3000,60,1";
-        let Some(away) = Away::make(network, open) else { return };
+        let Some(away) = Away::make(network, Room::open_alone) else { return };
         let mut page = away.open("chromium", "smooth", &[]);
         wait_until("sound comes by datagram", || is_by_datagram(&mut page.browser));
         away.wait(SETTLE_S);
