@@ -40,6 +40,7 @@ use zeroize::Zeroizing;
 use crate::clock::Clock;
 use crate::control::token::TokenFile;
 use crate::discovery::announce::Announcer;
+use crate::engine::key;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::listener::relay::Relays;
@@ -190,6 +191,10 @@ impl Server {
         });
         let token = web_door.as_ref().and_then(running::token);
         let secure = secure_page(&settings, web_door.is_some())?;
+        if let Some(engine) = settings.engine.as_ref().filter(|engine| !engine.is_edge) {
+            // Whoever copies the room's key to other servers finds it as soon as this one says where it listens.
+            key::own(&engine.room)?;
+        }
         let keys = settings
             .private
             .then(|| Ok::<_, Error>((room_key::own(settings.new_key)?, transmit::new_code()?)));
