@@ -41,6 +41,7 @@ use crate::clock::Clock;
 use crate::control::token::TokenFile;
 use crate::discovery::announce::Announcer;
 use crate::engine::key;
+use crate::engine::sealed::Backbone;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::listener::relay::Relays;
@@ -99,6 +100,8 @@ pub struct Server {
     /// Icecast servers, and the taps that feed them.
     icecast: (Vec<Cast>, Vec<Tap>),
     /// Those of a private room, and the first code by which somebody comes in.
+    /// The room that this sends to by way of an engine.
+    backbone: Option<Backbone>,
     keys: Option<(Host, Code)>,
     status: Option<Terminal>,
     shown: Option<Arc<Shown>>,
@@ -191,10 +194,9 @@ impl Server {
         });
         let token = web_door.as_ref().and_then(running::token);
         let secure = secure_page(&settings, web_door.is_some())?;
-        if let Some(engine) = settings.engine.as_ref().filter(|engine| !engine.is_edge) {
-            // Whoever copies the room's key to other servers finds it as soon as this one says where it listens.
-            key::own(&engine.room)?;
-        }
+        // Whoever copies the key to other servers finds it as soon as this one says where it listens.
+        let engine = settings.engine.as_ref().filter(|engine| !engine.is_edge);
+        let backbone = engine.map(|engine| key::own(&engine.room)).transpose()?;
         let keys = settings
             .private
             .then(|| Ok::<_, Error>((room_key::own(settings.new_key)?, transmit::new_code()?)));
@@ -218,6 +220,7 @@ impl Server {
             lines,
             recordings,
             icecast,
+            backbone,
             keys,
             status: None,
             shown: None,
@@ -328,7 +331,8 @@ impl Server {
         let snapcast = self.snapcast_port();
         let Self { settings, source: origin, beside, desk, orders, fitting, .. } = self;
         let Self { format, door, datagrams, web_door, secure, lines, .. } = self;
-        let Self { recordings, icecast, keys, status, shown, token, snap_door, .. } = self;
+        let Self { recordings, icecast, backbone, keys, status, shown, token, snap_door, .. } =
+            self;
         let clock = fitting.clock;
         let opened = Opened {
             origin,
@@ -344,6 +348,7 @@ impl Server {
             secure,
             recordings,
             icecast,
+            backbone,
             keys,
         };
         let certificate = opened.secure.as_ref().map(|secure| secure.keeper.shown());

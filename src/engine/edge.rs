@@ -91,6 +91,8 @@ pub struct Edge {
     mouth: Mouth,
     ear: Ear,
     subjects: Subjects,
+    /// What is for single people here.
+    own_subject: String,
     /// Where answers go: one for each of ours.
     inbox: String,
     name: String,
@@ -116,12 +118,13 @@ impl Edge {
     /// An edge of a room, in a run with this random number. `name` is what people call it.
     #[must_use]
     pub fn new(backbone: &Backbone, run: u64, name: &str) -> Self {
-        let mut chance = Chance::new(run);
+        let (mut chance, subjects) = (Chance::new(run), Subjects::new(backbone));
         let inbox = format!("_INBOX.{}", hex(&chance.bits().to_be_bytes()));
         Self {
             mouth: Mouth::new(backbone, Role::Edge, run),
             ear: Ear::new(backbone, Role::Origin),
-            subjects: Subjects::new(backbone),
+            own_subject: subjects.own(run),
+            subjects,
             inbox,
             name: name.to_owned(),
             listeners: 0,
@@ -275,7 +278,7 @@ impl Edge {
             (TIME, _) => &self.subjects.time,
             (MISSED | MISSED_OWN, _) => &self.subjects.past,
             (EVERYBODY, _) => &self.subjects.everybody,
-            (OWN, _) => &self.subjects.own(self.mouth.run()),
+            (OWN, _) => &self.own_subject,
             (_, Some(codec)) => &self.subjects.audio[codec.index()],
             _ => return,
         };

@@ -21,7 +21,7 @@ pub const MOST_VOLUMES: usize = 32;
 /// Numbers of people at an origin are below this: an edge's own and its numbers for people elsewhere lie above.
 const END_OF_NUMBERS: u32 = 1 << 31;
 
-/// Longest name of a program's run, in bytes, and of a codec.
+/// Longest name of a program's run, in bytes.
 const MOST_ID_BYTES: usize = 64;
 
 /// One who is at an edge, as that tells the origin.
@@ -78,12 +78,7 @@ impl FarPeople {
     #[must_use]
     pub fn json(mut self) -> Vec<u8> {
         self.people.truncate(MOST_FAR);
-        loop {
-            let json = said(&self);
-            if json.len() <= MOST_BYTES || self.people.pop().is_none() {
-                return json;
-            }
-        }
+        said(&mut self, |said| said.people.pop().is_some())
     }
 }
 
@@ -148,12 +143,7 @@ impl Everybody {
     pub fn json(mut self) -> Vec<u8> {
         self.people.sort_by_key(|one| !one.who.can_talk);
         self.people.truncate(MAX_PEOPLE);
-        loop {
-            let json = said(&self);
-            if json.len() <= MOST_BYTES || self.people.pop().is_none() {
-                return json;
-            }
-        }
+        said(&mut self, |said| said.people.pop().is_some())
     }
 }
 
@@ -161,9 +151,15 @@ fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
     if json.len() > MOST_BYTES { None } else { serde_json::from_slice(json).ok() }
 }
 
-fn said(what: &impl Serialize) -> Vec<u8> {
-    // Structs of texts and numbers cannot fail to be JSON.
-    serde_json::to_vec(what).unwrap_or_default()
+/// JSON of `what`, made shorter by `shorten` until it is no longer than may be, or cannot be any shorter.
+fn said<T: Serialize>(what: &mut T, shorten: impl Fn(&mut T) -> bool) -> Vec<u8> {
+    loop {
+        // Structs of texts and numbers cannot fail to be JSON.
+        let json = serde_json::to_vec(what).unwrap_or_default();
+        if json.len() <= MOST_BYTES || !shorten(what) {
+            return json;
+        }
+    }
 }
 
 #[cfg(test)]

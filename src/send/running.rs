@@ -34,6 +34,7 @@ use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::codec::opus::{self, Layout};
 use crate::control::token::TokenFile;
+use crate::engine::sealed::Backbone;
 use crate::error::Result;
 #[cfg(feature = "webrtc")]
 use crate::error::plain;
@@ -65,6 +66,7 @@ pub(super) struct Opened {
     pub(super) secure: Option<Secure>,
     pub(super) recordings: Recordings,
     pub(super) icecast: (Vec<Cast>, Vec<Tap>),
+    pub(super) backbone: Option<Backbone>,
     pub(super) keys: Option<(Host, Code)>,
 }
 
@@ -143,7 +145,7 @@ impl Running {
         }
         let mut to_edges = None;
         if let Some((wanted, figures)) = settings.engine.as_ref().zip(engine.clone())
-            && !wanted.is_edge
+            && let Some(backbone) = &opened.backbone
         {
             let upstreams = fitting.relays.upstreams.clone();
             let people = mixer.map(|mixer| {
@@ -151,7 +153,8 @@ impl Running {
                 transmit.tell_others(TellOthers::new(list));
                 uplink::People { mixer, network: handle.clone(), lists, max_talkers }
             });
-            let ways = uplink::start((wanted, figures), upstreams, (stream, people), clock, &stop)?;
+            let engine = (wanted, backbone, figures);
+            let ways = uplink::start(engine, upstreams, (stream, people), clock, &stop)?;
             taps.push(ways.tap);
             (uplink, to_edges) = (Some(ways.terms), ways.to_edges);
         }

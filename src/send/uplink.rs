@@ -15,12 +15,11 @@ use super::to_edges::ToEdges;
 use super::transmit::Room;
 use crate::clock::Clock;
 use crate::codec::Codec;
-use crate::engine::key;
 use crate::engine::line::Line;
 use crate::engine::nats::{Addresses, Event};
 use crate::engine::news::{News, Said};
 use crate::engine::said::{self, Stream};
-use crate::engine::sealed::Role;
+use crate::engine::sealed::{Backbone, Role};
 use crate::engine::uplink::Uplink;
 use crate::error::Result;
 use crate::preset::Preset;
@@ -86,22 +85,20 @@ pub(super) struct Ways {
 /// Starts the thread of a server that sends that stream, and lets people speak there if `people` is given.
 ///
 /// # Errors
-/// [`Error::File`](crate::Error::File) where the room's key cannot be read or made; if the system gives no thread or
-/// no event queue.
+/// What keeps the engine's certificate from being read; if the system gives no thread or no event queue.
 pub(super) fn start(
-    (engine, figures): (&EngineSettings, Arc<EngineFigures>),
+    (engine, backbone, figures): (&EngineSettings, &Backbone, Arc<EngineFigures>),
     upstreams: Upstreams,
     (stream, people): (Stream, Option<People>),
     clock: Clock,
     stop: &Shutdown,
 ) -> Result<Ways> {
-    let backbone = key::own(&engine.room)?;
     let who = backbone.who(Role::Origin, &stream.name, stream.longest());
     let line =
         Line::new(Addresses::new(engine.urls.clone(), random()), who, engine.trust()?, clock)?;
     let (tap, tapped) = taps::tap(Some(line.waker()));
     let (terms, changes) = sync_channel(MOST_TERMS);
-    let uplink = Uplink::new(&backbone, random(), stream);
+    let uplink = Uplink::new(backbone, random(), stream);
     let room = engine.room.to_string();
     let (to_edges, talking) = people
         .map(|people| {

@@ -4,21 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::conference;
 use super::person::{Person, RATE, converse, converse_at_ease, microphone};
-use crate::support::tone::amplitude;
+use super::tones::{assert_hears_others, level_db, tone};
 use auralync::wire::Wish;
 use std::collections::BTreeMap;
 
 const TONES_HZ: [f64; 4] = [400.0, 700.0, 1_100.0, 1_700.0];
-const AMPLITUDE: f64 = 0.1;
-
-fn tone(hz: f64) -> impl Fn(u64) -> f32 {
-    move |n| (AMPLITUDE * (std::f64::consts::TAU * hz * n as f64 / f64::from(RATE)).sin()) as f32
-}
-
-fn db(ratio: f64) -> f64 {
-    20.0 * ratio.max(1e-9).log10()
-}
-
 /// A second of what was heard, well after everybody began.
 fn a_second_of(person: &Person, from_us: u64) -> Vec<f32> {
     let samples = person.heard_from(from_us);
@@ -42,7 +32,7 @@ fn a_talker_hears_every_tone_but_their_own_each_at_its_level() {
                 let settled_us = person.server_us() + 2_500_000;
                 converse_at_ease(&mut person, Duration::from_secs(5), tone(hz));
                 let samples = a_second_of(&person, settled_us);
-                let levels = TONES_HZ.map(|hz| amplitude(&samples, hz, RATE) / AMPLITUDE);
+                let levels = TONES_HZ.map(|hz| level_db(&samples, hz));
                 (person, settled_us, levels)
             })
         })
@@ -57,21 +47,13 @@ fn a_talker_hears_every_tone_but_their_own_each_at_its_level() {
     let mut last_settled_us = 0;
     for (n, thread) in threads.into_iter().enumerate() {
         let (_person, settled_us, levels) = thread.join().unwrap();
-        let levels = levels.map(db);
-        println!("talker {n} hears {levels:.2?} dB");
-        for (tone, level) in levels.into_iter().enumerate() {
-            if tone == n {
-                assert!(level <= -60.0, "talker {n} hears themselves at {level} dB");
-            } else {
-                assert!(level.abs() <= 0.1, "talker {n} hears talker {tone} at {level} dB");
-            }
-        }
+        assert_hears_others(n, &levels);
         last_settled_us = settled_us.max(last_settled_us);
     }
     let listener = listening.join().unwrap();
     let samples = a_second_of(&listener, last_settled_us);
     for hz in TONES_HZ {
-        let level = db(amplitude(&samples, hz, RATE) / AMPLITUDE);
+        let level = level_db(&samples, hz);
         assert!(level.abs() <= 0.1, "a listener hears {hz} Hz at {level} dB");
     }
 }
@@ -102,9 +84,9 @@ fn a_listeners_own_wish_for_a_volume_changes_their_mix_alone_without_a_gap() {
             }
         }
         let _talker = speaking.join().unwrap();
-        for (person, expected) in [(&wishing, 0.5), (&other, 1.0)] {
+        for (person, expected_db) in [(&wishing, 20.0 * 0.5_f64.log10()), (&other, 0.0)] {
             let samples = a_second_of(person, wished_us + 1_000_000);
-            let level = db(amplitude(&samples, hz, RATE) / AMPLITUDE / expected);
+            let level = level_db(&samples, hz) - expected_db;
             println!("{codec}: {level:.3} dB off");
             assert!(level.abs() <= 0.1, "{codec}: {level} dB off");
         }

@@ -6,6 +6,7 @@ mod mix_minus;
 mod most;
 mod people;
 pub(crate) mod person;
+pub(crate) mod tones;
 mod wrong;
 
 use crate::support::program::Program;

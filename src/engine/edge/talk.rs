@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::track::{Taken, Track, holds_until_us};
+use super::track::{TYPED_HEADER, Taken, Track, holds_until_us};
 use super::{Edge, Origin, Told, past};
 use crate::codec::Codec;
 use crate::engine::nats::{Session, Writer};
@@ -14,9 +14,6 @@ use crate::wire::{AudioFrame, AudioHeader, talk_frame};
 
 /// How often the origin is told who is here, in µs: it forgets whom it has not heard of for six times as long.
 const TELL_US: u64 = 1_000_000;
-
-/// Bytes of a talk frame before its body: length and kind.
-const TYPED_HEADER: usize = 5;
 
 /// Frames for single people that wait: those of 32 for as long as sound is held, in chunks of 4 ms.
 const MOST_HELD: usize = 2_048;
@@ -106,7 +103,7 @@ impl Edge {
         }
         if !std::mem::replace(&mut self.talk.is_subscribed, true) {
             session.subscribe(&self.subjects.everybody, EVERYBODY);
-            session.subscribe(&self.subjects.own(self.mouth.run()), OWN);
+            session.subscribe(&self.own_subject, OWN);
             session.subscribe(&format!("{}.own", self.inbox), MISSED_OWN);
         }
         let is_due = self.talk.told_us.is_none_or(|told_us| now_us >= told_us + TELL_US);

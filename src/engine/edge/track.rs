@@ -21,7 +21,7 @@ pub(super) fn holds_until_us(now_us: u64, delay_us: u64) -> u64 {
 const MOST_HELD: usize = 2_000;
 
 /// Bytes of a typed frame before its body: length and kind.
-const TYPED_HEADER: usize = 5;
+pub(super) const TYPED_HEADER: usize = 5;
 
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

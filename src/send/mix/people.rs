@@ -133,6 +133,9 @@ impl People {
         if self.people.get(&person).is_some_and(|old| old.presence.connection != connection) {
             self.leave(person, mix);
         }
+        if presence.microphone.is_none() {
+            self.silence(person, mix);
+        }
         let format = self.format;
         let is_new = !self.people.contains_key(&person);
         self.came += u64::from(is_new);
@@ -154,12 +157,6 @@ impl People {
             }
             somebody
         });
-        if presence.microphone.is_none()
-            && let Some(voice) = somebody.voice.take()
-        {
-            voice.leave(&mut self.players);
-            mix.remove(somebody.id());
-        }
         mix.set_muted(somebody.id(), presence.is_muted);
         somebody.hears_alone |= presence.needs_own_mix();
         somebody.presence = presence;
