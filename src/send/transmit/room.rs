@@ -10,6 +10,9 @@ use crate::send::captured::CapturedOutputs;
 use crate::upstreams::Upstreams;
 use crate::wire::{AUDIO_HEADER, Config, Switch, Welcome};
 
+/// Most chunks that wait for one listener because another server's stream has a long delay in short ones.
+const MOST_OF_DELAY: u64 = 2_000;
+
 /// What the loop knows of its stream.
 #[derive(Debug, Clone)]
 pub struct Room {
@@ -51,6 +54,11 @@ impl Room {
         self.welcome.playout_delay_ms = shape.playout_delay_ms;
         self.opus = shape.opus;
         self.offers = shape.offers.clone();
+        // A bound of this server's own is in chunks of its own preset's length; and what an engine held up comes all at
+        // once.
+        let delay = u64::from(shape.playout_delay_ms) * u64::from(sample_rate) / 1_000;
+        let chunks = delay.div_ceil(u64::from(shape.chunk_size.max(1))).min(MOST_OF_DELAY);
+        self.max_queue_size = self.max_queue_size.max(chunks as u32);
     }
 
     /// How many frames of a codec may wait for one listener: as many as last as long as the chunks
