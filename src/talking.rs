@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::codec::Codec;
 use crate::wire::Person;
 
 /// When the microphone's sound goes out.
@@ -14,6 +15,38 @@ pub enum Mode {
     /// While a key is held; where a terminal does not tell when a key is let go, from one press of
     /// it to the next.
     Push,
+}
+
+/// What is made better of a microphone's sound before it goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clean {
+    /// What this listener's own output plays is taken out.
+    pub echo: bool,
+    /// Noise is taken out.
+    pub noise: bool,
+    /// It is made as loud as the others.
+    pub gain: bool,
+}
+
+impl Clean {
+    /// Everything.
+    pub const ALL: Self = Self { echo: true, noise: true, gain: true };
+
+    /// Nothing: bit for bit as captured.
+    pub const OFF: Self = Self { echo: false, noise: false, gain: false };
+
+    /// What a voice that is packed with `codec` gets where nothing was asked for: whoever sends f32
+    /// sends music, or cleans it elsewhere.
+    #[must_use]
+    pub fn usual(codec: Codec) -> Self {
+        if codec == Codec::Float32 { Self::OFF } else { Self::ALL }
+    }
+
+    /// Whether there is anything to do.
+    #[must_use]
+    pub fn is_any(self) -> bool {
+        self != Self::OFF
+    }
 }
 
 /// Somebody else in the room.

@@ -13,6 +13,8 @@ use super::controls::Controls;
 use super::play::Plugged;
 use super::play_thread::Card;
 use super::speaker;
+use super::talk::clean::far_end::Output;
+use crate::capture;
 use crate::clock::Clock;
 use crate::device::keep::{
     LOOK, LOOKS_PER_QUESTION, PERIOD_SHARE, SHORTEST_PERIOD_MS, keep, must_shorten,
@@ -42,6 +44,8 @@ pub(super) struct KeepCard {
     pub(super) clock: Clock,
     pub(super) counters: Arc<stats::Playback>,
     pub(super) player: SyncSender<Card>,
+    /// Whoever takes what is played out of a microphone.
+    pub(super) echoes: Option<SyncSender<Output>>,
 }
 
 impl KeepCard {
@@ -64,6 +68,9 @@ impl KeepCard {
             }
             let why = self.watch(&device, &stream, default.as_deref(), &mut period_ms, shutdown);
             let _ = self.player.send(Card::Lost);
+            if let Some(echoes) = &self.echoes {
+                let _ = echoes.send(Output::Lost);
+            }
             Ok(why.map(|why| {
                 format!("“{}” plays no more: {why}. Sound resumes when it is back", device.name())
             }))
@@ -88,8 +95,14 @@ impl KeepCard {
         let (mut speaker, feed) = speaker::ring(format, frames, Arc::clone(&self.counters));
         let period = u32::try_from(format.frames_in_ms(period_ms)).unwrap_or(480);
         let clock = self.clock;
+        let overheard = self.echoes.as_ref().map(|_| capture::ring(format, Arc::default()));
+        let (mut overheard, played) = overheard.unzip();
         let stream = device.start(clock, period, move |samples, heard_us| {
-            speaker.fill(samples, heard_us, clock.now_us());
+            let now_us = clock.now_us();
+            speaker.fill(samples, heard_us, now_us);
+            if let Some(overheard) = &mut overheard {
+                overheard.on_input(samples, heard_us, now_us);
+            }
         })?;
         debug!(
             "playing on “{}” at {format}, {} frames a time",
@@ -98,6 +111,9 @@ impl KeepCard {
         );
         let period = stream.period_frames().min(period * 4) as usize;
         let _ = self.player.send(Card::Plugged(Plugged { feed, format, period }));
+        if let (Some(echoes), Some(played)) = (&self.echoes, played) {
+            let _ = echoes.send(Output::Plugged { played, format });
+        }
         Ok(stream)
     }
 

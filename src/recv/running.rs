@@ -100,8 +100,15 @@ impl Running {
         let said: Arc<stats::Talk> = Arc::default();
         let controls = Arc::new(Controls::new(settings.volume_percent, trim, talking.clone()));
         let voice = talking
-            .map(|talking| talk::start(settings, talking, &said, clock, &stop))
+            .map(|talking| {
+                let controls = Arc::clone(&controls);
+                let volume = move || f32::from(controls.wishes().volume_percent) / 100.0;
+                talk::start(settings, talking, &said, clock, volume, &stop)
+            })
             .transpose()?;
+        let (voice, echoes) = voice.unzip();
+        #[cfg(not(feature = "device"))]
+        drop(echoes);
         let talking = voice.as_ref().map(|voice| Arc::clone(&voice.talking));
         let is_file = matches!(output, Where::Cardless);
         let (cards, own_output, card) = match output {
@@ -126,6 +133,7 @@ impl Running {
                     clock,
                     counters: Arc::clone(&counters),
                     player: cards_in,
+                    echoes,
                 };
                 let heard = stop.clone();
                 let card = spawn("card", Priority::Ordinary, &stop, move || keeper.run(&heard))?;

@@ -1,11 +1,13 @@
 //! Joins the microphone, the talk thread and the connection of a listener who talks.
 
+pub mod clean;
 #[cfg(feature = "device")]
 mod keep_microphone;
 pub mod speak;
 pub mod voice_activity;
 
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 
 #[cfg(not(feature = "device"))]
 use log::warn;
@@ -19,20 +21,24 @@ use crate::shutdown::Shutdown;
 use crate::stats::{self, ClientStats};
 use crate::talking::Talking;
 use crate::threads::{Priority, spawn};
+use clean::far_end::Output;
 use speak::Speak;
 
-/// Starts to talk: a microphone, the thread that listens to it, and where what was said waits.
+/// Starts to talk: a microphone, the thread that listens to it, and where what was said waits. `volume`
+/// says how loud the output plays, which is announced through what is returned.
 pub(super) fn start(
     settings: &ClientSettings,
     talking: Arc<Talking>,
     said: &Arc<stats::Talk>,
     clock: Clock,
+    volume: impl Fn() -> f32 + Send + 'static,
     stop: &Shutdown,
-) -> Result<Voice> {
+) -> Result<(Voice, SyncSender<Output>)> {
     let outbox = Arc::new(Outbox::new(Arc::clone(said)));
     let out = Arc::clone(&outbox);
     let send = move |header, payload: &[u8]| out.put(header, payload);
-    let (speak, microphones) = Speak::new(settings.talk_codec, clock, Arc::clone(&talking), send)?;
+    let voice = speak::Voice { codec: settings.talk_codec, clean: settings.clean };
+    let (speak, announce) = Speak::new(voice, clock, Arc::clone(&talking), volume, send)?;
     let heard = stop.clone();
     let _talk = spawn("talk", Priority::Now, stop, move || speak.run(&heard))?;
     #[cfg(feature = "device")]
@@ -42,7 +48,7 @@ pub(super) fn start(
             clock,
             counters: Arc::clone(&said.microphone),
             talking: Arc::clone(&talking),
-            talker: microphones,
+            talker: announce.microphones,
         };
         let heard = stop.clone();
         // Opening a microphone can take seconds; nobody waits for this thread to end.
@@ -50,10 +56,10 @@ pub(super) fn start(
     }
     #[cfg(not(feature = "device"))]
     {
-        drop(microphones);
+        drop(announce.microphones);
         warn!("this program was built without sound cards, so nobody can hear you");
     }
-    Ok(Voice { talking, outbox })
+    Ok((Voice { talking, outbox }, announce.outputs))
 }
 
 /// The client's statistics, with what is known of its own voice put in.

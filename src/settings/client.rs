@@ -8,8 +8,8 @@ use std::str::FromStr;
 use clap::Parser;
 
 use super::words::{
-    client_port, codec, delay, output, recording, room_code, stats, talk, talk_codec, transport,
-    volume, whole_number,
+    clean, client_port, codec, delay, output, recording, room_code, stats, talk, talk_codec,
+    transport, volume, whole_number,
 };
 use super::{Desktop, Simulation, Verbosity, code, computer, link};
 use crate::codec::Codec;
@@ -22,7 +22,7 @@ use crate::recording::{Kind, STDOUT, refuse_at_once};
 use crate::secure::code::Code;
 use crate::secure::room::Link;
 use crate::stats::StatsTarget;
-use crate::talking::Mode;
+use crate::talking::{Clean, Mode};
 
 /// What is typed behind `auralync-client`.
 #[derive(Debug, Parser)]
@@ -106,6 +106,12 @@ pub struct ClientArgs {
     /// s24 or f32.
     #[arg(long, value_name = "CODEC", default_value = "opus", value_parser = talk_codec)]
     talk_codec: Codec,
+    /// With --talk: what is taken out of your microphone and made better: echo (the film, from your
+    /// loudspeakers), noise, gain (as loud as the others), with commas between them, or off. auto is all
+    /// of it, and nothing where --talk-codec is f32.
+    #[arg(long, value_name = "auto|off|echo,noise,gain", default_value = "auto", value_parser = clean)]
+    clean: Asked,
+
     /// The name that the server shows for you, instead of this PC's name.
     #[arg(long)]
     name: Option<String>,
@@ -157,6 +163,10 @@ pub struct ClientArgs {
     #[command(flatten)]
     _desktop: Desktop,
 }
+
+/// What `--clean` asks for; `None` is auto. A name of its own: clap takes an `Option` for a flag that
+/// may be left out.
+type Asked = Option<Clean>;
 
 /// Where received sound goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,6 +225,8 @@ pub struct ClientSettings {
     pub microphone: Option<String>,
     /// How its sound is packed.
     pub talk_codec: Codec,
+    /// What is made better of it before.
+    pub clean: Clean,
     /// What the server shows.
     pub name: String,
     /// The playout delay in milliseconds for a server that does not say one itself.
@@ -280,6 +292,12 @@ impl ClientArgs {
                 "Type both, or neither",
             ));
         }
+        if self.clean.is_some() && self.talk.is_none() {
+            return Err(Error::usage(
+                "--clean says what becomes of your microphone, and --talk was not asked for",
+                "Type both, or neither",
+            ));
+        }
         if self.talk_to_found && self.talk.is_none() {
             return Err(Error::usage(
                 "--talk-to-found says who hears your microphone, and --talk was not asked for",
@@ -316,6 +334,7 @@ impl ClientArgs {
             talk_to_found: self.talk_to_found,
             microphone: self.mic,
             talk_codec: self.talk_codec,
+            clean: self.clean.unwrap_or_else(|| Clean::usual(self.talk_codec)),
             name: self.name.unwrap_or_else(computer::name),
             fallback_delay_ms: fallback_delay(self.preset.as_deref(), self.playout_delay_ms)?,
             delay_flags_given: self.preset.is_some() || self.playout_delay_ms.is_some(),

@@ -15,7 +15,7 @@ use crate::snapcast::kept::MAX_LATENCY_MS;
 use crate::sound::limiter::MAX_VOLUME;
 use crate::source::MOST_DUCK_DB;
 use crate::stats::StatsTarget;
-use crate::talking::Mode;
+use crate::talking::{Clean, Mode};
 
 pub(super) fn whole_number<N: FromStr>(text: &str) -> Result<N, String> {
     text.parse().map_err(|_| {
@@ -133,6 +133,29 @@ pub(super) fn talk(text: &str) -> Result<Mode, String> {
                 .to_owned())
         }
     }
+}
+
+/// `None` is auto.
+pub(super) fn clean(text: &str) -> Result<Option<Clean>, String> {
+    let mut clean = Clean::OFF;
+    match text {
+        "auto" => return Ok(None),
+        "off" => return Ok(Some(clean)),
+        _ => {}
+    }
+    for word in text.split(',') {
+        match word.trim() {
+            "echo" => clean.echo = true,
+            "noise" => clean.noise = true,
+            "gain" => clean.gain = true,
+            _ => {
+                return Err("it can be auto, off, or any of echo, noise and gain with commas \
+                            between them"
+                    .to_owned());
+            }
+        }
+    }
+    Ok(Some(clean))
 }
 
 pub(super) fn room_code(text: &str) -> Result<Code, String> {

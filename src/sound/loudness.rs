@@ -42,6 +42,7 @@ const DOWN_DB: f64 = 0.2;
 #[derive(Debug, Clone)]
 pub struct Loudness {
     target_lufs: f64,
+    most_gain_db: f64,
     channels: usize,
     filters: Vec<Weighting>,
     coefficients: Coefficients,
@@ -65,6 +66,7 @@ impl Loudness {
         let rate = f64::from(format.sample_rate.max(1));
         Self {
             target_lufs: f64::from(target_lufs),
+            most_gain_db: MOST_GAIN_DB,
             channels,
             filters: vec![Weighting::default(); channels],
             coefficients: Coefficients::new(rate),
@@ -75,6 +77,17 @@ impl Loudness {
             blocks: VecDeque::with_capacity(HISTORY + 1),
             gain_db: 0.0,
         }
+    }
+
+    /// Lets the gain be within `most_gain_db` decibels.
+    #[must_use]
+    pub fn within(self, most_gain_db: f64) -> Self {
+        Self { most_gain_db, ..self }
+    }
+
+    /// Aims at another loudness, in LUFS, from the next block on.
+    pub fn aim_at(&mut self, target_lufs: f64) {
+        self.target_lufs = target_lufs;
     }
 
     /// Measures whole frames and returns by what to multiply their like from now on.
@@ -89,6 +102,12 @@ impl Loudness {
                 self.end_step();
             }
         }
+        self.gain()
+    }
+
+    /// By what to multiply sound now.
+    #[must_use]
+    pub fn gain(&self) -> f32 {
         10_f64.powf(self.gain_db / 20.0) as f32
     }
 
@@ -121,7 +140,7 @@ impl Loudness {
         let Some(heard) = self.loudness() else {
             return;
         };
-        let wanted = (self.target_lufs - heard).clamp(-MOST_GAIN_DB, MOST_GAIN_DB);
+        let wanted = (self.target_lufs - heard).clamp(-self.most_gain_db, self.most_gain_db);
         let (down, up) = if self.blocks.len() < BLOCKS_AT_FIRST {
             (AT_FIRST_DB, AT_FIRST_DB)
         } else {
@@ -131,7 +150,8 @@ impl Loudness {
     }
 
     /// The gated loudness of what counts, in LUFS; `None` before anything was heard.
-    fn loudness(&self) -> Option<f64> {
+    #[must_use]
+    pub fn loudness(&self) -> Option<f64> {
         let all = mean(self.blocks.iter().copied())?;
         let gate = lufs(all) - RELATIVE_GATE_LU;
         mean(self.blocks.iter().copied().filter(|block| lufs(*block) > gate)).map(lufs)

@@ -81,7 +81,8 @@ impl Conference {
             server_of(&room, "low-latency", "none", port, web, &[&["--talk"], more].concat());
         let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
         command.args([&format!("127.0.0.1:{port}"), "--device", EAR2.name, "--name", NATIVE]);
-        command.args(["--talk", "--talk-codec", "s16", "--mic", MIC1.name]);
+        // Its words are noise, of which nothing would be left.
+        command.args(["--talk", "--clean", "off", "--talk-codec", "s16", "--mic", MIC1.name]);
         let mut native = Program::start(command);
         native.wait_for("you can be heard");
         let recorder = room.record();

@@ -51,6 +51,8 @@ fn talk(room: &Room) -> PathBuf {
 fn talker(room: &Room, address: &str, ear: Sink, microphone: Microphone) -> Program {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
     command.args([address, "--device", ear.name, "--mic", microphone.name, "--talk"]);
+    // Words are noise here, of which nothing would be left.
+    command.args(["--clean", "off"]);
     command.args(["--name", ear.name]);
     Program::start(command)
 }

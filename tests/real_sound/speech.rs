@@ -131,7 +131,7 @@ fn a_voice_comes_through_as_it_is_in_every_codec() {
     room.plug_microphone(MIC1);
     for codec in ["s16", "f32", "opus:96"] {
         let server = RoomServer::open(true);
-        let flags = ["--talk", "--mic", MIC1.name, "--talk-codec", codec];
+        let flags = ["--talk", "--mic", MIC1.name, "--talk-codec", codec, "--clean", "off"];
         let mut talker = talker(&room, &server, &flags);
         talker.wait_for("you can be heard");
         let recorder = room.record();

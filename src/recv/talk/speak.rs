@@ -9,6 +9,10 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use log::warn;
+
+use super::clean::Cleaner;
+use super::clean::far_end::Output;
 use crate::capture::cards::{Card, Cards};
 use crate::capture::chunk::{Chunker, LONGEST_SLEEP_US, SHORTEST_SLEEP_US};
 use crate::clock::Clock;
@@ -18,7 +22,7 @@ use crate::codec::pcm::Dither;
 use crate::error::Result;
 use crate::format::Format;
 use crate::shutdown::Shutdown;
-use crate::talking::{Lets, Talking};
+use crate::talking::{Clean, Lets, Talking};
 use crate::wire::{AudioFrame, AudioHeader, Microphone};
 use gate::Gate;
 #[cfg(test)]
@@ -46,56 +50,101 @@ pub fn announced(codec: Codec) -> Microphone {
     }
 }
 
+/// What a voice is made of, as its person asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Voice {
+    /// How it is packed.
+    pub(crate) codec: Codec,
+    /// What is made better of it.
+    pub(crate) clean: Clean,
+}
+
+/// Where cards are announced to a [`Speak`].
+pub(crate) struct Announce {
+    /// Microphones.
+    pub(crate) microphones: SyncSender<Card>,
+    /// Outputs, of whose sound microphones may hear an echo.
+    pub(crate) outputs: SyncSender<Output>,
+}
+
 /// The thread's state.
-pub struct Speak<S> {
+pub struct Speak<S, V> {
     chunker: Chunker,
+    cleaner: Cleaner,
     gate: Gate,
     packer: Packer,
     microphones: Cards,
     clock: Clock,
     talking: Arc<Talking>,
+    /// How loud the output plays, 1 being as the server sends it.
+    volume: V,
+    /// Somebody was told that the microphone is too loud.
+    told_of_clipping: bool,
+    /// What the gate has just let through.
+    going_out: Vec<(AudioHeader, Vec<f32>)>,
     /// Takes a frame: its header, with the capture time by our clock, and its payload.
     send: S,
 }
 
-impl<S: FnMut(AudioHeader, &[u8])> Speak<S> {
-    /// Talks with `codec`; frames go to `send`. Microphones are announced through what this returns.
+impl<S: FnMut(AudioHeader, &[u8]), V: Fn() -> f32> Speak<S, V> {
+    /// Talks as `voice` says; frames go to `send`, and `volume` says how loud the output plays. Cards
+    /// are announced through what this returns.
     ///
     /// # Errors
     /// If the codec's library refuses.
     pub(crate) fn new(
-        codec: Codec,
+        voice: Voice,
         clock: Clock,
         talking: Arc<Talking>,
+        volume: V,
         send: S,
-    ) -> Result<(Self, SyncSender<Card>)> {
+    ) -> Result<(Self, Announce)> {
         let (microphones, sender) = Cards::new(None);
+        let (cleaner, outputs) = Cleaner::new(voice.clean);
         let mut chunker = Chunker::new(FORMAT, Layout::VOICE.frames, PATIENCE_US, clock.now_us());
         chunker.end_with_pieces();
         let speak = Self {
             chunker,
+            cleaner,
             gate: Gate::new(FORMAT.sample_rate),
-            packer: Packer::new(codec)?,
+            packer: Packer::new(voice.codec)?,
             microphones,
             clock,
             talking,
+            volume,
+            told_of_clipping: false,
+            going_out: Vec::new(),
             send,
         };
-        Ok((speak, sender))
+        Ok((speak, Announce { microphones: sender, outputs }))
     }
 
     /// Runs until `shutdown`.
     pub(crate) fn run(mut self, shutdown: &Shutdown) {
         while !shutdown.is_requested() {
             self.microphones.feed(&mut self.chunker);
+            self.cleaner.hear_output();
             let now_us = self.clock.now_us();
+            let volume = (self.volume)();
             while let Some(chunk) = self.chunker.next_chunk(now_us) {
                 let is_plugged = self.microphones.is_plugged();
                 let lets = if is_plugged { self.talking.lets() } else { Lets::Nothing };
-                self.gate.take(chunk.header, chunk.samples, lets, |header, samples| {
-                    self.packer.pack(header, samples, &mut self.send);
+                // Also while nobody is to hear it, so that the room is known when somebody is.
+                let (header, samples) = self.cleaner.clean(chunk.header, chunk.samples, volume);
+                self.gate.take(header, samples, lets, |header, samples| {
+                    self.going_out.push((header, samples.to_vec()));
                 });
+                for (header, mut samples) in self.going_out.drain(..) {
+                    self.cleaner.set_gain(&mut samples);
+                    self.packer.pack(header, &samples, &mut self.send);
+                }
                 self.talking.set_speaking(self.gate.is_open());
+            }
+            if self.cleaner.is_clipping() && !std::mem::replace(&mut self.told_of_clipping, true) {
+                warn!(
+                    "your microphone is too loud, so your voice is distorted: turn it down in the \
+                     system's sound settings"
+                );
             }
             let wait = self.chunker.due_in_us(self.clock.now_us());
             let sleep = wait.clamp(SHORTEST_SLEEP_US, LONGEST_SLEEP_US);

@@ -128,7 +128,7 @@ impl Band {
 /// A filter of second order (Robert Bristow-Johnson, “Cookbook formulae for audio equalizer biquad
 /// filter coefficients”), Butterworth.
 #[derive(Debug, Clone, Copy)]
-struct Filter {
+pub(super) struct Filter {
     b: [f64; 3],
     a: [f64; 2],
     state: [f64; 2],
@@ -139,7 +139,7 @@ impl Filter {
         Self::new(hz, rate_hz, |cos| [(1.0 - cos) / 2.0, 1.0 - cos, (1.0 - cos) / 2.0])
     }
 
-    fn high_pass(hz: f64, rate_hz: f64) -> Self {
+    pub(super) fn high_pass(hz: f64, rate_hz: f64) -> Self {
         Self::new(hz, rate_hz, |cos| [(1.0 + cos) / 2.0, -1.0 - cos, (1.0 + cos) / 2.0])
     }
 
@@ -156,7 +156,7 @@ impl Filter {
     }
 
     /// Transposed direct form II.
-    fn pass(&mut self, sample: f64) -> f64 {
+    pub(super) fn pass(&mut self, sample: f64) -> f64 {
         let out = self.b[0] * sample + self.state[0];
         self.state[0] = self.b[1] * sample - self.a[0] * out + self.state[1];
         self.state[1] = self.b[2] * sample - self.a[1] * out;

@@ -28,6 +28,7 @@ fn the_flags_are_the_promised_ones() {
     let expected = [
         "adaptive",
         "allow-feedback",
+        "clean",
         "code",
         "codec",
         "delay",
@@ -84,6 +85,7 @@ fn an_address_is_all_that_a_listener_has_to_type() {
             talk_to_found: false,
             microphone: None,
             talk_codec: Codec::parse("opus:64").unwrap(),
+            clean: Clean::ALL,
             name: computer::name(),
             fallback_delay_ms: 300,
             delay_flags_given: true,
@@ -125,6 +127,7 @@ fn every_flag_reaches_its_setting() {
     assert_eq!((settings.codec.as_str(), settings.record), ("opus:96", Some("r.opus".into())));
     assert_eq!((settings.simulate, settings.dscp), ("loss=5%".parse().ok(), Dscp::Cs6));
     assert!(refused("--dscp 46").contains("it can be ef"));
+    assert!(refused("pc --talk --clean loud").contains("it can be auto, off, or any of echo"));
     assert_eq!(read("pc --device usb").unwrap().device.as_deref(), Some("usb"));
 }
 
@@ -136,6 +139,18 @@ fn talk_alone_is_open_and_a_word_needs_its_equals_sign() {
     let settings = read("pc --talk=push --mic usb --talk-codec s16").unwrap();
     assert_eq!((settings.talk, settings.talk_codec), (Some(Mode::Push), Codec::Int16));
     assert_eq!(settings.microphone.as_deref(), Some("usb"));
+}
+
+#[test]
+fn a_voice_is_cleaned_unless_it_is_sent_as_f32_or_somebody_says_otherwise() {
+    let clean = |flags: &str| read(flags).unwrap().clean;
+    assert_eq!((clean("pc --talk"), clean("pc --talk --clean auto")), (Clean::ALL, Clean::ALL));
+    assert_eq!(clean("pc --talk --talk-codec f32"), Clean::OFF);
+    assert_eq!(
+        clean("pc --talk --talk-codec f32 --clean echo,gain"),
+        Clean { noise: false, ..Clean::ALL }
+    );
+    assert_eq!(clean("pc --talk --clean off"), Clean::OFF);
 }
 
 #[test]
@@ -200,6 +215,7 @@ fn flags_that_contradict_each_other_are_refused() {
         ("--list-servers --no-discovery", "--list-servers looks for servers, and --no-d"),
         ("pc --device usb --output null", "--device chooses a sound card, and --output "),
         ("pc:6000 --port 7000", "“pc:6000” and --port 7000 name two ports. "),
+        ("pc --clean noise", "--clean says what becomes of your microphone, and --talk was not"),
         ("pc --mic usb", "--mic chooses a microphone to talk into, and --talk was not"),
         ("--json", "--json says how --list-servers lists"),
         ("pc --playout-delay-ms 4", "--playout-delay-ms cannot be 4. "),

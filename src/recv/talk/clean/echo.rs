@@ -1,0 +1,99 @@
+//! Takes out of a microphone what this client's own output plays: chunks of 10 ms in and out.
+//!
+//! Three steps, each in a file: where in what was played the echo begins ([`delay`]), what can be
+//! computed of it ([`filter`]), and what that leaves ([`residual`]). Pure: what was played, by the
+//! time at which it was heard, is an argument.
+
+pub mod delay;
+pub mod filter;
+pub mod residual;
+pub mod spectrum;
+
+use delay::DelayFinder;
+use filter::{CHANNELS, Filter};
+use residual::Residual;
+pub use spectrum::CHUNK;
+
+/// How much later a chunk comes out than it went in, in frames at 48,000 Hz.
+pub const DELAY: usize = residual::DELAY;
+
+/// An echo is looked for from so much before the time at which the output says that its sound is
+/// heard, in frames: outputs and microphones are wrong about themselves by a few ms.
+pub const MARGIN: usize = 144;
+
+/// The filter begins so many frames before the echo does: a delay is not found to the sample, and
+/// sound that bends around a corner is behind what went straight.
+const HEADROOM: usize = 6 * 48;
+
+/// An echo that begins this much behind the filter's start still has its room in it.
+const LATEST_BEGIN: usize = 40 * 48;
+
+/// Takes the echo of one output out of one microphone.
+pub struct EchoCanceller {
+    finder: DelayFinder,
+    filter: Filter,
+    residual: Residual,
+    /// So much later than [`MARGIN`] says the filter begins, in frames.
+    begins: usize,
+    played: Vec<Vec<f32>>,
+    mixed: Vec<f32>,
+}
+
+impl EchoCanceller {
+    /// Expects the echo within 40 ms of when the output says that it is heard, until it has found
+    /// it somewhere else.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            finder: DelayFinder::new(),
+            filter: Filter::new(CHANNELS),
+            residual: Residual::new(),
+            begins: 0,
+            played: vec![vec![0.0; CHUNK]; CHANNELS],
+            mixed: vec![0.0; CHUNK],
+        }
+    }
+
+    /// Takes the echo out of `heard`, a chunk of mono samples at 48,000 Hz. `read` gives what was
+    /// played so many frames before the chunk's place less [`MARGIN`], channel by channel; `false`
+    /// where nothing was. The chunk comes out [`DELAY`] frames later.
+    pub fn cancel(
+        &mut self,
+        heard: &mut [f32],
+        mut read: impl FnMut(usize, &mut [Vec<f32>]) -> bool,
+    ) {
+        let is_playing = read(0, &mut self.played);
+        if is_playing {
+            mix(&self.played, &mut self.mixed);
+            self.finder.take(heard, &self.mixed);
+            if let Some(found) = self.finder.found().filter(|found| self.is_elsewhere(*found)) {
+                self.begins = found.saturating_sub(HEADROOM);
+                log::debug!("an echo begins {:.1} ms later than said", found as f64 / 48.0);
+                self.filter = Filter::new(CHANNELS);
+                self.residual.doubt_everything();
+            }
+        }
+        if self.begins > 0 && is_playing {
+            read(self.begins, &mut self.played);
+        }
+        if !is_playing {
+            self.played.iter_mut().for_each(|channel| channel.fill(0.0));
+        }
+        let may_echo = self.filter.cancel(heard, &self.played);
+        self.residual.soften(heard, may_echo.then_some(&self.filter));
+    }
+
+    /// Whether an echo that begins there is beyond what the filter holds.
+    fn is_elsewhere(&self, found: usize) -> bool {
+        found < self.begins || found > self.begins + LATEST_BEGIN
+    }
+}
+
+fn mix(channels: &[Vec<f32>], mixed: &mut [f32]) {
+    mixed.fill(0.0);
+    for channel in channels {
+        for (sum, sample) in mixed.iter_mut().zip(channel) {
+            *sum += sample;
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What becomes of a voice between microphone and network, in simulated rooms: figures are printed with
+//! `--nocapture`.
+
+mod room;
+
+use std::ops::Range;
+
+use auralync::talking::Clean;
+
+use room::{Client, Noise, Place, RATE, db, echo, film, power, sentences, spoken};
+
+const ECHO: Clean = Clean { echo: true, noise: false, gain: false };
+const CLEAR: Clean = Clean { echo: true, noise: true, gain: false };
+
+/// A microphone's own noise, −80 dBFS.
+fn with_floor(mut samples: Vec<f32>) -> Vec<f32> {
+    let mut noise = Noise::new(3);
+    samples.iter_mut().for_each(|sample| *sample += 1.7e-4 * noise.next());
+    samples
+}
+
+fn sum(one: &[f32], other: &[f32]) -> Vec<f32> {
+    one.iter().zip(other).map(|(one, other)| one + other).collect()
+}
+
+/// How like two stretches are, −1 to 1, and the energy of the first that the second holds.
+fn likeness(said: &[f32], heard: &[f32]) -> (f64, f64) {
+    let (mut own, mut other, mut both) = (0.0, 0.0, 0.0);
+    for (said, heard) in said.iter().zip(heard) {
+        let (said, heard) = (f64::from(*said), f64::from(*heard));
+        own += said * said;
+        other += heard * heard;
+        both += said * heard;
+    }
+    (both / (own * other).sqrt().max(1e-20), (both / own).powi(2))
+}
+
+fn place(hidden_ms: f64, ppm: [f64; 2]) -> Place {
+    Place { hidden_ms, loss_db: 6.0, ppm }
+}
+
+#[test]
+fn a_film_from_loudspeakers_does_not_come_back_whatever_the_output_hides_and_the_clocks_do() {
+    let seconds = 20;
+    let film = film(seconds);
+    for (hidden_ms, ppm) in [
+        (5.0, [0.0, 0.0]),
+        (5.0, [100.0, -100.0]),
+        (40.0, [-100.0, 100.0]),
+        (120.0, [100.0, -100.0]),
+        (250.0, [100.0, -100.0]),
+    ] {
+        let place = place(hidden_ms, ppm);
+        let echo = echo(&film, place);
+        let left = Client::new(ECHO, place).hear(&film, &with_floor(echo.clone()));
+        let less = |range: Range<usize>| {
+            let range = range.start * RATE..range.end * RATE;
+            db(power(&echo[range.clone()])) - db(power(&left[range]))
+        };
+        let (all, late) = (less(3..seconds), less(10..seconds));
+        println!(
+            "{hidden_ms} ms hidden, cards off by {ppm:?} ppm: {:.1} dB less of the film in the first \
+             3 s, {all:.1} after 3 s, {late:.1} after 10 s",
+            less(0..3)
+        );
+        assert!(all >= 30.0, "{hidden_ms} ms, {ppm:?}: {all:.1} dB");
+    }
+}
+
+#[test]
+fn whoever_speaks_during_a_film_is_kept_and_every_sentence_is_found_again() {
+    let (said, places) = sentences(6 * RATE, -26.0);
+    let film = film(said.len().div_ceil(RATE));
+    for (name, clean) in [("echo", ECHO), ("echo and noise", CLEAR)] {
+        let place = place(40.0, [100.0, -100.0]);
+        let heard = sum(&with_floor(echo(&film, place)), &said);
+        let out = Client::new(clean, place).hear(&film, &heard);
+        let found: Vec<(f64, f64)> = places
+            .iter()
+            .map(|place| likeness(&said[place.clone()], &out[place.clone()]))
+            .collect();
+        let count = found.len() as f64;
+        let kept = found.iter().map(|found| found.1).sum::<f64>() / count;
+        let like = found.iter().map(|found| found.0).sum::<f64>() / count;
+        let least = found.iter().map(|found| found.0).fold(1.0, f64::min);
+        println!(
+            "{name}: {:.1} % of the energy kept, alike by {like:.3}, the least {least:.3}",
+            kept * 100.0
+        );
+        assert!(kept >= 0.9, "{name}: {kept:.3} of the energy");
+        let found = found.iter().filter(|found| found.0 >= 0.8).count();
+        assert!(found >= 19, "{name}: {found} of 20 sentences");
+    }
+}
+
+#[test]
+fn fan_hum_and_hiss_become_much_softer_and_the_voice_stays() {
+    let (said, places) = sentences(3 * RATE, -26.0);
+    let noises: [(&str, fn(usize, &mut [f32; 2], &mut Noise) -> f32); 3] = [
+        ("white noise", |_, _, noise| noise.next()),
+        ("a fan", |at, state, noise| {
+            state[0] = state[0] * 0.97 + noise.next() * 0.03;
+            state[1] = state[1] * 0.8 + noise.next() * 0.2;
+            let blades = (at as f32 / RATE as f32 * std::f32::consts::TAU * 190.0).sin();
+            state[0] * 8.0 + state[1] * 0.7 + 0.05 * blades
+        }),
+        ("hum", |at, _, noise| {
+            let turn = at as f32 / RATE as f32 * std::f32::consts::TAU * 50.0;
+            let harmonics = (1..12).map(|n| (turn * n as f32 + n as f32).sin() / n as f32);
+            harmonics.sum::<f32>() + 0.02 * noise.next()
+        }),
+    ];
+    for (name, make) in noises {
+        let (mut state, mut noise) = ([0.0; 2], Noise::new(5));
+        let sound: Vec<f32> = (0..said.len()).map(|at| make(at, &mut state, &mut noise)).collect();
+        let gain = 10_f64.powf((-36.0 - db(power(&sound))) / 20.0) as f32;
+        let sound: Vec<f32> = sound.iter().map(|sample| sample * gain).collect();
+        let clean = Clean { echo: false, noise: true, gain: false };
+        let nothing = [Vec::new(), Vec::new()];
+        let out = Client::new(clean, place(0.0, [0.0; 2])).hear(&nothing, &sum(&said, &sound));
+        // From the sixth sentence on, in the pauses behind each.
+        let (mut before, mut after, mut level) = (0.0, 0.0, 0.0);
+        for place in &places[5..] {
+            let pause = place.end + RATE / 8..place.end + RATE * 7 / 16;
+            before += power(&sound[pause.clone()]);
+            after += power(&out[pause]);
+            level += db(spoken(&out[place.clone()])) - db(spoken(&said[place.clone()]));
+        }
+        let (less, level) = (db(before / after), level / (places.len() - 5) as f64);
+        println!("{name}: {less:.1} dB softer, speech {level:+.2} dB");
+        assert!(less >= 12.0, "{name}: {less:.1} dB");
+        assert!(level.abs() <= 1.0, "{name}: speech {level:+.2} dB");
+    }
+}
+
+#[test]
+fn soft_and_loud_voices_come_out_alike_and_as_loud_as_the_film() {
+    let film = film(30);
+    let mut loudness = Vec::new();
+    for dbfs in [-45.0, -15.0] {
+        let (said, _) = sentences(RATE, dbfs);
+        let mut client = Client::new(Clean::ALL, place(5.0, [0.0; 2]));
+        // Headphones: nothing of the film is in the microphone.
+        let mut out = client.hear(&film, &with_floor(said[..30 * RATE].to_vec()));
+        for chunk in out.chunks_mut(480) {
+            client.cleaner.set_gain(chunk);
+        }
+        loudness.push(lufs(&[&out[15 * RATE..]]));
+    }
+    let film = lufs(&[&film[0][15 * RATE..30 * RATE], &film[1][15 * RATE..30 * RATE]]);
+    println!(
+        "−45 dBFS: {:.1} LUFS, −15 dBFS: {:.1} LUFS, film {film:.1}",
+        loudness[0], loudness[1]
+    );
+    assert!((loudness[0] - loudness[1]).abs() <= 3.0, "{loudness:?}");
+    assert!(loudness.iter().all(|voice| (voice - film).abs() <= 3.0), "{loudness:?}, {film:.1}");
+}
+
+/// Integrated loudness by code that is not ours.
+fn lufs(channels: &[&[f32]]) -> f64 {
+    let mut meter =
+        ebur128::EbuR128::new(channels.len() as u32, RATE as u32, ebur128::Mode::I).unwrap();
+    meter.add_frames_planar_f32(channels).unwrap();
+    meter.loudness_global().unwrap()
+}
+
+#[test]
+fn off_is_bit_for_bit_what_was_captured() {
+    let mut noise = Noise::new(1);
+    let heard: Vec<f32> = (0..RATE).map(|_| noise.next()).collect();
+    let film = film(1);
+    let out = Client::new(Clean::OFF, place(0.0, [0.0; 2])).hear(&film, &heard);
+    assert!(out.iter().zip(&heard).all(|(out, heard)| out.to_bits() == heard.to_bits()));
+}
+
+#[test]
+fn a_microphone_that_hands_over_nonsense_does_no_lasting_harm() {
+    let film = film(8);
+    let place = place(5.0, [0.0; 2]);
+    let mut heard = with_floor(echo(&film, place));
+    for (at, sample) in heard[RATE..RATE + 4_800].iter_mut().enumerate() {
+        *sample = [f32::NAN, f32::INFINITY, -1e30, 1e30][at % 4];
+    }
+    let (said, _) = sentences(0, -26.0);
+    let heard = [heard[..4 * RATE].to_vec(), sum(&heard[4 * RATE..], &said)].concat();
+    let out = Client::new(CLEAR, place).hear(&film, &heard);
+    assert!(out.iter().all(|sample| sample.is_finite() && sample.abs() <= 4.0));
+    let (like, _) = likeness(&said[RATE..4 * RATE], &out[5 * RATE..8 * RATE]);
+    assert!(like > 0.8, "{like:.3}");
+}
