@@ -15,12 +15,15 @@ use auralync::format::Format;
 use auralync::playout::jitter::Jitter;
 use auralync::playout::{BLOCK, Playout};
 use auralync::recv::speaker;
+use auralync::recv::talk::clean::Cleaner;
+use auralync::recv::talk::clean::far_end::Output;
 use auralync::secure::Key;
 use auralync::secure::keyring::{Kind, StreamSeal};
 use auralync::secure::seal::Opener;
 use auralync::send::fanout::{Log, Outbox};
 use auralync::sound::limiter::Limiter;
 use auralync::sound::rate::RateConverter;
+use auralync::talking::Clean;
 use auralync::wire::{
     AudioFrame, AudioHeader, Deframer, Frame, Limits, MAX_AUDIO_PAYLOAD, SEAL, SealedHeader,
 };
@@ -242,6 +245,34 @@ fn limit_a_block_of_peak(bencher: Bencher<'_, '_>, peak: f64) {
     bencher.counter(ItemsCount::new(BLOCK)).bench_local(|| {
         block.copy_from_slice(&loud);
         limiter.process(black_box(&mut block));
+    });
+}
+
+/// A voice during a film, 10 ms of it: echo, noise and gain. A core has 10 ms for it.
+#[divan::bench]
+fn clean_a_microphone(bencher: Bencher<'_, '_>) {
+    let (mut cleaner, outputs) = Cleaner::new(Clean::ALL);
+    let (mut overheard, played) = capture::ring(STEREO, Arc::default());
+    assert!(outputs.send(Output::Plugged { played, format: STEREO }).is_ok());
+    let mut random = 1_u32;
+    let mut noise = move || {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (random >> 8) as f32 / 8_388_608.0 - 1.0
+    };
+    let film: Vec<f32> = (0..2 * PERIOD).map(|_| 0.2 * noise()).collect();
+    let heard: Vec<f32> =
+        film.chunks_exact(2).map(|frame| 0.5 * frame[0] + 0.3 * frame[1]).collect();
+    let mut now_us = START_US;
+    let mut position = 0;
+    bencher.bench_local(|| {
+        overheard.on_input(&film, now_us + 20_000, now_us + 10_000);
+        cleaner.hear_output();
+        let header = AudioHeader { captured_us: now_us, ..audio_header(PERIOD, position) };
+        let mut clean = cleaner.clean(header, black_box(&heard), 1.0).1.to_vec();
+        cleaner.set_gain(&mut clean);
+        now_us += 10_000;
+        position += PERIOD as u64;
+        clean
     });
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn talker(room: &Room, server: &RoomServer, flags: &[&str]) -> Progra
 }
 
 /// What espeak-ng says of it, as a WAV file.
-fn speech(room: &Room, name: &str, text: &str) -> PathBuf {
+pub(crate) fn speech(room: &Room, name: &str, text: &str) -> PathBuf {
     let path = room.path(name);
     let done = Command::new("espeak-ng").arg("-w").arg(&path).arg(text).status();
     assert!(done.expect("run scripts/setup.sh sound, which installs espeak-ng").success());
@@ -177,7 +177,7 @@ fn assert_alike(played: &[f32], heard: &[f32], what: &str) {
     assert!(found.len() > 5 && like > 0.95 && (0.85..1.15).contains(&gain), "{what}: {found:?}");
 }
 
-fn resampled(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
+pub(crate) fn resampled(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
     let frames = samples.len() as u64 * u64::from(to) / u64::from(from);
     let at = |frame: u64| {
         let place = frame as f64 * f64::from(from) / f64::from(to);
