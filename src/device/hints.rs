@@ -98,6 +98,21 @@ pub fn silent_microphone(system: System, another: &str) -> String {
     )
 }
 
+/// What a person should know of a microphone that delivers no more than a telephone does: a Bluetooth
+/// headset, which plays no better meanwhile. `another` is how another one is chosen.
+#[must_use]
+pub fn telephone_microphone(name: &str, rate_hz: u32, another: &str) -> Option<String> {
+    /// What Bluetooth's wide band speech has, in Hz.
+    const TELEPHONE_HZ: u32 = 16_000;
+    (rate_hz <= TELEPHONE_HZ).then(|| {
+        format!(
+            "“{name}” hears no better than a telephone ({rate_hz} Hz). If it is in a Bluetooth headset, \
+             that also plays no better while its microphone is open: {another} takes another \
+             microphone, and the headset sounds whole again"
+        )
+    })
+}
+
 /// What to do when the system forbids the use of a device.
 #[must_use]
 pub fn permission(system: System) -> &'static str {
@@ -113,5 +128,17 @@ pub fn permission(system: System) -> &'static str {
             "Start it as the user who is logged in at the screen, or add this user to the group \
              “audio” and log in again"
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_microphone_like_a_telephones_is_worth_a_word() {
+        let hint = |rate_hz| telephone_microphone("Headset", rate_hz, "--mic NAME");
+        assert!(hint(8_000).is_some() && hint(16_000).is_some_and(|hint| hint.contains("Headset")));
+        assert_eq!((hint(32_000), hint(48_000)), (None, None));
     }
 }

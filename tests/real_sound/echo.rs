@@ -100,7 +100,7 @@ fn track_of(folder: &Path, name: &str) -> Vec<f32> {
 }
 
 /// What a WAV file holds, interleaved, its rate and channels.
-fn samples_of(path: &Path) -> (Vec<f32>, u32, usize) {
+pub(crate) fn samples_of(path: &Path) -> (Vec<f32>, u32, usize) {
     let mut file = hound::WavReader::open(path).unwrap();
     let spec = file.spec();
     let samples = match spec.sample_format {

@@ -35,6 +35,7 @@ impl KeepMicrophone {
     /// Runs until `shutdown`.
     pub(crate) fn run(self, shutdown: &Shutdown) {
         let mut hint = SilenceHint::default();
+        let mut told_of_rate = false;
         keep(shutdown, |said| {
             if !self.is_wanted(shutdown) {
                 return Ok(None);
@@ -50,6 +51,11 @@ impl KeepMicrophone {
                 info!("you can be heard again, through “{name}”");
             } else {
                 info!("you can be heard, through “{name}”");
+            }
+            let rate_hz = microphone.format().sample_rate;
+            let telephone = hints::telephone_microphone(name, rate_hz, "--mic NAME");
+            if let Some(hint) = telephone.filter(|_| !std::mem::replace(&mut told_of_rate, true)) {
+                warn!("{hint}");
             }
             let why = self.watch(&microphone, &stream, default.as_deref(), &mut hint, shutdown);
             self.talking.set_microphone(false);

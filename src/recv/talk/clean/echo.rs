@@ -62,7 +62,7 @@ impl EchoCanceller {
         heard: &mut [f32],
         mut read: impl FnMut(usize, &mut [Vec<f32>]) -> bool,
     ) {
-        let is_playing = read(0, &mut self.played);
+        let mut is_playing = read(0, &mut self.played);
         if is_playing {
             mix(&self.played, &mut self.mixed);
             self.finder.take(heard, &self.mixed);
@@ -74,7 +74,7 @@ impl EchoCanceller {
             }
         }
         if self.begins > 0 && is_playing {
-            read(self.begins, &mut self.played);
+            is_playing = read(self.begins, &mut self.played);
         }
         if !is_playing {
             self.played.iter_mut().for_each(|channel| channel.fill(0.0));

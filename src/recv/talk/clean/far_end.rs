@@ -191,5 +191,121 @@ fn taps() -> Vec<[f32; 2 * TAPS as usize]> {
         let sinc = if away.abs() < 1e-9 { 1.0 } else { turn.sin() / turn };
         (sinc * window) as f32
     };
-    (0..PLACES).map(|place| std::array::from_fn(|at| tap(place, at as i64))).collect()
+    let taps_of = |place: usize| -> [f32; 2 * TAPS as usize] {
+        let taps: [f32; 2 * TAPS as usize] = std::array::from_fn(|at| tap(place, at as i64));
+        // What does not change is read as it is, at every place.
+        let sum: f32 = taps.iter().sum();
+        taps.map(|tap| tap / sum)
+    };
+    (0..PLACES).map(taps_of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::capture::{Capture, ring};
+
+    /// How long after its callback an output is heard, in µs.
+    const LATENCY_US: u64 = 30_000;
+
+    /// A ramp that says when it is heard: a sample is its time in seconds.
+    struct Card {
+        format: Format,
+        tap: Capture,
+        frames: u64,
+    }
+
+    impl Card {
+        fn plug(outputs: &SyncSender<Output>, sample_rate: u32, channels: u16) -> Self {
+            let format = Format { sample_rate, channels };
+            let (tap, played) = ring(format, Arc::default());
+            outputs.send(Output::Plugged { played, format }).unwrap();
+            Self { format, tap, frames: 0 }
+        }
+
+        /// Callbacks of 256 frames until `until_us`.
+        fn play(&mut self, until_us: u64) {
+            loop {
+                let came_us = self.format.micros(self.frames) as u64 + 1_000_000;
+                if came_us > until_us {
+                    return;
+                }
+                let heard_us = came_us + LATENCY_US;
+                let channels = usize::from(self.format.channels);
+                let samples: Vec<f32> = (0..256 * channels as u64)
+                    .map(|at| {
+                        let after_us = self.format.micros(self.frames + at / channels as u64);
+                        ((after_us + LATENCY_US as f64) / 1e6) as f32
+                    })
+                    .collect();
+                self.tap.on_input(&samples, heard_us, came_us);
+                self.frames += 256;
+            }
+        }
+    }
+
+    fn chunk() -> Vec<Vec<f32>> {
+        vec![vec![0.0; CHUNK]; 2]
+    }
+
+    #[test]
+    fn what_was_heard_at_a_time_is_read_whatever_the_cards_rate_and_channels() {
+        for (rate, channels) in [(44_100, 2), (48_000, 1), (96_000, 6)] {
+            let (mut far, outputs) = FarEnd::new();
+            let mut card = Card::plug(&outputs, rate, channels);
+            let mut out = chunk();
+            for chunk in 0..100_u64 {
+                let at_us = 1_500_000 + chunk * 10_000;
+                card.play(at_us + 15_000);
+                far.take();
+                assert!(far.go_to(at_us) && far.read(0, &mut out), "{rate} Hz, chunk {chunk}");
+                let margin = MARGIN as f64 / 48_000.0;
+                let expected = (at_us - 1_000_000) as f64 / 1e6 + margin;
+                for (at, (left, right)) in out[0].iter().zip(&out[1]).enumerate() {
+                    let off = f64::from(*left) - expected - at as f64 / 48_000.0;
+                    assert!(off.abs() < 1e-4, "{rate} Hz, {at}: off by {off} s");
+                    assert!((left - right).abs() < 1e-6);
+                }
+                assert!(far.read(48, &mut out));
+                assert!((f64::from(out[0][0]) - expected + 1e-3).abs() < 1e-4, "1 ms before");
+            }
+        }
+    }
+
+    #[test]
+    fn without_an_output_or_before_its_clock_is_known_nothing_is_read() {
+        let (mut far, outputs) = FarEnd::new();
+        far.take();
+        assert!(!far.go_to(5_000_000) && !far.read(0, &mut chunk()));
+        let mut card = Card::plug(&outputs, 48_000, 2);
+        card.play(1_020_000);
+        far.take();
+        assert!(!far.go_to(1_010_000));
+        card.play(2_000_000);
+        far.take();
+        assert!(far.go_to(1_990_000) && far.read(0, &mut chunk()));
+        assert!(!far.read(48_000 * 3, &mut chunk()), "longer ago than is kept");
+        assert!(far.go_to(9_000_000) && !far.read(0, &mut chunk()), "not played yet");
+        outputs.send(Output::Lost).unwrap();
+        far.take();
+        assert!(!far.go_to(1_990_000));
+    }
+
+    #[test]
+    fn what_a_full_ring_lost_leaves_silence_of_its_length() {
+        let (mut far, outputs) = FarEnd::new();
+        let mut card = Card::plug(&outputs, 48_000, 2);
+        card.play(1_300_000);
+        far.take();
+        // Two seconds in which nobody looked: the ring holds half a second.
+        card.play(3_300_000);
+        far.take();
+        card.play(3_400_000);
+        far.take();
+        let mut out = chunk();
+        assert!(far.go_to(3_390_000) && far.read(0, &mut out));
+        assert!((f64::from(out[0][0]) - 2.393).abs() < 1e-4, "{}", out[0][0]);
+    }
 }

@@ -168,3 +168,47 @@ impl Thinned {
         self.samples.iter().skip(WINDOW - count).copied().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers without a pattern.
+    fn noise(count: usize) -> Vec<f32> {
+        let mut state = 1_u32;
+        let next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((state >> 8) as f32 / 8_388_608.0 - 1.0) * 0.1
+        };
+        (0..count).map(next).collect()
+    }
+
+    #[test]
+    fn a_delay_is_found_within_a_second_and_to_a_millisecond() {
+        let played = noise(96_000);
+        for delay in [0, 480, 4_800, 12_345, 15_000] {
+            let mut finder = DelayFinder::new();
+            let heard: Vec<f32> = (0..played.len())
+                .map(|at| if at < delay { 0.0 } else { played[at - delay] })
+                .collect();
+            for (heard, played) in heard.chunks(480).zip(played.chunks(480)) {
+                finder.take(heard, played);
+            }
+            let found = finder.found().expect("an echo is there");
+            assert!(found.abs_diff(delay) <= 48, "{delay}: {found}");
+        }
+    }
+
+    #[test]
+    fn where_nothing_comes_back_nothing_is_found() {
+        let sound = noise(192_000);
+        let (played, voice) = sound.split_at(96_000);
+        for heard in [voice.to_vec(), vec![0.0; 96_000]] {
+            let mut finder = DelayFinder::new();
+            for (heard, played) in heard.chunks(480).zip(played.chunks(480)) {
+                finder.take(heard, played);
+            }
+            assert_eq!(finder.found(), None);
+        }
+    }
+}
