@@ -12,7 +12,7 @@ use crate::sound::ramp::Ramp;
 
 /// What speech is made of lies between the first and the last of these, in Hz: from the voice of a man to the
 /// hiss of an s. Narrower bands would find it better beside music, and follow it later.
-const EDGES_HZ: [f64; 6] = [140.0, 300.0, 600.0, 1_200.0, 2_400.0, 6_000.0];
+const EDGES_HZ: [f64; 6] = [100.0, 280.0, 600.0, 1_300.0, 3_000.0, 9_000.0];
 const BANDS: usize = EDGES_HZ.len() - 1;
 
 /// How narrowly a band is looked at: an octave.
@@ -20,16 +20,16 @@ const LOOK_Q: f64 = 1.4;
 
 /// For so long sound is compared, in s: longer than noise takes to look like a middle by chance, and shorter than a
 /// syllable.
-const COMPARED_S: f64 = 0.040;
+const COMPARED_S: f64 = 0.030;
 
 /// How fast a band follows, in s: up in time for a consonant, and down without a tremble.
-const RISES_S: f64 = 0.008;
+const RISES_S: f64 = 0.004;
 const FALLS_S: f64 = 0.080;
 
 /// The share of the middle that is no side's, where raising it begins, and where it is raised in full. What has
 /// nothing to do with each other on both sides stays below the first but for moments.
-const BEGINS: f64 = 0.40;
-const IN_FULL: f64 = 0.70;
+const BEGINS: f64 = 0.35;
+const IN_FULL: f64 = 0.60;
 
 /// Below this mean square, −100 dBFS, there is nothing to compare.
 const NOTHING: f64 = 1e-10;

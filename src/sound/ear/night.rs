@@ -14,8 +14,9 @@ use crate::sound::ramp::Ramp;
 /// What is as loud as this stays as loud, in LUFS: about where films and broadcasts have their speech.
 const MIDDLE_LUFS: f64 = -24.0;
 
-/// Of each decibel by which it is louder or softer, so much is taken off: 20 LU become 7.
-const TAKEN: f64 = 0.66;
+/// Of each decibel by which it is louder or softer, so much is taken off: 20 LU become 5, and what the gain is too slow
+/// for is beside that.
+const TAKEN: f64 = 0.75;
 
 /// The gain is never more or less than this, in dB: more would make a noise of what is nearly silent.
 pub(super) const MOST_DB: f64 = 15.0;
@@ -30,10 +31,16 @@ const SUDDEN_S: f64 = 0.030;
 /// What is suddenly loud is what should be softer than it is by more than this, in dB. Syllables do not reach it.
 const SUDDEN_DB: f64 = 5.0;
 
-/// How fast the gain moves at most, in dB per s.
-pub(super) const UP_DB_PER_S: f64 = 4.0;
+/// How fast the gain moves at most, in dB per s: up, while it may be only a pause that is soft, and when it was soft for
+/// longer than people pause between two sentences; down; and down where something is suddenly loud.
+const PAUSE_DB_PER_S: f64 = 2.0;
+pub(super) const UP_DB_PER_S: f64 = 8.0;
+const PAUSE_S: f64 = 1.0;
 pub(super) const DOWN_DB_PER_S: f64 = 20.0;
 pub(super) const SUDDEN_DB_PER_S: f64 = 60.0;
+
+/// Sound is soft where it should be louder by more than this, in dB.
+const SOFT_DB: f64 = 0.5;
 
 /// Near where it should be the gain goes this share of the way in a second, at most: it comes to rest without a jolt.
 const NEARS_PER_S: f64 = 4.0;
@@ -54,6 +61,8 @@ pub(super) struct Night {
     measured: f64,
     sudden: f64,
     gain_db: f64,
+    /// How many steps it has been soft for.
+    soft: f64,
     /// The gain as a factor, and by how much more it is with each frame.
     gain: f64,
     change: f64,
@@ -74,6 +83,7 @@ impl Night {
             measured: 0.0,
             sudden: 0.0,
             gain_db: 0.0,
+            soft: 0.0,
             gain: 1.0,
             change: 0.0,
         }
@@ -96,7 +106,7 @@ impl Night {
     fn forget(&mut self) {
         self.ears.iter_mut().for_each(|(ear, _)| *ear = Weighting::default());
         (self.frames, self.energy, self.measured, self.sudden) = (0, 0.0, 0.0, 0.0);
-        (self.gain_db, self.gain, self.change) = (0.0, 1.0, 0.0);
+        (self.gain_db, self.soft, self.gain, self.change) = (0.0, 0.0, 1.0, 0.0);
     }
 
     pub(super) fn process(&mut self, samples: &mut [f32]) {
@@ -133,16 +143,21 @@ impl Night {
     }
 
     /// How fast the gain moves now, in dB per s.
-    fn moved_db(&self) -> f64 {
+    fn moved_db(&mut self) -> f64 {
         let (measured, sudden) = (lufs(self.measured), lufs(self.sudden));
         if wanted_db(sudden) < self.gain_db - SUDDEN_DB {
+            self.soft = 0.0;
             return -SUDDEN_DB_PER_S;
         }
-        if measured < SILENCE_LUFS {
+        // Between two words, too: what was measured until then says nothing of what comes.
+        if measured.min(sudden) < SILENCE_LUFS {
             return 0.0;
         }
         let way_db = wanted_db(measured) - self.gain_db;
-        (way_db * NEARS_PER_S).clamp(-DOWN_DB_PER_S, UP_DB_PER_S)
+        self.soft = if way_db > SOFT_DB { self.soft + 1.0 } else { 0.0 };
+        let is_pause = self.soft < PAUSE_S * STEPS_PER_S;
+        let up = if is_pause { PAUSE_DB_PER_S } else { UP_DB_PER_S };
+        (way_db * NEARS_PER_S).clamp(-DOWN_DB_PER_S, up)
     }
 
     /// The gain now, in dB.
