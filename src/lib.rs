@@ -121,3 +121,4 @@ pub use recv::Client;
 pub use send::Server;
 #[doc(hidden)]
 pub use shutdown::Shutdown;
+pub use sound::ear::Hearing;

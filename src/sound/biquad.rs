@@ -36,7 +36,11 @@ impl Biquad {
         let bend = 2.0 * a.sqrt() * sin * FRAC_1_SQRT_2;
         let (more, less) = (a + 1.0, a - 1.0);
         Self::scaled(
-            [a * (more - less * cos + bend), side * 2.0 * a * (less - more * cos), a * (more - less * cos - bend)],
+            [
+                a * (more - less * cos + bend),
+                side * 2.0 * a * (less - more * cos),
+                a * (more - less * cos - bend),
+            ],
             [more + less * cos + bend, side * -2.0 * (less + more * cos), more + less * cos - bend],
         )
     }
@@ -127,7 +131,10 @@ mod tests {
                 (&high, 18_000.0, db),
             ] {
                 let gain = gain_db(filter, hz, rate);
-                assert!((gain - expected).abs() < 0.3, "{hz} Hz: {gain:.2} dB instead of {expected}");
+                assert!(
+                    (gain - expected).abs() < 0.3,
+                    "{hz} Hz: {gain:.2} dB instead of {expected}"
+                );
             }
         }
     }
@@ -145,7 +152,9 @@ mod tests {
         let mut memory = Memory::default();
         memory.next(&filter, 1.0);
         for _ in 0..10_000 {
-            (0..100).for_each(|_| drop(memory.next(&filter, 0.0)));
+            (0..100).for_each(|_| {
+                memory.next(&filter, 0.0);
+            });
             memory.calm();
         }
         assert_eq!(memory.0, [0.0; 2]);

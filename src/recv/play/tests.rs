@@ -2,13 +2,14 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::recv::speaker::{self, Speaker};
+use crate::sound::ear::Hearing;
 
 const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
 
 /// Frames that the card asks for at once: 10 ms.
 const PERIOD: usize = 480;
 
-const NO_WISHES: Wishes = Wishes { volume_percent: 100, trim_ms: 0 };
+const NO_WISHES: Wishes = Wishes { volume_percent: 100, trim_ms: 0, hearing: Hearing::NONE };
 
 /// A player, and what has not reached it yet.
 struct Bench {

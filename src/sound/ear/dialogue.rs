@@ -115,9 +115,7 @@ impl Dialogue {
             channels: usize::from(layout.channels()),
             middle: Middle::of(layout),
             amount: Ramp::new(0.0, glide(GLIDE_S, rate)),
-            edges: EDGES_HZ.map(|hz| {
-                (1.0 - (-std::f64::consts::TAU * hz / rate).exp(), 0.0)
-            }),
+            edges: EDGES_HZ.map(|hz| (1.0 - (-std::f64::consts::TAU * hz / rate).exp(), 0.0)),
             high_pass: Biquad::high_pass(EDGES_HZ[0], rate),
             passed: Default::default(),
             bands,

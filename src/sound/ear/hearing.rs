@@ -58,10 +58,14 @@ impl Control {
 }
 
 impl Hearing {
+    /// Sound as it comes.
+    pub const NONE: Self =
+        Self { dialogue_db: 0, night: false, mono: false, balance: 0, bass_db: 0, treble_db: 0 };
+
     /// Whether sound is to be as it comes.
     #[must_use]
     pub fn is_off(&self) -> bool {
-        *self == Self::default()
+        *self == Self::NONE
     }
 
     /// Whether each number is within its range.
@@ -86,9 +90,7 @@ impl Hearing {
     /// With one control moved by a step, as a key does.
     #[must_use]
     pub fn turned(mut self, control: Control, is_more: bool) -> Self {
-        let step = |value: i8, size: i8| {
-            value.saturating_add(if is_more { size } else { -size })
-        };
+        let step = |value: i8, size: i8| value.saturating_add(if is_more { size } else { -size });
         match control {
             Control::Dialogue => self.dialogue_db = step(self.dialogue_db, STEP_DB),
             Control::Night => self.night = is_more,
@@ -115,6 +117,20 @@ impl Hearing {
             Control::Bass => db("bass", self.bass_db),
             Control::Treble => db("treble", self.treble_db),
         }
+    }
+
+    /// What a control is set to, in words, whatever that is.
+    #[must_use]
+    pub fn shows(&self, control: Control) -> String {
+        let off = match control {
+            Control::Dialogue => "dialogue 0 dB",
+            Control::Night => "night off",
+            Control::Mono => "mono off",
+            Control::Balance => "balance even",
+            Control::Bass => "bass 0 dB",
+            Control::Treble => "treble 0 dB",
+        };
+        self.says(control).unwrap_or_else(|| off.to_owned())
     }
 
     /// What is not as it comes, in words, in the order of [`Control::ALL`].

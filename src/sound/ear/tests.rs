@@ -9,20 +9,13 @@ mod nights;
 const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
 
 /// Everything on.
-const ALL: Hearing = Hearing {
-    dialogue_db: 6,
-    night: true,
-    mono: true,
-    balance: -50,
-    bass_db: 6,
-    treble_db: -6,
-};
+const ALL: Hearing =
+    Hearing { dialogue_db: 6, night: true, mono: true, balance: -50, bass_db: 6, treble_db: -6 };
 
 /// Each thing on by itself.
 fn each() -> [Hearing; 6] {
-    Control::ALL.map(|control| {
-        (0..3).fold(Hearing::default(), |hearing, _| hearing.turned(control, true))
-    })
+    Control::ALL
+        .map(|control| (0..3).fold(Hearing::default(), |hearing, _| hearing.turned(control, true)))
 }
 
 /// So many frames of two tones that differ between the channels.

@@ -42,8 +42,9 @@ impl Film {
     fn heard(&self, ear: &mut Ear, way: f32) -> Vec<f32> {
         let [left, right] = &self.beside;
         let frames = self.said.iter().zip(left).zip(right);
-        let mut film: Vec<f32> =
-            frames.flat_map(|((said, left), right)| [way * said + left, way * said + right]).collect();
+        let mut film: Vec<f32> = frames
+            .flat_map(|((said, left), right)| [way * said + left, way * said + right])
+            .collect();
         film.chunks_mut(2 * 500).for_each(|piece| ear.process(piece));
         film
     }
@@ -63,8 +64,9 @@ impl Film {
         let (said, beside) = (halves(-1.0), halves(1.0));
         let [left, right] = &self.beside;
         let before: Vec<f32> = left.iter().zip(right).flat_map(|(l, r)| [*l, *r]).collect();
-        let difference =
-            |both: &[f32]| -> Vec<f32> { both.chunks(2).map(|frame| frame[0] - frame[1]).collect() };
+        let difference = |both: &[f32]| -> Vec<f32> {
+            both.chunks(2).map(|frame| frame[0] - frame[1]).collect()
+        };
         [
             db(power(&said) / power(&self.said)),
             db(power(&beside) / power(&before)),
@@ -115,7 +117,9 @@ fn chords(frames: usize, seed: u64) -> Vec<f32> {
             let sum: f32 = tones
                 .iter()
                 .zip(&turns)
-                .map(|(hz, turn)| (std::f32::consts::TAU * hz * t + turn).sin() * 200.0 / (200.0 + hz))
+                .map(|(hz, turn)| {
+                    (std::f32::consts::TAU * hz * t + turn).sin() * 200.0 / (200.0 + hz)
+                })
                 .sum();
             out.push(sum * (1.0 - t) * (n as f32 / 500.0).min(1.0));
         }

@@ -4,18 +4,20 @@ use ebur128::{EbuR128, Mode};
 
 use super::*;
 
-/// A scene of so many seconds at so many LUFS: a dozen tones and noise, as loud as syllables are, several times a second.
+/// A scene of so many seconds at so many LUFS: a few tones and noise, as loud as syllables are, several times a second.
 fn scene(lufs: f64, seconds: f64, seed: u64) -> Vec<f32> {
     let mut next = white(seed);
     let frames = (seconds * 48e3) as usize;
     let sound: Vec<f32> = (0..frames)
         .flat_map(|n| {
             let t = n as f64 / 48e3;
-            let tones: f64 = (1..=12)
-                .map(|k| (std::f64::consts::TAU * 110.0 * f64::from(k) * t + f64::from(k * k)).sin())
+            let tones: f64 = (1..=4)
+                .map(|k| {
+                    (std::f64::consts::TAU * 220.0 * f64::from(k) * t + f64::from(k * k)).sin()
+                })
                 .sum();
             let swell = 0.6 + 0.4 * (std::f64::consts::TAU * 3.0 * t).sin();
-            let sample = ((tones + f64::from(next())) * swell / 20.0) as f32;
+            let sample = ((tones + f64::from(next())) * swell / 10.0) as f32;
             [sample; 2]
         })
         .collect();
@@ -57,13 +59,15 @@ fn by_night(sound: &[f32]) -> (Vec<f32>, Vec<f64>) {
 
 #[test]
 fn a_night_keeps_20_lu_of_range_within_8() {
-    for (loud, seconds) in [(-16.0, 20.0), (-20.0, 20.0), (-24.0, 30.0), (-20.0, 15.0)] {
-        let film: Vec<f32> = (0..6)
+    for (loud, seconds) in [(-16.0, 20.0), (-24.0, 20.0), (-20.0, 15.0)] {
+        let film: Vec<f32> = (0..4)
             .flat_map(|n| scene(if n % 2 == 0 { loud } else { loud - 20.0 }, seconds, n))
             .collect();
         let (night, _) = by_night(&film);
         let (before, after) = (range_lu(&film), range_lu(&night));
-        println!("scenes of {seconds} s at {loud} LUFS and 20 LU less: {before:.1} LU, by night {after:.1} LU");
+        println!(
+            "scenes of {seconds} s at {loud} LUFS and 20 LU less: {before:.1} LU, by night {after:.1} LU"
+        );
         assert!(before > 19.0 && after <= 8.0, "{before:.1} LU, {after:.1} LU");
     }
 }
@@ -97,9 +101,8 @@ fn within_a_scene_the_gain_stands_nearly_still() {
 
 #[test]
 fn what_is_beside_speech_does_not_come_up_between_two_sentences() {
-    let film: Vec<f32> = (0..10)
-        .flat_map(|n| [scene(-22.0, 2.0, n), scene(-45.0, 0.8, n)].concat())
-        .collect();
+    let film: Vec<f32> =
+        (0..10).flat_map(|n| [scene(-22.0, 2.0, n), scene(-45.0, 0.8, n)].concat()).collect();
     let (_, gains) = by_night(&film);
     let settled = &gains[8_000..];
     let most = settled.iter().copied().fold(f64::MIN, f64::max);
