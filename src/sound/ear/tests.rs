@@ -5,6 +5,7 @@ use super::*;
 #[cfg(target_os = "linux")] // Where setup.sh can install espeak-ng.
 mod film;
 mod nights;
+mod vector;
 
 const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
 
