@@ -16,7 +16,8 @@ fn loudness(recorder: &Recorder) -> [f32; 2] {
     let from = recorder.seconds();
     wait_until("enough is recorded", || recorder.seconds() > from + LOOKED_S);
     let played = recorder.played(EAR1, from);
-    [played.left, played.right].map(|side| side.iter().fold(0.0, |most, sample| most.max(sample.abs())))
+    [played.left, played.right]
+        .map(|side| side.iter().fold(0.0_f32, |most, sample| most.max(sample.abs())))
 }
 
 fn wait_for_sides(recorder: &Recorder, what: &str, wanted: impl Fn([f32; 2]) -> bool) {

@@ -8,8 +8,11 @@ pub(crate) const RATE: usize = 48_000;
 /// What espeak-ng says in a voice of its own, such as `en`, in one channel at [`RATE`].
 pub(crate) fn espeak(voice: &str, text: &str) -> Vec<f32> {
     let out = Command::new("espeak-ng").args(["-v", voice, "--stdout", text]).output();
-    let wav =
-        out.expect("espeak-ng is needed: run scripts/setup.sh sound, which installs it").stdout;
+    let wav = out
+        .unwrap_or_else(|e| {
+            panic!("espeak-ng is needed: {e}. Run scripts/setup.sh sound, which installs it")
+        })
+        .stdout;
     // A plain WAV of 16 bits, mono, at 22,050 Hz, behind a header of 44 bytes.
     assert_eq!(&wav[24..28], 22_050_u32.to_le_bytes(), "espeak-ng's rate");
     let samples: Vec<f32> = wav[44..]
