@@ -74,7 +74,7 @@ impl Hearing {
         *self == self.within()
     }
 
-    /// The same with each number within its range.
+    /// With each number that is beyond its range at the end of that.
     #[must_use]
     pub fn within(self) -> Self {
         let tone = |db: i8| db.clamp(-MOST_TONE_DB, MOST_TONE_DB);
