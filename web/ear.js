@@ -87,23 +87,26 @@ class Ramp {
 class Biquad {
 	#one = 0;
 	#two = 0;
-	#c;
+	#b0 = 0;
+	#b1 = 0;
+	#b2 = 0;
+	#a1 = 0;
+	#a2 = 0;
 	/** @param {Page.Coefficients} coefficients */
 	constructor(coefficients) {
-		this.#c = coefficients;
+		this.become(coefficients);
 	}
 
 	/** @param {Page.Coefficients} coefficients */
 	become(coefficients) {
-		this.#c = coefficients;
+		[this.#b0, this.#b1, this.#b2, this.#a1, this.#a2] = coefficients;
 	}
 
 	/** @param {number} sample */
 	next(sample) {
-		const [b0, b1, b2, a1, a2] = this.#c;
-		const out = b0 * sample + this.#one;
-		this.#one = b1 * sample - a1 * out + this.#two;
-		this.#two = b2 * sample - a2 * out;
+		const out = this.#b0 * sample + this.#one;
+		this.#one = this.#b1 * sample - this.#a1 * out + this.#two;
+		this.#two = this.#b2 * sample - this.#a2 * out;
 		return out;
 	}
 
