@@ -19,6 +19,7 @@ use auralync::secure::Key;
 use auralync::secure::keyring::{Kind, StreamSeal};
 use auralync::secure::seal::Opener;
 use auralync::send::fanout::{Log, Outbox};
+use auralync::sound::ear::{Control, Ear, Hearing};
 use auralync::sound::limiter::Limiter;
 use auralync::sound::rate::RateConverter;
 use auralync::wire::{
@@ -242,6 +243,21 @@ fn limit_a_block_of_peak(bencher: Bencher<'_, '_>, peak: f64) {
     bencher.counter(ItemsCount::new(BLOCK)).bench_local(|| {
         block.copy_from_slice(&loud);
         limiter.process(black_box(&mut block));
+    });
+}
+
+/// Sound as one person wants to hear it: as it comes, and with everything on.
+#[divan::bench(args = [false, true])]
+fn make_a_block_as_an_ear_wants_it(bencher: Bencher<'_, '_>, is_on: bool) {
+    let mut ear = Ear::new(STEREO);
+    if is_on {
+        ear.set(Control::ALL.iter().fold(Hearing::NONE, |all, control| all.turned(*control, true)));
+    }
+    let sound = tone(BLOCK);
+    let mut block = sound.clone();
+    bencher.counter(ItemsCount::new(BLOCK)).bench_local(|| {
+        block.copy_from_slice(&sound);
+        ear.process(black_box(&mut block));
     });
 }
 
