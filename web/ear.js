@@ -65,6 +65,12 @@ class Ramp {
 		this.#step = (target - this.value) / this.steps;
 	}
 
+	/** Is there at once. */
+	arrive() {
+		this.value = this.target;
+		this.#left = 0;
+	}
+
 	/** @param {number} value */
 	restsAt(value) {
 		return this.#left === 0 && this.value === value;
@@ -218,6 +224,10 @@ class Dialogue {
 		this.amount.aim(10 ** (db / 20) - 1);
 	}
 
+	arrive() {
+		this.amount.arrive();
+	}
+
 	get rests() {
 		return this.amount.restsAt(0);
 	}
@@ -352,6 +362,10 @@ class Night {
 		this.amount.aim(isWanted ? 1 : 0);
 	}
 
+	arrive() {
+		this.amount.arrive();
+	}
+
 	get rests() {
 		return this.amount.restsAt(0);
 	}
@@ -418,6 +432,11 @@ class Tone {
 		this.db.aim(db);
 	}
 
+	arrive() {
+		this.db.arrive();
+		for (const filter of this.#filters) filter.become(this.#make(this.db.value));
+	}
+
 	get rests() {
 		return this.db.restsAt(0) && this.#filters.every((filter) => filter.isBelow(FORGOTTEN));
 	}
@@ -459,6 +478,10 @@ class Sides {
 		this.mono.aim(mono ? 1 : 0);
 		this.left.aim(balance > 0 ? other : 1);
 		this.right.aim(balance < 0 ? other : 1);
+	}
+
+	arrive() {
+		for (const ramp of [this.mono, this.left, this.right]) ramp.arrive();
 	}
 
 	get rests() {
@@ -503,6 +526,11 @@ export class Ear {
 		this.#stages.bass.aim(hearing.bass);
 		this.#stages.treble.aim(hearing.treble);
 		this.#sides.aim(hearing);
+	}
+
+	/** What was set holds from the first sound on, with no glide before it. */
+	arrive() {
+		for (const stage of [...Object.values(this.#stages), this.#sides]) stage.arrive();
 	}
 
 	/**

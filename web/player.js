@@ -349,7 +349,9 @@ export class Player {
 		this.#ear ??= new fetched.Ear(this.context.sampleRate);
 		this.#raises = fetched.raises(wanted);
 		await this.#limit();
-		if (this.#hearing === hearing) this.#ear.set(wanted);
+		if (this.#hearing !== hearing) return;
+		this.#ear.set(wanted);
+		if (this.#next === null) this.#ear.arrive();
 	}
 
 	/** Bends what would be beyond full scale, where something may be. */

@@ -66,6 +66,14 @@ test('off sound passes as it is, and does so again once it has faded', () => {
 	assert.deepEqual(heardBy(ear, sound), sound);
 });
 
+test('what is set before the first sound holds at once', () => {
+	const ear = new Ear(48_000);
+	ear.set({...NONE, mono: true, balance: 100});
+	ear.arrive();
+	const [left, right] = ear.process([Float32Array.of(0.5), Float32Array.of(0.25)]);
+	assert.deepEqual([left[0], right[0]], [0, 0.375]);
+});
+
 test('a stream of one channel has two sides where one is turned down', () => {
 	const ear = new Ear(48_000);
 	ear.set({...NONE, balance: -100});
