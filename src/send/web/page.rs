@@ -44,6 +44,7 @@ pub const FILES: &[PageFile] = files![
     ("/channel.js", SCRIPT, "channel.js"),
     ("/clock.js", SCRIPT, "clock.js"),
     ("/datagram.js", SCRIPT, "datagram.js"),
+    ("/ear-filters.js", SCRIPT, "ear-filters.js"),
     ("/ear.js", SCRIPT, "ear.js"),
     ("/fetched.js", SCRIPT, "fetched.js"),
     ("/for-ears.js", SCRIPT, "for-ears.js"),
