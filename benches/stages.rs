@@ -21,6 +21,7 @@ use auralync::secure::Key;
 use auralync::secure::keyring::{Kind, StreamSeal};
 use auralync::secure::seal::Opener;
 use auralync::send::fanout::{Log, Outbox};
+use auralync::sound::ear::{Control, Ear, Hearing};
 use auralync::sound::limiter::Limiter;
 use auralync::sound::rate::RateConverter;
 use auralync::talking::Clean;
@@ -273,6 +274,21 @@ fn clean_a_microphone(bencher: Bencher<'_, '_>) {
         now_us += 10_000;
         position += PERIOD as u64;
         clean
+    });
+}
+
+/// Sound as one person wants to hear it: as it comes, and with everything on.
+#[divan::bench(args = [false, true])]
+fn make_a_block_as_an_ear_wants_it(bencher: Bencher<'_, '_>, is_on: bool) {
+    let mut ear = Ear::new(STEREO);
+    if is_on {
+        ear.set(Control::ALL.iter().fold(Hearing::NONE, |all, control| all.turned(*control, true)));
+    }
+    let sound = tone(BLOCK);
+    let mut block = sound.clone();
+    bencher.counter(ItemsCount::new(BLOCK)).bench_local(|| {
+        block.copy_from_slice(&sound);
+        ear.process(black_box(&mut block));
     });
 }
 

@@ -92,6 +92,10 @@ mod listener;
 #[doc(hidden)]
 pub mod outgoing;
 mod random;
+// What the unit tests hear spoken, too.
+#[cfg(all(test, target_os = "linux"))] // Where setup.sh can install espeak-ng.
+#[path = "../tests/support/espeak.rs"]
+mod espeak;
 // Where the unit tests keep files, too.
 #[cfg(test)]
 #[path = "../tests/support/scratch.rs"]
@@ -117,3 +121,4 @@ pub use recv::Client;
 pub use send::Server;
 #[doc(hidden)]
 pub use shutdown::Shutdown;
+pub use sound::ear::Hearing;

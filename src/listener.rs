@@ -18,8 +18,9 @@ use crate::recv::shown::{Now, Shown};
 use crate::recv::speaker::Speaker;
 use crate::recv::{Client, Pulled};
 use crate::secure::room::Link;
-use crate::settings::{ClientArgs, ClientSettings, parse};
+use crate::settings::{ClientArgs, ClientSettings, EarFlags, parse};
 use crate::shutdown::Shutdown;
+use crate::sound::ear::Hearing;
 use crate::sound::limiter::MAX_VOLUME;
 use crate::threads::{Priority, join, spawn};
 
@@ -46,6 +47,8 @@ pub struct ListenerOptions {
     pub volume_percent: Option<u16>,
     /// How much later than the others to play, in milliseconds, −5000 to 5000.
     pub delay_ms: Option<i32>,
+    /// How it is to sound for this listener alone, instead of what is remembered for the output.
+    pub hearing: Option<Hearing>,
     /// The link to a private room, as its server shows it. A room that was entered once on this computer, by any
     /// program of this user's, is remembered.
     pub link: Option<String>,
@@ -218,6 +221,11 @@ impl Listener {
         self.controls.set_volume(percent.min(MAX_VOLUME));
     }
 
+    /// Sets how it is to sound for this listener alone; a number beyond its range counts as the end of that.
+    pub fn set_hearing(&self, hearing: Hearing) {
+        self.controls.set_hearing(hearing);
+    }
+
     /// Waits until it has ended.
     ///
     /// # Errors
@@ -276,7 +284,8 @@ impl Told {
 /// What `auralync-client` would be asked to do.
 fn settings(server: &str, options: &ListenerOptions) -> Result<ClientSettings> {
     let usual = parse::<ClientArgs>(&["auralync-client".into()])?.settings()?;
-    let ListenerOptions { name, device, volume_percent, delay_ms, link, once } = options.clone();
+    let ListenerOptions { name, device, volume_percent, delay_ms, hearing, link, once } =
+        options.clone();
     if let Some(name) = &name {
         preset::check_name(name)?;
     }
@@ -293,6 +302,12 @@ fn settings(server: &str, options: &ListenerOptions) -> Result<ClientSettings> {
             format!("Choose {} to {farthest}", -farthest),
         ));
     }
+    if hearing.is_some_and(|hearing| !hearing.is_possible()) {
+        return Err(Error::usage(
+            "a listener cannot hear with numbers beyond their ranges",
+            "Choose 0 to 12 dB for dialogue, -12 to 12 dB for bass and treble, -100 to 100 for balance",
+        ));
+    }
     let wanted = (!server.is_empty()).then(|| Wanted::parse(server, None, usual.discovery));
     Ok(ClientSettings {
         wanted: wanted.transpose()?,
@@ -301,6 +316,7 @@ fn settings(server: &str, options: &ListenerOptions) -> Result<ClientSettings> {
         device,
         volume_percent: volume_percent.unwrap_or(usual.volume_percent),
         delay_ms,
+        hearing: hearing.map_or(usual.hearing, EarFlags::from),
         name: name.unwrap_or(usual.name.clone()),
         once,
         ..usual
@@ -344,6 +360,12 @@ mod tests {
         assert_eq!(all(&mut told, &now(true, 300.0, &[])), ["Connected"]);
     }
 
+    fn loud() -> Hearing {
+        let mut hearing = Hearing::NONE;
+        hearing.dialogue_db = 13;
+        hearing
+    }
+
     #[test]
     fn options_that_cannot_be_are_refused_with_what_can() {
         let refused = |change: fn(&mut ListenerOptions)| {
@@ -352,6 +374,7 @@ mod tests {
             settings("127.0.0.1", &options).unwrap_err().to_string()
         };
         assert!(refused(|o| o.volume_percent = Some(201)).contains("Choose 0 to 200"));
+        assert!(refused(|o| o.hearing = Some(loud())).contains("Choose 0 to 12 dB for dialogue"));
         assert!(refused(|o| o.delay_ms = Some(5_001)).contains("-5000 to 5000"));
         assert!(refused(|o| o.link = Some("http://x/#half".to_owned())).contains("whole link"));
         assert!(refused(|o| o.name = Some("a\nb".to_owned())).contains("name"));

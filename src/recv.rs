@@ -6,10 +6,12 @@ pub mod connect;
 pub(crate) mod controls;
 pub mod decode;
 pub mod dry;
+mod ears;
 pub mod fit;
 #[cfg(feature = "device")]
 mod keep_card;
 pub(crate) mod people;
+mod per_output;
 pub mod play;
 mod play_thread;
 mod pulled;

@@ -8,6 +8,7 @@ mod client;
 pub mod code;
 pub(crate) mod computer;
 pub mod ctl;
+mod ear;
 mod engine;
 pub mod link;
 mod refusal;
@@ -17,6 +18,7 @@ mod simulation;
 mod words;
 
 pub use client::{ClientArgs, ClientSettings, Output, Transport, join_mode};
+pub use ear::EarFlags;
 pub use engine::ServerEngine;
 pub use refusal::{parse, usage_error};
 pub use server::{EngineSettings, Readers, ServerArgs, ServerSettings};

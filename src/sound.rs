@@ -1,5 +1,7 @@
 //! Arithmetic on samples: rates, channels, loudness, limits. No socket, no clock, no thread.
 
+pub(crate) mod biquad;
+pub mod ear;
 pub mod limiter;
 pub mod loudness;
 pub mod mixdown;

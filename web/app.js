@@ -28,6 +28,7 @@ const wishes = {
 	trimMs: number(memory.get('trimMs'), -MOST_TRIM_MS, MOST_TRIM_MS, 0),
 	throughElement: memory.get('throughElement', isApplePhone) === true,
 	lessData: memory.get('lessData', false) === true,
+	hearing: memory.get('hearing'),
 	link,
 };
 
@@ -78,6 +79,16 @@ async function showPrivate() {
 	const shows = await import('./private.js').catch(() => null);
 	privately ??= shows?.showPrivate(link, again) ?? null;
 	privately?.show(listener);
+}
+
+/** What one person wants to hear: once somebody looks for it, or had something of it before. */
+async function showEars() {
+	const shows = await import('./for-ears.js').catch(() => null);
+	if (!shows || $('ears').querySelector('form')) return;
+	shows.showEars($('ears'), wishes.hearing, (hearing) => {
+		wish('hearing', hearing);
+		listener?.player.setHearing(hearing);
+	});
 }
 
 function again() {
@@ -162,6 +173,7 @@ document.querySelector('form')?.addEventListener('submit', (event) => {
 	event.preventDefault();
 	if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
 });
+$('ears').addEventListener('toggle', showEars);
 document.addEventListener('visibilitychange', () => {
 	if (!document.hidden) listener?.wake();
 });
@@ -179,4 +191,5 @@ const here = new URL('.', location.href);
 $('address').textContent = (here.host + here.pathname).replace(/\/$/, '');
 $('address').href = here.href;
 showWishes();
+if (wishes.hearing) showEars();
 if (link.isHalf) show();

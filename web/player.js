@@ -51,6 +51,15 @@ export class Player {
 	/** @type {Page.Limiter | null} */
 	#limiter = null;
 	#volume = 100;
+	/**
+	 * What makes sound as this person wants to hear it (ear.js), once that was wanted.
+	 * @type {import('./ear.js').Ear | null}
+	 */
+	#ear = null;
+	/** Whether that may make it louder. */
+	#raises = false;
+	/** @type {unknown} */
+	#hearing = null;
 	#analyser;
 	/** @type {HTMLAudioElement | null} */
 	#element = null;
@@ -95,7 +104,7 @@ export class Player {
 	 * @param {Page.Wishes} wishes
 	 * @param {() => void} onLater
 	 */
-	constructor({volume, trimMs, throughElement, patience}, onLater) {
+	constructor({volume, trimMs, throughElement, hearing, patience}, onLater) {
 		const context = new AudioContext({latencyHint: 'balanced'});
 		this.context = context;
 		this.#onLater = onLater;
@@ -110,6 +119,7 @@ export class Player {
 		this.#analyser.connect(throughElement ? this.#mediaElement() : context.destination);
 		this.#gain.gain.value = volume / 100;
 		this.setVolume(volume);
+		if (hearing) this.setHearing(hearing);
 		if (navigator.audioSession) navigator.audioSession.type = 'playback';
 		context.onstatechange = () => this.wake();
 		this.wake();
@@ -231,7 +241,7 @@ export class Player {
 		while (this.#next < furthest) {
 			const block = this.#block(this.#next, this.#next < latest);
 			if (!block) break;
-			this.#sink.play(this.#next, block);
+			this.#sink.play(this.#next, this.#ear ? this.#ear.process(block) : block);
 			this.#next += BLOCK;
 		}
 		if (!this.isPlaying) this.#next = null;
@@ -324,8 +334,31 @@ export class Player {
 	async setVolume(percent) {
 		this.#volume = percent;
 		this.#gain.gain.setTargetAtTime(percent / 100, this.context.currentTime, GLIDE_S);
-		const fetched = percent > 100 ? await import('./limiter.js').catch(() => null) : null;
-		const bends = this.#volume > 100;
+		await this.#limit();
+	}
+
+	/**
+	 * From here on sound is as one person wants to hear it; what was made ahead is heard as it was.
+	 * @param {unknown} hearing as it was kept
+	 */
+	async setHearing(hearing) {
+		this.#hearing = hearing;
+		const fetched = await import('./ear.js').catch(() => null);
+		if (!fetched || this.#hearing !== hearing) return;
+		const wanted = fetched.understood(hearing);
+		this.#ear ??= new fetched.Ear(this.context.sampleRate);
+		this.#raises = fetched.raises(wanted);
+		await this.#limit();
+		if (this.#hearing !== hearing) return;
+		this.#ear.set(wanted);
+		if (this.#next === null) this.#ear.arrive();
+	}
+
+	/** Bends what would be beyond full scale, where something may be. */
+	async #limit() {
+		const isLoud = () => this.#volume > 100 || this.#raises;
+		const fetched = isLoud() ? await import('./limiter.js').catch(() => null) : null;
+		const bends = isLoud();
 		if (bends === (this.#limiter !== null) || (bends && !fetched)) return;
 		this.#gain.disconnect();
 		this.#limiter?.output.disconnect();

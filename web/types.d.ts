@@ -186,6 +186,8 @@ declare namespace Page {
 
 	/** What a person wishes, and how they are known. */
 	interface Wishes {
+		/** What the ear's stage was kept at (ear.js), as it was kept. */
+		hearing?: unknown;
 		url: string;
 		id: string;
 		name: string;
@@ -310,6 +312,32 @@ declare namespace Page {
 		play(frame: number, channels: Channels): void;
 	}
 
+	/** How one person wants to hear. */
+	interface Hearing {
+		/** dB, 0 to 12. */
+		dialogue: number;
+		night: boolean;
+		mono: boolean;
+		/** −100 (left alone) to 100 (right alone). */
+		balance: number;
+		/** dB, −12 to 12. */
+		bass: number;
+		treble: number;
+	}
+
+	/** A number or a switch of that. */
+	interface EarControl {
+		label: string;
+		/** What a switch does. */
+		says?: string;
+		least?: number;
+		most?: number;
+		step?: number;
+	}
+
+	/** Of a filter of the second order: three of the numerator, two of the denominator. */
+	type Coefficients = [b0: number, b1: number, b2: number, a1: number, a2: number];
+
 	/** What keeps loud sound within full scale: where it goes in and comes out. */
 	interface Limiter {
 		input: AudioNode;
@@ -384,6 +412,7 @@ declare namespace Page {
 		copied: HTMLElement;
 		'come-in': HTMLElement;
 		'in-private': HTMLElement;
+		ears: HTMLDetailsElement;
 		'kept-link': HTMLElement;
 	}
 }

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
+use super::ears::Ears;
 use super::people::Room;
 use super::play::Wishes;
 use super::trim::Trim;
+use crate::sound::ear::Hearing;
 use crate::sound::limiter::MAX_VOLUME;
 use crate::status::Key;
 use crate::talking::Talking;
@@ -21,6 +23,7 @@ pub(crate) struct Controls {
     volume_percent: AtomicU16,
     deaf: AtomicBool,
     pub(super) trim: Trim,
+    pub(super) ears: Ears,
     /// The switches of a listener who talks.
     talking: Option<Arc<Talking>>,
     /// Whether the keyboard tells that a key is let go.
@@ -29,11 +32,17 @@ pub(crate) struct Controls {
 }
 
 impl Controls {
-    pub(super) fn new(volume_percent: u16, trim: Trim, talking: Option<Arc<Talking>>) -> Self {
+    pub(super) fn new(
+        volume_percent: u16,
+        trim: Trim,
+        ears: Ears,
+        talking: Option<Arc<Talking>>,
+    ) -> Self {
         Self {
             volume_percent: volume_percent.into(),
             deaf: false.into(),
             trim,
+            ears,
             talking,
             tells_release: false.into(),
             room: Arc::default(),
@@ -71,7 +80,29 @@ impl Controls {
 
     /// What the player is to do.
     pub(super) fn wishes(&self) -> Wishes {
-        Wishes { volume_percent: self.volume_percent(), trim_ms: self.trim.ms() }
+        Wishes {
+            volume_percent: self.volume_percent(),
+            trim_ms: self.trim.ms(),
+            hearing: self.ears.hearing(),
+        }
+    }
+
+    /// Sets how it is to sound.
+    pub(crate) fn set_hearing(&self, hearing: Hearing) {
+        self.ears.set(hearing);
+    }
+
+    /// Sound goes to this device from here on: takes what is remembered for it.
+    #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card has an id"))]
+    pub(super) fn on_device(&self, id: &str, name: &str) {
+        self.trim.on_device(id, name);
+        self.ears.on_device(id, name);
+    }
+
+    /// Writes what is to be remembered. May wait for a disk.
+    pub(super) fn save(&self) {
+        self.trim.save();
+        self.ears.save();
     }
 
     /// Does what a key asks for; [`Key::Quit`] is not for here.
@@ -81,6 +112,8 @@ impl Controls {
             Key::Deafen => self.deaf.store(!self.is_deaf(), Ordering::Relaxed),
             Key::Earlier => self.trim.nudge(-TRIM_STEP_MS),
             Key::Later => self.trim.nudge(TRIM_STEP_MS),
+            Key::NextControl => self.ears.choose_next(),
+            Key::Less | Key::More => self.ears.turn(key == Key::More),
             Key::NextPerson => self.room.select_next(),
             Key::Mute | Key::Talk | Key::Hush => self.press_to_talk(key),
             Key::Code | Key::LetIn | Key::Refuse | Key::Quit => {}
@@ -117,12 +150,18 @@ impl Controls {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::EarFlags;
     use crate::talking::{Lets, Mode};
     use crate::wire::{People, Person};
 
+    fn controls(volume_percent: u16, talking: Option<Arc<Talking>>) -> Controls {
+        let (trim, ears) = (Trim::new(None), Ears::new(EarFlags::default()));
+        Controls::new(volume_percent, trim, ears, talking)
+    }
+
     #[test]
     fn the_volume_goes_by_steps_and_stays_in_its_range() {
-        let controls = Controls::new(8, Trim::new(None), None);
+        let controls = controls(8, None);
         for expected in [3, 0, 0] {
             controls.press(Key::Softer);
             assert_eq!(controls.volume_percent(), expected);
@@ -135,7 +174,7 @@ mod tests {
 
     #[test]
     fn deaf_is_silent_and_forgets_no_volume() {
-        let controls = Controls::new(80, Trim::new(None), None);
+        let controls = controls(80, None);
         controls.press(Key::Deafen);
         controls.press(Key::Louder);
         assert_eq!((controls.volume_percent(), controls.volume_set_percent()), (0, 85));
@@ -148,7 +187,7 @@ mod tests {
         let talking = Arc::new(Talking::new(Mode::Push));
         talking.allow(true);
         talking.set_microphone(true);
-        let controls = Controls::new(100, Trim::new(None), Some(Arc::clone(&talking)));
+        let controls = controls(100, Some(Arc::clone(&talking)));
         let lets = |key| {
             controls.press(key);
             talking.lets() == Lets::Everything
@@ -163,7 +202,7 @@ mod tests {
 
     #[test]
     fn plus_and_minus_are_for_the_person_that_was_turned_to() {
-        let controls = Controls::new(50, Trim::new(None), None);
+        let controls = controls(50, None);
         let anna = Person {
             person: 3,
             name: "Anna".into(),
@@ -183,10 +222,20 @@ mod tests {
 
     #[test]
     fn brackets_move_the_trim_by_5_ms() {
-        let controls = Controls::new(100, Trim::new(None), None);
+        let controls = controls(100, None);
         controls.press(Key::Later);
         controls.press(Key::Later);
         controls.press(Key::Earlier);
         assert_eq!(controls.trim.ms(), 5);
+    }
+    #[test]
+    fn e_goes_through_the_ears_controls_and_the_arrows_beside_it_move_them() {
+        let controls = controls(100, None);
+        for key in [Key::More, Key::More, Key::NextControl, Key::More, Key::NextControl, Key::Less]
+        {
+            controls.press(key);
+        }
+        assert_eq!(controls.wishes().hearing.words(), "dialogue +6 dB, night");
+        assert_eq!(controls.volume_percent(), 100);
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct KeepCard {
     pub(super) found: Option<OutputDevice>,
     /// The playout delays of the streams to come, in ms: periods are cut for them.
     pub(super) delays: Receiver<u32>,
-    /// Which trim holds depends on the card.
+    /// Which trim and which sound hold depends on the card.
     pub(super) controls: Arc<Controls>,
     pub(super) clock: Clock,
     pub(super) counters: Arc<stats::Playback>,
@@ -61,7 +61,7 @@ impl KeepCard {
                 Some(device) => device,
                 None => OutputDevice::find(self.name.as_deref())?,
             };
-            self.controls.trim.on_device(device.id(), device.name());
+            self.controls.on_device(device.id(), device.name());
             let stream = self.start(&device, period_ms)?;
             if said {
                 info!("sound is back, on “{}”", device.name());
@@ -129,7 +129,7 @@ impl KeepCard {
     ) -> Option<String> {
         let mut looks = 0_u32;
         while !shutdown.sleep(LOOK) {
-            self.controls.trim.save();
+            self.controls.save();
             if let Some(delay_ms) = self.delays.try_iter().last()
                 && must_shorten(*period, period_ms(delay_ms), delay_ms)
             {

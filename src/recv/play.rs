@@ -5,6 +5,7 @@ mod card;
 mod early;
 mod effort;
 mod extra;
+mod finish;
 mod seen;
 mod set_up;
 mod wishes;
@@ -24,13 +25,13 @@ use crate::format::Format;
 use crate::playout::reading::Reading;
 use crate::playout::{BLOCK, Counts, Playout};
 use crate::recording::Tap;
-use crate::sound::limiter::Limiter;
 use crate::stats;
 use card::Attached;
 use early::{Early, Sound};
 use effort::Effort;
 pub use effort::Rest;
 use extra::Extra;
+use finish::Finish;
 pub use seen::{Next, Snapshot};
 pub use wishes::Wishes;
 
@@ -96,8 +97,8 @@ pub struct Play {
     choice: Choice,
     counters: Arc<stats::Playback>,
     make_playout: MakePlayout,
-    /// Whether loud sound is limited.
-    limits: bool,
+    /// Whether sound is made as this person wants to hear it, and limited.
+    finishes: bool,
     /// A delay in ms that the card's keeper is to be told of.
     untold_delay_ms: Option<u32>,
     /// A trim in ms that cannot be had, and the one that is played with instead.
@@ -109,7 +110,7 @@ pub struct Play {
     /// What came of the stream before it could be played.
     early: Early,
     card: Option<Attached>,
-    limiter: Option<Limiter>,
+    finish: Option<Finish>,
     connected: bool,
     offset: Option<Offset>,
     extra: Extra,
@@ -117,7 +118,6 @@ pub struct Play {
     trim_ms: i32,
     /// How much further ahead than usual the card's ring is kept, in ms.
     spare_ms: u32,
-    volume_percent: u16,
     dry: Dry,
     /// When the card was last fed, and how often too late.
     fed_us: u64,
@@ -153,12 +153,11 @@ impl Play {
             taps: Taps::default(),
             reading: Arc::default(),
             trim_ms: 0,
-            volume_percent: choice.wishes.volume_percent,
             dry: Dry::new(choice.adaptive),
             choice,
             counters,
             make_playout: Playout::new,
-            limits: true,
+            finishes: true,
             untold_delay_ms: None,
             settled: None,
             snapshot_us: 0,
@@ -167,7 +166,7 @@ impl Play {
             stream: None,
             early: Early::default(),
             card: None,
-            limiter: None,
+            finish: None,
             connected: false,
             offset: None,
             extra: Extra::default(),
@@ -197,7 +196,7 @@ impl Play {
     /// For simulations: `make` resamples, and sound is as loud as it comes.
     #[must_use]
     pub fn simulated(self, make: MakePlayout) -> Self {
-        Self { make_playout: make, limits: false, ..self }
+        Self { make_playout: make, finishes: false, ..self }
     }
 
     /// Takes what has come, as much as one turn may: `next` gives it, and `now_us` the time. Returns
@@ -474,8 +473,8 @@ impl Play {
                 tap.sound(format, samples);
             }
             if is_output {
-                if let Some(limiter) = &mut self.limiter {
-                    limiter.process(samples);
+                if let Some(finish) = &mut self.finish {
+                    finish.process(samples);
                 }
                 self.counters.peak.note(samples);
                 if let Some(tap) = &mut self.taps.output {

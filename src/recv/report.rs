@@ -145,6 +145,8 @@ impl Reporter {
             volume_percent: controls.volume_set_percent(),
             deaf: controls.is_deaf(),
             trim_ms: controls.trim.ms(),
+            hearing: controls.ears.hearing(),
+            chosen: controls.ears.chosen(),
             extra_ms: self.last.extra_ms,
             keys: self.has_keys,
             mouth: talking.as_ref().map(|talking| Mouth {

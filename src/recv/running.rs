@@ -9,6 +9,7 @@ use log::warn;
 
 use super::connect::{Connect, Seen};
 use super::controls::Controls;
+use super::ears::Ears;
 use super::play::{self, Choice, Play, Snapshot};
 use super::play_thread::{Card, PlayThread};
 use super::recordings::Recordings;
@@ -98,7 +99,12 @@ impl Running {
         let trim = Trim::new(settings.delay_ms);
         let talking = settings.talk.map(|mode| Arc::new(Talking::new(mode)));
         let said: Arc<stats::Talk> = Arc::default();
-        let controls = Arc::new(Controls::new(settings.volume_percent, trim, talking.clone()));
+        let controls = Arc::new(Controls::new(
+            settings.volume_percent,
+            trim,
+            Ears::new(settings.hearing),
+            talking.clone(),
+        ));
         let voice = talking
             .map(|talking| {
                 let controls = Arc::clone(&controls);
@@ -122,7 +128,7 @@ impl Running {
             Where::Card(device) => {
                 let (cards_in, cards) = sync_channel(4);
                 let own = device.as_ref().map(|device| {
-                    controls.trim.on_device(device.id(), device.name());
+                    controls.on_device(device.id(), device.name());
                     device.id().to_owned()
                 });
                 let keeper = super::keep_card::KeepCard {
@@ -248,7 +254,7 @@ impl Running {
         let outcome = join_soon(self.network).and(join_soon(self.player));
         let outcome = self.stop.breakage().map_or(outcome, Err);
         self.recordings.finish();
-        self.controls.trim.save();
+        self.controls.save();
         if let Some(card) = self.card {
             let _ = has_ended(&card, CARD_ENDS_WITHIN);
         }

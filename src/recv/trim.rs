@@ -3,26 +3,19 @@
 //!
 //! The file is read and written by threads that may wait. The playing thread reads one number.
 
-use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use log::{info, warn};
+use log::info;
 
+use super::per_output::{PerOutput, Words};
 use crate::clock::FARTHEST_MS;
-use crate::error::plain;
-use crate::home;
-use crate::preset;
 
 /// The file in the user's configuration directory that holds device ids with milliseconds.
 const FILE: &str = "delays.json";
 
-/// A file of remembered delays is a few lines; what is larger is something else.
-const LARGEST_FILE: u64 = 64 * 1024;
-
-type Delays = BTreeMap<String, i32>;
+const WORDS: Words = Words { many: "delays", one: "delay" };
 
 /// The trim in use.
 #[derive(Debug)]
@@ -33,25 +26,20 @@ pub(super) struct Trim {
 
 #[derive(Debug)]
 struct Memory {
-    /// Nothing is remembered without one.
-    path: Option<PathBuf>,
     /// What `--delay` says, until the first device has it.
     flag: Option<i32>,
-    device: Option<String>,
-    /// The file does not say yet what is in use.
-    changed: bool,
-    /// That the file cannot be used was said.
-    complained: bool,
+    file: PerOutput<i32>,
 }
 
 impl Trim {
     /// As `--delay` says, if it does; remembered in the user's configuration directory.
     pub(super) fn new(flag: Option<i32>) -> Self {
-        Self::remembered_in(preset::config_directory().map(|folder| folder.join(FILE)), flag)
+        Self::remembered_in(PerOutput::<i32>::path(FILE), flag)
     }
 
     fn remembered_in(path: Option<PathBuf>, flag: Option<i32>) -> Self {
-        let memory = Memory { path, flag, device: None, changed: false, complained: false };
+        let is_possible = |ms: &i32| (-FARTHEST_MS..=FARTHEST_MS).contains(ms);
+        let memory = Memory { flag, file: PerOutput::in_file(path, WORDS, is_possible) };
         Self { ms: AtomicI32::new(flag.unwrap_or(0)), memory: Mutex::new(memory) }
     }
 
@@ -65,7 +53,7 @@ impl Trim {
         let mut memory = self.memory();
         let ms = self.ms().saturating_add(by_ms).clamp(-FARTHEST_MS, FARTHEST_MS);
         self.ms.store(ms, Ordering::Relaxed);
-        memory.changed = true;
+        memory.file.change();
     }
 
     /// `asked_ms` cannot be had, `ms` can.
@@ -79,120 +67,32 @@ impl Trim {
     #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card has an id"))]
     pub(super) fn on_device(&self, id: &str, name: &str) {
         let mut memory = self.memory();
-        if memory.device.as_deref() == Some(id) {
+        let Some(known) = memory.file.turn_to(id, self.ms()) else {
             return;
+        };
+        let flag = memory.flag.take();
+        let ms = flag.unwrap_or(known);
+        if ms != known {
+            memory.file.change();
         }
-        memory.save(self.ms());
-        memory.device = Some(id.to_owned());
-        let known = memory.load().and_then(|delays| delays.get(id).copied());
-        let ms = memory.flag.take();
-        memory.changed = ms.is_some_and(|ms| ms != known.unwrap_or(0));
-        let forgotten = ms == Some(0) && known.is_some();
-        let ms = ms.or(known).unwrap_or(0);
         self.ms.store(ms, Ordering::Relaxed);
         if ms != 0 {
             info!("“{name}” plays {}; this is remembered, --delay 0 forgets it", in_words(ms));
-        } else if forgotten {
+        } else if known != 0 {
             info!("“{name}” plays with the others again");
         }
-        memory.save(ms);
+        memory.file.save(ms);
     }
 
     /// Writes what has changed. May wait for a disk.
     pub(super) fn save(&self) {
         let mut memory = self.memory();
-        memory.save(self.ms());
+        memory.file.save(self.ms());
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Memory {
-    /// What the file says; `None` if it cannot be used.
-    fn load(&mut self) -> Option<Delays> {
-        let path = self.path.clone()?;
-        match read(&path) {
-            Ok(delays) => return Some(delays),
-            Err(Trouble::Damaged) => self.complain(&format!(
-                "the delays remembered in {} cannot be understood: starting without them",
-                path.display()
-            )),
-            Err(Trouble::System(why)) => {
-                self.complain(&format!(
-                    "the delays remembered in {} cannot be read: {why}. Going on without them",
-                    path.display()
-                ));
-                // Whatever it holds is not ours to replace.
-                self.path = None;
-            }
-        }
-        None
-    }
-
-    fn save(&mut self, ms: i32) {
-        let Some(device) = self.device.clone().filter(|_| std::mem::take(&mut self.changed)) else {
-            return;
-        };
-        // Another client may have written meanwhile.
-        let mut delays = self.load().unwrap_or_default();
-        let Some(path) = self.path.clone() else {
-            return;
-        };
-        if ms == 0 {
-            delays.remove(&device);
-        } else {
-            delays.insert(device, ms);
-        }
-        if let Err(why) = write(&path, &delays) {
-            self.complain(&format!(
-                "this output's delay is not remembered: {}: {why}. Everything else goes on",
-                path.display()
-            ));
-        }
-    }
-
-    fn complain(&mut self, sentence: &str) {
-        if !std::mem::replace(&mut self.complained, true) {
-            warn!("{sentence}");
-        }
-    }
-}
-
-enum Trouble {
-    Damaged,
-    System(String),
-}
-
-fn read(path: &Path) -> Result<Delays, Trouble> {
-    let system = |error: &std::io::Error| Trouble::System(plain(error));
-    // A pipe or a device would make the program wait for ever.
-    match std::fs::metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Delays::new()),
-        Err(error) => return Err(system(&error)),
-        Ok(metadata) if !metadata.is_file() => {
-            return Err(Trouble::System("this is not a file".to_owned()));
-        }
-        Ok(_) => {}
-    }
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
-        .map_err(|error| system(&error))?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(Trouble::Damaged);
-    }
-    let delays: Delays = serde_json::from_slice(&bytes).map_err(|_| Trouble::Damaged)?;
-    if delays.values().any(|ms| !(-FARTHEST_MS..=FARTHEST_MS).contains(ms)) {
-        return Err(Trouble::Damaged);
-    }
-    Ok(delays)
-}
-
-fn write(path: &Path, delays: &Delays) -> Result<(), String> {
-    let text = serde_json::to_string_pretty(delays).map_err(|error| error.to_string())?;
-    home::replace(path, &(text + "\n")).map_err(|error| plain(&error))
 }
 
 fn in_words(ms: i32) -> String {
@@ -202,7 +102,10 @@ fn in_words(ms: i32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::recv::per_output::LARGEST_FILE;
     use crate::scratch::Scratch;
 
     fn trim(path: &Path, flag: Option<i32>) -> Trim {

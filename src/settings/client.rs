@@ -11,7 +11,7 @@ use super::words::{
     clean, client_port, codec, delay, output, recording, room_code, stats, talk, talk_codec,
     transport, volume, whole_number,
 };
-use super::{Desktop, Simulation, Verbosity, code, computer, link};
+use super::{Desktop, EarFlags, Simulation, Verbosity, code, computer, link};
 use crate::codec::Codec;
 use crate::discovery::seek::Sought;
 use crate::discovery::target::Wanted;
@@ -73,6 +73,8 @@ pub struct ClientArgs {
     /// Remembered for the output it was given for; 0 forgets it.
     #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = delay)]
     delay: Option<i32>,
+    #[command(flatten)]
+    hearing: EarFlags,
     /// Play later by itself, step by step, as long as sound keeps running dry.
     #[arg(long)]
     adaptive: bool,
@@ -211,6 +213,8 @@ pub struct ClientSettings {
     pub volume_percent: u16,
     /// How much later to play, in milliseconds, −5000 to 5000; `None` when nothing was said.
     pub delay_ms: Option<i32>,
+    /// How it is to sound, as far as flags say so.
+    pub hearing: EarFlags,
     /// Whether to play later by itself where sound keeps running dry.
     pub adaptive: bool,
     /// The codec wished for, or `auto`.
@@ -327,6 +331,7 @@ impl ClientArgs {
             output: self.output,
             volume_percent: self.volume,
             delay_ms: self.delay,
+            hearing: self.hearing,
             adaptive: self.adaptive,
             codec: self.codec,
             transport: self.transport,

@@ -6,10 +6,12 @@
 //!
 //! Pure: no allocation but in [`Loudness::new`].
 
+pub(crate) mod weighting;
+
 use std::collections::VecDeque;
-use std::f64::consts::{PI, SQRT_2};
 
 use crate::format::Format;
+use weighting::{Coefficients, Weighting};
 
 /// The gain is within this, in dB: more would make a noise of what is nearly silent.
 pub const MOST_GAIN_DB: f64 = 20.0;
@@ -164,77 +166,8 @@ fn mean(blocks: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 /// BS.1770's loudness of a mean square, in LUFS.
-fn lufs(mean_square: f64) -> f64 {
+pub(crate) fn lufs(mean_square: f64) -> f64 {
     -0.691 + 10.0 * mean_square.max(1e-20).log10()
-}
-
-/// The K-weighting of BS.1770: a shelf for the head, then a high pass.
-#[derive(Debug, Clone, Copy)]
-struct Coefficients {
-    shelf: Biquad,
-    high_pass: Biquad,
-}
-
-/// Numerator and denominator, the latter's first being 1.
-#[derive(Debug, Clone, Copy)]
-struct Biquad {
-    b: [f64; 3],
-    a: [f64; 2],
-}
-
-impl Coefficients {
-    /// BS.1770 gives the filters at 48 kHz; these are the analogue ones that they come from, as B.
-    /// De Man found them (“Evaluation of implementations of the EBU R128 loudness measurement”,
-    /// AES 145, 2018), for any rate.
-    fn new(rate: f64) -> Self {
-        const SHELF_HZ: f64 = 1_681.974_450_955_533;
-        const SHELF_DB: f64 = 3.999_843_853_973_347;
-        const SHELF_Q: f64 = 1.0 / SQRT_2;
-        const SHELF_BEND: f64 = 0.499_666_774_154_541_6;
-        const HIGH_PASS_HZ: f64 = 38.135_470_876_024_44;
-        const HIGH_PASS_Q: f64 = 0.500_327_037_323_877_3;
-
-        let high = 10_f64.powf(SHELF_DB / 20.0);
-        let bend = high.powf(SHELF_BEND);
-        let (k, q) = ((PI * SHELF_HZ / rate).tan(), SHELF_Q);
-        let whole = 1.0 + k / q + k * k;
-        let shelf = Biquad {
-            b: [
-                (high + bend * k / q + k * k) / whole,
-                2.0 * (k * k - high) / whole,
-                (high - bend * k / q + k * k) / whole,
-            ],
-            a: [2.0 * (k * k - 1.0) / whole, (1.0 - k / q + k * k) / whole],
-        };
-        let (k, q) = ((PI * HIGH_PASS_HZ / rate).tan(), HIGH_PASS_Q);
-        let whole = 1.0 + k / q + k * k;
-        let high_pass = Biquad {
-            b: [1.0, -2.0, 1.0],
-            a: [2.0 * (k * k - 1.0) / whole, (1.0 - k / q + k * k) / whole],
-        };
-        Self { shelf, high_pass }
-    }
-}
-
-/// One channel's filters: what each remembers (transposed direct form II).
-#[derive(Debug, Clone, Copy, Default)]
-struct Weighting {
-    shelf: [f64; 2],
-    high_pass: [f64; 2],
-}
-
-impl Weighting {
-    fn next(&mut self, sample: f64, coefficients: &Coefficients) -> f64 {
-        let shelved = pass(&coefficients.shelf, &mut self.shelf, sample);
-        pass(&coefficients.high_pass, &mut self.high_pass, shelved)
-    }
-}
-
-fn pass(biquad: &Biquad, memory: &mut [f64; 2], sample: f64) -> f64 {
-    let out = biquad.b[0] * sample + memory[0];
-    memory[0] = biquad.b[1] * sample - biquad.a[0] * out + memory[1];
-    memory[1] = biquad.b[2] * sample - biquad.a[1] * out;
-    out
 }
 
 #[cfg(test)]

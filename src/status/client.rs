@@ -1,6 +1,7 @@
 //! What a client shows.
 
 use super::{Key, meter};
+use crate::sound::ear::{Control, Hearing};
 use crate::stats::{ClientStats, Via};
 use crate::talking::{Mode, Other};
 
@@ -18,6 +19,10 @@ pub struct View {
     pub trim_ms: i32,
     /// How much later than the others it plays because it must, in ms.
     pub extra_ms: u32,
+    /// How it is to sound.
+    pub hearing: Hearing,
+    /// The control of that which keys move, once one was pressed.
+    pub chosen: Option<Control>,
     /// Whether keys are taken.
     pub keys: bool,
     /// How this listener talks, where it does.
@@ -72,6 +77,9 @@ pub fn lines(stats: &ClientStats, view: &View) -> Vec<String> {
         line += "  simulated network";
     }
     lines.push(line);
+    if !view.hearing.is_off() || view.chosen.is_some() {
+        lines.push(ear(&view.hearing, view.chosen));
+    }
     lines.extend(stats.air.clone());
     if let Some(mouth) = &view.mouth {
         lines.push(format!(
@@ -89,6 +97,22 @@ pub fn lines(stats: &ClientStats, view: &View) -> Vec<String> {
         lines.push(format!("{people}{keys}"));
     }
     lines
+}
+
+/// What makes sound other than it comes: an arrow before the control that keys move, and what they do.
+fn ear(hearing: &Hearing, chosen: Option<Control>) -> String {
+    let mut line = "ear:".to_owned();
+    for control in Control::ALL {
+        if chosen == Some(control) {
+            line += &format!("  ▸ {}", hearing.shows(control));
+        } else if let Some(says) = hearing.says(control) {
+            line += &format!("  {says}");
+        }
+    }
+    if chosen.is_some() {
+        line += "  (< less, > more, e next)";
+    }
+    line
 }
 
 /// What becomes of one's own voice.
@@ -283,6 +307,20 @@ mod tests {
             View { others: vec![other(1, "Anna", true)], elsewhere: 1_204, ..View::default() };
         let shown = lines(&stats(), &view);
         assert!(shown.last().unwrap().ends_with("Anna  and 1204 elsewhere"), "{shown:?}");
+    }
+
+    #[test]
+    fn what_an_ear_has_on_shows_and_an_arrow_before_what_keys_move() {
+        let shown = |hearing, chosen| {
+            let view = View { hearing, chosen, ..View::default() };
+            lines(&stats(), &view).into_iter().find(|line| line.starts_with("ear:"))
+        };
+        assert_eq!(shown(Hearing::NONE, None), None);
+        let mut hearing = Hearing::NONE.turned(Control::Dialogue, true);
+        assert_eq!(shown(hearing, None).unwrap(), "ear:  dialogue +3 dB");
+        hearing.night = true;
+        let chosen = shown(hearing, Some(Control::Bass)).unwrap();
+        assert_eq!(chosen, "ear:  dialogue +3 dB  night  ▸ bass 0 dB  (< less, > more, e next)");
     }
 
     #[test]

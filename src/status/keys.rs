@@ -17,6 +17,12 @@ pub enum Key {
     Hush,
     /// Tab: turn `+` and `-` to the next person.
     NextPerson,
+    /// `e`: turn `<` and `>` to the next control of the ear.
+    NextControl,
+    /// `<`: less of it.
+    Less,
+    /// `>`: more of it.
+    More,
     /// `[`: play earlier.
     Earlier,
     /// `]`: play later.
@@ -33,10 +39,11 @@ pub enum Key {
 
 impl Key {
     /// The keys, as the status line explains them.
-    pub const HELP: &str = "+ - volume   d deafen   [ ] earlier, later   q quit";
+    pub const HELP: &str = "+ - volume   e < > ear   d deafen   [ ] earlier, later   q quit";
 
     /// The keys, as the status line explains them to one who talks.
-    pub const HELP_TALKING: &str = "m mute   + - volume   d deafen   [ ] earlier, later   q quit";
+    pub const HELP_TALKING: &str =
+        "m mute   + - volume   e < > ear   d deafen   [ ] earlier, later   q quit";
 
     /// The keys of a server whose room is private.
     pub const HELP_HOST: &str = "c code   q quit";
@@ -55,6 +62,10 @@ impl Key {
             'm' => Self::Mute,
             ' ' => Self::Talk,
             '\t' => Self::NextPerson,
+            'e' => Self::NextControl,
+            // Without shift, on the keyboards where < is above , and > above the full stop.
+            '<' | ',' => Self::Less,
+            '>' | '.' => Self::More,
             '[' => Self::Earlier,
             ']' => Self::Later,
             'c' => Self::Code,
@@ -102,6 +113,8 @@ mod tests {
         assert_eq!((Key::of('+'), Key::of('=')), (Some(Key::Louder), Some(Key::Louder)));
         assert_eq!((Key::of('q'), Key::of('Q')), (Some(Key::Quit), Some(Key::Quit)));
         assert_eq!((Key::of('m'), Key::of('\t')), (Some(Key::Mute), Some(Key::NextPerson)));
+        assert_eq!((Key::of('>'), Key::of('.')), (Some(Key::More), Some(Key::More)));
+        assert_eq!((Key::of('<'), Key::of(',')), (Some(Key::Less), Some(Key::Less)));
         for other in ['x', '\u{1b}', 'ä', '\u{3}'] {
             assert_eq!(Key::of(other), None);
         }

@@ -12,6 +12,8 @@ mod crowd;
 mod datagrams;
 mod dry;
 #[cfg(unix)]
+mod ear;
+#[cfg(unix)]
 mod embedded;
 #[cfg(unix)] // Stopping and freezing a program takes signals.
 mod ending;

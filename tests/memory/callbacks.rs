@@ -6,6 +6,8 @@ use std::sync::Arc;
 use auralync::Format;
 use auralync::capture::{self, Piece};
 use auralync::recv::speaker;
+use auralync::sound::ear::{Control, Ear, Hearing};
+use auralync::sound::limiter::Limiter;
 
 use super::watch;
 
@@ -137,4 +139,27 @@ fn playing_with_nowhere_to_put_a_stamp_allocates_nothing() {
     assert_eq!(calls, 0);
     let stamps = std::iter::from_fn(|| feed.played()).count();
     assert!(stamps < MANY, "{stamps} stamps found room: the ring was never full");
+}
+
+#[test]
+fn what_makes_sound_as_one_person_wants_it_allocates_nothing_whatever_changes() {
+    for channels in [1, 2, 6] {
+        let format = Format { sample_rate: 48_000, channels };
+        let (mut ear, mut limiter) = (Ear::new(format), Limiter::new(format));
+        let mut sound = vec![0.25; format.samples(PERIOD)];
+        let mut hearing = Hearing::NONE;
+        for round in 0..200 {
+            let control = Control::ALL[round / 3 % Control::ALL.len()];
+            hearing = hearing.turned(control, round % 40 < 30);
+            let ((), calls) = watch(|| {
+                ear.set(if round % 50 == 49 { Hearing::NONE } else { hearing });
+                sound.chunks_mut(format.samples(32)).for_each(|piece| {
+                    ear.process(piece);
+                    limiter.process(piece);
+                });
+            });
+            assert_eq!(calls, 0, "{channels} channels, round {round}: {hearing:?}");
+            sound.fill(if round % 2 == 0 { f32::NAN } else { 0.25 });
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod air;
 mod at_the_door;
 mod browser;
 mod channel;
+mod ear;
 mod opus;
 mod private;
 mod proxy;

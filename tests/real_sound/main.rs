@@ -6,6 +6,7 @@
 
 mod channels;
 mod comparing;
+mod ears;
 mod echo;
 mod evening;
 mod mouth_to_ear;

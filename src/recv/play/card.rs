@@ -37,7 +37,9 @@ pub(super) struct Attached {
     pub(super) feed: Feed,
     pub(super) format: Format,
     pub(super) clock: CardClock,
-    /// From the stream in play to this card.
+    /// Whether each sample of the stream in play becomes a left and a right one.
+    pub(super) widens: bool,
+    /// From those to this card.
     pub(super) upmix: Option<Upmix>,
     pub(super) mixed: Vec<f32>,
     pub(super) block: Vec<f32>,
@@ -57,6 +59,7 @@ impl Play {
             feed,
             format,
             clock: CardClock::new(format.sample_rate),
+            widens: false,
             upmix: None,
             mixed: vec![0.0; format.samples(BLOCK)],
             block: Vec::new(),
@@ -99,14 +102,13 @@ impl Play {
             card.latency_us = played.heard_us.saturating_sub(played.came_us) as f64;
             card.fresh = true;
         }
-        let Some(Known { playout: Some(playout), stream, .. }) = &mut self.stream else {
+        let Some(Known { playout: Some(playout), .. }) = &mut self.stream else {
             return;
         };
         let Some(upmix) = card.upmix else {
             return;
         };
         let lead = card.period + card.format.frames_in_ms(lead_ms);
-        let channels = usize::from(stream.format.channels);
         if card.feed.waiting() == 0 && !std::mem::take(&mut card.fresh) {
             // The callback puts silence in: where the next frame will lie is known after it.
             return;
@@ -121,12 +123,15 @@ impl Play {
                 return;
             };
             card.block.clear();
-            card.block.extend_from_slice(block);
-            if let Some(limiter) = &mut self.limiter {
-                limiter.process(&mut card.block);
+            if card.widens {
+                card.block.extend(block.iter().flat_map(|sample| [*sample; 2]));
+            } else {
+                card.block.extend_from_slice(block);
+            }
+            if let Some(finish) = &mut self.finish {
+                finish.process(&mut card.block);
             }
             let frames = upmix.apply(&card.block, &mut card.mixed);
-            debug_assert_eq!(frames * channels, card.block.len());
             let samples = &card.mixed[..card.format.samples(frames)];
             if card.feed.write(samples) < frames {
                 break;

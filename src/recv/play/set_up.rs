@@ -2,12 +2,12 @@
 //! there. Until then sound waits.
 
 use super::early::Sound;
+use super::finish::Finish;
 use super::{Output, Play};
 use crate::clock::Timeline;
 use crate::error::Result;
 use crate::format::Format;
 use crate::recv::connect::Stream;
-use crate::sound::limiter::Limiter;
 use crate::sound::mixdown::Upmix;
 
 impl Play {
@@ -44,16 +44,19 @@ impl Play {
         if let Some(cardless) = self.cardless.as_mut().filter(|_| !known.is_cardless_set_up) {
             cardless.stream(format, chunk, depth_ms, position, make());
             known.is_cardless_set_up = true;
-            if self.output == Output::Cardless && self.limits {
-                self.limiter = Some(limiter(format, self.volume_percent));
+            if self.output == Output::Cardless && self.finishes {
+                self.finish = Some(Finish::new(format, self.choice.wishes));
             }
         }
         if let Some(card) = self.card.as_mut().filter(|_| known.playout.is_none()) {
-            card.upmix = Some(Upmix::new(format.channels, card.format.channels)?);
+            // A stream of one channel has both sides only where there are two: balance needs them.
+            card.widens = format.channels == 1 && card.format.channels > 1;
+            let channels = if card.widens { 2 } else { format.channels };
+            card.upmix = Some(Upmix::new(channels, card.format.channels)?);
             let playout = (self.make_playout)(format, card.format, chunk, depth_ms, make())?;
             known.playout = Some(playout);
-            let format = Format { channels: format.channels, ..card.format };
-            self.limiter = self.limits.then(|| limiter(format, self.volume_percent));
+            let format = Format { channels, ..card.format };
+            self.finish = self.finishes.then(|| Finish::new(format, self.choice.wishes));
         }
         Ok(())
     }
@@ -82,10 +85,4 @@ impl Play {
             playout.insert(position, captured_us, broken, samples);
         }
     }
-}
-
-fn limiter(format: Format, volume_percent: u16) -> Limiter {
-    let mut limiter = Limiter::new(format);
-    limiter.set_volume(volume_percent);
-    limiter
 }

@@ -2,13 +2,14 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::recv::speaker::{self, Speaker};
+use crate::sound::ear::Hearing;
 
 const STEREO: Format = Format { sample_rate: 48_000, channels: 2 };
 
 /// Frames that the card asks for at once: 10 ms.
 const PERIOD: usize = 480;
 
-const NO_WISHES: Wishes = Wishes { volume_percent: 100, trim_ms: 0 };
+const NO_WISHES: Wishes = Wishes { volume_percent: 100, trim_ms: 0, hearing: Hearing::NONE };
 
 /// A player, and what has not reached it yet.
 struct Bench {
@@ -238,4 +239,29 @@ fn a_trim_that_would_play_sound_before_it_was_captured_is_settled_for_less() {
     let _ = bench.play.turn(bench.now_us, Wishes { trim_ms: -100, ..NO_WISHES }).unwrap();
     assert_eq!(bench.play.take_settled_trim(), Some((-100, -70)));
     assert_eq!(bench.play.take_settled_trim(), None, "said once");
+}
+
+#[test]
+fn a_stream_of_one_channel_has_two_sides_on_a_card_that_has_them() {
+    let mut bench = Bench::with_card(300);
+    let format = Format { channels: 1, ..STEREO };
+    bench.say(Heard::Stream(Stream { format, ..stream("mono", 300) }));
+    bench.say(Heard::Offset(Offset::NONE));
+    let mut hearing = Hearing::NONE;
+    hearing.balance = 100;
+    let mut out = vec![0.0; STEREO.samples(PERIOD)];
+    for n in 0..100 {
+        bench.now_us += 10_000;
+        let captured_us = Some(bench.now_us - 5_000);
+        let (position, arrived_us) = (n * PERIOD as u64, bench.now_us);
+        let samples = vec![0.1; PERIOD];
+        bench.say(Heard::Audio { position, captured_us, arrived_us, broken: false, samples });
+        let speaker = bench.card.as_mut().unwrap();
+        speaker.fill(&mut out, bench.now_us + 20_000, bench.now_us);
+        bench.turns();
+        let _ = bench.play.turn(bench.now_us, Wishes { hearing, ..NO_WISHES }).unwrap();
+    }
+    for frame in out.chunks_exact(2) {
+        assert!(frame[0] == 0.0 && (frame[1] - 0.1).abs() < 1e-3, "{frame:?}");
+    }
 }

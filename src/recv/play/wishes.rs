@@ -4,6 +4,7 @@ use log::{info, warn};
 
 use super::{Output, Play};
 use crate::recv::dry::{Advice, Cause, Counted, STEP_MS};
+use crate::sound::ear::Hearing;
 
 /// Sound cannot be heard sooner than this after its capture, whatever the trim, in ms.
 const EARLIEST_MS: i32 = 10;
@@ -19,18 +20,16 @@ pub struct Wishes {
     pub volume_percent: u16,
     /// How much later than the others, in ms; sooner if negative.
     pub trim_ms: i32,
+    /// How it is to sound.
+    pub hearing: Hearing,
 }
 
 impl Play {
     /// Takes the newest wishes.
     pub(super) fn obey(&mut self, wishes: Wishes) {
         self.choice.wishes = wishes;
-        let volume_percent = wishes.volume_percent;
-        if volume_percent != self.volume_percent {
-            self.volume_percent = volume_percent;
-            if let Some(limiter) = &mut self.limiter {
-                limiter.set_volume(volume_percent);
-            }
+        if let Some(finish) = &mut self.finish {
+            finish.obey(wishes);
         }
         if wishes.trim_ms != self.trim_ms && self.is_set_up() {
             self.trim();

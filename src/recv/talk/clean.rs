@@ -11,8 +11,8 @@ mod noise;
 
 use std::sync::mpsc::SyncSender;
 
-use super::voice_activity::Filter;
 use crate::codec::opus::RATE;
+use crate::sound::biquad::{Biquad, Memory};
 use crate::talking::Clean;
 use crate::wire::AudioHeader;
 use echo::{CHUNK, EchoCanceller};
@@ -36,7 +36,7 @@ const CLIPPED_CHUNKS: f32 = 5.0;
 pub struct Cleaner {
     clean: Clean,
     far: FarEnd,
-    rumble: Option<Filter>,
+    rumble: Option<(Biquad, Memory)>,
     echo: Option<EchoCanceller>,
     noise: Option<Noise>,
     gain: Option<Gain>,
@@ -53,7 +53,9 @@ impl Cleaner {
         let cleaner = Self {
             clean,
             far,
-            rumble: clean.is_any().then(|| Filter::high_pass(RUMBLE_HZ, f64::from(RATE))),
+            rumble: clean
+                .is_any()
+                .then(|| (Biquad::high_pass(RUMBLE_HZ, f64::from(RATE)), Memory::default())),
             echo: clean.echo.then(EchoCanceller::new),
             noise: clean.noise.then(Noise::new),
             gain: clean.gain.then(Gain::new),
@@ -93,9 +95,9 @@ impl Cleaner {
             *sample = if sample.is_finite() { sample.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
         }
         self.mind_clipping();
-        if let Some(rumble) = &mut self.rumble {
+        if let Some((filter, rumble)) = &mut self.rumble {
             for sample in &mut self.samples {
-                *sample = rumble.pass(f64::from(*sample)) as f32;
+                *sample = rumble.next(filter, f64::from(*sample)) as f32;
             }
         }
         let is_playing = self.far.go_to(header.captured_us);

@@ -5,7 +5,8 @@
 //! band has had of late, since even people who talk without a pause leave gaps between their sounds.
 
 use std::collections::VecDeque;
-use std::f64::consts::TAU;
+
+use crate::sound::biquad::{Biquad, Memory};
 
 /// Samples are looked at in blocks of this length, in ms.
 pub const BLOCK_MS: usize = 10;
@@ -75,7 +76,7 @@ impl VoiceActivity {
 #[derive(Debug, Clone)]
 struct Band {
     /// Two of either kind in a row: 24 dB an octave.
-    filters: [Filter; 4],
+    filters: [(Biquad, Memory); 4],
     smoothed: Option<f64>,
     /// The least smoothed power of past stretches, oldest first, and of the one that goes on.
     least: VecDeque<f64>,
@@ -85,7 +86,8 @@ struct Band {
 
 impl Band {
     fn new(from_hz: f64, to_hz: f64, rate_hz: f64) -> Self {
-        let (high, low) = (Filter::high_pass(from_hz, rate_hz), Filter::low_pass(to_hz, rate_hz));
+        let high = (Biquad::high_pass(from_hz, rate_hz), Memory::default());
+        let low = (Biquad::low_pass(to_hz, rate_hz), Memory::default());
         Self {
             filters: [high, high, low, low],
             smoothed: None,
@@ -117,50 +119,13 @@ impl Band {
         let mut sum = 0.0;
         for sample in block {
             let sample = if sample.is_finite() { f64::from(*sample) } else { 0.0 };
-            let filtered =
-                self.filters.iter_mut().fold(sample, |sample, filter| filter.pass(sample));
+            let filtered = self
+                .filters
+                .iter_mut()
+                .fold(sample, |sample, (filter, memory)| memory.next(filter, sample));
             sum += filtered * filtered;
         }
         sum / block.len().max(1) as f64
-    }
-}
-
-/// A filter of second order (Robert Bristow-Johnson, “Cookbook formulae for audio equalizer biquad
-/// filter coefficients”), Butterworth.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Filter {
-    b: [f64; 3],
-    a: [f64; 2],
-    state: [f64; 2],
-}
-
-impl Filter {
-    fn low_pass(hz: f64, rate_hz: f64) -> Self {
-        Self::new(hz, rate_hz, |cos| [(1.0 - cos) / 2.0, 1.0 - cos, (1.0 - cos) / 2.0])
-    }
-
-    pub(super) fn high_pass(hz: f64, rate_hz: f64) -> Self {
-        Self::new(hz, rate_hz, |cos| [(1.0 + cos) / 2.0, -1.0 - cos, (1.0 + cos) / 2.0])
-    }
-
-    fn new(hz: f64, rate_hz: f64, b: impl Fn(f64) -> [f64; 3]) -> Self {
-        // A corner beyond what the rate can carry would make it swing up.
-        let (sin, cos) = (TAU * (hz / rate_hz).min(0.45)).sin_cos();
-        let alpha = sin / std::f64::consts::SQRT_2;
-        let a0 = 1.0 + alpha;
-        Self {
-            b: b(cos).map(|b| b / a0),
-            a: [-2.0 * cos / a0, (1.0 - alpha) / a0],
-            state: [0.0; 2],
-        }
-    }
-
-    /// Transposed direct form II.
-    pub(super) fn pass(&mut self, sample: f64) -> f64 {
-        let out = self.b[0] * sample + self.state[0];
-        self.state[0] = self.b[1] * sample - self.a[0] * out + self.state[1];
-        self.state[1] = self.b[2] * sample - self.a[1] * out;
-        out
     }
 }
 

@@ -28,11 +28,14 @@ fn the_flags_are_the_promised_ones() {
     let expected = [
         "adaptive",
         "allow-feedback",
+        "balance",
+        "bass",
         "clean",
         "code",
         "codec",
         "delay",
         "device",
+        "dialogue",
         "dscp",
         "json",
         "keep-window",
@@ -40,7 +43,9 @@ fn the_flags_are_the_promised_ones() {
         "list-devices",
         "list-servers",
         "mic",
+        "mono",
         "name",
+        "night",
         "no-discovery",
         "once",
         "output",
@@ -56,6 +61,7 @@ fn the_flags_are_the_promised_ones() {
         "talk-codec",
         "talk-to-found",
         "transport",
+        "treble",
         "verbose",
         "volume",
     ];
@@ -78,6 +84,7 @@ fn an_address_is_all_that_a_listener_has_to_type() {
             output: Output::Speaker,
             volume_percent: 100,
             delay_ms: None,
+            hearing: EarFlags::default(),
             adaptive: false,
             transport: Transport::Auto,
             codec: "auto".into(),
@@ -126,6 +133,11 @@ fn every_flag_reaches_its_setting() {
     assert_eq!(settings.stats, Some(StatsTarget::File("s.json".into())));
     assert_eq!((settings.codec.as_str(), settings.record), ("opus:96", Some("r.opus".into())));
     assert_eq!((settings.simulate, settings.dscp), ("loss=5%".parse().ok(), Dscp::Cs6));
+    let ear = read("pc --dialogue 6 --night --bass -3").unwrap().hearing;
+    assert_eq!(
+        (ear.dialogue, ear.night, ear.bass, ear.mono),
+        (Some(6), Some(true), Some(-3), None)
+    );
     assert!(refused("--dscp 46").contains("it can be ef"));
     assert!(refused("pc --talk --clean loud").contains("it can be auto, off, or any of echo"));
     assert_eq!(read("pc --device usb").unwrap().device.as_deref(), Some("usb"));

@@ -1,3 +1,5 @@
+use std::f64::consts::PI;
+
 use ebur128::{EbuR128, Mode};
 
 use super::*;

@@ -180,7 +180,7 @@ impl Layout {
 
     /// The weights of all channels on the left and on the right, turned down so far that full
     /// scale on every channel at once just reaches full scale on the louder side.
-    pub(super) fn weights(&self) -> [Vec<f32>; 2] {
+    pub(crate) fn weights(&self) -> [Vec<f32>; 2] {
         // One channel alone is in the middle, whatever it is called.
         if self.0.len() == 1 {
             return [vec![1.0], vec![1.0]];

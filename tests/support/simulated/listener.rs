@@ -11,6 +11,7 @@ use auralync::recv::connect::{Heard, Stream};
 use auralync::recv::decode::{self, Conversation, Event};
 use auralync::recv::play::{Choice, Output, Play, Plugged, Wishes};
 use auralync::recv::speaker::{self, Speaker};
+use auralync::sound::ear::Hearing;
 use auralync::sound::rate::RateConverter;
 use auralync::wire::{AudioFrame, AuralyncKey, Config, Deframer, Welcome};
 use auralync::{Format, stats};
@@ -33,7 +34,7 @@ const TICK_US: f64 = 5_000.0;
 /// The position is looked at once in so many turns, about 10 ms.
 const LOOK_EVERY: u64 = 2;
 
-const WISHES: Wishes = Wishes { volume_percent: 100, trim_ms: 0 };
+const WISHES: Wishes = Wishes { volume_percent: 100, trim_ms: 0, hearing: Hearing::NONE };
 
 /// The ping of a room of ordinary size.
 const PING_MS: u32 = 250;

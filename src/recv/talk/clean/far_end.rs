@@ -257,7 +257,7 @@ mod tests {
             let mut card = Card::plug(&outputs, rate, channels);
             let mut out = chunk();
             for chunk in 0..100_u64 {
-                let at_us = 1_500_000 + chunk * 10_000;
+                let at_us = 1_300_000 + chunk * 10_000;
                 card.play(at_us + 15_000);
                 far.take();
                 assert!(far.go_to(at_us) && far.read(0, &mut out), "{rate} Hz, chunk {chunk}");

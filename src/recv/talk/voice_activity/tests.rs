@@ -1,9 +1,8 @@
 //! Speech by espeak-ng, and noises of rooms.
 
-#[cfg(target_os = "linux")]
-use std::process::Command;
-
 use super::*;
+#[cfg(target_os = "linux")]
+use crate::espeak::espeak;
 
 const RATE: usize = 48_000;
 const BLOCK: usize = RATE * BLOCK_MS / 1000;
@@ -207,27 +206,6 @@ fn onset(word: &[f32]) -> usize {
     let loudest = pieces.iter().copied().fold(0.0, f32::max);
     let first = pieces.iter().position(|piece| *piece > loudest * 10_f32.powf(-3.5));
     first.unwrap() * RATE / 200
-}
-
-/// What espeak-ng says, at 48 kHz.
-#[cfg(target_os = "linux")]
-fn espeak(voice: &str, text: &str) -> Vec<f32> {
-    let out = Command::new("espeak-ng").args(["-v", voice, "--stdout", text]).output();
-    let wav =
-        out.expect("espeak-ng is needed: run scripts/setup.sh sound, which installs it").stdout;
-    // A plain WAV of 16 bits, mono, at 22,050 Hz, behind a header of 44 bytes.
-    assert_eq!(&wav[24..28], 22_050_u32.to_le_bytes(), "espeak-ng's rate");
-    let samples: Vec<f32> = wav[44..]
-        .chunks_exact(2)
-        .map(|bytes| f32::from(i16::from_le_bytes([bytes[0], bytes[1]])) / 32_768.0)
-        .collect();
-    let frames = (samples.len() - 1) * RATE / 22_050;
-    let at = |frame: usize| {
-        let place = frame as f64 * 22_050.0 / RATE as f64;
-        let (index, part) = (place as usize, place.fract() as f32);
-        samples[index] * (1.0 - part) + samples[index + 1] * part
-    };
-    (0..frames).map(at).collect()
 }
 
 /// That sound with a mean square of so many dB below full scale.
