@@ -52,7 +52,7 @@ fn talk(room: &Room) -> PathBuf {
     path
 }
 
-/// The same with real words, of which something is left when noise is taken out.
+/// Two people who take turns in real words: where noise is taken out something is left of these.
 fn talk_in_words(room: &Room) -> PathBuf {
     const TEXT: &str = "We should have seen this film years ago, and my sister thinks so too.";
     let (said, rate, _) = samples_of(&speech(room, "words.wav", TEXT));
