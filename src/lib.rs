@@ -20,6 +20,8 @@
 #[doc(hidden)]
 pub mod addresses;
 #[doc(hidden)]
+pub mod calibrate;
+#[doc(hidden)]
 pub mod control;
 #[doc(hidden)]
 pub mod discovery;

@@ -16,7 +16,9 @@ use auralync::recv::Client;
 use auralync::service;
 use auralync::settings::ctl::{CTL, CtlCommand};
 use auralync::settings::service::{ClientService, as_typed, is_meant};
-use auralync::settings::{ClientArgs, ClientSettings, Output, code, join_mode, parse};
+use auralync::settings::{
+    CalibrateCommand, ClientArgs, ClientSettings, Output, code, join_mode, parse,
+};
 use auralync::shutdown::Shutdown;
 use auralync::stats::StatsTarget;
 
@@ -80,6 +82,13 @@ fn main() -> ExitCode {
         return program::run(NAME, &words, |command: CtlCommand| {
             print(control::ctl::run(command.args())?);
             Ok(())
+        });
+    }
+    if CalibrateCommand::is_meant(&words) {
+        return program::run(NAME, &words, |command: CalibrateCommand| {
+            let settings = command.settings()?;
+            program::show_log(NAME, settings.level);
+            program::calibrate(&settings)
         });
     }
     program::run(NAME, &join_mode(words), |args: ClientArgs| {

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use log::{info, warn};
 
 use crate::clock::FARTHEST_MS;
-use crate::error::plain;
+use crate::error::{Error, plain};
 use crate::home;
 use crate::preset;
 
@@ -23,6 +23,40 @@ const FILE: &str = "delays.json";
 const LARGEST_FILE: u64 = 64 * 1024;
 
 type Delays = BTreeMap<String, i32>;
+
+/// Remembers `ms` for an output, as if it had been given with `--delay` there. A client that plays on it takes it
+/// over.
+///
+/// # Errors
+/// [`Error::File`] where it cannot be remembered.
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card has an id"))]
+pub(crate) fn remember(device: &str, ms: i32) -> crate::Result<()> {
+    let Some(path) = preset::config_directory().map(|folder| folder.join(FILE)) else {
+        return Err(Error::internal(
+            "cannot remember a delay",
+            "this user has no folder for settings",
+        ));
+    };
+    remember_in(&path, device, ms)
+}
+
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card has an id"))]
+fn remember_in(path: &Path, device: &str, ms: i32) -> crate::Result<()> {
+    let mut delays = match read(path) {
+        Ok(delays) => delays,
+        Err(Trouble::Damaged) => Delays::new(),
+        Err(Trouble::System(why)) => {
+            return Err(Error::file(path, why, format!("Play with --delay {ms} instead")));
+        }
+    };
+    if ms == 0 {
+        delays.remove(device);
+    } else {
+        delays.insert(device.to_owned(), ms.clamp(-FARTHEST_MS, FARTHEST_MS));
+    }
+    write(path, &delays)
+        .map_err(|why| Error::file(path, why, format!("Play with --delay {ms} instead")))
+}
 
 /// The trim in use.
 #[derive(Debug)]
@@ -38,6 +72,8 @@ struct Memory {
     /// What `--delay` says, until the first device has it.
     flag: Option<i32>,
     device: Option<String>,
+    /// What the file said of it when it was last read or written.
+    written: i32,
     /// The file does not say yet what is in use.
     changed: bool,
     /// That the file cannot be used was said.
@@ -51,7 +87,8 @@ impl Trim {
     }
 
     fn remembered_in(path: Option<PathBuf>, flag: Option<i32>) -> Self {
-        let memory = Memory { path, flag, device: None, changed: false, complained: false };
+        let memory =
+            Memory { path, flag, device: None, written: 0, changed: false, complained: false };
         Self { ms: AtomicI32::new(flag.unwrap_or(0)), memory: Mutex::new(memory) }
     }
 
@@ -85,6 +122,7 @@ impl Trim {
         memory.save(self.ms());
         memory.device = Some(id.to_owned());
         let known = memory.load().and_then(|delays| delays.get(id).copied());
+        memory.written = known.unwrap_or(0);
         let ms = memory.flag.take();
         memory.changed = ms.is_some_and(|ms| ms != known.unwrap_or(0));
         let forgotten = ms == Some(0) && known.is_some();
@@ -96,6 +134,23 @@ impl Trim {
             info!("“{name}” plays with the others again");
         }
         memory.save(ms);
+    }
+
+    /// Takes over what another program has remembered for the device meanwhile. May wait for a disk.
+    #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card has an id"))]
+    pub(super) fn look_again(&self, name: &str) {
+        let mut memory = self.memory();
+        let Some(device) = memory.device.clone().filter(|_| !memory.changed) else {
+            return;
+        };
+        let Some(delays) = memory.load() else {
+            return;
+        };
+        let ms = delays.get(&device).copied().unwrap_or(0);
+        if std::mem::replace(&mut memory.written, ms) != ms {
+            self.ms.store(ms, Ordering::Relaxed);
+            info!("“{name}” plays {} from here on, as was set meanwhile", in_words(ms));
+        }
     }
 
     /// Writes what has changed. May wait for a disk.
@@ -145,6 +200,7 @@ impl Memory {
         } else {
             delays.insert(device, ms);
         }
+        self.written = ms;
         if let Err(why) = write(&path, &delays) {
             self.complain(&format!(
                 "this output's delay is not remembered: {}: {why}. Everything else goes on",
@@ -301,6 +357,32 @@ mod tests {
         nowhere.on_device("usb", "x");
         assert_eq!(nowhere.ms(), 40);
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "", "nothing is replaced");
+    }
+
+    #[test]
+    fn what_another_program_remembers_is_taken_over_and_what_keys_do_meanwhile_stays() {
+        let folder = Scratch::new();
+        let path = folder.path("delays.json");
+        let trim = trim(&path, None);
+        trim.on_device("usb", "x");
+        trim.look_again("x");
+        assert_eq!(trim.ms(), 0);
+        remember_in(&path, "usb", -180).unwrap();
+        remember_in(&path, "hdmi", 7).unwrap();
+        trim.look_again("x");
+        assert_eq!(trim.ms(), -180);
+        // What cannot be had is settled for, and is not asked for again.
+        trim.settle_for(-180, -70);
+        trim.look_again("x");
+        assert_eq!((trim.ms(), remembered(&path, "hdmi")), (-70, 7));
+        trim.nudge(5);
+        remember_in(&path, "usb", 0).unwrap();
+        trim.look_again("x");
+        assert_eq!(trim.ms(), -65);
+        trim.save();
+        trim.look_again("x");
+        assert_eq!((trim.ms(), remembered(&path, "usb")), (-65, -65));
+        assert!(remember_in(&folder.path(""), "usb", 5).is_err());
     }
 
     #[test]
