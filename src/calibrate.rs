@@ -16,8 +16,9 @@ mod listen;
 mod pair;
 mod player;
 pub mod programme;
+pub(crate) mod pulled;
 #[cfg(feature = "device")]
-mod room;
+pub(crate) mod room;
 #[cfg(feature = "device")]
 pub mod run;
 pub mod verdict;

@@ -32,6 +32,8 @@ pub mod program;
 #[doc(hidden)]
 pub mod qr;
 #[doc(hidden)]
+pub mod self_test;
+#[doc(hidden)]
 pub mod service;
 #[doc(hidden)]
 pub mod status;

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result, exit};
 use crate::format::printable;
 use crate::secure::code::Code;
+use crate::self_test;
 use crate::service;
 use crate::settings::{self, CalibrateSettings, KEEP_WINDOW};
 use crate::shutdown::Shutdown;
@@ -227,6 +228,19 @@ pub fn list_devices() -> Result<()> {
     let devices = device::list()?;
     print(Listing::new(System::current(), &devices).to_string().trim_end());
     Ok(())
+}
+
+/// Answers `--self-test`.
+///
+/// # Errors
+/// What is not well, or keeps it from being tested.
+pub fn self_test(wanted: &self_test::Wanted, level: log::LevelFilter) -> Result<()> {
+    let shutdown = stop_on_signals()?;
+    self_test::run(wanted, &shutdown, |said| {
+        if level >= log::LevelFilter::Info {
+            print(said);
+        }
+    })
 }
 
 /// Does what `auralync-client calibrate` asks for.

@@ -361,6 +361,8 @@ declare namespace Page {
 		earlier: HTMLButtonElement;
 		later: HTMLButtonElement;
 		'trim-value': HTMLOutputElement;
+		calibrating: HTMLElement;
+		calibrate: HTMLButtonElement;
 		name: HTMLInputElement;
 		less: HTMLInputElement;
 		element: HTMLInputElement;

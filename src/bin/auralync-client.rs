@@ -13,6 +13,7 @@ use auralync::error::Error;
 use auralync::program::{self, print};
 use auralync::recording::STDOUT;
 use auralync::recv::Client;
+use auralync::self_test::Wanted;
 use auralync::service;
 use auralync::settings::ctl::{CTL, CtlCommand};
 use auralync::settings::service::{ClientService, as_typed, is_meant};
@@ -96,6 +97,10 @@ fn main() -> ExitCode {
         program::show_log(NAME, settings.level);
         if settings.list_devices {
             return program::list_devices();
+        }
+        if settings.self_test {
+            let output = settings.device;
+            return program::self_test(&Wanted { output, ..Wanted::default() }, settings.level);
         }
         if settings.list_servers {
             let servers = list::servers()?;

@@ -92,8 +92,11 @@ pub fn find(recording: &Recording, chirp: Chirp, due_us: &[f64]) -> Heard {
 }
 
 /// How much later than it was due each sweep came, in ms, where one was found at all.
-fn arrivals(recording: &Recording, chirp: Chirp, due_us: &[f64]) -> Vec<Option<f64>> {
+pub(crate) fn arrivals(recording: &Recording, chirp: Chirp, due_us: &[f64]) -> Vec<Option<f64>> {
     let per_ms = 1e3 / recording.us_per_frame;
+    if !RATES_HZ.contains(&(per_ms * 1e3)) {
+        return vec![None; due_us.len()];
+    }
     let lags = ((EARLIEST_MS + LATEST_MS) * per_ms) as usize;
     let window = lags + (SWEEP_MS * per_ms) as usize;
     let fourier = Fourier::of(window);

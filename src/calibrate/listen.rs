@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::find::Recording;
+use super::pulled::{AHEAD, PIECE, Stream};
 use super::run::{MicrophoneSide, refused};
 use super::verdict::judge;
 use super::{programme, room};
@@ -21,10 +21,6 @@ const LISTENED_S: f64 = 18.0;
 
 /// The stream's first moments, until its clocks are known, count for nothing, in seconds.
 const SETTLING_S: f64 = 3.0;
-
-/// Sound is asked for in pieces of this length, so long before it is due: what a card would do.
-const PIECE: Duration = Duration::from_millis(10);
-const AHEAD: Duration = Duration::from_millis(30);
 
 /// How long a server may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -143,46 +139,5 @@ fn silent() -> Error {
     Error::Declined {
         why: "the server sends no sound now, and nothing can be compared. Play something there, and try again"
             .to_owned(),
-    }
-}
-
-/// What a listener is due to play, kept.
-pub(super) struct Stream {
-    format: Format,
-    begins: Instant,
-    samples: Vec<f32>,
-    piece: Vec<f32>,
-}
-
-impl Stream {
-    /// From `begins` on, in one channel or more.
-    pub(super) fn new(format: Format, begins: Instant) -> Self {
-        let frames = format.frames_in_ms(PIECE.as_secs_f64() * 1e3);
-        Self { format, begins, samples: Vec::new(), piece: vec![0.0; format.samples(frames)] }
-    }
-
-    /// Pulls what a card would have asked for by now.
-    pub(super) fn pull(&mut self, sound: &mut Sound) {
-        loop {
-            let frames = self.format.frames(self.samples.len()) as u64;
-            let due = self.begins + Duration::from_secs_f64(self.format.micros(frames) / 1e6);
-            // What was missed while this thread could not run is silence in its place.
-            if due > Instant::now() + AHEAD {
-                return;
-            }
-            sound.fill(&mut self.piece, due);
-            self.samples.extend_from_slice(&self.piece);
-        }
-    }
-
-    /// The first channel, on `clock`.
-    pub(super) fn recording(&self, clock: Clock) -> Recording {
-        let channels = usize::from(self.format.channels).max(1);
-        Recording {
-            samples: self.samples.iter().step_by(channels).copied().collect(),
-            rate_hz: self.format.sample_rate,
-            first_us: clock.us(self.begins) as f64,
-            us_per_frame: self.format.micros(1),
-        }
     }
 }

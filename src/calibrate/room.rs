@@ -8,7 +8,7 @@ use ringbuf::traits::Consumer;
 
 use super::chirp::{Chirp, SWEEP_MS};
 use super::ear::Ear;
-use super::find::{self, Heard, LATEST_MS, QUIET_MS};
+use super::find::{LATEST_MS, QUIET_MS, Recording};
 use super::player::{Played, Player};
 use crate::capture;
 use crate::clock::{CardClock, Clock};
@@ -30,18 +30,22 @@ const SPARE_MS: f64 = 400.0;
 const PATIENCE_MS: f64 = 6_000.0;
 
 /// How often what came is taken.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(10);
 
-/// What came of it.
-pub(super) struct Take {
-    pub(super) heard: Heard,
+/// What was heard of it.
+pub(crate) struct Take {
+    pub(crate) recording: Recording,
+    pub(crate) chirp: Chirp,
+    /// When each sweep was due, in µs.
+    pub(crate) due_us: Vec<f64>,
     /// How well the cards' clocks are known, in ms.
-    pub(super) clocks_ms: f64,
+    pub(crate) clocks_ms: f64,
 }
 
 /// A microphone that is open.
-pub(super) struct OpenEar {
+pub(crate) struct OpenEar {
     _stream: Stream,
+    clock: Clock,
     captured: capture::Captured,
     ear: Ear,
 }
@@ -50,13 +54,13 @@ pub(super) struct OpenEar {
 ///
 /// # Errors
 /// As [`InputDevice::start`].
-pub(super) fn open(microphone: &InputDevice, clock: Clock) -> Result<OpenEar> {
+pub(crate) fn open(microphone: &InputDevice, clock: Clock) -> Result<OpenEar> {
     let format = microphone.format();
     let (mut capture, captured) = capture::ring(format, Arc::default());
     let stream = microphone.start(clock, period(format), move |samples, at_us| {
         capture.on_input(samples, at_us, clock.now_us());
     })?;
-    Ok(OpenEar { _stream: stream, captured, ear: Ear::new(format) })
+    Ok(OpenEar { _stream: stream, clock, captured, ear: Ear::new(format) })
 }
 
 impl OpenEar {
@@ -76,19 +80,20 @@ fn period(format: crate::Format) -> u32 {
     u32::try_from(format.frames_in_ms(PERIOD_MS)).unwrap_or(480)
 }
 
-/// Plays the chirp on `output`, and finds it in what `microphone`, which is open as `ear`, hears. `None` if
-/// stopping is asked for meanwhile.
+/// Plays the chirp on `output`, and keeps what `microphone`, which is open as `ear`, hears until `after_ms` later
+/// than what can be heard of it. Does `meanwhile` every few milliseconds. `None` if stopping is asked for.
 ///
 /// # Errors
 /// [`Error::Device`] where a card does not play or hear.
-pub(super) fn chirp(
+pub(crate) fn chirp(
     output: &OutputDevice,
     microphone: &InputDevice,
     mut ear: OpenEar,
-    clock: Clock,
+    after_ms: f64,
     shutdown: &Shutdown,
+    mut meanwhile: impl FnMut(),
 ) -> Result<Option<Take>> {
-    let format = output.format();
+    let (format, clock) = (output.format(), ear.clock);
     let chirp = Chirp::between(format.sample_rate, microphone.format().sample_rate);
     let (sound, starts) = chirp.played(format.sample_rate);
     let begins = format.frames_in_ms(BEFORE_MS) as u64;
@@ -97,7 +102,7 @@ pub(super) fn chirp(
         player.fill(samples, heard_us, clock.now_us());
     })?;
     let mut card = Card::new(format.sample_rate, starts.iter().map(|at| begins + *at as u64));
-    let after_us = (LATEST_MS + SWEEP_MS + QUIET_MS + SPARE_MS) * 1e3;
+    let after_us = (after_ms + LATEST_MS + SWEEP_MS + QUIET_MS + SPARE_MS) * 1e3;
     let longest_ms = BEFORE_MS + Chirp::length_ms() + after_us / 1e3 + PATIENCE_MS;
     let give_up_us = clock.now_us() + (longest_ms * 1e3) as u64;
     loop {
@@ -105,6 +110,7 @@ pub(super) fn chirp(
             return Ok(None);
         }
         ear.take();
+        meanwhile();
         told.pop_iter().for_each(|played| card.played(played));
         if let Some(why) = stream.lost(output.name()) {
             return Err(failed(output.name(), why));
@@ -127,12 +133,8 @@ pub(super) fn chirp(
     let Some(recording) = ear.recording() else {
         return Err(failed(microphone.name(), "it does not say when it captures".to_owned()));
     };
-    log::debug!(
-        "{} frames at {} Hz heard, due at {due_us:?}",
-        recording.samples.len(),
-        recording.rate_hz
-    );
-    Ok(Some(Take { heard: find::find(&recording, chirp, &due_us), clocks_ms }))
+    log::debug!("{} frames heard, sweeps due at {due_us:.0?}", recording.samples.len());
+    Ok(Some(Take { recording, chirp, due_us, clocks_ms }))
 }
 
 fn failed(name: &str, why: String) -> Error {

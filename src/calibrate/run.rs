@@ -1,5 +1,6 @@
 //! What `auralync-client calibrate` does, one step after the other, and what it says.
 
+use super::find::find;
 use super::verdict::{Refusal, Verdict, judge};
 use super::{listen, pair, room};
 use crate::clock::{Clock, FARTHEST_MS};
@@ -150,13 +151,14 @@ fn measure(
     let found = OutputDevice::find(Some(&output.id)).ok();
     pair::check_unchanged(&output.name, before, found.as_ref().map(OutputDevice::format))?;
     let Some(found) = found else { return Ok(None) };
-    let Some(take) = room::chirp(&found, &microphone, open, clock, shutdown)? else {
+    let Some(take) = room::chirp(&found, &microphone, open, 0.0, shutdown, || {})? else {
         return Ok(None);
     };
+    let heard = find(&take.recording, take.chirp, &take.due_us);
     let after = OutputDevice::find(Some(&output.id)).ok();
     pair::check_unchanged(&output.name, before, after.as_ref().map(OutputDevice::format))?;
-    log::debug!("{:?}", take.heard);
-    Ok(Some((judge(&take.heard), take.clocks_ms)))
+    log::debug!("{heard:?}");
+    Ok(Some((judge(&heard), take.clocks_ms)))
 }
 
 /// What the microphone's side costs: heard on an output that hides nothing, or as its card says. `None` if stopping is

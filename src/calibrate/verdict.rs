@@ -116,11 +116,7 @@ pub fn judge(heard: &Heard) -> Result<Verdict, Refusal> {
     if heard.above_room_db < ABOVE_ROOM_DB || heard.above_band_db < ABOVE_BAND_DB {
         return Err(Refusal::TooLoud(heard.above_room_db.min(heard.above_band_db)));
     }
-    // The most that agree with one of them.
-    let agreeing = |one: &f64| -> Vec<f64> {
-        heard.lags_ms.iter().copied().filter(|ms| (ms - one).abs() <= AGREE_MS).collect()
-    };
-    let mut agreeing = heard.lags_ms.iter().map(agreeing).max_by_key(Vec::len).unwrap_or_default();
+    let mut agreeing = agreeing(&heard.lags_ms);
     let agreed = agreeing.len();
     if agreed < AGREED {
         return Err(Refusal::Unsteady(agreed));
@@ -130,6 +126,15 @@ pub fn judge(heard: &Heard) -> Result<Verdict, Refusal> {
     // As far as sweeps differ, they may all be wrong together.
     let sure_ms = SUREST_MS + 1.5 * median(&mut off);
     Ok(Verdict { lag_ms, sure_ms, agreed, above_room_db: heard.above_room_db })
+}
+
+/// The most of these times, in ms, that agree with one of them.
+#[must_use]
+pub fn agreeing(lags_ms: &[f64]) -> Vec<f64> {
+    let with = |one: &f64| -> Vec<f64> {
+        lags_ms.iter().copied().filter(|ms| (ms - one).abs() <= AGREE_MS).collect()
+    };
+    lags_ms.iter().map(with).max_by_key(Vec::len).unwrap_or_default()
 }
 
 #[cfg(test)]

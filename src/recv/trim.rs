@@ -40,6 +40,14 @@ pub(crate) fn remember(device: &str, ms: i32) -> crate::Result<()> {
     remember_in(&path, device, ms)
 }
 
+/// The delay that is remembered for an output, in ms; 0 where none is.
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card has an id"))]
+pub(crate) fn remembered_for(device: &str) -> i32 {
+    let path = preset::config_directory().map(|folder| folder.join(FILE));
+    let delays = path.and_then(|path| read(&path).ok());
+    delays.and_then(|delays| delays.get(device).copied()).unwrap_or(0)
+}
+
 #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card has an id"))]
 fn remember_in(path: &Path, device: &str, ms: i32) -> crate::Result<()> {
     let mut delays = match read(path) {

@@ -140,6 +140,9 @@ pub struct ClientArgs {
     /// List the sound devices, then stop.
     #[arg(long)]
     list_devices: bool,
+    /// Send a chirp through a server and two listeners in this program, and say whether all is well, then stop.
+    #[arg(long)]
+    self_test: bool,
     /// List the servers on this network, then stop.
     #[arg(long)]
     list_servers: bool,
@@ -235,6 +238,8 @@ pub struct ClientSettings {
     pub dscp: Dscp,
     /// Whether to list the sound devices and stop.
     pub list_devices: bool,
+    /// Whether to test the whole chain and stop.
+    pub self_test: bool,
     /// Whether to list the servers on the network and stop.
     pub list_servers: bool,
     /// Whether that list is JSON.
@@ -326,6 +331,7 @@ impl ClientArgs {
             simulate: self.simulate,
             dscp: self.dscp,
             list_devices: self.list_devices,
+            self_test: self.self_test,
             list_servers: self.list_servers,
             json: self.json,
             stats: self.stats,

@@ -1,0 +1,193 @@
+//! An output whose loudspeaker is late by what no card reports, measured with a microphone.
+//!
+//! What `ear1` plays is carried to where the microphone is by a thread that holds it back. How long it really
+//! took is seen in the room's one recording, where both lie sample beside sample.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::process::Stdio;
+use std::thread::JoinHandle;
+
+use crate::support::compare::find;
+use crate::support::microphones::{MIC1, MOUTH, Microphone};
+use crate::support::program::{Ended, Guarded, Program};
+use crate::support::recorder::Recorder;
+use crate::support::room::{EAR1, PC, RATE, Room, spawn};
+use crate::support::wav::write_wav;
+
+/// How far a trim may be from the truth, in ms.
+const RIGHT_MS: f64 = 2.0;
+
+/// What carries sound to the microphone takes about so long by itself, in ms.
+const CARRIED_MS: u64 = 45;
+
+/// How loud the chirp is, of full scale: half its square is the power of noise that is as loud.
+const CHIRP_LEVEL: f32 = 0.1;
+
+/// A microphone in front of the loudspeaker of [`EAR1`] itself.
+const AT_EAR: Microphone = Microphone { name: "at-ear", channel: "front-left" };
+
+/// The way from a loudspeaker to a microphone, open until it is dropped.
+struct Way {
+    programs: Vec<Guarded>,
+    carrier: Option<JoinHandle<()>>,
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        self.programs.clear();
+        if let Some(carrier) = self.carrier.take() {
+            let _ = carrier.join();
+        }
+    }
+}
+
+/// Carries what `ear1` plays to the microphone, about so much later.
+fn hold_back(room: &Room, delay_ms: u64) -> Way {
+    let format =
+        ["--raw", "--format=float32le", "--channels=2", "--channel-map=front-left,front-right"];
+    let rate = format!("--rate={RATE}");
+    let mut from = room.command("parec");
+    from.args(["-d", "ear1.monitor", "--latency-msec=10", &rate]).args(format);
+    let mut from = Guarded(spawn(from.stdout(Stdio::piped()).stderr(Stdio::null())));
+    let mut to = room.command("pacat");
+    to.args(["--playback", "-d", MOUTH.name, "--latency-msec=30", &rate]).args(format);
+    let mut to = Guarded(spawn(to.stdin(Stdio::piped()).stderr(Stdio::null())));
+    let (mut source, mut sink) = (from.0.stdout.take().unwrap(), to.0.stdin.take().unwrap());
+    let silence = delay_ms.saturating_sub(CARRIED_MS) * u64::from(RATE) / 1000 * 8;
+    let carrier = std::thread::spawn(move || {
+        let mut bytes = vec![0; usize::try_from(silence).unwrap()];
+        // Either end is gone when the way is closed.
+        while sink.write_all(&bytes).and_then(|()| sink.flush()).is_ok() {
+            bytes.resize(4_096, 0);
+            match source.read(&mut bytes) {
+                Ok(read @ 1..) => bytes.truncate(read),
+                _ => return,
+            }
+        }
+    });
+    Way { programs: vec![from, to], carrier: Some(carrier) }
+}
+
+fn calibrate(room: &Room, flags: &[&str]) -> Program {
+    let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
+    command.arg("calibrate").args(flags);
+    Program::start(command)
+}
+
+/// The trims that are remembered.
+fn remembered(room: &Room) -> BTreeMap<String, i32> {
+    let text = std::fs::read_to_string(room.path(".config/auralync/delays.json"));
+    serde_json::from_str(&text.unwrap_or_else(|_| "{}".to_owned())).unwrap()
+}
+
+/// How much later than `ear1` played it the chirp came to the microphone, in ms.
+fn truth_ms(recorder: &Recorder, from: f64) -> f64 {
+    let (played, heard) = (recorder.played(EAR1, from).left, recorder.played(MOUTH, from).left);
+    let first = played.iter().position(|sample| sample.abs() > 0.01).expect("a chirp was played");
+    let sweep = RATE as usize / 10;
+    let late = find(&played[first..first + sweep], &heard[first..first + sweep * 7]);
+    late as f64 * 1e3 / f64::from(RATE)
+}
+
+/// Puts a delay in, measures it, and returns by how much the trim is off, in ms.
+fn measure(room: &Room, recorder: &Recorder, delay_ms: u64) -> f64 {
+    let way = (delay_ms > 0).then(|| hold_back(room, delay_ms));
+    let from = recorder.seconds();
+    let ear = if delay_ms > 0 { MIC1 } else { AT_EAR };
+    let mut program = calibrate(room, &["--device", EAR1.name, "--mic", ear.name]);
+    let ended = program.wait();
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let late_ms = if delay_ms > 0 { truth_ms(recorder, from) } else { 0.0 };
+    drop(way);
+    let trim_ms = remembered(room).get("pulseaudio:ear1").copied().unwrap_or(0);
+    println!("{late_ms:.1} ms put in, trim {trim_ms} ms: {}", ended.stdout.join(" "));
+    f64::from(trim_ms) + late_ms
+}
+
+fn room() -> Room {
+    let mut room = Room::open_alone();
+    room.plug_microphone(MIC1);
+    room.pactl(&[
+        "load-module",
+        "module-remap-source",
+        &format!("source_name={}", AT_EAR.name),
+        "master=ear1.monitor",
+        &format!("rate={RATE}"),
+        "channels=1",
+        "channel_map=mono",
+        &format!("master_channel_map={}", AT_EAR.channel),
+        "remix=no",
+        &format!("source_properties=device.description={}", AT_EAR.name),
+    ]);
+    room
+}
+
+fn measure_all(times: usize) {
+    let room = room();
+    let recorder = room.record();
+    let mut off = Vec::new();
+    for delay_ms in [0, 40, 180, 250].repeat(times) {
+        off.push(measure(&room, &recorder, delay_ms));
+    }
+    let right = off.iter().filter(|ms| ms.abs() <= RIGHT_MS).count();
+    println!("{right} of {} right: {off:.1?}", off.len());
+    assert_eq!(right, off.len(), "{off:?}");
+}
+
+#[test]
+fn the_hidden_delay_of_an_output_is_found_and_remembered() {
+    measure_all(1);
+}
+
+#[test]
+#[ignore = "takes four minutes: it measures as often as was promised"]
+fn hidden_delays_are_found_twenty_times_of_twenty() {
+    measure_all(5);
+}
+
+/// Noise without end that is as loud as a chirp, or louder by so many dB.
+fn noise(room: &Room, louder_db: f32) -> Guarded {
+    let path = room.path("noise.wav");
+    let level = CHIRP_LEVEL * 1.5_f32.sqrt() * 10_f32.powf(louder_db / 20.0);
+    let mut state = 5_u64;
+    let samples = (0..40 * RATE * 2).map(|_| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 40) as f32 / (1 << 23) as f32 - 1.0) * level
+    });
+    write_wav(&path, RATE, 2, samples);
+    room.play(&path, MOUTH)
+}
+
+#[track_caller]
+fn assert_refused(ended: &Ended, why: &str) {
+    assert!(matches!(ended.code, Some(2 | 3)), "{ended}");
+    let said = ended.stderr.join("\n");
+    assert_eq!((said.lines().count(), said.contains(why)), (1, true), "{said}");
+}
+
+#[test]
+fn a_room_that_is_as_loud_as_the_chirp_is_refused_and_nothing_is_set() {
+    let room = room();
+    let _way = hold_back(&room, 100);
+    let _noise = noise(&room, 0.0);
+    let ended = calibrate(&room, &["--device", EAR1.name, "--mic", MIC1.name]).wait();
+    assert_refused(&ended, "the room was");
+    assert!(remembered(&room).is_empty());
+}
+
+#[test]
+fn what_cannot_measure_is_refused_with_one_line() {
+    let mut room = Room::open();
+    let no_microphone = calibrate(&room, &["--device", EAR1.name]).wait();
+    assert_refused(&no_microphone, "no microphone");
+    let same_card = calibrate(&room, &["--device", EAR1.name, "--mic", "ear1.monitor"]).wait();
+    assert_refused(&same_card, "is no microphone: it is the same card");
+    room.plug_microphone(MIC1);
+    let deaf = calibrate(&room, &["--device", EAR1.name, "--mic", MIC1.name]).wait();
+    assert_refused(&deaf, "hears nothing at all");
+    let known = calibrate(&room, &["--device", PC.name, "--known", PC.name]).wait();
+    assert_refused(&known, "the same output");
+    assert!(remembered(&room).is_empty());
+}
