@@ -14,6 +14,7 @@ mod fourier;
 mod listen;
 #[cfg(feature = "device")]
 mod pair;
+#[cfg(feature = "device")]
 mod player;
 pub mod programme;
 pub(crate) mod pulled;
@@ -21,4 +22,6 @@ pub(crate) mod pulled;
 pub(crate) mod room;
 #[cfg(feature = "device")]
 pub mod run;
+#[cfg(feature = "device")]
+mod side;
 pub mod verdict;

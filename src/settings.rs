@@ -17,7 +17,7 @@ pub mod service;
 mod simulation;
 mod words;
 
-pub use calibrate::{CalibrateCommand, CalibrateSettings};
+pub use calibrate::{CALIBRATE, CalibrateCommand, CalibrateSettings};
 pub use client::{ClientArgs, ClientSettings, Output, Transport, join_mode};
 pub use engine::ServerEngine;
 pub use refusal::{parse, usage_error};

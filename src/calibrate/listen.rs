@@ -4,11 +4,10 @@
 use std::time::{Duration, Instant};
 
 use super::pulled::{AHEAD, PIECE, Stream};
-use super::run::{MicrophoneSide, refused};
+use super::side::{Measuring, MicrophoneSide, refused};
 use super::verdict::judge;
 use super::{programme, room};
-use crate::clock::Clock;
-use crate::device::{InputDevice, Listed};
+use crate::device::InputDevice;
 use crate::discovery::seek;
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -28,18 +27,16 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// How often a server is asked how it does.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Listens to the server that `settings` name and to the room, and says how late the room is.
+/// Listens to the server that is named and to the room, and says how late the room is.
 ///
 /// # Errors
 /// What keeps it from listening, or why what was heard says nothing.
 pub(super) fn run(
-    settings: &CalibrateSettings,
-    ear: &Listed,
+    measuring: &Measuring<'_>,
     side: MicrophoneSide,
-    clock: Clock,
-    shutdown: &Shutdown,
     mut say: impl FnMut(String),
 ) -> Result<()> {
+    let Measuring { settings, ear, clock, shutdown, .. } = *measuring;
     let microphone = InputDevice::microphone(Some(&ear.id))?;
     let format = Format { sample_rate: microphone.format().sample_rate, channels: 1 };
     let (mut listener, mut sound) = listener(settings, format)?;
@@ -104,7 +101,7 @@ pub(super) fn playout_delay_ms(
 
 /// A listener to that server whose sound is pulled.
 fn listener(settings: &CalibrateSettings, format: Format) -> Result<(Listener, Sound)> {
-    let place = seek::server(settings.sought(), crate::program::is_interactive())?;
+    let place = seek::server(settings.sought(), false)?;
     let mut options = ListenerOptions::default();
     options.once = true;
     Listener::pull(&place.to_string(), format, &options)

@@ -24,28 +24,39 @@ const SPEECH_HZ: u32 = 16_000;
 /// [`Error::Usage`] where it hears what an output is given and not what it plays, or where it belongs to the
 /// very headset: that plays in another mode while it is spoken into.
 pub(super) fn check(system: System, output: &Listed, microphone: &Listed) -> Result<()> {
-    let (name, ear) = (&output.name, &microphone.name);
-    if let Some(captured) = choose::captured_output(system, microphone) {
-        let whose = if captured == output.id { "the same card" } else { "another output" };
-        return Err(Error::usage(
-            format!(
-                "“{ear}” is no microphone: it is {whose}, and tells what that is given and not when it is heard"
-            ),
-            "Choose a real microphone with --mic; --list-devices shows them",
-        ));
-    }
-    if microphone.loopback {
-        return Err(Error::usage(
-            format!(
-                "“{ear}” is no microphone: it tells what this PC plays and not when it is heard"
-            ),
-            "Choose a real microphone with --mic; --list-devices shows them",
-        ));
-    }
+    check_microphone(system, Some(output), microphone)?;
     if is_same_headset(output, microphone) || is_hands_free(output) {
-        return Err(other_mode(name));
+        return Err(other_mode(&output.name));
     }
     Ok(())
+}
+
+/// Refuses what hears no air.
+///
+/// # Errors
+/// [`Error::Usage`] where it is what an output is given.
+pub(super) fn check_microphone(
+    system: System,
+    output: Option<&Listed>,
+    microphone: &Listed,
+) -> Result<()> {
+    let ear = &microphone.name;
+    let captured = choose::captured_output(system, microphone);
+    if captured.is_none() && !microphone.loopback {
+        return Ok(());
+    }
+    let is_same = output.is_some_and(|output| captured == Some(&output.id));
+    let whose = match captured {
+        Some(_) if is_same => "is the same card, and ",
+        Some(_) => "is another output, and ",
+        None => "",
+    };
+    Err(Error::usage(
+        format!(
+            "“{ear}” is no microphone: it {whose}tells what is given to an output and not when that is heard"
+        ),
+        "Choose a real microphone with --mic; --list-devices shows them",
+    ))
 }
 
 /// Refuses an output that has changed since its microphone was opened: `before` and `after` are its formats.

@@ -1,28 +1,17 @@
 //! What `auralync-client calibrate` does, one step after the other, and what it says.
 
-use super::find::find;
-use super::verdict::{Refusal, Verdict, judge};
-use super::{listen, pair, room};
+use super::side::{Measuring, MicrophoneSide, microphone, refused};
+use super::verdict::Verdict;
+use super::{listen, pair};
 use crate::clock::{Clock, FARTHEST_MS};
-use crate::device::{self, InputDevice, Listed, OutputDevice, System, choose, hints};
-use crate::error::{Error, Result};
+use crate::device::{self, System, choose};
+use crate::error::Result;
 use crate::recv::trim;
 use crate::settings::CalibrateSettings;
 use crate::shutdown::Shutdown;
 
-/// What a microphone costs beyond what its card reports is no more than this, in ms, where nothing tells: USB
-/// and analog ones lie below.
-const UNKNOWN_MS: f64 = 15.0;
-
 /// A listener cannot play sooner than this after the capture, in ms.
 const EARLIEST_MS: f64 = 10.0;
-
-/// What the microphone's side costs, in ms.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct MicrophoneSide {
-    pub(super) ms: f64,
-    pub(super) sure_ms: f64,
-}
 
 /// Measures what `settings` ask for, and remembers it; `say` gets what to tell meanwhile and at the end.
 ///
@@ -33,24 +22,20 @@ pub fn run(
     shutdown: &Shutdown,
     mut say: impl FnMut(String),
 ) -> Result<()> {
-    let (system, clock) = (System::current(), Clock::start());
+    let system = System::current();
     let devices = device::list()?;
-    let ear = microphone(system, &devices, settings.microphone.as_deref())?.clone();
+    let ear = microphone(system, &devices, settings.microphone.as_deref())?;
+    let measuring = Measuring { settings, devices: &devices, ear, clock: Clock::start(), shutdown };
     if settings.listen {
-        let Some(side) = side(settings, system, &devices, None, &ear, clock, shutdown, &mut say)?
-        else {
-            return Ok(());
-        };
-        return listen::run(settings, &ear, side, clock, shutdown, say);
+        pair::check_microphone(system, None, ear)?;
+        let Some(side) = measuring.side(None, &mut say)? else { return Ok(()) };
+        return listen::run(&measuring, side, say);
     }
-    let output = choose::output(system, &devices, settings.device.as_deref())?.clone();
-    pair::check(system, &output, &ear)?;
-    let side = side(settings, system, &devices, Some(&output), &ear, clock, shutdown, &mut say)?;
-    let Some(side) = side else { return Ok(()) };
+    let output = choose::output(system, &devices, settings.device.as_deref())?;
+    pair::check(system, output, ear)?;
+    let Some(side) = measuring.side(Some(output), &mut say)? else { return Ok(()) };
     say(format!("Playing a chirp on “{}” for three seconds. Please be quiet.", output.name));
-    let Some((verdict, clocks_ms)) = measure(&output, &ear, clock, shutdown)? else {
-        return Ok(());
-    };
+    let Some((verdict, clocks_ms)) = measuring.measure(output)? else { return Ok(()) };
     let verdict = verdict.map_err(|refusal| refused(&output.name, refusal))?;
     let found = Found::new(verdict, side, clocks_ms);
     let mut said = found.words(&output.name);
@@ -120,119 +105,10 @@ fn fits(playout_delay_ms: f64, trim_ms: i32) -> String {
     )
 }
 
-/// The microphone that is meant.
-fn microphone<'a>(system: System, devices: &'a [Listed], name: Option<&str>) -> Result<&'a Listed> {
-    choose::microphone(system, devices, name).map_err(|error| match error {
-        // That nobody hears the person is not what matters here.
-        Error::NoDevice { why, fix, .. } if name.is_none() => Error::NoDevice {
-            what: "nothing can be measured".to_owned(),
-            why,
-            fix: match hints::no_microphone(system).split_once(". You listen") {
-                Some((plug, _)) if fix.contains("You listen") => plug.to_owned(),
-                _ => fix,
-            },
-        },
-        other => other,
-    })
-}
-
-/// Plays the chirp on an output and judges what a microphone hears of it; with how well the clocks are known, in ms.
-/// `None` if stopping is asked for.
-fn measure(
-    output: &Listed,
-    ear: &Listed,
-    clock: Clock,
-    shutdown: &Shutdown,
-) -> Result<Option<(std::result::Result<Verdict, Refusal>, f64)>> {
-    let before = OutputDevice::find(Some(&output.id))?.format();
-    let microphone = InputDevice::microphone(Some(&ear.id))?;
-    let open = room::open(&microphone, clock)?;
-    // A headset changes its mode, which takes a moment, and is another output then.
-    let found = OutputDevice::find(Some(&output.id)).ok();
-    pair::check_unchanged(&output.name, before, found.as_ref().map(OutputDevice::format))?;
-    let Some(found) = found else { return Ok(None) };
-    let Some(take) = room::chirp(&found, &microphone, open, 0.0, shutdown, || {})? else {
-        return Ok(None);
-    };
-    let heard = find(&take.recording, take.chirp, &take.due_us);
-    let after = OutputDevice::find(Some(&output.id)).ok();
-    pair::check_unchanged(&output.name, before, after.as_ref().map(OutputDevice::format))?;
-    log::debug!("{heard:?}");
-    Ok(Some((judge(&heard), take.clocks_ms)))
-}
-
-/// What the microphone's side costs: heard on an output that hides nothing, or as its card says. `None` if stopping is
-/// asked for.
-#[allow(clippy::too_many_arguments, reason = "what one run has, handed on once")]
-fn side(
-    settings: &CalibrateSettings,
-    system: System,
-    devices: &[Listed],
-    output: Option<&Listed>,
-    ear: &Listed,
-    clock: Clock,
-    shutdown: &Shutdown,
-    say: &mut impl FnMut(String),
-) -> Result<Option<MicrophoneSide>> {
-    let named = settings.known.as_deref();
-    let named = named.map(|name| choose::output(system, devices, Some(name))).transpose()?;
-    if let (Some(known), Some(output)) = (named, output)
-        && known.id == output.id
-    {
-        return Err(Error::usage(
-            format!(
-                "“{}” is what is to be measured, and cannot tell anything of itself",
-                known.name
-            ),
-            "With --known, name an output that is wired",
-        ));
-    }
-    let known = named.or_else(|| pair::known(devices, output?, ear));
-    if let Some(known) = known {
-        pair::check(system, known, ear)?;
-        say(format!(
-            "First a chirp on “{}”, to learn what the microphone costs. Please be quiet.",
-            known.name
-        ));
-        let Some((verdict, clocks_ms)) = measure(known, ear, clock, shutdown)? else {
-            return Ok(None);
-        };
-        match verdict {
-            Ok(verdict) => {
-                log::debug!("the microphone's side: {verdict:?}");
-                let sure_ms = verdict.sure_ms + clocks_ms;
-                return Ok(Some(MicrophoneSide { ms: verdict.lag_ms, sure_ms }));
-            }
-            Err(refusal) if named.is_some() => return Err(refused(&known.name, refusal)),
-            Err(_) => say(format!("“{}” was not heard. Going on without it.", known.name)),
-        }
-    }
-    if pair::is_bluetooth(ear) {
-        return Err(Error::usage(
-            format!("“{}” is a Bluetooth microphone, which hides a delay of its own", ear.name),
-            "Choose a wired one with --mic, or name a wired output with --known, which tells what it hides",
-        ));
-    }
-    say(format!(
-        "What “{}” costs is taken as its card says it, give or take {UNKNOWN_MS:.0} ms; --known with a wired output \
-         tells it better.",
-        ear.name
-    ));
-    Ok(Some(MicrophoneSide { ms: 0.0, sure_ms: UNKNOWN_MS }))
-}
-
-/// A refusal as an error, which says that nothing was set.
-pub(super) fn refused(name: &str, refusal: Refusal) -> Error {
-    Error::Device {
-        device: name.to_owned(),
-        why: format!("nothing was set: {}", refusal.why()),
-        fix: refusal.help().to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calibrate::verdict::Refusal;
 
     const SIDE: MicrophoneSide = MicrophoneSide { ms: 12.0, sure_ms: 0.6 };
 

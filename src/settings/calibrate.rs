@@ -10,7 +10,7 @@ use crate::discovery::target::Wanted;
 use crate::error::{Error, Result};
 
 /// The first word behind the program's name that makes it this.
-const CALIBRATE: &str = "calibrate";
+pub const CALIBRATE: &str = "calibrate";
 
 /// What is typed, from the program's name on.
 #[derive(Debug, Clone, Parser)]

@@ -37,6 +37,7 @@ use crate::talking::Mode;
   auralync-client 192.168.1.100 --volume 60            quieter
   auralync-client 192.168.1.100 --output wav:film.wav  into a file instead of the headphones
   auralync-client 192.168.1.100 --talk                 talk, too, where the server lets you
+  auralync-client calibrate --help                     measure how late an output really is
   auralync-client ctl --help                           tell a server on this PC what to do
   auralync-client service --help                       let it start by itself
 
