@@ -141,7 +141,10 @@ function trim(byMs) {
 async function calibrate() {
 	leave();
 	$('calibrate').disabled = true;
-	setText($('status'), 'Hold the microphone where your ears are, and be quiet: a chirp is played for three seconds.');
+	setText(
+		$('status'),
+		'Hold the microphone where your ears are, and be quiet: a chirp is played twice, for three seconds.',
+	);
 	const way = await import('./calibrate.js').catch(() => null);
 	const found = (await way?.measure()) ?? {refused: 'This part of the page did not come. Try again.'};
 	$('calibrate').disabled = false;

@@ -19,31 +19,68 @@ const SPEECH_HZ = 16_000;
 
 const EVERY_MS = 50;
 
+// Two measurements that differ by more, in ms, are worth nothing.
+const APART_MS = 10;
+
+const BUSY = 'Two measurements did not agree: this device has too much to do. Close what keeps it busy, and try again.';
+
 const OTHER_MODE =
 	'While a headset’s own microphone is on, the headset plays in another mode, and what is measured there is not how '
 	+ 'late music is. Choose another microphone in the browser, and hold it to one ear.';
 
+/** @typedef {{lateMs: number, sureMs: number} | {refused: string}} Answer */
+
 /**
- * Plays a chirp and hears it: by how many ms this output is late, or why that cannot be said.
- * @returns {Promise<{lateMs: number, sureMs: number} | {refused: string}>}
+ * Plays a chirp and hears it, twice: by how many ms this output is late, or why that cannot be said.
+ * @returns {Promise<Answer>}
  */
 export async function measure() {
-	/** @type {MediaStream} */
-	let stream;
-	const before = new AudioContext();
-	const musicRate = before.sampleRate;
-	before.close();
+	const musicRate = await rateOfMusic();
+	/** @type {MediaStream | null} */
+	let stream = null;
 	try {
 		// What cleans a voice takes a chirp for noise.
 		const audio = {echoCancellation: false, noiseSuppression: false, autoGainControl: false};
 		stream = await navigator.mediaDevices.getUserMedia({audio});
+		const first = await once(stream, musicRate);
+		return 'refused' in first ? first : together(first, await once(stream, musicRate));
 	} catch (error) {
 		return {refused: whyNot(error)};
+	} finally {
+		for (const track of stream?.getTracks() ?? []) track.stop();
 	}
+}
+
+/** The output's rate while no microphone is open. */
+async function rateOfMusic() {
+	const context = new AudioContext();
+	const {sampleRate} = context;
+	await context.close();
+	return sampleRate;
+}
+
+/**
+ * What two measurements say together. A browser that is kept busy hands sound on late, and each time by something else.
+ * @param {{lateMs: number, sureMs: number}} first
+ * @param {Answer} second
+ * @returns {Answer}
+ */
+export function together(first, second) {
+	if ('refused' in second) return second;
+	const apartMs = Math.abs(first.lateMs - second.lateMs);
+	if (apartMs > APART_MS) return {refused: BUSY};
+	return {lateMs: (first.lateMs + second.lateMs) / 2, sureMs: Math.max(first.sureMs, second.sureMs) + apartMs / 2};
+}
+
+/**
+ * @param {MediaStream} stream
+ * @param {number} musicRate
+ * @returns {Promise<Answer>}
+ */
+async function once(stream, musicRate) {
 	const context = new AudioContext();
 	try {
-		const [track] = stream.getAudioTracks();
-		const settings = track.getSettings();
+		const settings = stream.getAudioTracks()[0].getSettings();
 		if (context.sampleRate < musicRate || (settings.sampleRate ?? Number.POSITIVE_INFINITY) <= SPEECH_HZ) {
 			return {refused: OTHER_MODE};
 		}
@@ -51,11 +88,8 @@ export async function measure() {
 		const inputMs = 1e3 * (settings.latency ?? ASSUMED_INPUT_S);
 		const found = find(heard.samples, context.sampleRate, heard.dueMs);
 		return 'refused' in found ? found : {lateMs: found.lagMs - inputMs, sureMs: found.sureMs + UNKNOWN_MS};
-	} catch (error) {
-		return {refused: whyNot(error)};
 	} finally {
-		for (const track of stream.getTracks()) track.stop();
-		context.close();
+		await context.close();
 	}
 }
 

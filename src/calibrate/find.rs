@@ -11,7 +11,7 @@ pub(super) const LATEST_MS: f64 = 600.0;
 /// How much of the room is listened to before the first sweep and after the last, in ms.
 pub(super) const QUIET_MS: f64 = 500.0;
 
-/// The same arrival in two sweeps differs by no more than this, in ms.
+/// One way of the sound takes equally long for two sweeps, give or take this, in ms.
 const TOGETHER_MS: f64 = 0.3;
 
 /// What comes first and is this much of the strongest is the sound itself, and what is stronger and later

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
+import {together} from '../../web/calibrate.js';
 import {find, REFUSED, STARTS_MS, SWEEP_MS, sweep} from '../../web/chirp.js';
 
 const FIRST_MS = 1_000;
@@ -73,4 +74,11 @@ test('what says nothing is refused with what to do', () => {
 	);
 	assert.deepEqual(find(samples.subarray(0, rate), rate, dueMs), {refused: REFUSED.unheard});
 	assert.ok(SWEEP_MS < STARTS_MS[1]);
+});
+
+test('two measurements that differ are worth nothing', () => {
+	const [one, other] = [180, 186].map((lateMs) => ({lateMs, sureMs: 16}));
+	assert.deepEqual(together(one, other), {lateMs: 183, sureMs: 19});
+	assert.ok('refused' in together(one, {lateMs: 250, sureMs: 16}));
+	assert.deepEqual(together(one, {refused: REFUSED.loud}), {refused: REFUSED.loud});
 });
