@@ -137,23 +137,6 @@ function trim(byMs) {
 	listener?.player.setTrim(wishes.trimMs);
 }
 
-/** Measures how late this output is, and sets its timing. */
-async function calibrate() {
-	leave();
-	$('calibrate').disabled = true;
-	setText(
-		$('status'),
-		'Hold the microphone where your ears are, and be quiet: a chirp is played twice, for three seconds.',
-	);
-	const way = await import('./calibrate.js').catch(() => null);
-	const found = (await way?.measure()) ?? {refused: 'This part of the page did not come. Try again.'};
-	$('calibrate').disabled = false;
-	if ('refused' in found) return setText($('status'), found.refused);
-	trim(Math.round(-found.lateMs) - wishes.trimMs);
-	const late = `${Math.round(Math.abs(found.lateMs))} ms ${found.lateMs < 0 ? 'early' : 'late'}`;
-	setText($('status'), `This output is ${late}, give or take ${Math.round(found.sureMs)} ms. Its timing is set.`);
-}
-
 $('listen').addEventListener('click', () => (listener ? leave() : listen()));
 $('volume').addEventListener('input', () => {
 	wish('volume', Number($('volume').value));
@@ -162,7 +145,11 @@ $('volume').addEventListener('input', () => {
 $('earlier').addEventListener('click', () => trim(-TRIM_STEP_MS));
 $('later').addEventListener('click', () => trim(TRIM_STEP_MS));
 $('calibrating').hidden = !(window.isSecureContext && navigator.mediaDevices);
-$('calibrate').addEventListener('click', calibrate);
+$('calibrate').addEventListener('click', async () => {
+	leave();
+	const way = await import('./calibrate.js').catch(() => null);
+	way?.calibrate((ms) => trim(ms - wishes.trimMs));
+});
 $('name').addEventListener('change', () => {
 	wish('name', $('name').value.trim());
 	listener?.rename(wishes.name);

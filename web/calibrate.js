@@ -2,6 +2,7 @@
 
 import {Arrivals} from './arrivals.js';
 import {chirp, find, LATEST_MS, median, QUIET_MS, STARTS_MS, SWEEP_MS} from './chirp.js';
+import {$, setText} from './page.js';
 import {whyNot} from './talk.js';
 
 // Silence before the first sweep, in which headsets wake up and the audio clock is learnt.
@@ -28,13 +29,31 @@ const OTHER_MODE =
 	'While a headset’s own microphone is on, the headset plays in another mode, and what is measured there is not how '
 	+ 'late music is. Choose another microphone in the browser, and hold it to one ear.';
 
+/**
+ * Measures how late this output is, says so, and sets its timing.
+ * @param {(ms: number) => void} setTrim
+ */
+export async function calibrate(setTrim) {
+	/** @param {string} text */
+	const say = (text) => setText($('status'), text);
+	$('calibrate').disabled = true;
+	say('Hold the microphone where your ears are, and be quiet: a chirp is played twice, for three seconds.');
+	const found = await measure();
+	$('calibrate').disabled = false;
+	if ('refused' in found) return say(found.refused);
+	const {lateMs, sureMs} = found;
+	setTrim(Math.round(-lateMs));
+	const late = `${Math.round(Math.abs(lateMs))} ms ${lateMs < 0 ? 'early' : 'late'}`;
+	say(`This output is ${late}, give or take ${Math.round(sureMs)} ms. Its timing is set.`);
+}
+
 /** @typedef {{lateMs: number, sureMs: number} | {refused: string}} Answer */
 
 /**
  * Plays a chirp and hears it, twice: by how many ms this output is late, or why that cannot be said.
  * @returns {Promise<Answer>}
  */
-export async function measure() {
+async function measure() {
 	const musicRate = await rateOfMusic();
 	/** @type {MediaStream | null} */
 	let stream = null;

@@ -21,6 +21,9 @@ const DIRECT: f64 = 0.4;
 /// What stands so far out of all else in most sweeps was played by us.
 const STANDS_OUT: f64 = 6.0;
 
+/// Where a sweep has less than this of its strongest, it is not.
+const ELSEWHERE: f64 = 0.2;
+
 /// Around the common arrival each sweep's own is looked for so far either way, in ms.
 const NEAR_MS: f64 = 1.2;
 
@@ -120,8 +123,13 @@ pub(crate) fn arrivals(recording: &Recording, chirp: Chirp, due_us: &[f64]) -> V
         return vec![None; due_us.len()];
     };
     let near = (NEAR_MS * per_ms) as usize;
+    let highest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
     let own = |(envelope, first_ms): &(Vec<f64>, f64)| {
-        let at = first_peak(envelope, common.saturating_sub(near), (common + near).min(lags))?;
+        let around = common.saturating_sub(near)..(common + near).min(lags);
+        let is_there = highest(envelope.get(around.clone())?) >= ELSEWHERE * highest(envelope);
+        // A sweep that came at another time says so, and not where it nearly was.
+        let within = if is_there { around } else { 0..envelope.len() };
+        let at = first_peak(envelope, within.start, within.end)?;
         Some(top(envelope, at) / per_ms + first_ms)
     };
     envelopes.iter().map(|envelope| envelope.as_ref().and_then(own)).collect()

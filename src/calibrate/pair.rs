@@ -59,15 +59,30 @@ pub(super) fn check_microphone(
     ))
 }
 
-/// Refuses an output that has changed since its microphone was opened: `before` and `after` are its formats.
+/// Refuses an output that has changed since its microphone was opened: `before` and `after` are its formats, `None`
+/// where it is gone.
 ///
 /// # Errors
-/// [`Error::Usage`], as from [`check`].
-pub(super) fn check_unchanged(name: &str, before: Format, after: Option<Format>) -> Result<()> {
+/// [`Error::Usage`] for a headset in its other mode, [`Error::Device`] for what was unplugged.
+pub(super) fn check_unchanged(
+    output: &Listed,
+    before: Format,
+    after: Option<Format>,
+) -> Result<()> {
+    let is_headset = is_bluetooth(output);
+    let is_speech = |format: Format| format.sample_rate <= SPEECH_HZ;
     match after {
-        Some(after) if after == before => Ok(()),
-        Some(after) if after.sample_rate > SPEECH_HZ && after.channels >= before.channels => Ok(()),
-        _ => Err(other_mode(name)),
+        // Somebody else may have its microphone open already.
+        Some(after) if after == before && !(is_headset && is_speech(after)) => Ok(()),
+        Some(after) if !is_speech(after) && after.channels >= before.channels => Ok(()),
+        // In its other mode it may be another output to the system.
+        Some(_) => Err(other_mode(&output.name)),
+        None if is_headset => Err(other_mode(&output.name)),
+        None => Err(Error::Device {
+            device: output.name.clone(),
+            why: "it was unplugged meanwhile".to_owned(),
+            fix: "Plug it in again, and try once more".to_owned(),
+        }),
     }
 }
 
@@ -205,7 +220,8 @@ mod tests {
     #[test]
     fn an_output_that_falls_to_the_rate_of_speech_has_changed() {
         let format = |sample_rate, channels| Format { sample_rate, channels };
-        let check = |after| check_unchanged("WH-1000", format(48_000, 2), after);
+        let headset = device("pulseaudio:bluez_output.AA_BB_CC_DD_EE_FF.1", "WH-1000");
+        let check = |after| check_unchanged(&headset, format(48_000, 2), after);
         check(Some(format(48_000, 2))).unwrap();
         check(Some(format(44_100, 2))).unwrap();
         for after in
@@ -213,6 +229,13 @@ mod tests {
         {
             assert!(check(after).unwrap_err().to_string().contains("another mode"), "{after:?}");
         }
+        // It was in that mode before.
+        let speech = format(16_000, 1);
+        assert!(check_unchanged(&headset, speech, Some(speech)).is_err());
+        let telephone = device("pulseaudio:alsa_output.usb-x.mono", "Telephone");
+        check_unchanged(&telephone, speech, Some(speech)).unwrap();
+        let gone = check_unchanged(&telephone, speech, None).unwrap_err().to_string();
+        assert!(gone.contains("unplugged"), "{gone}");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub fn run(
     pair::check(system, output, ear)?;
     let Some(side) = measuring.side(Some(output), &mut say)? else { return Ok(()) };
     say(format!("Playing a chirp on “{}” for three seconds. Please be quiet.", output.name));
-    let Some((verdict, clocks_ms)) = measuring.measure(output)? else { return Ok(()) };
+    let Some((verdict, clocks_ms)) = measuring.measure(output, &mut say)? else { return Ok(()) };
     let verdict = verdict.map_err(|refusal| refused(&output.name, refusal))?;
     let found = Found::new(verdict, side, clocks_ms);
     let mut said = found.words(&output.name);

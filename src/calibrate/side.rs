@@ -1,5 +1,7 @@
 //! Measures an output with a microphone, and what the microphone itself costs.
 
+use std::time::Duration;
+
 use super::find::find;
 use super::verdict::{Refusal, Verdict, judge};
 use super::{pair, room};
@@ -12,6 +14,11 @@ use crate::shutdown::Shutdown;
 /// What a microphone costs beyond what its card reports is no more than this, in ms, where nothing tells: USB
 /// and analog ones lie below.
 const UNKNOWN_MS: f64 = 15.0;
+
+/// How often, and at which distance, an output that is gone is looked for again: a headset that changes its mode
+/// is gone for a second.
+const LOOKS: u32 = 20;
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What the microphone's side costs, in ms.
 #[derive(Debug, Clone, Copy)]
@@ -56,23 +63,41 @@ pub(super) struct Measuring<'a> {
 pub(super) type Judged = (std::result::Result<Verdict, Refusal>, f64);
 
 impl Measuring<'_> {
-    /// Plays the chirp on an output and judges what the microphone hears of it. `None` if stopping is asked for.
+    /// Plays the chirp on an output and judges what the microphone hears of it, once more where sound was held up
+    /// meanwhile. `None` if stopping is asked for.
     ///
     /// # Errors
     /// What keeps a card from playing or hearing; [`Error::Usage`] for a headset that plays in another mode.
-    pub(super) fn measure(&self, output: &Listed) -> Result<Option<Judged>> {
+    pub(super) fn measure(
+        &self,
+        output: &Listed,
+        say: &mut impl FnMut(String),
+    ) -> Result<Option<Judged>> {
+        let judged = self.once(output)?;
+        if !matches!(judged, Some((Err(Refusal::Unsteady(_)), _))) {
+            return Ok(judged);
+        }
+        say("The chirps came at different times. Once more.".to_owned());
+        self.once(output)
+    }
+
+    fn once(&self, output: &Listed) -> Result<Option<Judged>> {
         let format =
             || OutputDevice::find(Some(&output.id)).ok().as_ref().map(OutputDevice::format);
         let before = OutputDevice::find(Some(&output.id))?.format();
         let microphone = InputDevice::microphone(Some(&self.ear.id))?;
         let open = room::open(&microphone, self.clock)?;
         // A headset changes its mode, which takes a moment, and is another output then.
-        pair::check_unchanged(&output.name, before, format())?;
+        pair::check_unchanged(output, before, format())?;
         let found = OutputDevice::find(Some(&output.id))?;
-        let Some(take) = room::chirp(&found, &microphone, open, 0.0, self.shutdown, || {})? else {
-            return Ok(None);
-        };
-        pair::check_unchanged(&output.name, before, format())?;
+        let taken = room::chirp(&found, &microphone, open, 0.0, self.shutdown, || {});
+        // That its stream has ended says less than why, and what takes its place needs a moment to come.
+        let mut looks = if taken.is_err() { LOOKS } else { 0 };
+        while looks > 0 && format().is_none() && !self.shutdown.sleep(LOOK) {
+            looks -= 1;
+        }
+        pair::check_unchanged(output, before, format())?;
+        let Some(take) = taken? else { return Ok(None) };
         let heard = find(&take.recording, take.chirp, &take.due_us);
         log::debug!("{heard:?}");
         Ok(Some((judge(&heard), take.clocks_ms)))
@@ -108,7 +133,7 @@ impl Measuring<'_> {
                 "First a chirp on “{}”, to learn what the microphone costs. Please be quiet.",
                 known.name
             ));
-            let Some((verdict, clocks_ms)) = self.measure(known)? else {
+            let Some((verdict, clocks_ms)) = self.measure(known, say)? else {
                 return Ok(None);
             };
             match verdict {

@@ -16,6 +16,9 @@ const ABOVE_BAND_DB: f64 = 8.0;
 const AGREED: usize = 5;
 const AGREE_MS: f64 = 1.0;
 
+/// So many others that agree among themselves say that the delay has changed meanwhile, and not that they are wrong.
+const ANOTHER_CAMP: usize = 2;
+
 /// A microphone of which no sample is louder than this hears nothing: not even its own noise.
 const DEAF: f32 = 1e-5;
 
@@ -122,6 +125,11 @@ pub fn judge(heard: &Heard) -> Result<Verdict, Refusal> {
         return Err(Refusal::Unsteady(agreed));
     }
     let lag_ms = median(&mut agreeing);
+    let others: Vec<f64> =
+        heard.lags_ms.iter().copied().filter(|ms| (ms - lag_ms).abs() > 2.0 * AGREE_MS).collect();
+    if self::agreeing(&others).len() >= ANOTHER_CAMP {
+        return Err(Refusal::Unsteady(agreed));
+    }
     let mut off: Vec<f64> = agreeing.iter().map(|ms| (ms - lag_ms).abs()).collect();
     // As far as sweeps differ, they may all be wrong together.
     let sure_ms = SUREST_MS + 1.5 * median(&mut off);

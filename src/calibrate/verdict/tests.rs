@@ -167,9 +167,27 @@ fn sweeps_that_come_at_different_times_are_not_believed() {
         clipped: false,
     };
     assert_eq!(judge(&heard), Err(Refusal::Unsteady(4)));
-    let agreeing = Heard { lags_ms: vec![10.0, 10.2, 10.1, 10.1, 10.0, 44.0], ..heard };
+    let agreeing = Heard { lags_ms: vec![10.0, 10.2, 10.1, 10.1, 10.0, 44.0, 61.0], ..heard };
     let verdict = judge(&agreeing).unwrap();
     assert_eq!((verdict.lag_ms, verdict.agreed), (10.1, 5));
+    // It was another delay when the chirp began.
+    let changed = Heard { lags_ms: [[162.5; 2].as_slice(), &[173.9; 6]].concat(), ..agreeing };
+    assert_eq!(judge(&changed), Err(Refusal::Unsteady(6)));
+}
+
+#[test]
+fn a_delay_that_changes_meanwhile_is_not_believed_and_a_headset_that_wakes_up_late_is() {
+    let (recording, chirp, mut due) = Simulated { below_db: 30.0, ..QUIET }.hear();
+    let frame = |at_us: f64| ((at_us - recording.first_us) / recording.us_per_frame) as usize;
+    let mut woken = recording.clone();
+    woken.samples[..frame(due[1] + 100e3)].fill(0.0);
+    let verdict = judge(&find(&woken, chirp, &due)).unwrap();
+    assert!((verdict.lag_ms - 180.0).abs() < 0.2 && verdict.agreed >= 6, "{verdict:?}");
+    // The first two came sooner after they were due than the others.
+    due[0] += 11e3;
+    due[1] += 11e3;
+    let verdict = judge(&find(&recording, chirp, &due));
+    assert_eq!(verdict, Err(Refusal::Unsteady(6)));
 }
 
 #[test]
