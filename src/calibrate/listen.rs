@@ -102,8 +102,7 @@ pub(super) fn playout_delay_ms(
 /// A listener to that server whose sound is pulled.
 fn listener(settings: &CalibrateSettings, format: Format) -> Result<(Listener, Sound)> {
     let place = seek::server(settings.sought(), false)?;
-    let mut options = ListenerOptions::default();
-    options.once = true;
+    let options = ListenerOptions { once: true, ..ListenerOptions::default() };
     Listener::pull(&place.to_string(), format, &options)
 }
 

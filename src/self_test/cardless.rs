@@ -36,8 +36,7 @@ pub(super) struct Pulled {
 impl Pulled {
     /// Listens to a server on this computer.
     pub(super) fn connect(port: u16) -> Result<Self> {
-        let mut options = ListenerOptions::default();
-        options.once = true;
+        let options = ListenerOptions { once: true, ..ListenerOptions::default() };
         let (listener, sound) = Listener::pull(&format!("127.0.0.1:{port}"), FORMAT, &options)?;
         Ok(Self { listener, sound, stream: Stream::new(FORMAT, Instant::now() + AHEAD) })
     }
