@@ -16,8 +16,8 @@ use crate::device::{InputDevice, OutputDevice, Stream};
 use crate::error::{Error, Result};
 use crate::shutdown::Shutdown;
 
-/// Cards are asked for periods of this length, in ms, as a listener asks for an ordinary delay.
-const PERIOD_MS: f64 = 10.0;
+/// Cards are asked for periods of this length, in ms: nobody waits for this sound, and a busy machine tears it less.
+const PERIOD_MS: f64 = 25.0;
 
 /// Silence before the first sweep, in ms: the cards' clocks are learnt meanwhile, headsets wake up, and the
 /// room is listened to.

@@ -157,7 +157,8 @@ impl Trim {
         let ms = delays.get(&device).copied().unwrap_or(0);
         if std::mem::replace(&mut memory.written, ms) != ms {
             self.ms.store(ms, Ordering::Relaxed);
-            info!("“{name}” plays {} from here on, as was set meanwhile", in_words(ms));
+            let how = if ms == 0 { "with the others".to_owned() } else { in_words(ms) };
+            info!("“{name}” plays {how} from here on, as was set meanwhile");
         }
     }
 

@@ -1,28 +1,21 @@
 //! An output whose loudspeaker is late by what no card reports, measured with a microphone.
 //!
-//! What `ear1` plays is carried to where the microphone is by a thread that holds it back. How long it really
+//! What `ear1` plays is carried to where the microphone is by a module that holds it back. How long it really
 //! took is seen in the room's one recording, where both lie sample beside sample.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::process::Stdio;
-use std::thread::JoinHandle;
 
 use crate::support::compare::find;
 use crate::support::median::median;
 use crate::support::microphones::{MIC1, MOUTH, Microphone};
 use crate::support::program::{Ended, Guarded, Program};
 use crate::support::recorder::Recorder;
-use crate::support::room::{EAR1, PC, RATE, Room, spawn};
+use crate::support::room::{EAR1, PC, RATE, Room};
 use crate::support::waiting::wait_until;
 use crate::support::wav::write_wav;
 
 /// How far a trim may be from the truth, in ms.
 const RIGHT_MS: f64 = 2.0;
-
-/// What carries sound to the microphone takes so much less than the silence that it begins with, in µs: the two
-/// programs begin before they have what they ask for.
-const SWALLOWED_US: u64 = 7_500;
 
 /// How many sweeps a chirp has.
 const SWEEPS: usize = 8;
@@ -33,48 +26,20 @@ const CHIRP_LEVEL: f32 = 0.1;
 /// A microphone in front of the loudspeaker of [`EAR1`] itself.
 const AT_EAR: Microphone = Microphone { name: "at-ear", channel: "front-left" };
 
-/// The way from a loudspeaker to a microphone, open until it is dropped.
-struct Way {
-    programs: Vec<Guarded>,
-    carrier: Option<JoinHandle<()>>,
-}
-
-impl Drop for Way {
-    fn drop(&mut self) {
-        self.programs.clear();
-        if let Some(carrier) = self.carrier.take() {
-            let _ = carrier.join();
-        }
-    }
-}
-
-/// Carries what `ear1` plays to the microphone, about so much later.
-fn hold_back(room: &Room, delay_ms: u64) -> Way {
-    let format =
-        ["--raw", "--format=float32le", "--channels=2", "--channel-map=front-left,front-right"];
-    let rate = format!("--rate={RATE}");
-    let mut from = room.command("parec");
-    from.args(["-d", "ear1.monitor", "--latency-msec=10", &rate]).args(format);
-    let mut from = Guarded(spawn(from.stdout(Stdio::piped()).stderr(Stdio::null())));
-    let mut to = room.command("pacat");
-    // What it keeps outlasts the moments in which a busy machine does not let it run.
-    let kept = format!("--latency-msec={}", (delay_ms * 2 / 3).min(100));
-    to.args(["--playback", "-d", MOUTH.name, &kept, &rate]).args(format);
-    let mut to = Guarded(spawn(to.stdin(Stdio::piped()).stderr(Stdio::null())));
-    let (mut source, mut sink) = (from.0.stdout.take().unwrap(), to.0.stdin.take().unwrap());
-    let silence = (delay_ms * 1_000 + SWALLOWED_US) * u64::from(RATE) / 1_000_000 * 8;
-    let carrier = std::thread::spawn(move || {
-        let mut bytes = vec![0; usize::try_from(silence).unwrap()];
-        // Either end is gone when the way is closed.
-        while sink.write_all(&bytes).and_then(|()| sink.flush()).is_ok() {
-            bytes.resize(4_096, 0);
-            match source.read(&mut bytes) {
-                Ok(read @ 1..) => bytes.truncate(read),
-                _ => return,
-            }
-        }
-    });
-    Way { programs: vec![from, to], carrier: Some(carrier) }
+/// Carries what `ear1` plays to the microphone, about so much later, until what this returns is unloaded: within the
+/// sound server, which a busy machine lets run before others, and by a delay that stays as it is.
+fn hold_back(room: &Room, delay_ms: u64) -> String {
+    room.pactl(&[
+        "load-module",
+        "module-loopback",
+        "source=ear1.monitor",
+        &format!("sink={}", MOUTH.name),
+        &format!("latency_msec={delay_ms}"),
+        "adjust_time=0",
+        "remix=no",
+        "source_dont_move=true",
+        "sink_dont_move=true",
+    ])
 }
 
 fn calibrate(room: &Room, flags: &[&str]) -> Program {
@@ -116,7 +81,9 @@ fn measure(room: &Room, recorder: &Recorder, delay_ms: u64) -> f64 {
     let ended = program.wait();
     assert_eq!(ended.code, Some(0), "{ended}");
     let late_ms = if delay_ms > 0 { truth_ms(recorder, from) } else { 0.0 };
-    drop(way);
+    if let Some(way) = way {
+        room.pactl(&["unload-module", &way]);
+    }
     let trim_ms = remembered(room).get("pulseaudio:ear1").copied().unwrap_or(0);
     println!("{late_ms:.1} ms put in, trim {trim_ms} ms: {}", ended.stdout.join(" "));
     f64::from(trim_ms) + late_ms
@@ -239,7 +206,7 @@ fn another_listeners_loudspeaker_is_heard_and_its_client_takes_over_what_is_set(
     println!("{truth_ms:.1} ms put in: {said}");
     assert!((found_ms - truth_ms).abs() < RIGHT_MS + 1.0, "{found_ms} ms for {truth_ms}: {said}");
     assert!(remembered(&room).is_empty(), "another computer's trim is its own");
-    drop(way);
+    room.pactl(&["unload-module", &way]);
 
     let trims = r#"{"pulseaudio:ear1": -25}"#;
     std::fs::create_dir_all(room.path(".config/auralync")).unwrap();
