@@ -125,7 +125,7 @@ mod tests {
         hear(480, Some(&mut ear));
         hear(480, Some(&mut ear));
         let recording = ear.recording().unwrap();
-        assert_eq!(recording.samples.len(), 100 * 480 + 48_000 + 480);
+        assert_eq!(recording.samples.len(), 100 * 480 + 48_000 + 2 * 480);
         assert_eq!((recording.samples[0], recording.samples[90_000]), (0.1, 0.0));
         assert!((recording.first_us - 1e9 + 10_000.0).abs() < 20_000.0, "{}", recording.first_us);
     }
