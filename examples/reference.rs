@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use auralync::settings::ctl::{CTL, CtlCommand};
 use auralync::settings::service::{ClientService, SERVICE, ServerService};
-use auralync::settings::{ClientArgs, ServerArgs};
+use auralync::settings::{CALIBRATE, CalibrateCommand, ClientArgs, ServerArgs};
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
@@ -35,15 +35,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Both programs, with what they take behind `service` and `ctl`: they read that by themselves.
+/// Both programs, with what they take behind `service`, `ctl` and `calibrate`: they read that by themselves.
 fn programs() -> [Command; 2] {
     let order = |of: Command, name: &str| of.find_subcommand(name).cloned();
     let server = order(ServerService::command(), SERVICE);
     let client = order(ClientService::command(), SERVICE);
     let ctl = order(CtlCommand::command(), CTL);
+    let calibrate = order(CalibrateCommand::command(), CALIBRATE);
     [
         ServerArgs::command().subcommands(server),
-        ClientArgs::command().subcommands(ctl.into_iter().chain(client)),
+        ClientArgs::command().subcommands(ctl.into_iter().chain(calibrate).chain(client)),
     ]
 }
 

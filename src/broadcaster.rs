@@ -141,7 +141,15 @@ impl Broadcaster {
     /// [`Error::Usage`] and [`Error::Preset`] for options or a format that cannot be, [`Error::Bind`] where the port
     /// cannot be had.
     pub fn open(format: Format, options: &BroadcasterOptions) -> Result<(Self, Input)> {
-        let settings = settings(format, options)?;
+        Self::of(format, settings(format, options)?)
+    }
+
+    /// Serves what is put into the [`Input`] as `settings` say.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn of(format: Format, settings: ServerSettings) -> Result<(Self, Input)> {
+        let settings = ServerSettings { sources: vec![Kind::Pushed.into()], ..settings };
         let shutdown = Shutdown::default();
         let (ring, pushed) = pushed::sound(format, shutdown.clone());
         let server = Server::pushed(settings, pushed)?;
@@ -227,6 +235,5 @@ fn settings(format: Format, options: &BroadcasterOptions) -> Result<ServerSettin
     words.extend((!discovery).then(|| "--no-discovery".to_owned()));
     words.extend(private.then(|| "--private".to_owned()));
     let words: Vec<std::ffi::OsString> = words.into_iter().map(Into::into).collect();
-    let settings = parse::<ServerArgs>(&words)?.settings()?;
-    Ok(ServerSettings { sources: vec![Kind::Pushed.into()], ..settings })
+    parse::<ServerArgs>(&words)?.settings()
 }

@@ -20,6 +20,8 @@
 #[doc(hidden)]
 pub mod addresses;
 #[doc(hidden)]
+pub mod calibrate;
+#[doc(hidden)]
 pub mod control;
 #[doc(hidden)]
 pub mod discovery;
@@ -29,6 +31,8 @@ pub mod preset;
 pub mod program;
 #[doc(hidden)]
 pub mod qr;
+#[doc(hidden)]
+pub mod self_test;
 #[doc(hidden)]
 pub mod service;
 #[doc(hidden)]

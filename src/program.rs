@@ -18,8 +18,9 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result, exit};
 use crate::format::printable;
 use crate::secure::code::Code;
+use crate::self_test;
 use crate::service;
-use crate::settings::{self, KEEP_WINDOW};
+use crate::settings::{self, CalibrateSettings, KEEP_WINDOW};
 use crate::shutdown::Shutdown;
 use crate::stats::StatsTarget;
 use crate::status::{self, LogLines, Terminal};
@@ -227,6 +228,47 @@ pub fn list_devices() -> Result<()> {
     let devices = device::list()?;
     print(Listing::new(System::current(), &devices).to_string().trim_end());
     Ok(())
+}
+
+/// Answers `--self-test`.
+///
+/// # Errors
+/// What is not well, or keeps it from being tested.
+pub fn self_test(wanted: &self_test::Wanted, level: log::LevelFilter) -> Result<()> {
+    let shutdown = stop_on_signals()?;
+    self_test::run(wanted, &shutdown, |said| {
+        if level >= log::LevelFilter::Info {
+            print(said);
+        }
+    })
+}
+
+/// Does what `auralync-client calibrate` asks for.
+///
+/// # Errors
+/// What keeps it from measuring, or why what was heard says nothing.
+#[cfg(feature = "device")]
+pub fn calibrate(settings: &CalibrateSettings) -> Result<()> {
+    let shutdown = stop_on_signals()?;
+    let is_quiet = settings.level < log::LevelFilter::Info;
+    crate::calibrate::run::run(settings, &shutdown, |said| {
+        if !is_quiet {
+            print(said);
+        }
+    })
+}
+
+/// Does what `auralync-client calibrate` asks for.
+///
+/// # Errors
+/// Always: this program was built without sound cards.
+#[cfg(not(feature = "device"))]
+pub fn calibrate(_settings: &CalibrateSettings) -> Result<()> {
+    Err(Error::NoDevice {
+        what: "nothing can be measured".to_owned(),
+        why: "this program was built without sound cards".to_owned(),
+        fix: "Build it with --features device".to_owned(),
+    })
 }
 
 /// Answers `--list-devices`.

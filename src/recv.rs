@@ -24,7 +24,7 @@ pub(crate) mod shown;
 pub mod simulate;
 pub mod speaker;
 pub mod talk;
-mod trim;
+pub(crate) mod trim;
 
 use std::path::Path;
 use std::sync::Arc;

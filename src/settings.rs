@@ -4,6 +4,7 @@
 //! says what to type instead. Flags that a preset's key can also set are `Option`s, so that a
 //! missing flag never replaces what the preset says.
 
+mod calibrate;
 mod client;
 pub mod code;
 pub(crate) mod computer;
@@ -17,6 +18,7 @@ pub mod service;
 mod simulation;
 mod words;
 
+pub use calibrate::{CALIBRATE, CalibrateCommand, CalibrateSettings};
 pub use client::{ClientArgs, ClientSettings, Output, Transport, join_mode};
 pub use ear::EarFlags;
 pub use engine::ServerEngine;

@@ -155,6 +155,12 @@ $('volume').addEventListener('input', () => {
 });
 $('earlier').addEventListener('click', () => trim(-TRIM_STEP_MS));
 $('later').addEventListener('click', () => trim(TRIM_STEP_MS));
+$('calibrating').hidden = !(window.isSecureContext && navigator.mediaDevices);
+$('calibrate').addEventListener('click', async () => {
+	leave();
+	const way = await import('./calibrate.js').catch(() => null);
+	way?.calibrate((ms) => trim(ms - wishes.trimMs));
+});
 $('name').addEventListener('change', () => {
 	wish('name', $('name').value.trim());
 	listener?.rename(wishes.name);

@@ -389,6 +389,8 @@ declare namespace Page {
 		earlier: HTMLButtonElement;
 		later: HTMLButtonElement;
 		'trim-value': HTMLOutputElement;
+		calibrating: HTMLElement;
+		calibrate: HTMLButtonElement;
 		name: HTMLInputElement;
 		less: HTMLInputElement;
 		element: HTMLInputElement;

@@ -13,10 +13,13 @@ use auralync::error::Error;
 use auralync::program::{self, print};
 use auralync::recording::STDOUT;
 use auralync::recv::Client;
+use auralync::self_test::Wanted;
 use auralync::service;
 use auralync::settings::ctl::{CTL, CtlCommand};
 use auralync::settings::service::{ClientService, as_typed, is_meant};
-use auralync::settings::{ClientArgs, ClientSettings, Output, code, join_mode, parse};
+use auralync::settings::{
+    CalibrateCommand, ClientArgs, ClientSettings, Output, code, join_mode, parse,
+};
 use auralync::shutdown::Shutdown;
 use auralync::stats::StatsTarget;
 
@@ -82,11 +85,22 @@ fn main() -> ExitCode {
             Ok(())
         });
     }
+    if CalibrateCommand::is_meant(&words) {
+        return program::run(NAME, &words, |command: CalibrateCommand| {
+            let settings = command.settings()?;
+            program::show_log(NAME, settings.level);
+            program::calibrate(&settings)
+        });
+    }
     program::run(NAME, &join_mode(words), |args: ClientArgs| {
         let settings = args.settings()?;
         program::show_log(NAME, settings.level);
         if settings.list_devices {
             return program::list_devices();
+        }
+        if settings.self_test {
+            let output = settings.device;
+            return program::self_test(&Wanted { output, ..Wanted::default() }, settings.level);
         }
         if settings.list_servers {
             let servers = list::servers()?;

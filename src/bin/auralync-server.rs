@@ -9,6 +9,7 @@ use auralync::engine::config;
 use auralync::preset;
 use auralync::program::{self, print};
 use auralync::qr;
+use auralync::self_test::Wanted;
 use auralync::send::{Server, room_link};
 use auralync::service;
 use auralync::settings::service::{ServerService, as_typed, is_meant};
@@ -39,6 +40,9 @@ fn main() -> ExitCode {
         program::show_log(NAME, settings.level);
         if settings.list_devices {
             return program::list_devices();
+        }
+        if settings.self_test {
+            return program::self_test(&Wanted::of(&settings), settings.level);
         }
         if let Some(name) = &settings.print_preset {
             print(preset::print(name)?.trim_end());

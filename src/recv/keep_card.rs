@@ -144,6 +144,7 @@ impl KeepCard {
             if !looks.is_multiple_of(LOOKS_PER_QUESTION) {
                 continue;
             }
+            self.controls.trim.look_again(device.name());
             // Some sound servers move a stream to another output when its own is unplugged, and
             // say nothing.
             if self.name.is_some() && !device::is_present(device.id()) {

@@ -38,6 +38,8 @@ pub(super) struct PerOutput<V> {
     /// Whether a value in the file can be.
     is_possible: fn(&V) -> bool,
     device: Option<String>,
+    /// What the file said of it when it was last read or written.
+    written: V,
     /// The file does not say yet what is in use.
     changed: bool,
     /// That the file cannot be used was said.
@@ -51,7 +53,15 @@ impl<V: Copy + Default + PartialEq + Serialize + DeserializeOwned> PerOutput<V> 
         words: Words,
         is_possible: fn(&V) -> bool,
     ) -> Self {
-        Self { path, words, is_possible, device: None, changed: false, complained: false }
+        Self {
+            path,
+            words,
+            is_possible,
+            device: None,
+            written: V::default(),
+            changed: false,
+            complained: false,
+        }
     }
 
     /// The file of that name in the user's configuration directory.
@@ -68,7 +78,16 @@ impl<V: Copy + Default + PartialEq + Serialize + DeserializeOwned> PerOutput<V> 
         }
         self.save(used);
         self.device = Some(id.to_owned());
-        Some(self.load().and_then(|all| all.get(id).copied()).unwrap_or_default())
+        self.written = self.load().and_then(|all| all.get(id).copied()).unwrap_or_default();
+        Some(self.written)
+    }
+
+    /// What another program has remembered for the output meanwhile; `None` where none has. May wait for a disk.
+    #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card has an id"))]
+    pub(super) fn look_again(&mut self) -> Option<V> {
+        let device = self.device.clone().filter(|_| !self.changed)?;
+        let now = self.load()?.get(&device).copied().unwrap_or_default();
+        (std::mem::replace(&mut self.written, now) != now).then_some(now)
     }
 
     /// What is in use is to be saved.
@@ -86,11 +105,8 @@ impl<V: Copy + Default + PartialEq + Serialize + DeserializeOwned> PerOutput<V> 
         let Some(path) = self.path.clone() else {
             return;
         };
-        if used == V::default() {
-            all.remove(&device);
-        } else {
-            all.insert(device.clone(), used);
-        }
+        put(&mut all, &device, used);
+        self.written = used;
         if let Err(why) = write(&path, all, &device) {
             self.complain(&format!(
                 "this output's {} is not remembered: {}: {why}. Everything else goes on",
@@ -125,6 +141,43 @@ impl<V: Copy + Default + PartialEq + Serialize + DeserializeOwned> PerOutput<V> 
         if !std::mem::replace(&mut self.complained, true) {
             warn!("{sentence}");
         }
+    }
+}
+
+/// Remembers `value` for an output in `path`, as a program that plays on it would. May wait for a disk. An error says why
+/// it cannot be.
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card has an id"))]
+pub(super) fn remember<V: Copy + Default + PartialEq + Serialize + DeserializeOwned>(
+    path: &Path,
+    is_possible: fn(&V) -> bool,
+    device: &str,
+    value: V,
+) -> Result<(), String> {
+    let mut all = match read(path, is_possible) {
+        Ok(all) => all,
+        Err(Trouble::Damaged) => All::new(),
+        Err(Trouble::System(why)) => return Err(why),
+    };
+    put(&mut all, device, value);
+    write(path, all, device)
+}
+
+/// What is remembered for an output in `path`.
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card has an id"))]
+pub(super) fn remembered<V: Copy + Default + DeserializeOwned>(
+    path: &Path,
+    is_possible: fn(&V) -> bool,
+    device: &str,
+) -> V {
+    let all = read(path, is_possible).unwrap_or_default();
+    all.get(device).copied().unwrap_or_default()
+}
+
+fn put<V: Default + PartialEq>(all: &mut All<V>, device: &str, value: V) {
+    if value == V::default() {
+        all.remove(device);
+    } else {
+        all.insert(device.to_owned(), value);
     }
 }
 

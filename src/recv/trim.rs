@@ -3,19 +3,55 @@
 //!
 //! The file is read and written by threads that may wait. The playing thread reads one number.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use log::info;
 
-use super::per_output::{PerOutput, Words};
+use super::per_output::{self, PerOutput, Words};
 use crate::clock::FARTHEST_MS;
+use crate::error::Error;
 
 /// The file in the user's configuration directory that holds device ids with milliseconds.
 const FILE: &str = "delays.json";
 
 const WORDS: Words = Words { many: "delays", one: "delay" };
+
+/// Remembers `ms` for an output, as if it had been given with `--delay` there. A client that plays on it takes it
+/// over.
+///
+/// # Errors
+/// [`Error::File`] where it cannot be remembered.
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card has an id"))]
+pub(crate) fn remember(device: &str, ms: i32) -> crate::Result<()> {
+    let Some(path) = PerOutput::<i32>::path(FILE) else {
+        return Err(Error::internal(
+            "cannot remember a delay",
+            "this user has no folder for settings",
+        ));
+    };
+    remember_in(&path, device, ms)
+}
+
+/// The delay that is remembered for an output, in ms; 0 where none is.
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card has an id"))]
+pub(crate) fn remembered_for(device: &str) -> i32 {
+    let path = PerOutput::<i32>::path(FILE);
+    path.map_or(0, |path| per_output::remembered(&path, is_possible, device))
+}
+
+#[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card has an id"))]
+fn remember_in(path: &Path, device: &str, ms: i32) -> crate::Result<()> {
+    let ms = ms.clamp(-FARTHEST_MS, FARTHEST_MS);
+    per_output::remember(path, is_possible, device, ms)
+        .map_err(|why| Error::file(path, why, format!("Play with --delay {ms} instead")))
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "values of other files are larger")]
+fn is_possible(ms: &i32) -> bool {
+    (-FARTHEST_MS..=FARTHEST_MS).contains(ms)
+}
 
 /// The trim in use.
 #[derive(Debug)]
@@ -38,7 +74,6 @@ impl Trim {
     }
 
     fn remembered_in(path: Option<PathBuf>, flag: Option<i32>) -> Self {
-        let is_possible = |ms: &i32| (-FARTHEST_MS..=FARTHEST_MS).contains(ms);
         let memory = Memory { flag, file: PerOutput::in_file(path, WORDS, is_possible) };
         Self { ms: AtomicI32::new(flag.unwrap_or(0)), memory: Mutex::new(memory) }
     }
@@ -84,6 +119,16 @@ impl Trim {
         memory.file.save(ms);
     }
 
+    /// Takes over what another program has remembered for the device meanwhile. May wait for a disk.
+    #[cfg_attr(not(feature = "device"), allow(dead_code, reason = "only a card has an id"))]
+    pub(super) fn look_again(&self, name: &str) {
+        if let Some(ms) = self.memory().file.look_again() {
+            self.ms.store(ms, Ordering::Relaxed);
+            let how = if ms == 0 { "with the others".to_owned() } else { in_words(ms) };
+            info!("“{name}” plays {how} from here on, as was set meanwhile");
+        }
+    }
+
     /// Writes what has changed. May wait for a disk.
     pub(super) fn save(&self) {
         let mut memory = self.memory();
@@ -102,8 +147,6 @@ fn in_words(ms: i32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::recv::per_output::LARGEST_FILE;
     use crate::scratch::Scratch;
@@ -204,6 +247,32 @@ mod tests {
         nowhere.on_device("usb", "x");
         assert_eq!(nowhere.ms(), 40);
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "", "nothing is replaced");
+    }
+
+    #[test]
+    fn what_another_program_remembers_is_taken_over_and_what_keys_do_meanwhile_stays() {
+        let folder = Scratch::new();
+        let path = folder.path("delays.json");
+        let trim = trim(&path, None);
+        trim.on_device("usb", "x");
+        trim.look_again("x");
+        assert_eq!(trim.ms(), 0);
+        remember_in(&path, "usb", -180).unwrap();
+        remember_in(&path, "hdmi", 7).unwrap();
+        trim.look_again("x");
+        assert_eq!(trim.ms(), -180);
+        // What cannot be had is settled for, and is not asked for again.
+        trim.settle_for(-180, -70);
+        trim.look_again("x");
+        assert_eq!((trim.ms(), remembered(&path, "hdmi")), (-70, 7));
+        trim.nudge(5);
+        remember_in(&path, "usb", 0).unwrap();
+        trim.look_again("x");
+        assert_eq!(trim.ms(), -65);
+        trim.save();
+        trim.look_again("x");
+        assert_eq!((trim.ms(), remembered(&path, "usb")), (-65, -65));
+        assert!(remember_in(&folder.path(""), "usb", 5).is_err());
     }
 
     #[test]

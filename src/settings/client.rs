@@ -37,6 +37,7 @@ use crate::talking::{Clean, Mode};
   auralync-client 192.168.1.100 --volume 60            quieter
   auralync-client 192.168.1.100 --output wav:film.wav  into a file instead of the headphones
   auralync-client 192.168.1.100 --talk                 talk, too, where the server lets you
+  auralync-client calibrate --help                     measure how late an output really is
   auralync-client ctl --help                           tell a server on this PC what to do
   auralync-client service --help                       let it start by itself
 
@@ -148,6 +149,9 @@ pub struct ClientArgs {
     /// List the sound devices, then stop.
     #[arg(long)]
     list_devices: bool,
+    /// Send a chirp through a server and two listeners in this program, and say whether all is well, then stop.
+    #[arg(long)]
+    self_test: bool,
     /// List the servers on this network, then stop.
     #[arg(long)]
     list_servers: bool,
@@ -251,6 +255,8 @@ pub struct ClientSettings {
     pub dscp: Dscp,
     /// Whether to list the sound devices and stop.
     pub list_devices: bool,
+    /// Whether to test the whole chain and stop.
+    pub self_test: bool,
     /// Whether to list the servers on the network and stop.
     pub list_servers: bool,
     /// Whether that list is JSON.
@@ -350,6 +356,7 @@ impl ClientArgs {
             simulate: self.simulate,
             dscp: self.dscp,
             list_devices: self.list_devices,
+            self_test: self.self_test,
             list_servers: self.list_servers,
             json: self.json,
             stats: self.stats,

@@ -232,6 +232,9 @@ pub struct ServerArgs {
     /// List the sound devices and what can be captured, then stop.
     #[arg(long)]
     list_devices: bool,
+    /// Send a chirp through this server and two listeners in this program, and say whether all is well, then stop.
+    #[arg(long)]
+    self_test: bool,
     /// Print a preset (smooth, low-latency, stable, live), to start your own from, then stop.
     #[arg(long, value_name = "PRESET")]
     print_preset: Option<String>,
@@ -327,6 +330,8 @@ pub struct ServerSettings {
     pub overwrite: bool,
     /// Whether to list the sound devices and stop.
     pub list_devices: bool,
+    /// Whether to test the whole chain and stop.
+    pub self_test: bool,
     /// The preset to print before stopping.
     pub print_preset: Option<String>,
     /// The least important log level that is shown.
@@ -400,7 +405,7 @@ impl ServerArgs {
                 "Add --private, or leave the names out",
             ));
         }
-        if !self.no_web && !self.list_devices && self.print_preset.is_none() {
+        if !self.no_web && !self.list_devices && !self.self_test && self.print_preset.is_none() {
             ports::refuse_one_port_for_both(&preset, overrides.port, self.web)?;
         }
         let sources = sources::sources(&preset)?;
@@ -443,6 +448,7 @@ impl ServerArgs {
             record_dir: self.record_dir,
             overwrite: self.overwrite,
             list_devices: self.list_devices,
+            self_test: self.self_test,
             print_preset: self.print_preset,
             level: self.verbosity.level(),
         })

@@ -90,8 +90,9 @@ pub fn is_meant(words: &[OsString]) -> bool {
 }
 
 /// Flags behind which a program does one thing and stops.
-const ONCE_AND_DONE: [&str; 8] = [
+const ONCE_AND_DONE: [&str; 9] = [
     "--list-devices",
+    "--self-test",
     "--list-servers",
     "--print-preset",
     "--show-link",

@@ -4,6 +4,7 @@
 #![cfg(all(feature = "device", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod calibrate;
 mod channels;
 mod comparing;
 mod ears;

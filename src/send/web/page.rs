@@ -74,6 +74,8 @@ pub const FILES: &[PageFile] = files![
     ("/secure.wasm", WASM, "secure.wasm"),
     ("/secure-page.js", SCRIPT, "secure-page.js"),
     ("/style.css", STYLE, "style.css"),
+    ("/calibrate.js", SCRIPT, "calibrate.js"),
+    ("/chirp.js", SCRIPT, "chirp.js"),
     ("/talk-opus.js", SCRIPT, "talk-opus.js"),
     ("/talk-worklet.js", SCRIPT, "talk-worklet.js"),
     ("/talk.js", SCRIPT, "talk.js"),

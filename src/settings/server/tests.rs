@@ -57,6 +57,7 @@ fn the_flags_are_the_promised_ones() {
         "record-dir",
         "record-tracks",
         "sample-rate",
+        "self-test",
         "show-link",
         "snapcast",
         "snapcast-codec",

@@ -1,0 +1,84 @@
+// How late an output is, by a chirp in rooms that are computed.
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+
+import {together} from '../../web/calibrate.js';
+import {find, REFUSED, STARTS_MS, SWEEP_MS, sweep} from '../../web/chirp.js';
+
+const FIRST_MS = 1_000;
+
+/** Numbers between −1 and 1 that are the same on every run. @param {number} seed */
+function dice(seed) {
+	let state = seed;
+	return () => {
+		state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+		return state / 2 ** 31 - 1;
+	};
+}
+
+/**
+ * What a microphone hears `lagMs` late, beside noise that is so much softer, in dB.
+ * @param {{lagMs: number, belowDb?: number, rate?: number, echo?: number, gain?: number}} room
+ */
+function room({lagMs, belowDb = 50, rate = 48_000, echo = 0, gain = 0.03}) {
+	const roll = dice(7);
+	const samples = new Float32Array(rate * 5.5);
+	const one = sweep(rate);
+	const dueMs = STARTS_MS.map((ms) => FIRST_MS + ms);
+	const ways = [[0, 1], ...[7, 23, 61, 140].map((ms) => [ms, echo * Math.exp(-ms / 60)])];
+	for (const due of dueMs) {
+		for (const [laterMs, share] of ways) {
+			const from = Math.round(((due + lagMs + laterMs) * rate) / 1e3);
+			one.forEach((sample, n) => (samples[from + n] += gain * share * sample));
+		}
+	}
+	const noise = gain * Math.sqrt(1.5) * 10 ** (-belowDb / 20);
+	return {samples: samples.map((sample) => sample + noise * roll()), rate, dueMs};
+}
+
+test('a delay is found to a part of a millisecond', () => {
+	const rooms = [
+		{lagMs: 0},
+		{lagMs: 40, belowDb: 14},
+		{lagMs: 180, echo: 1.2},
+		{lagMs: 250, rate: 16_000, belowDb: 20},
+		{lagMs: 590, rate: 44_100},
+	];
+	for (const one of rooms) {
+		const {samples, rate, dueMs} = room(one);
+		const found = find(samples, rate, dueMs);
+		assert.ok('lagMs' in found, JSON.stringify({one, found}));
+		assert.ok(Math.abs(found.lagMs - one.lagMs) < 0.2 && found.agreed >= 7, JSON.stringify({one, found}));
+	}
+});
+
+test('what says nothing is refused with what to do', () => {
+	/** @param {Parameters<typeof room>[0]} one */
+	const refused = (one) => {
+		const {samples, rate, dueMs} = room(one);
+		const found = find(samples, rate, dueMs);
+		return 'refused' in found ? found.refused : found;
+	};
+	assert.equal(refused({lagMs: 180, belowDb: 0}), REFUSED.loud);
+	assert.equal(refused({lagMs: 180, gain: 0}), REFUSED.deaf);
+	assert.equal(refused({lagMs: 180, gain: 1, echo: 1}), REFUSED.clipped);
+	const {samples, rate, dueMs} = room({lagMs: 180});
+	const roll = dice(3);
+	assert.deepEqual(
+		find(
+			samples.map(() => 0.01 * roll()),
+			rate,
+			dueMs,
+		),
+		{refused: REFUSED.unheard},
+	);
+	assert.deepEqual(find(samples.subarray(0, rate), rate, dueMs), {refused: REFUSED.unheard});
+	assert.ok(SWEEP_MS < STARTS_MS[1]);
+});
+
+test('two measurements that differ are worth nothing', () => {
+	const [one, other] = [180, 186].map((lateMs) => ({lateMs, sureMs: 16}));
+	assert.deepEqual(together(one, other), {lateMs: 183, sureMs: 19});
+	assert.ok('refused' in together(one, {lateMs: 250, sureMs: 16}));
+	assert.deepEqual(together(one, {refused: REFUSED.loud}), {refused: REFUSED.loud});
+});
