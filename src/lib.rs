@@ -91,6 +91,8 @@ mod home;
 mod listener;
 #[doc(hidden)]
 pub mod outgoing;
+#[doc(hidden)]
+pub mod player;
 mod random;
 // Where the unit tests keep files, too.
 #[cfg(test)]

@@ -385,10 +385,11 @@ impl Server {
             certificate,
             figures,
             snapclients: running.snapclients(),
+            players: running.players(),
             engine,
             announcer,
         };
-        report.run(&running.snapshots, shutdown, &mut || {
+        report.run(&running.snapshots, shutdown, &mut |_listeners| {
             if let Some(preset) = watch.as_mut().and_then(Watch::look) {
                 running.follow(&preset);
             }

@@ -38,6 +38,7 @@ use crate::engine::sealed::Backbone;
 use crate::error::Result;
 #[cfg(feature = "webrtc")]
 use crate::error::plain;
+use crate::player;
 use crate::preset::Preset;
 use crate::secure::code::Code;
 use crate::secure::host::Host;
@@ -92,6 +93,8 @@ pub(super) struct Running {
     /// What serves snapclients, where it does.
     snapcast: Option<(snapcast::Handle, JoinHandle<Result<()>>)>,
     casting: Casting,
+    /// Players here whose picture follows the delay.
+    film: Option<player::Keeping>,
     /// Those who may tell the server what to do find it in this file, as long as it is there.
     _token: Option<TokenFile>,
 }
@@ -203,6 +206,7 @@ impl Running {
             })?);
         }
         let delay_ms = Arc::clone(&fitting.delay_ms);
+        let film_delay_ms = Arc::clone(&delay_ms);
         let chunks: Body = match origin {
             Origin::Engine(edge) => {
                 let (downlink, stream) = *edge;
@@ -244,6 +248,8 @@ impl Running {
         };
         let network = spawn("network", Priority::Soon, &stop, move || transmit.run())?;
         let casting = Casting::start(casts, clock, &stop)?;
+        let film =
+            player::start(&settings.players, film_delay_ms, terms::NOTICE_US, clock, &stop)?;
         let heard = stop.clone();
         let chunks = spawn("chunks", Priority::Now, &stop, move || chunks(&heard))?;
         Ok(Self {
@@ -262,6 +268,7 @@ impl Running {
             certificates,
             snapcast,
             casting,
+            film,
             _token: token,
         })
     }
@@ -274,6 +281,11 @@ impl Running {
     /// Who asks after snapclients, where they may join.
     pub(super) fn snapclients(&self) -> Option<snapcast::Handle> {
         self.snapcast.as_ref().map(|(handle, _)| handle.clone())
+    }
+
+    /// How players here are whose picture follows the delay, where any are to.
+    pub(super) fn players(&self) -> Option<player::Shown> {
+        self.film.as_ref().map(|film| film.shown.clone())
     }
 
     /// Counted of what Icecast servers get.
@@ -332,6 +344,7 @@ impl Running {
             join(thread)
         }));
         let outcome = outcome.and(self.casting.end());
+        let outcome = outcome.and(self.film.map_or(Ok(()), player::Keeping::end));
         self.fitting.stop.breakage().map_or(outcome, Err)
     }
 }
