@@ -40,6 +40,13 @@ pub enum Players {
     Vlc(Option<SocketAddr>),
 }
 
+impl Players {
+    /// Whether there are any.
+    pub(crate) fn are_wanted(&self) -> bool {
+        *self != Self::Off
+    }
+}
+
 impl FromStr for Players {
     type Err = String;
 
@@ -167,23 +174,35 @@ impl Trouble {
                  It is looked for every other second",
                 at.port()
             ),
-            (Self::OtherUser, _) => "whoever listens there is another user of this PC, and is told nothing. Run the \
+            (Self::OtherUser, _) => {
+                "whoever listens there is another user of this PC, and is told nothing. Run the \
                  player as the same user as the server"
-                .to_owned(),
+                    .to_owned()
+            }
             (Self::Gone, _) => "it has gone".to_owned(),
-            (Self::Silent, _) => "it does not answer. It is tried again every few seconds".to_owned(),
-            (Self::Nonsense, _) => "what listens there answers nothing that such a player says, and is left alone for \
+            (Self::Silent, _) => {
+                "it does not answer. It is tried again every few seconds".to_owned()
+            }
+            (Self::Nonsense, _) => {
+                "what listens there answers nothing that such a player says, and is left alone for \
                  a minute. Is it another program's place?"
-                .to_owned(),
-            (Self::NoPassword, _) => "VLC wants a password, and none is known. Set one in VLC (Tools, Preferences, \
+                    .to_owned()
+            }
+            (Self::NoPassword, _) => {
+                "VLC wants a password, and none is known. Set one in VLC (Tools, Preferences, \
                  All, Main interfaces, Lua), or give it in the environment as AURALYNC_VLC_PASSWORD"
-                .to_owned(),
-            (Self::WrongPassword, _) => "it does not take the password. Set the same in VLC and in the environment \
+                    .to_owned()
+            }
+            (Self::WrongPassword, _) => {
+                "it does not take the password. Set the same in VLC and in the environment \
                  as AURALYNC_VLC_PASSWORD, or in VLC's settings alone"
-                .to_owned(),
-            (Self::Refuses, _) => "it refuses to have its sound and its picture moved, and is left alone for a \
+                    .to_owned()
+            }
+            (Self::Refuses, _) => {
+                "it refuses to have its sound and its picture moved, and is left alone for a \
                  minute. Is it older than mpv 0.33 or VLC 3.0?"
-                .to_owned(),
+                    .to_owned()
+            }
             (Self::Taken, _) => "another server on this PC sees to its picture".to_owned(),
         };
         format!("film mode: {place}: {what}")

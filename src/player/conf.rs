@@ -106,7 +106,10 @@ mod tests {
         }
         for (conf, socket) in [
             ("", None),
-            ("hwdec=auto\ninput-ipc-server=/tmp/mpvsocket # for AuraLync\n", Some("/tmp/mpvsocket")),
+            (
+                "hwdec=auto\ninput-ipc-server=/tmp/mpvsocket # for AuraLync\n",
+                Some("/tmp/mpvsocket"),
+            ),
             ("input-ipc-server = \"/tmp/a b\"\n", Some("/tmp/a b")),
             ("#input-ipc-server=/tmp/a\n", None),
             ("[profile]\ninput-ipc-server=/tmp/a\n", None),

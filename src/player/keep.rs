@@ -51,7 +51,6 @@ impl Shown {
 
 /// Film mode that runs.
 pub(crate) struct Keeping {
-    pub(crate) shown: Shown,
     thread: JoinHandle<Result<()>>,
 }
 
@@ -66,7 +65,7 @@ impl Keeping {
 }
 
 /// Starts to keep the pictures of these players as late as `delay_ms` says, whose changes hold `notice_us` after they are
-/// made. Where a server was killed, its players get back what they had first. `None` where there is nothing to do.
+/// made, and to show them there. Where a server was killed, its players get back what they had first. `None` where there is nothing to do.
 ///
 /// # Errors
 /// [`Error::Internal`](crate::Error::Internal) if the system gives no thread.
@@ -75,13 +74,12 @@ pub(crate) fn start(
     delay_ms: Arc<AtomicU32>,
     notice_us: u64,
     clock: Clock,
-    stop: &Shutdown,
+    (shown, stop): (Option<Shown>, &Shutdown),
 ) -> Result<Option<Keeping>> {
     let kept = Kept::of_this_user();
-    if *players == Players::Off && kept.all().is_empty() {
+    if !players.are_wanted() && kept.all().is_empty() {
         return Ok(None);
     }
-    let shown = Shown::default();
     let delay = Delay { now_ms: delay_ms.load(Ordering::Relaxed), coming: None, notice_us };
     let keep = Keep {
         players: players.clone(),
@@ -91,14 +89,14 @@ pub(crate) fn start(
         said: Vec::new(),
         search_us: 0,
         delay,
-        shown: shown.clone(),
+        shown: shown.unwrap_or_default(),
     };
     let heard = stop.clone();
     let thread = spawn("player", Priority::Ordinary, stop, move || {
         keep.run(&delay_ms, clock, &heard);
         Ok(())
     })?;
-    Ok(Some(Keeping { shown, thread }))
+    Ok(Some(Keeping { thread }))
 }
 
 /// The delay that holds: a new one does so a moment after it was told.
@@ -142,7 +140,7 @@ struct Keep {
 impl Keep {
     fn run(mut self, delay_ms: &AtomicU32, clock: Clock, stop: &Shutdown) {
         self.mend();
-        while self.players != Players::Off && !stop.sleep(LOOK) {
+        while self.players.are_wanted() && !stop.sleep(LOOK) {
             self.turn(delay_ms.load(Ordering::Relaxed), clock.now_us());
         }
         for mut session in std::mem::take(&mut self.sessions) {
@@ -279,7 +277,9 @@ impl Keep {
             if self.sessions.len() == MOST_PLAYERS {
                 if !self.said.contains(&"many") {
                     self.said.push("many");
-                    warn!("film mode: more than {MOST_PLAYERS} players run: the others are told nothing");
+                    warn!(
+                        "film mode: more than {MOST_PLAYERS} players run: the others are told nothing"
+                    );
                 }
                 return;
             }
@@ -303,10 +303,16 @@ impl Keep {
 
 fn deaf(player: &str) -> String {
     let how = match player {
-        "mpv" => "the line input-ipc-server=/tmp/mpvsocket in ~/.config/mpv/mpv.conf, and a new start of mpv",
-        _ => "--extraintf http --http-port 9090 behind vlc, and a password in its settings (docs/guide.md says where)",
+        "mpv" => {
+            "the line input-ipc-server=/tmp/mpvsocket in ~/.config/mpv/mpv.conf, and a new start of mpv"
+        }
+        _ => {
+            "--extraintf http --http-port 9090 behind vlc, and a password in its settings (docs/guide.md says where)"
+        }
     };
-    format!("film mode: {player} runs and cannot be told to delay its picture. What it needs: {how}")
+    format!(
+        "film mode: {player} runs and cannot be told to delay its picture. What it needs: {how}"
+    )
 }
 
 #[cfg(test)]

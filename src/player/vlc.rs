@@ -105,7 +105,10 @@ impl Films {
         }
         let entry = said.get("currentplid").and_then(Value::as_i64).unwrap_or(-1);
         let at_s = said.get("time").and_then(Value::as_f64).unwrap_or(0.0);
-        if self.last.is_none_or(|(last, was_s)| last != entry || (at_s < was_s && at_s < BEGINNING_S)) {
+        if self
+            .last
+            .is_none_or(|(last, was_s)| last != entry || (at_s < was_s && at_s < BEGINNING_S))
+        {
             self.number = self.number.wrapping_add(1);
         }
         self.last = Some((entry, at_s));

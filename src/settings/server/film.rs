@@ -72,7 +72,9 @@ impl FilmArgs {
         if preset.auto_delay && (engine.is_some() || has_snapclients) {
             let who = if has_snapclients { "snapclients" } else { "listeners of other servers" };
             return Err(Error::usage(
-                format!("a delay of auto is what all who listen say that they can hold, and {who} say nothing of that"),
+                format!(
+                    "a delay of auto is what all who listen say that they can hold, and {who} say nothing of that"
+                ),
                 "Give --playout-delay-ms a number",
             ));
         }
