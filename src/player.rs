@@ -42,7 +42,8 @@ pub enum Players {
 
 impl Players {
     /// Whether there are any.
-    pub(crate) fn are_wanted(&self) -> bool {
+    #[must_use]
+    pub fn are_wanted(&self) -> bool {
         *self != Self::Off
     }
 }

@@ -92,7 +92,7 @@ pub(crate) fn start(
         shown: shown.unwrap_or_default(),
     };
     let heard = stop.clone();
-    let thread = spawn("player", Priority::Ordinary, stop, move || {
+    let thread = spawn("film", Priority::Ordinary, stop, move || {
         keep.run(&delay_ms, clock, &heard);
         Ok(())
     })?;
@@ -304,7 +304,7 @@ impl Keep {
 fn deaf(player: &str) -> String {
     let how = match player {
         "mpv" => {
-            "the line input-ipc-server=/tmp/mpvsocket in ~/.config/mpv/mpv.conf, and a new start of mpv"
+            "the line input-ipc-server=~~/socket in ~/.config/mpv/mpv.conf, and a new start of mpv"
         }
         _ => {
             "--extraintf http --http-port 9090 behind vlc, and a password in its settings (docs/guide.md says where)"

@@ -1,0 +1,90 @@
+//! Film mode with real players that have no screen, and with fake ones that lie.
+
+mod group;
+mod liars;
+mod mpv;
+mod vlc;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::support::Scratch;
+use crate::support::program::Program;
+use crate::support::servers::server_command;
+use crate::support::wav::silence;
+
+/// What `--player auto` looks for is what runs on this PC: such tests are alone.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// A room of one server, with settings of its own.
+struct Room {
+    scratch: Scratch,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Room {
+    fn new() -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = Self { scratch: Scratch::new(), _alone: alone };
+        room.set_delay(300);
+        silence(&room.film(), 60);
+        room
+    }
+
+    /// Saves the preset with another delay.
+    fn set_delay(&self, ms: u32) {
+        self.scratch.file("room.toml", format!("playout_delay_ms = {ms}\n"));
+    }
+
+    fn film(&self) -> PathBuf {
+        self.scratch.path("film.wav")
+    }
+
+    /// A server in this room.
+    fn server(&self, player: &[&str]) -> Program {
+        let mut command = server_command();
+        command
+            .args(["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--no-web"])
+            .args(["--source", "tone", "--preset"])
+            .arg(self.scratch.path("room.toml"))
+            .args(player)
+            .env("XDG_CONFIG_HOME", self.scratch.path("conf"))
+            .env("XDG_RUNTIME_DIR", self.scratch.path("run"))
+            .env("AURALYNC_VLC_PASSWORD", vlc::PASSWORD);
+        let mut server = Program::start(command);
+        server.wait_for("Ctrl-C stops");
+        server
+    }
+
+    /// How many players are remembered as set.
+    fn kept(&self) -> usize {
+        let folder = std::fs::read_dir(self.scratch.path("conf/auralync/film"));
+        folder.map_or(0, Iterator::count)
+    }
+}
+
+/// Whether that program is there; says that a test was not run where it is not.
+fn is_installed(program: &str) -> bool {
+    let is_there = Command::new(program).arg("--version").output().is_ok();
+    if !is_there {
+        eprintln!("not run: {program} is not installed (scripts/setup.sh player installs it)");
+    }
+    is_there
+}
+
+/// Ends a program as nothing else does.
+fn kill(mut program: Program) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(program.pid()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    program.wait();
+}
+
+/// How often something was said.
+fn said(program: &Program, part: &str) -> usize {
+    program.said().matches(part).count()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
