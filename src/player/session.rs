@@ -37,6 +37,8 @@ pub(super) struct Session {
     process: Option<Process>,
     /// mpv remembers its audio delay with the place in a film, but for us.
     remembers: bool,
+    /// A server that was killed has kept it from that.
+    was_kept_from: bool,
     /// When it is asked next, in µs.
     pub(super) next_us: u64,
     silent: u32,
@@ -138,11 +140,11 @@ impl Session {
         }
         let (mut line, process) = Line::open(place, password)?;
         let value_s = line.read()?.value_s;
-        let is_it = |record: &Record| {
-            record.player == process && is_close(value_s, record.set_s) && !record.is_over()
-        };
-        let record = record.filter(is_it);
-        let remembers = line.remembers()? || record.as_ref().is_some_and(|left| left.remembers);
+        let record = record.filter(|left| left.player == process && !left.is_over());
+        let was_kept_from = record.as_ref().is_some_and(|left| left.remembers);
+        let remembers = line.remembers()? || was_kept_from;
+        // Where the value is another, somebody has set it since.
+        let record = record.filter(|left| is_close(value_s, left.set_s));
         let film = record.map(|left| Film::left_behind(left.own_s, left.set_s));
         if film.is_none() {
             kept.forget(place);
@@ -153,6 +155,7 @@ impl Session {
             film: film.unwrap_or_default(),
             process,
             remembers,
+            was_kept_from,
             next_us: 0,
             silent: 0,
             kept: None,
@@ -240,7 +243,7 @@ impl Session {
                 self.line.set(own_s)?;
             }
         }
-        if self.remembers && (self.kept.is_some() || own_s.is_some()) {
+        if self.remembers && (self.kept.is_some() || self.was_kept_from) {
             self.line.remember(true)?;
         }
         kept.forget(&self.place);

@@ -52,6 +52,10 @@ const NEW_S: f64 = 5.0;
 /// One among three or more that needs so much more than the next is not waited for, in ms.
 const ODD_MS: f64 = 200.0;
 
+/// A card that was opened for a delay is opened anew, which is a hole in the sound, for less than this share of it:
+/// its periods are a fifteenth of the delay then, and may be a quarter at most.
+const OPENED_SHARE: f64 = 4.0 / 15.0;
+
 /// How long a time is looked at as one, in µs, and how many such times are remembered.
 const SPAN_US: u64 = 10_000_000;
 const SPANS: usize = 18;
@@ -88,6 +92,8 @@ struct Needs {
     /// The highest of each time, in ms, the newest first.
     spans: [f64; SPANS],
     span_us: u64,
+    /// The delay that it came at, in ms: its card was opened for that.
+    came_at_ms: u32,
     lost_datagrams: u64,
     /// What it needs now, and whether it runs dry.
     now: Option<(f64, bool)>,
@@ -160,7 +166,10 @@ impl GroupDelay {
     fn learn(&mut self, address: SocketAddr, report: &Report, now_us: u64) {
         let delay_ms = f64::from(self.delay_ms);
         let longest_ms = f64::from(LONGEST_MS);
-        let needs = self.all.entry(address).or_default();
+        let needs = self.all.entry(address).or_insert_with(|| {
+            // Nothing is known of how it was before.
+            Needs { came_at_ms: self.delay_ms, ..Needs::default() }
+        });
         let loses = report.lost_datagrams > needs.lost_datagrams && needs.span_us > 0;
         needs.lost_datagrams = report.lost_datagrams;
         // One that does not say what it has to spare is believed to need half of what it holds.
@@ -287,7 +296,8 @@ impl GroupDelay {
         let all = &self.all;
         self.proved = self.proved.filter(|(_, until, at)| now_us < *until && all.contains_key(at));
         let proved_ms = self.proved.map_or(0, |(ms, ..)| ms);
-        self.grained(most_ms).max(proved_ms)
+        let opened = self.all.values().map(|needs| f64::from(needs.came_at_ms) * OPENED_SHARE);
+        self.grained(opened.fold(most_ms, f64::max)).max(proved_ms)
     }
 
     fn grained(&self, need_ms: f64) -> u32 {

@@ -60,7 +60,7 @@ fn an_mpvs_picture_follows_the_delay_and_its_person_and_is_as_it_was_after_ctrl_
     let mut server = room.server(&["--player", &format!("mpv:{}", socket.display())]);
     wait_for(&socket, -250.0);
     server.wait_for("the picture is 300 ms later");
-    let mut took: Vec<_> = [800, 25, 300, 450, 300]
+    let mut took: Vec<_> = [800, 45, 300, 450, 300]
         .map(|ms| {
             room.set_delay(ms);
             wait_for(&socket, 50.0 - f64::from(ms))
@@ -136,7 +136,8 @@ fn an_mpv_that_was_killed_is_forgotten_and_the_next_one_is_found() {
     let _second = mpv(&room, &socket, 0.0, &[]);
     wait_for(&socket, -300.0);
     server.stop();
-    assert_eq!((said(&server, "has gone"), said(&server, "nobody listens there")), (1, 1));
+    assert_eq!(said(&server, "has gone"), 1);
+    assert!(said(&server, "nobody listens there") <= 1, "{}", server.said());
     wait_for(&socket, 0.0);
 }
 

@@ -199,3 +199,14 @@ fn figures_that_cannot_be_move_it_within_its_limits_at_most() {
         assert!((40..=1_000).contains(&group.delay_ms()));
     }
 }
+
+#[test]
+fn no_card_is_opened_anew_for_a_shorter_delay() {
+    let mut room = Room::new(vec![Modelled::new(1, 10.0, (0, 0.0))]);
+    room.pass(4 * 3600);
+    assert_eq!(room.group.delay_ms(), 80, "it was opened for 300 ms");
+    // Whoever comes now opens for less.
+    room.listeners[0] = Modelled::new(2, 10.0, (0, 0.0));
+    room.pass(4 * 3600);
+    assert!((40..=50).contains(&room.group.delay_ms()), "{}", room.group.delay_ms());
+}
