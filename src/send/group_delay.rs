@@ -27,6 +27,9 @@ const OUTAGE_MS: f64 = 500.0;
 /// Delays are found in multiples of this, in ms, and the first step up is as long.
 const GRAIN_MS: u32 = 10;
 
+/// A step up is no longer than this, in ms: one moment at which a PC stood still says little of the next.
+const MOST_UP_MS: u32 = 100;
+
 /// Listeners steer away what differs by so much, in ms, and jump over more.
 pub const STEP_MS: u32 = 2;
 
@@ -235,7 +238,8 @@ impl GroupDelay {
         self.calm_since_us = now_us;
         self.goal_ms = None;
         let is_soon = now_us.saturating_sub(self.stepped_us) < UP_EVERY_US;
-        let to_ms = self.grained(need_ms).max(self.delay_ms + GRAIN_MS).min(LONGEST_MS);
+        let most_ms = LONGEST_MS.min(self.delay_ms + MOST_UP_MS);
+        let to_ms = self.grained(need_ms).max(self.delay_ms + GRAIN_MS).min(most_ms);
         if to_ms <= self.delay_ms || is_soon {
             return said_only(say, self.delay_ms);
         }

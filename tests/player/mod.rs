@@ -12,10 +12,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::support::Scratch;
 use crate::support::program::Program;
 use crate::support::servers::server_command;
-use crate::support::wav::silence;
+use crate::support::wav::write_wav;
 
 /// What `--player auto` looks for is what runs on this PC: such tests are alone.
 static ALONE: Mutex<()> = Mutex::new(());
+
+/// A film of a minute: nobody looks at it.
+const FILM_SAMPLES: usize = 60 * 48_000 * 2;
 
 /// A room of one server, with settings of its own.
 struct Room {
@@ -28,7 +31,7 @@ impl Room {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let room = Self { scratch: Scratch::new(), _alone: alone };
         room.set_delay(300);
-        silence(&room.film(), 60);
+        write_wav(&room.film(), 48_000, 2, std::iter::repeat_n(0.0, FILM_SAMPLES));
         room
     }
 

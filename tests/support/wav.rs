@@ -19,9 +19,3 @@ pub(crate) fn write_wav(
     samples.into_iter().for_each(|sample| wav.write_sample(sample).unwrap());
     wav.finalize().unwrap();
 }
-
-/// Writes a WAV file of silence, stereo at 48 kHz, as long as that many seconds.
-#[cfg(target_os = "linux")]
-pub(crate) fn silence(path: &Path, seconds: usize) {
-    write_wav(path, 48_000, 2, std::iter::repeat_n(0.0, 96_000 * seconds));
-}
