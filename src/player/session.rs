@@ -186,11 +186,14 @@ impl Session {
             reading => reading?,
         };
         self.silent = 0;
-        let next = self.film.look(reading, delay_ms, now_us);
+        let mut next = self.film.look(reading, delay_ms, now_us);
         if let Some(set_s) = next.set_s {
             // First what is to be put back, so that it is known whatever ends us then.
             self.keep(set_s, kept);
             self.line.set(set_s)?;
+            // At once, so that what a person sets a moment later is known as theirs.
+            let seen = self.film.look(self.line.read()?, delay_ms, now_us);
+            next.news = seen.news.or(next.news);
         } else if self.film.state() == State::Held && !self.film.is_waiting() {
             self.keep(reading.value_s, kept);
         }
