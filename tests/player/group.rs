@@ -9,9 +9,8 @@ use crate::support::{numbers, wait_until};
 fn a_listener_far_away_makes_the_delay_longer_until_it_hears_all() {
     let room = Room::new();
     room.set_delay(60);
-    let stats = room.scratch.path("server.json");
-    let flags = ["--playout-delay-ms", "auto", "--stats", stats.to_str().unwrap()];
-    let mut server = room.server(&flags);
+    let stats = room.stats();
+    let mut server = room.server(&["--playout-delay-ms", "auto"]);
     let address = server.address();
     let near = client(address, ["--output", &wav(&room.scratch.path("near.wav"))]);
     let far_stats = room.scratch.path("far.json");

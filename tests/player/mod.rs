@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::support::Scratch;
+use serde_json::Value;
+
 use crate::support::program::Program;
 use crate::support::servers::server_command;
 use crate::support::wav::write_wav;
+use crate::support::{Scratch, wait_until};
 
 /// What `--player auto` looks for is what runs on this PC: such tests are alone.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -52,12 +54,32 @@ impl Room {
             .args(["--source", "tone", "--preset"])
             .arg(self.scratch.path("room.toml"))
             .args(player)
+            .arg("--stats")
+            .arg(self.stats())
             .env("XDG_CONFIG_HOME", self.scratch.path("conf"))
             .env("XDG_RUNTIME_DIR", self.scratch.path("run"))
             .env("AURALYNC_VLC_PASSWORD", vlc::PASSWORD);
         let mut server = Program::start(command);
         server.wait_for("Ctrl-C stops");
         server
+    }
+
+    fn stats(&self) -> PathBuf {
+        self.scratch.path("server.json")
+    }
+
+    /// Waits until the server has seen that its one player's picture is so late: what changes then is a person's doing.
+    #[track_caller]
+    fn wait_until_held(&self, ms: f64) {
+        wait_until("a picture that is seen to be late", || {
+            let lines = std::fs::read_to_string(self.stats()).unwrap_or_default();
+            let last =
+                lines.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok());
+            last.is_some_and(|last| {
+                let late_ms = last["players"][0]["delay_ms"].as_f64();
+                late_ms.is_some_and(|late_ms| (late_ms - ms).abs() < 1.0)
+            })
+        });
     }
 
     /// How many players are remembered as set.
