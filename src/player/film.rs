@@ -81,13 +81,25 @@ pub struct Film {
     /// What it was set to last, and was seen to be, in s.
     set_s: Option<f64>,
     asked: Option<Asked>,
-    /// The film that plays, and when it began.
-    film: Option<(u64, u64)>,
+    /// The film that plays.
+    film: Option<Playing>,
+    /// Nothing played a moment ago, so that what plays next begins.
+    was_idle: bool,
     is_put_back: bool,
     /// It is not told anything before then, in µs.
     lies_until_us: Option<u64>,
     /// It was said that it holds.
     is_said: bool,
+}
+
+/// A film that plays.
+#[derive(Debug, Clone, Copy)]
+struct Playing {
+    number: u64,
+    /// When it was seen first, in µs.
+    since_us: u64,
+    /// Whether it began then: one that is there when we come may have begun long ago.
+    is_new: bool,
 }
 
 /// Something that the player was told.
@@ -141,13 +153,12 @@ impl Film {
     pub fn look(&mut self, reading: Reading, delay_ms: u32, now_us: u64) -> Next {
         let Some(film) = reading.film else {
             // Nothing plays. The next film has an audio delay of its own.
-            *self = Self { is_said: self.is_said, ..Self::default() };
+            *self = Self { is_said: self.is_said, was_idle: true, ..Self::default() };
             return Next::default();
         };
-        if self.film.is_none_or(|(known, _)| known != film) {
-            // One that was playing when we came has begun long ago.
-            let began_us = if self.film.is_some() { now_us } else { 0 };
-            self.film = Some((film, began_us));
+        if self.film.is_none_or(|known| known.number != film) {
+            let is_new = self.film.is_some() || self.was_idle;
+            self.film = Some(Playing { number: film, since_us: now_us, is_new });
             self.is_put_back = false;
         }
         let value_s = reading.value_s;
@@ -191,12 +202,15 @@ impl Film {
         if is_close(value_s, set_s) {
             return None;
         }
-        let is_beginning =
-            self.film.is_some_and(|(_, began_us)| now_us.saturating_sub(began_us) < BEGINNING_US);
-        if is_beginning && now_us >= BEGINNING_US {
-            // The new film's own.
+        let is_back = is_close(value_s, own_s);
+        let is_the_films = self.film.is_some_and(|film| {
+            let is_young = now_us.saturating_sub(film.since_us) < BEGINNING_US;
+            // What has just begun when we come takes back what it was told once, and moves by a key as ever.
+            is_young && (film.is_new || is_back)
+        });
+        if is_the_films {
             (self.own_s, self.set_s) = (Some(value_s), None);
-        } else if is_close(value_s, own_s) {
+        } else if is_back {
             self.set_s = None;
             let was = std::mem::replace(&mut self.is_put_back, true);
             return (!was).then_some(News::PutBack);

@@ -52,14 +52,18 @@ impl Answer {
 
     /// What is said in it.
     pub(super) fn body(&self) -> Result<Value, Trouble> {
-        let head = self.head()?.ok_or(Trouble::Nonsense)?;
+        // What breaks off in the middle comes from a VLC that ends.
+        let head = self.head()?.ok_or(Trouble::Gone)?;
         match head.status {
             200 => {}
             401 => return Err(Trouble::WrongPassword),
             _ => return Err(Trouble::Nonsense),
         }
         let body = self.bytes.get(head.ends..).unwrap_or_default();
-        let body = head.length.and_then(|length| body.get(..length)).unwrap_or(body);
+        let body = match head.length {
+            Some(length) => body.get(..length).ok_or(Trouble::Gone)?,
+            None => body,
+        };
         serde_json::from_slice(body).map_err(|_| Trouble::Nonsense)
     }
 
@@ -172,6 +176,16 @@ mod tests {
         let mut endless = Answer::default();
         let endlessly = (0..).try_for_each(|_| endless.hear(b"HTTP/1.1 200 ").map(drop));
         assert_eq!(endlessly, Err(Trouble::Nonsense));
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_is_the_end_of_who_gave_it() {
+        let whole = http(200, r#"{"state":"playing","audiodelay":0}"#);
+        for cut in 0..whole.len() {
+            let mut answer = Answer::default();
+            assert_eq!(answer.hear(&whole.as_bytes()[..cut]), Ok(false));
+            assert_eq!(answer.body(), Err(Trouble::Gone), "{cut}");
+        }
     }
 
     #[test]

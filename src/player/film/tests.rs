@@ -64,7 +64,7 @@ fn what_the_person_at_the_player_had_set_stays_below_ours_and_is_put_back_exactl
 #[test]
 fn somebody_who_puts_the_picture_back_has_it_so_until_the_next_film() {
     let mut player = Player::with(0.0);
-    player.plays(300, 600);
+    player.plays(300, 3_000);
     player.value_s = 0.0;
     player.plays(300, 5_000);
     player.plays(500, 5_000);
@@ -88,6 +88,23 @@ fn a_new_film_that_has_its_own_audio_delay_is_set_again() {
         near(player.value_s, own_s - 0.3);
         player.plays(300, 5_000);
         near(player.film.restored_s(player.value_s).unwrap(), own_s);
+    }
+}
+
+#[test]
+fn a_player_that_has_just_begun_and_takes_back_what_it_was_told_is_told_again() {
+    for was_idle in [false, true] {
+        let mut player = Player::with(0.0);
+        if was_idle {
+            player.playing = None;
+            player.plays(300, 1_000);
+            player.playing = Some(1);
+        }
+        player.plays(300, 600);
+        player.value_s = 0.0;
+        player.plays(300, 1_000);
+        near(player.value_s, -0.3);
+        assert_eq!(player.said, [News::Holds]);
     }
 }
 
