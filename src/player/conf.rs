@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 const SOCKET: &str = "input-ipc-server";
 
 /// The socket that mpv's command line names, as it stands there; the last counts.
+#[cfg_attr(windows, allow(dead_code, reason = "nobody is asked for another's command line there"))]
 pub(super) fn socket_of_words(words: &[String]) -> Option<&str> {
     let mut words = words.iter().take_while(|word| *word != "--");
     let named = words.by_ref().filter_map(|word| {
@@ -31,6 +32,7 @@ pub(super) fn socket_of_conf(text: &str) -> Option<&str> {
 
 /// What mpv makes of a socket's name: `~~/` is its own folder, `~/` the user's, and what does not begin with `/` lies
 /// where it runs.
+#[cfg_attr(windows, allow(dead_code, reason = "nobody is asked for another's command line there"))]
 pub(super) fn socket_path(named: &str, home: &Path, folder: &Path) -> PathBuf {
     let own = || home.join(".config/mpv");
     if let Some(rest) = named.strip_prefix("~~/").or_else(|| named.strip_prefix("~~home/")) {

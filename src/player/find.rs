@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::conf::{Http, socket_of_conf, socket_of_words, socket_path};
+use super::conf::{Http, socket_of_conf};
+#[cfg(not(windows))]
+use super::conf::{socket_of_words, socket_path};
 use super::process::{Found, called};
 use super::{Place, Players, VLC_PORT};
 

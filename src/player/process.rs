@@ -12,6 +12,10 @@ pub(super) struct Process {
 
 impl Process {
     /// The process of that number that runs now.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        allow(dead_code, reason = "there nobody tells who is behind a socket")
+    )]
     pub(super) fn now(id: u32) -> Option<Self> {
         Some(Self { id, started: started(id)? })
     }
@@ -59,6 +63,7 @@ fn started(id: u32) -> Option<u64> {
 
 /// One that runs.
 #[derive(Debug)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "elsewhere nobody is asked"))]
 pub(super) struct Found {
     /// What it was started with, its own name first.
     pub(super) words: Vec<String>,
