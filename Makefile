@@ -33,7 +33,7 @@ demo-engine: ## three NATS servers, an origin, two edges and six listeners here;
 # sound go two at a time all the same.
 test: export RUST_TEST_THREADS ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
 test: ## every check a change must pass, with real sound through a private PulseAudio
-	@scripts/setup.sh build sound files page network engine
+	@scripts/setup.sh build sound files page network engine player
 	cargo test --locked --no-fail-fast
 	cargo test --locked --no-fail-fast --no-default-features --test silent -- cli:: protocol::
 

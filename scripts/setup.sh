@@ -12,6 +12,7 @@
 #   network    run the tests that fail and mend networks of their own
 #   engine     run the tests that send sound on, by a real NATS server and a real Icecast server, and to a real
 #              snapclient
+#   player     run the tests that delay the picture of real players
 #   windows    link programs for Windows and pack them
 #   wine       run programs for Windows
 #   packages   make packages for Debian, for Fedora and its like, and the installer for Windows
@@ -120,6 +121,13 @@ for job in "$@"; do
     network)
         if on_linux; then
             need iproute2 command -v ip
+        fi
+        ;;
+    player)
+        if on_linux; then
+            need mpv command -v mpv
+            need vlc-bin command -v vlc
+            need vlc-plugin-base test -d "/usr/lib/$(uname -m)-linux-gnu/vlc/plugins/lua"
         fi
         ;;
     engine)

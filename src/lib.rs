@@ -95,6 +95,8 @@ mod home;
 mod listener;
 #[doc(hidden)]
 pub mod outgoing;
+#[doc(hidden)]
+pub mod player;
 mod random;
 // What the unit tests hear spoken, too.
 #[cfg(all(test, target_os = "linux"))] // Where setup.sh can install espeak-ng.

@@ -46,6 +46,8 @@ pub struct Preset {
     pub per_address: Option<u32>,
     /// From capture to every listener's ear, in milliseconds, 5 to 10,000; at least two chunks.
     pub playout_delay_ms: u32,
+    /// Whether that is where the delay begins, and it becomes the shortest that all listeners can hold.
+    pub auto_delay: bool,
     /// Frames per second, 8,000 to 192,000; `None` takes the sound card's, at most 48,000.
     pub sample_rate: Option<u32>,
     /// 1 or 2.
@@ -104,6 +106,8 @@ pub struct Overrides {
     pub per_address: Option<u32>,
     /// Replaces [`Preset::playout_delay_ms`].
     pub playout_delay_ms: Option<u32>,
+    /// Replaces [`Preset::auto_delay`]; a delay without it means that it is not.
+    pub auto_delay: Option<bool>,
     /// Replaces [`Preset::sample_rate`].
     pub sample_rate: Option<u32>,
     /// Replaces [`Preset::channels`].
@@ -185,6 +189,8 @@ impl Preset {
             listen_backlog: over.listen_backlog.unwrap_or(self.listen_backlog),
             per_address: over.per_address.or(self.per_address),
             playout_delay_ms: over.playout_delay_ms.unwrap_or(self.playout_delay_ms),
+            auto_delay: (over.auto_delay)
+                .unwrap_or(self.auto_delay && over.playout_delay_ms.is_none()),
             sample_rate: over.sample_rate.or(self.sample_rate),
             channels: over.channels.unwrap_or(self.channels),
             port: over.port.unwrap_or(self.port),

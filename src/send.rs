@@ -5,6 +5,8 @@ mod control;
 mod edge;
 pub mod encode;
 pub mod fanout;
+mod found_delay;
+pub mod group_delay;
 mod guest;
 mod host_keys;
 mod icecast;
@@ -60,6 +62,7 @@ use crate::status::Terminal;
 use crate::upstreams::Upstreams;
 use captured::CapturedOutputs;
 use edge::Downlink;
+use found_delay::FoundDelay;
 use host_keys::HostKeys;
 use icecast::Cast;
 use mix::desk::{Asked, Desk};
@@ -385,12 +388,15 @@ impl Server {
             certificate,
             figures,
             snapclients: running.snapclients(),
+            players: running.players(),
             engine,
             announcer,
         };
-        report.run(&running.snapshots, shutdown, &mut || {
-            if let Some(preset) = watch.as_mut().and_then(Watch::look) {
-                running.follow(&preset);
+        let mut delay = FoundDelay::new(settings.preset.clone(), format, clock);
+        report.run(&running.snapshots, shutdown, &mut |listeners| {
+            let saved = watch.as_mut().and_then(Watch::look);
+            if let Some(preset) = delay.look(saved, listeners) {
+                running.follow(preset);
             }
             running.is_over()
         });

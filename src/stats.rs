@@ -4,12 +4,14 @@ mod engine;
 mod icecast;
 mod lines;
 mod listeners;
+mod players;
 mod snapclients;
 
 pub use engine::{EdgeStats, EngineFigures, EngineStats, MOST_EDGES, TOLD_EVERY_US};
 pub use icecast::{Icecast, IcecastState, IcecastStats};
 pub use lines::{Lines, StatsTarget};
 pub use listeners::{ListenerStats, PersonStats, Via};
+pub use players::{PlayerState, PlayerStats};
 pub use snapclients::SnapclientStats;
 
 use std::net::SocketAddr;
@@ -230,6 +232,11 @@ pub struct ServerStats {
     pub engine: Option<EngineStats>,
     /// The Icecast servers that get what is sent.
     pub icecast: Vec<IcecastStats>,
+    /// Players here whose picture follows the delay; left out where none is to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub players: Option<Vec<PlayerStats>>,
+    /// How long after its capture a sample is heard, in ms.
+    pub playout_delay_ms: u32,
     /// How many are listening.
     pub listening: usize,
     /// Audio frames that fell out of any listener's queue, since the start.

@@ -12,6 +12,8 @@ mod cli;
 mod engine;
 mod loopback;
 mod memory;
+#[cfg(target_os = "linux")]
+mod player;
 mod protocol;
 mod snapcast;
 mod support;

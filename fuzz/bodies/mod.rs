@@ -18,6 +18,7 @@ pub mod listener;
 pub mod messages;
 pub mod opus;
 pub mod outbox;
+pub mod player;
 pub mod playout;
 pub mod presets;
 pub mod repair;

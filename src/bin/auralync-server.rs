@@ -155,7 +155,15 @@ fn greet(settings: &ServerSettings, server: &Server) -> auralync::Result<()> {
     {
         print(code.trim_end());
     }
-    print(addresses::lip_sync_hint(delay_ms));
+    if settings.preset.auto_delay {
+        print("The delay becomes the shortest that all who listen can hold.");
+    }
+    print(match settings.players.are_wanted() {
+        true => format!(
+            "Listeners hear {delay_ms} ms later than this PC plays, and so late comes the picture of players here."
+        ),
+        false => addresses::lip_sync_hint(delay_ms),
+    });
     let opens = opens(settings);
     if opens && settings.private && server.web_port().is_some() {
         print(

@@ -207,6 +207,17 @@ fn shown(answer: &Value) -> String {
             ));
         }
     }
+    if let Some(players) = answer["players"].as_array() {
+        lines.push("Film".to_owned());
+        for one in players {
+            let (player, at, state) = (name(&one["player"]), name(&one["at"]), name(&one["state"]));
+            let late_ms = number(&one["delay_ms"]);
+            lines.push(format!(
+                "       {player:<32}  {at:<24}  {late_ms:.0} ms  {}",
+                state.replace('_', " ")
+            ));
+        }
+    }
     if let Some(waiting) = answer["waiting"].as_array().filter(|waiting| !waiting.is_empty()) {
         lines.push("Wait to be let in".to_owned());
         for one in waiting {

@@ -151,6 +151,7 @@ fn set(values: &mut Overrides, key: &str, value: &DeValue<'_>) -> std::result::R
         "per_address" => values.per_address = Some(number(&PER_ADDRESS, value)?),
         "max_talkers" => values.max_talkers = Some(number(&MAX_TALKERS, value)?),
         "listen_backlog" => values.listen_backlog = Some(number(&LISTEN_BACKLOG, value)?),
+        "playout_delay_ms" if value.as_str() == Some("auto") => values.auto_delay = Some(true),
         "playout_delay_ms" => values.playout_delay_ms = Some(number(&PLAYOUT_DELAY_MS, value)?),
         "sample_rate" => values.sample_rate = Some(number(&SAMPLE_RATE, value)?),
         "channels" => values.channels = Some(number(&CHANNELS, value)?),

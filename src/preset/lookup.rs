@@ -137,6 +137,7 @@ fn smooth() -> Result<Preset> {
         listen_backlog: values.listen_backlog.ok_or_else(missing)?,
         per_address,
         playout_delay_ms: values.playout_delay_ms.ok_or_else(missing)?,
+        auto_delay: values.auto_delay.unwrap_or(false),
         sample_rate,
         channels: channels.unwrap_or(2),
         port: port.unwrap_or(super::DEFAULT_PORT),

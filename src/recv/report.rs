@@ -175,6 +175,7 @@ fn report(now: &Snapshot, counters: &stats::Playback, seen: &Seen) -> Report {
         repaired: seen.repaired.get(),
         concealed_ms: seen.concealed_us.get() as f64 / 1e3,
         round_trip_ms: seen.round_trip_us.get() as f64 / 1e3,
+        spare_ms: now.spare_ms,
     }
 }
 

@@ -13,6 +13,7 @@ use super::tls;
 use super::transmit::{Handle, Snapshot};
 use crate::clock::Clock;
 use crate::discovery::announce::Announcer;
+use crate::player;
 use crate::send::mix::desk::Desk;
 use crate::shutdown::Shutdown;
 use crate::stats::{self, EngineFigures, Lines, Loudest, ServerStats};
@@ -41,6 +42,8 @@ pub(super) struct Report {
     pub(super) figures: Option<Handle>,
     /// Where snapclients are asked after, where they may join.
     pub(super) snapclients: Option<snapcast::Handle>,
+    /// Players here whose picture follows the delay, where any are to.
+    pub(super) players: Option<player::Shown>,
     /// How the way between servers is, where there is one.
     pub(super) engine: Option<Arc<EngineFigures>>,
     /// Says goodbye when telling ends.
@@ -54,7 +57,7 @@ impl Report {
         mut self,
         snapshots: &Receiver<Snapshot>,
         shutdown: &Shutdown,
-        is_over: &mut impl FnMut() -> bool,
+        is_over: &mut impl FnMut(Option<&[stats::ListenerStats]>) -> bool,
     ) {
         let start_us = self.clock.now_us();
         // A second is as long as the loop takes from one snapshot to the next.
@@ -62,8 +65,9 @@ impl Report {
         let mut moment = Loudest::every(status::EVERY, start_us);
         let mut last = None;
         let mut sources = Vec::new();
+        let mut listeners = None;
         let mut host = Host { code: None, has_keys: self.host.is_some() };
-        while !shutdown.sleep(LOOK) && !is_over() {
+        while !shutdown.sleep(LOOK) && !is_over(listeners.take().as_deref()) {
             let now_us = self.clock.now_us();
             let level_dbfs = self.counters.peak.take_dbfs();
             if let Ok(snapshot) = snapshots.try_recv() {
@@ -91,12 +95,14 @@ impl Report {
                     stats.snapclients = Some(thread.list_within(LOOK).unwrap_or_default());
                 }
                 stats.icecast = self.icecast.iter().map(|one| one.now()).collect();
+                stats.players = self.players.as_ref().map(player::Shown::look);
                 stats.certificate = self.certificate.as_ref().map(|shown| shown.fingerprint());
                 if let Some(engine) = &self.engine {
                     engine.set_listening(stats.listening);
                     stats.engine = engine.get();
                 }
                 self.lines.write(&stats);
+                listeners = Some(stats.listeners.clone());
                 if let Some(shown) = &self.shown {
                     shown.put(stats.listeners.iter().map(|one| one.name.clone()).collect());
                 }
@@ -154,6 +160,8 @@ fn server_stats(
         listening: now.listeners.len(),
         sources: Vec::new(),
         icecast: Vec::new(),
+        players: None,
+        playout_delay_ms: now.playout_delay_ms,
         certificate: None,
         engine: None,
         dropped_frames: now.dropped_before + now.listeners.iter().map(dropped).sum::<u64>(),

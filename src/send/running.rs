@@ -38,6 +38,7 @@ use crate::engine::sealed::Backbone;
 use crate::error::Result;
 #[cfg(feature = "webrtc")]
 use crate::error::plain;
+use crate::player;
 use crate::preset::Preset;
 use crate::secure::code::Code;
 use crate::secure::host::Host;
@@ -92,6 +93,9 @@ pub(super) struct Running {
     /// What serves snapclients, where it does.
     snapcast: Option<(snapcast::Handle, JoinHandle<Result<()>>)>,
     casting: Casting,
+    /// What keeps players' pictures as late as the sound, and how they are, where any are to be.
+    film: Option<player::Keeping>,
+    film_shown: Option<player::Shown>,
     /// Those who may tell the server what to do find it in this file, as long as it is there.
     _token: Option<TokenFile>,
 }
@@ -174,6 +178,7 @@ impl Running {
         if let Some(socket) = datagrams {
             transmit.send_datagrams(socket)?;
         }
+        let film_shown = settings.players.are_wanted().then(player::Shown::default);
         let channels = match &web_door {
             Some(door) if settings.datagrams => {
                 open_channels(door, settings, &mut transmit, &handle, clock, &stop)?
@@ -189,6 +194,7 @@ impl Running {
                 kept,
                 snapclients: snapcast.as_ref().map(|(handle, _)| handle.clone()),
                 record: recordings.control.clone(),
+                players: film_shown.clone(),
                 offered: offered(settings),
                 link_to: link::address(settings, port, web),
             };
@@ -203,6 +209,7 @@ impl Running {
             })?);
         }
         let delay_ms = Arc::clone(&fitting.delay_ms);
+        let film_delay_ms = Arc::clone(&delay_ms);
         let chunks: Body = match origin {
             Origin::Engine(edge) => {
                 let (downlink, stream) = *edge;
@@ -244,6 +251,13 @@ impl Running {
         };
         let network = spawn("network", Priority::Soon, &stop, move || transmit.run())?;
         let casting = Casting::start(casts, clock, &stop)?;
+        let film = player::start(
+            &settings.players,
+            film_delay_ms,
+            terms::NOTICE_US,
+            clock,
+            (film_shown.clone(), &stop),
+        )?;
         let heard = stop.clone();
         let chunks = spawn("chunks", Priority::Now, &stop, move || chunks(&heard))?;
         Ok(Self {
@@ -262,6 +276,8 @@ impl Running {
             certificates,
             snapcast,
             casting,
+            film,
+            film_shown,
             _token: token,
         })
     }
@@ -274,6 +290,11 @@ impl Running {
     /// Who asks after snapclients, where they may join.
     pub(super) fn snapclients(&self) -> Option<snapcast::Handle> {
         self.snapcast.as_ref().map(|(handle, _)| handle.clone())
+    }
+
+    /// How players here are whose picture follows the delay, where any are to.
+    pub(super) fn players(&self) -> Option<player::Shown> {
+        self.film_shown.clone()
     }
 
     /// Counted of what Icecast servers get.
@@ -289,7 +310,10 @@ impl Running {
             return self.handle.change(terms::change(&preset, self.fitting.clock.now_us()));
         }
         self.fitting.delay_ms.store(preset.playout_delay_ms, Ordering::Relaxed);
-        if !self.layout.suits(preset.playout_delay_ms) && terms::offers(preset).include_opus() {
+        if !preset.auto_delay
+            && !self.layout.suits(preset.playout_delay_ms)
+            && terms::offers(preset).include_opus()
+        {
             let ms = self.layout.frames * 1000 / opus::RATE;
             warn!(
                 "Opus goes on in packets of {ms} ms, which are long for the new delay: its \
@@ -332,6 +356,7 @@ impl Running {
             join(thread)
         }));
         let outcome = outcome.and(self.casting.end());
+        let outcome = outcome.and(self.film.map_or(Ok(()), player::Keeping::end));
         self.fitting.stop.breakage().map_or(outcome, Err)
     }
 }

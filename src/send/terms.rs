@@ -64,9 +64,15 @@ pub(super) fn room(
     }
 }
 
+/// Where the shortest delay is to be found, Opus is cut as for this one, in ms: 10 ms a packet.
+const AUTO_PACKETS_MS: u32 = 120;
+
 /// How Opus is cut: in a private room the lengths of its packets tell nothing of what is played and said.
 pub(super) fn layout(settings: &ServerSettings) -> Layout {
-    let layout = Layout::for_delay(settings.preset.playout_delay_ms);
+    // A delay that is to become short must not begin with long packets.
+    let preset = &settings.preset;
+    let shortest_ms = if preset.auto_delay { AUTO_PACKETS_MS } else { u32::MAX };
+    let layout = Layout::for_delay(preset.playout_delay_ms.min(shortest_ms));
     Layout { is_constant: settings.private, ..layout }
 }
 

@@ -1,6 +1,7 @@
 //! `auralync-server`'s command line.
 
 mod engine;
+mod film;
 mod https;
 mod icecast;
 mod ports;
@@ -20,6 +21,7 @@ use super::{DEFAULT_WEB_PORT, Desktop, Verbosity, computer};
 use crate::dscp::Dscp;
 use crate::error::{Error, Result};
 use crate::icecast::target::Target;
+use crate::player::Players;
 use crate::preset::{self, Origin, Overrides, Preset};
 use crate::snapcast::packing::SnapCodec;
 use crate::source::{RoomName, Source, spec_from_os};
@@ -101,10 +103,8 @@ pub struct ServerArgs {
     #[arg(long, value_name = "CONNECTIONS", value_parser = whole_number::<u32>,
         allow_negative_numbers = true)]
     listen_backlog: Option<u32>,
-    /// From this PC playing a sound to every listener hearing it, in milliseconds, 5 to 10000.
-    #[arg(long, value_name = "MS", value_parser = whole_number::<u32>,
-        allow_negative_numbers = true)]
-    playout_delay_ms: Option<u32>,
+    #[command(flatten)]
+    film: film::FilmArgs,
     /// How sound may be packed for the network, best first, separated by commas: f32, s24, s16,
     /// opus, opus:KBPS. "f32 up to 6,opus" gives f32 while at most 6 listen.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -274,6 +274,8 @@ pub struct ServerSettings {
     pub sources: Vec<Source>,
     /// What may be taken in beside them while the server runs.
     pub offers: Vec<Source>,
+    /// Players on this PC whose picture is to follow the delay.
+    pub players: Players,
     /// Icecast servers that get what is sent.
     pub icecast: Vec<Target>,
     /// What listeners see.
@@ -359,7 +361,8 @@ impl ServerArgs {
             max_talkers: self.max_talkers,
             listen_backlog: self.listen_backlog,
             per_address: self.per_address,
-            playout_delay_ms: self.playout_delay_ms,
+            playout_delay_ms: self.film.delay_ms(),
+            auto_delay: self.film.auto_delay(),
             sample_rate: self.sample_rate,
             channels: self.channels,
             port: self.port,
@@ -413,6 +416,7 @@ impl ServerArgs {
             self.offer.iter().map(|offer| offer.parse()).collect::<Result<_>>()?;
         relay::check(sources.iter().chain(&offers), &preset, !self.no_discovery)?;
         let engine = self.engine(&preset, &sources, &offers)?;
+        self.film.check(&preset, engine.as_ref(), self.snapcast.is_some())?;
         Ok(ServerSettings {
             private: preset.private,
             snapcast: self.snapcast(&preset, https)?,
@@ -426,6 +430,7 @@ impl ServerArgs {
             origin,
             overrides,
             offers,
+            players: self.film.players(),
             discovery: !self.no_discovery,
             datagrams: !self.no_udp,
             dscp: self.dscp,

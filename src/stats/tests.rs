@@ -39,10 +39,22 @@ fn every_key_and_word_is_explained_in_the_document() {
         resent_refused: 0,
         dropped_full: 0,
         dropped_old: 0,
-        report: Some(crate::wire::Report::default()),
+        report: Some(crate::wire::Report { spare_ms: Some(0.0), ..crate::wire::Report::default() }),
         person: Some(PersonStats::default()),
     };
-    let server = ServerStats { snapclients: Some(vec![]), ..ServerStats::default() };
+    let player = PlayerStats {
+        player: "mpv".to_owned(),
+        at: String::new(),
+        process: Some(1),
+        state: PlayerState::Held,
+        delay_ms: 300.0,
+        own_ms: 0.0,
+    };
+    let server = ServerStats {
+        snapclients: Some(vec![]),
+        players: Some(vec![player]),
+        ..ServerStats::default()
+    };
     let client = ClientStats::default();
     let document = include_str!("../../docs/stats.md");
     let (of_client, of_server) = document.split_once("## auralync-server").unwrap();
@@ -51,6 +63,7 @@ fn every_key_and_word_is_explained_in_the_document() {
         (keys(&server), of_server),
         (keys(&SourceStats { behind_ms: Some(80), ..SourceStats::default() }), of_server),
         (keys(&Icecast::new(String::new()).now()), of_server),
+        (keys(&server.players.iter().flatten().next()), of_server),
         (keys(&listener), of_server),
         (keys(&SnapclientStats::default()), of_server),
         (keys(&listener.report), of_server),
@@ -63,6 +76,7 @@ fn every_key_and_word_is_explained_in_the_document() {
     let words = json!([
         [SourceState::Playing, SourceState::Waiting, SourceState::Ended],
         [Via::Tcp, Via::Udp, Via::WebSocket, Via::Fetch],
+        [PlayerState::Waiting, PlayerState::Held, PlayerState::PutBack, PlayerState::Lies],
         [IcecastState::Away, IcecastState::Asked, IcecastState::Sending],
     ]);
     for word in words.as_array().unwrap().iter().flat_map(|some| some.as_array().unwrap()) {

@@ -133,6 +133,11 @@ fn whatever_comes_to_the_encrypted_page_is_what_was_said_or_the_end() {
 }
 
 #[test]
+fn whatever_a_player_answers_is_understood_or_refused_and_no_picture_goes_astray() {
+    try_all(&bodies::player::BODY);
+}
+
+#[test]
 fn whatever_a_program_calls_is_answered_in_json() {
     try_all(&bodies::control::BODY);
 }

@@ -12,6 +12,7 @@ fn an_absent_flag_keeps_the_preset_and_a_present_one_wins() {
         listen_backlog: 9,
         per_address: None,
         playout_delay_ms: 900,
+        auto_delay: false,
         sample_rate: Some(32_000),
         channels: 1,
         port: 6000,
@@ -41,6 +42,7 @@ fn an_absent_flag_keeps_the_preset_and_a_present_one_wins() {
         listen_backlog: 5 => 5;
         per_address: 6 => Some(6);
         playout_delay_ms: 250 => 250;
+        auto_delay: true => true;
         sample_rate: 44_100 => Some(44_100);
         channels: 2 => 2;
         port: 0 => 0;
@@ -53,4 +55,11 @@ fn an_absent_flag_keeps_the_preset_and_a_present_one_wins() {
         engine: vec!["tls://a".into()] => Some(vec!["tls://a".into()]);
         engine_room: "hall".parse().unwrap() => Some("hall".parse().unwrap());
     }
+    // A delay that is typed is not one that is to be found.
+    let found = Preset { auto_delay: true, ..preset };
+    let typed = Overrides { playout_delay_ms: Some(250), ..Overrides::default() };
+    assert!(
+        !found.with(typed).unwrap().auto_delay
+            && found.with(Overrides::default()).unwrap().auto_delay
+    );
 }

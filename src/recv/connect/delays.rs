@@ -21,6 +21,11 @@ impl Default for Delays {
 }
 
 impl Delays {
+    /// The delay that holds, in ms, once a welcome has said it.
+    pub(super) fn now_ms(&self) -> Option<u32> {
+        self.now_ms
+    }
+
     /// A welcome says what the delay is.
     pub(super) fn welcomed(&mut self, playout_delay_ms: u32) {
         (self.now_ms, self.waiting) = (Some(playout_delay_ms), None);

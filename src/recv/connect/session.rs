@@ -35,6 +35,9 @@ use crate::shutdown::Shutdown;
 use crate::wire::{Config, Full, Notice, Ping, Pong, Reason, Violation, Welcome};
 use sound::{hand_on, heard};
 
+/// A change of the delay by so much is steered away and not worth a word, in ms.
+const UNHEARD_MS: u32 = 2;
+
 /// A server that has not said what it is within this, in µs, gets another try.
 const CONFIG_WITHIN_US: u64 = 2_000_000;
 
@@ -329,8 +332,11 @@ impl<'a> Session<'a> {
 
     /// Hands on what the server says of the delay.
     fn mind_the_delay(&mut self) {
+        let before_ms = self.delays.now_ms();
         if let Some((playout_delay_ms, from_us)) = self.delays.due(self.now_us()) {
-            info!("the server's delay is {playout_delay_ms} ms from here on");
+            let is_small = before_ms.is_some_and(|ms| ms.abs_diff(playout_delay_ms) <= UNHEARD_MS);
+            let level = if is_small { log::Level::Debug } else { log::Level::Info };
+            log::log!(level, "the server's delay is {playout_delay_ms} ms from here on");
             if let Some(sounds) = &mut self.sounds {
                 sounds.set_delay_ms(playout_delay_ms);
             }

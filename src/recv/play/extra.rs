@@ -22,7 +22,40 @@ pub(super) struct Extra {
     /// The last step was one back.
     went_back: bool,
     /// The least time to spare, in µs, and since when it is watched.
-    least: Option<(f64, u64)>,
+    watched: Option<(f64, u64)>,
+    /// The least time to spare of late, for the server.
+    pub(super) least: Least,
+}
+
+/// The least time to spare of the last second or two.
+#[derive(Debug, Default)]
+pub(super) struct Least {
+    /// Of the second that passes, in µs, and when it began; and of the one before.
+    now: Option<(f64, u64)>,
+    before: Option<(f64, u64)>,
+}
+
+/// For so long the least time to spare is looked for, in µs: reports come once a second.
+const LEAST_OF_US: u64 = 1_000_000;
+
+impl Least {
+    /// Notes that there are `spare_us` between the newest sound and what has to be played.
+    pub(super) fn note(&mut self, spare_us: f64, now_us: u64) {
+        match &mut self.now {
+            Some((least_us, since_us)) if now_us.saturating_sub(*since_us) < LEAST_OF_US => {
+                *least_us = least_us.min(spare_us);
+            }
+            now => self.before = now.replace((spare_us, now_us)),
+        }
+    }
+
+    /// What it is at `now_us`, in µs; `None` where nothing was noted of late.
+    pub(super) fn us(&self, now_us: u64) -> Option<f64> {
+        let is_late =
+            |&&(_, since_us): &&(f64, u64)| now_us.saturating_sub(since_us) < 3 * LEAST_OF_US;
+        let all = self.now.iter().chain(&self.before).filter(is_late);
+        all.map(|&(us, _)| us).min_by(f64::total_cmp)
+    }
 }
 
 impl Extra {
@@ -43,7 +76,7 @@ impl Extra {
         if self.went_back {
             self.floor_ms = self.ms;
         }
-        (self.went_back, self.least) = (false, None);
+        (self.went_back, self.watched) = (false, None);
     }
 
     /// The server's delay changes. What the output needs in all stays the same.
@@ -52,32 +85,33 @@ impl Extra {
             let needed_ms = (before_ms + self.ms).saturating_sub(after_ms);
             self.ms = needed_ms.next_multiple_of(STEP_MS).min(MAX_PLAYOUT_DELAY_MS);
         }
-        (self.floor_ms, self.went_back, self.least) = (0, false, None);
+        (self.floor_ms, self.went_back, self.watched) = (0, false, None);
     }
 
     /// Notes that nothing can be told from what comes just now.
     pub(super) fn disturb(&mut self) {
-        self.least = None;
+        self.watched = None;
     }
 
     /// Notes that there are `spare_us` between the newest sound and what has to be played. Returns
     /// whether there was so much for so long that sound is played a step sooner from now on.
     pub(super) fn spare(&mut self, spare_us: f64, now_us: u64) -> bool {
+        self.least.note(spare_us, now_us);
         if self.ms <= self.floor_ms {
             return false;
         }
-        let (least_us, since_us) = self.least.unwrap_or((spare_us, now_us));
+        let (least_us, since_us) = self.watched.unwrap_or((spare_us, now_us));
         let least_us = least_us.min(spare_us);
         if least_us < f64::from(STEP_MS) * 1e3 + LEFT_US {
-            self.least = None;
+            self.watched = None;
             return false;
         }
-        self.least = Some((least_us, since_us));
+        self.watched = Some((least_us, since_us));
         if now_us.saturating_sub(since_us) < AMPLE_FOR_US {
             return false;
         }
         self.ms = self.ms.saturating_sub(STEP_MS);
-        (self.went_back, self.least) = (true, None);
+        (self.went_back, self.watched) = (true, None);
         true
     }
 }
@@ -135,6 +169,23 @@ mod tests {
         extra.grow(2);
         assert_eq!(listen(&mut extra, &mut 90_000.0, 3600..4000), 2, "but what came later is");
         assert_eq!(extra.ms(), 30);
+    }
+
+    #[test]
+    fn the_least_time_to_spare_is_that_of_the_last_seconds() {
+        let mut least = Least::default();
+        assert_eq!(least.us(0), None);
+        for ms in 0..5_000_u64 {
+            let spare_us = if ms == 2_500 { -7_000.0 } else { 40_000.0 };
+            least.note(spare_us, ms * 1_000);
+            let is_remembered = (2_500..4_000).contains(&ms);
+            assert_eq!(
+                least.us(ms * 1_000),
+                Some(if is_remembered { -7_000.0 } else { 40_000.0 }),
+                "{ms}"
+            );
+        }
+        assert_eq!(least.us(10 * SECOND), None, "nothing has come since");
     }
 
     #[test]

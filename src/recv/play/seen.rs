@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub card_uncertainty_us: f64,
     /// How long the card needs until sound is heard, in ms.
     pub output_latency_ms: f64,
+    /// The least of the last seconds by which sound was there before it was needed, in ms.
+    pub spare_ms: Option<f64>,
     /// How much later than the others this listener plays, in ms.
     pub extra_ms: u32,
 }
@@ -85,11 +87,15 @@ impl Play {
             snapshot.counts = add(snapshot.counts, cardless.counts());
             snapshot.buffered_ms = ms(cardless.buffered());
             snapshot.delay_ms = cardless.delay_us(now_us) / 1e3;
+            if cardless.buffered() > 0 || cardless.frames() > 0 {
+                self.extra.least.note(snapshot.buffered_ms * 1e3, now_us);
+            }
         } else if let Some(playout) = self.playout() {
             snapshot.counts = add(snapshot.counts, playout.counts());
             snapshot.buffered_ms = ms(playout.buffered());
             snapshot.delay_ms = playout.delay_us() / 1e3;
         }
+        snapshot.spare_ms = self.extra.least.us(now_us).map(|us| us / 1e3);
         Some(snapshot)
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::control::rpc::{Refusal, params};
 use crate::error::Result;
 use crate::format::printable;
+use crate::player;
 use crate::recording::Control as Record;
 use crate::secret_file::Watch;
 use crate::secure::host::Host;
@@ -31,6 +32,8 @@ pub(in crate::send) struct Board {
     pub(in crate::send) snapclients: Option<snapcast::Handle>,
     /// Where there is a folder for recordings.
     pub(in crate::send) record: Option<Record>,
+    /// Players here whose picture follows the delay, where any are to.
+    pub(in crate::send) players: Option<player::Shown>,
     /// What may be taken in: named when the server was started.
     pub(in crate::send) offered: Vec<Source>,
     /// What stands before the `#` of the link to the private room.
@@ -160,6 +163,9 @@ impl Board {
         all["offered"] = json!(offered);
         all["listeners"] = json!(listeners);
         all["waiting"] = json!(self.network.waiting().map_err(Refusal::because)?);
+        if let Some(players) = &self.players {
+            all["players"] = json!(players.look());
+        }
         all["can_record"] = json!(self.record.is_some());
         Ok(all)
     }

@@ -47,6 +47,7 @@ fn the_flags_are_the_promised_ones() {
         "open",
         "overwrite",
         "per-address",
+        "player",
         "playout-delay-ms",
         "port",
         "preset",

@@ -33,6 +33,10 @@ pub struct Report {
     /// How long an ask and its answer take, in ms.
     #[serde(skip_serializing_if = "is_no_time")]
     pub round_trip_ms: f64,
+    /// The least of the last seconds by which sound was there before it was needed, in ms; below 0 where it came too
+    /// late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spare_ms: Option<f64>,
 }
 
 /// Nothing of it has happened, so it is left out.

@@ -1,0 +1,290 @@
+//! The way to a player: mpv's socket or pipe, and connections to VLC. Nothing is waited for longer than was said.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::Trouble;
+use super::process::Process;
+
+/// Most bytes that are read for one answer: a player that says more is none.
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// Bytes read at a time: answers are shorter.
+const READ_BYTES: usize = 4 * 1024;
+
+/// Takes what has come; whether that was all.
+pub(super) type Hear<'a> = &'a mut dyn FnMut(&[u8]) -> Result<bool, Trouble>;
+
+/// A way to mpv.
+#[derive(Debug)]
+pub(super) struct ToMpv {
+    #[cfg(unix)]
+    socket: std::os::unix::net::UnixStream,
+    #[cfg(not(unix))]
+    pipe: pipe::Pipe,
+}
+
+#[cfg(unix)]
+impl ToMpv {
+    /// Calls who listens there, and says which process that is.
+    pub(super) fn open(path: &Path) -> Result<(Self, Option<Process>), Trouble> {
+        use std::os::unix::fs::MetadataExt;
+
+        let own = rustix::process::geteuid().as_raw();
+        let what = std::fs::metadata(path).map_err(|e| of_error(&e))?;
+        if what.uid() != own {
+            return Err(Trouble::OtherUser);
+        }
+        // A plain connect waits for a player that stands still, without end.
+        let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None);
+        let socket = socket.map_err(|e| of_error(&e))?;
+        socket.set_nonblocking(true).map_err(|e| of_error(&e))?;
+        let address = socket2::SockAddr::unix(path).map_err(|_| Trouble::NotThere)?;
+        socket.connect(&address).map_err(|e| match e.kind() {
+            ErrorKind::WouldBlock => Trouble::Silent,
+            _ => of_error(&e),
+        })?;
+        socket.set_nonblocking(false).map_err(|e| of_error(&e))?;
+        let process = peer(&socket, own)?;
+        let socket = std::os::unix::net::UnixStream::from(std::os::fd::OwnedFd::from(socket));
+        Ok((Self { socket }, process))
+    }
+
+    /// Says something, and hears what comes until `hear` has what it waits for.
+    pub(super) fn exchange(
+        &mut self,
+        said: &[u8],
+        within: Duration,
+        hear: Hear<'_>,
+    ) -> Result<(), Trouble> {
+        let until = Instant::now() + within;
+        let set = |left| {
+            self.socket.set_write_timeout(left).and_then(|()| self.socket.set_read_timeout(left))
+        };
+        set(Some(within)).map_err(|e| of_error(&e))?;
+        (&self.socket).write_all(said).map_err(|e| of_error(&e))?;
+        read_until(&mut &self.socket, until, &mut |left| set(Some(left)), hear)
+    }
+}
+
+/// Who has opened the socket: nobody else's is told anything.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn peer(socket: &socket2::Socket, own: u32) -> Result<Option<Process>, Trouble> {
+    let Ok(peer) = rustix::net::sockopt::socket_peercred(socket) else { return Ok(None) };
+    if peer.uid.as_raw() != own {
+        return Err(Trouble::OtherUser);
+    }
+    let id = u32::try_from(peer.pid.as_raw_nonzero().get()).ok();
+    Ok(id.and_then(Process::now))
+}
+
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+fn peer(_socket: &socket2::Socket, _own: u32) -> Result<Option<Process>, Trouble> {
+    Ok(None)
+}
+
+#[cfg(not(unix))]
+impl ToMpv {
+    /// Opens the pipe.
+    pub(super) fn open(path: &Path) -> Result<(Self, Option<Process>), Trouble> {
+        pipe::Pipe::open(path).map(|pipe| (Self { pipe }, None)).map_err(|e| of_error(&e))
+    }
+
+    /// Says something, and hears what comes until `hear` has what it waits for.
+    pub(super) fn exchange(
+        &mut self,
+        said: &[u8],
+        within: Duration,
+        hear: Hear<'_>,
+    ) -> Result<(), Trouble> {
+        self.pipe.exchange(said, within, hear)
+    }
+}
+
+/// Asks a VLC once, by a connection of its own.
+pub(super) fn ask_vlc(
+    at: SocketAddr,
+    said: &[u8],
+    within: Duration,
+    hear: Hear<'_>,
+) -> Result<(), Trouble> {
+    if at.ip().is_loopback() && is_another_users(at.port()) {
+        return Err(Trouble::OtherUser);
+    }
+    let until = Instant::now() + within;
+    let mut stream = TcpStream::connect_timeout(&at, within).map_err(|e| of_error(&e))?;
+    let mut settings = stream.try_clone().map_err(|e| of_error(&e))?;
+    let set = |stream: &mut TcpStream, left| {
+        stream.set_write_timeout(Some(left)).and_then(|()| stream.set_read_timeout(Some(left)))
+    };
+    set(&mut settings, within).map_err(|e| of_error(&e))?;
+    stream.write_all(said).map_err(|e| of_error(&e))?;
+    match read_until(&mut stream, until, &mut |left| set(&mut settings, left), hear) {
+        // An answer without a length ends with its connection.
+        Err(Trouble::Gone) => Ok(()),
+        other => other,
+    }
+}
+
+fn read_until(
+    from: &mut impl Read,
+    until: Instant,
+    set: &mut dyn FnMut(Duration) -> io::Result<()>,
+    hear: Hear<'_>,
+) -> Result<(), Trouble> {
+    let mut bytes = [0; READ_BYTES];
+    let mut all = 0;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Trouble::Silent);
+        }
+        set(left).map_err(|e| of_error(&e))?;
+        let read = match from.read(&mut bytes) {
+            Ok(0) => return Err(Trouble::Gone),
+            Ok(read) => read,
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            Err(e) => return Err(of_error(&e)),
+        };
+        all += read;
+        if hear(bytes.get(..read).unwrap_or_default())? {
+            return Ok(());
+        }
+        if all > MOST_BYTES {
+            return Err(Trouble::Nonsense);
+        }
+    }
+}
+
+/// What an error of the system says of a player.
+fn of_error(error: &io::Error) -> Trouble {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => Trouble::NotThere,
+        ErrorKind::PermissionDenied => Trouble::OtherUser,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Trouble::Silent,
+        _ => Trouble::Gone,
+    }
+}
+
+/// Whether another user listens at that port of this PC: it would hear VLC's password.
+#[cfg(target_os = "linux")]
+fn is_another_users(port: u16) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    ["/proc/net/tcp", "/proc/net/tcp6"].iter().any(|table| {
+        let mut text = String::new();
+        let file = std::fs::File::open(table);
+        let read = file.and_then(|file| file.take(MOST_BYTES as u64).read_to_string(&mut text));
+        read.is_ok() && text.lines().any(|line| listens(line, port).is_some_and(|uid| uid != own))
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_another_users(_port: u16) -> bool {
+    false
+}
+
+/// The user who listens at `port`, by a line of the system's table of sockets.
+#[cfg(any(target_os = "linux", test))]
+fn listens(line: &str, port: u16) -> Option<u32> {
+    const LISTENS: &str = "0A";
+    let mut words = line.split_whitespace();
+    let (_, at) = words.nth(1)?.rsplit_once(':')?;
+    let is_it = u16::from_str_radix(at, 16).ok()? == port && words.nth(1)? == LISTENS;
+    words.nth(3).filter(|_| is_it)?.parse().ok()
+}
+
+/// A named pipe: nobody can wait for its answer for a while only, so a thread does.
+#[cfg(not(unix))]
+mod pipe {
+    use std::fs::{File, OpenOptions};
+    use std::io::{self, Read, Write};
+    use std::path::Path;
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+    use std::time::{Duration, Instant};
+
+    use super::{Hear, MOST_BYTES, READ_BYTES, Trouble, of_error};
+
+    /// One question waits for its answer, and no more.
+    const ASKED: usize = 1;
+
+    /// A pipe that a thread of its own reads, once for each wish.
+    #[derive(Debug)]
+    pub(super) struct Pipe {
+        /// What is to be said before something is read.
+        wishes: SyncSender<Vec<u8>>,
+        heard: Receiver<io::Result<Vec<u8>>>,
+    }
+
+    impl Pipe {
+        pub(super) fn open(path: &Path) -> io::Result<Self> {
+            let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+            let (wishes, wished) = sync_channel::<Vec<u8>>(ASKED);
+            let (tell, heard) = sync_channel(ASKED);
+            // Nobody waits for its end: it ends with the player, or when nothing is wished any more.
+            std::thread::Builder::new().name("player's pipe".to_owned()).spawn(move || {
+                for said in wished {
+                    if tell.send(once(&mut file, &said)).is_err() {
+                        return;
+                    }
+                }
+            })?;
+            Ok(Self { wishes, heard })
+        }
+
+        pub(super) fn exchange(
+            &mut self,
+            said: &[u8],
+            within: Duration,
+            hear: Hear<'_>,
+        ) -> Result<(), Trouble> {
+            let until = Instant::now() + within;
+            let (mut said, mut all) = (said.to_vec(), 0);
+            loop {
+                // Where the last wish still waits, the player does not answer.
+                self.wishes.try_send(std::mem::take(&mut said)).map_err(|_| Trouble::Silent)?;
+                let left = until.saturating_duration_since(Instant::now());
+                let bytes = match self.heard.recv_timeout(left) {
+                    Ok(bytes) => bytes.map_err(|e| of_error(&e))?,
+                    Err(RecvTimeoutError::Timeout) => return Err(Trouble::Silent),
+                    Err(RecvTimeoutError::Disconnected) => return Err(Trouble::Gone),
+                };
+                all += bytes.len();
+                if bytes.is_empty() {
+                    return Err(Trouble::Gone);
+                }
+                if hear(&bytes)? {
+                    return Ok(());
+                }
+                if all > MOST_BYTES {
+                    return Err(Trouble::Nonsense);
+                }
+            }
+        }
+    }
+
+    fn once(file: &mut File, said: &[u8]) -> io::Result<Vec<u8>> {
+        file.write_all(said)?;
+        let mut bytes = vec![0; READ_BYTES];
+        let read = file.read(&mut bytes)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_table_tells_whose_port_it_is() {
+        let line = "   1: 0100007F:46A1 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 \
+             0 792698 1 0000000020bffa81 100 0 0 10 0";
+        assert_eq!((listens(line, 0x46A1), listens(line, 80)), (Some(1000), None));
+        assert_eq!(listens(&line.replace(" 0A ", " 01 "), 0x46A1), None, "it does not listen");
+        for other in ["", "  sl  local_address rem_address   st", "1: x:y"] {
+            assert_eq!(listens(other, 80), None);
+        }
+    }
+}
