@@ -229,5 +229,5 @@ fn power(spectrum: &[Complex], rate_hz: f64, low_hz: f64, high_hz: f64) -> f64 {
     let size = spectrum.len();
     let line = |hz: f64| ((hz * size as f64 / rate_hz) as usize).min(size / 2);
     let lines = spectrum.get(line(low_hz)..line(high_hz)).unwrap_or_default();
-    lines.iter().map(|value| value.magnitude().powi(2)).sum::<f64>() * 2.0 / size as f64
+    lines.iter().map(|value| value.norm().powi(2)).sum::<f64>() * 2.0 / size as f64
 }

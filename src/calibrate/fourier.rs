@@ -1,75 +1,30 @@
 //! Fourier transforms, and what lies in one sound of another: at which lag, and how strongly.
 
-use std::f64::consts::TAU;
-use std::ops::{Add, Mul, Sub};
+use std::sync::Arc;
+
+use rustfft::num_complex;
+use rustfft::{Fft, FftPlanner};
 
 /// A complex number.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Complex {
-    pub(super) re: f64,
-    pub(super) im: f64,
-}
-
-impl Complex {
-    pub(super) fn conjugate(self) -> Self {
-        Self { im: -self.im, ..self }
-    }
-
-    pub(super) fn magnitude(self) -> f64 {
-        self.re.hypot(self.im)
-    }
-
-    pub(super) fn times(self, factor: f64) -> Self {
-        Self { re: self.re * factor, im: self.im * factor }
-    }
-}
-
-impl Add for Complex {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self { re: self.re + other.re, im: self.im + other.im }
-    }
-}
-
-impl Sub for Complex {
-    type Output = Self;
-
-    fn sub(self, other: Self) -> Self {
-        Self { re: self.re - other.re, im: self.im - other.im }
-    }
-}
-
-impl Mul for Complex {
-    type Output = Self;
-
-    fn mul(self, other: Self) -> Self {
-        Self {
-            re: self.re * other.re - self.im * other.im,
-            im: self.re * other.im + self.im * other.re,
-        }
-    }
-}
+pub(super) type Complex = num_complex::Complex<f64>;
 
 /// Transforms of one length, a power of two.
 pub(super) struct Fourier {
-    turns: Vec<Complex>,
+    forward: Arc<dyn Fft<f64>>,
+    inverse: Arc<dyn Fft<f64>>,
 }
 
 impl Fourier {
     /// For at least so many samples.
     pub(super) fn of(samples: usize) -> Self {
         let size = samples.max(2).next_power_of_two();
-        let turn = |n: usize| {
-            let angle = TAU * n as f64 / size as f64;
-            Complex { re: angle.cos(), im: -angle.sin() }
-        };
-        Self { turns: (0..size / 2).map(turn).collect() }
+        let mut planner = FftPlanner::new();
+        Self { forward: planner.plan_fft_forward(size), inverse: planner.plan_fft_inverse(size) }
     }
 
     /// How many samples it takes.
     pub(super) fn size(&self) -> usize {
-        self.turns.len() * 2
+        self.forward.len()
     }
 
     /// The spectrum of real samples, silence behind them; what is too long is cut.
@@ -78,54 +33,27 @@ impl Fourier {
         for (to, from) in spectrum.iter_mut().zip(samples) {
             to.re = f64::from(*from);
         }
-        self.forward(&mut spectrum);
+        self.forward.process(&mut spectrum);
         spectrum
     }
 
-    /// In place; `values` are as many as [`size`](Self::size) says.
-    pub(super) fn forward(&self, values: &mut [Complex]) {
-        let size = self.size().min(values.len());
-        let bits = self.size().trailing_zeros();
-        for at in 0..size {
-            let other = at.reverse_bits() >> (usize::BITS - bits);
-            if at < other {
-                values.swap(at, other);
-            }
-        }
-        let mut half = 1;
-        while half < size {
-            let step = size / (2 * half);
-            for block in values.chunks_exact_mut(2 * half) {
-                let (low, high) = block.split_at_mut(half);
-                let turns = self.turns.iter().step_by(step);
-                for ((low, high), turn) in low.iter_mut().zip(high).zip(turns) {
-                    let turned = *high * *turn;
-                    (*low, *high) = (*low + turned, *low - turned);
-                }
-            }
-            half *= 2;
-        }
-    }
-
-    /// Undoes [`forward`](Self::forward).
+    /// Undoes [`of_real`](Self::of_real); as many values as [`size`](Self::size) says.
     pub(super) fn inverse(&self, values: &mut [Complex]) {
-        values.iter_mut().for_each(|value| *value = value.conjugate());
-        self.forward(values);
+        self.inverse.process(values);
         let scale = 1.0 / self.size() as f64;
-        values.iter_mut().for_each(|value| *value = value.conjugate().times(scale));
+        values.iter_mut().for_each(|value| *value *= scale);
     }
 
     /// How strongly a sound lies in another at each lag, from their spectra: the envelope of their
     /// correlation, so that the phase of a loudspeaker is of no account.
     pub(super) fn envelope(&self, heard: &[Complex], sought: &[Complex]) -> Vec<f64> {
-        let mut product: Vec<_> =
-            heard.iter().zip(sought).map(|(h, s)| *h * s.conjugate()).collect();
+        let mut product: Vec<_> = heard.iter().zip(sought).map(|(h, s)| h * s.conj()).collect();
         // Without its negative frequencies a signal turns about zero at the distance of its envelope.
         let middle = self.size() / 2;
-        product[1..middle].iter_mut().for_each(|value| *value = value.times(2.0));
+        product[1..middle].iter_mut().for_each(|value| *value *= 2.0);
         product[middle + 1..].iter_mut().for_each(|value| *value = Complex::default());
         self.inverse(&mut product);
-        product.into_iter().map(Complex::magnitude).collect()
+        product.into_iter().map(|value| value.norm()).collect()
     }
 }
 
@@ -168,7 +96,7 @@ mod tests {
         let mut spectrum = fourier.of_real(&tone);
         for (line, value) in spectrum.iter().enumerate() {
             let expected = if line == 5 || line == 59 { 32.0 } else { 0.0 };
-            assert!((value.magnitude() - expected).abs() < 1e-3, "{line}: {value:?}");
+            assert!((value.norm() - expected).abs() < 1e-3, "{line}: {value:?}");
         }
         fourier.inverse(&mut spectrum);
         for (value, sample) in spectrum.iter().zip(&tone) {

@@ -78,13 +78,13 @@ fn whitened(heard: &[Complex], sought: &[Complex], rate_hz: f64) -> Vec<Complex>
     let line = |hz: f64| (hz * size as f64 / rate_hz) as usize;
     let band = line(LOW_HZ)..line(HIGH_HZ.min(0.45 * rate_hz));
     let mut product: Vec<Complex> =
-        heard.iter().zip(sought).map(|(heard, sought)| *heard * sought.conjugate()).collect();
-    let loudest = product.iter().map(|value| value.magnitude()).fold(0.0, f64::max);
+        heard.iter().zip(sought).map(|(heard, sought)| heard * sought.conj()).collect();
+    let loudest = product.iter().map(|value| value.norm()).fold(0.0, f64::max);
     for (at, value) in product.iter_mut().enumerate() {
-        let magnitude = value.magnitude();
+        let magnitude = value.norm();
         // What neither has is only noise of computing.
         let is_in = band.contains(&at) && magnitude > loudest * 1e-9;
-        *value = if is_in { value.times(1.0 / magnitude) } else { Complex::default() };
+        *value = if is_in { *value / magnitude } else { Complex::default() };
     }
     product
 }
