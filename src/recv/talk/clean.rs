@@ -4,7 +4,7 @@
 //! Pure: chunks of 10 ms in and out, and what the output played, by time. With everything off a chunk
 //! passes bit for bit.
 
-pub mod echo;
+mod echo;
 pub mod far_end;
 mod gain;
 mod noise;

@@ -23,6 +23,9 @@ fn sum(one: &[f32], other: &[f32]) -> Vec<f32> {
     one.iter().zip(other).map(|(one, other)| one + other).collect()
 }
 
+/// Makes the next sample of a noise, of which the number is given, from what it remembers and from chance.
+type Sound = fn(usize, &mut [f32; 2], &mut Noise) -> f32;
+
 /// How like two stretches are, −1 to 1, and the energy of the first that the second holds.
 fn likeness(said: &[f32], heard: &[f32]) -> (f64, f64) {
     let (mut own, mut other, mut both) = (0.0, 0.0, 0.0);
@@ -96,7 +99,7 @@ fn whoever_speaks_during_a_film_is_kept_and_every_sentence_is_found_again() {
 #[test]
 fn fan_hum_and_hiss_become_much_softer_and_the_voice_stays() {
     let (said, places) = sentences(3 * RATE, -26.0);
-    let noises: [(&str, fn(usize, &mut [f32; 2], &mut Noise) -> f32); 3] = [
+    let noises: [(&str, Sound); 3] = [
         ("white noise", |_, _, noise| noise.next()),
         ("a fan", |at, state, noise| {
             state[0] = state[0] * 0.97 + noise.next() * 0.03;

@@ -4,22 +4,22 @@
 //! computed of it ([`filter`]), and what that leaves ([`residual`]). Pure: what was played, by the
 //! time at which it was heard, is an argument.
 
-pub mod delay;
-pub mod filter;
-pub mod residual;
-pub mod spectrum;
+mod delay;
+mod filter;
+mod residual;
+mod spectrum;
 
 use delay::DelayFinder;
 use filter::{CHANNELS, Filter};
 use residual::Residual;
-pub use spectrum::CHUNK;
+pub(crate) use spectrum::CHUNK;
 
 /// How much later a chunk comes out than it went in, in frames at 48,000 Hz.
-pub const DELAY: usize = residual::DELAY;
+pub(crate) const DELAY: usize = residual::DELAY;
 
 /// An echo is looked for from so much before the time at which the output says that its sound is
 /// heard, in frames: outputs and microphones are wrong about themselves by a few ms.
-pub const MARGIN: usize = 144;
+pub(crate) const MARGIN: usize = 144;
 
 /// The filter begins so many frames before the echo does: a delay is not found to the sample, and
 /// sound that bends around a corner is behind what went straight.
@@ -29,7 +29,7 @@ const HEADROOM: usize = 6 * 48;
 const LATEST_BEGIN: usize = 40 * 48;
 
 /// Takes the echo of one output out of one microphone.
-pub struct EchoCanceller {
+pub(crate) struct EchoCanceller {
     finder: DelayFinder,
     filter: Filter,
     residual: Residual,
@@ -43,7 +43,7 @@ impl EchoCanceller {
     /// Expects the echo within 40 ms of when the output says that it is heard, until it has found
     /// it somewhere else.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             finder: DelayFinder::new(),
             filter: Filter::new(CHANNELS),
@@ -57,7 +57,7 @@ impl EchoCanceller {
     /// Takes the echo out of `heard`, a chunk of mono samples at 48,000 Hz. `read` gives what was
     /// played so many frames before the chunk's place less [`MARGIN`], channel by channel; `false`
     /// where nothing was. The chunk comes out [`DELAY`] frames later.
-    pub fn cancel(
+    pub(crate) fn cancel(
         &mut self,
         heard: &mut [f32],
         mut read: impl FnMut(usize, &mut [Vec<f32>]) -> bool,

@@ -20,7 +20,7 @@ const HEARD: usize = 2_048;
 const WINDOW: usize = 2 * HEARD;
 
 /// The longest delay that is found, in frames at 48,000 Hz: 330 ms.
-pub const LONGEST: usize = (HEARD - 64) * EVERY;
+pub(crate) const LONGEST: usize = (HEARD - 64) * EVERY;
 
 /// Compared again after so many samples: a quarter of a second.
 const LOOK: usize = 1_500;
@@ -39,7 +39,7 @@ const SAME: usize = 6;
 const SILENCE: f32 = 1e-7;
 
 /// Finds the delay.
-pub struct DelayFinder {
+pub(crate) struct DelayFinder {
     forward: Arc<dyn RealToComplex<f32>>,
     inverse: Arc<dyn ComplexToReal<f32>>,
     heard: Thinned,
@@ -54,7 +54,7 @@ pub struct DelayFinder {
 impl DelayFinder {
     /// Knows nothing yet.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut planner = RealFftPlanner::new();
         let forward = planner.plan_fft_forward(WINDOW);
         Self {
@@ -71,7 +71,7 @@ impl DelayFinder {
     }
 
     /// Takes what was heard and what was played meanwhile, as many mono samples of either.
-    pub fn take(&mut self, heard: &[f32], played: &[f32]) {
+    pub(crate) fn take(&mut self, heard: &[f32], played: &[f32]) {
         self.heard.take(heard);
         self.played.take(played);
         self.waiting += heard.len() / EVERY;
@@ -83,7 +83,7 @@ impl DelayFinder {
 
     /// How many frames after it was played sound is heard, at 48,000 Hz; `None` where nothing tells.
     #[must_use]
-    pub fn found(&self) -> Option<usize> {
+    pub(crate) fn found(&self) -> Option<usize> {
         self.found
     }
 

@@ -12,10 +12,10 @@ use super::spectrum::{BINS, CHUNK, Fourier, Spectrum};
 
 /// How long the room is heard to answer, in chunks of 10 ms: after 160 ms an ordinary room is 40 dB
 /// softer.
-pub const PARTITIONS: usize = 16;
+pub(crate) const PARTITIONS: usize = 16;
 
 /// What the output has at most: more channels are mixed down to two.
-pub const CHANNELS: usize = 2;
+pub(crate) const CHANNELS: usize = 2;
 
 /// How much of a coefficient is still itself a chunk later: rooms change as people move. 0.9995 forgets
 /// within 10 s.
@@ -49,7 +49,7 @@ struct Far {
 }
 
 /// The adaptive filter.
-pub struct Filter {
+pub(crate) struct Filter {
     fourier: Fourier,
     /// Channel by channel, newest partition first.
     partitions: Vec<Vec<Partition>>,
@@ -72,7 +72,7 @@ pub struct Filter {
 impl Filter {
     /// A filter that expects no echo of `channels` channels, 1 or 2.
     #[must_use]
-    pub fn new(channels: usize) -> Self {
+    pub(crate) fn new(channels: usize) -> Self {
         let channels = channels.clamp(1, CHANNELS);
         let far = Far { spectrum: Spectrum::default(), power: vec![0.0; BINS] };
         let partition = |at: usize| Partition {
@@ -97,7 +97,7 @@ impl Filter {
 
     /// Takes out of `heard`, a chunk of a microphone's samples, what is computed of the echo of
     /// `played`, the same chunk channel by channel. Whether there may be any.
-    pub fn cancel(&mut self, heard: &mut [f32], played: &[Vec<f32>]) -> bool {
+    pub(crate) fn cancel(&mut self, heard: &mut [f32], played: &[Vec<f32>]) -> bool {
         self.take_far(played);
         if self.sounding == 0 {
             return false;
@@ -116,18 +116,18 @@ impl Filter {
     }
 
     /// What of the echo the last chunk was computed to hold, in squared magnitude, bin by bin.
-    pub fn echo(&self) -> impl Iterator<Item = f32> {
+    pub(crate) fn echo(&self) -> impl Iterator<Item = f32> {
         self.echo.powers()
     }
 
     /// How much of the last chunk's echo may be left, as far as the coefficients are in doubt, in squared
     /// magnitude, bin by bin.
-    pub fn doubt(&self) -> impl Iterator<Item = f32> {
+    pub(crate) fn doubt(&self) -> impl Iterator<Item = f32> {
         self.expected.iter().copied()
     }
 
     /// What was left of the last chunk, in squared magnitude, bin by bin.
-    pub fn left(&self) -> impl Iterator<Item = f32> {
+    pub(crate) fn left(&self) -> impl Iterator<Item = f32> {
         self.error.powers()
     }
 

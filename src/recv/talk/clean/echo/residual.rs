@@ -42,7 +42,7 @@ const OPENS: f32 = 0.8;
 /// Taps of the filter that the gains are made to, and how long it delays, in frames.
 const TAPS: usize = 97;
 /// How long what goes through is delayed, in frames: 1 ms.
-pub const DELAY: usize = TAPS / 2;
+pub(crate) const DELAY: usize = TAPS / 2;
 
 /// A measure of caution.
 struct Wary {
@@ -57,7 +57,7 @@ impl Wary {
 }
 
 /// Makes a remaining echo softer.
-pub struct Residual {
+pub(crate) struct Residual {
     fourier: Fourier,
     share: [f32; BANDS],
     echo: [f32; BANDS],
@@ -75,7 +75,7 @@ pub struct Residual {
 impl Residual {
     /// Expects as much echo to be left as was computed, until it has heard less.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut residual = Self {
             fourier: Fourier::new(),
             share: [1.0; BANDS],
@@ -94,13 +94,13 @@ impl Residual {
     }
 
     /// The filter begins anew: it is expected to leave all of the echo, until less was heard.
-    pub fn doubt_everything(&mut self) {
+    pub(crate) fn doubt_everything(&mut self) {
         self.share = [1.0; BANDS];
     }
 
     /// Takes a chunk from which `seen` has just taken what it could; `None` where nothing was played.
     /// The samples come out [`DELAY`] frames later.
-    pub fn soften(&mut self, samples: &mut [f32], seen: Option<&Filter>) {
+    pub(crate) fn soften(&mut self, samples: &mut [f32], seen: Option<&Filter>) {
         match seen {
             Some(filter) => self.look(filter),
             None => {

@@ -7,18 +7,18 @@ use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 /// Frames of a chunk: 10 ms at 48,000 Hz.
-pub const CHUNK: usize = 480;
+pub(crate) const CHUNK: usize = 480;
 
 /// Bins of the spectrum of two chunks.
-pub const BINS: usize = CHUNK + 1;
+pub(crate) const BINS: usize = CHUNK + 1;
 
 /// Bin by bin, from 0 Hz to half the rate.
 #[derive(Debug, Clone)]
-pub struct Spectrum {
+pub(crate) struct Spectrum {
     /// The real parts.
-    pub re: Vec<f32>,
+    pub(crate) re: Vec<f32>,
     /// The imaginary parts.
-    pub im: Vec<f32>,
+    pub(crate) im: Vec<f32>,
 }
 
 impl Default for Spectrum {
@@ -29,18 +29,18 @@ impl Default for Spectrum {
 
 impl Spectrum {
     /// Squared magnitudes.
-    pub fn powers(&self) -> impl Iterator<Item = f32> {
+    pub(crate) fn powers(&self) -> impl Iterator<Item = f32> {
         self.re.iter().zip(&self.im).map(|(re, im)| re * re + im * im)
     }
 
     /// Makes everything zero.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.re.fill(0.0);
         self.im.fill(0.0);
     }
 
     /// Adds `a` times `b`.
-    pub fn add_product(&mut self, a: &Self, b: &Self) {
+    pub(crate) fn add_product(&mut self, a: &Self, b: &Self) {
         let factors = a.re.iter().zip(&a.im).zip(b.re.iter().zip(&b.im));
         for ((re, im), ((a_re, a_im), (b_re, b_im))) in
             self.re.iter_mut().zip(&mut self.im).zip(factors)
@@ -51,7 +51,7 @@ impl Spectrum {
     }
 
     /// Adds the conjugate of `far` times `error`, bin by bin times `gain` and `doubt`.
-    pub fn adapt(&mut self, far: &Self, error: &Self, gain: &[f32], doubt: &[f32]) {
+    pub(crate) fn adapt(&mut self, far: &Self, error: &Self, gain: &[f32], doubt: &[f32]) {
         let factors = far.re.iter().zip(&far.im).zip(error.re.iter().zip(&error.im));
         let steps = gain.iter().zip(doubt);
         for (((re, im), ((x_re, x_im), (e_re, e_im))), (gain, doubt)) in
@@ -65,7 +65,7 @@ impl Spectrum {
 }
 
 /// Goes between two chunks of samples and their spectrum.
-pub struct Fourier {
+pub(crate) struct Fourier {
     forward: Arc<dyn RealToComplex<f32>>,
     inverse: Arc<dyn ComplexToReal<f32>>,
     bins: Vec<Complex<f32>>,
@@ -76,7 +76,7 @@ pub struct Fourier {
 impl Fourier {
     /// Plans both ways.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut planner = RealFftPlanner::new();
         let forward = planner.plan_fft_forward(2 * CHUNK);
         let inverse = planner.plan_fft_inverse(2 * CHUNK);
@@ -91,7 +91,7 @@ impl Fourier {
     }
 
     /// The spectrum of two chunks of samples, which are lost.
-    pub fn forward(&mut self, samples: &mut [f32], spectrum: &mut Spectrum) {
+    pub(crate) fn forward(&mut self, samples: &mut [f32], spectrum: &mut Spectrum) {
         // Lengths are constants, so neither way can fail.
         let _ = self.forward.process_with_scratch(samples, &mut self.bins, &mut self.scratch);
         for ((re, im), bin) in spectrum.re.iter_mut().zip(&mut spectrum.im).zip(&self.bins) {
@@ -100,7 +100,7 @@ impl Fourier {
     }
 
     /// Two chunks of samples that have this spectrum.
-    pub fn inverse(&mut self, spectrum: &Spectrum, samples: &mut [f32]) {
+    pub(crate) fn inverse(&mut self, spectrum: &Spectrum, samples: &mut [f32]) {
         for (bin, (re, im)) in self.bins.iter_mut().zip(spectrum.re.iter().zip(&spectrum.im)) {
             *bin = Complex::new(*re, *im);
         }
