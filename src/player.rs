@@ -1,7 +1,7 @@
 //! Film mode: the players on this PC show their picture as much later as listeners hear their sound.
 //!
 //! [`film`] decides what a player's property is to be, [`mpv`] and [`vlc`] say it in their words; none of them has a
-//! socket or a clock. [`way`] has the sockets, and `keep` the thread. `docs/design/film.md` says why it is so.
+//! socket or a clock. `way` has the sockets, and `keep` the thread. `docs/design/film.md` says why it is so.
 
 mod conf;
 pub mod film;
