@@ -3,7 +3,7 @@
 //!
 //! [`chirp`] makes what is played, [`find`] finds it in what was heard, [`verdict`] says what that is worth,
 //! and [`programme`] does with what a room plays anyway. Those know no card. `room` and `listen` join them
-//! with cards, and [`run`] is what the program does.
+//! with cards, and `run` is what the program does.
 
 pub mod chirp;
 #[cfg(feature = "device")]

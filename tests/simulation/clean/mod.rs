@@ -5,12 +5,16 @@ mod room;
 
 use std::ops::Range;
 
+use auralync::recv::talk::voice_activity::VoiceActivity;
 use auralync::talking::Clean;
 
-use room::{Client, Noise, Place, RATE, db, echo, film, power, sentences, spoken};
+use room::{CHUNK, Client, Noise, Place, RATE, db, echo, film, power, sentences, spoken};
 
 const ECHO: Clean = Clean { echo: true, noise: false, gain: false };
 const CLEAR: Clean = Clean { echo: true, noise: true, gain: false };
+
+/// Chunks before the one in which a voice is heard that go out with it.
+const LOOK_BACK: usize = 5;
 
 /// A microphone's own noise, −80 dBFS.
 fn with_floor(mut samples: Vec<f32>) -> Vec<f32> {
@@ -133,6 +137,46 @@ fn fan_hum_and_hiss_become_much_softer_and_the_voice_stays() {
         println!("{name}: {less:.1} dB softer, speech {level:+.2} dB");
         assert!(less >= 12.0, "{name}: {less:.1} dB");
         assert!(level.abs() <= 1.0, "{name}: speech {level:+.2} dB");
+    }
+}
+
+#[test]
+fn no_word_loses_its_first_50_ms() {
+    /// How much of a chunk is the loudest in its sentence, where it begins.
+    const BEGINS: f64 = 1e-3;
+    let (said, places) = sentences(6 * RATE, -26.0);
+    let film = film(said.len().div_ceil(RATE));
+    for (name, loss_db) in [("headphones", None), ("loudspeakers", Some(6.0))] {
+        let place = Place { hidden_ms: 5.0, loss_db: loss_db.unwrap_or(0.0), ppm: [0.0; 2] };
+        let heard = match loss_db {
+            Some(_) => sum(&with_floor(echo(&film, place)), &said),
+            None => with_floor(said.clone()),
+        };
+        let out = Client::new(CLEAR, place).hear(&film, &heard);
+        let mut voice = VoiceActivity::new(RATE as u32);
+        let is_voice: Vec<bool> = out.chunks(CHUNK).map(|chunk| voice.hear(chunk)).collect();
+        let (mut kept, mut late) = (Vec::new(), Vec::new());
+        for place in &places {
+            let loudest = said[place.clone()].chunks(CHUNK).map(power).fold(0.0, f64::max);
+            let begins = |chunk: &[f32]| power(chunk) > loudest * BEGINS;
+            let from = said[place.clone()].chunks(CHUNK).position(begins).unwrap();
+            let from = place.start / CHUNK * CHUNK + from * CHUNK;
+            let first = from..from + 5 * CHUNK;
+            kept.push(db(power(&out[first.clone()])) - db(power(&said[first])));
+            let opens = is_voice[from / CHUNK..].iter().position(|is_voice| *is_voice);
+            late.push(opens.unwrap_or(usize::MAX));
+        }
+        kept.sort_by(f64::total_cmp);
+        let most_late = late.iter().max().unwrap();
+        println!(
+            "{name}: the first 50 ms are {:.1} dB of what was said (median), {:.1} the least; the gate \
+             opens within {most_late} chunks",
+            kept[kept.len() / 2],
+            kept[0]
+        );
+        assert!(kept[kept.len() / 2] > -3.0, "{name}: {kept:.1?}");
+        // What came before goes out with the chunk that opens.
+        assert!(*most_late <= LOOK_BACK, "{name}: {late:?}");
     }
 }
 
