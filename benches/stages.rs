@@ -254,6 +254,7 @@ fn limit_a_block_of_peak(bencher: Bencher<'_, '_>, peak: f64) {
 fn clean_a_microphone(bencher: Bencher<'_, '_>) {
     let (mut cleaner, outputs) = Cleaner::new(Clean::ALL);
     let (mut overheard, played) = capture::ring(STEREO, Arc::default());
+    let outputs = outputs.expect("an echo is heard of the output");
     assert!(outputs.send(Output::Plugged { played, format: STEREO }).is_ok());
     let mut random = 1_u32;
     let mut noise = move || {
@@ -269,7 +270,7 @@ fn clean_a_microphone(bencher: Bencher<'_, '_>) {
         overheard.on_input(&film, now_us + 20_000, now_us + 10_000);
         cleaner.hear_output();
         let header = AudioHeader { captured_us: now_us, ..audio_header(PERIOD, position) };
-        let mut clean = cleaner.clean(header, black_box(&heard), 1.0).1.to_vec();
+        let mut clean = cleaner.clean(header, black_box(&heard), Some(1.0)).1.to_vec();
         cleaner.set_gain(&mut clean);
         now_us += 10_000;
         position += PERIOD as u64;

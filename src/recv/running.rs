@@ -108,11 +108,16 @@ impl Running {
         let voice = talking
             .map(|talking| {
                 let controls = Arc::clone(&controls);
-                let volume = move || f32::from(controls.wishes().volume_percent) / 100.0;
+                let volume = move || {
+                    let wishes = controls.wishes();
+                    let is_plain = wishes.hearing.is_off();
+                    is_plain.then(|| f32::from(wishes.volume_percent) / 100.0)
+                };
                 talk::start(settings, talking, &said, clock, volume, &stop)
             })
             .transpose()?;
         let (voice, echoes) = voice.unzip();
+        let echoes = echoes.flatten();
         #[cfg(not(feature = "device"))]
         drop(echoes);
         let talking = voice.as_ref().map(|voice| Arc::clone(&voice.talking));

@@ -25,15 +25,16 @@ use clean::far_end::Output;
 use speak::Speak;
 
 /// Starts to talk: a microphone, the thread that listens to it, and where what was said waits. `volume`
-/// says how loud the output plays, which is announced through what is returned.
+/// says how loud the output plays, 1 being as the server sends it, `None` where it differs from that in other ways. The
+/// output is announced through what is returned, where that is wanted.
 pub(super) fn start(
     settings: &ClientSettings,
     talking: Arc<Talking>,
     said: &Arc<stats::Talk>,
     clock: Clock,
-    volume: impl Fn() -> f32 + Send + 'static,
+    volume: impl Fn() -> Option<f32> + Send + 'static,
     stop: &Shutdown,
-) -> Result<(Voice, SyncSender<Output>)> {
+) -> Result<(Voice, Option<SyncSender<Output>>)> {
     let outbox = Arc::new(Outbox::new(Arc::clone(said)));
     let out = Arc::clone(&outbox);
     let send = move |header, payload: &[u8]| out.put(header, payload);

@@ -46,9 +46,10 @@ pub struct Cleaner {
 }
 
 impl Cleaner {
-    /// Makes what `clean` asks for. Outputs are announced through what is returned with it.
+    /// Makes what `clean` asks for. Outputs are announced through what is returned with it, where anything is made of
+    /// what they play.
     #[must_use]
-    pub fn new(clean: Clean) -> (Self, SyncSender<Output>) {
+    pub fn new(clean: Clean) -> (Self, Option<SyncSender<Output>>) {
         let (far, outputs) = FarEnd::new();
         let cleaner = Self {
             clean,
@@ -63,7 +64,7 @@ impl Cleaner {
             samples: vec![0.0; CHUNK],
             clipped: 0.0,
         };
-        (cleaner, outputs)
+        (cleaner, Some(outputs).filter(|_| clean.echo || clean.gain))
     }
 
     /// How much later a chunk comes out than it went in, in frames at 48,000 Hz.
@@ -79,12 +80,13 @@ impl Cleaner {
     }
 
     /// Cleans the next chunk of mono samples at 48,000 Hz, while what is played is as loud as `volume`
-    /// says, 1 being as the server sends it. Returns it with the time at which it was captured.
+    /// says, 1 being as the server sends it; `None` where it is not as the server sends it in other ways, so that it is
+    /// no measure for a voice. Returns the chunk with the time at which it was captured.
     pub fn clean(
         &mut self,
         header: AudioHeader,
         samples: &[f32],
-        volume: f32,
+        volume: Option<f32>,
     ) -> (AudioHeader, &[f32]) {
         self.samples.clear();
         self.samples.extend_from_slice(samples);
@@ -108,7 +110,7 @@ impl Cleaner {
         if let Some(noise) = &mut self.noise {
             noise.take_out(&mut self.samples);
         }
-        if let Some(gain) = &mut self.gain
+        if let (Some(gain), Some(volume)) = (&mut self.gain, volume)
             && is_playing
             && self.far.read(0, &mut self.played)
         {

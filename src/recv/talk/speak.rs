@@ -63,8 +63,8 @@ pub(crate) struct Voice {
 pub(crate) struct Announce {
     /// Microphones.
     pub(crate) microphones: SyncSender<Card>,
-    /// Outputs, of whose sound microphones may hear an echo.
-    pub(crate) outputs: SyncSender<Output>,
+    /// Outputs, of whose sound microphones may hear an echo; `None` where that is not asked for.
+    pub(crate) outputs: Option<SyncSender<Output>>,
 }
 
 /// The thread's state.
@@ -76,7 +76,7 @@ pub struct Speak<S, V> {
     microphones: Cards,
     clock: Clock,
     talking: Arc<Talking>,
-    /// How loud the output plays, 1 being as the server sends it.
+    /// How loud the output plays, 1 being as the server sends it; `None` where it differs from that in other ways.
     volume: V,
     /// Somebody was told that the microphone is too loud.
     told_of_clipping: bool,
@@ -86,7 +86,7 @@ pub struct Speak<S, V> {
     send: S,
 }
 
-impl<S: FnMut(AudioHeader, &[u8]), V: Fn() -> f32> Speak<S, V> {
+impl<S: FnMut(AudioHeader, &[u8]), V: Fn() -> Option<f32>> Speak<S, V> {
     /// Talks as `voice` says; frames go to `send`, and `volume` says how loud the output plays. Cards
     /// are announced through what this returns.
     ///

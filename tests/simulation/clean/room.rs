@@ -190,8 +190,11 @@ impl Client {
         let (cleaner, outputs) = Cleaner::new(clean);
         let format = Format { sample_rate: RATE as u32, channels: 2 };
         let (tap, played) = ring(format, std::sync::Arc::default());
-        outputs.send(Output::Plugged { played, format }).unwrap();
-        Self { cleaner, place, tap: Some(tap), played: 0, said: 0 }
+        let tap = outputs.map(|outputs| {
+            outputs.send(Output::Plugged { played, format }).unwrap();
+            tap
+        });
+        Self { cleaner, place, tap, played: 0, said: 0 }
     }
 
     /// The output's callbacks up to `now_us`, each a little late, as callbacks are.
@@ -228,7 +231,7 @@ impl Client {
                 position: 0,
                 captured_us: captured_us as u64 + 1_000_000,
             };
-            let (came, samples) = self.cleaner.clean(header, chunk, 1.0);
+            let (came, samples) = self.cleaner.clean(header, chunk, Some(1.0));
             let behind = header.captured_us - came.captured_us;
             assert_eq!(behind, delay as u64 * 1_000_000 / RATE as u64);
             out.extend_from_slice(samples);
