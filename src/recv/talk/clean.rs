@@ -121,6 +121,12 @@ impl Cleaner {
         (AudioHeader { captured_us, ..header }, &self.samples)
     }
 
+    /// Whether the last chunk may be a voice: what is left of a film is none, however it sounds.
+    #[must_use]
+    pub fn may_be_voice(&self) -> bool {
+        self.echo.as_ref().is_none_or(EchoCanceller::may_be_voice)
+    }
+
     /// Makes a chunk that goes out as loud as it should be.
     pub fn set_gain(&mut self, samples: &mut [f32]) {
         if let Some(gain) = &mut self.gain {

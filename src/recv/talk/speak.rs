@@ -131,7 +131,9 @@ impl<S: FnMut(AudioHeader, &[u8]), V: Fn() -> Option<f32>> Speak<S, V> {
                 let lets = if is_plugged { self.talking.lets() } else { Lets::Nothing };
                 // Also while nobody is to hear it, so that the room is known when somebody is.
                 let (header, samples) = self.cleaner.clean(chunk.header, chunk.samples, volume);
-                self.gate.take(header, samples, lets, |header, samples| {
+                let chunk = samples.to_vec();
+                let lets = (lets, self.cleaner.may_be_voice());
+                self.gate.take(header, &chunk, lets, |header, samples| {
                     self.going_out.push((header, samples.to_vec()));
                 });
                 for (header, mut samples) in self.going_out.drain(..) {

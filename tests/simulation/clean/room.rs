@@ -183,6 +183,8 @@ pub(super) struct Client {
     tap: Option<Capture>,
     played: usize,
     said: usize,
+    /// Whether each chunk may be a voice.
+    pub(super) voices: Vec<bool>,
 }
 
 impl Client {
@@ -194,7 +196,7 @@ impl Client {
             outputs.send(Output::Plugged { played, format }).unwrap();
             tap
         });
-        Self { cleaner, place, tap, played: 0, said: 0 }
+        Self { cleaner, place, tap, played: 0, said: 0, voices: Vec::new() }
     }
 
     /// The output's callbacks up to `now_us`, each a little late, as callbacks are.
@@ -235,6 +237,7 @@ impl Client {
             let behind = header.captured_us - came.captured_us;
             assert_eq!(behind, delay as u64 * 1_000_000 / RATE as u64);
             out.extend_from_slice(samples);
+            self.voices.push(self.cleaner.may_be_voice());
         }
         out.drain(..delay);
         out.extend(std::iter::repeat_n(0.0, delay));

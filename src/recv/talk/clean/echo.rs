@@ -37,6 +37,8 @@ pub(crate) struct EchoCanceller {
     begins: usize,
     played: Vec<Vec<f32>>,
     mixed: Vec<f32>,
+    /// Whether the last chunk may hold an echo.
+    may_echo: bool,
 }
 
 impl EchoCanceller {
@@ -51,6 +53,7 @@ impl EchoCanceller {
             begins: 0,
             played: vec![vec![0.0; CHUNK]; CHANNELS],
             mixed: vec![0.0; CHUNK],
+            may_echo: false,
         }
     }
 
@@ -79,8 +82,13 @@ impl EchoCanceller {
         if !is_playing {
             self.played.iter_mut().for_each(|channel| channel.fill(0.0));
         }
-        let may_echo = self.filter.cancel(heard, &self.played);
-        self.residual.soften(heard, may_echo.then_some(&self.filter));
+        self.may_echo = self.filter.cancel(heard, &self.played);
+        self.residual.soften(heard, self.may_echo.then_some(&self.filter));
+    }
+
+    /// Whether what is left of the last chunk may be a voice: more than is left of an echo.
+    pub(crate) fn may_be_voice(&self) -> bool {
+        !self.may_echo || self.residual.hears_voice()
     }
 
     /// Whether an echo that begins there is beyond what the filter holds.

@@ -34,17 +34,17 @@ impl Gate {
         self.is_open
     }
 
-    /// Takes the next chunk; what goes out is handed to `send`, each utterance faded in and out, its
+    /// Takes the next chunk, which `may_be_voice` or is known to be none; what goes out is handed to `send`, each utterance faded in and out, its
     /// last frame marked.
     pub(super) fn take(
         &mut self,
         header: AudioHeader,
         samples: &[f32],
-        lets: Lets,
+        (lets, may_be_voice): (Lets, bool),
         mut send: impl FnMut(AudioHeader, &[f32]),
     ) {
         // Always, so that the room's noise is known when it is wanted.
-        let is_voice = self.voice.hear(samples);
+        let is_voice = self.voice.hear(samples) && may_be_voice;
         let goes_out = match lets {
             Lets::Nothing => false,
             Lets::Voice => is_voice,
@@ -116,7 +116,7 @@ mod tests {
                 };
                 let tone = |at: usize| (at as f32 * 0.13).sin() * loudness;
                 let samples: Vec<f32> = (0..CHUNK).map(tone).collect();
-                self.gate.take(header, &samples, lets, |header, samples| {
+                self.gate.take(header, &samples, (lets, true), |header, samples| {
                     assert_eq!((samples.len(), header.frames), (CHUNK, CHUNK as u32));
                     let number = header.position / CHUNK as u64;
                     assert_eq!(header.captured_us, number * 10_000);
@@ -156,6 +156,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_to_be_no_voice_opens_nothing_and_goes_out_before_one() {
+        let mut gate = Gate::new(RATE);
+        let header = AudioHeader { flags: 0, frames: CHUNK as u32, position: 0, captured_us: 0 };
+        let chunk = |at: usize| -> Vec<f32> {
+            let loudness = if at < 100 { 1e-3 } else { 0.1 };
+            (0..CHUNK).map(|at| (at as f32 * 0.13).sin() * loudness).collect()
+        };
+        let mut sent = Vec::new();
+        for at in 0..130 {
+            let lets = (Lets::Voice, at >= 120);
+            gate.take(header, &chunk(at), lets, |_, _| sent.push(at));
+        }
+        assert_eq!((sent[0], sent.len()), (120, 10 + LOOK_BACK));
+    }
+
+    #[test]
     fn a_held_key_sends_every_chunk_and_nothing_before_or_after() {
         let mut mouth = Mouth::new();
         mouth.hear(100, 1e-3, Lets::Nothing);
@@ -170,7 +186,9 @@ mod tests {
         let header = AudioHeader { flags: 0, frames: CHUNK as u32, position: 0, captured_us: 0 };
         let mut sent = Vec::new();
         for lets in [Lets::Everything, Lets::Everything, Lets::Nothing] {
-            gate.take(header, &[0.5; CHUNK], lets, |_, samples| sent.extend_from_slice(samples));
+            gate.take(header, &[0.5; CHUNK], (lets, true), |_, samples| {
+                sent.extend_from_slice(samples)
+            });
         }
         let steps = sent.windows(2).map(|pair| (pair[1] - pair[0]).abs());
         assert!(sent[0] == 0.0 && *sent.last().unwrap() < 0.002);

@@ -98,6 +98,11 @@ impl Residual {
         self.share = [1.0; BANDS];
     }
 
+    /// Whether somebody speaks, or did a moment ago, where anything is played.
+    pub(crate) fn hears_voice(&self) -> bool {
+        self.voice > 0
+    }
+
     /// Takes a chunk from which `seen` has just taken what it could; `None` where nothing was played.
     /// The samples come out [`DELAY`] frames later.
     pub(crate) fn soften(&mut self, samples: &mut [f32], seen: Option<&Filter>) {
