@@ -254,8 +254,8 @@ fn limit_a_block_of_peak(bencher: Bencher<'_, '_>, peak: f64) {
 fn clean_a_microphone(bencher: Bencher<'_, '_>) {
     let (mut cleaner, outputs) = Cleaner::new(Clean::ALL);
     let (mut overheard, played) = capture::ring(STEREO, Arc::default());
-    let outputs = outputs.expect("an echo is heard of the output");
-    assert!(outputs.send(Output::Plugged { played, format: STEREO }).is_ok());
+    let plugged = Output::Plugged { played, format: STEREO };
+    assert!(outputs.is_some_and(|outputs| outputs.send(plugged).is_ok()));
     let mut random = 1_u32;
     let mut noise = move || {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
