@@ -47,7 +47,11 @@ impl Fourier {
     /// How strongly a sound lies in another at each lag, from their spectra: the envelope of their
     /// correlation, so that the phase of a loudspeaker is of no account.
     pub(super) fn envelope(&self, heard: &[Complex], sought: &[Complex]) -> Vec<f64> {
-        let mut product: Vec<_> = heard.iter().zip(sought).map(|(h, s)| h * s.conj()).collect();
+        self.envelope_of(heard.iter().zip(sought).map(|(h, s)| h * s.conj()).collect())
+    }
+
+    /// The envelope of a correlation, from its spectrum.
+    pub(super) fn envelope_of(&self, mut product: Vec<Complex>) -> Vec<f64> {
         // Without its negative frequencies a signal turns about zero at the distance of its envelope.
         let middle = self.size() / 2;
         product[1..middle].iter_mut().for_each(|value| *value *= 2.0);

@@ -62,9 +62,7 @@ pub fn pieces(stream: &Recording, heard: &Recording) -> (Vec<Piece>, usize) {
         sounding += 1;
         let spectrum = fourier.of_real(sound);
         let spectrum = whitened(&spectrum, &fourier.of_real(&piece), per_ms * 1e3);
-        let mut unit = vec![Complex::default(); fourier.size()];
-        unit.fill(Complex { re: 1.0, im: 0.0 });
-        let mut envelope = fourier.envelope(&spectrum, &unit);
+        let mut envelope = fourier.envelope_of(spectrum);
         envelope.truncate(frames(EARLIEST_MS + LATEST_MS));
         found.extend(strongest(&envelope, per_ms));
     }

@@ -9,6 +9,8 @@
 
 mod clean;
 mod drift;
+#[path = "../support/espeak.rs"]
+mod espeak;
 mod nonsense;
 mod repair;
 #[path = "../support/simulated/mod.rs"]

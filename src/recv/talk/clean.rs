@@ -34,8 +34,8 @@ const CLIPPED_CHUNKS: f32 = 5.0;
 
 /// Cleans one microphone.
 pub struct Cleaner {
-    clean: Clean,
     far: FarEnd,
+    /// `None` where nothing is to be cleaned.
     rumble: Option<(Biquad, Memory)>,
     echo: Option<EchoCanceller>,
     noise: Option<Noise>,
@@ -52,7 +52,6 @@ impl Cleaner {
     pub fn new(clean: Clean) -> (Self, Option<SyncSender<Output>>) {
         let (far, outputs) = FarEnd::new();
         let cleaner = Self {
-            clean,
             far,
             rumble: clean
                 .is_any()
@@ -90,7 +89,7 @@ impl Cleaner {
     ) -> (AudioHeader, &[f32]) {
         self.samples.clear();
         self.samples.extend_from_slice(samples);
-        if !self.clean.is_any() || samples.len() != CHUNK {
+        if self.rumble.is_none() || samples.len() != CHUNK {
             return (header, &self.samples);
         }
         for sample in &mut self.samples {
@@ -102,19 +101,16 @@ impl Cleaner {
                 *sample = rumble.next(filter, f64::from(*sample)) as f32;
             }
         }
-        let is_playing = self.far.go_to(header.captured_us);
+        let is_playing = self.far.go_to(header.captured_us) && self.far.read(0, &mut self.played);
+        let played = Some(&self.played[..]).filter(|_| is_playing);
         if let Some(echo) = &mut self.echo {
-            let far = &self.far;
-            echo.cancel(&mut self.samples, |before, out| is_playing && far.read(before, out));
+            echo.cancel(&mut self.samples, played, |before, out| self.far.read(before, out));
         }
         if let Some(noise) = &mut self.noise {
             noise.take_out(&mut self.samples);
         }
-        if let (Some(gain), Some(volume)) = (&mut self.gain, volume)
-            && is_playing
-            && self.far.read(0, &mut self.played)
-        {
-            gain.hear_film(&self.played, volume);
+        if let (Some(gain), Some(volume), Some(played)) = (&mut self.gain, volume, played) {
+            gain.hear_film(played, volume);
         }
         let delay_us = self.delay() as u64 * 1_000_000 / u64::from(RATE);
         let captured_us = header.captured_us.saturating_sub(delay_us);

@@ -80,8 +80,6 @@ pub struct Speak<S, V> {
     volume: V,
     /// Somebody was told that the microphone is too loud.
     told_of_clipping: bool,
-    /// What the gate has just let through.
-    going_out: Vec<(AudioHeader, Vec<f32>)>,
     /// Takes a frame: its header, with the capture time by our clock, and its payload.
     send: S,
 }
@@ -113,7 +111,6 @@ impl<S: FnMut(AudioHeader, &[u8]), V: Fn() -> Option<f32>> Speak<S, V> {
             talking,
             volume,
             told_of_clipping: false,
-            going_out: Vec::new(),
             send,
         };
         Ok((speak, Announce { microphones: sender, outputs }))
@@ -134,12 +131,10 @@ impl<S: FnMut(AudioHeader, &[u8]), V: Fn() -> Option<f32>> Speak<S, V> {
                 let chunk = samples.to_vec();
                 let lets = (lets, self.cleaner.may_be_voice());
                 self.gate.take(header, &chunk, lets, |header, samples| {
-                    self.going_out.push((header, samples.to_vec()));
-                });
-                for (header, mut samples) in self.going_out.drain(..) {
+                    let mut samples = samples.to_vec();
                     self.cleaner.set_gain(&mut samples);
                     self.packer.pack(header, &samples, &mut self.send);
-                }
+                });
                 self.talking.set_speaking(self.gate.is_open());
             }
             if self.cleaner.is_clipping() && !std::mem::replace(&mut self.told_of_clipping, true) {

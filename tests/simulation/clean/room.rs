@@ -1,14 +1,14 @@
 //! A room in which a film comes from two loudspeakers and somebody speaks: what its microphone hears, by
 //! two cards of which neither keeps time.
 
-use std::process::Command;
-
 use auralync::Format;
 use auralync::capture::{Capture, ring};
 use auralync::recv::talk::clean::Cleaner;
 use auralync::recv::talk::clean::far_end::Output;
 use auralync::talking::Clean;
 use auralync::wire::AudioHeader;
+
+use crate::espeak::{self, SPOKEN_HZ};
 
 /// Of film, microphone and everything that is compared.
 pub(super) const RATE: usize = 48_000;
@@ -66,15 +66,9 @@ pub(super) fn at_level(mut samples: Vec<f32>, dbfs: f64) -> Vec<f32> {
 
 /// What espeak-ng says of a text with a voice of its own, at [`RATE`].
 pub(super) fn say(voice: &str, text: &str) -> Vec<f32> {
-    let done =
-        Command::new("espeak-ng").args(["--stdout", "-s", "150", "-v", voice, text]).output();
-    let wav = done.expect("run scripts/setup.sh sound, which installs espeak-ng").stdout;
-    let rate = u32::from_le_bytes(wav[24..28].try_into().unwrap());
-    let samples = wav[44..].chunks_exact(2);
-    let samples: Vec<f32> =
-        samples.map(|two| f32::from(i16::from_le_bytes([two[0], two[1]])) / 32_768.0).collect();
-    let frames = samples.len() * RATE / rate as usize;
-    let step = f64::from(rate) / RATE as f64;
+    let samples = espeak::spoken(&["-s", "150", "-v", voice, text]);
+    let frames = samples.len() * RATE / SPOKEN_HZ as usize;
+    let step = f64::from(SPOKEN_HZ) / RATE as f64;
     (0..frames).map(|at| between(&samples, at as f64 * step)).collect()
 }
 

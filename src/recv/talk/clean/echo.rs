@@ -35,7 +35,8 @@ pub(crate) struct EchoCanceller {
     residual: Residual,
     /// So much later than [`MARGIN`] says the filter begins, in frames.
     begins: usize,
-    played: Vec<Vec<f32>>,
+    /// What was played so much earlier, or silence.
+    earlier: Vec<Vec<f32>>,
     mixed: Vec<f32>,
     /// Whether the last chunk may hold an echo.
     may_echo: bool,
@@ -51,23 +52,23 @@ impl EchoCanceller {
             filter: Filter::new(CHANNELS),
             residual: Residual::new(),
             begins: 0,
-            played: vec![vec![0.0; CHUNK]; CHANNELS],
+            earlier: vec![vec![0.0; CHUNK]; CHANNELS],
             mixed: vec![0.0; CHUNK],
             may_echo: false,
         }
     }
 
-    /// Takes the echo out of `heard`, a chunk of mono samples at 48,000 Hz. `read` gives what was
-    /// played so many frames before the chunk's place less [`MARGIN`], channel by channel; `false`
-    /// where nothing was. The chunk comes out [`DELAY`] frames later.
+    /// Takes the echo out of `heard`, a chunk of mono samples at 48,000 Hz. `played` is what was played at the
+    /// chunk's place and [`MARGIN`] after it, channel by channel, `None` where nothing was; `read` gives what was so
+    /// many frames before that, and whether it is known. The chunk comes out [`DELAY`] frames later.
     pub(crate) fn cancel(
         &mut self,
         heard: &mut [f32],
-        mut read: impl FnMut(usize, &mut [Vec<f32>]) -> bool,
+        played: Option<&[Vec<f32>]>,
+        read: impl FnOnce(usize, &mut [Vec<f32>]) -> bool,
     ) {
-        let mut is_playing = read(0, &mut self.played);
-        if is_playing {
-            mix(&self.played, &mut self.mixed);
+        if let Some(played) = played {
+            mix(played, &mut self.mixed);
             self.finder.take(heard, &self.mixed);
             if let Some(found) = self.finder.found().filter(|found| self.is_elsewhere(*found)) {
                 self.begins = found.saturating_sub(HEADROOM);
@@ -76,13 +77,15 @@ impl EchoCanceller {
                 self.residual.doubt_everything();
             }
         }
-        if self.begins > 0 && is_playing {
-            is_playing = read(self.begins, &mut self.played);
-        }
-        if !is_playing {
-            self.played.iter_mut().for_each(|channel| channel.fill(0.0));
-        }
-        self.may_echo = self.filter.cancel(heard, &self.played);
+        let far = match played {
+            Some(played) if self.begins == 0 => played,
+            Some(_) if read(self.begins, &mut self.earlier) => &self.earlier,
+            _ => {
+                self.earlier.iter_mut().for_each(|channel| channel.fill(0.0));
+                &self.earlier
+            }
+        };
+        self.may_echo = self.filter.cancel(heard, far);
         self.residual.soften(heard, self.may_echo.then_some(&self.filter));
     }
 

@@ -64,6 +64,9 @@ pub(crate) struct Residual {
     gains: [f32; BANDS],
     /// Chunks for which a voice is reckoned with.
     voice: u32,
+    bins: Vec<Bin>,
+    /// What each tap is weighed by.
+    taper: Vec<f32>,
     response: Spectrum,
     before: Vec<f32>,
     input: Spectrum,
@@ -82,6 +85,8 @@ impl Residual {
             echo: [0.0; BANDS],
             gains: [1.0; BANDS],
             voice: 0,
+            bins: (0..BINS).map(Bin::new).collect(),
+            taper: (0..TAPS).map(taper).collect(),
             response: Spectrum::default(),
             before: vec![0.0; CHUNK],
             input: Spectrum::default(),
@@ -157,39 +162,17 @@ impl Residual {
 
     /// Makes taps of the gains.
     fn make_response(&mut self) {
-        let sign = |bin: usize| {
-            // Delayed by [`DELAY`]: a turn of the phase, bin by bin.
-            let turn = std::f32::consts::PI * (bin * DELAY) as f32 / CHUNK as f32;
-            (turn.cos(), -turn.sin())
-        };
-        for bin in 0..BINS {
-            let gain = self.gain_at(bin);
-            let (cos, sin) = sign(bin);
-            self.response.re[bin] = gain * cos;
-            self.response.im[bin] = gain * sin;
+        for (bin, Bin { below, above, share, turn }) in self.bins.iter().enumerate() {
+            let gain = self.gains[*below] + (self.gains[*above] - self.gains[*below]) * share;
+            self.response.re[bin] = gain * turn.0;
+            self.response.im[bin] = gain * turn.1;
         }
         self.fourier.inverse(&self.response, &mut self.window);
-        for (at, tap) in self.window.iter_mut().enumerate() {
-            let away = (at as f32 - DELAY as f32) / (DELAY + 1) as f32;
-            *tap *= if at < TAPS { 0.5 + 0.5 * (std::f32::consts::PI * away).cos() } else { 0.0 };
+        for (tap, taper) in self.window.iter_mut().zip(&self.taper) {
+            *tap *= taper;
         }
+        self.window[TAPS..].fill(0.0);
         self.fourier.forward(&mut self.window, &mut self.response);
-    }
-
-    /// The gain at a bin, on a line between the middles of two bands.
-    fn gain_at(&self, bin: usize) -> f32 {
-        let middle = |band: usize| (BORDERS[band] + BORDERS[band + 1]) as f32 / 2.0;
-        let at = bin as f32;
-        let next = (0..BANDS).find(|band| middle(*band) > at);
-        match next {
-            None => self.gains[BANDS - 1],
-            Some(0) => self.gains[0],
-            Some(band) => {
-                let (from, to) = (middle(band - 1), middle(band));
-                let share = (at - from) / (to - from);
-                self.gains[band - 1] + (self.gains[band] - self.gains[band - 1]) * share
-            }
-        }
     }
 
     /// The input through the response, in the second half of the window.
@@ -197,6 +180,39 @@ impl Residual {
         self.product.clear();
         self.product.add_product(&self.input, &self.response);
         self.fourier.inverse(&self.product, &mut self.window);
+    }
+}
+
+/// A Hann window, whose middle is at [`DELAY`].
+fn taper(tap: usize) -> f32 {
+    let away = (tap as f32 - DELAY as f32) / (DELAY + 1) as f32;
+    0.5 + 0.5 * (std::f32::consts::PI * away).cos()
+}
+
+/// Where a bin's gain comes from: the line between the middles of two bands. And how far [`DELAY`] turns it.
+struct Bin {
+    below: usize,
+    above: usize,
+    /// How far from one to the other.
+    share: f32,
+    /// The cosine of the turn, and the sine of its opposite.
+    turn: (f32, f32),
+}
+
+impl Bin {
+    fn new(bin: usize) -> Self {
+        let middle = |band: usize| (BORDERS[band] + BORDERS[band + 1]) as f32 / 2.0;
+        let at = bin as f32;
+        let (below, above, share) = match (0..BANDS).find(|band| middle(*band) > at) {
+            None => (BANDS - 1, BANDS - 1, 0.0),
+            Some(0) => (0, 0, 0.0),
+            Some(band) => {
+                let (from, to) = (middle(band - 1), middle(band));
+                (band - 1, band, (at - from) / (to - from))
+            }
+        };
+        let turn = std::f32::consts::PI * (bin * DELAY) as f32 / CHUNK as f32;
+        Self { below, above, share, turn: (turn.cos(), -turn.sin()) }
     }
 }
 
