@@ -26,6 +26,9 @@ pub(crate) use keep::{Keeping, Shown, start};
 /// The port of VLC's HTTP interface where nothing else is said.
 pub const VLC_PORT: u16 = 8080;
 
+/// The port that is advised for it: VLC's own is that of a server's page too.
+const VLC_ADVISED: u16 = 9090;
+
 /// Which players are to follow the delay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Players {
@@ -36,7 +39,7 @@ pub enum Players {
     Auto,
     /// The mpv that listens at this place, or any.
     Mpv(Option<PathBuf>),
-    /// The VLC whose HTTP interface listens there, or any.
+    /// The VLC whose HTTP interface listens there on this PC, or any.
     Vlc(Option<SocketAddr>),
 }
 
@@ -66,7 +69,11 @@ impl FromStr for Players {
             ("mpv", place) => Ok(Self::Mpv(place.map(home::expanded))),
             ("vlc", None) => Ok(Self::Vlc(None)),
             ("vlc", Some(place)) => vlc_place(place).map(|at| Self::Vlc(Some(at))),
-            _ => Err("it can be auto, mpv, mpv:SOCKET, vlc, vlc:HOST:PORT or off".to_owned()),
+            _ => Err(
+                "it can be auto, mpv, mpv:SOCKET, vlc, vlc:HOST:PORT (HOST is this PC: localhost, 127.0.0.1 or [::1]) \
+                 or off"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -83,8 +90,13 @@ fn vlc_place(typed: &str) -> Result<SocketAddr, String> {
         .or_else(|_| named.parse::<u16>().map(|port| SocketAddr::new(here, port)))
         .or_else(|_| named.parse::<IpAddr>().map(|address| SocketAddr::new(address, VLC_PORT)));
     match at {
+        Ok(at) if !at.ip().is_loopback() => Err(format!(
+            "{} is not this PC, and VLC's password would cross the network for all to read: name a VLC here, such as \
+             vlc:127.0.0.1:{VLC_ADVISED}",
+            at.ip()
+        )),
         Ok(at) if at.port() != 0 => Ok(at),
-        _ => Err("a VLC is vlc:ADDRESS:PORT, such as vlc:127.0.0.1:9090".to_owned()),
+        _ => Err(format!("a VLC is vlc:ADDRESS:PORT, such as vlc:127.0.0.1:{VLC_ADVISED}")),
     }
 }
 
@@ -159,6 +171,10 @@ pub(crate) enum Trouble {
     Refuses,
     /// Another server on this PC sees to it.
     Taken,
+    /// Nobody can say whose it is: the system's table of sockets is too long.
+    Unknown,
+    /// This server's own page is there.
+    OwnPage,
 }
 
 impl Trouble {
@@ -170,9 +186,19 @@ impl Trouble {
                  its --. It is looked for every other second",
                 path.display()
             ),
+            (Self::NotThere, Place::Vlc(at)) if at.port() == VLC_PORT => format!(
+                "nobody listens there. Start VLC with --extraintf http --http-port {VLC_ADVISED} and a password in its \
+                 settings, and the server with --player vlc:127.0.0.1:{VLC_ADVISED}"
+            ),
             (Self::NotThere, Place::Vlc(at)) => format!(
                 "nobody listens there. Start VLC with --extraintf http --http-port {} and a password in its settings. \
                  It is looked for every other second",
+                at.port()
+            ),
+            (Self::OwnPage, Place::Mpv(_)) => "this server's page is there".to_owned(),
+            (Self::OwnPage, Place::Vlc(at)) => format!(
+                "{} is this server's page: start VLC with --http-port {VLC_ADVISED}, and the server with --player \
+                 vlc:127.0.0.1:{VLC_ADVISED} where it does not find that by itself",
                 at.port()
             ),
             (Self::OtherUser, _) => {
@@ -205,6 +231,11 @@ impl Trouble {
                     .to_owned()
             }
             (Self::Taken, _) => "another server on this PC sees to its picture".to_owned(),
+            (Self::Unknown, _) => {
+                "so many programs on this PC have connections that nobody can say whose it is, and it is told nothing. \
+                 End some of them. It is tried again every few seconds"
+                    .to_owned()
+            }
         };
         format!("film mode: {place}: {what}")
     }
@@ -231,5 +262,27 @@ mod tests {
         for wrong in ["", "on", "mpv:", "vlc:", "vlc:0", "vlc:tv:9090", "auto:1", "mplayer"] {
             wrong.parse::<Players>().unwrap_err();
         }
+    }
+
+    #[test]
+    fn a_vlc_on_another_pc_is_refused_for_its_password_would_cross_the_network() {
+        for there in ["192.168.1.5:8080", "192.168.1.5", "0.0.0.0:9090", "[fd00::7]:9090"] {
+            let said = format!("vlc:{there}").parse::<Players>().unwrap_err();
+            assert!(said.contains("would cross the network"), "{there}: {said}");
+        }
+        for here in ["127.0.0.1:9090", "localhost:9090", "[::1]:9090", "127.0.0.5:1", "9090"] {
+            format!("vlc:{here}").parse::<Players>().unwrap();
+        }
+    }
+
+    #[test]
+    fn where_vlc_is_looked_for_at_the_pages_port_another_is_advised() {
+        let place = Place::Vlc(SocketAddr::from((Ipv4Addr::LOCALHOST, VLC_PORT)));
+        let said = Trouble::OwnPage.sentence(&place);
+        assert!(
+            said.contains("8080 is this server's page: start VLC with --http-port 9090"),
+            "{said}"
+        );
+        assert!(Trouble::NotThere.sentence(&place).contains("--http-port 9090"));
     }
 }

@@ -87,6 +87,26 @@ pub struct Fixed {
     pub sample_rate: u32,
     /// Frames in one piece of sound.
     pub chunk_size: u32,
+    /// Who listens and does not say what delay they can hold, where there are any.
+    pub silent: Option<Silent>,
+}
+
+/// Who listens and does not say what delay they can hold: it cannot be found for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silent {
+    /// Programs of Snapcast.
+    Snapclients,
+    /// Listeners of other servers of an engine.
+    Elsewhere,
+}
+
+impl Silent {
+    /// Who of them there are, with or without an engine and snapclients.
+    #[must_use]
+    pub fn among(has_engine: bool, has_snapclients: bool) -> Option<Self> {
+        let elsewhere = has_engine.then_some(Self::Elsewhere);
+        has_snapclients.then_some(Self::Snapclients).or(elsewhere)
+    }
 }
 
 /// What a file or a command line says: a key it is silent about is `None`.
@@ -163,13 +183,33 @@ impl Preset {
         Ok(merged)
     }
 
+    /// Refuses a delay that is to be found where somebody says nothing of what they can hold.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a delay of `auto` then.
+    pub fn check_auto(&self, silent: Option<Silent>) -> Result<()> {
+        let Some(silent) = silent.filter(|_| self.auto_delay) else { return Ok(()) };
+        let who = match silent {
+            Silent::Snapclients => "snapclients",
+            Silent::Elsewhere => "listeners of other servers",
+        };
+        Err(Error::usage(
+            format!(
+                "a delay of auto is what all who listen say that they can hold, and {who} say nothing of that"
+            ),
+            "Give --playout-delay-ms, or playout_delay_ms in the preset, a number",
+        ))
+    }
+
     /// This preset with the rate and the chunks that a server has turned out to have.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] for a delay of less than two such chunks.
+    /// [`Error::Usage`] for a delay of less than two such chunks, and as [`Preset::check_auto`].
     pub fn held_to(self, fixed: Fixed) -> Result<Self> {
-        let Fixed { sample_rate, chunk_size } = fixed;
+        let Fixed { sample_rate, chunk_size, silent } = fixed;
+        self.check_auto(silent)?;
         let held = Self { sample_rate: Some(sample_rate), chunk_size, ..self };
         held.check_delay().map_err(|wrong| {
             Error::usage(

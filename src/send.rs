@@ -152,7 +152,8 @@ impl Server {
             Mixdown::new(&layout, format.channels, source.channels)?;
         }
         // The delay must hold two chunks at the rate that it turned out to be.
-        let fixed = Fixed { sample_rate, chunk_size: settings.preset.chunk_size };
+        let chunk_size = settings.preset.chunk_size;
+        let fixed = Fixed { sample_rate, chunk_size, silent: terms::silent(&settings) };
         let settings = ServerSettings { preset: settings.preset.held_to(fixed)?, ..settings };
         let fitting = Fitting {
             mix: format,
@@ -358,7 +359,8 @@ impl Server {
         let running = Running::start(&settings, opened)?;
         // Rate and chunks stay what they are, so a new delay must fit these.
         let chunk_size = settings.preset.chunk_size;
-        let fixed = Fixed { sample_rate: format.sample_rate, chunk_size };
+        let silent = terms::silent(&settings);
+        let fixed = Fixed { sample_rate: format.sample_rate, chunk_size, silent };
         let flags = settings.overrides.clone();
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, flags, fixed);
         let what = terms::announcement(&settings, port, web);

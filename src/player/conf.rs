@@ -30,13 +30,12 @@ pub(super) fn socket_of_conf(text: &str) -> Option<&str> {
     named.last().filter(|socket| !socket.is_empty())
 }
 
-/// What mpv makes of a socket's name: `~~/` is its own folder, `~/` the user's, and what does not begin with `/` lies
-/// where it runs.
+/// What mpv makes of a socket's name: `~~/` is its `own` folder, where its mpv.conf is, `~/` the user's, and what does
+/// not begin with `/` lies where it runs.
 #[cfg_attr(windows, allow(dead_code, reason = "nobody is asked for another's command line there"))]
-pub(super) fn socket_path(named: &str, home: &Path, folder: &Path) -> PathBuf {
-    let own = || home.join(".config/mpv");
+pub(super) fn socket_path(named: &str, (home, own): (&Path, &Path), folder: &Path) -> PathBuf {
     if let Some(rest) = named.strip_prefix("~~/").or_else(|| named.strip_prefix("~~home/")) {
-        return own().join(rest);
+        return own.join(rest);
     }
     match named.strip_prefix("~/") {
         Some(rest) => home.join(rest),
@@ -119,9 +118,11 @@ mod tests {
         ] {
             assert_eq!(socket_of_conf(conf), socket, "{conf}");
         }
-        let path = |named| socket_path(named, Path::new("/home/me"), Path::new("/films"));
+        let folders = (Path::new("/home/me"), Path::new("/conf/mpv"));
+        let path = |named| socket_path(named, folders, Path::new("/films"));
         assert_eq!(path("/tmp/a"), Path::new("/tmp/a"));
-        assert_eq!(path("~~/socket"), Path::new("/home/me/.config/mpv/socket"));
+        assert_eq!(path("~~/socket"), Path::new("/conf/mpv/socket"), "beside its mpv.conf");
+        assert_eq!(path("~~home/socket"), Path::new("/conf/mpv/socket"));
         assert_eq!(path("~/socket"), Path::new("/home/me/socket"));
         assert_eq!(path("socket"), Path::new("/films/socket"));
     }

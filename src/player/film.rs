@@ -81,6 +81,8 @@ pub struct Film {
     /// What it was set to last, and was seen to be, in s.
     set_s: Option<f64>,
     asked: Option<Asked>,
+    /// What it was told last and did not do in time, in s: it may do so yet.
+    late_s: Option<f64>,
     /// The film that plays.
     film: Option<Playing>,
     /// Nothing played a moment ago, so that what plays next begins.
@@ -156,17 +158,23 @@ impl Film {
             *self = Self { is_said: self.is_said, was_idle: true, ..Self::default() };
             return Next::default();
         };
+        let value_s = reading.value_s;
+        if self.is_put_back && self.told_s().is_none_or(|told_s| !is_close(value_s, told_s)) {
+            // Nothing of ours is in it: whatever it is, the person has set.
+            self.own_s = Some(value_s);
+        }
         if self.film.is_none_or(|known| known.number != film) {
             let is_new = self.film.is_some() || self.was_idle;
             self.film = Some(Playing { number: film, since_us: now_us, is_new });
             self.is_put_back = false;
         }
-        let value_s = reading.value_s;
         let mut news = None;
         let mut tries = 0;
+        let told_s = self.told_s();
         match self.asked {
-            Some(asked) if is_close(value_s, asked.value_s) => {
-                (self.set_s, self.asked, self.lies_until_us) = (Some(value_s), None, None);
+            _ if told_s.is_some_and(|told_s| is_close(value_s, told_s)) => {
+                (self.set_s, self.asked) = (Some(value_s), None);
+                (self.late_s, self.lies_until_us) = (None, None);
                 if !std::mem::replace(&mut self.is_said, true) {
                     news = Some(News::Holds);
                 }
@@ -176,7 +184,7 @@ impl Film {
             }
             Some(asked) if asked.tries >= MOST_TRIES => {
                 let is_new = self.lies_until_us.is_none();
-                self.asked = None;
+                (self.asked, self.late_s) = (None, Some(asked.value_s));
                 self.lies_until_us = Some(now_us.saturating_add(LEFT_FOR_US));
                 return Next { set_s: None, news: is_new.then_some(News::Lies) };
             }
@@ -226,9 +234,22 @@ impl Film {
     #[must_use]
     pub fn restored_s(&self, value_s: f64) -> Option<f64> {
         let own_s = self.own_s?;
-        let asked_s = self.asked.map(|asked| asked.value_s);
-        let is_ours = self.set_s.into_iter().chain(asked_s).any(|ours_s| is_close(value_s, ours_s));
+        let told = self.told_s().into_iter().chain(self.late_s);
+        let is_ours = told.chain(self.set_s).any(|ours_s| is_close(value_s, ours_s));
         (is_ours && !is_close(value_s, own_s)).then_some(own_s)
+    }
+
+    /// What the player is to be told at the end although it has that, as it says with `value_s`: what it was told before
+    /// it may do yet, and does this after it.
+    #[must_use]
+    pub fn repeated_s(&self, value_s: f64) -> Option<f64> {
+        let own_s = self.own_s.filter(|&own_s| is_close(value_s, own_s))?;
+        self.told_s().map(|_| own_s)
+    }
+
+    /// What it was told and was not seen to do.
+    fn told_s(&self) -> Option<f64> {
+        self.asked.map(|asked| asked.value_s).or(self.late_s)
     }
 }
 

@@ -27,6 +27,9 @@ const USUAL: [&str; 4] = ["mpvsocket", "mpv-socket", "mpv.sock", "mpv.socket"];
 /// The variable with VLC's password: what is typed behind a flag, every program on the PC sees.
 const PASSWORD: &str = "AURALYNC_VLC_PASSWORD";
 
+/// Whether the system says what runs.
+pub(super) const CAN_ASK: bool = cfg!(target_os = "linux");
+
 /// What a search has found.
 #[derive(Debug, Default)]
 pub(super) struct Search {
@@ -70,15 +73,16 @@ impl Search {
     fn mpvs(&mut self) {
         let home = std::env::home_dir().unwrap_or_default();
         let mut named = BTreeSet::new();
-        let conf = read(&configs().join("mpv/mpv.conf"));
+        let own = configs().join("mpv");
+        let conf = read(&own.join("mpv.conf"));
         let of_conf = conf.as_deref().and_then(socket_of_conf);
         let running = called("mpv");
         for Found { words, folder } in &running {
             let socket = socket_of_words(words).or(of_conf);
-            named.extend(socket.map(|socket| socket_path(socket, &home, folder)));
+            named.extend(socket.map(|socket| socket_path(socket, (&home, &own), folder)));
         }
         // One that is not seen among the processes, as in a box of its own.
-        named.extend(of_conf.map(|socket| socket_path(socket, &home, &home)));
+        named.extend(of_conf.map(|socket| socket_path(socket, (&home, &own), &home)));
         let folders = [std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from), Some("/tmp".into())];
         for folder in folders.into_iter().flatten() {
             named.extend(USUAL.map(|name| folder.join(name)));
@@ -112,8 +116,7 @@ impl Search {
     fn vlcs(&mut self, is_wanted: bool) {
         let running = called("vlc");
         // Where nobody can be asked what runs, a password in VLC's settings says that its interface may.
-        let can_ask = cfg!(target_os = "linux");
-        if running.is_empty() && can_ask && !is_wanted {
+        if running.is_empty() && CAN_ASK && !is_wanted {
             return;
         }
         let ports = self.http(&running);

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use log::{info, warn};
+use zeroize::Zeroizing;
 
 use super::film::News;
 use super::find::{self, search};
@@ -65,7 +66,8 @@ impl Keeping {
 }
 
 /// Starts to keep the pictures of these players as late as `delay_ms` says, whose changes hold `notice_us` after they are
-/// made, and to show them there. Where a server was killed, its players get back what they had first. `None` where there is nothing to do.
+/// made, and to show them there. At `own_ports` of this PC this server listens itself. Where a server was killed, its
+/// players get back what they had first. `None` where there is nothing to do.
 ///
 /// # Errors
 /// [`Error::Internal`](crate::Error::Internal) if the system gives no thread.
@@ -74,6 +76,7 @@ pub(crate) fn start(
     delay_ms: Arc<AtomicU32>,
     notice_us: u64,
     clock: Clock,
+    own_ports: Vec<u16>,
     (shown, stop): (Option<Shown>, &Shutdown),
 ) -> Result<Option<Keeping>> {
     let kept = Kept::of_this_user();
@@ -83,6 +86,7 @@ pub(crate) fn start(
     let delay = Delay { now_ms: delay_ms.load(Ordering::Relaxed), coming: None, notice_us };
     let keep = Keep {
         players: players.clone(),
+        own_ports,
         kept,
         sessions: Vec::new(),
         troubles: BTreeMap::new(),
@@ -126,6 +130,8 @@ impl Delay {
 
 struct Keep {
     players: Players,
+    /// Where this server itself listens: no player does, and no password belongs there.
+    own_ports: Vec<u16>,
     kept: Kept,
     sessions: Vec<Session>,
     /// What was wrong with each last, and when it is tried again, in µs.
@@ -162,21 +168,34 @@ impl Keep {
         let password = find::password();
         for record in self.kept.all() {
             let place = Place::from(&record.place);
-            if record.is_anothers() {
-                continue;
-            }
-            let restored = Session::open(&place, password.as_ref(), &self.kept)
+            let restored = self
+                .open(&place, password.as_ref())
                 .and_then(|mut session| session.restore(&self.kept));
             match restored {
                 Ok(true) => info!(
                     "film mode: {place}: the picture is as it was before a server that could not put it back"
                 ),
-                Ok(false) => {}
-                Err(Trouble::NotThere | Trouble::Gone) => self.kept.forget(&place),
+                Ok(false) | Err(Trouble::Taken) => {}
+                // Where the page is, VLC is no more.
+                Err(Trouble::NotThere | Trouble::Gone | Trouble::OwnPage) => {
+                    self.kept.forget(&place);
+                }
                 Err(trouble) => self.complain(&place, trouble, 0),
             }
         }
         self.forget_the_gone();
+        self.kept.let_go(|_| false);
+    }
+
+    fn open(
+        &self,
+        place: &Place,
+        password: Option<&Zeroizing<String>>,
+    ) -> std::result::Result<Session, Trouble> {
+        if is_own_page(place, &self.own_ports) {
+            return Err(Trouble::OwnPage);
+        }
+        Session::open(place, password, &self.kept)
     }
 
     /// Players that run no more need nothing back.
@@ -261,6 +280,15 @@ impl Keep {
 
     fn search(&mut self, now_us: u64) {
         self.forget_the_gone();
+        self.call(now_us);
+        // One that only does not answer at the moment is kept from other servers.
+        let (sessions, kept) = (&self.sessions, &self.kept);
+        kept.let_go(|place| {
+            sessions.iter().any(|session| session.place == *place) || kept.of(place).is_some()
+        });
+    }
+
+    fn call(&mut self, now_us: u64) {
         let found = search(&self.players);
         for player in found.deaf {
             if !self.said.contains(&player) {
@@ -283,13 +311,15 @@ impl Keep {
                 }
                 return;
             }
-            match Session::open(place, found.password.as_ref(), &self.kept) {
+            match self.open(place, found.password.as_ref()) {
                 Ok(session) => {
                     self.troubles.remove(place);
                     self.sessions.push(session);
                 }
                 // A socket that a player left behind is nothing to speak of where any will do.
                 Err(Trouble::NotThere | Trouble::Gone) if !self.is_named() => {}
+                // Where nobody can be asked what runs, VLC may not.
+                Err(Trouble::OwnPage) if !self.is_named() && !find::CAN_ASK => {}
                 Err(trouble) => self.complain(place, trouble, now_us),
             }
         }
@@ -301,13 +331,19 @@ impl Keep {
     }
 }
 
+/// Whether this server itself listens there.
+fn is_own_page(place: &Place, own_ports: &[u16]) -> bool {
+    matches!(place, Place::Vlc(at) if own_ports.contains(&at.port()))
+}
+
 fn deaf(player: &str) -> String {
     let how = match player {
         "mpv" => {
             "the line input-ipc-server=~~/socket in ~/.config/mpv/mpv.conf, and a new start of mpv"
         }
         _ => {
-            "--extraintf http --http-port 9090 behind vlc, and a password in its settings (docs/guide.md says where)"
+            "--extraintf http --http-port 9090 behind vlc, and a password in its settings (Tools, Preferences, All, \
+             Main interfaces, Lua)"
         }
     };
     format!(
@@ -318,6 +354,20 @@ fn deaf(player: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_vlc_at_the_port_of_this_servers_page_is_none_and_is_not_called() {
+        let place = |at: &str| Place::Vlc(at.parse().unwrap());
+        for (place, is_own) in [
+            (place("127.0.0.1:8080"), true),
+            (place("[::1]:8443"), true),
+            (place("127.0.0.1:9090"), false),
+            (Place::Mpv("8080".into()), false),
+        ] {
+            assert_eq!(is_own_page(&place, &[8080, 8443]), is_own, "{place}");
+            assert!(!is_own_page(&place, &[]), "no page");
+        }
+    }
 
     #[test]
     fn a_new_delay_holds_as_soon_as_it_does_for_listeners() {

@@ -1,7 +1,9 @@
 //! What must be set back in players, in files: one for each player, so that a server that was killed can be made up for by
 //! the next.
 
-use std::fs;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,9 @@ use crate::{home, preset};
 
 /// The folder among the user's settings that has them.
 const FOLDER: &str = "film";
+
+/// The ending of the file that is locked for a player.
+const LOCK: &str = "lock";
 
 /// Such a file has some hundred bytes; what is longer is something else.
 const LONGEST: u64 = 4 * 1024;
@@ -35,8 +40,6 @@ pub(super) struct Record {
     /// Whether mpv is to remember its audio delay with the place in a film again.
     #[serde(default)]
     pub(super) remembers: bool,
-    /// Who has set it.
-    pub(super) server: Process,
 }
 
 /// A [`Place`] in a file.
@@ -68,12 +71,12 @@ impl From<&KeptPlace> for Place {
 impl Record {
     /// Whether it can be one: what others wrote into the file is not believed.
     fn can_be(&self) -> bool {
-        [self.own_s, self.set_s].iter().all(|&s| Reading::new(s, None).is_some())
-    }
-
-    /// Whether another server that runs has set this player.
-    pub(super) fn is_anothers(&self) -> bool {
-        self.server != Process::own() && self.server.is_alive()
+        // A password is sent to a VLC.
+        let is_here = match &self.place {
+            KeptPlace::Mpv(_) => true,
+            KeptPlace::Vlc(at) => at.ip().is_loopback(),
+        };
+        is_here && [self.own_s, self.set_s].iter().all(|&s| Reading::new(s, None).is_some())
     }
 
     /// Whether the player that was set runs no more, as far as that can be told.
@@ -82,16 +85,49 @@ impl Record {
     }
 }
 
-/// Where they are kept.
+/// Where they are kept, and which players are this server's.
 #[derive(Debug)]
 pub(super) struct Kept {
     folder: Option<PathBuf>,
+    /// A locked file beside each record: the system lets go of it however the server ends. The file itself stays: were
+    /// it removed while another opens it, both would have a lock.
+    claims: RefCell<BTreeMap<Place, File>>,
 }
 
 impl Kept {
     /// Among this user's settings.
     pub(super) fn of_this_user() -> Self {
-        Self { folder: preset::config_directory().map(|folder| folder.join(FOLDER)) }
+        Self::among(preset::config_directory().map(|folder| folder.join(FOLDER)))
+    }
+
+    fn among(folder: Option<PathBuf>) -> Self {
+        Self { folder, claims: RefCell::default() }
+    }
+
+    /// Makes that player this server's, until it is let go or the server ends; whether no other server has it. Where
+    /// the system knows no locks, nobody has.
+    pub(super) fn claim(&self, place: &Place) -> bool {
+        let mut claims = self.claims.borrow_mut();
+        if claims.contains_key(place) {
+            return true;
+        }
+        let Some(path) = self.file(place).map(|file| file.with_extension(LOCK)) else {
+            return true;
+        };
+        let Ok(file) = lock_file(&path) else { return true };
+        match file.try_lock() {
+            Ok(()) => {
+                claims.insert(place.clone(), file);
+                true
+            }
+            Err(TryLockError::WouldBlock) => false,
+            Err(TryLockError::Error(_)) => true,
+        }
+    }
+
+    /// Lets go of the players for which nothing is to be done any more.
+    pub(super) fn let_go(&self, is_needed: impl Fn(&Place) -> bool) {
+        self.claims.borrow_mut().retain(|place, _| is_needed(place));
     }
 
     fn file(&self, place: &Place) -> Option<PathBuf> {
@@ -108,8 +144,9 @@ impl Kept {
     /// All that are kept.
     pub(super) fn all(&self) -> Vec<Record> {
         let entries = self.folder.as_ref().and_then(|folder| fs::read_dir(folder).ok());
-        let entries = entries.into_iter().flatten().flatten().take(MOST_FILES);
-        entries.filter_map(|entry| read(&entry.path())).collect()
+        let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+        let paths = paths.filter(|path| is_record(path)).take(MOST_FILES);
+        paths.filter_map(|path| read(&path)).collect()
     }
 
     /// Keeps this one from now on, whole or not at all.
@@ -130,13 +167,29 @@ impl Kept {
     }
 }
 
+/// Opens a file to be locked, and makes it and its folder where they are not there.
+fn lock_file(path: &Path) -> std::io::Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    // A pipe or a device would make the program wait for ever.
+    if fs::symlink_metadata(path).is_ok_and(|what| !what.is_file()) {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+fn is_record(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json")
+}
+
 fn read(path: &Path) -> Option<Record> {
     // A pipe or a device would make the program wait for ever.
-    if path.extension()? != "json" || !fs::symlink_metadata(path).ok()?.is_file() {
+    if !is_record(path) || !fs::symlink_metadata(path).ok()?.is_file() {
         return None;
     }
     let mut bytes = Vec::new();
-    fs::File::open(path).ok()?.take(LONGEST).read_to_end(&mut bytes).ok()?;
+    File::open(path).ok()?.take(LONGEST).read_to_end(&mut bytes).ok()?;
     serde_json::from_slice(&bytes).ok().filter(Record::can_be)
 }
 
@@ -155,18 +208,17 @@ mod tests {
     fn record(place: &Place) -> Record {
         Record {
             place: place.into(),
-            player: Some(Process::own()),
+            player: Process::now(std::process::id()),
             own_s: 0.1,
             set_s: -0.2,
             remembers: true,
-            server: Process::own(),
         }
     }
 
     #[test]
     fn what_is_kept_is_there_until_it_is_forgotten_each_player_by_itself() {
         let scratch = Scratch::new();
-        let kept = Kept { folder: Some(scratch.path("a/film")) };
+        let kept = Kept::among(Some(scratch.path("a/film")));
         assert_eq!(kept.all(), []);
         let one = Place::Mpv("/tmp/a".into());
         let other = Place::Vlc("127.0.0.1:9090".parse().unwrap());
@@ -175,13 +227,13 @@ mod tests {
         assert_eq!((kept.of(&one), kept.all().len()), (Some(record(&one)), 2));
         kept.forget(&one);
         assert_eq!((kept.of(&one), kept.all()), (None, vec![record(&other)]));
-        Kept { folder: None }.keep(&record(&one)).unwrap_err();
+        Kept::among(None).keep(&record(&one)).unwrap_err();
     }
 
     #[test]
     fn a_file_that_is_none_of_ours_counts_as_none() {
         let scratch = Scratch::new();
-        let kept = Kept { folder: Some(scratch.path("")) };
+        let kept = Kept::among(Some(scratch.path("")));
         let place = Place::Mpv("/tmp/a".into());
         let file = kept.file(&place).unwrap();
         let wild = Record { own_s: 1e9, ..record(&place) };
@@ -196,17 +248,41 @@ mod tests {
             fs::write(&file, &text).unwrap();
             assert_eq!(kept.of(&place), None, "{text:.80}");
         }
+        let far = Place::Vlc("192.168.1.5:8080".parse().unwrap());
+        kept.keep(&record(&far)).unwrap();
+        assert_eq!(kept.of(&far), None, "no VLC of this PC");
+        kept.forget(&far);
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
         assert_eq!((kept.of(&place), kept.all()), (None, vec![]));
     }
 
     #[test]
-    fn a_server_that_runs_no_more_has_no_claim() {
+    fn a_player_is_one_servers_until_that_lets_go_or_ends_and_the_record_stays_readable() {
+        let scratch = Scratch::new();
+        let server = || Kept::among(Some(scratch.path("film")));
+        let (one, other) = (server(), server());
+        let place = Place::Vlc("127.0.0.1:9090".parse().unwrap());
+        assert!(one.claim(&place) && one.claim(&place), "its own again");
+        one.keep(&record(&place)).unwrap();
+        assert!(!other.claim(&place));
+        assert!(other.claim(&Place::Mpv("/tmp/a".into())), "each player by itself");
+        assert_eq!(other.of(&place), Some(record(&place)));
+        one.let_go(|needed| *needed == place);
+        assert!(!other.claim(&place));
+        one.let_go(|_| false);
+        assert!(other.claim(&place) && !one.claim(&place));
+        drop(other);
+        assert!(one.claim(&place));
+        assert_eq!(one.all(), [record(&place)], "locks are no records");
+        assert!(Kept::among(None).claim(&place));
+    }
+
+    #[test]
+    fn a_player_that_runs_no_more_is_over() {
         let mut record = record(&Place::Mpv("/tmp/a".into()));
-        assert!(!record.is_anothers() && !record.is_over(), "our own");
-        record.server = Process { id: u32::MAX, started: 1 };
-        record.player = Some(record.server);
-        assert!(!record.is_anothers() && record.is_over());
+        assert!(!record.is_over(), "this program");
+        record.player = Some(Process { id: u32::MAX, started: 1 });
+        assert!(record.is_over());
     }
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::film::{Film, News, Reading, State, is_close};
 use super::kept::{Kept, Record};
 use super::process::Process;
-use super::way::{ToMpv, ask_vlc};
+use super::way::{ToMpv, ask_vlc, refuse_others_vlc};
 use super::{Place, Trouble, mpv, vlc};
 use crate::stats::{PlayerState, PlayerStats};
 
@@ -64,6 +64,7 @@ impl Line {
             }
             Place::Vlc(at) => {
                 let password = password.ok_or(Trouble::NoPassword)?.clone();
+                refuse_others_vlc(*at)?;
                 (Self::Vlc { at: *at, password, films: vlc::Films::default() }, None)
             }
         })
@@ -134,10 +135,10 @@ impl Session {
         password: Option<&Zeroizing<String>>,
         kept: &Kept,
     ) -> Result<Self, Trouble> {
-        let record = kept.of(place);
-        if record.as_ref().is_some_and(Record::is_anothers) {
+        if !kept.claim(place) {
             return Err(Trouble::Taken);
         }
+        let record = kept.of(place);
         let (mut line, process) = Line::open(place, password)?;
         let value_s = line.read()?.value_s;
         let record = record.filter(|left| left.player == process && !left.is_over());
@@ -217,7 +218,6 @@ impl Session {
             own_s,
             set_s,
             remembers: self.remembers,
-            server: Process::own(),
         };
         if let Err(e) = kept.keep(&record)
             && self.kept.is_none()
@@ -245,6 +245,8 @@ impl Session {
                 }
                 self.line.set(own_s)?;
             }
+        } else if let Some(own_s) = self.film.repeated_s(value_s) {
+            self.line.set(own_s)?;
         }
         if self.remembers && (self.kept.is_some() || self.was_kept_from) {
             self.line.remember(true)?;

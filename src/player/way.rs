@@ -1,6 +1,10 @@
 //! The way to a player: mpv's socket or pipe, and connections to VLC. Nothing is waited for longer than was said.
 
 use std::io::{self, ErrorKind, Read, Write};
+#[cfg(any(target_os = "linux", test))]
+use std::io::{BufRead, BufReader};
+#[cfg(any(target_os = "linux", test))]
+use std::net::IpAddr;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,6 +14,10 @@ use super::process::Process;
 
 /// Most bytes that are read for one answer: a player that says more is none.
 const MOST_BYTES: usize = 1024 * 1024;
+
+/// Most bytes of the system's table of sockets that are read: hundred thousand sockets.
+#[cfg(any(target_os = "linux", test))]
+const MOST_TABLE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Bytes read at a time: answers are shorter.
 const READ_BYTES: usize = 4 * 1024;
@@ -103,6 +111,41 @@ impl ToMpv {
     }
 }
 
+/// Refuses a VLC that is another user's: they would hear the password. Asked once for each session, for the system
+/// writes out all its sockets.
+pub(super) fn refuse_others_vlc(at: SocketAddr) -> Result<(), Trouble> {
+    #[cfg(target_os = "linux")]
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        // Without IPv6 there is no second one.
+        let Ok(file) = std::fs::File::open(table) else { continue };
+        refuse_others(file, at, rustix::process::geteuid().as_raw())?;
+    }
+    let _ = at;
+    Ok(())
+}
+
+/// Refuses where another than the user `own` listens at `at`, by the system's table of sockets, and where that is too
+/// long to be known whole.
+#[cfg(any(target_os = "linux", test))]
+fn refuse_others(table: impl Read, at: SocketAddr, own: u32) -> Result<(), Trouble> {
+    let mut lines = BufReader::new(table.take(MOST_TABLE_BYTES + 1));
+    let (mut line, mut all) = (String::new(), 0);
+    loop {
+        line.clear();
+        let read = lines.read_line(&mut line).map_err(|_| Trouble::Unknown)?;
+        all += read as u64;
+        if all > MOST_TABLE_BYTES {
+            return Err(Trouble::Unknown);
+        }
+        if read == 0 {
+            return Ok(());
+        }
+        if listens(&line, at).is_some_and(|uid| uid != own) {
+            return Err(Trouble::OtherUser);
+        }
+    }
+}
+
 /// Asks a VLC once, by a connection of its own.
 pub(super) fn ask_vlc(
     at: SocketAddr,
@@ -110,9 +153,6 @@ pub(super) fn ask_vlc(
     within: Duration,
     hear: Hear<'_>,
 ) -> Result<(), Trouble> {
-    if at.ip().is_loopback() && is_another_users(at.port()) {
-        return Err(Trouble::OtherUser);
-    }
     let until = Instant::now() + within;
     let mut stream = TcpStream::connect_timeout(&at, within).map_err(|e| of_error(&e))?;
     let mut settings = stream.try_clone().map_err(|e| of_error(&e))?;
@@ -168,31 +208,35 @@ fn of_error(error: &io::Error) -> Trouble {
     }
 }
 
-/// Whether another user listens at that port of this PC: it would hear VLC's password.
-#[cfg(target_os = "linux")]
-fn is_another_users(port: u16) -> bool {
-    let own = rustix::process::geteuid().as_raw();
-    ["/proc/net/tcp", "/proc/net/tcp6"].iter().any(|table| {
-        let mut text = String::new();
-        let file = std::fs::File::open(table);
-        let read = file.and_then(|file| file.take(MOST_BYTES as u64).read_to_string(&mut text));
-        read.is_ok() && text.lines().any(|line| listens(line, port).is_some_and(|uid| uid != own))
-    })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_another_users(_port: u16) -> bool {
-    false
-}
-
-/// The user who listens at `port`, by a line of the system's table of sockets.
+/// The user who listens where a connection to `at` ends, by a line of the system's table of sockets.
 #[cfg(any(target_os = "linux", test))]
-fn listens(line: &str, port: u16) -> Option<u32> {
+fn listens(line: &str, at: SocketAddr) -> Option<u32> {
     const LISTENS: &str = "0A";
     let mut words = line.split_whitespace();
-    let (_, at) = words.nth(1)?.rsplit_once(':')?;
-    let is_it = u16::from_str_radix(at, 16).ok()? == port && words.nth(1)? == LISTENS;
+    let (address, port) = words.nth(1)?.rsplit_once(':')?;
+    let address = listed(address)?;
+    // One that listens at all addresses does so at this one; what is IPv6 may hear IPv4 too.
+    let is_there = address.is_unspecified() || address.to_canonical() == at.ip();
+    let is_it =
+        is_there && u16::from_str_radix(port, 16).ok()? == at.port() && words.nth(1)? == LISTENS;
     words.nth(3).filter(|_| is_it)?.parse().ok()
+}
+
+/// An address as it stands in that table: words of 32 bits, each as this processor keeps it.
+#[cfg(any(target_os = "linux", test))]
+fn listed(hex: &str) -> Option<IpAddr> {
+    let word = |at: usize| Some(u32::from_str_radix(hex.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
+    match hex.len() {
+        8 => Some(IpAddr::from(word(0)?)),
+        32 => {
+            let mut all = [0; 16];
+            for (index, bytes) in all.chunks_exact_mut(4).enumerate() {
+                bytes.copy_from_slice(&word(index * 8)?);
+            }
+            Some(IpAddr::from(all))
+        }
+        _ => None,
+    }
 }
 
 /// A named pipe: nobody can wait for its answer for a while only, so a thread does.
@@ -277,14 +321,47 @@ mod pipe {
 mod tests {
     use super::*;
 
+    const LINE: &str = "   1: 0100007F:46A1 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 \
+         0 792698 1 0000000020bffa81 100 0 0 10 0\n";
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
     #[test]
+    #[cfg(target_endian = "little")]
     fn the_systems_table_tells_whose_port_it_is() {
-        let line = "   1: 0100007F:46A1 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 \
-             0 792698 1 0000000020bffa81 100 0 0 10 0";
-        assert_eq!((listens(line, 0x46A1), listens(line, 80)), (Some(1000), None));
-        assert_eq!(listens(&line.replace(" 0A ", " 01 "), 0x46A1), None, "it does not listen");
-        for other in ["", "  sl  local_address rem_address   st", "1: x:y"] {
-            assert_eq!(listens(other, 80), None);
+        let port = 0x46A1;
+        let here = at(&format!("127.0.0.1:{port}"));
+        assert_eq!(listens(LINE, here), Some(1000));
+        assert_eq!(listens(LINE, at("127.0.0.1:80")), None);
+        assert_eq!(listens(LINE, at(&format!("127.0.0.2:{port}"))), None, "another address");
+        assert_eq!(listens(LINE, at(&format!("[::1]:{port}"))), None);
+        assert_eq!(listens(&LINE.replace(" 0A ", " 01 "), here), None, "it does not listen");
+        let six = "00000000000000000000000001000000";
+        for (address, one, other) in [
+            ("00000000", Some(1000), Some(1000)),
+            ("00000000000000000000000000000000", Some(1000), Some(1000)),
+            (six, None, Some(1000)),
+            ("0000000000000000FFFF00000100007F", Some(1000), None),
+        ] {
+            let line = LINE.replace("0100007F", address);
+            let six = at(&format!("[::1]:{port}"));
+            assert_eq!((listens(&line, here), listens(&line, six)), (one, other), "{address}");
         }
+        for other in ["", "  sl  local_address rem_address   st", "1: x:y", "1: é100007F:46A1"] {
+            assert_eq!(listens(other, here), None);
+        }
+    }
+
+    #[test]
+    fn where_another_user_listens_or_the_table_was_cut_nothing_is_told() {
+        let here = at("127.0.0.1:18081");
+        let line = LINE.replace("0100007F", "00000000");
+        assert_eq!(refuse_others(line.as_bytes(), here, 1000), Ok(()));
+        assert_eq!(refuse_others(line.as_bytes(), here, 1001), Err(Trouble::OtherUser));
+        assert_eq!(refuse_others(&b""[..], here, 1001), Ok(()));
+        let long = io::repeat(b'\n');
+        assert_eq!(refuse_others(long, here, 1000), Err(Trouble::Unknown));
     }
 }

@@ -59,6 +59,7 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::preset::Silent;
     use crate::scratch::Scratch;
 
     #[test]
@@ -68,7 +69,7 @@ mod tests {
         std::fs::write(&path, "playout_delay_ms = 400\n").unwrap();
         let name = path.to_str().unwrap();
         let origin = Origin::File(path.clone());
-        let fixed = Fixed { sample_rate: 48_000, chunk_size: 1_024 };
+        let fixed = Fixed { sample_rate: 48_000, chunk_size: 1_024, silent: None };
         let mut watch = Watch::new(name, &origin, Overrides::default(), fixed).unwrap();
         std::fs::write(&path, "").unwrap();
         assert_eq!(watch.look(), None);
@@ -89,7 +90,7 @@ mod tests {
         };
         save("playout_delay_ms = 400\n");
         let origin = Origin::File(path.clone());
-        let fixed = Fixed { sample_rate: 48_000, chunk_size: 1_024 };
+        let fixed = Fixed { sample_rate: 48_000, chunk_size: 1_024, silent: None };
         let name = path.to_str().unwrap();
         let mut watch = Watch::new(name, &origin, Overrides::default(), fixed).unwrap();
         save("playout_delay_ms = 350\n");
@@ -98,5 +99,28 @@ mod tests {
         // Saved again as it is: nothing has changed.
         save("playout_delay_ms = 350\n");
         assert_eq!((watch.look(), watch.look()), (None, None));
+    }
+
+    #[test]
+    fn a_delay_that_is_to_be_found_is_not_taken_where_somebody_says_nothing_of_it() {
+        for (has_engine, has_snapclients, is_auto) in
+            [(false, false, Some(true)), (true, false, None), (false, true, None)]
+        {
+            let scratch = Scratch::new();
+            let path = scratch.path("mine.toml");
+            std::fs::write(&path, "playout_delay_ms = 400\n").unwrap();
+            let silent = Silent::among(has_engine, has_snapclients);
+            let fixed = Fixed { sample_rate: 48_000, chunk_size: 1_024, silent };
+            let (name, origin) = (path.to_str().unwrap(), Origin::File(path.clone()));
+            let mut watch = Watch::new(name, &origin, Overrides::default(), fixed).unwrap();
+            std::fs::write(&path, "playout_delay_ms = \"auto\"\n").unwrap();
+            assert_eq!(watch.look(), None);
+            assert_eq!(watch.look().map(|preset| preset.auto_delay), is_auto);
+            // A number is taken as ever.
+            std::fs::write(&path, "playout_delay_ms = 350\n").unwrap();
+            assert_eq!(watch.look(), None);
+            let taken = watch.look().map(|preset| (preset.playout_delay_ms, preset.auto_delay));
+            assert_eq!(taken, Some((350, false)));
+        }
     }
 }

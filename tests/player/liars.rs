@@ -4,11 +4,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Room, said};
+use super::{Room, kill, said};
 use crate::support::wait_until;
 
 /// A socket behind which somebody does as `serve` says, with each who comes.
@@ -26,6 +27,42 @@ fn answering(stream: UnixStream, answer: impl Fn(&Value) -> String) {
         if out.write_all(answer(&asked).as_bytes()).is_err() {
             return;
         }
+    }
+}
+
+/// An honest player: its audio delay in s.
+#[derive(Clone, Default)]
+struct Honest(Arc<Mutex<f64>>);
+
+impl Honest {
+    fn serve(&self, stream: UnixStream) {
+        answering(stream, |asked| {
+            let words = &asked["command"];
+            let data = match (words[0].as_str(), words[1].as_str()) {
+                (Some("get_property"), Some("audio-delay")) => json!(self.value_s()),
+                (Some("set_property"), Some("audio-delay")) => {
+                    *self.0.lock().unwrap() = words[2].as_f64().unwrap();
+                    Value::Null
+                }
+                _ => json!([]),
+            };
+            let number = &asked["request_id"];
+            format!("{}\n", json!({"request_id": number, "error": "success", "data": data}))
+        });
+    }
+
+    fn value_s(&self) -> f64 {
+        *self.0.lock().unwrap()
+    }
+
+    /// Waits for that audio delay; how long it took.
+    #[track_caller]
+    fn wait_for(&self, value_s: f64) -> Duration {
+        let began = Instant::now();
+        wait_until(&format!("an audio delay of {value_s} s"), || {
+            (self.value_s() - value_s).abs() < 1e-3
+        });
+        began.elapsed()
     }
 }
 
@@ -75,9 +112,32 @@ fn nonsense_of_many_kinds_is_said_once_and_left_alone() {
 
 #[test]
 fn one_that_says_nothing_holds_up_nobody() {
-    says("it does not answer", |mut stream| {
+    let room = Room::new();
+    let folder = room.scratch.path("run");
+    std::fs::create_dir_all(&folder).unwrap();
+    // Both have names that are looked for.
+    fake(&folder.join("mpv-socket"), |mut stream| {
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
     });
+    let honest = Honest::default();
+    let served = honest.clone();
+    fake(&folder.join("mpvsocket"), move |stream| served.serve(stream));
+    let mut server = room.server(&["--player", "auto"]);
+    server.wait_for("it does not answer");
+    honest.wait_for(-0.3);
+    // It is tried again every five seconds, and one of these is within these changes.
+    let mut took: Vec<_> = [800, 300, 500, 400, 600, 300, 700]
+        .map(|ms| {
+            room.set_delay(ms);
+            honest.wait_for(-f64::from(ms) / 1e3)
+        })
+        .to_vec();
+    took.sort_unstable();
+    println!("beside one that does not answer: {took:?}");
+    assert!(took[took.len() / 2] < Duration::from_secs(2), "{took:?}");
+    server.stop();
+    assert_eq!(said(&server, "it does not answer"), 1, "{}", server.said());
+    honest.wait_for(0.0);
 }
 
 #[test]
@@ -152,15 +212,29 @@ fn a_vlc_with_another_password_and_what_is_no_vlc_are_told_apart() {
 }
 
 #[test]
-fn what_a_killed_server_left_in_a_file_of_nonsense_stops_nobody() {
+fn what_a_killed_server_left_is_mended_beside_files_of_nonsense_that_are_left_alone() {
     let room = Room::new();
+    let socket = room.scratch.path("mpv");
+    let honest = Honest::default();
+    let served = honest.clone();
+    fake(&socket, move |stream| served.serve(stream));
+    let server = room.server(&["--player", &format!("mpv:{}", socket.display())]);
+    honest.wait_for(-0.3);
+    kill(server);
+    assert_eq!(room.kept(), 1);
     let folder = room.scratch.path("conf/auralync/film");
-    std::fs::create_dir_all(&folder).unwrap();
-    for (name, text) in [("mpv-1.json", "{"), ("mpv-2.json", "[]"), ("x", "y")] {
+    let nonsense = [("mpv-1.json", "{"), ("mpv-2.json", "[]"), ("x", "y")];
+    for (name, text) in nonsense {
         std::fs::write(folder.join(name), text).unwrap();
     }
     std::fs::create_dir(folder.join("mpv-3.json")).unwrap();
-    let mut server = room.server(&["--player", "auto"]);
-    wait_until("it runs", || server.is_running());
+    let mut server = room.server(&[]);
+    server.wait_for("the picture is as it was before a server that could not put it back");
     server.stop();
+    assert!(honest.value_s().abs() < 1e-3, "{} s", honest.value_s());
+    for (name, text) in nonsense {
+        assert_eq!(std::fs::read_to_string(folder.join(name)).unwrap(), text, "{name}");
+    }
+    assert!(folder.join("mpv-3.json").is_dir());
+    assert_eq!(room.kept(), 3, "and the good one has gone");
 }

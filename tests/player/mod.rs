@@ -85,7 +85,8 @@ impl Room {
     /// How many players are remembered as set.
     fn kept(&self) -> usize {
         let folder = std::fs::read_dir(self.scratch.path("conf/auralync/film"));
-        folder.map_or(0, Iterator::count)
+        let paths = folder.into_iter().flatten().flatten().map(|entry| entry.path());
+        paths.filter(|path| path.extension().is_some_and(|ending| ending == "json")).count()
     }
 }
 

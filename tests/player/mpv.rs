@@ -110,10 +110,18 @@ fn a_server_that_was_killed_is_made_up_for_by_the_next_start() {
     wait_for(&socket, 50.0);
     next.stop();
     // And one that has: nothing is counted twice.
-    kill(room.server(&["--player", &player]));
-    let again = room.server(&["--player", &player]);
+    let server = room.server(&["--player", &player]);
     wait_for(&socket, -250.0);
-    // Another beside it lets go what is taken.
+    kill(server);
+    assert_eq!((delay_ms(&socket).round(), room.kept()), (-250.0, 1), "the next finds it so");
+    let mut again = room.server(&["--player", &player]);
+    again.wait_for("the picture is as it was before a server that could not put it back");
+    wait_for(&socket, -250.0);
+    // One beside it that has nothing to do with players leaves it alone.
+    let mut other = room.server(&[]);
+    other.stop();
+    assert_eq!((delay_ms(&socket).round(), room.kept()), (-250.0, 1), "{}", other.said());
+    // Another lets go what is taken.
     let mut other = room.server(&["--player", &player]);
     other.wait_for("another server on this PC sees to its picture");
     other.stop();

@@ -77,6 +77,29 @@ fn somebody_who_puts_the_picture_back_has_it_so_until_the_next_film() {
 }
 
 #[test]
+fn what_somebody_sets_while_the_picture_is_put_back_is_theirs_and_stays_below_ours_in_the_next_film()
+ {
+    for is_set_with_the_film in [false, true] {
+        let mut player = Player::with(0.0);
+        player.plays(300, 3_000);
+        player.value_s = 0.0;
+        player.plays(300, 3_000);
+        player.value_s = 0.1;
+        player.plays(300, 3_000);
+        near(player.value_s, 0.1);
+        if is_set_with_the_film {
+            player.value_s = 0.2;
+        }
+        let own_s = player.value_s;
+        assert_eq!(player.film.restored_s(own_s), None);
+        player.playing = Some(2);
+        player.plays(500, 5_000);
+        near(player.value_s, own_s - 0.5);
+        near(player.film.restored_s(player.value_s).unwrap(), own_s);
+    }
+}
+
+#[test]
 fn a_new_film_that_has_its_own_audio_delay_is_set_again() {
     let mut player = Player::with(0.0);
     player.plays(300, 600);
@@ -146,6 +169,34 @@ fn a_player_that_claims_and_does_not_is_told_thrice_and_then_left_alone_for_half
     assert!((6..=16).contains(&told.len()), "{told:?}");
     assert_eq!(film.restored_s(0.0), None);
     assert_eq!(film.state(), State::Lies);
+}
+
+#[test]
+fn a_player_that_obeys_after_two_seconds_is_held_and_has_its_own_back_at_the_end() {
+    const LATE_US: u64 = 2 * SECOND;
+    let mut film = Film::default();
+    let (mut value_s, mut told, mut said) = (0.1, Vec::new(), Vec::new());
+    for look in 0..50 {
+        let now_us = 100 * SECOND + look * 200_000;
+        for &(at_us, told_s) in &told {
+            if now_us >= at_us + LATE_US {
+                value_s = told_s;
+            }
+        }
+        let next = film.look(Reading::new(value_s, Some(1)).unwrap(), 300, now_us);
+        told.extend(next.set_s.map(|set_s| (now_us, set_s)));
+        said.extend(next.news);
+        if said == [News::Lies] && is_close(value_s, 0.1) {
+            // Should the server end now, what it was told comes yet.
+            assert_eq!(film.restored_s(value_s), None);
+            near(film.repeated_s(value_s).unwrap(), 0.1);
+            near(film.restored_s(-0.2).unwrap(), 0.1);
+        }
+    }
+    assert_eq!((said, film.state()), (vec![News::Lies, News::Holds], State::Held));
+    near(value_s, -0.2);
+    near(film.restored_s(value_s).unwrap(), 0.1);
+    assert_eq!(film.repeated_s(value_s), None);
 }
 
 #[test]

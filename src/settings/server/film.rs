@@ -3,7 +3,7 @@
 use super::EngineSettings;
 use crate::error::{Error, Result};
 use crate::player::Players;
-use crate::preset::Preset;
+use crate::preset::{Preset, Silent};
 use crate::settings::words::whole_number;
 
 /// The delay, and who follows it.
@@ -14,7 +14,7 @@ pub(super) struct FilmArgs {
     #[arg(long, value_name = "MS|auto", value_parser = delay, allow_negative_numbers = true)]
     playout_delay_ms: Option<Delay>,
     /// Whose picture is delayed by as much, on this PC: auto (any player that can be told), mpv, mpv:SOCKET, vlc,
-    /// vlc:HOST:PORT or off. Without this flag none is.
+    /// vlc:HOST:PORT (HOST is this PC: localhost, 127.0.0.1 or [::1]) or off. Without this flag none is.
     #[arg(long, value_name = "PLAYER", value_parser = player)]
     player: Option<Players>,
 }
@@ -69,15 +69,6 @@ impl FilmArgs {
                 "Give --player to the server where the film plays, or leave it out",
             ));
         }
-        if preset.auto_delay && (engine.is_some() || has_snapclients) {
-            let who = if has_snapclients { "snapclients" } else { "listeners of other servers" };
-            return Err(Error::usage(
-                format!(
-                    "a delay of auto is what all who listen say that they can hold, and {who} say nothing of that"
-                ),
-                "Give --playout-delay-ms a number",
-            ));
-        }
-        Ok(())
+        preset.check_auto(Silent::among(engine.is_some(), has_snapclients))
     }
 }
