@@ -1,8 +1,8 @@
 // How late an output is, by a chirp in rooms that are computed.
 import assert from 'node:assert/strict';
-import {test} from 'node:test';
+import {mock, test} from 'node:test';
 
-import {together} from '../../web/calibrate.js';
+import {ASLEEP, calibrate, runsUntil, together} from '../../web/calibrate.js';
 import {find, REFUSED, STARTS_MS, SWEEP_MS, sweep} from '../../web/chirp.js';
 
 const FIRST_MS = 1_000;
@@ -81,4 +81,44 @@ test('two measurements that differ are worth nothing', () => {
 	assert.deepEqual(together(one, other), {lateMs: 183, sureMs: 19});
 	assert.ok('refused' in together(one, {lateMs: 250, sureMs: 16}));
 	assert.deepEqual(together(one, {refused: REFUSED.loud}), {refused: REFUSED.loud});
+});
+
+test('an output that sleeps is not waited for', async () => {
+	mock.timers.enable({apis: ['setTimeout']});
+	let nowMs = 1_000;
+	const now = mock.method(performance, 'now', () => nowMs);
+	/** @param {{currentTime: number}} context @param {number} rate */
+	const runs = async (context, rate) => {
+		/** @type {boolean | undefined} */
+		let isAwake;
+		runsUntil(context, 8, () => {}).then((answer) => {
+			isAwake = answer;
+		});
+		for (let n = 0; n < 1_000 && isAwake === undefined; n += 1) {
+			nowMs += 50;
+			context.currentTime += 0.05 * rate;
+			mock.timers.tick(50);
+			await new Promise(setImmediate);
+		}
+		return isAwake;
+	};
+	assert.equal(await runs({currentTime: 0}, 1), true);
+	assert.equal(await runs({currentTime: 0}, 0), false);
+	now.mock.restore();
+	mock.timers.reset();
+	assert.ok(ASLEEP.includes('try again'));
+});
+
+test('the button works again, whatever went wrong', async () => {
+	const elements = {status: {textContent: ''}, calibrate: {disabled: false}};
+	const document = {getElementById: (/** @type {'status' | 'calibrate'} */ id) => elements[id]};
+	const broken = class {
+		constructor() {
+			throw new Error('no output');
+		}
+	};
+	Object.assign(globalThis, {document, AudioContext: broken});
+	await calibrate(() => assert.fail('nothing was measured'), false);
+	assert.equal(elements.calibrate.disabled, false);
+	assert.ok(elements.status.textContent.includes('no output'));
 });
