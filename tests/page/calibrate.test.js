@@ -76,6 +76,18 @@ test('what says nothing is refused with what to do', () => {
 	assert.ok(SWEEP_MS < STARTS_MS[1]);
 });
 
+test('a delay that changes meanwhile is not believed', () => {
+	const {samples, rate, dueMs} = room({lagMs: 180, belowDb: 30});
+	// The first two came sooner after they were due than the others.
+	const changed = dueMs.map((ms, n) => (n < 2 ? ms + 11 : ms));
+	assert.deepEqual(find(samples, rate, changed), {refused: REFUSED.unsteady});
+	// A headset that wakes up late has played nothing before.
+	const woken = samples.slice();
+	woken.fill(0, 0, Math.round(((dueMs[1] + 100) * rate) / 1e3));
+	const found = find(woken, rate, dueMs);
+	assert.ok('lagMs' in found && Math.abs(found.lagMs - 180) < 0.2, JSON.stringify(found));
+});
+
 test('two measurements that differ are worth nothing', () => {
 	const [one, other] = [180, 186].map((lateMs) => ({lateMs, sureMs: 16}));
 	assert.deepEqual(together(one, other), {lateMs: 183, sureMs: 19});
