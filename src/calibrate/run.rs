@@ -3,15 +3,12 @@
 use super::side::{Measuring, MicrophoneSide, microphone, refused};
 use super::verdict::Verdict;
 use super::{listen, pair};
-use crate::clock::{Clock, FARTHEST_MS};
+use crate::clock::{Clock, EARLIEST_MS, FARTHEST_MS};
 use crate::device::{self, System, choose};
 use crate::error::Result;
 use crate::recv::trim;
 use crate::settings::CalibrateSettings;
 use crate::shutdown::Shutdown;
-
-/// A listener cannot play sooner than this after the capture, in ms.
-const EARLIEST_MS: f64 = 10.0;
 
 /// Measures what `settings` ask for, and remembers it; `say` gets what to tell meanwhile and at the end.
 ///
@@ -93,15 +90,16 @@ impl Found {
 
 /// Whether a room's delay leaves room for a trim.
 fn fits(playout_delay_ms: f64, trim_ms: i32) -> String {
-    let earliest_ms = f64::from(trim_ms) + playout_delay_ms;
-    if earliest_ms >= EARLIEST_MS {
+    let heard_ms = f64::from(trim_ms) + playout_delay_ms;
+    let earliest_ms = f64::from(EARLIEST_MS);
+    if heard_ms >= earliest_ms {
         return format!("The server's delay of {playout_delay_ms:.0} ms leaves room for that.");
     }
-    let needed_ms = EARLIEST_MS - f64::from(trim_ms);
+    let needed_ms = earliest_ms - f64::from(trim_ms);
     format!(
         "The server's delay of {playout_delay_ms:.0} ms is too short for that: it stays {:.0} ms late. Whoever runs \
          the server can start it with --playout-delay-ms {needed_ms:.0}.",
-        EARLIEST_MS - earliest_ms
+        earliest_ms - heard_ms
     )
 }
 

@@ -8,7 +8,7 @@ use super::{Measured, Report, Wanted, server};
 use crate::broadcaster::Broadcaster;
 use crate::calibrate::find::arrivals;
 use crate::calibrate::room;
-use crate::clock::Clock;
+use crate::clock::{Clock, EARLIEST_MS};
 use crate::device::{InputDevice, OutputDevice};
 use crate::discovery::seek;
 use crate::error::{Error, Result};
@@ -28,9 +28,6 @@ const SETTLING: Duration = Duration::from_secs(2);
 
 /// How often it is looked whether they are.
 const LOOK: Duration = Duration::from_millis(10);
-
-/// A listener cannot play sooner than this after the capture, in ms.
-const EARLIEST_MS: f64 = 10.0;
 
 /// An output, and what captures what it plays.
 pub(super) struct Cards {
@@ -95,8 +92,8 @@ pub(super) fn measure(
             ),
         });
     }
-    let trim_ms =
-        f64::from(trim::remembered_for(output.id())).max((EARLIEST_MS - promised_ms).min(0.0));
+    let trim_ms = f64::from(trim::remembered_for(output.id()))
+        .max((f64::from(EARLIEST_MS) - promised_ms).min(0.0));
     let after = |ms: f64| due.iter().map(|due_us| due_us + ms * 1e3).collect::<Vec<f64>>();
     let again = Measured {
         name: format!("“{}”", output.name()),
