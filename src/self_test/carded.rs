@@ -119,7 +119,8 @@ impl Drop for Stop {
     }
 }
 
-/// A listener that plays on the very output that is captured.
+/// A listener that plays on the very output that is captured. It changes nothing of the sound: by night the chirp would
+/// be another one, and with a balance half of it.
 fn client(port: u16, output: &str) -> Result<ClientSettings> {
     let words = [
         "auralync-client".to_owned(),
@@ -129,7 +130,8 @@ fn client(port: u16, output: &str) -> Result<ClientSettings> {
         "--allow-feedback".to_owned(),
         "--no-discovery".to_owned(),
     ];
-    parse::<ClientArgs>(&words.map(Into::into))?.settings()
+    let settings = parse::<ClientArgs>(&words.map(Into::into))?.settings()?;
+    Ok(ClientSettings { remembers_hearing: false, ..settings })
 }
 
 /// Waits until a listener is connected, and a moment more. `false` if stopping is asked for.
@@ -153,4 +155,16 @@ fn wait(pulled: &mut Pulled, shutdown: &Shutdown) -> Result<bool> {
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_wants_to_hear_changes_no_test() {
+        let settings = client(5_555, "usb").unwrap();
+        assert!(!settings.remembers_hearing);
+        assert_eq!(settings.hearing, crate::settings::EarFlags::default());
+    }
 }

@@ -219,6 +219,8 @@ pub struct ClientSettings {
     pub delay_ms: Option<i32>,
     /// How it is to sound, as far as flags say so.
     pub hearing: EarFlags,
+    /// Whether that is remembered for the output, and what was remembered counts.
+    pub remembers_hearing: bool,
     /// Whether to play later by itself where sound keeps running dry.
     pub adaptive: bool,
     /// The codec wished for, or `auto`.
@@ -338,6 +340,7 @@ impl ClientArgs {
             volume_percent: self.volume,
             delay_ms: self.delay,
             hearing: self.hearing,
+            remembers_hearing: true,
             adaptive: self.adaptive,
             codec: self.codec,
             transport: self.transport,
