@@ -63,13 +63,21 @@ pub(super) fn run(
     let clocks_ms = ear.sure_ms();
     let Some(heard) = ear.recording() else { return Err(silent()) };
     let stream = stream.recording(clock);
-    let (pieces, sounding) = programme::pieces(&stream, &heard);
+    let Some((pieces, sounding)) = programme::pieces(&stream, &heard) else {
+        return Err(Error::Device {
+            device: microphone.name().to_owned(),
+            why: "too little sound came from it in all that time, or at a rate that cannot be"
+                .to_owned(),
+            fix: "Plug it in anew and try again, or choose another one with --mic".to_owned(),
+        });
+    };
     log::debug!("{sounding} pieces had sound, found are {pieces:?}");
     if sounding == 0 {
         return Err(silent());
     }
     let found = judge(&programme::heard(&pieces, &heard));
-    let verdict = found.map_err(|refusal| refused(microphone.name(), refusal))?;
+    let verdict = found
+        .map_err(|refusal| refused(microphone.name(), refusal, programme::sought(sounding)))?;
     let late_ms = verdict.lag_ms - side.ms;
     say(format!(
         "What is heard here is {:.1} ms {} than it is due, ± {:.1} ms ({} of {sounding} pieces agree). At that listener, \

@@ -1,7 +1,7 @@
 //! What `auralync-client calibrate` does, one step after the other, and what it says.
 
 use super::side::{Measuring, MicrophoneSide, microphone, refused};
-use super::verdict::Verdict;
+use super::verdict::{Sought, Verdict};
 use super::{listen, pair};
 use crate::clock::{Clock, EARLIEST_MS, FARTHEST_MS};
 use crate::device::{self, System, choose};
@@ -33,7 +33,7 @@ pub fn run(
     let Some(side) = measuring.side(Some(output), &mut say)? else { return Ok(()) };
     say(format!("Playing a chirp on “{}” for three seconds. Please be quiet.", output.name));
     let Some((verdict, clocks_ms)) = measuring.measure(output, &mut say)? else { return Ok(()) };
-    let verdict = verdict.map_err(|refusal| refused(&output.name, refusal))?;
+    let verdict = verdict.map_err(|refusal| refused(&output.name, refusal, Sought::CHIRP))?;
     let found = Found::new(verdict, side, clocks_ms);
     let mut said = found.words(&output.name);
     if settings.dry_run {
@@ -140,7 +140,7 @@ mod tests {
             error,
             "nothing can be measured: this PC has no microphone. Plug one in; --list-devices shows what there is"
         );
-        let refused = refused("TV", Refusal::TooLoud(1.4)).to_string();
+        let refused = refused("TV", Refusal::TooLoud(1.4), Sought::CHIRP).to_string();
         assert!(refused.contains("“TV”: nothing was set: the room was too loud"), "{refused}");
     }
 }
