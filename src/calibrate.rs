@@ -25,3 +25,5 @@ pub mod run;
 #[cfg(feature = "device")]
 mod side;
 pub mod verdict;
+
+pub(crate) use fourier::median;

@@ -83,9 +83,9 @@ pub(super) fn measure(
         .map(|(due_us, late_ms)| due_us + late_ms.unwrap_or_default() * 1e3)
         .collect();
     if played.iter().flatten().count() == 0 {
-        return Err(Error::Declined {
+        return Err(Error::Unwell {
             why: format!(
-                "not all is well: what “{}” plays is not captured from “{}”. Is it muted, or does something else play \
+                "what “{}” plays is not captured from “{}”. Is it muted, or does something else play \
                  there?",
                 output.name(),
                 monitor.name()
@@ -97,6 +97,7 @@ pub(super) fn measure(
     let after = |ms: f64| due.iter().map(|due_us| due_us + ms * 1e3).collect::<Vec<f64>>();
     let again = Measured {
         name: format!("“{}”", output.name()),
+        trim_ms,
         late_ms: arrivals(&take.recording, take.chirp, &after(promised_ms + trim_ms)),
     };
     let second = pulled.measured("a second listener", clock, take.chirp, &after(promised_ms));
@@ -147,10 +148,11 @@ fn wait(pulled: &mut Pulled, shutdown: &Shutdown) -> Result<bool> {
             connected = Some(Instant::now());
         }
         if connected.is_none() && Instant::now() > until {
-            return Err(Error::Declined {
-                why: "not all is well: a listener in this very program hears nothing of its server. Does a firewall \
+            return Err(Error::Unwell {
+                why:
+                    "a listener in this very program hears nothing of its server. Does a firewall \
                       forbid connections from this computer to itself?"
-                    .to_owned(),
+                        .to_owned(),
             });
         }
     }

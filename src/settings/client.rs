@@ -42,7 +42,8 @@ use crate::talking::{Clean, Mode};
   auralync-client service --help                       let it start by itself
 
 Exit codes: 0 stopped as asked, 1 internal, 2 command line or preset, 3 sound device,
-4 network, 5 the other end is not AuraLync, 6 server full, 7 file."
+4 network, 5 the other end is not AuraLync, 6 server full, 7 file, 8 private room,
+9 the self-test found that not all is well."
 )]
 pub struct ClientArgs {
     /// The PC that plays: its address, with a port if it is not 5555, or the server's name. Without
