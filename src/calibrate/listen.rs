@@ -61,15 +61,10 @@ pub(super) fn run(
     }
     let ear = open.close();
     let clocks_ms = ear.sure_ms();
-    let Some(heard) = ear.recording() else { return Err(silent()) };
+    let Some(heard) = ear.recording() else { return Err(deaf(microphone.name())) };
     let stream = stream.recording(clock);
     let Some((pieces, sounding)) = programme::pieces(&stream, &heard) else {
-        return Err(Error::Device {
-            device: microphone.name().to_owned(),
-            why: "too little sound came from it in all that time, or at a rate that cannot be"
-                .to_owned(),
-            fix: "Plug it in anew and try again, or choose another one with --mic".to_owned(),
-        });
+        return Err(deaf(microphone.name()));
     };
     log::debug!("{sounding} pieces had sound, found are {pieces:?}");
     if sounding == 0 {
@@ -143,5 +138,14 @@ fn silent() -> Error {
     Error::Declined {
         why: "the server sends no sound now, and nothing can be compared. Play something there, and try again"
             .to_owned(),
+    }
+}
+
+fn deaf(microphone: &str) -> Error {
+    Error::Device {
+        device: microphone.to_owned(),
+        why: "too little sound came from it in all that time, or at a rate that cannot be"
+            .to_owned(),
+        fix: "Plug it in anew and try again, or choose another one with --mic".to_owned(),
     }
 }
