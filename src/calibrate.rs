@@ -6,12 +6,12 @@
 //! with cards, and `run` is what the program does.
 
 pub mod chirp;
-#[cfg(feature = "device")]
-mod ear;
 pub mod find;
 mod fourier;
 #[cfg(feature = "device")]
 mod listen;
+#[cfg(feature = "device")]
+mod overheard;
 #[cfg(feature = "device")]
 mod pair;
 #[cfg(feature = "device")]
@@ -25,3 +25,5 @@ pub mod run;
 #[cfg(feature = "device")]
 mod side;
 pub mod verdict;
+
+pub(crate) use fourier::median;

@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 /// Farthest that a listener's own sound can be moved against that of the others, either way, in milliseconds.
 pub(crate) const FARTHEST_MS: i32 = 5000;
 
+/// Sound cannot be heard sooner than this after its capture, whatever the trim, in ms.
+pub(crate) const EARLIEST_MS: i32 = 10;
+
 /// This process's monotonic clock: microseconds since the clock was made. Copies agree.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {

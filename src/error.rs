@@ -226,6 +226,13 @@ pub enum Error {
         why: String,
     },
 
+    /// A test has found that something does not do what it should.
+    #[error("not all is well: {why}")]
+    Unwell {
+        /// What, and where to look.
+        why: String,
+    },
+
     /// Whoever runs the server has asked this listener to leave. Retrying cannot help while it runs.
     #[error("{address} has asked this listener to leave. Talk to whoever runs that server")]
     Removed {
@@ -305,6 +312,8 @@ pub mod exit {
     pub const FILE: u8 = 7;
     /// The room is private, and the key is not there or not right.
     pub const PRIVATE: u8 = 8;
+    /// The self-test has found that not all is well.
+    pub const UNWELL: u8 = 9;
 }
 
 /// What the system says, without its number, and in plain words where they are known.
@@ -360,6 +369,7 @@ impl Error {
             Self::NotAuraLync { .. } => exit::PEER,
             Self::ServerFull { .. } | Self::AddressFull { .. } => exit::FULL,
             Self::File { .. } => exit::FILE,
+            Self::Unwell { .. } => exit::UNWELL,
             Self::Internal { .. } | Self::Busy { .. } => exit::INTERNAL,
         }
     }

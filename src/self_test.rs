@@ -48,7 +48,7 @@ impl Wanted {
 /// Tests the chain; `say` gets what to tell.
 ///
 /// # Errors
-/// [`Error::Declined`] where not all is well, with what is not; what keeps it from being tested.
+/// [`Error::Unwell`] where not all is well, with what is not; what keeps it from being tested.
 pub fn run(wanted: &Wanted, shutdown: &Shutdown, mut say: impl FnMut(String)) -> Result<()> {
     let Some(report) = measure(wanted, shutdown, &mut say)? else { return Ok(()) };
     report.lines().into_iter().for_each(&mut say);
@@ -57,7 +57,7 @@ pub fn run(wanted: &Wanted, shutdown: &Shutdown, mut say: impl FnMut(String)) ->
         say("All is well.".to_owned());
         return Ok(());
     }
-    Err(Error::Declined { why: format!("not all is well: {}", wrong.join("; ")) })
+    Err(Error::Unwell { why: wrong.join("; ") })
 }
 
 #[cfg(feature = "device")]

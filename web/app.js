@@ -159,7 +159,7 @@ $('calibrating').hidden = !(window.isSecureContext && navigator.mediaDevices);
 $('calibrate').addEventListener('click', async () => {
 	leave();
 	const way = await import('./calibrate.js').catch(() => null);
-	way?.calibrate((ms) => trim(ms - wishes.trimMs));
+	way?.calibrate((ms) => trim(ms - wishes.trimMs), wishes.throughElement);
 });
 $('name').addEventListener('change', () => {
 	wish('name', $('name').value.trim());

@@ -3,6 +3,7 @@
 import {Arrivals} from './arrivals.js';
 import {chirp, find, LATEST_MS, median, QUIET_MS, STARTS_MS, SWEEP_MS} from './chirp.js';
 import {$, setText} from './page.js';
+import {mediaElement} from './player.js';
 import {whyNot} from './talk.js';
 
 // Silence before the first sweep, in which headsets wake up and the audio clock is learnt.
@@ -20,26 +21,37 @@ const SPEECH_HZ = 16_000;
 
 const EVERY_MS = 50;
 
+// An output whose clock is so far behind ours, in ms, has been put to sleep.
+const ASLEEP_MS = 5_000;
+
 // Two measurements that differ by more, in ms, are worth nothing.
 const APART_MS = 10;
 
 const BUSY = 'Two measurements did not agree: this device has too much to do. Close what keeps it busy, and try again.';
+
+export const ASLEEP =
+	'The browser has put its sound to sleep: a call, a locked screen or another page has it. Keep this page in front, '
+	+ 'and try again.';
+
+const NOT_PLAYED = 'The browser does not let this page play sound now. Tap the button again.';
 
 const OTHER_MODE =
 	'While a headset’s own microphone is on, the headset plays in another mode, and what is measured there is not how '
 	+ 'late music is. Choose another microphone in the browser, and hold it to one ear.';
 
 /**
- * Measures how late this output is, says so, and sets its timing.
+ * Measures how late this output is, says so, and sets its timing. `throughElement` says which way out sound takes.
  * @param {(ms: number) => void} setTrim
+ * @param {boolean} throughElement
  */
-export async function calibrate(setTrim) {
+export async function calibrate(setTrim, throughElement) {
 	/** @param {string} text */
 	const say = (text) => setText($('status'), text);
 	$('calibrate').disabled = true;
 	say('Hold the microphone where your ears are, and be quiet: a chirp is played twice, for three seconds.');
-	const found = await measure();
-	$('calibrate').disabled = false;
+	const found = await measure(throughElement).finally(() => {
+		$('calibrate').disabled = false;
+	});
 	if ('refused' in found) return say(found.refused);
 	const {lateMs, sureMs} = found;
 	setTrim(Math.round(-lateMs));
@@ -51,18 +63,19 @@ export async function calibrate(setTrim) {
 
 /**
  * Plays a chirp and hears it, twice: by how many ms this output is late, or why that cannot be said.
+ * @param {boolean} throughElement
  * @returns {Promise<Answer>}
  */
-async function measure() {
-	const musicRate = await rateOfMusic();
+async function measure(throughElement) {
 	/** @type {MediaStream | null} */
 	let stream = null;
 	try {
+		const musicRate = await rateOfMusic();
 		// What cleans a voice takes a chirp for noise.
 		const audio = {echoCancellation: false, noiseSuppression: false, autoGainControl: false};
 		stream = await navigator.mediaDevices.getUserMedia({audio});
-		const first = await once(stream, musicRate);
-		return 'refused' in first ? first : together(first, await once(stream, musicRate));
+		const first = await once(stream, musicRate, throughElement);
+		return 'refused' in first ? first : together(first, await once(stream, musicRate, throughElement));
 	} catch (error) {
 		return {refused: whyNot(error)};
 	} finally {
@@ -94,16 +107,18 @@ export function together(first, second) {
 /**
  * @param {MediaStream} stream
  * @param {number} musicRate
+ * @param {boolean} throughElement
  * @returns {Promise<Answer>}
  */
-async function once(stream, musicRate) {
+async function once(stream, musicRate, throughElement) {
 	const context = new AudioContext();
 	try {
 		const settings = stream.getAudioTracks()[0].getSettings();
 		if (context.sampleRate < musicRate || (settings.sampleRate ?? Number.POSITIVE_INFINITY) <= SPEECH_HZ) {
 			return {refused: OTHER_MODE};
 		}
-		const heard = await hear(context, stream);
+		const heard = await hear(context, stream, throughElement);
+		if ('refused' in heard) return heard;
 		const inputMs = 1e3 * (settings.latency ?? ASSUMED_INPUT_S);
 		const found = find(heard.samples, context.sampleRate, heard.dueMs);
 		return 'refused' in found ? found : {lateMs: found.lagMs - inputMs, sureMs: found.sureMs + UNKNOWN_MS};
@@ -116,10 +131,17 @@ async function once(stream, musicRate) {
  * What the microphone hears of a chirp, and when each sweep was due in it, by what the browser says of its output.
  * @param {AudioContext} context
  * @param {MediaStream} stream
- * @returns {Promise<{samples: Samples, dueMs: number[]}>}
+ * @param {boolean} throughElement
+ * @returns {Promise<{samples: Samples, dueMs: number[]} | {refused: string}>}
  */
-async function hear(context, stream) {
-	await context.resume();
+async function hear(context, stream, throughElement) {
+	// What sleeps on may never answer: its clock tells.
+	context.resume().catch(() => {});
+	const way = throughElement ? mediaElement(context) : null;
+	let isRefused = false;
+	way?.isPlaying.catch(() => {
+		isRefused = true;
+	});
 	await context.audioWorklet.addModule('talk-worklet.js');
 	const rate = context.sampleRate;
 	const arrivals = new Arrivals(rate);
@@ -139,7 +161,7 @@ async function hear(context, stream) {
 	buffer.copyToChannel(played, 0);
 	const player = context.createBufferSource();
 	player.buffer = buffer;
-	player.connect(context.destination);
+	player.connect(way?.node ?? context.destination);
 	const startsS = context.currentTime + BEFORE_S;
 	player.start(startsS);
 	// When frames are heard: ms of our clock that the output's time is behind.
@@ -147,12 +169,12 @@ async function hear(context, stream) {
 	const offsets = [];
 	const lastMs = STARTS_MS[STARTS_MS.length - 1];
 	const untilS = startsS + (lastMs + SWEEP_MS + LATEST_MS + SWEEP_MS + QUIET_MS + SPARE_MS) / 1e3;
-	while (context.currentTime < untilS) {
-		await new Promise((done) => setTimeout(done, EVERY_MS));
-		offsets.push(heardLaterMs(context));
-	}
+	const isAwake = await runsUntil(context, untilS, () => offsets.push(heardLaterMs(context)));
 	node.port.onmessage = null;
 	source.disconnect();
+	way?.element.pause();
+	if (isRefused) return {refused: NOT_PLAYED};
+	if (!isAwake) return {refused: ASLEEP};
 	const samples = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
 	pieces.reduce((at, piece) => {
 		samples.set(piece, at);
@@ -162,6 +184,22 @@ async function hear(context, stream) {
 	const firstMs = arrivals.usAt(first) / 1e3;
 	const dueMs = STARTS_MS.map((ms) => startsS * 1e3 + ms + median(offsets) - firstMs);
 	return {samples, dueMs};
+}
+
+/**
+ * Waits until the output's clock says `untilS`, and looks meanwhile. False where that clock stands still.
+ * @param {{currentTime: number}} context
+ * @param {number} untilS
+ * @param {() => void} look
+ */
+export async function runsUntil(context, untilS, look) {
+	const deadlineMs = performance.now() + (untilS - context.currentTime) * 1e3 + ASLEEP_MS;
+	while (context.currentTime < untilS) {
+		if (performance.now() > deadlineMs) return false;
+		await new Promise((done) => setTimeout(done, EVERY_MS));
+		look();
+	}
+	return true;
 }
 
 /**

@@ -25,6 +25,8 @@ const TOGETHER_MS = 0.3;
 const NEAR_MS = 1.2;
 const DIRECT = 0.4;
 const STANDS_OUT = 6;
+// Where a sweep has less than this of its strongest, it is not: it came at another time, and says so.
+const ELSEWHERE = 0.2;
 
 const CLIPPED = 0.985;
 const CLIPPED_SAMPLES = 8;
@@ -34,6 +36,8 @@ const ABOVE_BAND_DB = 8;
 const RUMBLE_HZ = 100;
 const AGREED = 5;
 const AGREE_MS = 1;
+// So many others that agree among themselves say that the delay has changed meanwhile.
+const ANOTHER_CAMP = 2;
 const SUREST_MS = 0.5;
 
 /** Why nothing can be said, and what to do. */
@@ -177,6 +181,19 @@ function common(envelopes, lags, together) {
 	return Math.min(lags - 1, from + near.findIndex((value) => value >= 0.9 * highest) + together);
 }
 
+/** @param {number[]} values */
+const highestOf = (values) => values.reduce((high, value) => Math.max(high, value), 0);
+
+/**
+ * The most of these times that agree with one of them.
+ * @param {number[]} all
+ */
+function agree(all) {
+	return all
+		.map((one) => all.filter((other) => Math.abs(other - one) <= AGREE_MS))
+		.reduce((most, some) => (some.length > most.length ? some : most), []);
+}
+
 /**
  * The first peak between two lags that is nearly as high as the highest there, to a fraction.
  * @param {number[]} values
@@ -184,7 +201,7 @@ function common(envelopes, lags, together) {
  * @param {number} until
  */
 function firstPeak(values, from, until) {
-	const highest = Math.max(...values.slice(from, until));
+	const highest = highestOf(values.slice(from, until));
 	for (let at = Math.max(1, from); at < Math.min(until, values.length - 1); at += 1) {
 		const [before, here, after] = [values[at - 1], values[at], values[at + 1]];
 		if (here >= 0.7 * highest && here >= before && here > after) {
@@ -231,16 +248,18 @@ export function find(samples, rate, dueMs) {
 	if (at === null) return {refused: REFUSED.unheard};
 	const near = Math.trunc(NEAR_MS * perMs);
 	const found = there.flatMap(({due, from, values}) => {
-		const own = firstPeak(values, Math.max(0, at - near), Math.min(lags, at + near));
+		const [least, most] = [Math.max(0, at - near), Math.min(lags, at + near)];
+		const isThere = highestOf(values.slice(least, most)) >= ELSEWHERE * highestOf(values);
+		const own = isThere ? firstPeak(values, least, most) : firstPeak(values, 0, lags);
 		return own === null ? [] : [{due, lagMs: (from + own) / perMs - due}];
 	});
 	if (!standsOut(samples, rate, dueMs, found)) return {refused: REFUSED.loud};
 	const all = found.map(({lagMs}) => lagMs);
-	const agreeing = all
-		.map((one) => all.filter((other) => Math.abs(other - one) <= AGREE_MS))
-		.reduce((most, some) => (some.length > most.length ? some : most), []);
+	const agreeing = agree(all);
 	if (agreeing.length < AGREED) return {refused: REFUSED.unsteady};
 	const lagMs = median(agreeing);
+	const others = all.filter((one) => Math.abs(one - lagMs) > 2 * AGREE_MS);
+	if (agree(others).length >= ANOTHER_CAMP) return {refused: REFUSED.unsteady};
 	const sureMs = SUREST_MS + 1.5 * median(agreeing.map((one) => Math.abs(one - lagMs)));
 	return {lagMs, sureMs, agreed: agreeing.length};
 }

@@ -39,7 +39,21 @@ const MOST_LATER_MS = 1_000;
 // Volume changes, and the end, glide with this time constant.
 const GLIDE_S = 0.01;
 
+// What was made louder is still to be heard for so long: what is made ahead, its last block, and the glides.
+const LOUD_FOR_S = FURTHEST_S + 10 * GLIDE_S;
+
 const nowUs = () => Math.round(performance.now() * 1e3);
+
+/**
+ * A way out through a media element, and whether that plays. Browsers start it only while a tap is handled.
+ * @param {AudioContext} context
+ */
+export function mediaElement(context) {
+	const node = context.createMediaStreamDestination();
+	const element = new Audio();
+	element.srcObject = node.stream;
+	return {node, element, isPlaying: element.play()};
+}
 
 /** Plays a stream in step with a server's clock. */
 export class Player {
@@ -50,6 +64,11 @@ export class Player {
 	#gain;
 	/** @type {Page.Limiter | null} */
 	#limiter = null;
+	/**
+	 * When nothing is left that it has to bend, on the audio clock; null while something is.
+	 * @type {number | null}
+	 */
+	#unlimitedS = null;
 	#volume = 100;
 	/**
 	 * What makes sound as this person wants to hear it (ear.js), once that was wanted.
@@ -130,11 +149,10 @@ export class Player {
 	}
 
 	#mediaElement() {
-		const out = this.context.createMediaStreamDestination();
-		this.#element = new Audio();
-		this.#element.srcObject = out.stream;
-		this.#element.play().catch(() => {});
-		return out;
+		const {node, element, isPlaying} = mediaElement(this.context);
+		this.#element = element;
+		isPlaying.catch(() => {});
+		return node;
 	}
 
 	async #makeSink() {
@@ -222,6 +240,7 @@ export class Player {
 		this.#pumpedUs = nowUs();
 		const context = this.context;
 		if (context.state !== 'running' || !this.#sink) return;
+		if (this.#unlimitedS !== null && context.currentTime >= this.#unlimitedS) this.#bendBy(null);
 		this.#stamp();
 		// Only when the first sound is out.
 		if (this.#next !== null && !this.#patience) this.#fetchPatience();
@@ -354,17 +373,26 @@ export class Player {
 		if (this.#next === null) this.#ear.arrive();
 	}
 
-	/** Bends what would be beyond full scale, where something may be. */
+	/** Bends what would be beyond full scale, where something may be, and as long as it is heard. */
 	async #limit() {
 		const isLoud = () => this.#volume > 100 || this.#raises;
 		const fetched = isLoud() ? await import('./limiter.js').catch(() => null) : null;
-		const bends = isLoud();
-		if (bends === (this.#limiter !== null) || (bends && !fetched)) return;
+		if (!isLoud()) {
+			if (this.#limiter) this.#unlimitedS ??= this.context.currentTime + LOUD_FOR_S;
+			return;
+		}
+		this.#unlimitedS = null;
+		if (!this.#limiter && fetched) this.#bendBy(fetched.limiter(this.context));
+	}
+
+	/** @param {Page.Limiter | null} limiter */
+	#bendBy(limiter) {
+		this.#unlimitedS = null;
 		this.#gain.disconnect();
 		this.#limiter?.output.disconnect();
-		this.#limiter = fetched && bends ? fetched.limiter(this.context) : null;
-		this.#gain.connect(this.#limiter?.input ?? this.#analyser);
-		this.#limiter?.output.connect(this.#analyser);
+		this.#limiter = limiter;
+		this.#gain.connect(limiter?.input ?? this.#analyser);
+		limiter?.output.connect(this.#analyser);
 	}
 
 	/**

@@ -74,7 +74,7 @@ pub(super) fn top(values: &[f64], at: usize) -> f64 {
 }
 
 /// The value in the middle; 0 of none.
-pub(super) fn median(values: &mut [f64]) -> f64 {
+pub(crate) fn median(values: &mut [f64]) -> f64 {
     if values.is_empty() {
         return 0.0;
     }

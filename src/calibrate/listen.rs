@@ -61,15 +61,18 @@ pub(super) fn run(
     }
     let ear = open.close();
     let clocks_ms = ear.sure_ms();
-    let Some(heard) = ear.recording() else { return Err(silent()) };
+    let Some(heard) = ear.recording() else { return Err(deaf(microphone.name())) };
     let stream = stream.recording(clock);
-    let (pieces, sounding) = programme::pieces(&stream, &heard);
+    let Some((pieces, sounding)) = programme::pieces(&stream, &heard) else {
+        return Err(deaf(microphone.name()));
+    };
     log::debug!("{sounding} pieces had sound, found are {pieces:?}");
     if sounding == 0 {
         return Err(silent());
     }
     let found = judge(&programme::heard(&pieces, &heard));
-    let verdict = found.map_err(|refusal| refused(microphone.name(), refusal))?;
+    let verdict = found
+        .map_err(|refusal| refused(microphone.name(), refusal, programme::sought(sounding)))?;
     let late_ms = verdict.lag_ms - side.ms;
     say(format!(
         "What is heard here is {:.1} ms {} than it is due, ± {:.1} ms ({} of {sounding} pieces agree). At that listener, \
@@ -135,5 +138,14 @@ fn silent() -> Error {
     Error::Declined {
         why: "the server sends no sound now, and nothing can be compared. Play something there, and try again"
             .to_owned(),
+    }
+}
+
+fn deaf(microphone: &str) -> Error {
+    Error::Device {
+        device: microphone.to_owned(),
+        why: "too little sound came from it in all that time, or at a rate that cannot be"
+            .to_owned(),
+        fix: "Plug it in anew and try again, or choose another one with --mic".to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 
 use super::find::{Heard, RATES_HZ, Recording};
 use super::fourier::{Complex, Fourier, median, top};
+use super::verdict::Sought;
 
 /// What is looked for at a time, in ms, and how far apart two such pieces begin.
 const PIECE_MS: f64 = 4_000.0;
@@ -36,18 +37,19 @@ pub struct Piece {
 }
 
 /// How late each piece of `stream`, whose times are those at which it is due, is in what was `heard`; only those
-/// that are found. With them how many pieces had any sound.
+/// that are found. With them how many pieces had any sound. `None` where a recording has a rate that cannot be, or what
+/// was heard is shorter than a piece: that says nothing of the stream.
 #[must_use]
-pub fn pieces(stream: &Recording, heard: &Recording) -> (Vec<Piece>, usize) {
+pub fn pieces(stream: &Recording, heard: &Recording) -> Option<(Vec<Piece>, usize)> {
     let per_ms = 1e3 / heard.us_per_frame;
     let is_rate = |us_per_frame: f64| RATES_HZ.contains(&(1e6 / us_per_frame));
     if !is_rate(heard.us_per_frame) || !is_rate(stream.us_per_frame) {
-        return (Vec::new(), 0);
+        return None;
     }
     let frames = |ms: f64| (ms * per_ms) as usize;
     let window = frames(PIECE_MS + EARLIEST_MS + LATEST_MS);
     if heard.samples.len() < window {
-        return (Vec::new(), 0);
+        return None;
     }
     let fourier = Fourier::of(window);
     let mut found = Vec::new();
@@ -66,7 +68,13 @@ pub fn pieces(stream: &Recording, heard: &Recording) -> (Vec<Piece>, usize) {
         envelope.truncate(frames(EARLIEST_MS + LATEST_MS));
         found.extend(strongest(&envelope, per_ms));
     }
-    (found, sounding)
+    Some((found, sounding))
+}
+
+/// What is looked for where so many pieces had any sound, in the words of a refusal.
+#[must_use]
+pub fn sought(sounding: usize) -> Sought {
+    Sought { what: "what the server sends", parts: "pieces", count: sounding, within_ms: LATEST_MS }
 }
 
 /// The product of a spectrum with another's conjugate, of which only the phase is kept, within the band: loud tones
@@ -183,11 +191,11 @@ mod tests {
         };
         for (lag_ms, noise_level) in [(183.0, 0.0), (20.0, 0.1), (700.0, 0.1)] {
             let room = room(&stream, lag_ms, noise_level);
-            let (found, sounding) = pieces(&due, &room);
+            let (found, sounding) = pieces(&due, &room).unwrap();
             let verdict = judge(&heard(&found, &room)).unwrap();
             assert!((verdict.lag_ms - lag_ms).abs() < 0.1, "{lag_ms}: {verdict:?} of {sounding}");
         }
-        let (found, sounding) = pieces(&due, &room(&noise(48_000 * 16, 6), 50.0, 0.1));
+        let (found, sounding) = pieces(&due, &room(&noise(48_000 * 16, 6), 50.0, 0.1)).unwrap();
         assert!(found.len() < 2 && sounding >= 5, "{found:?}");
         let none = heard(&[], &room(&stream, 0.0, 0.1));
         assert_eq!(judge(&none), Err(Refusal::Unheard));
@@ -201,10 +209,12 @@ mod tests {
             first_us: 0.0,
             us_per_frame: 1e6 / 48_000.0,
         };
-        assert_eq!(pieces(&silent, &silent).1, 0);
+        assert_eq!(pieces(&silent, &silent), Some((Vec::new(), 0)));
+        let short = Recording { samples: vec![0.5; 48_000 * 5], ..silent.clone() };
+        assert_eq!(pieces(&silent, &short), None, "of the stream that says nothing");
         for us_per_frame in [0.0, f64::NAN, -1.0] {
-            assert_eq!(pieces(&silent, &Recording { us_per_frame, ..silent.clone() }).0.len(), 0);
-            assert_eq!(pieces(&Recording { us_per_frame, ..silent.clone() }, &silent).0.len(), 0);
+            assert_eq!(pieces(&silent, &Recording { us_per_frame, ..silent.clone() }), None);
+            assert_eq!(pieces(&Recording { us_per_frame, ..silent.clone() }, &silent), None);
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ringbuf::traits::Consumer;
 
 use super::chirp::{Chirp, SWEEP_MS};
-use super::ear::Ear;
 use super::find::{LATEST_MS, QUIET_MS, Recording};
+use super::overheard::Overheard;
 use super::player::{Played, Player};
 use crate::capture;
 use crate::clock::{CardClock, Clock};
@@ -47,7 +47,7 @@ pub(crate) struct OpenEar {
     _stream: Stream,
     clock: Clock,
     captured: capture::Captured,
-    ear: Ear,
+    ear: Overheard,
 }
 
 /// Opens a microphone, and keeps what it hears from now on.
@@ -60,7 +60,7 @@ pub(crate) fn open(microphone: &InputDevice, clock: Clock) -> Result<OpenEar> {
     let stream = microphone.start(clock, period(format), move |samples, at_us| {
         capture.on_input(samples, at_us, clock.now_us());
     })?;
-    Ok(OpenEar { _stream: stream, clock, captured, ear: Ear::new(format) })
+    Ok(OpenEar { _stream: stream, clock, captured, ear: Overheard::new(format) })
 }
 
 impl OpenEar {
@@ -70,7 +70,7 @@ impl OpenEar {
     }
 
     /// Ends it. What it has heard.
-    pub(super) fn close(mut self) -> Ear {
+    pub(super) fn close(mut self) -> Overheard {
         self.take();
         self.ear
     }

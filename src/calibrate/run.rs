@@ -1,17 +1,14 @@
 //! What `auralync-client calibrate` does, one step after the other, and what it says.
 
 use super::side::{Measuring, MicrophoneSide, microphone, refused};
-use super::verdict::Verdict;
+use super::verdict::{Sought, Verdict};
 use super::{listen, pair};
-use crate::clock::{Clock, FARTHEST_MS};
+use crate::clock::{Clock, EARLIEST_MS, FARTHEST_MS};
 use crate::device::{self, System, choose};
 use crate::error::Result;
 use crate::recv::trim;
 use crate::settings::CalibrateSettings;
 use crate::shutdown::Shutdown;
-
-/// A listener cannot play sooner than this after the capture, in ms.
-const EARLIEST_MS: f64 = 10.0;
 
 /// Measures what `settings` ask for, and remembers it; `say` gets what to tell meanwhile and at the end.
 ///
@@ -36,7 +33,7 @@ pub fn run(
     let Some(side) = measuring.side(Some(output), &mut say)? else { return Ok(()) };
     say(format!("Playing a chirp on “{}” for three seconds. Please be quiet.", output.name));
     let Some((verdict, clocks_ms)) = measuring.measure(output, &mut say)? else { return Ok(()) };
-    let verdict = verdict.map_err(|refusal| refused(&output.name, refusal))?;
+    let verdict = verdict.map_err(|refusal| refused(&output.name, refusal, Sought::CHIRP))?;
     let found = Found::new(verdict, side, clocks_ms);
     let mut said = found.words(&output.name);
     if settings.dry_run {
@@ -93,15 +90,16 @@ impl Found {
 
 /// Whether a room's delay leaves room for a trim.
 fn fits(playout_delay_ms: f64, trim_ms: i32) -> String {
-    let earliest_ms = f64::from(trim_ms) + playout_delay_ms;
-    if earliest_ms >= EARLIEST_MS {
+    let heard_ms = f64::from(trim_ms) + playout_delay_ms;
+    let earliest_ms = f64::from(EARLIEST_MS);
+    if heard_ms >= earliest_ms {
         return format!("The server's delay of {playout_delay_ms:.0} ms leaves room for that.");
     }
-    let needed_ms = EARLIEST_MS - f64::from(trim_ms);
+    let needed_ms = earliest_ms - f64::from(trim_ms);
     format!(
         "The server's delay of {playout_delay_ms:.0} ms is too short for that: it stays {:.0} ms late. Whoever runs \
          the server can start it with --playout-delay-ms {needed_ms:.0}.",
-        EARLIEST_MS - earliest_ms
+        earliest_ms - heard_ms
     )
 }
 
@@ -142,7 +140,7 @@ mod tests {
             error,
             "nothing can be measured: this PC has no microphone. Plug one in; --list-devices shows what there is"
         );
-        let refused = refused("TV", Refusal::TooLoud(1.4)).to_string();
+        let refused = refused("TV", Refusal::TooLoud(1.4), Sought::CHIRP).to_string();
         assert!(refused.contains("“TV”: nothing was set: the room was too loud"), "{refused}");
     }
 }

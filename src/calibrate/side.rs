@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::find::find;
-use super::verdict::{Refusal, Verdict, judge};
+use super::verdict::{Refusal, Sought, Verdict, judge};
 use super::{pair, room};
 use crate::clock::Clock;
 use crate::device::{InputDevice, Listed, OutputDevice, System, choose, hints};
@@ -142,7 +142,9 @@ impl Measuring<'_> {
                     let sure_ms = verdict.sure_ms + clocks_ms;
                     return Ok(Some(MicrophoneSide { ms: verdict.lag_ms, sure_ms }));
                 }
-                Err(refusal) if named.is_some() => return Err(refused(&known.name, refusal)),
+                Err(refusal) if named.is_some() => {
+                    return Err(refused(&known.name, refusal, Sought::CHIRP));
+                }
                 Err(_) => say(format!("“{}” was not heard. Going on without it.", known.name)),
             }
         }
@@ -162,10 +164,10 @@ impl Measuring<'_> {
 }
 
 /// A refusal as an error, which says that nothing was set.
-pub(super) fn refused(name: &str, refusal: Refusal) -> Error {
+pub(super) fn refused(name: &str, refusal: Refusal, sought: Sought) -> Error {
     Error::Device {
         device: name.to_owned(),
-        why: format!("nothing was set: {}", refusal.why()),
+        why: format!("nothing was set: {}", refusal.why(sought)),
         fix: refusal.help().to_owned(),
     }
 }

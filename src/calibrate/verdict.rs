@@ -1,8 +1,6 @@
 //! What a recording of the chirp is worth: how late the sound came and how sure that is, or why nothing
 //! can be said.
 
-use std::fmt;
-
 use super::chirp::SWEEPS;
 use super::find::{Heard, LATEST_MS};
 use super::fourier::median;
@@ -38,6 +36,25 @@ pub struct Verdict {
     pub above_room_db: f64,
 }
 
+/// What was looked for, in the words of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sought {
+    /// All of it: “the chirp”.
+    pub what: &'static str,
+    /// Its parts, of which each says how late it was: “chirps”.
+    pub parts: &'static str,
+    /// How many of those there were.
+    pub count: usize,
+    /// How long after it was due it was looked for, in ms.
+    pub within_ms: f64,
+}
+
+impl Sought {
+    /// What is played to be heard.
+    pub const CHIRP: Self =
+        Self { what: "the chirp", parts: "chirps", count: SWEEPS, within_ms: LATEST_MS };
+}
+
 /// Why nothing can be said.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Refusal {
@@ -56,21 +73,22 @@ pub enum Refusal {
 impl Refusal {
     /// What happened, and why that says nothing.
     #[must_use]
-    pub fn why(self) -> String {
+    pub fn why(self, sought: Sought) -> String {
+        let Sought { what, parts, count, within_ms } = sought;
         match self {
             Self::Deaf => "the microphone hears nothing at all, not even noise".to_owned(),
             Self::Unheard => format!(
-                "the microphone did not hear the chirp within {LATEST_MS:.0} ms, though it hears something"
+                "the microphone did not hear {what} within {within_ms:.0} ms, though it hears something"
             ),
             Self::Clipped => {
                 "the sound was louder than the microphone can tell, and is distorted".to_owned()
             }
             Self::TooLoud(db) if db.is_finite() => format!(
-                "the room was too loud: the chirp stood out by {db:.0} dB, and it takes {ABOVE_ROOM_DB:.0}"
+                "the room was too loud: {what} stood out by {db:.0} dB, and it takes {ABOVE_ROOM_DB:.0}"
             ),
-            Self::TooLoud(_) => "the room was louder than the chirp".to_owned(),
+            Self::TooLoud(_) => format!("the room was louder than {what}"),
             Self::Unsteady(agreed) => format!(
-                "only {agreed} of {SWEEPS} chirps came equally late, so that none can be believed"
+                "only {agreed} of {count} {parts} came equally late, so that none can be believed"
             ),
         }
     }
@@ -93,12 +111,6 @@ impl Refusal {
                 "Bring the microphone nearer, end what plays or works hard on this computer, and try again"
             }
         }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}. {}", self.why(), self.help())
     }
 }
 

@@ -155,7 +155,7 @@ mod tests {
     use crate::wire::{People, Person};
 
     fn controls(volume_percent: u16, talking: Option<Arc<Talking>>) -> Controls {
-        let (trim, ears) = (Trim::new(None), Ears::new(EarFlags::default()));
+        let (trim, ears) = (Trim::new(None), Ears::new(EarFlags::default(), true));
         Controls::new(volume_percent, trim, ears, talking)
     }
 

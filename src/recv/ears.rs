@@ -35,9 +35,10 @@ struct Memory {
 }
 
 impl Ears {
-    /// As the flags say, where they do; remembered in the user's configuration directory.
-    pub(super) fn new(flags: EarFlags) -> Self {
-        Self::remembered_in(PerOutput::<Hearing>::path(FILE), flags)
+    /// As the flags say, where they do; remembered in the user's configuration directory, or not at all.
+    pub(super) fn new(flags: EarFlags, is_remembered: bool) -> Self {
+        let path = is_remembered.then(|| PerOutput::<Hearing>::path(FILE)).flatten();
+        Self::remembered_in(path, flags)
     }
 
     fn remembered_in(path: Option<PathBuf>, flags: EarFlags) -> Self {
@@ -76,8 +77,12 @@ impl Ears {
 
     /// Moves the chosen control by a step, dialogue where none is.
     pub(super) fn turn(&self, is_more: bool) {
-        let chosen = *self.memory().chosen.get_or_insert(Control::Dialogue);
-        self.set(self.hearing().turned(chosen, is_more));
+        // Under one lock: what another thread sets between reading and writing would be lost.
+        let mut memory = self.memory();
+        let chosen = *memory.chosen.get_or_insert(Control::Dialogue);
+        let hearing = self.hearing().turned(chosen, is_more);
+        self.hearing.store(hearing.within().packed(), Ordering::Relaxed);
+        memory.file.change();
     }
 
     /// Sound goes to this device from here on: takes what is its own, and says so. Flags are for the first.
@@ -165,6 +170,36 @@ mod tests {
         })
         .collect();
         assert_eq!(walked, Control::ALL[2..]);
+    }
+
+    #[test]
+    fn no_step_is_lost_where_two_turn_at_once() {
+        for _ in 0..200 {
+            let ears = Ears::new(EarFlags::default(), false);
+            while ears.chosen() != Some(Control::Balance) {
+                ears.choose_next();
+            }
+            ears.turn(true);
+            let step = ears.hearing().balance;
+            let begins = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        begins.wait();
+                        (0..4).for_each(|_| ears.turn(true));
+                    });
+                }
+            });
+            assert_eq!(ears.hearing().balance, 9 * step);
+        }
+    }
+
+    #[test]
+    fn what_is_not_to_be_remembered_is_neither_read_nor_written() {
+        let ears = Ears::new(EarFlags::default(), false);
+        assert!(format!("{ears:?}").contains("path: None"), "{ears:?}");
+        ears.on_device("usb", "x");
+        assert!(ears.hearing().is_off());
     }
 
     #[test]

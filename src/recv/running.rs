@@ -102,7 +102,7 @@ impl Running {
         let controls = Arc::new(Controls::new(
             settings.volume_percent,
             trim,
-            Ears::new(settings.hearing),
+            Ears::new(settings.hearing, settings.remembers_hearing),
             talking.clone(),
         ));
         let voice = talking

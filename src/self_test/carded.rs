@@ -8,7 +8,7 @@ use super::{Measured, Report, Wanted, server};
 use crate::broadcaster::Broadcaster;
 use crate::calibrate::find::arrivals;
 use crate::calibrate::room;
-use crate::clock::Clock;
+use crate::clock::{Clock, EARLIEST_MS};
 use crate::device::{InputDevice, OutputDevice};
 use crate::discovery::seek;
 use crate::error::{Error, Result};
@@ -28,9 +28,6 @@ const SETTLING: Duration = Duration::from_secs(2);
 
 /// How often it is looked whether they are.
 const LOOK: Duration = Duration::from_millis(10);
-
-/// A listener cannot play sooner than this after the capture, in ms.
-const EARLIEST_MS: f64 = 10.0;
 
 /// An output, and what captures what it plays.
 pub(super) struct Cards {
@@ -86,20 +83,21 @@ pub(super) fn measure(
         .map(|(due_us, late_ms)| due_us + late_ms.unwrap_or_default() * 1e3)
         .collect();
     if played.iter().flatten().count() == 0 {
-        return Err(Error::Declined {
+        return Err(Error::Unwell {
             why: format!(
-                "not all is well: what “{}” plays is not captured from “{}”. Is it muted, or does something else play \
+                "what “{}” plays is not captured from “{}”. Is it muted, or does something else play \
                  there?",
                 output.name(),
                 monitor.name()
             ),
         });
     }
-    let trim_ms =
-        f64::from(trim::remembered_for(output.id())).max((EARLIEST_MS - promised_ms).min(0.0));
+    let trim_ms = f64::from(trim::remembered_for(output.id()))
+        .max((f64::from(EARLIEST_MS) - promised_ms).min(0.0));
     let after = |ms: f64| due.iter().map(|due_us| due_us + ms * 1e3).collect::<Vec<f64>>();
     let again = Measured {
         name: format!("“{}”", output.name()),
+        trim_ms,
         late_ms: arrivals(&take.recording, take.chirp, &after(promised_ms + trim_ms)),
     };
     let second = pulled.measured("a second listener", clock, take.chirp, &after(promised_ms));
@@ -122,7 +120,8 @@ impl Drop for Stop {
     }
 }
 
-/// A listener that plays on the very output that is captured.
+/// A listener that plays on the very output that is captured. It changes nothing of the sound: by night the chirp would
+/// be another one, and with a balance half of it.
 fn client(port: u16, output: &str) -> Result<ClientSettings> {
     let words = [
         "auralync-client".to_owned(),
@@ -132,7 +131,8 @@ fn client(port: u16, output: &str) -> Result<ClientSettings> {
         "--allow-feedback".to_owned(),
         "--no-discovery".to_owned(),
     ];
-    parse::<ClientArgs>(&words.map(Into::into))?.settings()
+    let settings = parse::<ClientArgs>(&words.map(Into::into))?.settings()?;
+    Ok(ClientSettings { remembers_hearing: false, ..settings })
 }
 
 /// Waits until a listener is connected, and a moment more. `false` if stopping is asked for.
@@ -148,12 +148,25 @@ fn wait(pulled: &mut Pulled, shutdown: &Shutdown) -> Result<bool> {
             connected = Some(Instant::now());
         }
         if connected.is_none() && Instant::now() > until {
-            return Err(Error::Declined {
-                why: "not all is well: a listener in this very program hears nothing of its server. Does a firewall \
+            return Err(Error::Unwell {
+                why:
+                    "a listener in this very program hears nothing of its server. Does a firewall \
                       forbid connections from this computer to itself?"
-                    .to_owned(),
+                        .to_owned(),
             });
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_wants_to_hear_changes_no_test() {
+        let settings = client(5_555, "usb").unwrap();
+        assert!(!settings.remembers_hearing);
+        assert_eq!(settings.hearing, crate::settings::EarFlags::default());
+    }
 }

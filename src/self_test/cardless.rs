@@ -55,7 +55,8 @@ impl Pulled {
         due_us: &[f64],
     ) -> Measured {
         let recording = self.stream.recording(clock);
-        Measured { name: name.to_owned(), late_ms: arrivals(&recording, chirp, due_us) }
+        let late_ms = arrivals(&recording, chirp, due_us);
+        Measured { name: name.to_owned(), trim_ms: 0.0, late_ms }
     }
 }
 
@@ -88,8 +89,8 @@ pub(super) fn measure(
         listeners.iter_mut().for_each(Pulled::turn);
     }
     if !listeners.iter().all(|one| one.listener.stats().is_connected) {
-        return Err(Error::Declined {
-            why: "not all is well: a listener in this very program cannot reach its server. Does a firewall forbid \
+        return Err(Error::Unwell {
+            why: "a listener in this very program cannot reach its server. Does a firewall forbid \
                   connections from this computer to itself?"
                 .to_owned(),
         });

@@ -1,6 +1,7 @@
 //! What a self-test has measured, in words, and whether that is well.
 
 use crate::calibrate::chirp::SWEEPS;
+use crate::calibrate::median;
 use crate::calibrate::verdict::agreeing;
 
 /// Sound may come so much earlier or later than was promised, in ms.
@@ -20,6 +21,8 @@ const FEWEST: usize = 6;
 pub struct Measured {
     /// What it plays on.
     pub name: String,
+    /// How much later than was promised its output is to play, in ms: its remembered trim.
+    pub trim_ms: f64,
     /// How long after it was promised each chirp was heard, in ms; `None` where it was not.
     pub late_ms: Vec<Option<f64>>,
 }
@@ -32,8 +35,15 @@ impl Measured {
     /// How late it is, in ms: the middle of what agrees.
     fn late(&self) -> Option<f64> {
         let mut heard = self.heard();
-        heard.sort_by(f64::total_cmp);
-        heard.get(heard.len() / 2).copied()
+        (!heard.is_empty()).then(|| median(&mut heard))
+    }
+
+    /// What its output's own delay has done to what was promised, in words.
+    fn trimmed(&self) -> String {
+        match self.trim_ms.round() as i32 {
+            0 => String::new(),
+            ms => format!(" with its --delay {ms}"),
+        }
     }
 
     /// How much too slow sound is, in millionths: by how much later each chirp is than the one before.
@@ -77,10 +87,11 @@ impl Report {
         for listener in &self.listeners {
             lines.push(match listener.late() {
                 Some(late_ms) => format!(
-                    "{}: heard after {:.1} ms of {:.0} promised, {:+.0} ppm, {} of {SWEEPS} chirps.",
+                    "{}: heard after {:.1} ms of {:.0} promised{}, {:+.0} ppm, {} of {SWEEPS} chirps.",
                     listener.name,
-                    self.promised_ms + late_ms,
-                    self.promised_ms,
+                    self.promised_ms + listener.trim_ms + late_ms,
+                    self.promised_ms + listener.trim_ms,
+                    listener.trimmed(),
                     listener.ppm(&self.starts_ms),
                     listener.heard().len(),
                 ),
@@ -126,7 +137,8 @@ impl Report {
             }
             let ppm = listener.ppm(&self.starts_ms);
             if ppm.abs() > PPM {
-                wrong.push(format!("{name} plays {ppm:+.0} ppm too slowly"));
+                let how = if ppm > 0.0 { "too slowly" } else { "too fast" };
+                wrong.push(format!("{name} plays {:.0} ppm {how}", ppm.abs()));
             }
         }
         if let Some(skew_ms) = self.skew_ms().filter(|skew_ms| skew_ms.abs() > SKEW_MS) {
@@ -144,6 +156,7 @@ mod tests {
     fn report(first: [f64; 8], second: [f64; 8]) -> Report {
         let measured = |name: &str, late: [f64; 8]| Measured {
             name: name.to_owned(),
+            trim_ms: 0.0,
             late_ms: late.map(|ms| (ms < 900.0).then_some(ms)).to_vec(),
         };
         Report {
@@ -168,6 +181,23 @@ mod tests {
     }
 
     #[test]
+    fn an_output_with_a_delay_of_its_own_is_heard_when_that_says() {
+        let mut trimmed = report([0.4; 8], [-0.2; 8]);
+        trimmed.listeners[0].trim_ms = -180.0;
+        assert_eq!(
+            trimmed.lines()[0],
+            "“Speakers”: heard after 120.4 ms of 120 promised with its --delay -180, +0 ppm, 8 of 8 chirps."
+        );
+        assert_eq!(trimmed.wrong(), [""; 0]);
+    }
+
+    #[test]
+    fn the_middle_of_an_even_number_lies_between_two() {
+        let halves = report([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0], [0.5; 8]);
+        assert_eq!(halves.skew_ms(), Some(0.0));
+    }
+
+    #[test]
     fn each_thing_that_is_not_well_is_named() {
         let wrong = |first, second| report(first, second).wrong().join("; ");
         assert!(wrong([9.0; 8], [0.0; 8]).contains("“Speakers” is 9.0 ms later than promised"));
@@ -178,7 +208,10 @@ mod tests {
         assert!(wrong(lost, [0.0; 8]).contains("only 5 of 8"), "{}", wrong(lost, [0.0; 8]));
         let starts: Vec<f64> = Chirp::starts_ms().collect();
         let slow: [f64; 8] = std::array::from_fn(|at| starts[at] * 350e-6);
-        assert!(wrong(slow, [0.0; 8]).contains("+350 ppm"), "{}", wrong(slow, [0.0; 8]));
+        let said = wrong(slow, [0.0; 8]);
+        assert!(said.contains("350 ppm too slowly"), "{said}");
+        let said = wrong(slow.map(|ms| -ms), [0.0; 8]);
+        assert!(said.contains("plays 350 ppm too fast"), "{said}");
         // What waits before it is captured is nobody's fault.
         let pushed = Report { store_ms: 100.0, ..report([60.0; 8], [60.2; 8]) };
         assert_eq!(pushed.wrong(), [""; 0]);

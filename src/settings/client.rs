@@ -42,7 +42,8 @@ use crate::talking::{Clean, Mode};
   auralync-client service --help                       let it start by itself
 
 Exit codes: 0 stopped as asked, 1 internal, 2 command line or preset, 3 sound device,
-4 network, 5 the other end is not AuraLync, 6 server full, 7 file."
+4 network, 5 the other end is not AuraLync, 6 server full, 7 file, 8 private room,
+9 the self-test found that not all is well."
 )]
 pub struct ClientArgs {
     /// The PC that plays: its address, with a port if it is not 5555, or the server's name. Without
@@ -219,6 +220,8 @@ pub struct ClientSettings {
     pub delay_ms: Option<i32>,
     /// How it is to sound, as far as flags say so.
     pub hearing: EarFlags,
+    /// Whether that is remembered for the output, and what was remembered counts.
+    pub remembers_hearing: bool,
     /// Whether to play later by itself where sound keeps running dry.
     pub adaptive: bool,
     /// The codec wished for, or `auto`.
@@ -338,6 +341,7 @@ impl ClientArgs {
             volume_percent: self.volume,
             delay_ms: self.delay,
             hearing: self.hearing,
+            remembers_hearing: true,
             adaptive: self.adaptive,
             codec: self.codec,
             transport: self.transport,

@@ -47,7 +47,7 @@ const DEFAULT_DUCK_DB: u8 = 12;
   auralync-server service --help         let it start by itself
 
 Exit codes: 0 stopped as asked, 1 internal, 2 command line or preset, 3 sound device,
-4 network, 7 file."
+4 network, 7 file, 9 the self-test found that not all is well."
 )]
 pub struct ServerArgs {
     /// The preset to start from: smooth, low-latency, stable, live, one of your own, or a

@@ -1,8 +1,8 @@
 // How late an output is, by a chirp in rooms that are computed.
 import assert from 'node:assert/strict';
-import {test} from 'node:test';
+import {mock, test} from 'node:test';
 
-import {together} from '../../web/calibrate.js';
+import {ASLEEP, calibrate, runsUntil, together} from '../../web/calibrate.js';
 import {find, REFUSED, STARTS_MS, SWEEP_MS, sweep} from '../../web/chirp.js';
 
 const FIRST_MS = 1_000;
@@ -76,9 +76,61 @@ test('what says nothing is refused with what to do', () => {
 	assert.ok(SWEEP_MS < STARTS_MS[1]);
 });
 
+test('a delay that changes meanwhile is not believed', () => {
+	const {samples, rate, dueMs} = room({lagMs: 180, belowDb: 30});
+	// The first two came sooner after they were due than the others.
+	const changed = dueMs.map((ms, n) => (n < 2 ? ms + 11 : ms));
+	assert.deepEqual(find(samples, rate, changed), {refused: REFUSED.unsteady});
+	// A headset that wakes up late has played nothing before.
+	const woken = samples.slice();
+	woken.fill(0, 0, Math.round(((dueMs[1] + 100) * rate) / 1e3));
+	const found = find(woken, rate, dueMs);
+	assert.ok('lagMs' in found && Math.abs(found.lagMs - 180) < 0.2, JSON.stringify(found));
+});
+
 test('two measurements that differ are worth nothing', () => {
 	const [one, other] = [180, 186].map((lateMs) => ({lateMs, sureMs: 16}));
 	assert.deepEqual(together(one, other), {lateMs: 183, sureMs: 19});
 	assert.ok('refused' in together(one, {lateMs: 250, sureMs: 16}));
 	assert.deepEqual(together(one, {refused: REFUSED.loud}), {refused: REFUSED.loud});
+});
+
+test('an output that sleeps is not waited for', async () => {
+	mock.timers.enable({apis: ['setTimeout']});
+	let nowMs = 1_000;
+	const now = mock.method(performance, 'now', () => nowMs);
+	/** @param {{currentTime: number}} context @param {number} rate */
+	const runs = async (context, rate) => {
+		/** @type {boolean | undefined} */
+		let isAwake;
+		runsUntil(context, 8, () => {}).then((answer) => {
+			isAwake = answer;
+		});
+		for (let n = 0; n < 1_000 && isAwake === undefined; n += 1) {
+			nowMs += 50;
+			context.currentTime += 0.05 * rate;
+			mock.timers.tick(50);
+			await new Promise(setImmediate);
+		}
+		return isAwake;
+	};
+	assert.equal(await runs({currentTime: 0}, 1), true);
+	assert.equal(await runs({currentTime: 0}, 0), false);
+	now.mock.restore();
+	mock.timers.reset();
+	assert.ok(ASLEEP.includes('try again'));
+});
+
+test('the button works again, whatever went wrong', async () => {
+	const elements = {status: {textContent: ''}, calibrate: {disabled: false}};
+	const document = {getElementById: (/** @type {'status' | 'calibrate'} */ id) => elements[id]};
+	const broken = class {
+		constructor() {
+			throw new Error('no output');
+		}
+	};
+	Object.assign(globalThis, {document, AudioContext: broken});
+	await calibrate(() => assert.fail('nothing was measured'), false);
+	assert.equal(elements.calibrate.disabled, false);
+	assert.ok(elements.status.textContent.includes('no output'));
 });

@@ -99,7 +99,7 @@ fn add(samples: &mut [f64], at: f64, fine: &[f32], gain: f64) {
 
 #[track_caller]
 fn assert_right(room: Simulated) {
-    let verdict = room.judged().unwrap_or_else(|no| panic!("{room:?}: {no}"));
+    let verdict = room.judged().unwrap_or_else(|no| panic!("{room:?}: {no:?}"));
     assert!((verdict.lag_ms - room.lag_ms).abs() < 0.2, "{room:?}: {verdict:?}");
     assert!(verdict.sure_ms < 1.5 && verdict.agreed >= 6, "{room:?}: {verdict:?}");
 }
@@ -155,6 +155,20 @@ fn what_was_not_heard_is_said_as_it_is() {
     let (mut recording, chirp, due) = QUIET.hear();
     recording.samples.iter_mut().for_each(|sample| *sample = (*sample * 60.0).clamp(-1.0, 1.0));
     assert_eq!(judge(&find(&recording, chirp, &due)), Err(Refusal::Clipped));
+}
+
+#[test]
+fn a_refusal_speaks_of_what_was_looked_for() {
+    let said = Refusal::Unheard.why(Sought::CHIRP);
+    assert!(said.contains("did not hear the chirp within 600 ms"), "{said}");
+    assert!(Refusal::Unsteady(3).why(Sought::CHIRP).contains("only 3 of 8 chirps"));
+    let pieces = crate::calibrate::programme::sought(5);
+    let said = Refusal::Unheard.why(pieces);
+    assert!(said.contains("did not hear what the server sends within 1000 ms"), "{said}");
+    assert!(Refusal::Unsteady(3).why(pieces).contains("only 3 of 5 pieces"));
+    for refusal in [Refusal::TooLoud(2.0), Refusal::TooLoud(f64::NEG_INFINITY)] {
+        assert!(!refusal.why(pieces).contains("chirp"), "{}", refusal.why(pieces));
+    }
 }
 
 #[test]

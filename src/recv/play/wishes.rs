@@ -3,11 +3,9 @@
 use log::{info, warn};
 
 use super::{Output, Play};
+use crate::clock::EARLIEST_MS;
 use crate::recv::dry::{Advice, Cause, Counted, STEP_MS};
 use crate::sound::ear::Hearing;
-
-/// Sound cannot be heard sooner than this after its capture, whatever the trim, in ms.
-const EARLIEST_MS: i32 = 10;
 
 /// The card's ring is kept this much further ahead than usual at most, in ms: what is in it cannot
 /// be taken back.

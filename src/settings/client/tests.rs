@@ -86,6 +86,7 @@ fn an_address_is_all_that_a_listener_has_to_type() {
             volume_percent: 100,
             delay_ms: None,
             hearing: EarFlags::default(),
+            remembers_hearing: true,
             adaptive: false,
             transport: Transport::Auto,
             codec: "auto".into(),

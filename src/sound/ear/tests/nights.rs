@@ -135,5 +135,7 @@ fn silence_and_what_is_hardly_there_become_no_noise() {
     let (_, hiss) = by_night(&scene(-65.0, 10.0, 2));
     assert!(hiss[hiss.len() - 1] < 1.0, "hiss is raised by {:.1} dB", hiss[hiss.len() - 1]);
     let (_, soft) = by_night(&scene(-55.0, 10.0, 2));
-    assert!(soft[soft.len() - 1] <= night::MOST_DB);
+    // Three quarters of the way to -24 LUFS would be more than a night ever raises.
+    let raised = soft[soft.len() - 1];
+    assert!((raised - night::MOST_DB).abs() < 0.5, "what is soft is raised by {raised:.1} dB");
 }

@@ -5,14 +5,14 @@ use crate::capture::{Captured, Piece};
 use crate::clock::CaptureClock;
 use crate::format::Format;
 
-/// The longest recording, in seconds: more than any measurement takes, and at most 31 MB.
+/// The longest recording, in seconds: more than any measurement takes, and at most 61 MB (two channels at 192 kHz).
 const LONGEST_S: usize = 40;
 
 /// Of more channels than these one would hear as well.
 const CHANNELS: usize = 2;
 
 /// Keeps what one microphone captures.
-pub(super) struct Ear {
+pub(super) struct Overheard {
     format: Format,
     clock: CaptureClock,
     /// One recording for each channel that is kept.
@@ -21,7 +21,7 @@ pub(super) struct Ear {
     lost: u64,
 }
 
-impl Ear {
+impl Overheard {
     /// Of a microphone that delivers `format`.
     pub(super) fn new(format: Format) -> Self {
         let channels = usize::from(format.channels).clamp(1, CHANNELS);
@@ -108,9 +108,9 @@ mod tests {
     fn what_was_lost_is_silence_in_its_place_and_the_louder_channel_counts() {
         let format = Format { sample_rate: 48_000, channels: 2 };
         let (mut capture, mut captured) = capture::ring(format, Arc::default());
-        let mut ear = Ear::new(format);
+        let mut ear = Overheard::new(format);
         let mut came_us = 1_000_000_000;
-        let mut hear = |frames: usize, ear: Option<&mut Ear>| {
+        let mut hear = |frames: usize, ear: Option<&mut Overheard>| {
             came_us += format.micros(frames as u64) as u64;
             capture.on_input(&[0.1, f32::NAN].repeat(frames), came_us - 20_000, came_us);
             if let Some(ear) = ear {
