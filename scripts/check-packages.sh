@@ -37,7 +37,8 @@ files_of() {
             "share/fish/vendor_completions.d/$program.fish share/man/man1/$program.1.gz" \
             "share/man/man1/$program-service.1.gz"
     done
-    echo share/man/man1/auralync-client-ctl.1.gz share/icons/hicolor/scalable/apps/auralync.svg \
+    echo share/man/man1/auralync-client-ctl.1.gz share/man/man1/auralync-client-calibrate.1.gz \
+        share/icons/hicolor/scalable/apps/auralync.svg \
         share/metainfo/org.auralync.AuraLync.metainfo.xml share/doc/auralync/SECURITY.md
     for program in presets/*.toml; do
         echo "share/doc/auralync/$program"
