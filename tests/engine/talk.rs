@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use auralync::wire::{Person as Somebody, Reason, Wish};
 
 use super::Servers;
+use crate::support::median::median;
 use crate::support::program::Program;
 use crate::support::{nats, wait_until};
 use crate::talk::person::{Person, RATE, converse, converse_from, microphone};
@@ -27,8 +28,16 @@ const SPOKEN: Duration = Duration::from_secs(5);
 /// What they say is looked at from so long after they began, in µs.
 const SETTLED_US: u64 = 2_500_000;
 
+/// How loud each tone is. Of one that is heard the middle tenth of a second counts: where a busy machine lets nobody
+/// speak for longer than [`EASE_US`], a piece is missing, and that says nothing of its level.
 fn levels_db(samples: &[f32]) -> [f64; 3] {
-    TONES_HZ.map(|hz| level_db(samples, hz))
+    TONES_HZ.map(|hz| {
+        let whole_db = level_db(samples, hz);
+        if whole_db <= -40.0 {
+            return whole_db;
+        }
+        median(samples.chunks_exact(RATE as usize / 10).map(|tenth| level_db(tenth, hz)))
+    })
 }
 
 /// A room without a film, where people may speak at the origin and at two edges.
