@@ -8,6 +8,8 @@ mod echo;
 pub mod far_end;
 mod gain;
 mod noise;
+mod shape;
+mod spectrum;
 
 use std::sync::mpsc::SyncSender;
 
@@ -15,10 +17,11 @@ use crate::codec::opus::RATE;
 use crate::sound::biquad::{Biquad, Memory};
 use crate::talking::Clean;
 use crate::wire::AudioHeader;
-use echo::{CHUNK, EchoCanceller};
+use echo::EchoCanceller;
 use far_end::{FarEnd, Output};
 use gain::Gain;
 use noise::Noise;
+use spectrum::CHUNK;
 
 /// What is lower than any voice is rumble, in Hz.
 const RUMBLE_HZ: f64 = 20.0;

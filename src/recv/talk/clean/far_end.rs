@@ -7,7 +7,8 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::echo::{CHUNK, MARGIN};
+use super::echo::MARGIN;
+use super::spectrum::CHUNK;
 use crate::capture::{Captured, Piece};
 use crate::clock::CardClock;
 use crate::format::Format;

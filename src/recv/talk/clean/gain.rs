@@ -4,7 +4,7 @@ use crate::format::Format;
 use crate::sound::limiter::Limiter;
 use crate::sound::loudness::Loudness;
 
-use super::echo::CHUNK;
+use super::spectrum::CHUNK;
 
 /// As loud as a film's speech usually is, in LUFS, where nothing is played that tells.
 const USUAL_LUFS: f64 = -23.0;

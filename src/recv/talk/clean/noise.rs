@@ -1,39 +1,104 @@
 //! Takes noise out of a voice: fans, hum, hiss, keyboards.
+//!
+//! The library decides what is voice, and hands its own sound over 10 ms late. So that nobody waits for that, only how
+//! much softer each band became in it is used, for the chunk that the library has just heard.
 
 use nnnoiseless::DenoiseState;
 
-use super::echo::CHUNK;
+use super::shape::{self, BANDS, Shape, in_bands};
+use super::spectrum::{CHUNK, Fourier, Spectrum};
 
 /// How much later a chunk comes out than it went in, in frames at 48,000 Hz.
-pub(super) const DELAY: usize = CHUNK;
+pub(super) const DELAY: usize = shape::DELAY;
 
 /// What the library's samples are for full scale: those of 16 bits.
 const FULL_SCALE: f32 = 32_768.0;
 
+/// Less than this in a band says nothing, as the library counts: a thousandth of a step of 16 bits.
+const NOTHING: f32 = 1e-3;
+
 /// Takes out what is no voice.
 pub(super) struct Noise {
     state: Box<DenoiseState<'static>>,
+    /// The chunk that the library's sound is of, and the newest.
+    before: [f32; CHUNK],
     input: [f32; CHUNK],
     output: [f32; CHUNK],
+    fourier: Fourier,
+    window: Vec<f32>,
+    /// What samples are weighed by, so that the newest of what the library gives back count.
+    weights: Vec<f32>,
+    spectrum: Spectrum,
+    gains: [f32; BANDS],
+    shape: Shape,
 }
 
 impl Noise {
     /// Has heard nothing yet.
     #[must_use]
     pub(super) fn new() -> Self {
-        let state = DenoiseState::new();
-        Self { state, input: [0.0; CHUNK], output: [0.0; CHUNK] }
+        Self {
+            state: DenoiseState::new(),
+            before: [0.0; CHUNK],
+            input: [0.0; CHUNK],
+            output: [0.0; CHUNK],
+            fourier: Fourier::new(),
+            window: vec![0.0; 2 * CHUNK],
+            weights: (0..CHUNK).map(weight).collect(),
+            spectrum: Spectrum::default(),
+            gains: [1.0; BANDS],
+            shape: Shape::new(),
+        }
     }
 
     /// Takes a chunk of 10 ms of mono samples at 48,000 Hz, and gives what it has of a voice, [`DELAY`]
     /// frames later.
     pub(super) fn take_out(&mut self, samples: &mut [f32]) {
+        std::mem::swap(&mut self.before, &mut self.input);
         for (to, from) in self.input.iter_mut().zip(samples.iter()) {
             *to = from * FULL_SCALE;
         }
         self.state.process_frame(&mut self.output, &self.input);
-        for (to, from) in samples.iter_mut().zip(&self.output) {
-            *to = from / FULL_SCALE;
+        let heard = powers(
+            &self.before,
+            &self.weights,
+            &mut self.window,
+            &mut self.fourier,
+            &mut self.spectrum,
+        );
+        let left = powers(
+            &self.output,
+            &self.weights,
+            &mut self.window,
+            &mut self.fourier,
+            &mut self.spectrum,
+        );
+        for (gain, (heard, left)) in self.gains.iter_mut().zip(heard.into_iter().zip(left)) {
+            *gain = ((left + NOTHING) / (heard + NOTHING)).min(1.0).sqrt();
         }
+        self.shape.apply(samples, &self.gains);
     }
+}
+
+fn powers(
+    samples: &[f32],
+    weights: &[f32],
+    window: &mut [f32],
+    fourier: &mut Fourier,
+    spectrum: &mut Spectrum,
+) -> [f32; BANDS] {
+    for (to, (sample, weight)) in window.iter_mut().zip(samples.iter().zip(weights)) {
+        *to = sample * weight;
+    }
+    window[CHUNK..].fill(0.0);
+    fourier.forward(window, spectrum);
+    in_bands(spectrum.powers())
+}
+
+/// Rises for three quarters of a chunk and falls in the last one.
+fn weight(at: usize) -> f32 {
+    const TOP: usize = CHUNK * 3 / 4;
+    let turn =
+        if at < TOP { at as f32 / TOP as f32 } else { (CHUNK - at) as f32 / (CHUNK - TOP) as f32 };
+    (std::f32::consts::FRAC_PI_2 * turn).sin().powi(2)
 }

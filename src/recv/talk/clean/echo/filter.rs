@@ -8,7 +8,7 @@
 //! in doubt decides how far a new chunk moves it, and somebody who speaks is noise that moves
 //! nothing: so it needs no detector of double talk, and takes nothing from a voice.
 
-use super::spectrum::{BINS, CHUNK, Fourier, Spectrum};
+use crate::recv::talk::clean::spectrum::{BINS, CHUNK, Fourier, Spectrum};
 
 /// How long the room is heard to answer, in chunks of 10 ms: after 160 ms an ordinary room is 40 dB
 /// softer.

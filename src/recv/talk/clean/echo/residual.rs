@@ -5,14 +5,7 @@
 //! sounds, and a room's echo does not. Bands in which a voice stands out of that are left alone.
 
 use super::filter::Filter;
-use super::spectrum::{BINS, CHUNK, Fourier, Spectrum};
-
-/// Borders of the bands, in bins of 50 Hz: as wide as an ear hears them.
-const BORDERS: [usize; 25] = [
-    0, 3, 6, 9, 12, 15, 18, 22, 26, 31, 36, 42, 49, 57, 67, 79, 93, 110, 131, 155, 190, 235, 290,
-    360, BINS,
-];
-const BANDS: usize = BORDERS.len() - 1;
+use crate::recv::talk::clean::shape::{BANDS, Shape, in_bands};
 
 /// The share sinks to what is seen by so much of the way with each chunk.
 const SINKS: f32 = 0.1;
@@ -39,10 +32,6 @@ const SOFTEST: f32 = 0.05;
 /// Gains rise by so much of the way with each chunk: a word's first sound opens them in one, and an
 /// echo's own scatter does not make them flutter.
 const OPENS: f32 = 0.8;
-/// Taps of the filter that the gains are made to, and how long it delays, in frames.
-const TAPS: usize = 97;
-/// How long what goes through is delayed, in frames: 1 ms.
-pub(crate) const DELAY: usize = TAPS / 2;
 
 /// A measure of caution.
 struct Wary {
@@ -58,44 +47,25 @@ impl Wary {
 
 /// Makes a remaining echo softer.
 pub(crate) struct Residual {
-    fourier: Fourier,
     share: [f32; BANDS],
     echo: [f32; BANDS],
     gains: [f32; BANDS],
     /// Chunks for which a voice is reckoned with.
     voice: u32,
-    bins: Vec<Bin>,
-    /// What each tap is weighed by.
-    taper: Vec<f32>,
-    response: Spectrum,
-    before: Vec<f32>,
-    input: Spectrum,
-    product: Spectrum,
-    window: Vec<f32>,
-    out: Vec<f32>,
+    shape: Shape,
 }
 
 impl Residual {
     /// Expects as much echo to be left as was computed, until it has heard less.
     #[must_use]
     pub(crate) fn new() -> Self {
-        let mut residual = Self {
-            fourier: Fourier::new(),
+        Self {
             share: [1.0; BANDS],
             echo: [0.0; BANDS],
             gains: [1.0; BANDS],
             voice: 0,
-            bins: (0..BINS).map(Bin::new).collect(),
-            taper: (0..TAPS).map(taper).collect(),
-            response: Spectrum::default(),
-            before: vec![0.0; CHUNK],
-            input: Spectrum::default(),
-            product: Spectrum::default(),
-            window: vec![0.0; 2 * CHUNK],
-            out: vec![0.0; CHUNK],
-        };
-        residual.make_response();
-        residual
+            shape: Shape::new(),
+        }
     }
 
     /// The filter begins anew: it is expected to leave all of the echo, until less was heard.
@@ -109,7 +79,7 @@ impl Residual {
     }
 
     /// Takes a chunk from which `seen` has just taken what it could; `None` where nothing was played.
-    /// The samples come out [`DELAY`] frames later.
+    /// The samples come out [`shape::DELAY`](crate::recv::talk::clean::shape::DELAY) frames later.
     pub(crate) fn soften(&mut self, samples: &mut [f32], seen: Option<&Filter>) {
         match seen {
             Some(filter) => self.look(filter),
@@ -118,19 +88,7 @@ impl Residual {
                 self.gains.iter_mut().for_each(|gain| *gain += (1.0 - *gain) * OPENS);
             }
         }
-        self.window[..CHUNK].copy_from_slice(&self.before);
-        self.window[CHUNK..].copy_from_slice(samples);
-        self.before.copy_from_slice(samples);
-        self.fourier.forward(&mut self.window, &mut self.input);
-        // The old gains fade into the new ones.
-        self.filtered();
-        self.out.copy_from_slice(&self.window[CHUNK..]);
-        self.make_response();
-        self.filtered();
-        for (at, (sample, old)) in samples.iter_mut().zip(&self.out).enumerate() {
-            let share = at as f32 / CHUNK as f32;
-            *sample = old + (self.window[CHUNK + at] - old) * share;
-        }
+        self.shape.apply(samples, &self.gains);
     }
 
     fn look(&mut self, filter: &Filter) {
@@ -159,71 +117,4 @@ impl Residual {
             *gain = if wanted > *gain { *gain + (wanted - *gain) * OPENS } else { wanted };
         }
     }
-
-    /// Makes taps of the gains.
-    fn make_response(&mut self) {
-        for (bin, Bin { below, above, share, turn }) in self.bins.iter().enumerate() {
-            let gain = self.gains[*below] + (self.gains[*above] - self.gains[*below]) * share;
-            self.response.re[bin] = gain * turn.0;
-            self.response.im[bin] = gain * turn.1;
-        }
-        self.fourier.inverse(&self.response, &mut self.window);
-        for (tap, taper) in self.window.iter_mut().zip(&self.taper) {
-            *tap *= taper;
-        }
-        self.window[TAPS..].fill(0.0);
-        self.fourier.forward(&mut self.window, &mut self.response);
-    }
-
-    /// The input through the response, in the second half of the window.
-    fn filtered(&mut self) {
-        self.product.clear();
-        self.product.add_product(&self.input, &self.response);
-        self.fourier.inverse(&self.product, &mut self.window);
-    }
-}
-
-/// A Hann window, whose middle is at [`DELAY`].
-fn taper(tap: usize) -> f32 {
-    let away = (tap as f32 - DELAY as f32) / (DELAY + 1) as f32;
-    0.5 + 0.5 * (std::f32::consts::PI * away).cos()
-}
-
-/// Where a bin's gain comes from: the line between the middles of two bands. And how far [`DELAY`] turns it.
-struct Bin {
-    below: usize,
-    above: usize,
-    /// How far from one to the other.
-    share: f32,
-    /// The cosine of the turn, and the sine of its opposite.
-    turn: (f32, f32),
-}
-
-impl Bin {
-    fn new(bin: usize) -> Self {
-        let middle = |band: usize| (BORDERS[band] + BORDERS[band + 1]) as f32 / 2.0;
-        let at = bin as f32;
-        let (below, above, share) = match (0..BANDS).find(|band| middle(*band) > at) {
-            None => (BANDS - 1, BANDS - 1, 0.0),
-            Some(0) => (0, 0, 0.0),
-            Some(band) => {
-                let (from, to) = (middle(band - 1), middle(band));
-                (band - 1, band, (at - from) / (to - from))
-            }
-        };
-        let turn = std::f32::consts::PI * (bin * DELAY) as f32 / CHUNK as f32;
-        Self { below, above, share, turn: (turn.cos(), -turn.sin()) }
-    }
-}
-
-fn in_bands(powers: impl Iterator<Item = f32>) -> [f32; BANDS] {
-    let mut bands = [0.0; BANDS];
-    let mut band = 0;
-    for (bin, power) in powers.enumerate() {
-        if band + 1 < BANDS && bin >= BORDERS[band + 1] {
-            band += 1;
-        }
-        bands[band] += power;
-    }
-    bands
 }
