@@ -1,7 +1,9 @@
 //! Makes bands of a sound softer, each by a gain of its own, with filters so short that they delay it by
 //! 1 ms and not by a block.
 
-use super::spectrum::{BINS, CHUNK, Fourier, Spectrum};
+use std::f64::consts::{PI, TAU};
+
+use super::spectrum::{BINS, CHUNK};
 
 /// Borders of the bands, in bins of 50 Hz: as wide as an ear hears them.
 const BORDERS: [usize; 25] = [
@@ -15,26 +17,23 @@ pub(super) const BANDS: usize = BORDERS.len() - 1;
 /// Taps of the filter that gains are made to.
 const TAPS: usize = 97;
 
-/// Old gains fade into new ones in so many frames.
-const FADE: usize = CHUNK / 4;
-
 /// How long what goes through is delayed, in frames: 1 ms.
 pub(super) const DELAY: usize = TAPS / 2;
 
+/// Old gains fade into new ones in so many frames: a word's first sound is not to wait.
+const FADE: usize = CHUNK / 4;
+
 /// Filters one sound by gains that change with each chunk.
 pub(super) struct Shape {
-    fourier: Fourier,
-    /// What the response was made of.
+    /// The filter of each band: what they are together is the sum of each times its gain.
+    bands: Vec<[f32; TAPS]>,
+    /// What the taps are made of.
     gains: [f32; BANDS],
-    bins: Vec<Bin>,
-    /// What each tap is weighed by.
-    taper: Vec<f32>,
-    response: Spectrum,
-    before: Vec<f32>,
-    input: Spectrum,
-    product: Spectrum,
-    window: Vec<f32>,
-    out: Vec<f32>,
+    taps: [f32; TAPS],
+    /// The end of what came before, and the newest chunk.
+    heard: Vec<f32>,
+    out: [f32; CHUNK],
+    fading: [f32; FADE],
 }
 
 impl Shape {
@@ -42,96 +41,83 @@ impl Shape {
     #[must_use]
     pub(super) fn new() -> Self {
         let mut shape = Self {
-            fourier: Fourier::new(),
+            bands: (0..BANDS).map(taps_of).collect(),
             gains: [1.0; BANDS],
-            bins: (0..BINS).map(Bin::new).collect(),
-            taper: (0..TAPS).map(taper).collect(),
-            response: Spectrum::default(),
-            before: vec![0.0; CHUNK],
-            input: Spectrum::default(),
-            product: Spectrum::default(),
-            window: vec![0.0; 2 * CHUNK],
-            out: vec![0.0; CHUNK],
+            taps: [0.0; TAPS],
+            heard: vec![0.0; TAPS - 1 + CHUNK],
+            out: [0.0; CHUNK],
+            fading: [0.0; FADE],
         };
-        shape.make_response();
+        shape.make_taps();
         shape
     }
 
-    /// Takes a chunk, at whose end each band has its gain. The samples come out [`DELAY`] frames later.
+    /// Takes a chunk, in which each band has its gain from soon after its beginning. The samples come out [`DELAY`]
+    /// frames later.
     pub(super) fn apply(&mut self, samples: &mut [f32], gains: &[f32; BANDS]) {
-        self.window[..CHUNK].copy_from_slice(&self.before);
-        self.window[CHUNK..].copy_from_slice(samples);
-        self.before.copy_from_slice(samples);
-        self.fourier.forward(&mut self.window, &mut self.input);
-        self.filter();
-        if *gains == self.gains {
-            samples.copy_from_slice(&self.window[CHUNK..]);
-            return;
-        }
-        // The old gains fade into the new ones.
-        self.out.copy_from_slice(&self.window[CHUNK..]);
+        self.heard.copy_within(CHUNK.., 0);
+        self.heard[TAPS - 1..].copy_from_slice(samples);
+        filter(&self.heard, &self.taps, &mut self.fading);
         self.gains = *gains;
-        self.make_response();
-        self.filter();
-        for (at, (sample, old)) in samples.iter_mut().zip(&self.out).enumerate() {
-            let share = (at as f32 / FADE as f32).min(1.0);
-            *sample = old + (self.window[CHUNK + at] - old) * share;
+        self.make_taps();
+        filter(&self.heard, &self.taps, &mut self.out);
+        samples.copy_from_slice(&self.out);
+        for (at, (sample, old)) in samples.iter_mut().zip(&self.fading).enumerate() {
+            *sample = old + (*sample - old) * at as f32 / FADE as f32;
         }
     }
 
-    /// Makes taps of the gains.
-    fn make_response(&mut self) {
-        for (bin, Bin { below, above, share, turn }) in self.bins.iter().enumerate() {
-            let gain = self.gains[*below] + (self.gains[*above] - self.gains[*below]) * share;
-            self.response.re[bin] = gain * turn.0;
-            self.response.im[bin] = gain * turn.1;
-        }
-        self.fourier.inverse(&self.response, &mut self.window);
-        for (tap, taper) in self.window.iter_mut().zip(&self.taper) {
-            *tap *= taper;
-        }
-        self.window[TAPS..].fill(0.0);
-        self.fourier.forward(&mut self.window, &mut self.response);
-    }
-
-    /// The input through the response, in the second half of the window.
-    fn filter(&mut self) {
-        self.product.clear();
-        self.product.add_product(&self.input, &self.response);
-        self.fourier.inverse(&self.product, &mut self.window);
-    }
-}
-
-/// A Hann window, whose middle is at [`DELAY`].
-fn taper(tap: usize) -> f32 {
-    let away = (tap as f32 - DELAY as f32) / (DELAY + 1) as f32;
-    0.5 + 0.5 * (std::f32::consts::PI * away).cos()
-}
-
-/// Where a bin's gain comes from: the line between the middles of two bands. And how far [`DELAY`] turns it.
-struct Bin {
-    below: usize,
-    above: usize,
-    /// How far from one to the other.
-    share: f32,
-    /// The cosine of the turn, and the sine of its opposite.
-    turn: (f32, f32),
-}
-
-impl Bin {
-    fn new(bin: usize) -> Self {
-        let middle = |band: usize| (BORDERS[band] + BORDERS[band + 1]) as f32 / 2.0;
-        let at = bin as f32;
-        let (below, above, share) = match (0..BANDS).find(|band| middle(*band) > at) {
-            None => (BANDS - 1, BANDS - 1, 0.0),
-            Some(0) => (0, 0, 0.0),
-            Some(band) => {
-                let (from, to) = (middle(band - 1), middle(band));
-                (band - 1, band, (at - from) / (to - from))
+    fn make_taps(&mut self) {
+        self.taps.fill(0.0);
+        for (gain, taps) in self.gains.iter().zip(&self.bands) {
+            for (sum, tap) in self.taps.iter_mut().zip(taps) {
+                *sum += gain * tap;
             }
-        };
-        let turn = std::f32::consts::PI * (bin * DELAY) as f32 / CHUNK as f32;
-        Self { below, above, share, turn: (turn.cos(), -turn.sin()) }
+        }
+    }
+}
+
+/// As many samples as there is room for, from what was heard and `TAPS - 1` samples before each.
+fn filter(heard: &[f32], taps: &[f32; TAPS], out: &mut [f32]) {
+    let middle = taps[DELAY];
+    for (out, sample) in out.iter_mut().zip(&heard[DELAY..]) {
+        *out = middle * sample;
+    }
+    // Taps are alike on both sides of the middle.
+    for (before, tap) in taps[..DELAY].iter().enumerate() {
+        let pairs = heard[before..].iter().zip(&heard[TAPS - 1 - before..]);
+        for (sum, (one, other)) in out.iter_mut().zip(pairs) {
+            *sum += tap * (one + other);
+        }
+    }
+}
+
+/// The filter that lets one band through: of each bin, a part as large as the band's share of it.
+fn taps_of(band: usize) -> [f32; TAPS] {
+    let shares: Vec<(usize, f64)> =
+        (0..BINS).map(|bin| (bin, share(band, bin))).filter(|(_, share)| *share > 0.0).collect();
+    std::array::from_fn(|tap| {
+        let away = tap as f64 - DELAY as f64;
+        let waves = shares.iter().map(|(bin, share)| {
+            // What is neither 0 Hz nor half the rate stands for two bins.
+            let count = if [0, BINS - 1].contains(bin) { 1.0 } else { 2.0 };
+            let turn = TAU * *bin as f64 * away / (2 * CHUNK) as f64;
+            count * share * turn.cos()
+        });
+        // A Hann window keeps what is cut off from being heard.
+        let taper = 0.5 + 0.5 * (PI * away / (DELAY + 1) as f64).cos();
+        (taper * waves.sum::<f64>() / (2 * CHUNK) as f64) as f32
+    })
+}
+
+/// How much of a bin's gain is that band's: between the middles of two bands there is a line.
+fn share(band: usize, bin: usize) -> f64 {
+    let middle = |band: usize| (BORDERS[band] + BORDERS[band + 1]) as f64 / 2.0;
+    let at = (bin as f64).clamp(middle(0), middle(BANDS - 1));
+    let next = if at < middle(band) { band.checked_sub(1) } else { Some(band + 1) };
+    match next.filter(|next| *next < BANDS) {
+        Some(next) => (1.0 - (at - middle(band)) / (middle(next) - middle(band))).max(0.0),
+        None => 1.0,
     }
 }
 
@@ -146,4 +132,55 @@ pub(super) fn in_bands(powers: impl Iterator<Item = f32>) -> [f32; BANDS] {
         bands[band] += power;
     }
     bands
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Half a second of a tone, and how loud it comes out after its first chunks.
+    fn gain_of(hz: f64, gains: &[f32; BANDS]) -> f64 {
+        let mut shape = Shape::new();
+        let mut power = [0.0; 2];
+        for chunk in 0..50 {
+            let at = |n: usize| TAU * hz * (chunk * CHUNK + n) as f64 / 48_000.0;
+            let mut samples: Vec<f32> = (0..CHUNK).map(|n| at(n).sin() as f32).collect();
+            let before: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+            shape.apply(&mut samples, gains);
+            if chunk >= 10 {
+                power[0] += before;
+                power[1] += samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>();
+            }
+        }
+        (power[1] / power[0]).sqrt()
+    }
+
+    #[test]
+    fn what_no_band_changes_comes_out_as_it_was_a_millisecond_later() {
+        let mut shape = Shape::new();
+        let sound: Vec<f32> = (0..4 * CHUNK).map(|n| (n as f32 * 0.37).sin()).collect();
+        let mut out = sound.clone();
+        out.chunks_exact_mut(CHUNK).for_each(|chunk| shape.apply(chunk, &[1.0; BANDS]));
+        for (out, was) in out[DELAY..].iter().zip(&sound) {
+            assert!((out - was).abs() < 1e-5, "{out} for {was}");
+        }
+    }
+
+    #[test]
+    fn every_bin_belongs_wholly_to_one_band_or_two() {
+        for bin in 0..BINS {
+            let shares = (0..BANDS).map(|band| share(band, bin));
+            assert!((shares.clone().sum::<f64>() - 1.0).abs() < 1e-9, "bin {bin}");
+            assert!(shares.filter(|share| *share > 0.0).count() <= 2, "bin {bin}");
+        }
+    }
+
+    #[test]
+    fn a_band_that_is_closed_takes_its_tone_out_and_no_other() {
+        // From 7,750 to 9,500 Hz.
+        let mut gains = [1.0; BANDS];
+        gains[19] = 0.0;
+        assert!(gain_of(8_625.0, &gains) < 0.1);
+        assert!((gain_of(3_000.0, &gains) - 1.0).abs() < 0.01);
+    }
 }
