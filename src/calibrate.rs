@@ -11,7 +11,6 @@ mod fourier;
 #[cfg(feature = "device")]
 mod listen;
 #[cfg(feature = "device")]
-mod overheard;
 #[cfg(feature = "device")]
 mod pair;
 #[cfg(feature = "device")]
@@ -19,6 +18,7 @@ mod player;
 pub mod programme;
 pub(crate) mod pulled;
 #[cfg(feature = "device")]
+mod recorder;
 pub(crate) mod room;
 #[cfg(feature = "device")]
 pub mod run;

@@ -23,7 +23,12 @@ use std::time::{Duration, Instant};
 pub(crate) const FARTHEST_MS: i32 = 5000;
 
 /// Sound cannot be heard sooner than this after its capture, whatever the trim, in ms.
-pub(crate) const EARLIEST_MS: i32 = 10;
+pub(crate) const SOONEST_MS: i32 = 10;
+
+/// The earliest that a listener's own sound can be moved to where the playout delay is `delay_ms`, in ms.
+pub(crate) fn earliest_trim_ms(delay_ms: i32) -> i32 {
+    SOONEST_MS.saturating_sub(delay_ms).min(0)
+}
 
 /// This process's monotonic clock: microseconds since the clock was made. Copies agree.
 #[derive(Debug, Clone, Copy)]

@@ -88,19 +88,19 @@ pub struct Fixed {
     /// Frames in one piece of sound.
     pub chunk_size: u32,
     /// Who listens and does not say what delay they can hold, where there are any.
-    pub silent: Option<Silent>,
+    pub unreporting: Option<Unreporting>,
 }
 
 /// Who listens and does not say what delay they can hold: it cannot be found for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Silent {
+pub enum Unreporting {
     /// Programs of Snapcast.
     Snapclients,
     /// Listeners of other servers of an engine.
     Elsewhere,
 }
 
-impl Silent {
+impl Unreporting {
     /// Who of them there are, with or without an engine and snapclients.
     #[must_use]
     pub fn among(has_engine: bool, has_snapclients: bool) -> Option<Self> {
@@ -188,11 +188,11 @@ impl Preset {
     /// # Errors
     ///
     /// [`Error::Usage`] for a delay of `auto` then.
-    pub fn check_auto(&self, silent: Option<Silent>) -> Result<()> {
-        let Some(silent) = silent.filter(|_| self.auto_delay) else { return Ok(()) };
-        let who = match silent {
-            Silent::Snapclients => "snapclients",
-            Silent::Elsewhere => "listeners of other servers",
+    pub fn check_auto(&self, unreporting: Option<Unreporting>) -> Result<()> {
+        let Some(unreporting) = unreporting.filter(|_| self.auto_delay) else { return Ok(()) };
+        let who = match unreporting {
+            Unreporting::Snapclients => "snapclients",
+            Unreporting::Elsewhere => "listeners of other servers",
         };
         Err(Error::usage(
             format!(
@@ -208,8 +208,8 @@ impl Preset {
     ///
     /// [`Error::Usage`] for a delay of less than two such chunks, and as [`Preset::check_auto`].
     pub fn held_to(self, fixed: Fixed) -> Result<Self> {
-        let Fixed { sample_rate, chunk_size, silent } = fixed;
-        self.check_auto(silent)?;
+        let Fixed { sample_rate, chunk_size, unreporting } = fixed;
+        self.check_auto(unreporting)?;
         let held = Self { sample_rate: Some(sample_rate), chunk_size, ..self };
         held.check_delay().map_err(|wrong| {
             Error::usage(

@@ -57,7 +57,12 @@ pub fn run(wanted: &Wanted, shutdown: &Shutdown, mut say: impl FnMut(String)) ->
         say("All is well.".to_owned());
         return Ok(());
     }
-    Err(Error::Unwell { why: wrong.join("; ") })
+    Err(Error::Unwell {
+        why: format!(
+            "{}. Close what works hard on this computer, let nothing else play there, and test again",
+            wrong.join("; ")
+        ),
+    })
 }
 
 #[cfg(feature = "device")]

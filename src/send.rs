@@ -153,7 +153,7 @@ impl Server {
         }
         // The delay must hold two chunks at the rate that it turned out to be.
         let chunk_size = settings.preset.chunk_size;
-        let fixed = Fixed { sample_rate, chunk_size, silent: terms::silent(&settings) };
+        let fixed = Fixed { sample_rate, chunk_size, unreporting: terms::unreporting(&settings) };
         let settings = ServerSettings { preset: settings.preset.held_to(fixed)?, ..settings };
         let fitting = Fitting {
             mix: format,
@@ -359,8 +359,8 @@ impl Server {
         let running = Running::start(&settings, opened)?;
         // Rate and chunks stay what they are, so a new delay must fit these.
         let chunk_size = settings.preset.chunk_size;
-        let silent = terms::silent(&settings);
-        let fixed = Fixed { sample_rate: format.sample_rate, chunk_size, silent };
+        let unreporting = terms::unreporting(&settings);
+        let fixed = Fixed { sample_rate: format.sample_rate, chunk_size, unreporting };
         let flags = settings.overrides.clone();
         let mut watch = Watch::new(&settings.preset_name, &settings.origin, flags, fixed);
         let what = terms::announcement(&settings, port, web);

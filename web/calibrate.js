@@ -33,6 +33,9 @@ export const ASLEEP =
 	'The browser has put its sound to sleep: a call, a locked screen or another page has it. Keep this page in front, '
 	+ 'and try again.';
 
+const NO_OUTPUT =
+	'This page cannot play sound now. Close other pages and programs that do, plug in an output, and try again.';
+
 const NOT_PLAYED = 'The browser does not let this page play sound now. Tap the button again.';
 
 const OTHER_MODE =
@@ -69,8 +72,13 @@ export async function calibrate(setTrim, throughElement) {
 async function measure(throughElement) {
 	/** @type {MediaStream | null} */
 	let stream = null;
+	let musicRate = 0;
 	try {
-		const musicRate = await rateOfMusic();
+		musicRate = rateOfMusic();
+	} catch {
+		return {refused: NO_OUTPUT};
+	}
+	try {
 		// What cleans a voice takes a chirp for noise.
 		const audio = {echoCancellation: false, noiseSuppression: false, autoGainControl: false};
 		stream = await navigator.mediaDevices.getUserMedia({audio});
@@ -84,11 +92,16 @@ async function measure(throughElement) {
 }
 
 /** The output's rate while no microphone is open. */
-async function rateOfMusic() {
+function rateOfMusic() {
 	const context = new AudioContext();
 	const {sampleRate} = context;
-	await context.close();
+	end(context);
 	return sampleRate;
+}
+
+/** What a browser has put to sleep may never say that it has ended. @param {AudioContext} context */
+function end(context) {
+	context.close().catch(() => {});
 }
 
 /**
@@ -123,7 +136,7 @@ async function once(stream, musicRate, throughElement) {
 		const found = find(heard.samples, context.sampleRate, heard.dueMs);
 		return 'refused' in found ? found : {lateMs: found.lagMs - inputMs, sureMs: found.sureMs + UNKNOWN_MS};
 	} finally {
-		await context.close();
+		end(context);
 	}
 }
 
@@ -137,11 +150,29 @@ async function once(stream, musicRate, throughElement) {
 async function hear(context, stream, throughElement) {
 	// What sleeps on may never answer: its clock tells.
 	context.resume().catch(() => {});
-	const way = throughElement ? mediaElement(context) : null;
+	if (!throughElement) return hearThrough(context, stream, context.destination, () => false);
+	// A page that hears a microphone may play, tapped or not.
+	const {node, element, isPlaying} = mediaElement(context);
 	let isRefused = false;
-	way?.isPlaying.catch(() => {
+	isPlaying.catch(() => {
 		isRefused = true;
 	});
+	try {
+		return await hearThrough(context, stream, node, () => isRefused);
+	} finally {
+		element.pause();
+		element.srcObject = null;
+	}
+}
+
+/**
+ * @param {AudioContext} context
+ * @param {MediaStream} stream
+ * @param {AudioNode} way
+ * @param {() => boolean} isRefused
+ * @returns {Promise<{samples: Samples, dueMs: number[]} | {refused: string}>}
+ */
+async function hearThrough(context, stream, way, isRefused) {
 	await context.audioWorklet.addModule('talk-worklet.js');
 	const rate = context.sampleRate;
 	const arrivals = new Arrivals(rate);
@@ -161,7 +192,7 @@ async function hear(context, stream, throughElement) {
 	buffer.copyToChannel(played, 0);
 	const player = context.createBufferSource();
 	player.buffer = buffer;
-	player.connect(way?.node ?? context.destination);
+	player.connect(way);
 	const startsS = context.currentTime + BEFORE_S;
 	player.start(startsS);
 	// When frames are heard: ms of our clock that the output's time is behind.
@@ -169,11 +200,13 @@ async function hear(context, stream, throughElement) {
 	const offsets = [];
 	const lastMs = STARTS_MS[STARTS_MS.length - 1];
 	const untilS = startsS + (lastMs + SWEEP_MS + LATEST_MS + SWEEP_MS + QUIET_MS + SPARE_MS) / 1e3;
-	const isAwake = await runsUntil(context, untilS, () => offsets.push(heardLaterMs(context)));
+	const isAwake = await runsUntil(context, untilS, () => {
+		offsets.push(heardLaterMs(context));
+		return !isRefused();
+	});
 	node.port.onmessage = null;
 	source.disconnect();
-	way?.element.pause();
-	if (isRefused) return {refused: NOT_PLAYED};
+	if (isRefused()) return {refused: NOT_PLAYED};
 	if (!isAwake) return {refused: ASLEEP};
 	const samples = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
 	pieces.reduce((at, piece) => {
@@ -187,17 +220,18 @@ async function hear(context, stream, throughElement) {
 }
 
 /**
- * Waits until the output's clock says `untilS`, and looks meanwhile. False where that clock stands still.
+ * Waits until the output's clock says `untilS`, and looks meanwhile whether there is still a reason to. False where that
+ * clock stands still, or where there is none.
  * @param {{currentTime: number}} context
  * @param {number} untilS
- * @param {() => void} look
+ * @param {() => boolean} look
  */
 export async function runsUntil(context, untilS, look) {
 	const deadlineMs = performance.now() + (untilS - context.currentTime) * 1e3 + ASLEEP_MS;
 	while (context.currentTime < untilS) {
 		if (performance.now() > deadlineMs) return false;
 		await new Promise((done) => setTimeout(done, EVERY_MS));
-		look();
+		if (!look()) return false;
 	}
 	return true;
 }

@@ -45,7 +45,8 @@ const LOUD_FOR_S = FURTHEST_S + 10 * GLIDE_S;
 const nowUs = () => Math.round(performance.now() * 1e3);
 
 /**
- * A way out through a media element, and whether that plays. Browsers start it only while a tap is handled.
+ * A way out through a media element, and whether that plays. Browsers start it only while a tap is handled, or where the
+ * page hears a microphone.
  * @param {AudioContext} context
  */
 export function mediaElement(context) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::pulled::{AHEAD, PIECE, Stream};
 use super::side::{Measuring, MicrophoneSide, refused};
-use super::verdict::judge;
+use super::verdict::{AGREED, judge};
 use super::{programme, room};
 use crate::device::InputDevice;
 use crate::discovery::seek;
@@ -59,9 +59,9 @@ pub(super) fn run(
             return outcome.and_then(|()| Err(silent()));
         }
     }
-    let ear = open.close();
-    let clocks_ms = ear.sure_ms();
-    let Some(heard) = ear.recording() else { return Err(deaf(microphone.name())) };
+    let recorder = open.close();
+    let clocks_ms = recorder.sure_ms();
+    let Some(heard) = recorder.recording() else { return Err(deaf(microphone.name())) };
     let stream = stream.recording(clock);
     let Some((pieces, sounding)) = programme::pieces(&stream, &heard) else {
         return Err(deaf(microphone.name()));
@@ -69,6 +69,13 @@ pub(super) fn run(
     log::debug!("{sounding} pieces had sound, found are {pieces:?}");
     if sounding == 0 {
         return Err(silent());
+    }
+    if sounding < AGREED {
+        return Err(Error::Declined {
+            why: "the server sent sound for too short a time, and nothing can be compared. Let it play for 20 s, and \
+                  try again"
+                .to_owned(),
+        });
     }
     let found = judge(&programme::heard(&pieces, &heard));
     let verdict = found

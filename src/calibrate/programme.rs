@@ -74,7 +74,13 @@ pub fn pieces(stream: &Recording, heard: &Recording) -> Option<(Vec<Piece>, usiz
 /// What is looked for where so many pieces had any sound, in the words of a refusal.
 #[must_use]
 pub fn sought(sounding: usize) -> Sought {
-    Sought { what: "what the server sends", parts: "pieces", count: sounding, within_ms: LATEST_MS }
+    Sought {
+        what: "what the server sends",
+        parts: "pieces",
+        count: sounding,
+        outcome: "how late that listener is cannot be told",
+        within_ms: LATEST_MS,
+    }
 }
 
 /// The product of a spectrum with another's conjugate, of which only the phase is kept, within the band: loud tones

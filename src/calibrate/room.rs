@@ -8,8 +8,8 @@ use ringbuf::traits::Consumer;
 
 use super::chirp::{Chirp, SWEEP_MS};
 use super::find::{LATEST_MS, QUIET_MS, Recording};
-use super::overheard::Overheard;
 use super::player::{Played, Player};
+use super::recorder::Recorder;
 use crate::capture;
 use crate::clock::{CardClock, Clock};
 use crate::device::{InputDevice, OutputDevice, Stream};
@@ -43,36 +43,36 @@ pub(crate) struct Take {
 }
 
 /// A microphone that is open.
-pub(crate) struct OpenEar {
+pub(crate) struct OpenMicrophone {
     _stream: Stream,
     clock: Clock,
     captured: capture::Captured,
-    ear: Overheard,
+    recorder: Recorder,
 }
 
 /// Opens a microphone, and keeps what it hears from now on.
 ///
 /// # Errors
 /// As [`InputDevice::start`].
-pub(crate) fn open(microphone: &InputDevice, clock: Clock) -> Result<OpenEar> {
+pub(crate) fn open(microphone: &InputDevice, clock: Clock) -> Result<OpenMicrophone> {
     let format = microphone.format();
     let (mut capture, captured) = capture::ring(format, Arc::default());
     let stream = microphone.start(clock, period(format), move |samples, at_us| {
         capture.on_input(samples, at_us, clock.now_us());
     })?;
-    Ok(OpenEar { _stream: stream, clock, captured, ear: Overheard::new(format) })
+    Ok(OpenMicrophone { _stream: stream, clock, captured, recorder: Recorder::new(format) })
 }
 
-impl OpenEar {
+impl OpenMicrophone {
     /// Takes what came.
     pub(super) fn take(&mut self) {
-        self.ear.take(&mut self.captured);
+        self.recorder.take(&mut self.captured);
     }
 
     /// Ends it. What it has heard.
-    pub(super) fn close(mut self) -> Overheard {
+    pub(super) fn close(mut self) -> Recorder {
         self.take();
-        self.ear
+        self.recorder
     }
 }
 
@@ -80,7 +80,7 @@ fn period(format: crate::Format) -> u32 {
     u32::try_from(format.frames_in_ms(PERIOD_MS)).unwrap_or(480)
 }
 
-/// Plays the chirp on `output`, and keeps what `microphone`, which is open as `ear`, hears until `after_ms` later
+/// Plays the chirp on `output`, and keeps what `microphone`, which is open as `opened`, hears until `after_ms` later
 /// than what can be heard of it. Does `meanwhile` every few milliseconds. `None` if stopping is asked for.
 ///
 /// # Errors
@@ -88,12 +88,12 @@ fn period(format: crate::Format) -> u32 {
 pub(crate) fn chirp(
     output: &OutputDevice,
     microphone: &InputDevice,
-    mut ear: OpenEar,
+    mut opened: OpenMicrophone,
     after_ms: f64,
     shutdown: &Shutdown,
     mut meanwhile: impl FnMut(),
 ) -> Result<Option<Take>> {
-    let (format, clock) = (output.format(), ear.clock);
+    let (format, clock) = (output.format(), opened.clock);
     let chirp = Chirp::between(format.sample_rate, microphone.format().sample_rate);
     let (sound, starts) = chirp.played(format.sample_rate);
     let begins = format.frames_in_ms(BEFORE_MS) as u64;
@@ -109,7 +109,7 @@ pub(crate) fn chirp(
         if shutdown.sleep(LOOK) {
             return Ok(None);
         }
-        ear.take();
+        opened.take();
         meanwhile();
         told.pop_iter().for_each(|played| card.played(played));
         if let Some(why) = stream.lost(output.name()) {
@@ -124,13 +124,13 @@ pub(crate) fn chirp(
         }
     }
     drop(stream);
-    let ear = ear.close();
-    if ear.frames() == 0 {
+    let recorder = opened.close();
+    if recorder.frames() == 0 {
         return Err(failed(microphone.name(), "no sound comes from it".to_owned()));
     }
-    let clocks_ms = ear.sure_ms() + card.clock.uncertainty_us() / 1e3;
+    let clocks_ms = recorder.sure_ms() + card.clock.uncertainty_us() / 1e3;
     let due_us = card.due_us();
-    let Some(recording) = ear.recording() else {
+    let Some(recording) = recorder.recording() else {
         return Err(failed(microphone.name(), "it does not say when it captures".to_owned()));
     };
     log::debug!("{} frames heard, sweeps due at {due_us:.0?}", recording.samples.len());

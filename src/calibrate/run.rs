@@ -3,7 +3,7 @@
 use super::side::{Measuring, MicrophoneSide, microphone, refused};
 use super::verdict::{Sought, Verdict};
 use super::{listen, pair};
-use crate::clock::{Clock, EARLIEST_MS, FARTHEST_MS};
+use crate::clock::{Clock, FARTHEST_MS, SOONEST_MS};
 use crate::device::{self, System, choose};
 use crate::error::Result;
 use crate::recv::trim;
@@ -91,15 +91,15 @@ impl Found {
 /// Whether a room's delay leaves room for a trim.
 fn fits(playout_delay_ms: f64, trim_ms: i32) -> String {
     let heard_ms = f64::from(trim_ms) + playout_delay_ms;
-    let earliest_ms = f64::from(EARLIEST_MS);
-    if heard_ms >= earliest_ms {
+    let soonest_ms = f64::from(SOONEST_MS);
+    if heard_ms >= soonest_ms {
         return format!("The server's delay of {playout_delay_ms:.0} ms leaves room for that.");
     }
-    let needed_ms = earliest_ms - f64::from(trim_ms);
+    let needed_ms = soonest_ms - f64::from(trim_ms);
     format!(
         "The server's delay of {playout_delay_ms:.0} ms is too short for that: it stays {:.0} ms late. Whoever runs \
          the server can start it with --playout-delay-ms {needed_ms:.0}.",
-        earliest_ms - heard_ms
+        soonest_ms - heard_ms
     )
 }
 

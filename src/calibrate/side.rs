@@ -163,11 +163,11 @@ impl Measuring<'_> {
     }
 }
 
-/// A refusal as an error, which says that nothing was set.
+/// A refusal as an error, which says what comes of it.
 pub(super) fn refused(name: &str, refusal: Refusal, sought: Sought) -> Error {
     Error::Device {
         device: name.to_owned(),
-        why: format!("nothing was set: {}", refusal.why(sought)),
+        why: format!("{}: {}", sought.outcome, refusal.why(sought)),
         fix: refusal.help().to_owned(),
     }
 }

@@ -11,7 +11,7 @@ const ABOVE_ROOM_DB: f64 = 6.0;
 const ABOVE_BAND_DB: f64 = 8.0;
 
 /// So many sweeps must have come equally late, give or take this, in ms.
-const AGREED: usize = 5;
+pub(super) const AGREED: usize = 5;
 const AGREE_MS: f64 = 1.0;
 
 /// So many others that agree among themselves say that the delay has changed meanwhile, and not that they are wrong.
@@ -45,14 +45,21 @@ pub struct Sought {
     pub parts: &'static str,
     /// How many of those there were.
     pub count: usize,
+    /// What comes of it where nothing can be said: “nothing was set”.
+    pub outcome: &'static str,
     /// How long after it was due it was looked for, in ms.
     pub within_ms: f64,
 }
 
 impl Sought {
     /// What is played to be heard.
-    pub const CHIRP: Self =
-        Self { what: "the chirp", parts: "chirps", count: SWEEPS, within_ms: LATEST_MS };
+    pub const CHIRP: Self = Self {
+        what: "the chirp",
+        parts: "chirps",
+        count: SWEEPS,
+        outcome: "nothing was set",
+        within_ms: LATEST_MS,
+    };
 }
 
 /// Why nothing can be said.
@@ -74,7 +81,7 @@ impl Refusal {
     /// What happened, and why that says nothing.
     #[must_use]
     pub fn why(self, sought: Sought) -> String {
-        let Sought { what, parts, count, within_ms } = sought;
+        let Sought { what, parts, count, within_ms, .. } = sought;
         match self {
             Self::Deaf => "the microphone hears nothing at all, not even noise".to_owned(),
             Self::Unheard => format!(

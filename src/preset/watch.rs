@@ -59,7 +59,7 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preset::Silent;
+    use crate::preset::Unreporting;
     use crate::scratch::Scratch;
 
     #[test]
@@ -69,7 +69,7 @@ mod tests {
         std::fs::write(&path, "playout_delay_ms = 400\n").unwrap();
         let name = path.to_str().unwrap();
         let origin = Origin::File(path.clone());
-        let fixed = Fixed { sample_rate: 48_000, chunk_size: 1_024, silent: None };
+        let fixed = Fixed { sample_rate: 48_000, chunk_size: 1_024, unreporting: None };
         let mut watch = Watch::new(name, &origin, Overrides::default(), fixed).unwrap();
         std::fs::write(&path, "").unwrap();
         assert_eq!(watch.look(), None);
@@ -90,7 +90,7 @@ mod tests {
         };
         save("playout_delay_ms = 400\n");
         let origin = Origin::File(path.clone());
-        let fixed = Fixed { sample_rate: 48_000, chunk_size: 1_024, silent: None };
+        let fixed = Fixed { sample_rate: 48_000, chunk_size: 1_024, unreporting: None };
         let name = path.to_str().unwrap();
         let mut watch = Watch::new(name, &origin, Overrides::default(), fixed).unwrap();
         save("playout_delay_ms = 350\n");
@@ -109,8 +109,8 @@ mod tests {
             let scratch = Scratch::new();
             let path = scratch.path("mine.toml");
             std::fs::write(&path, "playout_delay_ms = 400\n").unwrap();
-            let silent = Silent::among(has_engine, has_snapclients);
-            let fixed = Fixed { sample_rate: 48_000, chunk_size: 1_024, silent };
+            let unreporting = Unreporting::among(has_engine, has_snapclients);
+            let fixed = Fixed { sample_rate: 48_000, chunk_size: 1_024, unreporting };
             let (name, origin) = (path.to_str().unwrap(), Origin::File(path.clone()));
             let mut watch = Watch::new(name, &origin, Overrides::default(), fixed).unwrap();
             std::fs::write(&path, "playout_delay_ms = \"auto\"\n").unwrap();

@@ -8,7 +8,7 @@ use super::{Measured, Report, Wanted, server};
 use crate::broadcaster::Broadcaster;
 use crate::calibrate::find::arrivals;
 use crate::calibrate::room;
-use crate::clock::{Clock, EARLIEST_MS};
+use crate::clock::{Clock, earliest_trim_ms};
 use crate::device::{InputDevice, OutputDevice};
 use crate::discovery::seek;
 use crate::error::{Error, Result};
@@ -92,11 +92,12 @@ pub(super) fn measure(
             ),
         });
     }
-    let trim_ms = f64::from(trim::remembered_for(output.id()))
-        .max((f64::from(EARLIEST_MS) - promised_ms).min(0.0));
+    let asked_ms = trim::remembered_for(output.id());
+    let trim_ms = f64::from(asked_ms.max(earliest_trim_ms(promised_ms as i32)));
     let after = |ms: f64| due.iter().map(|due_us| due_us + ms * 1e3).collect::<Vec<f64>>();
     let again = Measured {
         name: format!("“{}”", output.name()),
+        asked_ms,
         trim_ms,
         late_ms: arrivals(&take.recording, take.chirp, &after(promised_ms + trim_ms)),
     };

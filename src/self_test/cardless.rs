@@ -56,7 +56,7 @@ impl Pulled {
     ) -> Measured {
         let recording = self.stream.recording(clock);
         let late_ms = arrivals(&recording, chirp, due_us);
-        Measured { name: name.to_owned(), trim_ms: 0.0, late_ms }
+        Measured { name: name.to_owned(), asked_ms: 0, trim_ms: 0.0, late_ms }
     }
 }
 

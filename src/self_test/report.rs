@@ -21,7 +21,9 @@ const FEWEST: usize = 6;
 pub struct Measured {
     /// What it plays on.
     pub name: String,
-    /// How much later than was promised its output is to play, in ms: its remembered trim.
+    /// The trim that is remembered for its output, in ms.
+    pub asked_ms: i32,
+    /// How much later than was promised it is to play, in ms: as much of that as the playout delay leaves room for.
     pub trim_ms: f64,
     /// How long after it was promised each chirp was heard, in ms; `None` where it was not.
     pub late_ms: Vec<Option<f64>>,
@@ -40,9 +42,12 @@ impl Measured {
 
     /// What its output's own delay has done to what was promised, in words.
     fn trimmed(&self) -> String {
-        match self.trim_ms.round() as i32 {
-            0 => String::new(),
-            ms => format!(" with its --delay {ms}"),
+        match (self.trim_ms.round() as i32, self.asked_ms) {
+            (0, 0) => String::new(),
+            (ms, asked_ms) if ms == asked_ms => format!(" with its --delay {ms}"),
+            (ms, asked_ms) => {
+                format!(" with {ms} ms of its --delay {asked_ms}, for which there is no room")
+            }
         }
     }
 
@@ -156,6 +161,7 @@ mod tests {
     fn report(first: [f64; 8], second: [f64; 8]) -> Report {
         let measured = |name: &str, late: [f64; 8]| Measured {
             name: name.to_owned(),
+            asked_ms: 0,
             trim_ms: 0.0,
             late_ms: late.map(|ms| (ms < 900.0).then_some(ms)).to_vec(),
         };
@@ -184,6 +190,7 @@ mod tests {
     fn an_output_with_a_delay_of_its_own_is_heard_when_that_says() {
         let mut trimmed = report([0.4; 8], [-0.2; 8]);
         trimmed.listeners[0].trim_ms = -180.0;
+        trimmed.listeners[0].asked_ms = -180;
         assert_eq!(
             trimmed.lines()[0],
             "“Speakers”: heard after 120.4 ms of 120 promised with its --delay -180, +0 ppm, 8 of 8 chirps."

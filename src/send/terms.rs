@@ -7,7 +7,7 @@ use crate::codec::{Codec, Offers};
 use crate::discovery::announce::{Announcement, Service};
 use crate::discovery::record::Details;
 use crate::format::Format;
-use crate::preset::{Preset, Silent};
+use crate::preset::{Preset, Unreporting};
 use crate::settings::ServerSettings;
 use crate::upstreams::Upstreams;
 use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
@@ -17,8 +17,8 @@ use crate::wire::{AuralyncKey, Config, VERSION, Welcome};
 const PING_MS: u32 = 250;
 
 /// Who listens here and does not say what delay they can hold.
-pub(super) fn silent(settings: &ServerSettings) -> Option<Silent> {
-    Silent::among(settings.engine.is_some(), settings.snapcast.is_some())
+pub(super) fn unreporting(settings: &ServerSettings) -> Option<Unreporting> {
+    Unreporting::among(settings.engine.is_some(), settings.snapcast.is_some())
 }
 
 /// What every listener is told first.

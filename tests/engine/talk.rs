@@ -28,15 +28,17 @@ const SPOKEN: Duration = Duration::from_secs(5);
 /// What they say is looked at from so long after they began, in µs.
 const SETTLED_US: u64 = 2_500_000;
 
-/// How loud each tone is. Of one that is heard the middle tenth of a second counts: where a busy machine lets nobody
-/// speak for longer than [`EASE_US`], a piece is missing, and that says nothing of its level.
+/// How loud each tone is. Of one that is heard the middle tenth of a second counts, unless one is louder: where a busy
+/// machine lets nobody speak for longer than [`EASE_US`] a piece is missing, and that says nothing of its level.
 fn levels_db(samples: &[f32]) -> [f64; 3] {
     TONES_HZ.map(|hz| {
-        let whole_db = level_db(samples, hz);
-        if whole_db <= -40.0 {
-            return whole_db;
+        let tenths = samples.chunks_exact(RATE as usize / 10).map(|tenth| level_db(tenth, hz));
+        let loudest = tenths.clone().fold(f64::MIN, f64::max);
+        match median(tenths) {
+            ..=-40.0 => level_db(samples, hz),
+            _ if loudest > 1.0 => loudest,
+            middle => middle,
         }
-        median(samples.chunks_exact(RATE as usize / 10).map(|tenth| level_db(tenth, hz)))
     })
 }
 

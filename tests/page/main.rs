@@ -6,6 +6,7 @@
 mod air;
 mod at_the_door;
 mod browser;
+mod calibrate;
 mod channel;
 mod ear;
 mod opus;
@@ -26,6 +27,7 @@ mod support {
     #[allow(dead_code, reason = "what programs have heard is for tests/air")]
     pub(crate) mod heard;
     mod hearing;
+    pub(crate) mod hidden_delay;
     mod likeness;
     pub(crate) mod median;
     pub(crate) mod microphones;

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::compare::find;
-use crate::support::median::median;
-use crate::support::microphones::{MIC1, MOUTH, Microphone};
+use crate::support::hidden_delay::{hold_back, truth_ms};
+use crate::support::microphones::{MIC1, Microphone};
 use crate::support::program::{Ended, Guarded, Program};
 use crate::support::recorder::Recorder;
 use crate::support::room::{EAR1, PC, RATE, Room};
@@ -17,30 +16,11 @@ use crate::support::wav::write_wav;
 /// How far a trim may be from the truth, in ms.
 const RIGHT_MS: f64 = 2.0;
 
-/// How many sweeps a chirp has.
-const SWEEPS: usize = 8;
-
 /// How loud the chirp is, of full scale: half its square is the power of noise that is as loud.
 const CHIRP_LEVEL: f32 = 0.1;
 
 /// A microphone in front of the loudspeaker of [`EAR1`] itself.
 const AT_EAR: Microphone = Microphone { name: "at-ear", channel: "front-left" };
-
-/// Carries what `ear1` plays to the microphone, about so much later, until what this returns is unloaded: within the
-/// sound server, which a busy machine lets run before others, and by a delay that stays as it is.
-fn hold_back(room: &Room, delay_ms: u64) -> String {
-    room.pactl(&[
-        "load-module",
-        "module-loopback",
-        "source=ear1.monitor",
-        &format!("sink={}", MOUTH.name),
-        &format!("latency_msec={delay_ms}"),
-        "adjust_time=0",
-        "remix=no",
-        "source_dont_move=true",
-        "sink_dont_move=true",
-    ])
-}
 
 fn calibrate(room: &Room, flags: &[&str]) -> Program {
     let mut command = room.command(env!("CARGO_BIN_EXE_auralync-client"));
@@ -52,24 +32,6 @@ fn calibrate(room: &Room, flags: &[&str]) -> Program {
 fn remembered(room: &Room) -> BTreeMap<String, i32> {
     let text = std::fs::read_to_string(room.path(".config/auralync/delays.json"));
     serde_json::from_str(&text.unwrap_or_else(|_| "{}".to_owned())).unwrap()
-}
-
-/// How much later than `ear1` played it the last chirp came to the microphone, in ms: most of its sweeps.
-fn truth_ms(recorder: &Recorder, from: f64) -> f64 {
-    let (played, heard) = (recorder.played(EAR1, from).left, recorder.played(MOUTH, from).left);
-    // Farther than this the next sweep is as like a sweep.
-    let (sweep, farthest) = (RATE as usize / 10, RATE as usize * 3 / 10);
-    let mut late_ms = Vec::new();
-    let mut at = 0;
-    while let Some(next) = played[at..].iter().position(|sample| sample.abs() > 0.01) {
-        let first = at + next;
-        let Some(searched) = heard.get(first..first + sweep + farthest) else { break };
-        let late = find(&played[first..first + sweep], searched);
-        late_ms.push(late as f64 * 1e3 / f64::from(RATE));
-        at = (first + 2 * sweep).min(played.len());
-    }
-    assert!(late_ms.len() >= SWEEPS, "a chirp was played: {late_ms:?}");
-    median(late_ms[late_ms.len() - SWEEPS..].iter().copied())
 }
 
 /// Puts a delay in, measures it, and returns by how much the trim is off, in ms.

@@ -21,6 +21,7 @@ mod support {
     mod address;
     pub(crate) mod compare;
     mod hearing;
+    pub(crate) mod hidden_delay;
     mod likeness;
     mod line;
     pub(crate) mod median;

@@ -3,7 +3,7 @@
 use log::{info, warn};
 
 use super::{Output, Play};
-use crate::clock::EARLIEST_MS;
+use crate::clock::earliest_trim_ms;
 use crate::recv::dry::{Advice, Cause, Counted, STEP_MS};
 use crate::sound::ear::Hearing;
 
@@ -39,7 +39,7 @@ impl Play {
     pub(super) fn trim(&mut self) {
         let asked_ms = self.choice.wishes.trim_ms;
         let delay_ms = self.delay_ms() as i32;
-        let earliest = (EARLIEST_MS - delay_ms).min(0);
+        let earliest = earliest_trim_ms(delay_ms);
         self.trim_ms = asked_ms.max(earliest);
         if asked_ms < earliest {
             warn!(

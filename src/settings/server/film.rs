@@ -3,7 +3,7 @@
 use super::EngineSettings;
 use crate::error::{Error, Result};
 use crate::player::Players;
-use crate::preset::{Preset, Silent};
+use crate::preset::{Preset, Unreporting};
 use crate::settings::words::whole_number;
 
 /// The delay, and who follows it.
@@ -69,6 +69,6 @@ impl FilmArgs {
                 "Give --player to the server where the film plays, or leave it out",
             ));
         }
-        preset.check_auto(Silent::among(engine.is_some(), has_snapclients))
+        preset.check_auto(Unreporting::among(engine.is_some(), has_snapclients))
     }
 }

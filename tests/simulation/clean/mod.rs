@@ -158,14 +158,23 @@ fn fan_hum_and_hiss_become_much_softer_and_the_voice_stays() {
         let out = Client::new(clean, place(0.0, [0.0; 2])).hear(&nothing, &sum(&said, &sound));
         // From the sixth sentence on, in the pauses behind each.
         let (mut before, mut after, mut level) = (0.0, 0.0, 0.0);
+        // And of the noise, while somebody speaks.
+        let mut beside = Vec::new();
         for place in &places[5..] {
             let pause = place.end + RATE / 8..place.end + RATE * 7 / 16;
             before += power(&sound[pause.clone()]);
             after += power(&out[pause]);
             level += db(spoken(&out[place.clone()])) - db(spoken(&said[place.clone()]));
+            let noisy = sum(&said[place.clone()], &sound[place.clone()]);
+            let [was, is] = [&noisy, &out[place.clone()]]
+                .map(|heard| 1.0 - likeness(&said[place.clone()], heard).0.powi(2));
+            beside.push(db(was / is));
         }
         let (less, level) = (db(before / after), level / (places.len() - 5) as f64);
-        println!("{name}: {less:.1} dB softer, speech {level:+.2} dB");
+        let beside = beside.iter().sum::<f64>() / beside.len() as f64;
+        println!(
+            "{name}: {less:.1} dB softer, {beside:.1} dB beside a voice; speech {level:+.2} dB"
+        );
         assert!(less >= 12.0, "{name}: {less:.1} dB");
         assert!(level.abs() <= 1.0, "{name}: speech {level:+.2} dB");
     }

@@ -14,7 +14,7 @@ pub(super) const DELAY: usize = shape::DELAY;
 /// What the library's samples are for full scale: those of 16 bits.
 const FULL_SCALE: f32 = 32_768.0;
 
-/// Less than this in a band says nothing, as the library counts: a thousandth of a step of 16 bits.
+/// Less power than this in a band of [`Heard::powers`], as the library counts, says nothing: 115 dB below full scale.
 const NOTHING: f32 = 1e-3;
 
 /// Takes out what is no voice.
@@ -24,11 +24,7 @@ pub(super) struct Noise {
     before: [f32; CHUNK],
     input: [f32; CHUNK],
     output: [f32; CHUNK],
-    fourier: Fourier,
-    window: Vec<f32>,
-    /// What samples are weighed by, so that the newest of what the library gives back count.
-    weights: Vec<f32>,
-    spectrum: Spectrum,
+    heard: Heard,
     gains: [f32; BANDS],
     shape: Shape,
 }
@@ -42,10 +38,7 @@ impl Noise {
             before: [0.0; CHUNK],
             input: [0.0; CHUNK],
             output: [0.0; CHUNK],
-            fourier: Fourier::new(),
-            window: vec![0.0; 2 * CHUNK],
-            weights: (0..CHUNK).map(weight).collect(),
-            spectrum: Spectrum::default(),
+            heard: Heard::new(),
             gains: [1.0; BANDS],
             shape: Shape::new(),
         }
@@ -59,46 +52,48 @@ impl Noise {
             *to = from * FULL_SCALE;
         }
         self.state.process_frame(&mut self.output, &self.input);
-        let heard = powers(
-            &self.before,
-            &self.weights,
-            &mut self.window,
-            &mut self.fourier,
-            &mut self.spectrum,
-        );
-        let left = powers(
-            &self.output,
-            &self.weights,
-            &mut self.window,
-            &mut self.fourier,
-            &mut self.spectrum,
-        );
-        for (gain, (heard, left)) in self.gains.iter_mut().zip(heard.into_iter().zip(left)) {
-            *gain = ((left + NOTHING) / (heard + NOTHING)).min(1.0).sqrt();
+        let (before, after) = (self.heard.powers(&self.before), self.heard.powers(&self.output));
+        for (gain, (before, after)) in self.gains.iter_mut().zip(before.into_iter().zip(after)) {
+            *gain = ((after + NOTHING) / (before + NOTHING)).min(1.0).sqrt();
         }
         self.shape.apply(samples, &self.gains);
     }
 }
 
-fn powers(
-    samples: &[f32],
-    weights: &[f32],
-    window: &mut [f32],
-    fourier: &mut Fourier,
-    spectrum: &mut Spectrum,
-) -> [f32; BANDS] {
-    for (to, (sample, weight)) in window.iter_mut().zip(samples.iter().zip(weights)) {
-        *to = sample * weight;
-    }
-    window[CHUNK..].fill(0.0);
-    fourier.forward(window, spectrum);
-    in_bands(spectrum.powers())
+/// How loud the end of a chunk is: there the library's judgement of the newest chunk counts most.
+struct Heard {
+    fourier: Fourier,
+    spectrum: Spectrum,
+    window: Vec<f32>,
+    weights: Vec<f32>,
 }
 
-/// Rises for three quarters of a chunk and falls in the last one.
+impl Heard {
+    fn new() -> Self {
+        Self {
+            fourier: Fourier::new(),
+            spectrum: Spectrum::default(),
+            window: vec![0.0; 2 * CHUNK],
+            weights: (0..CHUNK).map(weight).collect(),
+        }
+    }
+
+    /// The power in each band.
+    fn powers(&mut self, samples: &[f32; CHUNK]) -> [f32; BANDS] {
+        for (to, (sample, weight)) in self.window.iter_mut().zip(samples.iter().zip(&self.weights))
+        {
+            *to = sample * weight;
+        }
+        self.window[CHUNK..].fill(0.0);
+        self.fourier.forward(&mut self.window, &mut self.spectrum);
+        in_bands(self.spectrum.powers())
+    }
+}
+
+/// Rises for three quarters of a chunk and falls in the last quarter.
 fn weight(at: usize) -> f32 {
     const TOP: usize = CHUNK * 3 / 4;
-    let turn =
+    let share =
         if at < TOP { at as f32 / TOP as f32 } else { (CHUNK - at) as f32 / (CHUNK - TOP) as f32 };
-    (std::f32::consts::FRAC_PI_2 * turn).sin().powi(2)
+    (std::f32::consts::FRAC_PI_2 * share).sin().powi(2)
 }

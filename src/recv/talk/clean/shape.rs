@@ -20,7 +20,7 @@ const TAPS: usize = 97;
 /// How long what goes through is delayed, in frames: 1 ms.
 pub(super) const DELAY: usize = TAPS / 2;
 
-/// Old gains fade into new ones in so many frames: a word's first sound is not to wait.
+/// Old gains fade into new ones in so many frames, 2.5 ms: a word's first sound does not wait, and nothing clicks.
 const FADE: usize = CHUNK / 4;
 
 /// Filters one sound by gains that change with each chunk.
@@ -52,8 +52,7 @@ impl Shape {
         shape
     }
 
-    /// Takes a chunk, in which each band has its gain from soon after its beginning. The samples come out [`DELAY`]
-    /// frames later.
+    /// Takes a chunk, in which each band gets its gain within [`FADE`]. The samples come out [`DELAY`] frames later.
     pub(super) fn apply(&mut self, samples: &mut [f32], gains: &[f32; BANDS]) {
         self.heard.copy_within(CHUNK.., 0);
         self.heard[TAPS - 1..].copy_from_slice(samples);

@@ -12,7 +12,7 @@ const LONGEST_S: usize = 40;
 const CHANNELS: usize = 2;
 
 /// Keeps what one microphone captures.
-pub(super) struct Overheard {
+pub(super) struct Recorder {
     format: Format,
     clock: CaptureClock,
     /// One recording for each channel that is kept.
@@ -21,7 +21,7 @@ pub(super) struct Overheard {
     lost: u64,
 }
 
-impl Overheard {
+impl Recorder {
     /// Of a microphone that delivers `format`.
     pub(super) fn new(format: Format) -> Self {
         let channels = usize::from(format.channels).clamp(1, CHANNELS);
@@ -108,23 +108,23 @@ mod tests {
     fn what_was_lost_is_silence_in_its_place_and_the_louder_channel_counts() {
         let format = Format { sample_rate: 48_000, channels: 2 };
         let (mut capture, mut captured) = capture::ring(format, Arc::default());
-        let mut ear = Overheard::new(format);
+        let mut recorder = Recorder::new(format);
         let mut came_us = 1_000_000_000;
-        let mut hear = |frames: usize, ear: Option<&mut Overheard>| {
+        let mut hear = |frames: usize, recorder: Option<&mut Recorder>| {
             came_us += format.micros(frames as u64) as u64;
             capture.on_input(&[0.1, f32::NAN].repeat(frames), came_us - 20_000, came_us);
-            if let Some(ear) = ear {
-                ear.take(&mut captured);
+            if let Some(recorder) = recorder {
+                recorder.take(&mut captured);
             }
         };
         for _ in 0..100 {
-            hear(480, Some(&mut ear));
+            hear(480, Some(&mut recorder));
         }
         // The ring holds half a second.
         hear(48_000, None);
-        hear(480, Some(&mut ear));
-        hear(480, Some(&mut ear));
-        let recording = ear.recording().unwrap();
+        hear(480, Some(&mut recorder));
+        hear(480, Some(&mut recorder));
+        let recording = recorder.recording().unwrap();
         assert_eq!(recording.samples.len(), 100 * 480 + 48_000 + 2 * 480);
         assert_eq!((recording.samples[0], recording.samples[90_000]), (0.1, 0.0));
         assert!((recording.first_us - 1e9 + 10_000.0).abs() < 20_000.0, "{}", recording.first_us);
