@@ -12,11 +12,10 @@ use delay::DelayFinder;
 use filter::{CHANNELS, Filter};
 use residual::Residual;
 
-use super::shape;
 use super::spectrum::CHUNK;
 
 /// How much later a chunk comes out than it went in, in frames at 48,000 Hz.
-pub(super) const DELAY: usize = shape::DELAY;
+pub(super) const DELAY: usize = residual::DELAY;
 
 /// An echo is looked for from so much before the time at which the output says that its sound is
 /// heard, in frames: outputs and microphones are wrong about themselves by a few ms.

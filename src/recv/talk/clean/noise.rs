@@ -5,11 +5,15 @@
 
 use nnnoiseless::DenoiseState;
 
-use super::shape::{self, BANDS, Shape, in_bands};
+use super::shape::{BANDS, Shape, in_bands};
 use super::spectrum::{CHUNK, Fourier, Spectrum};
 
 /// How much later a chunk comes out than it went in, in frames at 48,000 Hz.
-pub(super) const DELAY: usize = shape::DELAY;
+pub(super) const DELAY: usize = Shape::<TAPS>::DELAY;
+
+/// Taps of the filter that takes noise out. With half as many a hum of 50 Hz and its overtones would go with a voice or
+/// stay with it.
+const TAPS: usize = 193;
 
 /// What the library's samples are for full scale: those of 16 bits.
 const FULL_SCALE: f32 = 32_768.0;
@@ -26,7 +30,7 @@ pub(super) struct Noise {
     output: [f32; CHUNK],
     heard: Heard,
     gains: [f32; BANDS],
-    shape: Shape,
+    shape: Shape<TAPS>,
 }
 
 impl Noise {

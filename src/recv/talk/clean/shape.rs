@@ -1,5 +1,5 @@
 //! Makes bands of a sound softer, each by a gain of its own, with filters so short that they delay it by
-//! 1 ms and not by a block.
+//! 1 or 2 ms and not by a block.
 
 use std::f64::consts::{PI, TAU};
 
@@ -14,17 +14,12 @@ const BORDERS: [usize; 25] = [
 /// How many bands there are.
 pub(super) const BANDS: usize = BORDERS.len() - 1;
 
-/// Taps of the filter that gains are made to.
-const TAPS: usize = 97;
-
-/// How long what goes through is delayed, in frames: 1 ms.
-pub(super) const DELAY: usize = TAPS / 2;
-
 /// Old gains fade into new ones in so many frames, 2.5 ms: a word's first sound does not wait, and nothing clicks.
 const FADE: usize = CHUNK / 4;
 
-/// Filters one sound by gains that change with each chunk.
-pub(super) struct Shape {
+/// Filters one sound by gains that change with each chunk, with an odd number of taps: with more of them it tells apart
+/// bands that are nearer to each other, and takes longer.
+pub(super) struct Shape<const TAPS: usize> {
     /// The filter of each band: what they are together is the sum of each times its gain.
     bands: Vec<[f32; TAPS]>,
     /// What the taps are made of.
@@ -36,7 +31,10 @@ pub(super) struct Shape {
     fading: [f32; FADE],
 }
 
-impl Shape {
+impl<const TAPS: usize> Shape<TAPS> {
+    /// How long what goes through is delayed, in frames.
+    pub(super) const DELAY: usize = TAPS / 2;
+
     /// Lets everything through.
     #[must_use]
     pub(super) fn new() -> Self {
@@ -52,7 +50,8 @@ impl Shape {
         shape
     }
 
-    /// Takes a chunk, in which each band gets its gain within [`FADE`]. The samples come out [`DELAY`] frames later.
+    /// Takes a chunk, in which each band gets its gain within [`FADE`]. The samples come out [`DELAY`](Self::DELAY) frames
+    /// later.
     pub(super) fn apply(&mut self, samples: &mut [f32], gains: &[f32; BANDS]) {
         self.heard.copy_within(CHUNK.., 0);
         self.heard[TAPS - 1..].copy_from_slice(samples);
@@ -77,13 +76,13 @@ impl Shape {
 }
 
 /// As many samples as there is room for, from what was heard and `TAPS - 1` samples before each.
-fn filter(heard: &[f32], taps: &[f32; TAPS], out: &mut [f32]) {
-    let middle = taps[DELAY];
-    for (out, sample) in out.iter_mut().zip(&heard[DELAY..]) {
+fn filter<const TAPS: usize>(heard: &[f32], taps: &[f32; TAPS], out: &mut [f32]) {
+    let middle = taps[TAPS / 2];
+    for (out, sample) in out.iter_mut().zip(&heard[TAPS / 2..]) {
         *out = middle * sample;
     }
     // Taps are alike on both sides of the middle.
-    for (before, tap) in taps[..DELAY].iter().enumerate() {
+    for (before, tap) in taps[..TAPS / 2].iter().enumerate() {
         let pairs = heard[before..].iter().zip(&heard[TAPS - 1 - before..]);
         for (sum, (one, other)) in out.iter_mut().zip(pairs) {
             *sum += tap * (one + other);
@@ -92,11 +91,12 @@ fn filter(heard: &[f32], taps: &[f32; TAPS], out: &mut [f32]) {
 }
 
 /// The filter that lets one band through: of each bin, a part as large as the band's share of it.
-fn taps_of(band: usize) -> [f32; TAPS] {
+fn taps_of<const TAPS: usize>(band: usize) -> [f32; TAPS] {
+    let delay = (TAPS / 2) as f64;
     let shares: Vec<(usize, f64)> =
         (0..BINS).map(|bin| (bin, share(band, bin))).filter(|(_, share)| *share > 0.0).collect();
     std::array::from_fn(|tap| {
-        let away = tap as f64 - DELAY as f64;
+        let away = tap as f64 - delay;
         let waves = shares.iter().map(|(bin, share)| {
             // What is neither 0 Hz nor half the rate stands for two bins.
             let count = if [0, BINS - 1].contains(bin) { 1.0 } else { 2.0 };
@@ -104,7 +104,7 @@ fn taps_of(band: usize) -> [f32; TAPS] {
             count * share * turn.cos()
         });
         // A Hann window keeps what is cut off from being heard.
-        let taper = 0.5 + 0.5 * (PI * away / (DELAY + 1) as f64).cos();
+        let taper = 0.5 + 0.5 * (PI * away / (delay + 1.0)).cos();
         (taper * waves.sum::<f64>() / (2 * CHUNK) as f64) as f32
     })
 }
@@ -139,7 +139,7 @@ mod tests {
 
     /// Half a second of a tone, and how loud it comes out after its first chunks.
     fn gain_of(hz: f64, gains: &[f32; BANDS]) -> f64 {
-        let mut shape = Shape::new();
+        let mut shape = Shape::<97>::new();
         let mut power = [0.0; 2];
         for chunk in 0..50 {
             let at = |n: usize| TAU * hz * (chunk * CHUNK + n) as f64 / 48_000.0;
@@ -156,11 +156,11 @@ mod tests {
 
     #[test]
     fn what_no_band_changes_comes_out_as_it_was_a_millisecond_later() {
-        let mut shape = Shape::new();
+        let mut shape = Shape::<97>::new();
         let sound: Vec<f32> = (0..4 * CHUNK).map(|n| (n as f32 * 0.37).sin()).collect();
         let mut out = sound.clone();
         out.chunks_exact_mut(CHUNK).for_each(|chunk| shape.apply(chunk, &[1.0; BANDS]));
-        for (out, was) in out[DELAY..].iter().zip(&sound) {
+        for (out, was) in out[48..].iter().zip(&sound) {
             assert!((out - was).abs() < 1e-5, "{out} for {was}");
         }
     }

@@ -33,6 +33,10 @@ const SOFTEST: f32 = 0.05;
 /// echo's own scatter does not make them flutter.
 const OPENS: f32 = 0.8;
 
+/// Taps of the filter that makes an echo softer, and how long it delays, in frames: 1 ms.
+const TAPS: usize = 97;
+pub(crate) const DELAY: usize = Shape::<TAPS>::DELAY;
+
 /// A measure of caution.
 struct Wary {
     with_voice: f32,
@@ -52,7 +56,7 @@ pub(crate) struct Residual {
     gains: [f32; BANDS],
     /// Chunks for which a voice is reckoned with.
     voice: u32,
-    shape: Shape,
+    shape: Shape<TAPS>,
 }
 
 impl Residual {
@@ -79,7 +83,7 @@ impl Residual {
     }
 
     /// Takes a chunk from which `seen` has just taken what it could; `None` where nothing was played.
-    /// The samples come out [`shape::DELAY`](crate::recv::talk::clean::shape::DELAY) frames later.
+    /// The samples come out [`DELAY`] frames later.
     pub(crate) fn soften(&mut self, samples: &mut [f32], seen: Option<&Filter>) {
         match seen {
             Some(filter) => self.look(filter),
