@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::support::compare::find;
 use crate::support::hidden_delay::{hold_back, truth_ms};
-use crate::support::microphones::{MIC1, Microphone};
+use crate::support::microphones::{MIC1, MOUTH, Microphone};
 use crate::support::program::{Ended, Guarded, Program};
 use crate::support::recorder::Recorder;
 use crate::support::room::{EAR1, PC, RATE, Room};
