@@ -34,7 +34,8 @@ const AGAIN_US: u64 = 5_000_000;
 const NONSENSE_US: u64 = 60_000_000;
 
 /// What is said of a player that could not be given back what it had before a server was killed.
-const NOT_YET: &str = ". It has not got back what it had before a server was killed: the next start of a server tries that again";
+const NOT_YET: &str = ". It has not got back what it had before a server was killed: the next start of a server tries \
+                       that again";
 
 /// Most players at a time: more than play films on one PC.
 const MOST_PLAYERS: usize = 4;

@@ -241,7 +241,7 @@ fn listens(line: &str, at: SocketAddr) -> Option<u32> {
     let mut words = line.split_whitespace();
     let (address, port) = words.nth(1)?.rsplit_once(':')?;
     let address = listed(address)?;
-    // One that listens at all addresses does so at this one; what is IPv6 may hear IPv4 too, and not the other way round.
+    // One that listens at all addresses does so at this one; what is IPv6 may hear IPv4 too, never the reverse.
     let is_there = match address.is_unspecified() {
         true => address.is_ipv6() || at.is_ipv4(),
         false => address.to_canonical() == at.ip(),
