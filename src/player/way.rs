@@ -319,7 +319,7 @@ mod pipe {
                 let wish = self.wishes.try_send(std::mem::take(&mut said));
                 wish.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
                 match self.heard.recv_timeout(left) {
-                    Ok(heard) => (&*heard?).read(bytes),
+                    Ok(heard) => heard?.as_slice().read(bytes),
                     Err(RecvTimeoutError::Timeout) => Err(io::ErrorKind::TimedOut.into()),
                     Err(RecvTimeoutError::Disconnected) => Ok(0),
                 }
