@@ -1,5 +1,6 @@
-//! The user's own folder, and how files in it are written anew.
+//! The user's own folder, how files in it are written anew, and files that are only locked.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -37,9 +38,41 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
         .inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
+/// Opens a file that is there to be locked, and makes it and its folder where they are not there. What it holds stays.
+///
+/// # Errors
+/// What the system says, and [`io::ErrorKind::InvalidInput`] where something else than a file is there.
+pub(crate) fn lock_file(path: &Path) -> io::Result<File> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    // A pipe or a device would make the program wait for ever.
+    if fs::metadata(path).is_ok_and(|what| !what.is_file()) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // Windows locks nothing that was opened only to have something put behind its end.
+    File::options().write(true).create(true).truncate(false).open(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn a_file_to_be_locked_is_one_programs_at_a_time_and_keeps_what_it_holds() {
+        let scratch = Scratch::new();
+        let path = scratch.path("a/b/lock");
+        let first = lock_file(&path).unwrap();
+        first.try_lock().unwrap();
+        let second = lock_file(&path).unwrap();
+        assert!(matches!(second.try_lock(), Err(fs::TryLockError::WouldBlock)));
+        drop(first);
+        second.try_lock().unwrap();
+        drop(second);
+        fs::write(&path, "words").unwrap();
+        drop(lock_file(&path).unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "words");
+        lock_file(&scratch.path("a/b")).unwrap_err();
+    }
 
     #[test]
     fn a_tilde_in_front_is_the_users_own_folder_and_elsewhere_a_letter() {

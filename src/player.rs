@@ -172,18 +172,32 @@ pub(crate) enum Trouble {
     /// Another server on this PC sees to it.
     Taken,
     /// Nobody can say whose it is: the system's table of sockets is too long.
+    #[cfg_attr(
+        not(any(target_os = "linux", test)),
+        allow(dead_code, reason = "only Linux has such a table")
+    )]
     Unknown,
     /// This server's own page is there.
     OwnPage,
 }
 
 impl Trouble {
-    /// What is wrong with a player, and what to do, in a sentence.
+    /// When a player is tried again that is looked for, in a sentence behind that one.
+    pub(crate) fn again(self) -> &'static str {
+        match self {
+            Self::NotThere => ". It is looked for every other second",
+            Self::Silent | Self::Unknown => ". It is tried again every few seconds",
+            Self::Nonsense | Self::Refuses => ". It is left alone for a minute",
+            _ => "",
+        }
+    }
+
+    /// What is wrong with a player, and what to do, in a sentence that has no point at its end.
     pub(crate) fn sentence(self, place: &Place) -> String {
         let what = match (self, place) {
             (Self::NotThere, Place::Mpv(path)) => format!(
                 "nobody listens there. Start mpv with --input-ipc-server={}, or put that line into mpv.conf without \
-                 its --. It is looked for every other second",
+                 its --",
                 path.display()
             ),
             (Self::NotThere, Place::Vlc(at)) if at.port() == VLC_PORT => format!(
@@ -191,30 +205,25 @@ impl Trouble {
                  settings, and the server with --player vlc:127.0.0.1:{VLC_ADVISED}"
             ),
             (Self::NotThere, Place::Vlc(at)) => format!(
-                "nobody listens there. Start VLC with --extraintf http --http-port {} and a password in its settings. \
-                 It is looked for every other second",
+                "nobody listens there. Start VLC with --extraintf http --http-port {} and a password in its settings",
                 at.port()
             ),
-            (Self::OwnPage, Place::Mpv(_)) => "this server's page is there".to_owned(),
-            (Self::OwnPage, Place::Vlc(at)) => format!(
-                "{} is this server's page: start VLC with --http-port {VLC_ADVISED}, and the server with --player \
-                 vlc:127.0.0.1:{VLC_ADVISED} where it does not find that by itself",
-                at.port()
+            (Self::OwnPage, _) => format!(
+                "this server's own page is there: start VLC with --http-port {VLC_ADVISED}, and the server with \
+                 --player vlc:127.0.0.1:{VLC_ADVISED} where it does not find that by itself"
             ),
             (Self::OtherUser, _) => {
                 "whoever listens there is another user of this PC, and is told nothing. Run the \
                  player as the same user as the server"
                     .to_owned()
             }
-            (Self::Gone, _) => "it has gone".to_owned(),
-            (Self::Silent, _) => {
-                "it does not answer. It is tried again every few seconds".to_owned()
-            }
-            (Self::Nonsense, _) => {
-                "what listens there answers nothing that such a player says, and is left alone for \
-                 a minute. Is it another program's place?"
-                    .to_owned()
-            }
+            (Self::Gone, _) => "it has gone. Start it again".to_owned(),
+            (Self::Silent, _) => "it does not answer. End it where it hangs".to_owned(),
+            (Self::Nonsense, place) => format!(
+                "what listens there answers nothing that such a player says. Where that is another program's place, \
+                 give {} one of its own",
+                place.player()
+            ),
             (Self::NoPassword, _) => {
                 "VLC wants a password, and none is known. Set one in VLC (Tools, Preferences, \
                  All, Main interfaces, Lua), or give it in the environment as AURALYNC_VLC_PASSWORD"
@@ -226,14 +235,16 @@ impl Trouble {
                     .to_owned()
             }
             (Self::Refuses, _) => {
-                "it refuses to have its sound and its picture moved, and is left alone for a \
-                 minute. Is it older than mpv 0.33 or VLC 3.0?"
+                "it refuses to have its sound and its picture moved. Take mpv 0.33 or VLC 3.0, or newer ones"
                     .to_owned()
             }
-            (Self::Taken, _) => "another server on this PC sees to its picture".to_owned(),
+            (Self::Taken, _) => {
+                "another server on this PC sees to its picture: stop that one, or start this one without --player"
+                    .to_owned()
+            }
             (Self::Unknown, _) => {
                 "so many programs on this PC have connections that nobody can say whose it is, and it is told nothing. \
-                 End some of them. It is tried again every few seconds"
+                 End some of them"
                     .to_owned()
             }
         };
@@ -280,7 +291,9 @@ mod tests {
         let place = Place::Vlc(SocketAddr::from((Ipv4Addr::LOCALHOST, VLC_PORT)));
         let said = Trouble::OwnPage.sentence(&place);
         assert!(
-            said.contains("8080 is this server's page: start VLC with --http-port 9090"),
+            said.contains(
+                "8080): this server's own page is there: start VLC with --http-port 9090"
+            ),
             "{said}"
         );
         assert!(Trouble::NotThere.sentence(&place).contains("--http-port 9090"));

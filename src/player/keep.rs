@@ -1,6 +1,7 @@
 //! The thread that keeps players' pictures as late as listeners hear.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -31,6 +32,10 @@ const AGAIN_US: u64 = 5_000_000;
 
 /// One that talks nonsense is tried again after so long, in µs.
 const NONSENSE_US: u64 = 60_000_000;
+
+/// What is said of a player that could not be given back what it had before a server was killed.
+const NOT_YET: &str = ". It has not got back what it had before a server was killed: the next start of a server tries \
+                       that again";
 
 /// Most players at a time: more than play films on one PC.
 const MOST_PLAYERS: usize = 4;
@@ -66,8 +71,8 @@ impl Keeping {
 }
 
 /// Starts to keep the pictures of these players as late as `delay_ms` says, whose changes hold `notice_us` after they are
-/// made, and to show them there. At `own_ports` of this PC this server listens itself. Where a server was killed, its
-/// players get back what they had first. `None` where there is nothing to do.
+/// made, and to show them there. At `own_pages` this server listens itself. Where a server was killed, its players get
+/// back what they had first. `None` where there is nothing to do.
 ///
 /// # Errors
 /// [`Error::Internal`](crate::Error::Internal) if the system gives no thread.
@@ -76,7 +81,7 @@ pub(crate) fn start(
     delay_ms: Arc<AtomicU32>,
     notice_us: u64,
     clock: Clock,
-    own_ports: Vec<u16>,
+    own_pages: Vec<SocketAddr>,
     (shown, stop): (Option<Shown>, &Shutdown),
 ) -> Result<Option<Keeping>> {
     let kept = Kept::of_this_user();
@@ -86,7 +91,7 @@ pub(crate) fn start(
     let delay = Delay { now_ms: delay_ms.load(Ordering::Relaxed), coming: None, notice_us };
     let keep = Keep {
         players: players.clone(),
-        own_ports,
+        own_pages,
         kept,
         sessions: Vec::new(),
         troubles: BTreeMap::new(),
@@ -131,7 +136,7 @@ impl Delay {
 struct Keep {
     players: Players,
     /// Where this server itself listens: no player does, and no password belongs there.
-    own_ports: Vec<u16>,
+    own_pages: Vec<SocketAddr>,
     kept: Kept,
     sessions: Vec<Session>,
     /// What was wrong with each last, and when it is tried again, in µs.
@@ -161,6 +166,7 @@ impl Keep {
             }
         }
         self.forget_the_gone();
+        self.kept.let_go(|_| false);
     }
 
     /// Gives players back what they had before a server was killed.
@@ -168,6 +174,10 @@ impl Keep {
         let password = find::password();
         for record in self.kept.all() {
             let place = Place::from(&record.place);
+            // A server that runs keeps its own.
+            if !self.kept.claim(&place) {
+                continue;
+            }
             let restored = self
                 .open(&place, password.as_ref())
                 .and_then(|mut session| session.restore(&self.kept));
@@ -175,12 +185,10 @@ impl Keep {
                 Ok(true) => info!(
                     "film mode: {place}: the picture is as it was before a server that could not put it back"
                 ),
-                Ok(false) | Err(Trouble::Taken) => {}
-                // Where the page is, VLC is no more.
-                Err(Trouble::NotThere | Trouble::Gone | Trouble::OwnPage) => {
-                    self.kept.forget(&place);
-                }
-                Err(trouble) => self.complain(&place, trouble, 0),
+                // Where the page is, nobody is asked: it stays for a start whose page is elsewhere.
+                Ok(false) | Err(Trouble::Taken | Trouble::OwnPage) => {}
+                Err(Trouble::NotThere | Trouble::Gone) => self.kept.forget(&place),
+                Err(trouble) => self.complain(&place, trouble, (0, NOT_YET)),
             }
         }
         self.forget_the_gone();
@@ -192,7 +200,7 @@ impl Keep {
         place: &Place,
         password: Option<&Zeroizing<String>>,
     ) -> std::result::Result<Session, Trouble> {
-        if is_own_page(place, &self.own_ports) {
+        if is_own_page(place, &self.own_pages) {
             return Err(Trouble::OwnPage);
         }
         Session::open(place, password, &self.kept)
@@ -226,7 +234,7 @@ impl Keep {
                     self.sessions.push(session);
                 }
                 Err(Trouble::NotThere | Trouble::Gone) => self.lose(&session),
-                Err(trouble) => self.complain(&session.place, trouble, now_us),
+                Err(trouble) => self.complain(&session.place, trouble, (now_us, trouble.again())),
             }
         }
         if was_asked {
@@ -264,8 +272,8 @@ impl Keep {
         self.show();
     }
 
-    /// Says what is wrong with a player, where that was not said, and leaves it alone for a while.
-    fn complain(&mut self, place: &Place, trouble: Trouble, now_us: u64) {
+    /// Says what is wrong with a player, where that was not said, and what comes then, and leaves it alone for a while.
+    fn complain(&mut self, place: &Place, trouble: Trouble, (now_us, then): (u64, &str)) {
         let wait_us = match trouble {
             Trouble::Nonsense | Trouble::Refuses => NONSENSE_US,
             Trouble::NotThere | Trouble::Gone => 0,
@@ -273,7 +281,7 @@ impl Keep {
         };
         let known = self.troubles.insert(place.clone(), (trouble, now_us.saturating_add(wait_us)));
         if known.is_none_or(|(known, _)| known != trouble) {
-            warn!("{}", trouble.sentence(place));
+            warn!("{}{then}", trouble.sentence(place));
         }
         self.show();
     }
@@ -320,7 +328,7 @@ impl Keep {
                 Err(Trouble::NotThere | Trouble::Gone) if !self.is_named() => {}
                 // Where nobody can be asked what runs, VLC may not.
                 Err(Trouble::OwnPage) if !self.is_named() && !find::CAN_ASK => {}
-                Err(trouble) => self.complain(place, trouble, now_us),
+                Err(trouble) => self.complain(place, trouble, (now_us, trouble.again())),
             }
         }
     }
@@ -331,9 +339,13 @@ impl Keep {
     }
 }
 
-/// Whether this server itself listens there.
-fn is_own_page(place: &Place, own_ports: &[u16]) -> bool {
-    matches!(place, Place::Vlc(at) if own_ports.contains(&at.port()))
+/// Whether this server itself listens there: at another address of this PC the same port is another program's.
+fn is_own_page(place: &Place, own_pages: &[SocketAddr]) -> bool {
+    let Place::Vlc(at) = place else { return false };
+    own_pages.iter().any(|own| {
+        own.port() == at.port()
+            && (own.ip().is_unspecified() || own.ip().to_canonical() == at.ip().to_canonical())
+    })
 }
 
 fn deaf(player: &str) -> String {
@@ -356,17 +368,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_vlc_at_the_port_of_this_servers_page_is_none_and_is_not_called() {
-        let place = |at: &str| Place::Vlc(at.parse().unwrap());
-        for (place, is_own) in [
-            (place("127.0.0.1:8080"), true),
-            (place("[::1]:8443"), true),
-            (place("127.0.0.1:9090"), false),
-            (Place::Mpv("8080".into()), false),
+    fn a_vlc_where_this_servers_page_is_is_none_and_is_not_called() {
+        let here = Place::Vlc("127.0.0.1:8080".parse().unwrap());
+        let six = Place::Vlc("[::1]:8080".parse().unwrap());
+        for (page, is_here, is_six) in [
+            ("0.0.0.0:8080", true, true),
+            ("[::]:8080", true, true),
+            ("127.0.0.1:8080", true, false),
+            ("[::ffff:127.0.0.1]:8080", true, false),
+            ("[::1]:8080", false, true),
+            ("192.168.1.5:8080", false, false),
+            ("127.0.0.1:9090", false, false),
         ] {
-            assert_eq!(is_own_page(&place, &[8080, 8443]), is_own, "{place}");
-            assert!(!is_own_page(&place, &[]), "no page");
+            let pages = ["10.0.0.1:1".parse().unwrap(), page.parse().unwrap()];
+            assert_eq!(
+                (is_own_page(&here, &pages), is_own_page(&six, &pages)),
+                (is_here, is_six),
+                "{page}"
+            );
+            assert!(!is_own_page(&Place::Mpv("8080".into()), &pages));
         }
+        assert!(!is_own_page(&here, &[]), "no page");
     }
 
     #[test]

@@ -3,11 +3,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use log::debug;
 use serde::{Deserialize, Serialize};
 
 use super::Place;
@@ -23,6 +24,9 @@ const LOCK: &str = "lock";
 
 /// Such a file has some hundred bytes; what is longer is something else.
 const LONGEST: u64 = 4 * 1024;
+
+/// So often a file that is to be locked is opened anew, where others give theirs back at that moment.
+const TRIES: usize = 8;
 
 /// Most files that are looked at: a PC has a handful of players.
 const MOST_FILES: usize = 64;
@@ -89,8 +93,7 @@ impl Record {
 #[derive(Debug)]
 pub(super) struct Kept {
     folder: Option<PathBuf>,
-    /// A locked file beside each record: the system lets go of it however the server ends. The file itself stays: were
-    /// it removed while another opens it, both would have a lock.
+    /// A locked file beside each record: the system lets go of it however the server ends.
     claims: RefCell<BTreeMap<Place, File>>,
 }
 
@@ -105,29 +108,44 @@ impl Kept {
     }
 
     /// Makes that player this server's, until it is let go or the server ends; whether no other server has it. Where
-    /// the system knows no locks, nobody has.
+    /// nothing can be locked, as on some network drives, nobody has.
     pub(super) fn claim(&self, place: &Place) -> bool {
         let mut claims = self.claims.borrow_mut();
         if claims.contains_key(place) {
             return true;
         }
-        let Some(path) = self.file(place).map(|file| file.with_extension(LOCK)) else {
-            return true;
-        };
-        let Ok(file) = lock_file(&path) else { return true };
-        match file.try_lock() {
-            Ok(()) => {
+        let Some(path) = self.lock(place) else { return true };
+        match locked(&path) {
+            Ok(file) => {
                 claims.insert(place.clone(), file);
                 true
             }
             Err(TryLockError::WouldBlock) => false,
-            Err(TryLockError::Error(_)) => true,
+            Err(TryLockError::Error(e)) => {
+                debug!("film mode: {place}: whether another server has it cannot be known: {e}");
+                true
+            }
         }
     }
 
     /// Lets go of the players for which nothing is to be done any more.
     pub(super) fn let_go(&self, is_needed: impl Fn(&Place) -> bool) {
-        self.claims.borrow_mut().retain(|place, _| is_needed(place));
+        self.claims.borrow_mut().retain(|place, file| {
+            let stays = is_needed(place);
+            // While it is locked: whoever has opened it sees then that it is no more. Elsewhere that cannot be seen.
+            if !stays
+                && cfg!(unix)
+                && let Some(path) = self.lock(place)
+                && is_there(file, &path)
+            {
+                let _ = fs::remove_file(path);
+            }
+            stays
+        });
+    }
+
+    fn lock(&self, place: &Place) -> Option<PathBuf> {
+        self.file(place).map(|file| file.with_extension(LOCK))
     }
 
     fn file(&self, place: &Place) -> Option<PathBuf> {
@@ -167,16 +185,32 @@ impl Kept {
     }
 }
 
-/// Opens a file to be locked, and makes it and its folder where they are not there.
-fn lock_file(path: &Path) -> std::io::Result<File> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+/// The file there, locked: the very one that others find there, too.
+fn locked(path: &Path) -> Result<File, TryLockError> {
+    for _ in 0..TRIES {
+        let file = home::lock_file(path).map_err(TryLockError::Error)?;
+        file.try_lock()?;
+        if is_there(&file, path) {
+            return Ok(file);
+        }
     }
-    // A pipe or a device would make the program wait for ever.
-    if fs::symlink_metadata(path).is_ok_and(|what| !what.is_file()) {
-        return Err(std::io::ErrorKind::InvalidInput.into());
-    }
-    OpenOptions::new().create(true).append(true).open(path)
+    // Others come and go all the time: one of them has it.
+    Err(TryLockError::WouldBlock)
+}
+
+/// Whether that path still leads to that file: whoever had it locked may have removed it since it was opened.
+#[cfg(unix)]
+fn is_there(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let (Ok(own), Ok(there)) = (file.metadata(), fs::metadata(path)) else { return false };
+    (own.dev(), own.ino()) == (there.dev(), there.ino())
+}
+
+/// Nobody removes it.
+#[cfg(not(unix))]
+fn is_there(_file: &File, _path: &Path) -> bool {
+    true
 }
 
 fn is_record(path: &Path) -> bool {
@@ -276,6 +310,34 @@ mod tests {
         assert!(one.claim(&place));
         assert_eq!(one.all(), [record(&place)], "locks are no records");
         assert!(Kept::among(None).claim(&place));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_lock_is_given_back_and_of_many_who_come_and_go_one_has_it_at_a_time() {
+        use std::sync::atomic::AtomicUsize;
+        use std::sync::atomic::Ordering::SeqCst;
+
+        let scratch = Scratch::new();
+        let place = Place::Mpv("/tmp/a".into());
+        let (have, had) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let kept = Kept::among(Some(scratch.path("film")));
+                    for _ in 0..500 {
+                        if kept.claim(&place) {
+                            assert_eq!(have.fetch_add(1, SeqCst), 0, "somebody else has it");
+                            had.fetch_add(1, SeqCst);
+                            have.fetch_sub(1, SeqCst);
+                            kept.let_go(|_| false);
+                        }
+                    }
+                });
+            }
+        });
+        assert!(had.into_inner() > 0, "somebody had it");
+        assert_eq!(fs::read_dir(scratch.path("film")).unwrap().count(), 0);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::film::{Film, News, Reading, State, is_close};
 use super::kept::{Kept, Record};
 use super::process::Process;
-use super::way::{ToMpv, ask_vlc, refuse_others_vlc};
+use super::way::{ToMpv, ask_vlc};
 use super::{Place, Trouble, mpv, vlc};
 use crate::stats::{PlayerState, PlayerStats};
 
@@ -64,7 +64,6 @@ impl Line {
             }
             Place::Vlc(at) => {
                 let password = password.ok_or(Trouble::NoPassword)?.clone();
-                refuse_others_vlc(*at)?;
                 (Self::Vlc { at: *at, password, films: vlc::Films::default() }, None)
             }
         })
@@ -129,17 +128,21 @@ fn ask(at: SocketAddr, password: &str, set_s: Option<f64>) -> Result<Value, Trou
 }
 
 impl Session {
-    /// Calls a player. One that a server has left as it was not is known again.
+    /// Calls a player, and makes it this server's if it answers. One that a server has left as it was not is known
+    /// again.
     pub(super) fn open(
         place: &Place,
         password: Option<&Zeroizing<String>>,
         kept: &Kept,
     ) -> Result<Self, Trouble> {
+        let (mut line, process) = Line::open(place, password)?;
+        // A place where nobody is needs no lock.
+        line.read()?;
         if !kept.claim(place) {
             return Err(Trouble::Taken);
         }
+        // Both anew: another server had it until now.
         let record = kept.of(place);
-        let (mut line, process) = Line::open(place, password)?;
         let value_s = line.read()?.value_s;
         let record = record.filter(|left| left.player == process && !left.is_over());
         let was_kept_from = record.as_ref().is_some_and(|left| left.remembers);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::Trouble;
 use super::process::Process;
 
-/// Most bytes that are read for one answer: a player that says more is none.
+/// Most bytes that are read for one answer, with all that a player says beside it: one that says more is none.
 const MOST_BYTES: usize = 1024 * 1024;
 
 /// Most bytes of the system's table of sockets that are read: hundred thousand sockets.
@@ -68,12 +68,14 @@ impl ToMpv {
         hear: Hear<'_>,
     ) -> Result<(), Trouble> {
         let until = Instant::now() + within;
-        let set = |left| {
-            self.socket.set_write_timeout(left).and_then(|()| self.socket.set_read_timeout(left))
+        let mut socket = &self.socket;
+        socket.set_write_timeout(Some(within)).map_err(|e| of_error(&e))?;
+        socket.write_all(said).map_err(|e| of_error(&e))?;
+        let read = &mut |bytes: &mut [u8], left| {
+            socket.set_read_timeout(Some(left))?;
+            socket.read(bytes)
         };
-        set(Some(within)).map_err(|e| of_error(&e))?;
-        (&self.socket).write_all(said).map_err(|e| of_error(&e))?;
-        read_until(&mut &self.socket, until, &mut |left| set(Some(left)), hear)
+        hear_until(until, read, hear)
     }
 }
 
@@ -111,23 +113,49 @@ impl ToMpv {
     }
 }
 
-/// Refuses a VLC that is another user's: they would hear the password. Asked once for each session, for the system
-/// writes out all its sockets.
-pub(super) fn refuse_others_vlc(at: SocketAddr) -> Result<(), Trouble> {
-    #[cfg(target_os = "linux")]
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        // Without IPv6 there is no second one.
-        let Ok(file) = std::fs::File::open(table) else { continue };
-        refuse_others(file, at, rustix::process::geteuid().as_raw())?;
-    }
-    let _ = at;
+/// Refuses a VLC that is another user's: they would hear the password. Asked for each connection, once it is there: who
+/// listened for the one before may have ended since, and another may have come.
+#[cfg(target_os = "linux")]
+fn refuse_others_vlc(at: SocketAddr) -> Result<(), Trouble> {
+    // What is IPv6 may hear IPv4 too, where nothing that is IPv4 does.
+    let tables: &[&str] = match at {
+        SocketAddr::V4(_) => &["/proc/net/tcp", "/proc/net/tcp6"],
+        SocketAddr::V6(_) => &["/proc/net/tcp6"],
+    };
+    // Without IPv6 there is no second one. Where there is none at all, nobody can be asked.
+    let tables = tables.iter().filter_map(|table| std::fs::File::open(table).ok());
+    refuse_others(tables, at, rustix::process::geteuid().as_raw())
+}
+
+/// Elsewhere nobody says whose a port is.
+#[cfg(not(target_os = "linux"))]
+fn refuse_others_vlc(_at: SocketAddr) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Refuses where another than the user `own` listens at `at`, by the system's table of sockets, and where that is too
-/// long to be known whole.
+/// Refuses where another than the user `own` listens at `at`, by the first of the system's tables of sockets that says
+/// who does. Where they are there and none says so, whoever took the connection listens no more.
 #[cfg(any(target_os = "linux", test))]
-fn refuse_others(table: impl Read, at: SocketAddr, own: u32) -> Result<(), Trouble> {
+fn refuse_others(
+    tables: impl Iterator<Item = impl Read>,
+    at: SocketAddr,
+    own: u32,
+) -> Result<(), Trouble> {
+    let mut found = Ok(());
+    for table in tables {
+        match listener(table, at)? {
+            Some(uid) if uid == own => return Ok(()),
+            Some(_) => return Err(Trouble::OtherUser),
+            None => found = Err(Trouble::NotThere),
+        }
+    }
+    found
+}
+
+/// The user who listens at `at`, by a table of sockets. Those that listen stand first in it, so that little is read;
+/// one that is too long to be known whole is read no further.
+#[cfg(any(target_os = "linux", test))]
+fn listener(table: impl Read, at: SocketAddr) -> Result<Option<u32>, Trouble> {
     let mut lines = BufReader::new(table.take(MOST_TABLE_BYTES + 1));
     let (mut line, mut all) = (String::new(), 0);
     loop {
@@ -137,16 +165,14 @@ fn refuse_others(table: impl Read, at: SocketAddr, own: u32) -> Result<(), Troub
         if all > MOST_TABLE_BYTES {
             return Err(Trouble::Unknown);
         }
-        if read == 0 {
-            return Ok(());
-        }
-        if listens(&line, at).is_some_and(|uid| uid != own) {
-            return Err(Trouble::OtherUser);
+        let found = listens(&line, at);
+        if read == 0 || found.is_some() {
+            return Ok(found);
         }
     }
 }
 
-/// Asks a VLC once, by a connection of its own.
+/// Asks a VLC of this user once, by a connection of its own.
 pub(super) fn ask_vlc(
     at: SocketAddr,
     said: &[u8],
@@ -155,23 +181,24 @@ pub(super) fn ask_vlc(
 ) -> Result<(), Trouble> {
     let until = Instant::now() + within;
     let mut stream = TcpStream::connect_timeout(&at, within).map_err(|e| of_error(&e))?;
-    let mut settings = stream.try_clone().map_err(|e| of_error(&e))?;
-    let set = |stream: &mut TcpStream, left| {
-        stream.set_write_timeout(Some(left)).and_then(|()| stream.set_read_timeout(Some(left)))
-    };
-    set(&mut settings, within).map_err(|e| of_error(&e))?;
+    refuse_others_vlc(at)?;
+    stream.set_write_timeout(Some(within)).map_err(|e| of_error(&e))?;
     stream.write_all(said).map_err(|e| of_error(&e))?;
-    match read_until(&mut stream, until, &mut |left| set(&mut settings, left), hear) {
+    let read = &mut |bytes: &mut [u8], left| {
+        stream.set_read_timeout(Some(left))?;
+        stream.read(bytes)
+    };
+    match hear_until(until, read, hear) {
         // An answer without a length ends with its connection.
         Err(Trouble::Gone) => Ok(()),
         other => other,
     }
 }
 
-fn read_until(
-    from: &mut impl Read,
+/// Reads by `read`, which waits no longer than it is told to, until `hear` has what it waits for.
+fn hear_until(
     until: Instant,
-    set: &mut dyn FnMut(Duration) -> io::Result<()>,
+    read: &mut dyn FnMut(&mut [u8], Duration) -> io::Result<usize>,
     hear: Hear<'_>,
 ) -> Result<(), Trouble> {
     let mut bytes = [0; READ_BYTES];
@@ -181,8 +208,7 @@ fn read_until(
         if left.is_zero() {
             return Err(Trouble::Silent);
         }
-        set(left).map_err(|e| of_error(&e))?;
-        let read = match from.read(&mut bytes) {
+        let read = match read(&mut bytes, left) {
             Ok(0) => return Err(Trouble::Gone),
             Ok(read) => read,
             Err(e) if e.kind() == ErrorKind::Interrupted => continue,
@@ -215,8 +241,11 @@ fn listens(line: &str, at: SocketAddr) -> Option<u32> {
     let mut words = line.split_whitespace();
     let (address, port) = words.nth(1)?.rsplit_once(':')?;
     let address = listed(address)?;
-    // One that listens at all addresses does so at this one; what is IPv6 may hear IPv4 too.
-    let is_there = address.is_unspecified() || address.to_canonical() == at.ip();
+    // One that listens at all addresses does so at this one; what is IPv6 may hear IPv4 too, never the reverse.
+    let is_there = match address.is_unspecified() {
+        true => address.is_ipv6() || at.is_ipv4(),
+        false => address.to_canonical() == at.ip(),
+    };
     let is_it =
         is_there && u16::from_str_radix(port, 16).ok()? == at.port() && words.nth(1)? == LISTENS;
     words.nth(3).filter(|_| is_it)?.parse().ok()
@@ -248,7 +277,7 @@ mod pipe {
     use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
     use std::time::{Duration, Instant};
 
-    use super::{Hear, MOST_BYTES, READ_BYTES, Trouble, of_error};
+    use super::{Hear, READ_BYTES, Trouble, hear_until};
 
     /// One question waits for its answer, and no more.
     const ASKED: usize = 1;
@@ -284,27 +313,18 @@ mod pipe {
             hear: Hear<'_>,
         ) -> Result<(), Trouble> {
             let until = Instant::now() + within;
-            let (mut said, mut all) = (said.to_vec(), 0);
-            loop {
+            let mut said = said.to_vec();
+            let read = &mut |bytes: &mut [u8], left| {
                 // Where the last wish still waits, the player does not answer.
-                self.wishes.try_send(std::mem::take(&mut said)).map_err(|_| Trouble::Silent)?;
-                let left = until.saturating_duration_since(Instant::now());
-                let bytes = match self.heard.recv_timeout(left) {
-                    Ok(bytes) => bytes.map_err(|e| of_error(&e))?,
-                    Err(RecvTimeoutError::Timeout) => return Err(Trouble::Silent),
-                    Err(RecvTimeoutError::Disconnected) => return Err(Trouble::Gone),
-                };
-                all += bytes.len();
-                if bytes.is_empty() {
-                    return Err(Trouble::Gone);
+                let wish = self.wishes.try_send(std::mem::take(&mut said));
+                wish.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+                match self.heard.recv_timeout(left) {
+                    Ok(heard) => heard?.as_slice().read(bytes),
+                    Err(RecvTimeoutError::Timeout) => Err(io::ErrorKind::TimedOut.into()),
+                    Err(RecvTimeoutError::Disconnected) => Ok(0),
                 }
-                if hear(&bytes)? {
-                    return Ok(());
-                }
-                if all > MOST_BYTES {
-                    return Err(Trouble::Nonsense);
-                }
-            }
+            };
+            hear_until(until, read, hear)
         }
     }
 
@@ -340,7 +360,7 @@ mod tests {
         assert_eq!(listens(&LINE.replace(" 0A ", " 01 "), here), None, "it does not listen");
         let six = "00000000000000000000000001000000";
         for (address, one, other) in [
-            ("00000000", Some(1000), Some(1000)),
+            ("00000000", Some(1000), None),
             ("00000000000000000000000000000000", Some(1000), Some(1000)),
             (six, None, Some(1000)),
             ("0000000000000000FFFF00000100007F", Some(1000), None),
@@ -358,10 +378,41 @@ mod tests {
     fn where_another_user_listens_or_the_table_was_cut_nothing_is_told() {
         let here = at("127.0.0.1:18081");
         let line = LINE.replace("0100007F", "00000000");
-        assert_eq!(refuse_others(line.as_bytes(), here, 1000), Ok(()));
-        assert_eq!(refuse_others(line.as_bytes(), here, 1001), Err(Trouble::OtherUser));
-        assert_eq!(refuse_others(&b""[..], here, 1001), Ok(()));
-        let long = io::repeat(b'\n');
-        assert_eq!(refuse_others(long, here, 1000), Err(Trouble::Unknown));
+        let other = line.replace(" 1000 ", " 1001 ");
+        let refused = |tables: &[&str]| {
+            refuse_others(tables.iter().map(|table| table.as_bytes()), here, 1000)
+        };
+        assert_eq!(refused(&[&line]), Ok(()));
+        assert_eq!(refused(&[&other]), Err(Trouble::OtherUser));
+        assert_eq!(refused(&["", &other]), Err(Trouble::OtherUser));
+        assert_eq!(refused(&[&line, &other]), Ok(()), "what is IPv4 hears it first");
+        assert_eq!(refused(&["", ""]), Err(Trouble::NotThere), "who listens no more");
+        assert_eq!(refused(&[]), Ok(()), "nobody can be asked");
+        let long = || io::repeat(b'x');
+        assert_eq!(listener(long(), here), Err(Trouble::Unknown));
+        let known = line.as_bytes().chain(long());
+        assert_eq!(listener(known, here), Ok(Some(1000)), "read no further than need be");
+    }
+
+    #[test]
+    fn a_vlc_of_this_user_is_asked_and_hears_nothing_of_one_that_has_ended() {
+        let door = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let here = door.local_addr().unwrap();
+        let within = Duration::from_secs(10);
+        let vlc = std::thread::spawn(move || {
+            let (mut stream, _) = door.accept().unwrap();
+            let mut asked = [0; 3];
+            stream.read_exact(&mut asked).unwrap();
+            stream.write_all(&asked).unwrap();
+        });
+        let mut heard = Vec::new();
+        let hear = &mut |bytes: &[u8]| {
+            heard.extend_from_slice(bytes);
+            Ok(false)
+        };
+        assert_eq!(ask_vlc(here, b"say", within, hear), Ok(()));
+        vlc.join().unwrap();
+        assert_eq!(heard, b"say");
+        assert_eq!(ask_vlc(here, b"say", within, &mut |_| Ok(true)), Err(Trouble::NotThere));
     }
 }

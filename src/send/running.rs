@@ -179,8 +179,8 @@ impl Running {
             transmit.send_datagrams(socket)?;
         }
         let doors = [web_door.as_ref(), secure.as_ref().map(|secure| &secure.door)];
-        let own_ports = doors.into_iter().flatten().filter_map(|door| door.local_addr().ok());
-        let own_ports = own_ports.map(|address| address.port()).collect();
+        let own_pages = doors.into_iter().flatten().filter_map(|door| door.local_addr().ok());
+        let own_pages = own_pages.collect();
         let film_shown = settings.players.are_wanted().then(player::Shown::default);
         let channels = match &web_door {
             Some(door) if settings.datagrams => {
@@ -259,7 +259,7 @@ impl Running {
             film_delay_ms,
             terms::NOTICE_US,
             clock,
-            own_ports,
+            own_pages,
             (film_shown.clone(), &stop),
         )?;
         let heard = stop.clone();

@@ -1,7 +1,7 @@
 //! Keeps a program running, and its log bounded, where the system does not: on Windows, on macOS, and wherever there
 //! is no systemd.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -15,6 +15,7 @@ use super::log_file::LogFile;
 use super::tie::Tie;
 use super::{Job, VARIABLE, place};
 use crate::error::{Error, Result, exit, plain};
+use crate::home;
 use crate::shutdown::Shutdown;
 use crate::threads::{Priority, spawn};
 
@@ -117,10 +118,7 @@ fn hold_patiently(path: &Path) -> Result<Option<File>> {
 fn hold(path: &Path) -> Result<Option<File>> {
     let failed =
         |e: std::io::Error| Error::file(path, plain(&e), "Make it a file that you may write");
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+    let file = home::lock_file(path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),

@@ -4,13 +4,17 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::{Room, kill, said};
-use crate::support::wait_until;
+use crate::support::{PATIENCE, wait_until};
+
+/// How long the server waits for an answer.
+const SILENT: Duration = Duration::from_millis(300);
 
 /// A socket behind which somebody does as `serve` says, with each who comes.
 fn fake(socket: &Path, serve: impl Fn(UnixStream) + Send + 'static) {
@@ -116,25 +120,39 @@ fn one_that_says_nothing_holds_up_nobody() {
     let folder = room.scratch.path("run");
     std::fs::create_dir_all(&folder).unwrap();
     // Both have names that are looked for.
-    fake(&folder.join("mpv-socket"), |mut stream| {
-        let _ = std::io::copy(&mut stream, &mut std::io::sink());
-    });
     let honest = Honest::default();
     let served = honest.clone();
     fake(&folder.join("mpvsocket"), move |stream| served.serve(stream));
     let mut server = room.server(&["--player", "auto"]);
-    server.wait_for("it does not answer");
     honest.wait_for(-0.3);
-    // It is tried again every five seconds, and one of these is within these changes.
-    let mut took: Vec<_> = [800, 300, 500, 400, 600, 300, 700]
-        .map(|ms| {
-            room.set_delay(ms);
-            honest.wait_for(-f64::from(ms) / 1e3)
-        })
-        .to_vec();
-    took.sort_unstable();
-    println!("beside one that does not answer: {took:?}");
-    assert!(took[took.len() / 2] < Duration::from_secs(2), "{took:?}");
+    let mut delays_ms = [800, 300, 500, 400, 600, 350, 700].into_iter().cycle();
+    let mut change = || {
+        let ms = delays_ms.next().unwrap();
+        room.set_delay(ms);
+        honest.wait_for(-f64::from(ms) / 1e3)
+    };
+    let without: Vec<_> = (0..14).map(|_| change()).collect();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let called = Arc::clone(&calls);
+    fake(&folder.join("mpv-socket"), move |mut stream| {
+        called.fetch_add(1, Ordering::SeqCst);
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    });
+    server.wait_for("it does not answer");
+    // It is tried again every few seconds: until it was twice, and once more so that the last one's wait is seen too.
+    let (began, known) = (Instant::now(), calls.load(Ordering::SeqCst));
+    let mut with = Vec::new();
+    while calls.load(Ordering::SeqCst) < known + 2 {
+        assert!(began.elapsed() < 2 * PATIENCE, "it is not tried again");
+        with.push(change());
+    }
+    with.push(change());
+    println!("without one that does not answer: {without:?}; beside it: {with:?}");
+    let longest = |took: &[Duration]| took.iter().max().copied().unwrap();
+    assert!(
+        longest(&with) < longest(&without) + 4 * SILENT,
+        "{with:?} beside it, {without:?} without"
+    );
     server.stop();
     assert_eq!(said(&server, "it does not answer"), 1, "{}", server.said());
     honest.wait_for(0.0);

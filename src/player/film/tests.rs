@@ -176,6 +176,7 @@ fn a_player_that_obeys_after_two_seconds_is_held_and_has_its_own_back_at_the_end
     const LATE_US: u64 = 2 * SECOND;
     let mut film = Film::default();
     let (mut value_s, mut told, mut said) = (0.1, Vec::new(), Vec::new());
+    let mut looks_between = 0;
     for look in 0..50 {
         let now_us = 100 * SECOND + look * 200_000;
         for &(at_us, told_s) in &told {
@@ -188,12 +189,14 @@ fn a_player_that_obeys_after_two_seconds_is_held_and_has_its_own_back_at_the_end
         said.extend(next.news);
         if said == [News::Lies] && is_close(value_s, 0.1) {
             // Should the server end now, what it was told comes yet.
+            looks_between += 1;
             assert_eq!(film.restored_s(value_s), None);
             near(film.repeated_s(value_s).unwrap(), 0.1);
             near(film.restored_s(-0.2).unwrap(), 0.1);
         }
     }
     assert_eq!((said, film.state()), (vec![News::Lies, News::Holds], State::Held));
+    assert!(looks_between > 0, "it was never seen to lie before it obeyed");
     near(value_s, -0.2);
     near(film.restored_s(value_s).unwrap(), 0.1);
     assert_eq!(film.repeated_s(value_s), None);
