@@ -1,7 +1,7 @@
 // Measures how late this device's output is, with its microphone. Fetched by who asks for it, on a secure page.
 
 import {Arrivals} from './arrivals.js';
-import {chirp, find, LATEST_MS, median, QUIET_MS, STARTS_MS, SWEEP_MS} from './chirp.js';
+import {chirp, find, LATEST_MS, median, QUIET_MS, REFUSED, STARTS_MS, SWEEP_MS} from './chirp.js';
 import {$, setText} from './page.js';
 import {mediaElement} from './player.js';
 import {whyNot} from './talk.js';
@@ -24,10 +24,12 @@ const EVERY_MS = 50;
 // An output whose clock is so far behind ours, in ms, has been put to sleep.
 const ASLEEP_MS = 5_000;
 
-// Two measurements that differ by more, in ms, are worth nothing.
+// Two measurements that differ by more, in ms, are worth nothing. There are as many as this until two agree.
 const APART_MS = 10;
+const MOST_TIMES = 4;
 
-const BUSY = 'Two measurements did not agree: this device has too much to do. Close what keeps it busy, and try again.';
+export const BUSY =
+	'No two measurements agreed: this device has too much to do. Close what keeps it busy, and try again.';
 
 export const ASLEEP =
 	'The browser has put its sound to sleep: a call, a locked screen or another page has it. Keep this page in front, '
@@ -51,7 +53,7 @@ export async function calibrate(setTrim, throughElement) {
 	/** @param {string} text */
 	const say = (text) => setText($('status'), text);
 	$('calibrate').disabled = true;
-	say('Hold the microphone where your ears are, and be quiet: a chirp is played twice, for three seconds.');
+	say('Hold the microphone where your ears are, and be quiet: a chirp is played two to four times, for three seconds.');
 	const found = await measure(throughElement).finally(() => {
 		$('calibrate').disabled = false;
 	});
@@ -65,7 +67,7 @@ export async function calibrate(setTrim, throughElement) {
 /** @typedef {{lateMs: number, sureMs: number} | {refused: string}} Answer */
 
 /**
- * Plays a chirp and hears it, twice: by how many ms this output is late, or why that cannot be said.
+ * Plays a chirp and hears it until two agree: by how many ms this output is late, or why that cannot be said.
  * @param {boolean} throughElement
  * @returns {Promise<Answer>}
  */
@@ -82,8 +84,8 @@ async function measure(throughElement) {
 		// What cleans a voice takes a chirp for noise.
 		const audio = {echoCancellation: false, noiseSuppression: false, autoGainControl: false};
 		stream = await navigator.mediaDevices.getUserMedia({audio});
-		const first = await once(stream, musicRate, throughElement);
-		return 'refused' in first ? first : together(first, await once(stream, musicRate, throughElement));
+		const opened = stream;
+		return await agreed(() => once(opened, musicRate, throughElement));
 	} catch (error) {
 		return {refused: whyNot(error)};
 	} finally {
@@ -105,13 +107,36 @@ function end(context) {
 }
 
 /**
+ * Measures until two measurements agree, or there is no use in more.
+ * @param {() => Promise<Answer>} measureOnce
+ * @returns {Promise<Answer>}
+ */
+export async function agreed(measureOnce) {
+	/** @type {{lateMs: number, sureMs: number}[]} */
+	const known = [];
+	for (let times = 0; times < MOST_TIMES; times += 1) {
+		const one = await measureOnce();
+		if ('refused' in one) {
+			// What keeps a browser busy may be over the next time.
+			if (one.refused !== REFUSED.unsteady) return one;
+			continue;
+		}
+		for (const other of known) {
+			const both = together(other, one);
+			if (!('refused' in both)) return both;
+		}
+		known.push(one);
+	}
+	return {refused: BUSY};
+}
+
+/**
  * What two measurements say together. A browser that is kept busy hands sound on late, and each time by something else.
  * @param {{lateMs: number, sureMs: number}} first
- * @param {Answer} second
+ * @param {{lateMs: number, sureMs: number}} second
  * @returns {Answer}
  */
-export function together(first, second) {
-	if ('refused' in second) return second;
+function together(first, second) {
 	const apartMs = Math.abs(first.lateMs - second.lateMs);
 	if (apartMs > APART_MS) return {refused: BUSY};
 	return {lateMs: (first.lateMs + second.lateMs) / 2, sureMs: Math.max(first.sureMs, second.sureMs) + apartMs / 2};

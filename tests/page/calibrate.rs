@@ -18,7 +18,7 @@ const UNKNOWN_MS: f64 = 30.0;
 const APART_MS: f64 = 12.0;
 
 /// How often somebody tries who is told that the device has too much to do.
-const TRIES: usize = 4;
+const TRIES: usize = 2;
 
 /// What the page says once it has measured: by how much the output is late, in ms; `None` where it cannot tell.
 fn measured(browser: &mut Browser) -> Option<f64> {

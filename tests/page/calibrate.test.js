@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {mock, test} from 'node:test';
 
-import {ASLEEP, calibrate, runsUntil, together} from '../../web/calibrate.js';
+import {ASLEEP, agreed, BUSY, calibrate, runsUntil} from '../../web/calibrate.js';
 import {find, REFUSED, STARTS_MS, SWEEP_MS, sweep} from '../../web/chirp.js';
 
 const FIRST_MS = 1_000;
@@ -88,11 +88,22 @@ test('a delay that changes meanwhile is not believed', () => {
 	assert.ok('lagMs' in found && Math.abs(found.lagMs - 180) < 0.2, JSON.stringify(found));
 });
 
-test('two measurements that differ are worth nothing', () => {
-	const [one, other] = [180, 186].map((lateMs) => ({lateMs, sureMs: 16}));
-	assert.deepEqual(together(one, other), {lateMs: 183, sureMs: 19});
-	assert.ok('refused' in together(one, {lateMs: 250, sureMs: 16}));
-	assert.deepEqual(together(one, {refused: REFUSED.loud}), {refused: REFUSED.loud});
+test('what two measurements agree on counts, and nothing else', async () => {
+	/** @param {(number | string)[]} answers each a measurement, or why there is none */
+	const measured = async (...answers) => {
+		let asked = 0;
+		const answer = await agreed(async () => {
+			const one = answers[asked++];
+			return typeof one === 'string' ? {refused: one} : {lateMs: one, sureMs: 16};
+		});
+		return [answer, asked];
+	};
+	assert.deepEqual(await measured(180, 186), [{lateMs: 183, sureMs: 19}, 2]);
+	assert.deepEqual(await measured(180, 250, 120, 184), [{lateMs: 182, sureMs: 18}, 4]);
+	assert.deepEqual(await measured(180, REFUSED.unsteady, 180), [{lateMs: 180, sureMs: 16}, 3]);
+	assert.deepEqual(await measured(180, 250, 120, 300), [{refused: BUSY}, 4]);
+	// More measurements make no room quieter.
+	assert.deepEqual(await measured(180, REFUSED.loud), [{refused: REFUSED.loud}, 2]);
 });
 
 test('an output that sleeps is not waited for', async () => {
