@@ -11,7 +11,6 @@ mod fourier;
 #[cfg(feature = "device")]
 mod listen;
 #[cfg(feature = "device")]
-#[cfg(feature = "device")]
 mod pair;
 #[cfg(feature = "device")]
 mod player;
@@ -19,6 +18,7 @@ pub mod programme;
 pub(crate) mod pulled;
 #[cfg(feature = "device")]
 mod recorder;
+#[cfg(feature = "device")]
 pub(crate) mod room;
 #[cfg(feature = "device")]
 pub mod run;
