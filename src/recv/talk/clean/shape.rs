@@ -22,12 +22,9 @@ const FADE: usize = CHUNK / 4;
 pub(super) struct Shape<const TAPS: usize> {
     /// The filter of each band: what they are together is the sum of each times its gain.
     bands: Vec<[f32; TAPS]>,
-    /// What the taps are made of.
-    gains: [f32; BANDS],
     taps: [f32; TAPS],
     /// The end of what came before, and the newest chunk.
     heard: Vec<f32>,
-    out: [f32; CHUNK],
     fading: [f32; FADE],
 }
 
@@ -40,13 +37,11 @@ impl<const TAPS: usize> Shape<TAPS> {
     pub(super) fn new() -> Self {
         let mut shape = Self {
             bands: (0..BANDS).map(taps_of).collect(),
-            gains: [1.0; BANDS],
             taps: [0.0; TAPS],
             heard: vec![0.0; TAPS - 1 + CHUNK],
-            out: [0.0; CHUNK],
             fading: [0.0; FADE],
         };
-        shape.make_taps();
+        shape.make_taps(&[1.0; BANDS]);
         shape
     }
 
@@ -56,18 +51,16 @@ impl<const TAPS: usize> Shape<TAPS> {
         self.heard.copy_within(CHUNK.., 0);
         self.heard[TAPS - 1..].copy_from_slice(samples);
         filter(&self.heard, &self.taps, &mut self.fading);
-        self.gains = *gains;
-        self.make_taps();
-        filter(&self.heard, &self.taps, &mut self.out);
-        samples.copy_from_slice(&self.out);
+        self.make_taps(gains);
+        filter(&self.heard, &self.taps, samples);
         for (at, (sample, old)) in samples.iter_mut().zip(&self.fading).enumerate() {
             *sample = old + (*sample - old) * at as f32 / FADE as f32;
         }
     }
 
-    fn make_taps(&mut self) {
+    fn make_taps(&mut self, gains: &[f32; BANDS]) {
         self.taps.fill(0.0);
-        for (gain, taps) in self.gains.iter().zip(&self.bands) {
+        for (gain, taps) in gains.iter().zip(&self.bands) {
             for (sum, tap) in self.taps.iter_mut().zip(taps) {
                 *sum += gain * tap;
             }
